@@ -1,0 +1,129 @@
+//! The treaty between webhook, sidecar, chart and users: annotations, labels, files, environment
+//! variables, ports and the sidecar's flags. Everything that two parts must agree on stands here
+//! once.
+
+/// Keys of annotations and labels.
+pub mod annotation {
+    /// Every key of ours, input or result, starts with this.
+    pub const PREFIX: &str = "cairn.dev/";
+    /// Input: pools to claim from, comma separated.
+    pub const POOL: &str = "cairn.dev/pool";
+    /// Input: the group.
+    pub const GROUP: &str = "cairn.dev/group";
+    /// Input: the metrics prefix template.
+    pub const PREFIX_TEMPLATE: &str = "cairn.dev/prefix";
+    /// Input: which app containers get the mount and the environment.
+    pub const CONTAINERS: &str = "cairn.dev/containers";
+    /// Input: how environment variables get there.
+    pub const ENV: &str = "cairn.dev/env";
+    /// Input: whether the app waits for the claim.
+    pub const GATE: &str = "cairn.dev/gate";
+    /// Input: the sidecar's requests and limits.
+    pub const RESOURCES: &str = "cairn.dev/resources";
+    /// All inputs, for checks and suggestions.
+    pub const INPUTS: [&str; 7] = [
+        POOL,
+        GROUP,
+        PREFIX_TEMPLATE,
+        CONTAINERS,
+        ENV,
+        GATE,
+        RESOURCES,
+    ];
+    /// Result: compact JSON about every claim.
+    pub const STATUS: &str = "cairn.dev/status";
+    /// Result: the name, one annotation per pool: `claim.cairn.dev/<pool>`.
+    pub const CLAIM_PREFIX: &str = "claim.cairn.dev/";
+    /// Label set at admission, so that controllers can watch only our pods.
+    pub const INJECTED_LABEL: &str = "cairn.dev/injected";
+}
+
+/// The container and volumes that the webhook adds.
+pub mod pod {
+    /// The sidecar's name.
+    pub const CONTAINER: &str = "cairn";
+    /// The memory volume with the published files.
+    pub const VOLUME: &str = "cairn";
+    /// The sidecar's own projected token.
+    pub const TOKEN_VOLUME: &str = "cairn-token";
+    /// The downward API volume through which the sidecar sees the pod's annotations.
+    pub const ANNOTATIONS_VOLUME: &str = "cairn-annotations";
+    /// Where [`ANNOTATIONS_VOLUME`] is mounted in the sidecar.
+    pub const ANNOTATIONS_DIR: &str = "/etc/cairn/pod";
+    /// The audience of the projected token.
+    pub const TOKEN_AUDIENCE: &str = "cairn.dev";
+    /// Where a pod's API token would be mounted; ours takes its place.
+    pub const TOKEN_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+}
+
+/// The published files, below [`path::DIR`].
+pub mod path {
+    /// Where the shared volume is mounted, in the sidecar and in app containers.
+    pub const DIR: &str = "/var/run/cairn";
+    /// The API socket within the directory.
+    pub const SOCKET: &str = "cairn.sock";
+    /// The env file within the directory.
+    pub const ENV: &str = "env";
+    /// The name, as text without newline.
+    pub const NAME: &str = "name";
+    /// The metrics prefix.
+    pub const PREFIX: &str = "prefix";
+    /// The fence.
+    pub const FENCE: &str = "fence";
+    /// Everything, as JSON.
+    pub const CLAIM_JSON: &str = "claim.json";
+}
+
+/// Environment variables in app containers.
+pub mod env {
+    /// The first pool's name.
+    pub const NAME: &str = "CAIRN_NAME";
+    /// The first pool's metrics prefix.
+    pub const PREFIX: &str = "CAIRN_PREFIX";
+    /// The first pool's fence.
+    pub const FENCE: &str = "CAIRN_FENCE";
+    /// Per pool: `CAIRN_<POOL>_NAME`, by [`crate::pool::PoolName::env_segment`].
+    pub fn of_pool(pool: &crate::pool::PoolName, what: &str) -> String {
+        format!("CAIRN_{}_{what}", pool.env_segment())
+    }
+}
+
+/// Ports of the sidecar.
+pub mod port {
+    /// The claims API, on 127.0.0.1 only.
+    pub const API: u16 = 24040;
+    /// Health, metrics and `/app/livez`, on the pod's address.
+    pub const ADMIN: u16 = 24041;
+    /// The path of the app's liveness on the admin port.
+    pub const APP_LIVEZ: &str = "/app/livez";
+}
+
+/// Flags of `cairn-sidecar` that the webhook writes. Each has a `CAIRN_…` variable.
+pub mod flag {
+    /// etcd endpoints, comma separated.
+    pub const ETCD: &str = "--etcd";
+    /// Pools to claim from, comma separated.
+    pub const POOL: &str = "--pool";
+    /// Where files are published.
+    pub const DIR: &str = "--dir";
+    /// The group.
+    pub const GROUP: &str = "--group";
+    /// The namespace.
+    pub const NAMESPACE: &str = "--namespace";
+    /// The pod's UID.
+    pub const INSTANCE: &str = "--instance";
+    /// The pod's name.
+    pub const POD: &str = "--pod";
+    /// The node's name.
+    pub const NODE: &str = "--node";
+    /// The prefix template, when the pod overrides the pool's.
+    pub const PREFIX: &str = "--prefix";
+    /// The claims API's address, or `off`.
+    pub const API: &str = "--api";
+    /// The admin server's address, or `off`.
+    pub const ADMIN: &str = "--admin";
+    /// Runs as a sidecar: never exits before its first success, waits for pools that are not there yet.
+    pub const IN_POD: &str = "--in-pod";
+    /// A file of the pod's annotations (downward API); the gate opens once it shows the claims.
+    pub const GATE_FILE: &str = "--gate-file";
+}

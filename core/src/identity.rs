@@ -1,0 +1,185 @@
+//! One claim as everybody sees it: the JSON of the API and of `claim.json`, the text files, the
+//! environment file and the annotations are all rendered from [`Identity`], so they cannot differ.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::claim::{ClaimState, Fence, Holder};
+use crate::contract::{annotation, env, path};
+use crate::pool::PoolName;
+use crate::time::{BootInstant, UnixMillis};
+
+/// Everything there is to say about one claim, complete or still waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The pool.
+    pub pool: PoolName,
+    /// The group in which the name is unique, `-` for none.
+    pub group: String,
+    /// What was claimed; `None` while waiting.
+    pub slot: Option<Slot>,
+    /// The state.
+    pub state: ClaimState,
+    /// Why it is waiting, degraded or lost: a sentence for people.
+    pub reason: Option<String>,
+    /// The holder.
+    pub holder: Holder,
+}
+
+/// The claimed part of an [`Identity`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The name, as shown.
+    pub name: String,
+    /// Its place in the pool's list; `None` once it was removed from the pool.
+    pub index: Option<usize>,
+    /// The metrics prefix.
+    pub prefix: String,
+    /// The fence.
+    pub fence: Fence,
+    /// Since when.
+    pub since: UnixMillis,
+    /// The deadline for people.
+    pub valid_until: UnixMillis,
+    /// The deadline for machines.
+    pub valid_until_boottime: BootInstant,
+    /// Reserve pools: the first timestamp that may be emitted.
+    pub not_before: Option<UnixMillis>,
+    /// Reserve pools: the last timestamp that may be emitted.
+    pub not_after: Option<UnixMillis>,
+}
+
+/// The JSON of the API and of `claim.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimJson {
+    /// The pool.
+    pub pool: String,
+    /// The group, `-` for none.
+    pub group: String,
+    /// The name; null while waiting.
+    pub name: Option<String>,
+    /// Its place in the pool's list.
+    pub index: Option<usize>,
+    /// The metrics prefix.
+    pub prefix: Option<String>,
+    /// The state.
+    pub state: ClaimState,
+    /// The fence.
+    pub fence: Option<Fence>,
+    /// RFC 3339.
+    pub since: Option<String>,
+    /// RFC 3339.
+    pub valid_until: Option<String>,
+    /// Nanoseconds on `CLOCK_BOOTTIME`.
+    pub valid_until_boottime_ns: Option<u64>,
+    /// Unix milliseconds.
+    pub not_before_ms: Option<i64>,
+    /// Unix milliseconds.
+    pub not_after_ms: Option<i64>,
+    /// The holder.
+    pub holder: Holder,
+    /// A sentence, when there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One pool's part of the annotation `cairn.dev/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusEntry {
+    /// The name; absent while waiting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The fence, as `epoch-revision`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<String>,
+    /// The state.
+    pub state: ClaimState,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// The JSON of this claim.
+    pub fn json(&self) -> ClaimJson {
+        let slot = self.slot.as_ref();
+        ClaimJson {
+            pool: self.pool.to_string(),
+            group: self.group.clone(),
+            name: slot.map(|slot| slot.name.clone()),
+            index: slot.and_then(|slot| slot.index),
+            prefix: slot.map(|slot| slot.prefix.clone()),
+            state: self.state,
+            fence: slot.map(|slot| slot.fence),
+            since: slot.map(|slot| slot.since.to_string()),
+            valid_until: slot.map(|slot| slot.valid_until.to_string()),
+            valid_until_boottime_ns: slot.map(|slot| slot.valid_until_boottime.as_nanos()),
+            not_before_ms: slot
+                .and_then(|slot| slot.not_before)
+                .map(|instant| instant.0),
+            not_after_ms: slot
+                .and_then(|slot| slot.not_after)
+                .map(|instant| instant.0),
+            holder: self.holder.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+
+    /// The files of this claim: name and content, `claim.json` last. Empty while there is no name.
+    pub fn files(&self) -> Vec<(&'static str, String)> {
+        let Some(slot) = &self.slot else {
+            return Vec::new();
+        };
+        vec![
+            (path::NAME, slot.name.clone()),
+            (path::PREFIX, slot.prefix.clone()),
+            (path::FENCE, slot.fence.to_string()),
+            (
+                path::CLAIM_JSON,
+                serde_json::to_string(&self.json()).unwrap_or_default(),
+            ),
+        ]
+    }
+
+    /// The environment variables of this claim alone, without the unprefixed ones.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let Some(slot) = &self.slot else {
+            return Vec::new();
+        };
+        vec![
+            (env::of_pool(&self.pool, "NAME"), slot.name.clone()),
+            (env::of_pool(&self.pool, "PREFIX"), slot.prefix.clone()),
+            (env::of_pool(&self.pool, "FENCE"), slot.fence.to_string()),
+        ]
+    }
+}
+
+/// The content of the env file for all claims of a pod, the first pool first. Values are in single
+/// quotes, which both the kubelet's parser (KEP-3721) and a shell read as they stand; validation
+/// keeps single quotes out of names and prefixes.
+pub fn env_file(claims: &[Identity]) -> String {
+    let first = claims.first().and_then(|claim| claim.slot.as_ref());
+    let plain = first.into_iter().flat_map(|slot| {
+        [
+            (env::NAME.to_owned(), slot.name.clone()),
+            (env::PREFIX.to_owned(), slot.prefix.clone()),
+            (env::FENCE.to_owned(), slot.fence.to_string()),
+        ]
+    });
+    let mut out = String::new();
+    for (key, value) in plain.chain(claims.iter().flat_map(Identity::variables)) {
+        let _ = writeln!(out, "{key}='{value}'");
+    }
+    out
+}
+
+/// The key of the annotation that shows a pool's claim.
+pub fn claim_annotation(pool: &PoolName) -> String {
+    format!("{}{pool}", annotation::CLAIM_PREFIX)
+}
+
+#[cfg(test)]
+mod tests;

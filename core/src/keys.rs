@@ -1,0 +1,294 @@
+//! The layout of keys in etcd: one printer and one parser, each the inverse of the other.
+//!
+//! Everything of one namespace lies below one prefix, so that one etcd role covers it:
+//! `/cairn/v1/ns/<ns>/o/<uid>/<pool>` and `/cairn/v1/ns/<ns>/c/<pool>/<group>/…`. Claims of cluster
+//! pools lie below `/cairn/v1/cluster/<pool>/<group>/…`. No segment may contain a slash: namespaces,
+//! UIDs, pools, groups and names are all validated before they get here.
+
+use std::fmt;
+
+use crate::group::Group;
+use crate::pool::{PoolName, Scope};
+
+/// Everything that Cairn keeps is below this key; `v1` is the version of the layout.
+pub const ROOT: &str = "/cairn/v1/";
+/// The epoch: a number that only grows.
+pub const EPOCH: &str = "/cairn/v1/epoch";
+/// The pools' specs.
+pub const POOLS: &str = "/cairn/v1/pools/";
+/// Claims and owners of every namespace.
+pub const NAMESPACES: &str = "/cairn/v1/ns/";
+/// Claims of cluster pools.
+pub const CLUSTER: &str = "/cairn/v1/cluster/";
+
+const NO_GROUP: &str = "-";
+
+/// Where the claims of one pool, scope and group live.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimPath {
+    /// `Some` for namespace pools.
+    pub namespace: Option<String>,
+    /// The pool.
+    pub pool: PoolName,
+    /// The group; always `None` in cluster pools.
+    pub group: Option<Group>,
+}
+
+/// A parsed key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// `/cairn/v1/epoch`
+    Epoch,
+    /// `/cairn/v1/pools/<pool>`
+    Pool(PoolName),
+    /// `/cairn/v1/hold/<pool>`
+    Hold(PoolName),
+    /// `…/o/<uid>/<pool>`
+    Owner {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod's UID.
+        uid: String,
+        /// The pool.
+        pool: PoolName,
+    },
+    /// `…/s/<name>`
+    Slot(ClaimPath, String),
+    /// `…/x/<name>`
+    Quarantine(ClaimPath, String),
+    /// `…/q/<uid>`
+    Ticket(ClaimPath, String),
+    /// `…/g`
+    Sentinel(ClaimPath),
+    /// `…/h/<name>`
+    Clock(ClaimPath, String),
+}
+
+/// The key of a pool's spec.
+pub fn pool(name: &PoolName) -> String {
+    format!("{POOLS}{name}")
+}
+
+/// The key whose presence means "grant nothing yet".
+pub fn hold(name: &PoolName) -> String {
+    format!("{ROOT}hold/{name}")
+}
+
+/// The prefix of all owner records of one pod.
+pub fn owners(namespace: &str, uid: &str) -> String {
+    format!("{NAMESPACES}{namespace}/o/{uid}/")
+}
+
+/// The owner record of one (pod, pool).
+pub fn owner(namespace: &str, uid: &str, pool: &PoolName) -> String {
+    format!("{NAMESPACES}{namespace}/o/{uid}/{pool}")
+}
+
+// === impl ClaimPath ===
+
+impl ClaimPath {
+    /// The path for a pod's claim: cluster pools know neither namespace nor group.
+    pub fn new(pool: PoolName, scope: Scope, namespace: &str, group: Option<Group>) -> Self {
+        match scope {
+            Scope::Namespace => Self {
+                namespace: Some(namespace.to_owned()),
+                pool,
+                group,
+            },
+            Scope::Cluster => Self {
+                namespace: None,
+                pool,
+                group: None,
+            },
+        }
+    }
+
+    /// The prefix of all slots.
+    pub fn slots(&self) -> String {
+        format!("{self}s/")
+    }
+
+    /// The key of one slot, by [`crate::names::Names::key`].
+    pub fn slot(&self, key: &str) -> String {
+        format!("{self}s/{key}")
+    }
+
+    /// The prefix of all quarantined slots.
+    pub fn quarantines(&self) -> String {
+        format!("{self}x/")
+    }
+
+    /// The key that keeps a freed slot resting.
+    pub fn quarantine(&self, key: &str) -> String {
+        format!("{self}x/{key}")
+    }
+
+    /// The prefix of all waiting tickets.
+    pub fn tickets(&self) -> String {
+        format!("{self}q/")
+    }
+
+    /// The ticket of one pod.
+    pub fn ticket(&self, uid: &str) -> String {
+        format!("{self}q/{uid}")
+    }
+
+    /// The sentinel that moves whenever somebody joins the queue.
+    pub fn sentinel(&self) -> String {
+        format!("{self}g")
+    }
+
+    /// The clock reservation of one slot.
+    pub fn clock(&self, key: &str) -> String {
+        format!("{self}h/{key}")
+    }
+}
+
+/// The common prefix of all keys of the path, with its closing slash.
+impl fmt::Display for ClaimPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = self.group.as_ref().map_or(NO_GROUP, Group::as_str);
+        match &self.namespace {
+            Some(namespace) => write!(f, "{NAMESPACES}{namespace}/c/{}/{group}/", self.pool),
+            None => write!(f, "{CLUSTER}{}/{group}/", self.pool),
+        }
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    /// Reads a key; `None` for anything that this version does not write.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.strip_prefix(ROOT)?.split('/').collect();
+        match parts.as_slice() {
+            ["epoch"] => Some(Self::Epoch),
+            ["pools", pool] => Some(Self::Pool(pool.parse().ok()?)),
+            ["hold", pool] => Some(Self::Hold(pool.parse().ok()?)),
+            ["ns", namespace, "o", uid, pool] => Some(Self::Owner {
+                namespace: (*namespace).to_owned(),
+                uid: (*uid).to_owned(),
+                pool: pool.parse().ok()?,
+            }),
+            ["ns", namespace, "c", pool, group, rest @ ..] => {
+                Self::below(claim_path(Some(namespace), pool, group)?, rest)
+            }
+            ["cluster", pool, group, rest @ ..] => {
+                Self::below(claim_path(None, pool, group)?, rest)
+            }
+            _ => None,
+        }
+    }
+
+    fn below(path: ClaimPath, rest: &[&str]) -> Option<Self> {
+        match rest {
+            ["s", name] => Some(Self::Slot(path, (*name).to_owned())),
+            ["x", name] => Some(Self::Quarantine(path, (*name).to_owned())),
+            ["q", uid] => Some(Self::Ticket(path, (*uid).to_owned())),
+            ["h", name] => Some(Self::Clock(path, (*name).to_owned())),
+            ["g"] => Some(Self::Sentinel(path)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Epoch => EPOCH.to_owned(),
+            Self::Pool(name) => pool(name),
+            Self::Hold(name) => hold(name),
+            Self::Owner {
+                namespace,
+                uid,
+                pool,
+            } => owner(namespace, uid, pool),
+            Self::Slot(path, name) => path.slot(name),
+            Self::Quarantine(path, name) => path.quarantine(name),
+            Self::Ticket(path, uid) => path.ticket(uid),
+            Self::Sentinel(path) => path.sentinel(),
+            Self::Clock(path, name) => path.clock(name),
+        };
+        f.write_str(&text)
+    }
+}
+
+fn claim_path(namespace: Option<&str>, pool: &str, group: &str) -> Option<ClaimPath> {
+    let group = if group == NO_GROUP {
+        None
+    } else {
+        Some(group.parse().ok()?)
+    };
+    Some(ClaimPath {
+        namespace: namespace.map(str::to_owned),
+        pool: pool.parse().ok()?,
+        group,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path() -> impl Strategy<Value = ClaimPath> {
+        let pool = "[a-z][a-z0-9]{0,8}[a-z]";
+        let place = prop_oneof![
+            (
+                "[a-z]{1,9}",
+                proptest::option::of("[a-z0-9][-a-z0-9.]{0,9}")
+            )
+                .prop_map(|(namespace, group)| (Some(namespace), group)),
+            Just((None, None)),
+        ];
+        (pool, place).prop_filter_map("reserved", |(pool, (namespace, group))| {
+            Some(ClaimPath {
+                namespace,
+                pool: pool.parse().ok()?,
+                group: group.and_then(|group| group.parse().ok()),
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_is_parsed_back_to_itself(path in path(), name in "[A-Za-z0-9_-]{1,12}") {
+            let pool = path.pool.clone();
+            let owner = Key::Owner { namespace: "shop".into(), uid: name.clone(), pool: pool.clone() };
+            let keys = [
+                Key::Epoch, Key::Pool(pool.clone()), Key::Hold(pool), owner,
+                Key::Slot(path.clone(), name.clone()), Key::Quarantine(path.clone(), name.clone()),
+                Key::Ticket(path.clone(), name.clone()), Key::Clock(path.clone(), name),
+                Key::Sentinel(path),
+            ];
+            for key in keys {
+                prop_assert_eq!(Key::parse(&key.to_string()), Some(key));
+            }
+        }
+
+        #[test]
+        fn foreign_keys_are_left_alone(text in "/cairn/v1/[a-z/]{0,30}|.{0,20}") {
+            if let Some(key) = Key::parse(&text) {
+                prop_assert_eq!(key.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let pool: PoolName = "mountains".parse().unwrap();
+        let group = Some("checkout".parse().unwrap());
+        let path = ClaimPath::new(pool.clone(), Scope::Namespace, "shop", group.clone());
+        assert_eq!(
+            path.slot("Denali"),
+            "/cairn/v1/ns/shop/c/mountains/checkout/s/Denali"
+        );
+        assert_eq!(
+            owner("shop", "u1", &pool),
+            "/cairn/v1/ns/shop/o/u1/mountains"
+        );
+        let cluster = ClaimPath::new("snowflake".parse().unwrap(), Scope::Cluster, "shop", group);
+        assert_eq!(cluster.slot("17"), "/cairn/v1/cluster/snowflake/-/s/17");
+    }
+}

@@ -1,0 +1,18 @@
+//! The domain of Cairn: what names, pools, claims and fences are, how they are laid out in etcd,
+//! and how a claim lives and dies.
+//!
+//! Nothing here does I/O or reads a clock: time comes in as a value, decisions go out as values.
+//! `cairn-store` speaks etcd, `cairn-sidecar` and `cairn-webhook` speak to the world; the
+//! [`contract`] module is the treaty between those two, which never see each other.
+
+pub mod claim;
+pub mod contract;
+pub mod duration;
+pub mod group;
+pub mod identity;
+pub mod keys;
+pub mod names;
+pub mod pool;
+pub mod prefix;
+pub mod suggest;
+pub mod time;

@@ -1,0 +1,367 @@
+//! A pool: an ordered, bounded list of names and the rules under which they are claimed.
+//!
+//! [`PoolSpec`] is both the `spec` of the `Pool` resource and, as JSON, the value under
+//! `/cairn/v1/pools/<pool>` in etcd. [`Pool`] is a spec that was checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::duration;
+use crate::names::{Builtin, Names, NamesError, NamesSpec, Range};
+use crate::prefix::{PrefixError, Template};
+
+/// The pool of mountain names that every installation has.
+pub const MOUNTAINS: &str = "mountains";
+/// The pool of Snowflake node IDs that every installation has.
+pub const SNOWFLAKE: &str = "snowflake";
+
+/// One file or link of the shared volume has each of these names, so no pool can.
+const RESERVED: [&str; 4] = ["name", "prefix", "fence", "env"];
+
+/// Fits into an annotation key (`claim.cairn.dev/<pool>`, 63 after the slash) with room to spare.
+const MAX_POOL_NAME_LEN: usize = 40;
+
+/// ρ: the clock-rate error assumed between a holder and etcd: far more than any oscillator drifts.
+const DRIFT_PERCENT: u128 = 1;
+
+const SHORTEST_VALIDITY: Duration = Duration::from_secs(1);
+const LONGEST_SPAN: Duration = Duration::from_secs(3600);
+
+/// A pool's name: `^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`, and not the name of a published file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PoolName(String);
+
+/// `spec` of the `Pool` resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoolSpec {
+    /// Where the names come from.
+    pub names: NamesSpec,
+    /// Where a name is unique. Immutable.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Which namespaces may claim; an empty selector selects all.
+    #[serde(default, skip_serializing_if = "Selector::is_empty")]
+    pub allowed_namespaces: Selector,
+    /// V: how long a holder may believe in a claim that it cannot renew.
+    #[serde(default = "default_validity", with = "duration")]
+    pub validity: Duration,
+    /// Q: how long a freed slot rests before it is given out again.
+    #[serde(default = "default_quarantine", with = "duration")]
+    pub quarantine: Duration,
+    /// What happens to the app once its claim cannot be believed any more.
+    #[serde(default)]
+    pub on_loss: OnLoss,
+    /// What happens to a pod that finds no free name.
+    #[serde(default)]
+    pub on_exhausted: OnExhausted,
+    /// Whether holders reserve time against reissued node IDs. Immutable.
+    #[serde(default)]
+    pub clock: ClockRule,
+    /// The metrics prefix, when the pod does not say otherwise.
+    #[serde(default)]
+    pub prefix: Template,
+}
+
+/// Where a name is unique.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Within one group of one namespace.
+    #[default]
+    Namespace,
+    /// Everywhere.
+    Cluster,
+}
+
+/// What happens once a claim cannot be believed any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnLoss {
+    /// Name and files stay: a metric under an old name is better than none.
+    #[default]
+    Keep,
+    /// Files go and the app is stopped: two holders of one node ID corrupt data.
+    Stop,
+}
+
+/// What happens to a pod that finds no free name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnExhausted {
+    /// It waits in line.
+    #[default]
+    Wait,
+    /// It fails with a sentence.
+    Fail,
+}
+
+/// Whether holders reserve time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClockRule {
+    /// No.
+    #[default]
+    None,
+    /// A high-water mark of emitted timestamps outlives each holder.
+    Reserve,
+}
+
+/// A Kubernetes label selector, carried but not interpreted here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Selector {
+    /// Labels that must have exactly these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Further requirements.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub match_expressions: Vec<Requirement>,
+}
+
+/// One requirement of a label selector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Requirement {
+    /// The label.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
+    pub operator: String,
+    /// The values that the operator compares with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+/// A checked pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Its name.
+    pub name: PoolName,
+    /// Its rules.
+    pub spec: PoolSpec,
+    /// Its names, resolved.
+    pub names: Names,
+}
+
+/// Why a pool was refused; each message says what to write instead.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum PoolError {
+    /// Not a pool name.
+    #[error(
+        "pool name '{0}' is not valid; use 1 to {MAX_POOL_NAME_LEN} lower-case letters, digits and '-', starting with a letter and not ending with '-'"
+    )]
+    Name(String),
+    /// A published file has this name.
+    #[error("pool name '{0}' is reserved for a file in the shared volume; choose another")]
+    Reserved(String),
+    /// The names are not usable.
+    #[error("{0}")]
+    Names(#[from] NamesError),
+    /// The prefix template is not usable.
+    #[error("{0}")]
+    Prefix(#[from] PrefixError),
+    /// Out of bounds.
+    #[error("validity must be between 1s and 1h, not {}", duration::print(*.0))]
+    Validity(Duration),
+    /// Out of bounds.
+    #[error("quarantine must be at most 1h, not {}", duration::print(*.0))]
+    Quarantine(Duration),
+    /// Reservations are per node ID, which names are not.
+    #[error("clock: Reserve needs numeric names; give names.range instead")]
+    ReserveNeedsRange,
+    /// Not JSON of a pool.
+    #[error("not a pool spec: {0}")]
+    Malformed(String),
+}
+
+// === impl PoolName ===
+
+impl PoolName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as part of an environment variable: `node-ids` becomes `NODE_IDS`.
+    pub fn env_segment(&self) -> String {
+        self.0.to_ascii_uppercase().replace('-', "_")
+    }
+}
+
+impl FromStr for PoolName {
+    type Err = PoolError;
+
+    fn from_str(text: &str) -> Result<Self, PoolError> {
+        let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+        let well_formed = text.len() <= MAX_POOL_NAME_LEN
+            && text.bytes().next().is_some_and(|c| c.is_ascii_lowercase())
+            && text.bytes().all(inner)
+            && !text.ends_with('-');
+        if !well_formed {
+            return Err(PoolError::Name(text.to_owned()));
+        }
+        if RESERVED.contains(&text) {
+            return Err(PoolError::Reserved(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for PoolName {
+    type Error = PoolError;
+
+    fn try_from(text: String) -> Result<Self, PoolError> {
+        text.parse()
+    }
+}
+
+impl From<PoolName> for String {
+    fn from(name: PoolName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for PoolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// === impl Selector ===
+
+impl Selector {
+    /// Whether it selects every namespace.
+    pub fn is_empty(&self) -> bool {
+        self.match_labels.is_empty() && self.match_expressions.is_empty()
+    }
+}
+
+// === impl PoolSpec ===
+
+impl PoolSpec {
+    /// S: the lease TTL to ask etcd for, in whole seconds as etcd counts.
+    ///
+    /// With clocks that run at rates up to ρ apart, a holder's belief ends at most V·(1+ρ) after it
+    /// sent its renewal, and the slot exists for at least S·(1−ρ) after that: Q lies between the two
+    /// when S ≥ (V·(1+ρ) + Q) / (1−ρ) (PROTOCOL, Safety argument 2).
+    pub fn lease_ttl(&self) -> Duration {
+        let (validity, quarantine) = (self.validity.as_millis(), self.quarantine.as_millis());
+        let needed = validity * (100 + DRIFT_PERCENT) + quarantine * 100;
+        let seconds = needed.div_ceil(1000 * (100 - DRIFT_PERCENT));
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX))
+    }
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// Checks a spec.
+    pub fn new(name: PoolName, spec: PoolSpec) -> Result<Self, PoolError> {
+        let names = Names::try_from(&spec.names)?;
+        spec.prefix.check()?;
+        if spec.validity < SHORTEST_VALIDITY || spec.validity > LONGEST_SPAN {
+            return Err(PoolError::Validity(spec.validity));
+        }
+        if spec.quarantine > LONGEST_SPAN {
+            return Err(PoolError::Quarantine(spec.quarantine));
+        }
+        if spec.clock == ClockRule::Reserve && !matches!(names, Names::Range(_)) {
+            return Err(PoolError::ReserveNeedsRange);
+        }
+        Ok(Self { name, spec, names })
+    }
+
+    /// Reads a spec as it stands in etcd.
+    pub fn from_json(name: PoolName, json: &[u8]) -> Result<Self, PoolError> {
+        let spec = serde_json::from_slice(json)
+            .map_err(|error| PoolError::Malformed(error.to_string()))?;
+        Self::new(name, spec)
+    }
+
+    /// The spec as it is put into etcd; equal specs give equal bytes.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(&self.spec).unwrap_or_default()
+    }
+
+    /// How long a slot rests after a clean release. A name may return as soon as its metrics have
+    /// been flushed; a node ID rests the full Q, because nothing proves that the app is silent.
+    pub fn clean_quarantine(&self) -> Duration {
+        /// Covers one flush of a StatsD-style buffer.
+        const NAMES_REST: Duration = Duration::from_secs(5);
+        match self.names {
+            Names::List(_) => self.spec.quarantine.min(NAMES_REST),
+            Names::Range(_) => self.spec.quarantine,
+        }
+    }
+
+    /// The definition that ships with Cairn under this name, if there is one.
+    pub fn builtin(name: &PoolName) -> Option<Self> {
+        let spec = match name.as_str() {
+            MOUNTAINS => PoolSpec {
+                names: NamesSpec {
+                    builtin: Some(Builtin::NorthAmericanMountains),
+                    ..NamesSpec::default()
+                },
+                ..PoolSpec::default()
+            },
+            SNOWFLAKE => PoolSpec {
+                names: NamesSpec {
+                    // Ten bits, the node field of Twitter's Snowflake layout.
+                    range: Some(Range {
+                        from: 0,
+                        to: 1023,
+                        prefix: String::new(),
+                        width: 0,
+                    }),
+                    ..NamesSpec::default()
+                },
+                scope: Scope::Cluster,
+                quarantine: Duration::from_secs(30),
+                on_loss: OnLoss::Stop,
+                clock: ClockRule::Reserve,
+                ..PoolSpec::default()
+            },
+            _ => return None,
+        };
+        Self::new(name.clone(), spec).ok()
+    }
+
+    /// The names of the pools that ship with Cairn.
+    pub fn builtin_names() -> Vec<PoolName> {
+        [MOUNTAINS, SNOWFLAKE]
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect()
+    }
+}
+
+impl Default for PoolSpec {
+    fn default() -> Self {
+        Self {
+            names: NamesSpec::default(),
+            scope: Scope::default(),
+            allowed_namespaces: Selector::default(),
+            validity: default_validity(),
+            quarantine: default_quarantine(),
+            on_loss: OnLoss::default(),
+            on_exhausted: OnExhausted::default(),
+            clock: ClockRule::default(),
+            prefix: Template::default(),
+        }
+    }
+}
+
+/// Three renewals fit into it, and an etcd leader election (seconds) does not use it up.
+fn default_validity() -> Duration {
+    Duration::from_secs(30)
+}
+
+/// One round of liveness probes, the kill and its grace fit into it.
+fn default_quarantine() -> Duration {
+    Duration::from_secs(15)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use super::*;
+
+fn pool(json: &str) -> Result<Pool, PoolError> {
+    Pool::from_json("tea".parse()?, json.as_bytes())
+}
+
+#[test]
+fn builtin_pools_have_the_documented_rules_and_lease_times() {
+    let mountains = Pool::builtin(&MOUNTAINS.parse().unwrap()).unwrap();
+    assert_eq!(mountains.spec.lease_ttl(), Duration::from_secs(46));
+    assert_eq!(mountains.spec.on_loss, OnLoss::Keep);
+    assert_eq!(mountains.clean_quarantine(), Duration::from_secs(5));
+    let snowflake = Pool::builtin(&SNOWFLAKE.parse().unwrap()).unwrap();
+    assert_eq!(snowflake.spec.lease_ttl(), Duration::from_secs(61));
+    assert_eq!(snowflake.spec.on_loss, OnLoss::Stop);
+    assert_eq!(snowflake.clean_quarantine(), Duration::from_secs(30));
+    assert_eq!(snowflake.names.len(), 1024);
+}
+
+#[test]
+fn a_spec_survives_a_round_trip_through_etcd_with_equal_bytes() {
+    for name in Pool::builtin_names() {
+        let pool = Pool::builtin(&name).unwrap();
+        let again = Pool::from_json(name, pool.to_json().as_bytes()).unwrap();
+        assert_eq!(again, pool);
+        assert_eq!(again.to_json(), pool.to_json());
+    }
+}
+
+#[test]
+fn at_least_the_quarantine_lies_between_two_holders_even_with_drifting_clocks() {
+    for (validity, quarantine) in [(1, 0), (30, 15), (3600, 3600), (599, 1)] {
+        let spec = PoolSpec {
+            validity: Duration::from_secs(validity),
+            quarantine: Duration::from_secs(quarantine),
+            ..PoolSpec::default()
+        };
+        let rate = 0.01;
+        let belief_ends = spec.validity.mul_f64(1.0 + rate);
+        let slot_exists = spec.lease_ttl().mul_f64(1.0 - rate);
+        assert!(
+            slot_exists >= belief_ends + spec.quarantine,
+            "V {validity} Q {quarantine}"
+        );
+    }
+}
+
+#[test]
+fn pool_names_follow_the_documented_pattern() {
+    for good in ["a", "mountains", "node-ids", "a1", &"a".repeat(40)] {
+        assert!(good.parse::<PoolName>().is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "A",
+        "1a",
+        "-a",
+        "a-",
+        "a.b",
+        "a_b",
+        &"a".repeat(41),
+        "name",
+        "env",
+    ] {
+        assert!(bad.parse::<PoolName>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn unknown_fields_bad_durations_and_misplaced_reservations_are_refused() {
+    assert!(matches!(
+        pool(r#"{"names":{"list":["a"]},"validty":"30s"}"#),
+        Err(PoolError::Malformed(_))
+    ));
+    let error = pool(r#"{"names":{"list":["a"]},"validity":"soon"}"#).unwrap_err();
+    assert!(error.to_string().contains("write it like 30s"), "{error}");
+    assert_eq!(
+        pool(r#"{"names":{"list":["a"]},"validity":"500ms"}"#),
+        Err(PoolError::Validity(Duration::from_millis(500)))
+    );
+    assert_eq!(
+        pool(r#"{"names":{"list":["a"]},"clock":"Reserve"}"#),
+        Err(PoolError::ReserveNeedsRange)
+    );
+}
