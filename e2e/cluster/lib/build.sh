@@ -1,0 +1,109 @@
+# The tools: Go programs of this module, built only when something they are made of has changed.
+# shellcheck shell=bash
+
+# How long a build may be silent before it says that it is still alive.
+HEARTBEAT_SECONDS=10
+
+BUILD_TARGETS=(etcd pause node)
+
+# The names that each binary answers to; see cmd/*/main.go.
+declare -A BUILD_LINKS=(
+  [etcd]="etcdctl"
+  [pause]=""
+  [node]="kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl helm coredns"
+)
+
+build_command() {
+  [ $# -le 1 ] || no_more_args build "${@:2}"
+  local target targets=("${BUILD_TARGETS[@]}")
+  if [ $# -eq 1 ]; then
+    [ -n "${BUILD_LINKS[$1]+known}" ] || bad_input "there is no '$1' to build: write one of ${BUILD_TARGETS[*]}, or nothing for all"
+    targets=("$1")
+  fi
+  command -v go >/dev/null || die "Go is missing: run 'cluster setup', which says what to install"
+  mkdir -p "$BIN_DIR"
+  lock "$BIN_DIR/.lock"
+  for target in "${targets[@]}"; do
+    build_target "$target"
+  done
+  unlock
+}
+
+build_target() {
+  local target=$1 began inputs link
+  began=$(now_ms)
+  inputs=$(build_inputs "$target")
+  if [ -x "$BIN_DIR/$target" ] && [ "$(cat "$BIN_DIR/.$target.inputs" 2>/dev/null)" = "$inputs" ]; then
+    say "$target: up to date"
+    return
+  fi
+  build_download "$target"
+  build_compile "$target"
+  for link in ${BUILD_LINKS[$target]}; do
+    ln -sf "$target" "$BIN_DIR/$link"
+  done
+  printf '%s' "$inputs" >"$BIN_DIR/.$target.inputs"
+  say "$target: built in $(seconds_since "$began") s"
+}
+
+build_inputs() {
+  (cd "$SOURCE_DIR" && go env GOVERSION GOARCH && sha256sum go.mod go.sum cmd/"$1"/*.go lib/build.sh) | sha256sum | cut -d' ' -f1
+}
+
+# Everything that the linker writes into the binary; versions have one home, go.mod.
+build_ldflags() {
+  local package=k8s.io/component-base/version version
+  version=$(sed -n 's|^\tk8s.io/kubernetes v||p' "$SOURCE_DIR/go.mod")
+  local major=${version%%.*} rest=${version#*.}
+  printf -- '-s -w -X %s.gitVersion=v%s -X %s.gitMajor=%s -X %s.gitMinor=%s -X %s.gitTreeState=clean -X %s.gitCommit=0 -X %s.buildDate=2026-01-01T00:00:00Z' \
+    "$package" "$version" "$package" "$major" "$package" "${rest%%.*}" "$package" "$package" "$package"
+}
+
+# Listing the packages of a program fetches exactly the modules that it needs, and no others.
+build_download() {
+  local target=$1 total
+  local log=$BIN_DIR/.$target.log
+  if ! (cd "$SOURCE_DIR" && go list -deps "./cmd/$target" 2>&1 >"$BIN_DIR/.$target.packages") |
+    tee "$log" | build_progress "$target: downloaded" "modules" ""; then
+    tail -n 20 "$log" >&2
+    die "the modules of $target could not be downloaded: is the Go module proxy reachable? (go env GOPROXY)"
+  fi
+  total=$(wc -l <"$BIN_DIR/.$target.packages")
+  rm -f "$BIN_DIR/.$target.packages"
+  BUILD_TOTAL=$total
+}
+
+build_compile() {
+  local target=$1
+  local log=$BIN_DIR/.$target.log
+  if ! (cd "$SOURCE_DIR" && CGO_ENABLED=0 go build -v -trimpath -buildvcs=false -ldflags "$(build_ldflags)" \
+    -o "$BIN_DIR/$target.new" "./cmd/$target" 2>&1) |
+    tee "$log" | build_progress "$target: compiled" "packages" " of at most $BUILD_TOTAL, those in Go's cache not counted"; then
+    tail -n 20 "$log" >&2
+    die "$target could not be built; the compiler's words are above and in $log"
+  fi
+  # A running cluster keeps the file it was started from.
+  mv -f "$BIN_DIR/$target.new" "$BIN_DIR/$target"
+  rm -f "$log"
+}
+
+# build_progress WHAT NOUN SUFFIX: counts lines, and speaks every HEARTBEAT_SECONDS.
+build_progress() {
+  local count=0 last=nothing began next line status
+  began=$(now_ms)
+  next=$((began + HEARTBEAT_SECONDS * 1000))
+  while :; do
+    status=0
+    read -r -t "$HEARTBEAT_SECONDS" line || status=$?
+    # Above 128 the read has timed out; any other failure is the end of the build.
+    [ "$status" -eq 0 ] || [ "$status" -gt 128 ] || break
+    if [ "$status" -eq 0 ]; then
+      count=$((count + 1))
+      last=$line
+    fi
+    if [ "$(now_ms)" -ge "$next" ]; then
+      say "  $1 $count $2$3, last $last, $(seconds_since "$began") s"
+      next=$(($(now_ms) + HEARTBEAT_SECONDS * 1000))
+    fi
+  done
+}

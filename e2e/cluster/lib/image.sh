@@ -1,0 +1,186 @@
+# Container images, built by buildah from the Dockerfiles that users would use, without a daemon or
+# a registry, and imported into clusters as archives.
+# shellcheck shell=bash
+
+IMAGE_CONTEXT=$IMAGES_DIR/context
+
+# What 'images' imports; pause comes with 'up'.
+IMAGE_SET=(busybox etcd sidecar webhook)
+
+image_tag() {
+  case $1 in
+  pause) echo "$PAUSE_TAG" ;;
+  busybox) echo docker.io/library/busybox:1.35 ;;
+  # The tag that the chart asks for; it is built here from the same sources.
+  etcd) echo "quay.io/coreos/etcd:$(sed -n 's|^\tgo.etcd.io/etcd/server/v3 ||p' "$SOURCE_DIR/go.mod")" ;;
+  sidecar | webhook) echo "localhost/cairn-$1:dev" ;;
+  esac
+}
+
+image_dockerfile() {
+  case $1 in
+  sidecar | webhook) echo "$REPO_DIR/deploy/images/$1.Dockerfile" ;;
+  *) echo "$SOURCE_DIR/images/$1.Dockerfile" ;;
+  esac
+}
+
+# The one file that changes the image when it changes.
+image_binary() {
+  case $1 in
+  busybox) command -v busybox ;;
+  etcd | pause) echo "$BIN_DIR/$1" ;;
+  sidecar | webhook) echo "$CAIRN_HOME/target/$(rust_target)/image/cairn-$1" ;;
+  esac
+}
+
+image_archive() { printf '%s/%s.tar' "$IMAGES_DIR" "$1"; }
+
+images_command() {
+  require_name images "${1:-}"
+  no_more_args images "${@:2}"
+  require_up images "$1"
+  local image
+  for image in "${IMAGE_SET[@]}"; do
+    image_prepare "$image"
+    image_build "$image"
+  done
+  lock_cluster "$1"
+  for image in "${IMAGE_SET[@]}"; do
+    image_import "$1" "$image"
+  done
+}
+
+image_command() {
+  require_name image "${1:-}"
+  [ $# -ge 2 ] || bad_input "image needs tags or archives, for example: cluster image $1 $(image_tag busybox)"
+  require_up image "$1"
+  lock_cluster "$1"
+  local wanted image
+  for wanted in "${@:2}"; do
+    if image=$(image_by_tag "$wanted"); then
+      image_prepare "$image"
+      image_build "$image"
+      image_import "$1" "$image"
+    elif [ -f "$wanted" ]; then
+      image_load "$1" "$wanted"
+    else
+      bad_input "'$wanted' is neither an archive nor built here: write a file, or one of $(image_tags)"
+    fi
+  done
+}
+
+image_tags() {
+  local image
+  for image in "${IMAGE_SET[@]}"; do
+    printf '%s ' "$(image_tag "$image")"
+  done
+}
+
+image_by_tag() {
+  local image
+  for image in "${IMAGE_SET[@]}"; do
+    [ "$(image_tag "$image")" != "$1" ] || {
+      echo "$image"
+      return
+    }
+  done
+  return 1
+}
+
+# Makes the binary that goes into the image.
+image_prepare() {
+  case $1 in
+  etcd) [ -x "$BIN_DIR/etcd" ] || build_command etcd ;;
+  sidecar | webhook) rust_build "cairn-$1" ;;
+  esac
+}
+
+rust_target() { printf '%s-unknown-linux-gnu' "$(uname -m)"; }
+
+# One package at a time: building them together would unify features and drag the webhook's
+# libraries into the sidecar. Cargo knows what has changed.
+rust_build() {
+  local began
+  began=$(now_ms)
+  say "$1: cargo build, static"
+  (cd "$REPO_DIR" && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --quiet --profile image \
+    --target "$(rust_target)" --target-dir "$CAIRN_HOME/target" -p "$1" >&2) ||
+    die "$1 could not be built; the compiler's words are above"
+  say "$1: built, $(seconds_since "$began") s"
+}
+
+image_inputs() {
+  { image_tag "$1" && cat "$(image_dockerfile "$1")" "$(image_binary "$1")"; } | sha256sum | cut -d' ' -f1
+}
+
+image_build() (
+  image=$1
+  [ -f "$(image_binary "$image")" ] || die "the $image image needs $(image_binary "$image"): run 'cluster build' first"
+  lock "$IMAGES_DIR/.lock"
+  inputs=$(image_inputs "$image")
+  [ "$(cat "$IMAGES_DIR/$image.inputs" 2>/dev/null)" != "$inputs" ] || [ ! -f "$(image_archive "$image")" ] || return 0
+  began=$(now_ms)
+  image_context "$image"
+  image_archive_build "$image"
+  printf '%s' "$inputs" >"$IMAGES_DIR/$image.inputs"
+  say "image $(image_tag "$image"): built, $(seconds_since "$began") s, $(du -h "$(image_archive "$image")" | cut -f1)"
+)
+
+image_context() {
+  mkdir -p "$IMAGE_CONTEXT"
+  cp -f "$(image_binary "$1")" "$IMAGE_CONTEXT/"
+  if [ "$1" = etcd ]; then
+    # A folder keeps the link a link; the binary is in the image once.
+    rm -rf "$IMAGE_CONTEXT/etcd-bin"
+    mkdir "$IMAGE_CONTEXT/etcd-bin"
+    mv "$IMAGE_CONTEXT/etcd" "$IMAGE_CONTEXT/etcd-bin/etcd"
+    ln -s etcd "$IMAGE_CONTEXT/etcd-bin/etcdctl"
+  fi
+}
+
+# vfs and chroot: neither overlay mounts nor a container runtime are needed to copy one file. The
+# fixed time makes equal inputs equal archives.
+image_archive_build() {
+  local storage=$IMAGES_DIR/storage archive log
+  local -a buildah
+  archive=$(image_archive "$1")
+  log=$IMAGES_DIR/$1.log
+  buildah=(buildah --root "$storage" --runroot "$storage-run" --storage-driver vfs)
+  rm -rf "$storage" "$storage-run" "$archive"
+  {
+    "${buildah[@]}" bud --isolation chroot --pull-never --layers=false --timestamp 0 \
+      -t "$(image_tag "$1")" -f "$(image_dockerfile "$1")" "$IMAGE_CONTEXT" &&
+      "${buildah[@]}" push "$(image_tag "$1")" "docker-archive:$archive:$(image_tag "$1")"
+  } >"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    die "the image $(image_tag "$1") could not be built; buildah's words are above"
+  }
+  rm -rf "$storage" "$storage-run" "$log"
+}
+
+image_import() {
+  local mark inputs
+  mark=$(state_dir "$1")/images/$2
+  inputs=$(cat "$IMAGES_DIR/$2.inputs")
+  if [ "$(cat "$mark" 2>/dev/null)" = "$inputs" ]; then
+    return
+  fi
+  image_load "$1" "$(image_archive "$2")"
+  printf '%s' "$inputs" >"$mark"
+}
+
+image_load() {
+  local began
+  began=$(now_ms)
+  in_node "$1" ctr -n k8s.io images import - <"$2" >/dev/null || die "$2 could not be imported into cluster '$1': is it an image archive?"
+  # The kubelet sees an image once containerd's CRI side has taken note of it.
+  until_deadline 20 image_is_noted "$1" || die "containerd of cluster '$1' has not taken note of $2"
+  say "image $(basename "$2" .tar): imported into '$1', $(seconds_since "$began") s"
+}
+
+image_is_noted() {
+  local all noted
+  all=$(in_node "$1" ctr -n k8s.io images ls -q)
+  noted=$(in_node "$1" ctr -n k8s.io images ls -q 'labels."io.cri-containerd.image"==managed')
+  [ "$(sort <<<"$all" | grep -v '^sha256:')" = "$(sort <<<"$noted" | grep -v '^sha256:')" ]
+}

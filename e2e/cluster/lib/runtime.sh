@@ -1,0 +1,92 @@
+# containerd, kubelet and kube-proxy: what runs pods and gives them addresses.
+# shellcheck shell=bash
+
+# Inside the node, where /run is the node's own; also ctr's default.
+CONTAINERD_SOCKET=/run/containerd/containerd.sock
+PAUSE_TAG=localhost/pause:1
+
+containerd_configure() {
+  local dir snapshotter=overlayfs
+  dir=$(state_dir "$1")
+  # An overlay cannot be the upper layer of another one.
+  [ "$(stat -f -c %T "$dir")" != overlayfs ] || snapshotter=native
+  # ptp and not bridge: every packet between pods is routed, so Services work without br_netfilter.
+  cat >"$dir/cni/10-pods.conflist" <<EOT
+{"cniVersion": "0.4.0", "name": "pods", "plugins": [
+  {"type": "ptp", "ipMasq": false, "ipam": {"type": "host-local", "dataDir": "/run/ipam",
+    "ranges": [[{"subnet": "$POD_CIDR"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "portmap", "capabilities": {"portMappings": true}}]}
+EOT
+  # restrict_oom_score_adj: machines without CAP_SYS_RESOURCE cannot lower the score, and runc gives up.
+  cat >"$dir/containerd.toml" <<EOT
+version = 2
+root = "$(node_dir "$1")/containerd"
+state = "/run/containerd"
+[grpc]
+  address = "$CONTAINERD_SOCKET"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "$PAUSE_TAG"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "$(node_dir "$1")/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "$snapshotter"
+EOT
+}
+
+containerd_start() {
+  containerd_configure "$1"
+  component_start "$1" containerd containerd --config containerd.toml
+}
+
+containerd_is_ready() { in_node "$1" ctr --connect-timeout 1s --timeout 2s version; }
+
+kubelet_configure() {
+  local dir
+  dir=$(node_dir "$1")
+  echo "nameserver $DNS_SERVICE_IP" >"$(state_dir "$1")/resolv.conf"
+  # syncFrequency: the longest that a pod's files may lag behind its annotations when an update was missed.
+  # failCgroupV1: 1.35 refuses version 1 unless it is told not to.
+  # evictionHard: a full disk of the developer is no reason to evict the tests.
+  cat >"$(state_dir "$1")/kubelet.yaml" <<EOT
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication: {x509: {clientCAFile: $dir/pki/ca.crt}, webhook: {enabled: true}, anonymous: {enabled: false}}
+authorization: {mode: Webhook}
+address: 0.0.0.0
+tlsCertFile: $dir/pki/kubelet.crt
+tlsPrivateKeyFile: $dir/pki/kubelet.key
+clusterDNS: [$DNS_SERVICE_IP]
+clusterDomain: cluster.local
+resolvConf: $dir/resolv.conf
+containerRuntimeEndpoint: unix://$CONTAINERD_SOCKET
+volumePluginDir: $dir/kubelet/plugins
+failCgroupV1: false
+cgroupDriver: cgroupfs
+cgroupsPerQOS: true
+cgroupRoot: /$(cgroup_name "$1")
+failSwapOn: false
+maxPods: 200
+serializeImagePulls: false
+imageGCHighThresholdPercent: 100
+evictionHard: {memory.available: "100Mi", nodefs.available: "0%", imagefs.available: "0%", nodefs.inodesFree: "0%"}
+syncFrequency: 10s
+EOT
+}
+
+kubelet_start() {
+  kubelet_configure "$1"
+  component_start "$1" kubelet "$CONTROLPLANE_BIN/kubelet" --config=kubelet.yaml --kubeconfig=kubelet.conf \
+    --hostname-override=node --node-ip="$NODE_IP" --root-dir="$(node_dir "$1")/kubelet" --cert-dir=pki --v=2
+}
+
+node_is_ready() {
+  [ "$(kubectl_admin "$1" get node node -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]
+}
+
+proxy_start() {
+  # conntrack-max-per-core: the table is the machine's and not this cluster's to size.
+  component_start "$1" kube-proxy "$CONTROLPLANE_BIN/kube-proxy" --kubeconfig=kube-proxy.conf --hostname-override=node \
+    --proxy-mode=iptables --cluster-cidr="$POD_CIDR" --conntrack-max-per-core=0
+}
