@@ -1,0 +1,329 @@
+//! What a pod asks for: its `cairn.dev/…` annotations, read into a [`Request`] or refused with one
+//! sentence that says what to write instead.
+//!
+//! Pure text to value: whether the pools exist, whether the namespace may use them and whether the
+//! pod can be injected at all is decided by the webhook. The command line reads manifests with the
+//! same code, so both say the same sentence.
+
+use thiserror::Error;
+
+use crate::contract::annotation;
+use crate::group::{Group, GroupError};
+use crate::pool::{PoolError, PoolName};
+use crate::prefix::{PrefixError, Template};
+use crate::suggest;
+
+pub mod owner;
+pub mod resources;
+
+use resources::{Resources, ResourcesError};
+
+/// Each pool adds four files, three variables per container and a share of the pod's lease; nobody
+/// needs more, and a typing machine gone wild is stopped here.
+const MAX_POOLS: usize = 16;
+
+/// What the annotations of one pod ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The pools in the user's order; the first one owns the unprefixed files and variables.
+    pub pools: Vec<PoolName>,
+    /// The group, when it is given by hand.
+    pub group: Option<Group>,
+    /// The metrics prefix, when it is given by hand.
+    pub prefix: Option<Template>,
+    /// The app containers that get the identity; `None` is all of them.
+    pub containers: Option<Vec<String>>,
+    /// How environment variables get there.
+    pub env: EnvChoice,
+    /// Whether the app waits for its claim.
+    pub gate: Gate,
+    /// The sidecar's resources, where they differ from the defaults.
+    pub resources: Resources,
+}
+
+/// `cairn.dev/env`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EnvChoice {
+    /// The best way that the cluster has.
+    #[default]
+    Auto,
+    /// From the env file, by `fileKeyRef`.
+    File,
+    /// From the claim annotations, by `fieldRef`.
+    Annotation,
+    /// No variables.
+    None,
+}
+
+/// `cairn.dev/gate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// The app starts once the claim is held.
+    #[default]
+    Startup,
+    /// The app starts at once.
+    None,
+}
+
+/// Why a pod's annotations were refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum RequestError {
+    /// A mistyped key.
+    #[error("{place} '{found}' is not known; did you mean '{suggestion}'?")]
+    Mistyped {
+        /// `annotation` or `label`.
+        place: &'static str,
+        /// As written.
+        found: String,
+        /// The nearest known key.
+        suggestion: String,
+    },
+    /// A key like no other.
+    #[error("{place} '{found}' is not known; Cairn reads the annotations {}", annotation::INPUTS.join(", "))]
+    Unknown {
+        /// `annotation` or `label`.
+        place: &'static str,
+        /// As written.
+        found: String,
+    },
+    /// `labels: {cairn.dev/pool: …}`
+    #[error("'{0}' is set as a label; move it to the annotations of the pod template")]
+    LabelNotAnnotation(String),
+    /// `labels: {cairn.dev/injected: …}` by hand.
+    #[error(
+        "label '{}' is set by Cairn itself; remove it and ask with the annotation {}: mountains",
+        annotation::INJECTED_LABEL,
+        annotation::POOL
+    )]
+    InjectedByHand,
+    /// Inputs without a pool.
+    #[error("annotation '{0}' does nothing without a pool; add {key}: mountains, or remove it", key = annotation::POOL)]
+    NoPool(String),
+    /// `cairn.dev/pool: ""`
+    #[error("annotation '{key}' is empty; name a pool, like mountains", key = annotation::POOL)]
+    EmptyPool,
+    /// `cairn.dev/pool: a,,b`
+    #[error("annotation '{key}' is '{0}' with nothing between two commas; write it like mountains,snowflake", key = annotation::POOL)]
+    EmptyEntry(String),
+    /// Not a pool name.
+    #[error("annotation '{key}': {0}", key = annotation::POOL)]
+    Pool(PoolError),
+    /// `cairn.dev/pool: a,a`
+    #[error("annotation '{key}' names pool '{0}' twice; name it once", key = annotation::POOL)]
+    DuplicatePool(PoolName),
+    /// More than [`MAX_POOLS`].
+    #[error("annotation '{key}' names {0} pools; a pod can claim from at most {MAX_POOLS}", key = annotation::POOL)]
+    TooManyPools(usize),
+    /// Not a group.
+    #[error("annotation '{key}': {0}", key = annotation::GROUP)]
+    Group(GroupError),
+    /// Not a template.
+    #[error("annotation '{key}': {0}", key = annotation::PREFIX_TEMPLATE)]
+    Prefix(PrefixError),
+    /// `cairn.dev/containers: ""`
+    #[error("annotation '{key}' names no container; list app containers like app,worker, or remove it", key = annotation::CONTAINERS)]
+    NoContainers,
+    /// `cairn.dev/containers: app,app`
+    #[error("annotation '{key}' names container '{0}' twice; name it once", key = annotation::CONTAINERS)]
+    DuplicateContainer(String),
+    /// A value that is none of a few words.
+    #[error("annotation '{key}' is '{found}'; {advice}")]
+    Choice {
+        /// The annotation.
+        key: &'static str,
+        /// As written.
+        found: String,
+        /// What to write.
+        advice: String,
+    },
+    /// Variables come from a claim that the app does not wait for.
+    #[error(
+        "annotation '{env}: {0}' needs an app that waits for its claim; remove '{gate}: none', or set '{env}: none' too",
+        env = annotation::ENV, gate = annotation::GATE
+    )]
+    EnvNeedsGate(&'static str),
+    /// Not resources.
+    #[error("annotation '{key}': {0}", key = annotation::RESOURCES)]
+    Resources(#[from] ResourcesError),
+}
+
+// === impl Request ===
+
+impl Request {
+    /// Reads a pod's annotations and labels. `None` means that the pod asks for nothing.
+    pub fn parse<'a>(
+        annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
+        labels: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Option<Self>, RequestError> {
+        let mut given: [Option<&str>; annotation::INPUTS.len()] = Default::default();
+        for (key, value) in annotations {
+            if !key.starts_with(annotation::PREFIX) || key == annotation::STATUS {
+                continue;
+            }
+            let known = given
+                .iter_mut()
+                .zip(annotation::INPUTS)
+                .find(|(_, input)| *input == key);
+            match known {
+                Some((slot, _)) => *slot = Some(value),
+                None => return Err(unknown("annotation", key)),
+            }
+        }
+        let injected = check_labels(labels)?;
+        let [pool, group, prefix, containers, env, gate, resources] = given;
+        let Some(pool) = pool else {
+            let orphan = given
+                .iter()
+                .zip(annotation::INPUTS)
+                .find_map(|(value, key)| value.map(|_| key));
+            return match orphan {
+                Some(key) => Err(RequestError::NoPool(key.to_owned())),
+                None if injected => Err(RequestError::InjectedByHand),
+                None => Ok(None),
+            };
+        };
+        let request = Self {
+            pools: pools(pool)?,
+            group: group.map(parse_group).transpose()?,
+            prefix: prefix
+                .map(|text| Template::parse(text.trim()).map_err(RequestError::Prefix))
+                .transpose()?,
+            containers: containers.map(container_names).transpose()?,
+            env: env.map_or(Ok(EnvChoice::default()), EnvChoice::parse)?,
+            gate: gate.map_or(Ok(Gate::default()), Gate::parse)?,
+            resources: resources.map_or_else(|| Ok(Resources::default()), Resources::parse)?,
+        };
+        request.with_consistent_env().map(Some)
+    }
+
+    /// Without a gate nothing waits for the claim, so there is no value to give to variables.
+    fn with_consistent_env(mut self) -> Result<Self, RequestError> {
+        if self.gate == Gate::None {
+            self.env = match self.env {
+                EnvChoice::Auto | EnvChoice::None => EnvChoice::None,
+                EnvChoice::File => return Err(RequestError::EnvNeedsGate("file")),
+                EnvChoice::Annotation => return Err(RequestError::EnvNeedsGate("annotation")),
+            };
+        }
+        Ok(self)
+    }
+}
+
+impl EnvChoice {
+    fn parse(text: &str) -> Result<Self, RequestError> {
+        match text.trim() {
+            "auto" => Ok(Self::Auto),
+            "file" => Ok(Self::File),
+            "annotation" => Ok(Self::Annotation),
+            "none" => Ok(Self::None),
+            other => Err(choice(
+                annotation::ENV,
+                other,
+                &["auto", "file", "annotation", "none"],
+            )),
+        }
+    }
+}
+
+impl Gate {
+    fn parse(text: &str) -> Result<Self, RequestError> {
+        match text.trim() {
+            "startup" => Ok(Self::Startup),
+            "none" => Ok(Self::None),
+            other => Err(choice(annotation::GATE, other, &["startup", "none"])),
+        }
+    }
+}
+
+fn pools(text: &str) -> Result<Vec<PoolName>, RequestError> {
+    if text.trim().is_empty() {
+        return Err(RequestError::EmptyPool);
+    }
+    let mut pools = Vec::new();
+    for entry in text.split(',').map(str::trim) {
+        if entry.is_empty() {
+            return Err(RequestError::EmptyEntry(text.to_owned()));
+        }
+        let pool: PoolName = entry.parse().map_err(RequestError::Pool)?;
+        if pools.contains(&pool) {
+            return Err(RequestError::DuplicatePool(pool));
+        }
+        pools.push(pool);
+    }
+    if pools.len() > MAX_POOLS {
+        return Err(RequestError::TooManyPools(pools.len()));
+    }
+    Ok(pools)
+}
+
+fn parse_group(text: &str) -> Result<Group, RequestError> {
+    text.trim().parse().map_err(RequestError::Group)
+}
+
+fn container_names(text: &str) -> Result<Vec<String>, RequestError> {
+    let mut names: Vec<String> = Vec::new();
+    for entry in text
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+    {
+        if names.iter().any(|name| name == entry) {
+            return Err(RequestError::DuplicateContainer(entry.to_owned()));
+        }
+        names.push(entry.to_owned());
+    }
+    if names.is_empty() {
+        return Err(RequestError::NoContainers);
+    }
+    Ok(names)
+}
+
+/// Whether Cairn's own label is there; every other label of ours is a mistake.
+fn check_labels<'a>(
+    labels: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<bool, RequestError> {
+    let mut injected = false;
+    for (key, _) in labels {
+        if key == annotation::INJECTED_LABEL {
+            injected = true;
+        } else if annotation::INPUTS.contains(&key) {
+            return Err(RequestError::LabelNotAnnotation(key.to_owned()));
+        } else if key.starts_with(annotation::PREFIX) {
+            return Err(unknown("label", key));
+        }
+    }
+    Ok(injected)
+}
+
+fn unknown(place: &'static str, key: &str) -> RequestError {
+    let word = key.strip_prefix(annotation::PREFIX).unwrap_or(key);
+    let known = annotation::INPUTS
+        .iter()
+        .filter_map(|input| input.strip_prefix(annotation::PREFIX));
+    match suggest::nearest(word, known) {
+        Some(near) => RequestError::Mistyped {
+            place,
+            found: key.to_owned(),
+            suggestion: format!("{}{near}", annotation::PREFIX),
+        },
+        None => RequestError::Unknown {
+            place,
+            found: key.to_owned(),
+        },
+    }
+}
+
+fn choice(key: &'static str, found: &str, words: &[&str]) -> RequestError {
+    let advice = match suggest::nearest(found, words.iter().copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("use {}", words.join(", ")),
+    };
+    RequestError::Choice {
+        key,
+        found: found.to_owned(),
+        advice,
+    }
+}
+
+#[cfg(test)]
+mod tests;
