@@ -1,1 +1,18 @@
-//! Under construction.
+//! The claim protocol on etcd: each transaction of PROTOCOL.md is one typed operation of [`Store`].
+//!
+//! This is the only crate that names `etcd_client`. [`Store`] is written against the small trait
+//! [`Kv`], which has two implementations: [`etcd::Etcd`] and, for tests with faults and virtual
+//! time, [`memory::Memory`]. Both are held to the same suite (`tests/suite.rs`).
+//!
+//! Not for: deciding anything. What to do next is `cairn_core::lease`'s.
+
+pub mod error;
+pub mod etcd;
+pub mod kv;
+pub mod memory;
+pub mod protocol;
+pub mod setup;
+
+pub use error::{Class, Error};
+pub use kv::{Compare, KeyValue, Kv, Op, OpReply, Txn, TxnReply};
+pub use protocol::Store;

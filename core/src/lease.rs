@@ -1,0 +1,318 @@
+//! The life of one pod's lease and of the claims on it, as a pure state machine.
+//!
+//! [`Machine::step`] takes an instant and an [`Event`] and answers with [`Action`]s. It never waits,
+//! reads no clock and sees no socket; a driver carries out the actions and reports what came of
+//! them. Two tracks run beside each other, at most one action of each in flight: *claiming* (pools
+//! one at a time, in byte order, so that two pods never wait for each other) and *renewing*.
+//!
+//! Invariants (PROTOCOL, Time):
+//! - a deadline comes only from the send instant of a grant or of a renew pair, never from a claim;
+//! - only a failed compare means "taken"; every other error is retried or read back;
+//! - a running pod never moves to another name in a `Keep` pool.
+
+use std::time::Duration;
+
+use crate::claim::{Fence, Holder, OwnerRecord, SlotRecord};
+use crate::group::Group;
+use crate::keys::ClaimPath;
+use crate::pool::{Pool, PoolName, Scope};
+use crate::prefix::Template;
+use crate::time::BootInstant;
+
+mod claiming;
+mod machine;
+mod release;
+mod renewing;
+mod show;
+
+pub use machine::Machine;
+pub use show::{Files, Shown};
+
+/// etcd's identifier of a lease.
+pub type LeaseId = i64;
+
+/// What a pod asks for.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who asks. Its incarnation is found out, not given.
+    pub holder: Holder,
+    /// The workload's group.
+    pub group: Option<Group>,
+    /// The pools, in the user's order; the first is the one with the plain names.
+    pub pools: Vec<PoolName>,
+    /// The user's own prefix template.
+    pub prefix: Option<Template>,
+    /// Tells the attempts of this process from those of others under the same UID. Kept for the
+    /// process's whole life, so that an attempt that lands late is recognised as ours.
+    pub nonce: String,
+    /// Deadlines that an earlier process of this holder published and that still count: after a
+    /// restart without etcd, its files stay just as long as it would have left them.
+    pub inherited: Vec<(PoolName, BootInstant)>,
+    /// Define built-in pools that are not in the store. True without Kubernetes, where no webhook does.
+    pub define_missing: bool,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The machine may begin.
+    Start,
+    /// [`Action::Begin`] answered: a lease, and the first look at the store.
+    Begun(Granted, Box<View>),
+    /// [`Action::Read`] answered.
+    Viewed(Box<View>),
+    /// [`Action::Define`] answered.
+    Defined,
+    /// [`Action::Claim`] won.
+    Claimed(Won),
+    /// [`Action::Claim`] lost a compare.
+    Outrun,
+    /// [`Action::Resume`] answered.
+    Resumed(Resumed),
+    /// [`Action::Adopt`] won: the slot's new mod revision.
+    Adopted(i64),
+    /// [`Action::Renew`] answered.
+    Renewed(Renewal),
+    /// [`Action::Release`] answered; false when a compare failed.
+    Released(bool),
+    /// An action of the claiming track failed without an answer from a compare.
+    ClaimingFailed(Trouble),
+    /// A renew pair did not answer well.
+    RenewingFailed(Trouble),
+    /// A wake-up that was asked for.
+    Tick,
+    /// The app has exited (or must be taken to have): release.
+    Terminate,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Grant a lease and, at the same time, read.
+    Begin {
+        /// S.
+        ttl: Duration,
+        /// The look at the store.
+        read: Look,
+    },
+    /// Read (T0).
+    Read(Look),
+    /// Write a built-in pool's spec into the store.
+    Define(Pool),
+    /// Claim a slot (T1).
+    Claim(Box<Order>),
+    /// Renew a lease found on our own keys and read its slots.
+    Resume {
+        /// The lease found.
+        lease: LeaseId,
+        /// Pool and slot key of each owner record.
+        slots: Vec<(PoolName, String)>,
+    },
+    /// Put ourselves into a slot of ours as its younger incarnation (T3).
+    Adopt(Box<Adoption>),
+    /// Renew: a keepalive and one linearizable read of all own slots.
+    Renew {
+        /// The lease.
+        lease: LeaseId,
+        /// The slots' keys.
+        slots: Vec<String>,
+    },
+    /// Release a slot into quarantine (T5).
+    Release(Box<Surrender>),
+    /// Give a lease back on which nothing hangs. Its answer does not matter.
+    Revoke(LeaseId),
+    /// Nothing more to do.
+    Finish(Outcome),
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything that was held is released or left to run out.
+    Released,
+    /// A younger incarnation of this pod's sidecar has taken over.
+    Fenced(String),
+    /// It cannot succeed; the sentence says why.
+    Failed(String),
+}
+
+/// What a read (T0) should cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The pool to claim from next.
+    pub path: ClaimPath,
+    /// Every pool of the pod: the lease must suit all of them.
+    pub pools: Vec<PoolName>,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's UID.
+    pub uid: String,
+}
+
+/// A granted lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// When the request was sent.
+    pub sent: BootInstant,
+    /// The lease.
+    pub lease: LeaseId,
+    /// S, as the server granted it.
+    pub ttl: Duration,
+}
+
+/// The answer to a [`Look`]; all of one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// The specs of the pod's pools, as JSON with their mod revisions.
+    pub specs: Vec<(PoolName, Vec<u8>, i64)>,
+    /// Whether a hold lies on the pool.
+    pub on_hold: bool,
+    /// The epoch, when the store has one.
+    pub epoch: Option<i64>,
+    /// Owner records of this pod.
+    pub owners: Vec<Owner>,
+    /// Keys of held slots.
+    pub held: std::collections::HashSet<String>,
+    /// Keys of slots in quarantine.
+    pub resting: std::collections::HashSet<String>,
+    /// Mod revision of the queue's sentinel; 0 when nobody ever queued.
+    pub sentinel: i64,
+}
+
+/// An owner record as found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The pool.
+    pub pool: PoolName,
+    /// The record.
+    pub record: OwnerRecord,
+    /// Shared with the slot.
+    pub create_revision: i64,
+    /// Shared with the slot.
+    pub mod_revision: i64,
+    /// The lease it hangs on.
+    pub lease: LeaseId,
+}
+
+/// One attempt at a slot (T1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Where.
+    pub path: ClaimPath,
+    /// Which slot, by key.
+    pub key: String,
+    /// The slot's value.
+    pub record: SlotRecord,
+    /// The lease that both keys hang on.
+    pub lease: LeaseId,
+    /// The sentinel as read.
+    pub sentinel: i64,
+    /// The spec's mod revision as read.
+    pub spec: i64,
+}
+
+/// A slot that was won.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Won {
+    /// The fence.
+    pub fence: Fence,
+    /// Mod revision of the slot: "mine".
+    pub mine: i64,
+}
+
+/// A slot found on our own lease after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The pool.
+    pub pool: PoolName,
+    /// The slot's full key.
+    pub slot: String,
+    /// Its value.
+    pub record: SlotRecord,
+    /// Its create revision.
+    pub create_revision: i64,
+    /// Its mod revision.
+    pub mod_revision: i64,
+}
+
+/// The answer to [`Action::Resume`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// The renewal's send instant and the lease; ttl zero when the lease is gone.
+    pub granted: Granted,
+    /// The slots that exist.
+    pub found: Vec<Found>,
+    /// The epoch.
+    pub epoch: i64,
+}
+
+/// T3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The slot's full key.
+    pub slot: String,
+    /// The owner's namespace, UID and pool make its key.
+    pub pool: PoolName,
+    /// The new value.
+    pub record: SlotRecord,
+    /// The slot's create revision as seen.
+    pub create_revision: i64,
+    /// The slot's mod revision as seen.
+    pub mod_revision: i64,
+    /// The lease.
+    pub lease: LeaseId,
+}
+
+/// The answer to [`Action::Renew`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// When the pair was sent.
+    pub sent: BootInstant,
+    /// What the server granted; zero when the lease is gone.
+    pub ttl: Duration,
+    /// Every asked slot by its full key; `None` when it is gone.
+    pub slots: Vec<(String, Option<Seen>)>,
+}
+
+/// A slot as a renewal saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its create revision.
+    pub create_revision: i64,
+    /// Its mod revision.
+    pub mod_revision: i64,
+    /// Whose it is.
+    pub uid: String,
+}
+
+/// T5.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surrender {
+    /// Where.
+    pub path: ClaimPath,
+    /// Which slot, by key.
+    pub key: String,
+    /// Our namespace and UID.
+    pub holder: Holder,
+    /// Mod revision of our own last put: an older incarnation must not release a younger one's slot.
+    pub mine: i64,
+    /// How long the slot rests.
+    pub quarantine: Duration,
+}
+
+/// An action that failed without a clear answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The lease is known to be gone.
+    pub lease_gone: bool,
+    /// For people.
+    pub sentence: String,
+}
+
+/// The scope to look in before the spec was seen. A wrong guess costs one more round trip.
+fn scope_guess(pool: &PoolName) -> Scope {
+    Pool::builtin(pool).map_or(Scope::Namespace, |pool| pool.spec.scope)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,442 @@
+//! The claiming track: from a look at the store to a slot.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::machine::{Claim, Held, Lease, Machine, Phase, Track, claim_path};
+use super::{Action, Adoption, Look, Order, Outcome, Resumed, View, Won};
+use crate::claim::{Fence, Holder, SlotRecord};
+use crate::keys::Key;
+use crate::pick;
+use crate::pool::{OnExhausted, Pool, PoolName};
+use crate::time::Now;
+
+/// What to ask for before any spec was seen: the TTL of numeric pools, the longest built-in one.
+const UNKNOWN_TTL: Duration = Duration::from_secs(61);
+
+/// Between two looks at a store that has no name for us, or that does not answer.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// After a lost compare: others are claiming right now, and the spread keeps them apart.
+const OUTRUN_SPREAD: Duration = Duration::from_millis(50);
+
+impl Machine {
+    pub(super) fn next_claim(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let Some(index) = self.claims.iter().position(Claim::wants) else {
+            return;
+        };
+        let adopting = self.claims.iter().find_map(|claim| match &claim.phase {
+            Phase::Adopting(held) => Some((claim, held)),
+            _ => None,
+        });
+        if let (Some((claim, held)), Some(lease)) = (adopting, self.lease) {
+            let record = self.record(now, claim, Some(held));
+            let adoption = Adoption {
+                slot: claim_path(claim, &self.config).slot(&held.key),
+                pool: claim.name.clone(),
+                record,
+                create_revision: held.fence.revision,
+                mod_revision: held.mine,
+                lease: lease.id,
+            };
+            self.claiming = Track::Busy;
+            actions.push(Action::Adopt(Box::new(adoption)));
+            return;
+        }
+        let Some(read) = self.claims.get(index).map(|claim| self.look(claim)) else {
+            return;
+        };
+        self.claiming = Track::Busy;
+        actions.push(match self.lease {
+            Some(_) => Action::Read(read),
+            None => Action::Begin {
+                ttl: self.needed_ttl(),
+                read,
+            },
+        });
+    }
+
+    pub(super) fn on_view(&mut self, now: Now, view: View, actions: &mut Vec<Action>) {
+        self.epoch = view.epoch.unwrap_or(self.epoch);
+        let guesses: Vec<_> = self.claims.iter().map(|claim| claim.scope).collect();
+        for claim in &mut self.claims {
+            claim.learn(&view);
+        }
+        self.recognise_own_attempts(&view);
+        if self.resume_older_lease(&view, actions) {
+            return;
+        }
+        let Some(lease) = self.lease else { return };
+        if lease.ttl < self.needed_ttl() && self.claims.iter().all(|claim| claim.held().is_none()) {
+            self.lease = None;
+            actions.push(Action::Revoke(lease.id));
+            return;
+        }
+        let Some(index) = self.claims.iter().position(Claim::wants) else {
+            return;
+        };
+        let guess = guesses.get(index).copied();
+        let Some(claim) = self.claims.get_mut(index) else {
+            return;
+        };
+        if guess != Some(claim.scope) {
+            return; // The look was at the wrong place; the next one is not.
+        }
+        match claim.decide(&view, lease) {
+            Decision::Take(key, held) => {
+                let Some(claim) = self.claims.get(index) else {
+                    return;
+                };
+                let order = Box::new(Order {
+                    path: claim_path(claim, &self.config),
+                    key,
+                    record: self.record(now, claim, held.as_ref()),
+                    lease: lease.id,
+                    sentinel: view.sentinel,
+                    spec: claim.spec_revision,
+                });
+                if let Some(claim) = self.claims.get_mut(index) {
+                    claim.attempt = Some(order.clone());
+                }
+                self.claiming = Track::Busy;
+                actions.push(Action::Claim(order));
+            }
+            Decision::Define if self.config.define_missing => {
+                if let Some(pool) = Pool::builtin(&claim.name) {
+                    self.claiming = Track::Busy;
+                    actions.push(Action::Define(pool));
+                    return;
+                }
+                let known = Pool::builtin_names()
+                    .iter()
+                    .map(PoolName::to_string)
+                    .collect::<Vec<_>>();
+                let sentence = format!(
+                    "pool '{}' is not defined in etcd and is none of the built-in ones ({})",
+                    claim.name,
+                    known.join(", ")
+                );
+                self.finish(Outcome::Failed(sentence), actions);
+            }
+            Decision::Define => self.wait(
+                now,
+                index,
+                &format!(
+                    "pool '{}' is not in etcd yet; it is written by cairn-webhook, look at its log",
+                    self.claims
+                        .get(index)
+                        .map(|claim| claim.name.to_string())
+                        .unwrap_or_default()
+                ),
+            ),
+            Decision::Wait(sentence) => self.wait(now, index, &sentence),
+            Decision::Lose(held, sentence) => claim.phase = Phase::Lost(held, sentence),
+            Decision::Fail(sentence) => self.finish(Outcome::Failed(sentence), actions),
+        }
+    }
+
+    pub(super) fn on_claimed(&mut self, now: Now, won: Won) {
+        let _ = now;
+        let Some(claim) = self
+            .claims
+            .iter_mut()
+            .find(|claim| claim.attempt.is_some() && claim.wants())
+        else {
+            return;
+        };
+        if let Some(order) = claim.attempt.take() {
+            claim.place(&order.key, &order.record, won.fence, won.mine);
+        }
+    }
+
+    pub(super) fn on_outrun(&mut self, now: Now) {
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.wants()) {
+            claim.attempt = None;
+            if let Phase::Adopting(_) = claim.phase {
+                claim.phase =
+                    Phase::Pending("taken over by another sidecar of this pod".to_owned());
+            }
+        }
+        self.round += 1;
+        self.claiming = Track::Until(
+            now.boot
+                .after(OUTRUN_SPREAD.mul_f64(self.jitter(self.round))),
+        );
+    }
+
+    pub(super) fn on_resumed(&mut self, now: Now, resumed: Resumed, actions: &mut Vec<Action>) {
+        if resumed.granted.ttl.is_zero() || resumed.found.is_empty() {
+            self.claiming = Track::Until(now.boot.after(self.claim_retry()));
+            return;
+        }
+        if let Some(fresh) = self.lease.filter(|fresh| fresh.id != resumed.granted.lease) {
+            actions.push(Action::Revoke(fresh.id));
+        }
+        self.epoch = resumed.epoch;
+        self.lease = Some(Lease {
+            id: resumed.granted.lease,
+            ttl: resumed.granted.ttl,
+            believed_from: resumed.granted.sent,
+        });
+        for found in resumed.found {
+            let Some(claim) = self
+                .claims
+                .iter_mut()
+                .find(|claim| claim.name == found.pool)
+            else {
+                continue;
+            };
+            let Some(Key::Slot(_, key)) = Key::parse(&found.slot) else {
+                continue;
+            };
+            let fence = Fence {
+                epoch: resumed.epoch,
+                revision: found.create_revision,
+            };
+            claim.phase =
+                Phase::Adopting(Held::new(&key, &found.record, fence, found.mod_revision));
+        }
+    }
+
+    pub(super) fn on_adopted(&mut self, mine: i64) {
+        let adopting = self
+            .claims
+            .iter_mut()
+            .find(|claim| matches!(claim.phase, Phase::Adopting(_)));
+        if let Some(claim) = adopting
+            && let Phase::Adopting(held) = &claim.phase
+        {
+            let incarnation = held.incarnation + 1;
+            claim.phase = Phase::Placed(Held {
+                mine,
+                incarnation,
+                verified: false,
+                ..held.clone()
+            });
+        }
+        self.renewing = Track::Idle;
+    }
+
+    /// ± 50 %: a failing store is not hit by everybody at once.
+    pub(super) fn claim_retry(&self) -> Duration {
+        RETRY.mul_f64(0.5 + self.jitter(self.round))
+    }
+
+    /// A number in `0..1` that differs from pod to pod and from round to round, and is the same in
+    /// every replay.
+    pub(super) fn jitter(&self, round: u64) -> f64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.config.holder.uid, round).hash(&mut hasher);
+        f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    }
+
+    fn wait(&mut self, now: Now, index: usize, sentence: &str) {
+        if let Some(claim) = self.claims.get_mut(index) {
+            claim.say(sentence);
+        }
+        self.round += 1;
+        self.claiming = Track::Until(now.boot.after(self.claim_retry()));
+    }
+
+    fn look(&self, claim: &Claim) -> Look {
+        Look {
+            path: claim_path(claim, &self.config),
+            pools: self.claims.iter().map(|claim| claim.name.clone()).collect(),
+            namespace: self.config.holder.namespace.clone(),
+            uid: self.config.holder.uid.clone(),
+        }
+    }
+
+    /// The largest S of the pod's pools.
+    fn needed_ttl(&self) -> Duration {
+        let ttl = |claim: &Claim| match &claim.pool {
+            Some(pool) => pool.spec.lease_ttl(),
+            None => Pool::builtin(&claim.name).map_or(UNKNOWN_TTL, |pool| pool.spec.lease_ttl()),
+        };
+        self.claims.iter().map(ttl).max().unwrap_or(UNKNOWN_TTL)
+    }
+
+    /// The value of a slot: a new claim's, or that of one found or lost, which keeps its age and rules.
+    fn record(&self, now: Now, claim: &Claim, before: Option<&Held>) -> SlotRecord {
+        let spec = claim
+            .pool
+            .as_ref()
+            .map(|pool| (pool.spec.validity, pool.spec.quarantine));
+        let (validity, quarantine) = match (before, spec) {
+            (Some(held), _) => (held.validity, held.quarantine),
+            (None, Some(spec)) => spec,
+            (None, None) => (UNKNOWN_TTL, UNKNOWN_TTL),
+        };
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        SlotRecord {
+            holder: Holder {
+                incarnation: before.map_or(1, |held| held.incarnation + 1),
+                ..self.config.holder.clone()
+            },
+            nonce: self.config.nonce.clone(),
+            since: before.map_or(now.wall, |held| held.since),
+            validity_ms: millis(validity),
+            quarantine_ms: millis(quarantine),
+        }
+    }
+
+    /// An attempt without an answer may have landed: our nonce on our current lease proves it.
+    fn recognise_own_attempts(&mut self, view: &View) {
+        let Some(lease) = self.lease else { return };
+        for owner in &view.owners {
+            if owner.lease != lease.id || owner.record.nonce != self.config.nonce {
+                continue;
+            }
+            let Some(claim) = self
+                .claims
+                .iter_mut()
+                .find(|claim| claim.name == owner.pool)
+            else {
+                continue;
+            };
+            let landed = claim.wants().then(|| claim.attempt.take()).flatten();
+            if let (Some(order), Some(Key::Slot(_, key))) = (landed, Key::parse(&owner.record.slot))
+            {
+                let fence = Fence {
+                    epoch: self.epoch,
+                    revision: owner.create_revision,
+                };
+                claim.place(&key, &order.record, fence, owner.mod_revision);
+            }
+        }
+    }
+
+    /// Owner records of ours on another lease mean that we restarted: that lease is taken up again.
+    fn resume_older_lease(&mut self, view: &View, actions: &mut Vec<Action>) -> bool {
+        let wanted = |pool: &PoolName| {
+            self.claims
+                .iter()
+                .any(|claim| claim.name == *pool && claim.wants())
+        };
+        let Some(older) = view.owners.iter().find(|owner| wanted(&owner.pool)) else {
+            return false;
+        };
+        let slots = view
+            .owners
+            .iter()
+            .filter(|owner| owner.lease == older.lease && wanted(&owner.pool))
+            .map(|owner| (owner.pool.clone(), owner.record.slot.clone()))
+            .collect();
+        self.claiming = Track::Busy;
+        actions.push(Action::Resume {
+            lease: older.lease,
+            slots,
+        });
+        true
+    }
+}
+
+enum Decision {
+    Take(String, Option<Held>),
+    Define,
+    Wait(String),
+    Lose(Held, String),
+    Fail(String),
+}
+
+impl Claim {
+    fn learn(&mut self, view: &View) {
+        let Some((_, json, revision)) = view.specs.iter().find(|(pool, ..)| *pool == self.name)
+        else {
+            self.spec_revision = 0;
+            if self.held().is_none() {
+                self.pool = None;
+            }
+            return;
+        };
+        match Pool::from_json(self.name.clone(), json) {
+            Ok(pool) => {
+                if self.held().is_none() {
+                    self.scope = pool.spec.scope;
+                }
+                self.pool = Some(pool);
+                self.spec_revision = *revision;
+            }
+            Err(error) => self.say(&format!(
+                "pool '{}' in etcd is not usable: {error}",
+                self.name
+            )),
+        }
+    }
+
+    fn decide(&self, view: &View, lease: Lease) -> Decision {
+        let Some(pool) = self.pool.as_ref().filter(|_| view.epoch.is_some()) else {
+            return Decision::Define;
+        };
+        if view.on_hold {
+            return Decision::Wait(format!(
+                "pool '{}' grants nothing for a while, because its store was wiped or restored",
+                self.name
+            ));
+        }
+        if lease.ttl < pool.spec.lease_ttl() {
+            return Decision::Wait(format!(
+                "pool '{}' now needs a longer lease than this pod has; delete the pod to start anew",
+                self.name
+            ));
+        }
+        if let Phase::Regaining(held) = &self.phase {
+            return if view.held.contains(&held.key) {
+                Decision::Lose(
+                    held.clone(),
+                    format!("'{}' was given to another pod", held.key),
+                )
+            } else if view.resting.contains(&held.key) {
+                Decision::Wait(String::new())
+            } else {
+                Decision::Take(held.key.clone(), Some(held.clone()))
+            };
+        }
+        match pick::first_free(&pool.names, &view.held, &view.resting) {
+            Some(index) => match pool.names.key(index) {
+                Some(key) => Decision::Take(key.into_owned(), None),
+                None => Decision::Wait(String::new()),
+            },
+            None => self.exhausted(pool),
+        }
+    }
+
+    fn exhausted(&self, pool: &Pool) -> Decision {
+        let count = pool.names.len();
+        match pool.spec.on_exhausted {
+            OnExhausted::Wait => Decision::Wait(format!(
+                "all {count} names of pool '{}' are in use; waiting for one to come free",
+                self.name
+            )),
+            OnExhausted::Fail => Decision::Fail(format!(
+                "all {count} names of pool '{}' are in use and its onExhausted is Fail; add names or remove pods",
+                self.name
+            )),
+        }
+    }
+
+    fn place(&mut self, key: &str, record: &SlotRecord, fence: Fence, mine: i64) {
+        self.attempt = None;
+        self.uncertain = false;
+        let held = Held {
+            verified: true,
+            ..Held::new(key, record, fence, mine)
+        };
+        self.phase = Phase::Placed(held);
+    }
+}
+
+impl Held {
+    fn new(key: &str, record: &SlotRecord, fence: Fence, mine: i64) -> Self {
+        Self {
+            key: key.to_owned(),
+            fence,
+            mine,
+            since: record.since,
+            validity: record.validity(),
+            quarantine: record.quarantine(),
+            incarnation: record.holder.incarnation,
+            verified: false,
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The machine's state, and the one place where events enter it.
+
+use std::time::Duration;
+
+use super::{Action, Config, Event, LeaseId, Order, Outcome, Trouble};
+use crate::claim::Fence;
+use crate::keys::ClaimPath;
+use crate::names::Names;
+use crate::pool::{OnLoss, Pool, PoolName, Scope};
+use crate::time::{BootInstant, Now, UnixMillis};
+
+/// The lease and claims of one pod.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(super) config: Config,
+    pub(super) lease: Option<Lease>,
+    /// In byte order of the pools' names.
+    pub(super) claims: Vec<Claim>,
+    pub(super) claiming: Track,
+    pub(super) renewing: Track,
+    pub(super) epoch: i64,
+    pub(super) terminating: bool,
+    pub(super) finished: bool,
+    /// Counts renewals, so that the jitter differs from one to the next.
+    pub(super) round: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lease {
+    pub(super) id: LeaseId,
+    pub(super) ttl: Duration,
+    /// Send instant of the grant or of the last renew pair that answered well.
+    pub(super) believed_from: BootInstant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Track {
+    Idle,
+    Busy,
+    /// Nothing before this instant.
+    Until(BootInstant),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) name: PoolName,
+    pub(super) scope: Scope,
+    pub(super) pool: Option<Pool>,
+    pub(super) spec_revision: i64,
+    pub(super) phase: Phase,
+    /// The last attempt.
+    pub(super) attempt: Option<Box<Order>>,
+    /// Some attempt had no clear answer: it may be in the store, or still land.
+    pub(super) uncertain: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// No slot. The sentence says why.
+    Pending(String),
+    /// A slot found after a restart, not yet adopted.
+    Adopting(Held),
+    /// A slot.
+    Placed(Held),
+    /// `Keep`: the lease ran out; the name may be had again, ahead of the queue.
+    Regaining(Held),
+    /// `Keep`: somebody else has, or had, the name. For good.
+    Lost(Held, String),
+    /// Given back.
+    Released,
+    /// Could not be given back: the lease runs out.
+    LeftToExpire,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) key: String,
+    pub(super) fence: Fence,
+    /// Mod revision of our own last put.
+    pub(super) mine: i64,
+    pub(super) since: UnixMillis,
+    pub(super) validity: Duration,
+    pub(super) quarantine: Duration,
+    pub(super) incarnation: u32,
+    /// Adoption does not renew: false until a renew pair has answered since.
+    pub(super) verified: bool,
+}
+
+// === impl Machine ===
+
+impl Machine {
+    /// A machine that has not begun.
+    pub fn new(config: Config) -> Self {
+        let mut names = config.pools.clone();
+        names.sort();
+        names.dedup();
+        let claims = names.into_iter().map(Claim::new).collect();
+        Self {
+            config,
+            lease: None,
+            claims,
+            claiming: Track::Idle,
+            renewing: Track::Idle,
+            epoch: 0,
+            terminating: false,
+            finished: false,
+            round: 0,
+        }
+    }
+
+    /// Takes one event in and says what to do.
+    pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.finished {
+            return actions;
+        }
+        match event {
+            Event::Start | Event::Tick => {}
+            Event::Terminate => self.terminating = true,
+            Event::Renewed(renewal) => {
+                self.renewing = Track::Idle;
+                self.on_renewed(now, &renewal, &mut actions);
+            }
+            Event::RenewingFailed(trouble) => {
+                self.renewing = Track::Until(now.boot.after(self.renew_retry()));
+                if trouble.lease_gone {
+                    self.on_lease_gone(&trouble.sentence);
+                }
+            }
+            other => {
+                self.claiming = Track::Idle;
+                self.on_claiming(now, other, &mut actions);
+            }
+        }
+        self.next(now, &mut actions);
+        actions
+    }
+
+    /// The next instant at which something changes by itself; wake up and send [`Event::Tick`].
+    pub fn wake_at(&self, now: Now) -> Option<BootInstant> {
+        let tracks = [self.claiming, self.renewing]
+            .into_iter()
+            .filter_map(|track| match track {
+                Track::Until(instant) => Some(instant),
+                _ => None,
+            });
+        let deadlines = self.claims.iter().filter_map(|claim| self.deadline(claim));
+        tracks
+            .chain(deadlines)
+            .filter(|instant| *instant > now.boot)
+            .min()
+    }
+
+    /// When a claim stops being believed; `None` while there is nothing to believe in.
+    pub(super) fn deadline(&self, claim: &Claim) -> Option<BootInstant> {
+        match &claim.phase {
+            Phase::Placed(held) if held.verified => self
+                .lease
+                .map(|lease| lease.believed_from.after(held.validity)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn finish(&mut self, outcome: Outcome, actions: &mut Vec<Action>) {
+        self.finished = true;
+        actions.push(Action::Finish(outcome));
+    }
+
+    fn on_claiming(&mut self, now: Now, event: Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::Begun(granted, view) => {
+                self.lease = Some(Lease {
+                    id: granted.lease,
+                    ttl: granted.ttl,
+                    believed_from: granted.sent,
+                });
+                self.renewing = Track::Until(granted.sent.after(self.renew_period()));
+                self.on_view(now, *view, actions);
+            }
+            Event::Viewed(view) => self.on_view(now, *view, actions),
+            Event::Claimed(won) => self.on_claimed(now, won),
+            Event::Resumed(resumed) => self.on_resumed(now, resumed, actions),
+            Event::Adopted(mine) => self.on_adopted(mine),
+            Event::Released(done) => self.on_released(done),
+            Event::Outrun => self.on_outrun(now),
+            Event::ClaimingFailed(trouble) => self.on_claiming_failed(now, &trouble),
+            _ => {}
+        }
+    }
+
+    fn on_claiming_failed(&mut self, now: Now, trouble: &Trouble) {
+        if trouble.lease_gone {
+            self.on_lease_gone(&trouble.sentence);
+        }
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.wants()) {
+            claim.uncertain |= claim.attempt.is_some();
+            claim.say(&trouble.sentence);
+        }
+        self.claiming = Track::Until(now.boot.after(self.claim_retry()));
+    }
+
+    /// Decides what each idle track does next.
+    fn next(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if self.finished {
+            return;
+        }
+        if self.claiming.is_due(now.boot) {
+            if self.terminating {
+                self.next_release(now, actions);
+            } else {
+                self.next_claim(now, actions);
+            }
+        }
+        if !self.finished && !self.terminating && self.renewing.is_due(now.boot) {
+            self.next_renewal(actions);
+        }
+    }
+}
+
+// === impl Track ===
+
+impl Track {
+    pub(super) fn is_due(self, now: BootInstant) -> bool {
+        match self {
+            Self::Idle => true,
+            Self::Busy => false,
+            Self::Until(instant) => now >= instant,
+        }
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    fn new(name: PoolName) -> Self {
+        Self {
+            scope: super::scope_guess(&name),
+            name,
+            pool: None,
+            spec_revision: 0,
+            phase: Phase::Pending("reading the pool from etcd".to_owned()),
+            attempt: None,
+            uncertain: false,
+        }
+    }
+
+    /// Whether the claiming track has something to do for it.
+    pub(super) fn wants(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Pending(_) | Phase::Adopting(_) | Phase::Regaining(_)
+        )
+    }
+
+    pub(super) fn say(&mut self, sentence: &str) {
+        if let Phase::Pending(reason) = &mut self.phase {
+            sentence.clone_into(reason);
+        }
+    }
+
+    pub(super) fn on_loss(&self) -> OnLoss {
+        self.pool
+            .as_ref()
+            .map_or(OnLoss::Keep, |pool| pool.spec.on_loss)
+    }
+
+    pub(super) fn names(&self) -> Option<&Names> {
+        self.pool.as_ref().map(|pool| &pool.names)
+    }
+
+    pub(super) fn held(&self) -> Option<&Held> {
+        match &self.phase {
+            Phase::Adopting(held)
+            | Phase::Placed(held)
+            | Phase::Regaining(held)
+            | Phase::Lost(held, _) => Some(held),
+            Phase::Pending(_) | Phase::Released | Phase::LeftToExpire => None,
+        }
+    }
+}
+
+pub(super) fn claim_path(claim: &Claim, config: &Config) -> ClaimPath {
+    let group = config.group.clone();
+    ClaimPath::new(
+        claim.name.clone(),
+        claim.scope,
+        &config.holder.namespace,
+        group,
+    )
+}

@@ -1,0 +1,165 @@
+//! What the outside sees of the machine at one instant.
+
+use super::machine::{Claim, Held, Machine, Phase};
+use crate::claim::{ClaimState, Holder};
+use crate::identity::{Identity, Slot};
+use crate::pool::{OnLoss, Scope};
+use crate::prefix::{Template, Values};
+use crate::time::Now;
+
+/// One claim as it is to be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// What to tell.
+    pub identity: Identity,
+    /// What to do with its files.
+    pub files: Files,
+    /// The pool's rule.
+    pub on_loss: OnLoss,
+}
+
+/// What is to become of a claim's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// They say what the identity says.
+    Write,
+    /// Whatever an earlier process left stays.
+    Leave,
+    /// They must not be there.
+    Remove,
+}
+
+impl Machine {
+    /// Every claim at this instant, in the user's order of pools.
+    pub fn shown(&self, now: Now) -> Vec<Shown> {
+        self.config
+            .pools
+            .iter()
+            .filter_map(|pool| self.claims.iter().find(|claim| claim.name == *pool))
+            .map(|claim| self.show(claim, now))
+            .collect()
+    }
+
+    fn show(&self, claim: &Claim, now: Now) -> Shown {
+        let on_loss = claim.on_loss();
+        let (state, reason) = self.state(claim, now);
+        let known = claim
+            .held()
+            .filter(|held| held.verified || state == ClaimState::Degraded);
+        // A claim that must not be used is not shown to an app either.
+        let usable = match on_loss {
+            OnLoss::Keep => known,
+            OnLoss::Stop => known.filter(|_| state == ClaimState::Held),
+        };
+        let files = match (usable, &claim.phase) {
+            (Some(_), _) => Files::Write,
+            (None, Phase::Pending(_) | Phase::Adopting(_) | Phase::Placed(_))
+                if self.inherits(claim, now) =>
+            {
+                Files::Leave
+            }
+            _ => Files::Remove,
+        };
+        let incarnation = claim.held().map_or(0, |held| held.incarnation);
+        let group = match claim.scope {
+            Scope::Namespace => self.config.group.as_ref().map(ToString::to_string),
+            Scope::Cluster => None,
+        };
+        let identity = Identity {
+            pool: claim.name.clone(),
+            group: group.unwrap_or_else(|| "-".to_owned()),
+            slot: usable.map(|held| self.slot(claim, held, now)),
+            state,
+            reason,
+            holder: Holder {
+                incarnation,
+                ..self.config.holder.clone()
+            },
+        };
+        Shown {
+            identity,
+            files,
+            on_loss,
+        }
+    }
+
+    fn state(&self, claim: &Claim, now: Now) -> (ClaimState, Option<String>) {
+        let say = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        match (&claim.phase, self.deadline(claim)) {
+            (Phase::Placed(_), Some(deadline)) if now.boot < deadline => (ClaimState::Held, None),
+            (Phase::Placed(_), Some(_)) => {
+                let reason = say("etcd has not confirmed the claim since its deadline");
+                match claim.on_loss() {
+                    OnLoss::Keep => (ClaimState::Degraded, reason),
+                    OnLoss::Stop => (ClaimState::Lost, reason),
+                }
+            }
+            (Phase::Placed(_) | Phase::Adopting(_), None | Some(_)) => (
+                ClaimState::Waiting,
+                say("found again after a restart; asking etcd to confirm it"),
+            ),
+            (Phase::Regaining(_), _) => (
+                ClaimState::Degraded,
+                say("the lease ran out; claiming the same name again"),
+            ),
+            (Phase::Lost(_, why), _) => (ClaimState::Lost, say(why)),
+            (Phase::Pending(why), _) => (ClaimState::Waiting, say(why)),
+            (Phase::Released, _) => (ClaimState::Lost, say("released")),
+            (Phase::LeftToExpire, _) => (ClaimState::Lost, say("left to run out")),
+        }
+    }
+
+    /// Whether files of an earlier process still stand: for `Keep` always, for `Stop` until the
+    /// deadline that they carry.
+    fn inherits(&self, claim: &Claim, now: Now) -> bool {
+        let deadline = self
+            .config
+            .inherited
+            .iter()
+            .find(|(pool, _)| *pool == claim.name);
+        match (deadline, claim.on_loss()) {
+            (None, _) => false,
+            (Some(_), OnLoss::Keep) => {
+                !matches!(&claim.phase, Phase::Pending(_) if claim.pool.is_some())
+            }
+            (Some((_, deadline)), OnLoss::Stop) => now.boot < *deadline,
+        }
+    }
+
+    fn slot(&self, claim: &Claim, held: &Held, now: Now) -> Slot {
+        let index = claim.names().and_then(|names| names.index_of(&held.key));
+        let shown = index
+            .and_then(|index| claim.names().and_then(|names| names.shown(index)))
+            .map_or_else(|| held.key.clone(), std::borrow::Cow::into_owned);
+        let default = Template::default();
+        let template = self
+            .config
+            .prefix
+            .as_ref()
+            .or(claim.pool.as_ref().map(|pool| &pool.spec.prefix))
+            .unwrap_or(&default);
+        let deadline = self
+            .lease
+            .map(|lease| lease.believed_from.after(held.validity));
+        // Without a lease the claim is over: its deadline is not in the future.
+        let deadline = deadline.unwrap_or(now.boot);
+        Slot {
+            prefix: template.fill(&Values {
+                name: &shown,
+                pool: claim.name.as_str(),
+                group: self.config.group.as_ref().map(|group| group.as_str()),
+                namespace: &self.config.holder.namespace,
+                pod: &self.config.holder.pod,
+                node: &self.config.holder.node,
+            }),
+            name: shown,
+            index,
+            fence: held.fence,
+            since: held.since,
+            valid_until: now.wall_at(deadline),
+            valid_until_boottime: deadline,
+            not_before: None,
+            not_after: None,
+        }
+    }
+}

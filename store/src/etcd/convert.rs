@@ -1,0 +1,95 @@
+//! Between our plain values and the client library's.
+
+use etcd_client::{CompareOp, GetOptions, PutOptions, TxnOp, TxnOpResponse, TxnResponse};
+
+use crate::kv::{Compare, Field, KeyValue, Op, OpReply, Txn, TxnReply};
+
+pub(super) fn txn(txn: Txn) -> etcd_client::Txn {
+    let ops = |ops: Vec<Op>| ops.into_iter().map(op).collect::<Vec<_>>();
+    etcd_client::Txn::new()
+        .when(txn.compares.into_iter().map(compare).collect::<Vec<_>>())
+        .and_then(ops(txn.then))
+        .or_else(ops(txn.otherwise))
+}
+
+pub(super) fn txn_reply(response: &TxnResponse) -> Option<TxnReply> {
+    let replies = response
+        .op_responses()
+        .into_iter()
+        .map(reply)
+        .collect::<Option<_>>()?;
+    Some(TxnReply {
+        revision: response
+            .header()
+            .map_or(0, etcd_client::ResponseHeader::revision),
+        succeeded: response.succeeded(),
+        replies,
+    })
+}
+
+pub(super) fn key_value(found: etcd_client::KeyValue) -> KeyValue {
+    let (create_revision, mod_revision) = (found.create_revision(), found.mod_revision());
+    let lease = found.lease();
+    let (key, value) = found.into_key_value();
+    // Keys of ours are ASCII; a foreign one is shown as well as can be, and never parses as ours.
+    let key = String::from_utf8_lossy(&key).into_owned();
+    KeyValue {
+        key,
+        value,
+        create_revision,
+        mod_revision,
+        lease,
+    }
+}
+
+/// The end of the range of all keys with a prefix: the prefix with its last byte raised. Prefixes
+/// of ours end with a slash, so nothing carries over.
+pub(super) fn prefix_end(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last = last.saturating_add(1);
+    }
+    end
+}
+
+fn compare(compare: Compare) -> etcd_client::Compare {
+    let Compare {
+        key,
+        field,
+        revision,
+    } = compare;
+    match field {
+        Field::Create => etcd_client::Compare::create_revision(key, CompareOp::Equal, revision),
+        Field::Modified => etcd_client::Compare::mod_revision(key, CompareOp::Equal, revision),
+    }
+}
+
+fn op(op: Op) -> TxnOp {
+    match op {
+        Op::Get(key) => TxnOp::get(key, None),
+        Op::List { prefix, keys_only } => {
+            let options = GetOptions::new().with_prefix();
+            let options = if keys_only {
+                options.with_keys_only()
+            } else {
+                options
+            };
+            TxnOp::get(prefix, Some(options))
+        }
+        Op::Put { key, value, lease } => {
+            TxnOp::put(key, value, Some(PutOptions::new().with_lease(lease)))
+        }
+        Op::Delete(key) => TxnOp::delete(key, None),
+        Op::Txn(inner) => TxnOp::txn(txn(inner)),
+    }
+}
+
+fn reply(response: TxnOpResponse) -> Option<OpReply> {
+    Some(match response {
+        TxnOpResponse::Get(mut got) => {
+            OpReply::Keys(got.take_kvs().into_iter().map(key_value).collect())
+        }
+        TxnOpResponse::Put(_) | TxnOpResponse::Delete(_) => OpReply::Done,
+        TxnOpResponse::Txn(inner) => OpReply::Txn(txn_reply(&inner)?),
+    })
+}

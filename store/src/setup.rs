@@ -1,0 +1,86 @@
+//! Writing pools and the epoch: what the webhook does in a cluster, and a sidecar by itself without one.
+
+use std::time::Duration;
+
+use cairn_core::keys;
+use cairn_core::pool::Pool;
+
+use crate::error::Error;
+use crate::kv::{Compare, Kv, Op, Txn};
+use crate::protocol::Store;
+
+impl<K: Kv> Store<K> {
+    /// Makes the store hold this pool's spec. Puts only when it differs, because the spec's mod
+    /// revision is its version and every claim compares it.
+    ///
+    /// In an empty store, spec, epoch and hold are created in one transaction guarded by the epoch's
+    /// absence. `epoch` must be greater than any that was used before: Unix seconds, or one more
+    /// than the one remembered. `hold` is how long nothing may be granted after that, because
+    /// earlier holders may still believe in their claims; `None` when there can be none.
+    pub async fn define(
+        &self,
+        pool: &Pool,
+        epoch: i64,
+        hold: Option<Duration>,
+    ) -> Result<(), Error> {
+        let key = keys::pool(&pool.name);
+        let json = pool.to_json();
+        let seen = self
+            .kv()
+            .txn(Txn::read(vec![Op::get(keys::EPOCH), Op::get(&key)]))
+            .await?;
+        if seen.key(0).is_none() {
+            let mut then = vec![
+                Op::put(keys::EPOCH, epoch.to_string(), 0),
+                Op::put(&key, json.clone(), 0),
+            ];
+            if let Some(hold) = hold {
+                let (lease, _) = self.kv().grant(hold).await?;
+                then.push(Op::put(keys::hold(&pool.name), "", lease));
+            }
+            let compares = vec![Compare::created(keys::EPOCH, 0)];
+            let created = self
+                .kv()
+                .txn(Txn {
+                    compares,
+                    then,
+                    otherwise: Vec::new(),
+                })
+                .await?;
+            if created.succeeded {
+                return Ok(());
+            }
+        }
+        if seen
+            .key(1)
+            .is_some_and(|found| found.value == json.as_bytes())
+        {
+            return Ok(());
+        }
+        // Losing this compare means that somebody else has just written the spec. Two writers of
+        // one version write the same bytes; of two versions, the next sync settles it.
+        let version = seen.key(1).map_or(0, |found| found.mod_revision);
+        let compares = vec![Compare::modified(&key, version)];
+        let then = vec![Op::put(&key, json, 0)];
+        self.kv()
+            .txn(Txn {
+                compares,
+                then,
+                otherwise: Vec::new(),
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Removes a pool's spec: nothing is granted from it any more, holders keep what they hold.
+    pub async fn undefine(&self, pool: &cairn_core::pool::PoolName) -> Result<(), Error> {
+        let then = vec![Op::Delete(keys::pool(pool))];
+        self.kv()
+            .txn(Txn {
+                then,
+                ..Txn::default()
+            })
+            .await?;
+        Ok(())
+    }
+}
