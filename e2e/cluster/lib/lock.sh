@@ -24,6 +24,19 @@ lock() {
 
 unlock() { exec {LOCK_FD}>&-; }
 
+# Before a daemon is started: it would hold the caller's pipes, and whoever reads them would wait
+# for ever. The lock stays until the daemon's own start, 255 is bash's script.
+close_inherited() {
+  local fd
+  for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    case $fd in
+    0 | 1 | 2 | 255 | "${LOCK_FD:-}") ;;
+    *) eval "exec $fd>&-" ;;
+    esac
+  done
+}
+
 # lock_cluster NAME: refuses a name that another checkout is using.
 lock_cluster() {
   local file owner

@@ -5,8 +5,11 @@
 # The first process is found by its arguments and never by a number kept in a file: numbers are reused.
 node_pid() { pgrep -f -x "cairn-node $1" || true; }
 
-# The same, its waiting parent, and both before they have become what they will be.
-node_starters() { pgrep -f -x "((unshare|bash|/usr/bin/env bash|/bin/bash) .*)?cairn-node $1" || true; }
+# The same while it is on its way there, and the parent that waits for it.
+node_starting() { pgrep -f -x "(bash .*)?cairn-node $1" || true; }
+node_parents() { pgrep -f -x "(setsid|nsenter|unshare) .*cairn-node $1" || true; }
+
+node_is_gone() { [ -z "$(node_starting "$1")$(node_parents "$1")" ]; }
 
 node_is_up() { [ -n "$(node_pid "$1")" ]; }
 
@@ -15,11 +18,11 @@ node_start() {
   dir=$(state_dir "$name")
   mkdir -p "$dir"/{logs,pids,pods,etcd,containerd,cni,kubelet/plugins,images}
   (
-    exec {LOCK_FD}>&-
+    close_inherited
     setsid nsenter --net="$(netns_path "$name")" \
       unshare --mount --pid --fork --kill-child --mount-proc \
       bash "$SOURCE_DIR/lib/node-init.sh" "$CAIRN_HOME" "$NODE_HOME" cairn-node "$name" \
-      </dev/null >"$dir/logs/node.log" 2>&1 &
+      </dev/null >"$dir/logs/node.log" 2>&1 {LOCK_FD}>&- &
   )
   until_deadline 15 node_is_up "$name" || {
     tail -n 10 "$dir/logs/node.log" >&2
@@ -29,14 +32,19 @@ node_start() {
 
 # Ends every process of the node. Returns when the kernel has collected them.
 node_kill() {
-  local pids
-  pids=$(node_starters "$1")
-  # shellcheck disable=SC2086 # a list of numbers
-  [ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
-  until_deadline 30 node_is_gone "$1" || die "processes of '$1' do not end: $(node_starters "$1" | tr '\n' ' ')"
+  until_deadline 30 node_kill_once "$1" ||
+    die "processes of '$1' do not end: $(node_starting "$1" | tr '\n' ' ')$(node_parents "$1" | tr '\n' ' ')"
 }
 
-node_is_gone() { [ -z "$(node_starters "$1")" ]; }
+# Not the parent: it collects the first process and then ends by itself. Killed with it, a zombie
+# would remain for as long as the machine's init is busy.
+node_kill_once() {
+  local pids
+  pids=$(node_starting "$1")
+  # shellcheck disable=SC2086 # a list of numbers
+  [ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+  node_is_gone "$1"
+}
 
 # in_node NAME CMD…: with the node's processes, mounts and network. The lock stays outside.
 in_node() {
@@ -52,11 +60,11 @@ component_start() {
   local name=$1 component=$2
   shift 2
   (
-    [ -z "${LOCK_FD:-}" ] || exec {LOCK_FD}>&-
+    close_inherited
     # shellcheck disable=SC2016 # expanded by the inner shell
     in_node "$name" bash -c 'cd "$1" || exit; component=$2; shift 2
       setsid "$@" </dev/null >"logs/$component.log" 2>&1 & echo $! >"pids/$component"' \
-      start "$(node_dir "$name")" "$component" "$@"
+      start "$(node_dir "$name")" "$component" "$@" {LOCK_FD}>&-
   )
 }
 

@@ -17,6 +17,7 @@ containerd_configure() {
     "ranges": [[{"subnet": "$POD_CIDR"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 EOT
+  # disable_apparmor: containerd would load a profile into the kernel, which no namespace confines.
   # restrict_oom_score_adj: machines without CAP_SYS_RESOURCE cannot lower the score, and runc gives up.
   cat >"$dir/containerd.toml" <<EOT
 version = 2
@@ -26,6 +27,7 @@ state = "/run/containerd"
   address = "$CONTAINERD_SOCKET"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "$PAUSE_TAG"
+  disable_apparmor = true
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"

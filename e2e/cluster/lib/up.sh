@@ -56,7 +56,7 @@ up_is_healthy() {
 }
 
 up_has_remains() {
-  [ -e "$(state_dir "$1")" ] || [ -e "$(netns_path "$1")" ] || [ -n "$(node_starters "$1")" ] || [ -n "$(cgroup_dirs "$1")" ]
+  [ -e "$(state_dir "$1")" ] || [ -e "$(netns_path "$1")" ] || ! node_is_gone "$1" || [ -n "$(cgroup_dirs "$1")" ]
 }
 
 up_start() {
