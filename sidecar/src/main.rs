@@ -1,2 +1,7 @@
-//! Under construction.
-fn main() {}
+//! Claims an identity for one pod and publishes it to the app.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cairn_sidecar::entry::run(&std::env::args_os().collect::<Vec<_>>()).into()
+}

@@ -1,0 +1,68 @@
+//! The claims API: on the socket in the published directory, and on loopback.
+//!
+//! Routes: `GET /v1/claims`, `/v1/claims/<pool>`, both with `?watch` as server-sent events, and
+//! `/v1/probe`, which the startup probe long-polls. It says nothing that is not in the files, so any
+//! process in the pod may ask.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::routing::get;
+use cairn_core::contract::path;
+use tokio::net::UnixListener;
+
+use crate::applied::Watch;
+use crate::publish::file;
+
+pub mod http;
+pub mod sse;
+
+/// Connecting needs write permission on the socket, and apps run under any uid.
+const SOCKET_MODE: u32 = 0o666;
+
+/// Every claim.
+pub const CLAIMS: &str = "/v1/claims";
+/// The startup probe's question.
+pub const PROBE: &str = "/v1/probe";
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub struct Api {
+    applied: Watch,
+    watchers: sse::Watchers,
+}
+
+/// The API's routes.
+pub fn router(applied: Watch) -> Router {
+    let api = Api { applied, watchers: sse::Watchers::default() };
+    Router::new()
+        .route(CLAIMS, get(http::claims))
+        .route("/v1/claims/{pool}", get(http::claim))
+        .route(PROBE, get(http::probe))
+        .fallback(http::no_such_path)
+        .method_not_allowed_fallback(http::only_get)
+        .with_state(api)
+}
+
+/// Where the socket of a directory is.
+pub fn socket_path(dir: &Path) -> PathBuf {
+    dir.join(path::SOCKET)
+}
+
+/// Binds the socket in a directory, in place of one that an earlier process left.
+///
+/// Bound under another name, opened to every uid, then renamed: whoever finds it can connect.
+pub fn bind_socket(dir: &Path) -> io::Result<UnixListener> {
+    let temporary = dir.join(file::temporary(path::SOCKET));
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&temporary)?;
+    fs::set_permissions(&temporary, Permissions::from_mode(SOCKET_MODE))?;
+    fs::rename(&temporary, socket_path(dir))?;
+    Ok(listener)
+}

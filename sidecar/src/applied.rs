@@ -1,0 +1,125 @@
+//! What may be said to others: a [`Snapshot`] whose files are written.
+//!
+//! Invariant: an [`Applied`] that shows a claim as held was made after its files were in place, and
+//! one that shows a `Stop` claim as lost after they were gone, unless `trouble` says otherwise.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::snapshot::Snapshot;
+
+/// What the API, the probe and the admin server read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The claims, as published.
+    pub snapshot: Arc<Snapshot>,
+    /// Why the files could not be brought up to date.
+    pub trouble: Option<String>,
+    /// What the gate still waits for.
+    pub gate: Option<String>,
+}
+
+/// The current [`Applied`], and word of each change.
+pub type Watch = watch::Receiver<Arc<Applied>>;
+
+// === impl Applied ===
+
+impl Applied {
+    /// A sidecar that can claim nothing, for the reason given.
+    pub fn failed(sentence: impl Into<String>) -> Self {
+        Self { snapshot: Arc::new(Snapshot::failed(sentence)), ..Self::default() }
+    }
+
+    /// Whether the app may start: every claim held and published. Otherwise, the first thing that
+    /// is in the way, as a sentence.
+    pub fn held(&self) -> Result<(), String> {
+        if let Some(failure) = &self.snapshot.failure {
+            return Err(failure.clone());
+        }
+        for claim in &self.snapshot.claims {
+            if !claim.is_held() {
+                let identity = &claim.identity;
+                return Err(match &identity.reason {
+                    Some(reason) => format!("pool {}: {}: {reason}", identity.pool, identity.state),
+                    None => format!("pool {}: {}", identity.pool, identity.state),
+                });
+            }
+        }
+        if let Some(trouble) = &self.trouble {
+            return Err(trouble.clone());
+        }
+        match &self.gate {
+            Some(closed) => Err(closed.clone()),
+            None if self.snapshot.claims.is_empty() => Err("the sidecar is starting".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a running app may go on: no `Stop` claim that it was given is in doubt.
+    pub fn app_alive(&self) -> Result<(), String> {
+        let stopped = self.snapshot.claims.iter().find(|claim| claim.must_stop() && claim.was_held);
+        match stopped {
+            None => Ok(()),
+            Some(claim) => Err(format!(
+                "pool {}: its claim may not be used any more ({}); the app has to stop",
+                claim.identity.pool,
+                claim.identity.reason.as_deref().unwrap_or(claim.identity.state.as_str()),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_core::claim::{ClaimState, Holder};
+    use cairn_core::pool::OnLoss;
+
+    use super::*;
+
+    fn applied(change: impl FnOnce(&mut Snapshot)) -> Applied {
+        let pools = ["snowflake".parse().unwrap()];
+        let mut snapshot = Snapshot::starting(&pools, "-", &Holder::default());
+        change(&mut snapshot);
+        Applied { snapshot: Arc::new(snapshot), ..Applied::default() }
+    }
+
+    fn state(snapshot: &mut Snapshot, state: ClaimState, was_held: bool) {
+        let claim = &mut snapshot.claims[0];
+        claim.identity.state = state;
+        claim.on_loss = Some(OnLoss::Stop);
+        claim.was_held = was_held;
+    }
+
+    #[test]
+    fn a_pod_that_waits_says_for_what_and_its_app_is_not_killed() {
+        let waiting = applied(|snapshot| state(snapshot, ClaimState::Waiting, false));
+        assert_eq!(waiting.held().unwrap_err(), "pool snowflake: waiting: asking etcd for a name");
+        assert_eq!(waiting.app_alive(), Ok(()));
+    }
+
+    #[test]
+    fn a_stop_claim_that_was_held_and_is_not_any_more_stops_the_app() {
+        for lost in [ClaimState::Waiting, ClaimState::Degraded, ClaimState::Lost] {
+            let applied = applied(|snapshot| state(snapshot, lost, true));
+            assert!(applied.app_alive().unwrap_err().contains("pool snowflake"));
+        }
+        let kept = applied(|snapshot| {
+            state(snapshot, ClaimState::Degraded, true);
+            snapshot.claims[0].on_loss = Some(OnLoss::Keep);
+        });
+        assert_eq!(kept.app_alive(), Ok(()));
+    }
+
+    #[test]
+    fn held_means_held_and_written_and_through_the_gate() {
+        let held = applied(|snapshot| state(snapshot, ClaimState::Held, true));
+        assert_eq!(held.held(), Ok(()));
+        let unwritten = Applied { trouble: Some("disk full".into()), ..held.clone() };
+        assert_eq!(unwritten.held(), Err("disk full".into()));
+        let gated = Applied { gate: Some("not annotated yet".into()), ..held };
+        assert_eq!(gated.held(), Err("not annotated yet".into()));
+        assert_eq!(Applied::failed("no").held(), Err("no".into()));
+        assert!(Applied::default().held().is_err());
+    }
+}

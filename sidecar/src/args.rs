@@ -1,0 +1,165 @@
+//! The command line, as text. [`crate::config`] turns it into checked values.
+//!
+//! Every flag has a variable; flags win. `--prefix` reads `CAIRN_PREFIX_TEMPLATE`, because
+//! `CAIRN_PREFIX` is what apps *get*, and a sidecar started from such an environment must not take
+//! somebody's finished prefix for its template.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use cairn_core::contract::{flag, path};
+use clap::{Parser, Subcommand};
+
+pub mod sentence;
+
+/// Claims a short, unique name from a pool and publishes it as files and over HTTP.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "cairn-sidecar",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Try it next to any etcd:\n  \
+        cairn-sidecar --etcd http://127.0.0.1:2379 --pool mountains --dir /tmp/cairn\n  \
+        cat /tmp/cairn/name\n\n\
+        Exit codes: 0 released, 1 failed, 2 wrong flags, 3 fenced by a younger sidecar."
+)]
+pub struct Args {
+    /// What to do instead of claiming.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of a claiming sidecar.
+    #[command(flatten)]
+    pub claim: ClaimArgs,
+}
+
+/// The flags of a claiming sidecar.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ClaimArgs {
+    /// etcd members, comma separated
+    #[arg(long, env = "CAIRN_ETCD", value_name = "URL[,URL...]")]
+    pub etcd: Option<String>,
+    /// File with the CA that signed etcd's certificates; needed for https:// members
+    #[arg(long, env = "CAIRN_ETCD_CACERT", value_name = "FILE")]
+    pub etcd_cacert: Option<PathBuf>,
+    /// File with the client certificate for etcd
+    #[arg(long, env = "CAIRN_ETCD_CERT", value_name = "FILE")]
+    pub etcd_cert: Option<PathBuf>,
+    /// File with the client certificate's key
+    #[arg(long, env = "CAIRN_ETCD_KEY", value_name = "FILE")]
+    pub etcd_key: Option<PathBuf>,
+    /// Pools to claim from, comma separated; the first one is published without its pool's name
+    #[arg(long, env = "CAIRN_POOL", value_name = "NAME[,NAME...]")]
+    pub pool: Option<String>,
+    /// Where files and the socket are published
+    #[arg(long, env = "CAIRN_DIR", value_name = "PATH", default_value = path::DIR)]
+    pub dir: PathBuf,
+    /// A numbering of its own within the namespace, usually the workload's name
+    #[arg(long, env = "CAIRN_GROUP", value_name = "GROUP")]
+    pub group: Option<String>,
+    /// The namespace in which names are unique
+    #[arg(long, env = "CAIRN_NAMESPACE", value_name = "NS", default_value = "default")]
+    pub namespace: String,
+    /// The UID of the holder [default: one is made and kept in --dir]
+    #[arg(long, env = "CAIRN_INSTANCE", value_name = "UID")]
+    pub instance: Option<String>,
+    /// The pod's name [default: the host's name]
+    #[arg(long, env = "CAIRN_POD", value_name = "NAME")]
+    pub pod: Option<String>,
+    /// The node's name
+    #[arg(long, env = "CAIRN_NODE", value_name = "NAME")]
+    pub node: Option<String>,
+    /// Metrics prefix template instead of the pool's, such as {namespace}.{group}.{name}
+    #[arg(long, env = "CAIRN_PREFIX_TEMPLATE", value_name = "TEMPLATE")]
+    pub prefix: Option<String>,
+    /// Where to serve the claims API besides the socket in --dir
+    /// [default: off; 127.0.0.1:24040 with --in-pod]
+    #[arg(long, env = "CAIRN_API", value_name = "ADDR|off")]
+    pub api: Option<String>,
+    /// Where to serve health and metrics [default: off; port 24041 on every address with --in-pod]
+    #[arg(long, env = "CAIRN_ADMIN", value_name = "ADDR|off")]
+    pub admin: Option<String>,
+    /// Run as a pod's sidecar: never exit before the first success, let the probe say what is wrong
+    #[arg(long, env = "CAIRN_IN_POD")]
+    pub in_pod: bool,
+    /// Downward API file of the pod's annotations; the probe waits until it shows the claims
+    #[arg(long, env = "CAIRN_GATE_FILE", value_name = "FILE")]
+    pub gate_file: Option<PathBuf>,
+    /// How to log: text or json
+    #[arg(long, env = "CAIRN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: String,
+}
+
+/// What to do instead of claiming.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Exit 0 once every claim of the sidecar in --dir is held, else 1 and say why not
+    Probe(ProbeArgs),
+}
+
+/// The flags of the probe.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ProbeArgs {
+    /// The directory of the sidecar to ask
+    #[arg(long, env = "CAIRN_DIR", value_name = "PATH", default_value = path::DIR)]
+    pub dir: PathBuf,
+    /// How long to wait for the claims; keep it below the timeout of whoever runs the probe
+    #[arg(long, value_name = "DURATION", default_value = "900ms")]
+    pub wait: String,
+}
+
+/// What an unusable command line still tells: enough to say so from within a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salvage {
+    /// Where the probe will look for the socket.
+    pub dir: PathBuf,
+}
+
+impl Salvage {
+    /// Looks through a raw command line for `--in-pod` and `--dir`; `None` outside a pod.
+    pub fn of(argv: &[OsString]) -> Option<Self> {
+        let flags = argv.get(1..).unwrap_or_default();
+        let probes = flags.first().is_some_and(|first| first == "probe");
+        if probes || !flags.iter().any(|flag| flag == flag::IN_POD) {
+            return None;
+        }
+        let mut rest = flags.iter();
+        let mut dir = None;
+        while let Some(argument) = rest.next() {
+            if argument == flag::DIR {
+                dir = rest.next().map(PathBuf::from);
+            } else if let Some(value) = value_of(argument, flag::DIR) {
+                dir = Some(PathBuf::from(value));
+            }
+        }
+        let dir = dir
+            .or_else(|| std::env::var_os("CAIRN_DIR").map(PathBuf::from))
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or_else(|| PathBuf::from(path::DIR));
+        Some(Self { dir })
+    }
+}
+
+/// The value in `--flag=value`.
+fn value_of<'a>(argument: &'a OsStr, flag: &str) -> Option<&'a str> {
+    argument.to_str()?.strip_prefix(flag)?.strip_prefix('=')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn salvage(argv: &[&str]) -> Option<PathBuf> {
+        let argv: Vec<_> = argv.iter().map(OsString::from).collect();
+        Salvage::of(&argv).map(|salvage| salvage.dir)
+    }
+
+    #[test]
+    fn an_unusable_command_line_still_tells_where_to_say_so() {
+        let bin = "cairn-sidecar";
+        assert_eq!(salvage(&[bin, "--nonsense"]), None);
+        assert_eq!(salvage(&[bin, "--in-pod", "--nonsense"]), Some(path::DIR.into()));
+        assert_eq!(salvage(&[bin, "--dir", "/x", "--in-pod"]), Some("/x".into()));
+        assert_eq!(salvage(&[bin, "--in-pod", "--dir=/y"]), Some("/y".into()));
+        assert_eq!(salvage(&[bin, "probe", "--in-pod"]), None);
+    }
+}

@@ -1,0 +1,49 @@
+//! The one place that reads clocks.
+//!
+//! Everything else gets a [`Clock`] and passes its readings on as values, so that tests run on a
+//! clock of their own. Not for timers: those only wake up, and then this is asked what time it is.
+
+use std::fmt;
+
+use cairn_core::time::{BootInstant, Now, UnixMillis};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Something that tells the time.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// One reading of both clocks.
+    fn now(&self) -> Now;
+}
+
+/// The machine's clocks: `CLOCK_BOOTTIME` and `CLOCK_REALTIME`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+// === impl SystemClock ===
+
+impl Clock for SystemClock {
+    fn now(&self) -> Now {
+        let boot = clock_gettime(ClockId::Boottime);
+        let wall = clock_gettime(ClockId::Realtime);
+        Now {
+            boot: BootInstant::from_nanos(u64::try_from(nanos(boot)).unwrap_or(0)),
+            wall: UnixMillis(i64::try_from(nanos(wall) / 1_000_000).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+fn nanos(time: Timespec) -> i128 {
+    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_time_never_runs_backwards_and_wall_time_is_of_this_century() {
+        let first = SystemClock.now();
+        let second = SystemClock.now();
+        assert!(second.boot >= first.boot);
+        assert!(second.wall.to_string().starts_with("20"));
+    }
+}

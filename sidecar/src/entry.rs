@@ -1,0 +1,126 @@
+//! From a raw command line to an exit code: parse, log, pick the crypto provider, start the runtime.
+//!
+//! The only place that prints: everything behind it logs or answers.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use cairn_core::duration;
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::app::{self, Exit};
+use crate::args::{Args, Command, ProbeArgs, Salvage, sentence};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::logging::{self, LogFormat};
+use crate::publish::report;
+use crate::{claim, probe, shutdown};
+
+/// One thread does the file work; the others wait for the resolver while DNS hangs, which must not
+/// keep a `Stop` pool's files from going. Idle ones end by themselves.
+const BLOCKING_THREADS: usize = 4;
+
+/// Runs a command line.
+pub fn run(argv: &[OsString]) -> Exit {
+    let args = match Args::try_parse_from(argv) {
+        Ok(args) => args,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            say(&error.to_string());
+            return Exit::Clean;
+        }
+        Err(error) => return refuse(argv, &sentence::of(&error)),
+    };
+    match args.command {
+        Some(Command::Probe(args)) => run_probe(&args),
+        None => match Config::try_from(args.claim) {
+            Ok(config) => run_claim(config),
+            Err(error) => refuse(argv, &error.to_string()),
+        },
+    }
+}
+
+fn run_claim(config: Config) -> Exit {
+    logging::init(config.log_format);
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a crypto provider is installed already");
+    }
+    in_runtime(async {
+        let shutdown = shutdown::on_signals()?;
+        let clock = Arc::new(SystemClock);
+        Ok(app::run(Arc::new(config), clock, claim::run, shutdown).await)
+    })
+}
+
+fn run_probe(args: &ProbeArgs) -> Exit {
+    let Ok(wait) = duration::parse(&args.wait) else {
+        complain(&format!("--wait '{}' is not a duration; write it like 900ms", args.wait));
+        return Exit::Usage;
+    };
+    in_runtime(async {
+        Ok(match probe::ask(&args.dir, wait).await {
+            Ok(()) => Exit::Clean,
+            Err(error) => {
+                say(&format!("{}\n", report(&error)));
+                Exit::Failed
+            }
+        })
+    })
+}
+
+/// Wrong flags: outside a pod that is the end; in a pod the probe has to be told.
+fn refuse(argv: &[OsString], sentence: &str) -> Exit {
+    match Salvage::of(argv) {
+        None => complain(sentence),
+        Some(salvage) => {
+            logging::init(LogFormat::Text);
+            in_runtime(explain_until_stopped(&salvage.dir, sentence));
+        }
+    }
+    Exit::Usage
+}
+
+async fn explain_until_stopped(dir: &Path, sentence: &str) -> io::Result<Exit> {
+    let shutdown = shutdown::on_signals()?;
+    tokio::select! {
+        () = app::explain(dir, sentence) => {}
+        () = shutdown.draining() => {}
+    }
+    Ok(Exit::Usage)
+}
+
+fn in_runtime(work: impl Future<Output = io::Result<Exit>>) -> Exit {
+    let runtime =
+        Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    let ended = runtime.and_then(|runtime| {
+        let ended = runtime.block_on(work);
+        leave(runtime);
+        ended
+    });
+    match ended {
+        Ok(exit) => exit,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// Ends without waiting for a resolver that hangs.
+fn leave(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
+fn complain(sentence: &str) {
+    // Nobody reads it when standard error is closed, and there is nobody else to tell.
+    let _ = writeln!(io::stderr(), "cairn-sidecar: {sentence}");
+}
+
+fn say(text: &str) {
+    let _ = write!(io::stdout(), "{text}");
+}

@@ -1,0 +1,178 @@
+//! What is counted: renewals by the driver, states and deadlines at each scrape.
+//!
+//! Label values are bounded: pools, states, and names of a bounded pool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_core::claim::ClaimState;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::applied::Applied;
+use crate::clock::Clock;
+
+/// From one round trip to a pod that waits through a long rollout.
+const WAIT_BUCKETS: [f64; 9] = [0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
+
+const STATES: [ClaimState; 4] =
+    [ClaimState::Waiting, ClaimState::Held, ClaimState::Degraded, ClaimState::Lost];
+
+/// What the driver counts.
+#[derive(Clone, Debug)]
+pub struct ClaimMetrics {
+    renewals: Counter,
+    renewal_failures: Counter,
+    wait: Histogram,
+}
+
+/// Everything, and how to show it.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    claims: ClaimGauges,
+    clock: Arc<dyn Clock>,
+}
+
+/// Read off the claims at each scrape.
+#[derive(Clone, Debug, Default)]
+struct ClaimGauges {
+    state: Family<StateLabels, Gauge>,
+    deadline: Family<PoolLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    info: Family<InfoLabels, Gauge>,
+    unpublished: Gauge,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabels {
+    pool: String,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PoolLabels {
+    pool: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InfoLabels {
+    pool: String,
+    group: String,
+    name: String,
+}
+
+/// A registry and the handles into it.
+pub fn build(clock: Arc<dyn Clock>) -> (Metrics, ClaimMetrics) {
+    let mut registry = Registry::with_prefix("cairn_sidecar");
+    let driver = ClaimMetrics::register(&mut registry);
+    let claims = ClaimGauges::register(registry.sub_registry_with_prefix("claim"));
+    let metrics = Metrics { registry: Arc::new(registry), claims, clock };
+    (metrics, driver)
+}
+
+// === impl ClaimMetrics ===
+
+impl ClaimMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            renewals: Counter::default(),
+            renewal_failures: Counter::default(),
+            wait: Histogram::new(WAIT_BUCKETS),
+        };
+        registry.register("renewals", "Renewals that etcd answered well", metrics.renewals.clone());
+        registry.register(
+            "renewal_failures",
+            "Renewals that failed or were not answered in time",
+            metrics.renewal_failures.clone(),
+        );
+        registry.register_with_unit(
+            "claim_wait",
+            "From the start of the sidecar until each claim was first held",
+            Unit::Seconds,
+            metrics.wait.clone(),
+        );
+        metrics
+    }
+
+    /// A renew pair answered well.
+    pub fn renewed(&self) {
+        self.renewals.inc();
+    }
+
+    /// A renew pair did not.
+    pub fn renewal_failed(&self) {
+        self.renewal_failures.inc();
+    }
+
+    /// A claim was held for the first time, so long after the start.
+    pub fn claimed_after(&self, wait: Duration) {
+        self.wait.observe(wait.as_secs_f64());
+    }
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// The text of a scrape, in the `OpenMetrics` format.
+    pub fn render(&self, applied: &Applied) -> String {
+        self.claims.read_off(applied, self.clock.as_ref());
+        let mut out = String::new();
+        match text::encode(&mut out, &self.registry) {
+            Ok(()) => out,
+            // Writing into a string does not fail.
+            Err(std::fmt::Error) => String::new(),
+        }
+    }
+}
+
+// === impl ClaimGauges ===
+
+impl ClaimGauges {
+    fn register(registry: &mut Registry) -> Self {
+        let gauges = Self::default();
+        registry.register("state", "1 for the state that each claim is in", gauges.state.clone());
+        registry.register_with_unit(
+            "deadline",
+            "Until the claim may not be believed any more, unless renewed",
+            Unit::Seconds,
+            gauges.deadline.clone(),
+        );
+        registry.register("info", "The name that each claim gave, always 1", gauges.info.clone());
+        registry.register(
+            "unpublished",
+            "1 while files could not be written",
+            gauges.unpublished.clone(),
+        );
+        gauges
+    }
+
+    fn read_off(&self, applied: &Applied, clock: &dyn Clock) {
+        let now = clock.now().boot;
+        self.info.clear();
+        self.deadline.clear();
+        for claim in &applied.snapshot.claims {
+            let identity = &claim.identity;
+            let pool = identity.pool.to_string();
+            for state in STATES {
+                let labels = StateLabels { pool: pool.clone(), state: state.as_str() };
+                let gauge = self.state.get_or_create_owned(&labels);
+                gauge.set(i64::from(state == identity.state));
+            }
+            let Some(slot) = &identity.slot else {
+                continue;
+            };
+            let until = slot.valid_until_boottime;
+            let left = until.since(now).as_secs_f64() - now.since(until).as_secs_f64();
+            let labels = PoolLabels { pool: pool.clone() };
+            self.deadline.get_or_create_owned(&labels).set(left);
+            let labels =
+                InfoLabels { pool, group: identity.group.clone(), name: slot.name.clone() };
+            self.info.get_or_create_owned(&labels).set(1);
+        }
+        self.unpublished.set(i64::from(applied.trouble.is_some()));
+    }
+}

@@ -1,0 +1,109 @@
+//! `cairn-sidecar probe`: asks the sidecar next door whether the app may start.
+//!
+//! What it prints reaches the pod's Events, so it is one sentence. It keeps trying to connect until
+//! its time is over: a sidecar that is just starting is not worth an Event.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::body::{self, Body};
+use axum::http::{Request, StatusCode, header};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::api::http::Refusal;
+use crate::api::{PROBE, socket_path};
+
+/// How often to try a socket that is not there yet.
+const CONNECT_PERIOD: Duration = Duration::from_millis(50);
+/// What the answer may take on top of the wait, on a machine that is busy.
+const ANSWER_GRACE: Duration = Duration::from_millis(500);
+/// A sentence is far shorter.
+const MAX_ANSWER: usize = 16 * 1024;
+
+/// Why the app may not start.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// What the sidecar said.
+    #[error("{0}")]
+    NotHeld(String),
+    /// There is no sidecar.
+    #[error("cannot reach the sidecar at {}; is cairn-sidecar running with this --dir?", path.display())]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It does not answer.
+    #[error("the sidecar did not answer in time")]
+    Timeout,
+    /// It answers something else.
+    #[error("the sidecar's answer was cut off")]
+    Http(#[from] hyper::Error),
+    /// It answers something else.
+    #[error("{} is not the socket of a cairn-sidecar", .0.display())]
+    Stranger(PathBuf),
+}
+
+/// Waits for the claims of the sidecar in `dir`, at most for `wait`.
+pub async fn ask(dir: &Path, wait: Duration) -> Result<(), ProbeError> {
+    let path = socket_path(dir);
+    let end = Instant::now() + wait;
+    let stream = connect(&path, end).await?;
+    let left = end.saturating_duration_since(Instant::now());
+    let answer = timeout(left + ANSWER_GRACE, question(stream, left));
+    let (status, body) = answer.await.map_err(|_| ProbeError::Timeout)??;
+    if status == StatusCode::OK {
+        return Ok(());
+    }
+    match serde_json::from_slice::<Refusal>(&body) {
+        Ok(refusal) => Err(ProbeError::NotHeld(refusal.error)),
+        Err(_) => Err(ProbeError::Stranger(path)),
+    }
+}
+
+async fn connect(path: &Path, end: Instant) -> Result<UnixStream, ProbeError> {
+    loop {
+        match timeout_at(end, UnixStream::connect(path)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Err(_) => return Err(ProbeError::Timeout),
+            Ok(Err(source)) if Instant::now() + CONNECT_PERIOD >= end => {
+                return Err(ProbeError::Connect { path: path.to_owned(), source });
+            }
+            Ok(Err(_)) => sleep(CONNECT_PERIOD).await,
+        }
+    }
+}
+
+async fn question(
+    stream: UnixStream,
+    wait: Duration,
+) -> Result<(StatusCode, Vec<u8>), hyper::Error> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() =
+        format!("{PROBE}?wait_ms={}", wait.as_millis()).parse().unwrap_or_default();
+    request.headers_mut().insert(header::HOST, header::HeaderValue::from_static("cairn"));
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let (head, incoming) = response.into_parts();
+        // A body that breaks off is an answer that nobody can read.
+        let body = body::to_bytes(Body::new(incoming), MAX_ANSWER).await;
+        Ok((head.status, body.unwrap_or_default().to_vec()))
+    };
+    tokio::pin!(connection);
+    tokio::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => answer,
+        ended = &mut connection => {
+            ended?;
+            answer.await
+        }
+    }
+}

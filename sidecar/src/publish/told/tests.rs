@@ -1,0 +1,130 @@
+use cairn_core::claim::Holder;
+use cairn_core::identity::Slot;
+
+use super::*;
+
+fn at(seconds: u64) -> Now {
+    Now {
+        boot: BootInstant::from_nanos(seconds * 1_000_000_000),
+        wall: UnixMillis(i64::try_from(seconds).unwrap() * 1000),
+    }
+}
+
+fn fence(revision: i64) -> Fence {
+    Fence { epoch: 1, revision }
+}
+
+fn waiting() -> Snapshot {
+    Snapshot::starting(&["snowflake".parse().unwrap()], "-", &Holder::default())
+}
+
+fn held(revision: i64, until: u64) -> Snapshot {
+    let mut snapshot = waiting();
+    let claim = &mut snapshot.claims[0];
+    claim.on_loss = Some(OnLoss::Stop);
+    claim.was_held = true;
+    claim.identity.state = ClaimState::Held;
+    claim.identity.slot = Some(Slot {
+        name: "17".into(),
+        index: Some(17),
+        prefix: "17".into(),
+        fence: fence(revision),
+        since: UnixMillis(0),
+        valid_until: at(until).wall,
+        valid_until_boottime: at(until).boot,
+        not_before: None,
+        not_after: None,
+    });
+    snapshot
+}
+
+fn lost(revision: i64) -> Snapshot {
+    let mut snapshot = held(revision, 0);
+    snapshot.claims[0].identity.state = ClaimState::Lost;
+    snapshot
+}
+
+/// What a restarted sidecar finds: claim 5, good for another 30 s.
+fn memory() -> Memory {
+    let told =
+        Told { fence: Some(fence(5)), until: Some((at(30).boot, at(30).wall)), stopping: None };
+    Memory::new([("snowflake".parse().unwrap(), told)])
+}
+
+fn stops(snapshot: &Snapshot) -> bool {
+    snapshot.claims[0].must_stop()
+}
+
+#[test]
+fn a_restarted_sidecar_believes_its_old_claim_until_its_deadline_and_not_longer() {
+    let mut memory = memory();
+    assert!(!stops(&memory.review(&waiting(), at(29))));
+    assert!(memory.is_pending(&waiting()));
+    assert!(stops(&memory.review(&waiting(), at(30))));
+    assert!(!memory.is_pending(&waiting()));
+    // A clock that steps back does not bring it to life again.
+    assert!(stops(&memory.review(&waiting(), at(3))));
+}
+
+#[test]
+fn after_a_reboot_the_wall_clock_ends_the_old_claim() {
+    let rebooted = Now { boot: at(1).boot, wall: at(500).wall };
+    assert!(stops(&memory().review(&waiting(), rebooted)));
+}
+
+#[test]
+fn an_adopted_claim_is_shown_at_once() {
+    let mut memory = memory();
+    assert!(!stops(&memory.review(&waiting(), at(1))));
+    let shown = memory.review(&held(5, 60), at(2));
+    assert_eq!(shown, held(5, 60));
+}
+
+#[test]
+fn the_same_claim_resumes_at_once_after_it_was_in_doubt() {
+    let mut memory = Memory::default();
+    memory.review(&held(5, 30), at(1));
+    assert!(stops(&memory.review(&lost(5), at(31))));
+    assert_eq!(memory.review(&held(5, 70), at(40)), held(5, 70));
+}
+
+#[test]
+fn a_different_claim_is_shown_only_after_the_app_had_time_to_stop() {
+    for mut memory in [memory(), Memory::default()] {
+        memory.review(&held(5, 30), at(1));
+        let hidden = memory.review(&held(6, 60), at(2));
+        assert!(stops(&hidden) && hidden.claims[0].identity.slot.is_none());
+        assert!(memory.is_pending(&held(6, 60)));
+        assert!(stops(&memory.review(&held(6, 60), at(11))));
+        assert_eq!(memory.review(&held(6, 60), at(12)), held(6, 60));
+        assert!(!memory.is_pending(&held(6, 60)));
+    }
+}
+
+#[test]
+fn time_spent_in_doubt_counts_as_time_to_stop() {
+    let mut memory = Memory::default();
+    memory.review(&held(5, 30), at(1));
+    memory.review(&lost(5), at(31));
+    assert_eq!(memory.review(&held(6, 90), at(45)), held(6, 90));
+}
+
+#[test]
+fn a_sidecar_restarted_after_its_files_were_withdrawn_still_stops_the_app() {
+    let told = Told { fence: Some(fence(5)), ..Told::default() };
+    let mut memory = Memory::new([("snowflake".parse().unwrap(), told)]);
+    assert!(stops(&memory.review(&waiting(), at(1))));
+    assert_eq!(memory.review(&held(5, 60), at(2)), held(5, 60));
+}
+
+#[test]
+fn a_first_claim_is_shown_at_once_and_keep_pools_are_never_held_back() {
+    let mut memory = Memory::default();
+    assert_eq!(memory.review(&waiting(), at(0)), waiting());
+    assert_eq!(memory.review(&held(6, 60), at(2)), held(6, 60));
+    for revision in [7, 8] {
+        let mut keep = held(revision, 60);
+        keep.claims[0].on_loss = Some(OnLoss::Keep);
+        assert_eq!(memory.review(&keep, at(3)), keep);
+    }
+}
