@@ -94,10 +94,7 @@ impl FromStr for Fence {
     fn from_str(text: &str) -> Result<Self, FenceError> {
         text.split_once('-')
             .and_then(|(epoch, revision)| {
-                Some(Self {
-                    epoch: epoch.parse().ok()?,
-                    revision: revision.parse().ok()?,
-                })
+                Some(Self { epoch: epoch.parse().ok()?, revision: revision.parse().ok()? })
             })
             .ok_or_else(|| FenceError(text.to_owned()))
     }
@@ -143,14 +140,8 @@ mod tests {
 
     #[test]
     fn fences_grow_by_epoch_before_revision_and_survive_printing() {
-        let old = Fence {
-            epoch: 1,
-            revision: 900,
-        };
-        let new = Fence {
-            epoch: 2,
-            revision: 3,
-        };
+        let old = Fence { epoch: 1, revision: 900 };
+        let new = Fence { epoch: 2, revision: 3 };
         assert!(old < new);
         assert_eq!(new.to_string().parse(), Ok(new));
         assert!("17".parse::<Fence>().is_err());
@@ -159,10 +150,7 @@ mod tests {
     #[test]
     fn a_slot_record_is_flat_json() {
         let record = SlotRecord {
-            holder: Holder {
-                uid: "u".into(),
-                ..Holder::default()
-            },
+            holder: Holder { uid: "u".into(), ..Holder::default() },
             nonce: "n".into(),
             since: UnixMillis(5),
             validity_ms: 30_000,

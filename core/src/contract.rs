@@ -21,15 +21,7 @@ pub mod annotation {
     /// Input: the sidecar's requests and limits.
     pub const RESOURCES: &str = "cairn.dev/resources";
     /// All inputs, for checks and suggestions.
-    pub const INPUTS: [&str; 7] = [
-        POOL,
-        GROUP,
-        PREFIX_TEMPLATE,
-        CONTAINERS,
-        ENV,
-        GATE,
-        RESOURCES,
-    ];
+    pub const INPUTS: [&str; 7] = [POOL, GROUP, PREFIX_TEMPLATE, CONTAINERS, ENV, GATE, RESOURCES];
     /// Result: compact JSON about every claim.
     pub const STATUS: &str = "cairn.dev/status";
     /// Result: the name, one annotation per pool: `claim.cairn.dev/<pool>`.

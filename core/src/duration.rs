@@ -29,8 +29,6 @@ pub fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Erro
 pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     parse(&text).map_err(|_| {
-        de::Error::custom(format!(
-            "'{text}' is not a duration; write it like 30s or 1m30s"
-        ))
+        de::Error::custom(format!("'{text}' is not a duration; write it like 30s or 1m30s"))
     })
 }

@@ -34,16 +34,9 @@ impl FromStr for Group {
     fn from_str(text: &str) -> Result<Self, GroupError> {
         let inner = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
         let good = text.len() <= MAX_GROUP_LEN
-            && text
-                .bytes()
-                .next()
-                .is_some_and(|c| c.is_ascii_alphanumeric())
+            && text.bytes().next().is_some_and(|c| c.is_ascii_alphanumeric())
             && text.bytes().all(inner);
-        if good {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(GroupError(text.to_owned()))
-        }
+        if good { Ok(Self(text.to_owned())) } else { Err(GroupError(text.to_owned())) }
     }
 }
 

@@ -117,12 +117,8 @@ impl Identity {
             since: slot.map(|slot| slot.since.to_string()),
             valid_until: slot.map(|slot| slot.valid_until.to_string()),
             valid_until_boottime_ns: slot.map(|slot| slot.valid_until_boottime.as_nanos()),
-            not_before_ms: slot
-                .and_then(|slot| slot.not_before)
-                .map(|instant| instant.0),
-            not_after_ms: slot
-                .and_then(|slot| slot.not_after)
-                .map(|instant| instant.0),
+            not_before_ms: slot.and_then(|slot| slot.not_before).map(|instant| instant.0),
+            not_after_ms: slot.and_then(|slot| slot.not_after).map(|instant| instant.0),
             holder: self.holder.clone(),
             reason: self.reason.clone(),
         }
@@ -137,10 +133,7 @@ impl Identity {
             (path::NAME, slot.name.clone()),
             (path::PREFIX, slot.prefix.clone()),
             (path::FENCE, slot.fence.to_string()),
-            (
-                path::CLAIM_JSON,
-                serde_json::to_string(&self.json()).unwrap_or_default(),
-            ),
+            (path::CLAIM_JSON, serde_json::to_string(&self.json()).unwrap_or_default()),
         ]
     }
 

@@ -90,16 +90,8 @@ impl ClaimPath {
     /// The path for a pod's claim: cluster pools know neither namespace nor group.
     pub fn new(pool: PoolName, scope: Scope, namespace: &str, group: Option<Group>) -> Self {
         match scope {
-            Scope::Namespace => Self {
-                namespace: Some(namespace.to_owned()),
-                pool,
-                group,
-            },
-            Scope::Cluster => Self {
-                namespace: None,
-                pool,
-                group: None,
-            },
+            Scope::Namespace => Self { namespace: Some(namespace.to_owned()), pool, group },
+            Scope::Cluster => Self { namespace: None, pool, group: None },
         }
     }
 
@@ -198,11 +190,7 @@ impl fmt::Display for Key {
             Self::Epoch => EPOCH.to_owned(),
             Self::Pool(name) => pool(name),
             Self::Hold(name) => hold(name),
-            Self::Owner {
-                namespace,
-                uid,
-                pool,
-            } => owner(namespace, uid, pool),
+            Self::Owner { namespace, uid, pool } => owner(namespace, uid, pool),
             Self::Slot(path, name) => path.slot(name),
             Self::Quarantine(path, name) => path.quarantine(name),
             Self::Ticket(path, uid) => path.ticket(uid),
@@ -214,16 +202,8 @@ impl fmt::Display for Key {
 }
 
 fn claim_path(namespace: Option<&str>, pool: &str, group: &str) -> Option<ClaimPath> {
-    let group = if group == NO_GROUP {
-        None
-    } else {
-        Some(group.parse().ok()?)
-    };
-    Some(ClaimPath {
-        namespace: namespace.map(str::to_owned),
-        pool: pool.parse().ok()?,
-        group,
-    })
+    let group = if group == NO_GROUP { None } else { Some(group.parse().ok()?) };
+    Some(ClaimPath { namespace: namespace.map(str::to_owned), pool: pool.parse().ok()?, group })
 }
 
 #[cfg(test)]
@@ -235,10 +215,7 @@ mod tests {
     fn path() -> impl Strategy<Value = ClaimPath> {
         let pool = "[a-z][a-z0-9]{0,8}[a-z]";
         let place = prop_oneof![
-            (
-                "[a-z]{1,9}",
-                proptest::option::of("[a-z0-9][-a-z0-9.]{0,9}")
-            )
+            ("[a-z]{1,9}", proptest::option::of("[a-z0-9][-a-z0-9.]{0,9}"))
                 .prop_map(|(namespace, group)| (Some(namespace), group)),
             Just((None, None)),
         ];
@@ -280,14 +257,8 @@ mod tests {
         let pool: PoolName = "mountains".parse().unwrap();
         let group = Some("checkout".parse().unwrap());
         let path = ClaimPath::new(pool.clone(), Scope::Namespace, "shop", group.clone());
-        assert_eq!(
-            path.slot("Denali"),
-            "/cairn/v1/ns/shop/c/mountains/checkout/s/Denali"
-        );
-        assert_eq!(
-            owner("shop", "u1", &pool),
-            "/cairn/v1/ns/shop/o/u1/mountains"
-        );
+        assert_eq!(path.slot("Denali"), "/cairn/v1/ns/shop/c/mountains/checkout/s/Denali");
+        assert_eq!(owner("shop", "u1", &pool), "/cairn/v1/ns/shop/o/u1/mountains");
         let cluster = ClaimPath::new("snowflake".parse().unwrap(), Scope::Cluster, "shop", group);
         assert_eq!(cluster.slot("17"), "/cairn/v1/cluster/snowflake/-/s/17");
     }

@@ -17,7 +17,7 @@ use crate::group::Group;
 use crate::keys::ClaimPath;
 use crate::pool::{Pool, PoolName, Scope};
 use crate::prefix::Template;
-use crate::time::BootInstant;
+use crate::time::{BootInstant, UnixMillis};
 
 mod claiming;
 mod machine;
@@ -26,7 +26,7 @@ mod renewing;
 mod show;
 
 pub use machine::Machine;
-pub use show::{Files, Shown};
+pub use show::Shown;
 
 /// etcd's identifier of a lease.
 pub type LeaseId = i64;
@@ -45,11 +45,25 @@ pub struct Config {
     /// Tells the attempts of this process from those of others under the same UID. Kept for the
     /// process's whole life, so that an attempt that lands late is recognised as ours.
     pub nonce: String,
-    /// Deadlines that an earlier process of this holder published and that still count: after a
-    /// restart without etcd, its files stay just as long as it would have left them.
-    pub inherited: Vec<(PoolName, BootInstant)>,
+    /// What an earlier process of this holder published, for an app that may have run on with it.
+    pub inherited: Vec<Inherited>,
     /// Define built-in pools that are not in the store. True without Kubernetes, where no webhook does.
     pub define_missing: bool,
+}
+
+/// A claim as an earlier process of the same holder published it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// The pool.
+    pub pool: PoolName,
+    /// The name's place in the pool's list.
+    pub index: usize,
+    /// Its fence.
+    pub fence: Fence,
+    /// Since when it was held.
+    pub since: UnixMillis,
+    /// The earlier process's incarnation.
+    pub incarnation: u32,
 }
 
 /// What happened.
@@ -77,8 +91,9 @@ pub enum Event {
     Released(bool),
     /// An action of the claiming track failed without an answer from a compare.
     ClaimingFailed(Trouble),
-    /// A renew pair did not answer well.
-    RenewingFailed(Trouble),
+    /// A renew pair did not answer well. A lease that is gone is no failure but a
+    /// [`Renewal`] with a TTL of zero.
+    RenewingFailed,
     /// A wake-up that was asked for.
     Tick,
     /// The app has exited (or must be taken to have): release.
@@ -266,6 +281,8 @@ pub struct Adoption {
 /// The answer to [`Action::Renew`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
+    /// The lease that was renewed.
+    pub lease: LeaseId,
     /// When the pair was sent.
     pub sent: BootInstant,
     /// What the server granted; zero when the lease is gone.

@@ -122,9 +122,7 @@ impl Names {
     pub fn key(&self, index: usize) -> Option<Cow<'_, str>> {
         match self {
             Self::List(list) => list.get(index).map(|name| Cow::Borrowed(name.as_str())),
-            Self::Range(range) => range
-                .number(index)
-                .map(|number| Cow::Owned(number.to_string())),
+            Self::Range(range) => range.number(index).map(|number| Cow::Owned(number.to_string())),
         }
     }
 
@@ -132,9 +130,7 @@ impl Names {
     pub fn shown(&self, index: usize) -> Option<Cow<'_, str>> {
         match self {
             Self::List(list) => list.get(index).map(|name| Cow::Borrowed(name.as_str())),
-            Self::Range(range) => range
-                .number(index)
-                .map(|number| Cow::Owned(range.show(number))),
+            Self::Range(range) => range.number(index).map(|number| Cow::Owned(range.show(number))),
         }
     }
 
@@ -179,19 +175,12 @@ impl Range {
     }
 
     fn show(&self, number: u32) -> String {
-        format!(
-            "{}{number:0width$}",
-            self.prefix,
-            width = usize::from(self.width)
-        )
+        format!("{}{number:0width$}", self.prefix, width = usize::from(self.width))
     }
 
     fn check(&self) -> Result<(), NamesError> {
         if self.from > self.to {
-            return Err(NamesError::Backwards {
-                from: self.from,
-                to: self.to,
-            });
+            return Err(NamesError::Backwards { from: self.from, to: self.to });
         }
         if self.len() > MAX_NAMES {
             return Err(NamesError::TooMany(self.len()));
@@ -219,14 +208,10 @@ fn check_list(list: &[String]) -> Result<(), NamesError> {
 }
 
 fn check_name(name: &str) -> Result<(), NamesError> {
-    if let Some(found) = name
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || *c == '-' || *c == '_'))
+    if let Some(found) =
+        name.chars().find(|c| !(c.is_ascii_alphanumeric() || *c == '-' || *c == '_'))
     {
-        return Err(NamesError::Character {
-            name: name.to_owned(),
-            found,
-        });
+        return Err(NamesError::Character { name: name.to_owned(), found });
     }
     if name.is_empty() || name.len() > MAX_NAME_LEN {
         return Err(NamesError::Length(name.to_owned()));
@@ -234,10 +219,7 @@ fn check_name(name: &str) -> Result<(), NamesError> {
     Ok(())
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature is serde's"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn is_zero(width: &u8) -> bool {
     *width == 0
 }

@@ -14,9 +14,7 @@ pub fn first_free(
     resting: &HashSet<String>,
 ) -> Option<usize> {
     (0..names.len()).find(|index| {
-        names
-            .key(*index)
-            .is_some_and(|key| !held.contains(&*key) && !resting.contains(&*key))
+        names.key(*index).is_some_and(|key| !held.contains(&*key) && !resting.contains(&*key))
     })
 }
 
@@ -31,20 +29,9 @@ mod tests {
 
     #[test]
     fn the_lowest_name_that_is_neither_held_nor_resting_is_taken() {
-        let names = Names::Range(Range {
-            from: 5,
-            to: 8,
-            prefix: String::new(),
-            width: 3,
-        });
+        let names = Names::Range(Range { from: 5, to: 8, prefix: String::new(), width: 3 });
         assert_eq!(first_free(&names, &keys(&[]), &keys(&[])), Some(0));
-        assert_eq!(
-            first_free(&names, &keys(&["5", "7"]), &keys(&["6"])),
-            Some(3)
-        );
-        assert_eq!(
-            first_free(&names, &keys(&["5", "6", "7", "8"]), &keys(&[])),
-            None
-        );
+        assert_eq!(first_free(&names, &keys(&["5", "7"]), &keys(&["6"])), Some(3));
+        assert_eq!(first_free(&names, &keys(&["5", "6", "7", "8"]), &keys(&[])), None);
     }
 }

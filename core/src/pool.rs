@@ -309,12 +309,7 @@ impl Pool {
             SNOWFLAKE => PoolSpec {
                 names: NamesSpec {
                     // Ten bits, the node field of Twitter's Snowflake layout.
-                    range: Some(Range {
-                        from: 0,
-                        to: 1023,
-                        prefix: String::new(),
-                        width: 0,
-                    }),
+                    range: Some(Range { from: 0, to: 1023, prefix: String::new(), width: 0 }),
                     ..NamesSpec::default()
                 },
                 scope: Scope::Cluster,
@@ -330,10 +325,7 @@ impl Pool {
 
     /// The names of the pools that ship with Cairn.
     pub fn builtin_names() -> Vec<PoolName> {
-        [MOUNTAINS, SNOWFLAKE]
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect()
+        [MOUNTAINS, SNOWFLAKE].iter().filter_map(|name| name.parse().ok()).collect()
     }
 }
 

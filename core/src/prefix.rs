@@ -98,27 +98,22 @@ impl Template {
         if self.0.is_empty() || self.0.len() > MAX_TEMPLATE_LEN {
             return Err(PrefixError::Length(self.0.clone()));
         }
-        self.pieces()?
-            .into_iter()
-            .try_for_each(|piece| match piece {
-                Piece::Placeholder(found) if PLACEHOLDERS.contains(&found) => Ok(()),
-                Piece::Placeholder(found) => Err(match suggest::nearest(found, PLACEHOLDERS) {
-                    Some(suggestion) => PrefixError::Mistyped {
-                        found: found.to_owned(),
-                        suggestion: suggestion.to_owned(),
-                    },
-                    None => PrefixError::Unknown(found.to_owned()),
-                }),
-                Piece::Text(text) => {
-                    match text.chars().find(|c| !(is_plain(*c) || ".:".contains(*c))) {
-                        Some(found) => Err(PrefixError::Character {
-                            template: self.0.clone(),
-                            found,
-                        }),
-                        None => Ok(()),
-                    }
+        self.pieces()?.into_iter().try_for_each(|piece| match piece {
+            Piece::Placeholder(found) if PLACEHOLDERS.contains(&found) => Ok(()),
+            Piece::Placeholder(found) => Err(match suggest::nearest(found, PLACEHOLDERS) {
+                Some(suggestion) => PrefixError::Mistyped {
+                    found: found.to_owned(),
+                    suggestion: suggestion.to_owned(),
+                },
+                None => PrefixError::Unknown(found.to_owned()),
+            }),
+            Piece::Text(text) => {
+                match text.chars().find(|c| !(is_plain(*c) || ".:".contains(*c))) {
+                    Some(found) => Err(PrefixError::Character { template: self.0.clone(), found }),
+                    None => Ok(()),
                 }
-            })
+            }
+        })
     }
 
     /// The prefix for one claim.
@@ -157,11 +152,7 @@ impl Template {
         }
         pieces.push(Piece::Text(rest));
         let stray = |piece: &Piece<'_>| matches!(piece, Piece::Text(text) if text.contains('}'));
-        if pieces.iter().any(stray) {
-            Err(unmatched())
-        } else {
-            Ok(pieces)
-        }
+        if pieces.iter().any(stray) { Err(unmatched()) } else { Ok(pieces) }
     }
 }
 
@@ -193,34 +184,20 @@ mod tests {
     fn a_value_fills_one_path_segment_whatever_it_contains() {
         assert_eq!(Template::default().fill(&VALUES), "shop.check_out.Denali");
         let template = Template::parse("app:{pool}.{node}.{name}").unwrap();
-        assert_eq!(
-            template.fill(&VALUES),
-            "app:mountains.node-1_example.Denali"
-        );
+        assert_eq!(template.fill(&VALUES), "app:mountains.node-1_example.Denali");
     }
 
     #[test]
     fn a_missing_group_keeps_the_depth_of_the_tree() {
-        let bare = Values {
-            group: None,
-            ..VALUES
-        };
+        let bare = Values { group: None, ..VALUES };
         assert_eq!(Template::default().fill(&bare), "shop.-.Denali");
     }
 
     #[test]
     fn bad_templates_are_refused_with_what_to_write() {
         let say = |text: &str| Template::parse(text).unwrap_err().to_string();
-        assert!(
-            say("{nmae}").contains("did you mean '{name}'"),
-            "{}",
-            say("{nmae}")
-        );
-        assert!(
-            say("{colour}").contains("use name, pool"),
-            "{}",
-            say("{colour}")
-        );
+        assert!(say("{nmae}").contains("did you mean '{name}'"), "{}", say("{nmae}"));
+        assert!(say("{colour}").contains("use name, pool"), "{}", say("{colour}"));
         assert!(say("{name").contains("unmatched brace"));
         assert!(say("na}me").contains("unmatched brace"));
         assert!(say("it's.{name}").contains("contains '''"));

@@ -160,10 +160,7 @@ impl Request {
             if !key.starts_with(annotation::PREFIX) || key == annotation::STATUS {
                 continue;
             }
-            let known = given
-                .iter_mut()
-                .zip(annotation::INPUTS)
-                .find(|(_, input)| *input == key);
+            let known = given.iter_mut().zip(annotation::INPUTS).find(|(_, input)| *input == key);
             match known {
                 Some((slot, _)) => *slot = Some(value),
                 None => return Err(unknown("annotation", key)),
@@ -172,10 +169,8 @@ impl Request {
         let injected = check_labels(labels)?;
         let [pool, group, prefix, containers, env, gate, resources] = given;
         let Some(pool) = pool else {
-            let orphan = given
-                .iter()
-                .zip(annotation::INPUTS)
-                .find_map(|(value, key)| value.map(|_| key));
+            let orphan =
+                given.iter().zip(annotation::INPUTS).find_map(|(value, key)| value.map(|_| key));
             return match orphan {
                 Some(key) => Err(RequestError::NoPool(key.to_owned())),
                 None if injected => Err(RequestError::InjectedByHand),
@@ -189,9 +184,9 @@ impl Request {
                 .map(|text| Template::parse(text.trim()).map_err(RequestError::Prefix))
                 .transpose()?,
             containers: containers.map(container_names).transpose()?,
-            env: env.map_or(Ok(EnvChoice::default()), EnvChoice::parse)?,
-            gate: gate.map_or(Ok(Gate::default()), Gate::parse)?,
-            resources: resources.map_or_else(|| Ok(Resources::default()), Resources::parse)?,
+            env: env.map(EnvChoice::parse).transpose()?.unwrap_or_default(),
+            gate: gate.map(Gate::parse).transpose()?.unwrap_or_default(),
+            resources: resources.map(Resources::parse).transpose()?.unwrap_or_default(),
         };
         request.with_consistent_env().map(Some)
     }
@@ -216,11 +211,7 @@ impl EnvChoice {
             "file" => Ok(Self::File),
             "annotation" => Ok(Self::Annotation),
             "none" => Ok(Self::None),
-            other => Err(choice(
-                annotation::ENV,
-                other,
-                &["auto", "file", "annotation", "none"],
-            )),
+            other => Err(choice(annotation::ENV, other, &["auto", "file", "annotation", "none"])),
         }
     }
 }
@@ -262,11 +253,7 @@ fn parse_group(text: &str) -> Result<Group, RequestError> {
 
 fn container_names(text: &str) -> Result<Vec<String>, RequestError> {
     let mut names: Vec<String> = Vec::new();
-    for entry in text
-        .split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-    {
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
         if names.iter().any(|name| name == entry) {
             return Err(RequestError::DuplicateContainer(entry.to_owned()));
         }
@@ -297,19 +284,15 @@ fn check_labels<'a>(
 
 fn unknown(place: &'static str, key: &str) -> RequestError {
     let word = key.strip_prefix(annotation::PREFIX).unwrap_or(key);
-    let known = annotation::INPUTS
-        .iter()
-        .filter_map(|input| input.strip_prefix(annotation::PREFIX));
+    let known =
+        annotation::INPUTS.iter().filter_map(|input| input.strip_prefix(annotation::PREFIX));
     match suggest::nearest(word, known) {
         Some(near) => RequestError::Mistyped {
             place,
             found: key.to_owned(),
             suggestion: format!("{}{near}", annotation::PREFIX),
         },
-        None => RequestError::Unknown {
-            place,
-            found: key.to_owned(),
-        },
+        None => RequestError::Unknown { place, found: key.to_owned() },
     }
 }
 
@@ -318,11 +301,7 @@ fn choice(key: &'static str, found: &str, words: &[&str]) -> RequestError {
         Some(near) => format!("did you mean '{near}'?"),
         None => format!("use {}", words.join(", ")),
     };
-    RequestError::Choice {
-        key,
-        found: found.to_owned(),
-        advice,
-    }
+    RequestError::Choice { key, found: found.to_owned(), advice }
 }
 
 #[cfg(test)]

@@ -51,10 +51,7 @@ impl BootInstant {
     /// This instant moved into the future; saturates instead of wrapping.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
     }
 
     /// How long after `earlier` this instant is; zero when it is not.
@@ -66,13 +63,15 @@ impl BootInstant {
 // === impl UnixMillis ===
 
 impl UnixMillis {
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|stamp| Self(stamp.as_millisecond()))
+    }
+
     /// This instant moved by a span into the future.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
@@ -105,25 +104,13 @@ mod tests {
 
     #[test]
     fn wall_time_follows_boot_time_in_both_directions() {
-        let now = Now {
-            boot: BootInstant::from_nanos(10_000_000_000),
-            wall: UnixMillis(50_000),
-        };
-        assert_eq!(
-            now.wall_at(BootInstant::from_nanos(12_000_000_000)),
-            UnixMillis(52_000)
-        );
-        assert_eq!(
-            now.wall_at(BootInstant::from_nanos(7_000_000_000)),
-            UnixMillis(47_000)
-        );
+        let now = Now { boot: BootInstant::from_nanos(10_000_000_000), wall: UnixMillis(50_000) };
+        assert_eq!(now.wall_at(BootInstant::from_nanos(12_000_000_000)), UnixMillis(52_000));
+        assert_eq!(now.wall_at(BootInstant::from_nanos(7_000_000_000)), UnixMillis(47_000));
     }
 
     #[test]
     fn a_wall_instant_prints_as_kubernetes_prints_it() {
-        assert_eq!(
-            UnixMillis(1_795_230_000_999).to_string(),
-            "2026-11-21T03:00:00Z"
-        );
+        assert_eq!(UnixMillis(1_795_230_000_999).to_string(), "2026-11-21T03:00:00Z");
     }
 }

@@ -8,10 +8,7 @@ fn denali() -> Identity {
             name: "Denali".into(),
             index: Some(0),
             prefix: "shop.checkout.Denali".into(),
-            fence: Fence {
-                epoch: 1_795_228_678,
-                revision: 4711,
-            },
+            fence: Fence { epoch: 1_795_228_678, revision: 4711 },
             since: UnixMillis(1_795_230_000_000),
             valid_until: UnixMillis(1_795_230_630_000),
             valid_until_boottime: BootInstant::from_nanos(630_000_000_000),
@@ -47,18 +44,10 @@ fn the_json_is_the_documented_object() {
 #[test]
 fn files_have_no_newline_and_agree_with_the_json() {
     let files = denali().files();
-    let text: Vec<_> = files
-        .iter()
-        .take(3)
-        .map(|(file, text)| (*file, text.as_str()))
-        .collect();
+    let text: Vec<_> = files.iter().take(3).map(|(file, text)| (*file, text.as_str())).collect();
     assert_eq!(
         text,
-        [
-            ("name", "Denali"),
-            ("prefix", "shop.checkout.Denali"),
-            ("fence", "1795228678-4711")
-        ]
+        [("name", "Denali"), ("prefix", "shop.checkout.Denali"), ("fence", "1795228678-4711")]
     );
     let json: ClaimJson = serde_json::from_str(&files[3].1).unwrap();
     assert_eq!(json, denali().json());
@@ -68,10 +57,7 @@ fn files_have_no_newline_and_agree_with_the_json() {
 fn the_env_file_names_the_first_pool_plainly_and_every_pool_by_its_own_name() {
     let second = Identity {
         pool: "node-ids".parse().unwrap(),
-        slot: denali().slot.map(|slot| Slot {
-            name: "17".into(),
-            ..slot
-        }),
+        slot: denali().slot.map(|slot| Slot { name: "17".into(), ..slot }),
         ..denali()
     };
     let text = env_file(&[denali(), second]);
@@ -85,11 +71,7 @@ fn the_env_file_names_the_first_pool_plainly_and_every_pool_by_its_own_name() {
 
 #[test]
 fn a_waiting_claim_has_no_files_and_no_variables() {
-    let waiting = Identity {
-        slot: None,
-        state: ClaimState::Waiting,
-        ..denali()
-    };
+    let waiting = Identity { slot: None, state: ClaimState::Waiting, ..denali() };
     assert!(waiting.files().is_empty());
     assert_eq!(env_file(&[waiting]), "");
 }

@@ -8,7 +8,7 @@ use super::{Action, Adoption, Look, Order, Outcome, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
 use crate::pick;
-use crate::pool::{OnExhausted, Pool, PoolName};
+use crate::pool::{OnExhausted, OnLoss, Pool, PoolName};
 use crate::time::Now;
 
 /// What to ask for before any spec was seen: the TTL of numeric pools, the longest built-in one.
@@ -49,10 +49,7 @@ impl Machine {
         self.claiming = Track::Busy;
         actions.push(match self.lease {
             Some(_) => Action::Read(read),
-            None => Action::Begin {
-                ttl: self.needed_ttl(),
-                read,
-            },
+            None => Action::Begin { ttl: self.needed_ttl(), read },
         });
     }
 
@@ -107,10 +104,8 @@ impl Machine {
                     actions.push(Action::Define(pool));
                     return;
                 }
-                let known = Pool::builtin_names()
-                    .iter()
-                    .map(PoolName::to_string)
-                    .collect::<Vec<_>>();
+                let known =
+                    Pool::builtin_names().iter().map(PoolName::to_string).collect::<Vec<_>>();
                 let sentence = format!(
                     "pool '{}' is not defined in etcd and is none of the built-in ones ({})",
                     claim.name,
@@ -123,10 +118,7 @@ impl Machine {
                 index,
                 &format!(
                     "pool '{}' is not in etcd yet; it is written by cairn-webhook, look at its log",
-                    self.claims
-                        .get(index)
-                        .map(|claim| claim.name.to_string())
-                        .unwrap_or_default()
+                    self.claims.get(index).map(|claim| claim.name.to_string()).unwrap_or_default()
                 ),
             ),
             Decision::Wait(sentence) => self.wait(now, index, &sentence),
@@ -135,12 +127,9 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_claimed(&mut self, now: Now, won: Won) {
-        let _ = now;
-        let Some(claim) = self
-            .claims
-            .iter_mut()
-            .find(|claim| claim.attempt.is_some() && claim.wants())
+    pub(super) fn on_claimed(&mut self, won: Won) {
+        let Some(claim) =
+            self.claims.iter_mut().find(|claim| claim.attempt.is_some() && claim.wants())
         else {
             return;
         };
@@ -158,10 +147,8 @@ impl Machine {
             }
         }
         self.round += 1;
-        self.claiming = Track::Until(
-            now.boot
-                .after(OUTRUN_SPREAD.mul_f64(self.jitter(self.round))),
-        );
+        self.claiming =
+            Track::Until(now.boot.after(OUTRUN_SPREAD.mul_f64(self.jitter(self.round))));
     }
 
     pub(super) fn on_resumed(&mut self, now: Now, resumed: Resumed, actions: &mut Vec<Action>) {
@@ -179,42 +166,31 @@ impl Machine {
             believed_from: resumed.granted.sent,
         });
         for found in resumed.found {
-            let Some(claim) = self
-                .claims
-                .iter_mut()
-                .find(|claim| claim.name == found.pool)
-            else {
+            let Some(claim) = self.claims.iter_mut().find(|claim| claim.name == found.pool) else {
                 continue;
             };
             let Some(Key::Slot(_, key)) = Key::parse(&found.slot) else {
                 continue;
             };
-            let fence = Fence {
-                epoch: resumed.epoch,
-                revision: found.create_revision,
-            };
+            let fence = Fence { epoch: resumed.epoch, revision: found.create_revision };
             claim.phase =
                 Phase::Adopting(Held::new(&key, &found.record, fence, found.mod_revision));
         }
     }
 
     pub(super) fn on_adopted(&mut self, mine: i64) {
-        let adopting = self
-            .claims
-            .iter_mut()
-            .find(|claim| matches!(claim.phase, Phase::Adopting(_)));
+        let adopting =
+            self.claims.iter_mut().find(|claim| matches!(claim.phase, Phase::Adopting(_)));
         if let Some(claim) = adopting
             && let Phase::Adopting(held) = &claim.phase
         {
             let incarnation = held.incarnation + 1;
-            claim.phase = Phase::Placed(Held {
-                mine,
-                incarnation,
-                verified: false,
-                ..held.clone()
-            });
+            claim.phase =
+                Phase::Placed(Held { mine, incarnation, verified: false, ..held.clone() });
         }
-        self.renewing = Track::Idle;
+        if self.renewing != Track::Busy {
+            self.renewing = Track::Idle;
+        }
     }
 
     /// ± 50 %: a failing store is not hit by everybody at once.
@@ -258,10 +234,7 @@ impl Machine {
 
     /// The value of a slot: a new claim's, or that of one found or lost, which keeps its age and rules.
     fn record(&self, now: Now, claim: &Claim, before: Option<&Held>) -> SlotRecord {
-        let spec = claim
-            .pool
-            .as_ref()
-            .map(|pool| (pool.spec.validity, pool.spec.quarantine));
+        let spec = claim.pool.as_ref().map(|pool| (pool.spec.validity, pool.spec.quarantine));
         let (validity, quarantine) = match (before, spec) {
             (Some(held), _) => (held.validity, held.quarantine),
             (None, Some(spec)) => spec,
@@ -287,20 +260,13 @@ impl Machine {
             if owner.lease != lease.id || owner.record.nonce != self.config.nonce {
                 continue;
             }
-            let Some(claim) = self
-                .claims
-                .iter_mut()
-                .find(|claim| claim.name == owner.pool)
-            else {
+            let Some(claim) = self.claims.iter_mut().find(|claim| claim.name == owner.pool) else {
                 continue;
             };
             let landed = claim.wants().then(|| claim.attempt.take()).flatten();
             if let (Some(order), Some(Key::Slot(_, key))) = (landed, Key::parse(&owner.record.slot))
             {
-                let fence = Fence {
-                    epoch: self.epoch,
-                    revision: owner.create_revision,
-                };
+                let fence = Fence { epoch: self.epoch, revision: owner.create_revision };
                 claim.place(&key, &order.record, fence, owner.mod_revision);
             }
         }
@@ -308,11 +274,8 @@ impl Machine {
 
     /// Owner records of ours on another lease mean that we restarted: that lease is taken up again.
     fn resume_older_lease(&mut self, view: &View, actions: &mut Vec<Action>) -> bool {
-        let wanted = |pool: &PoolName| {
-            self.claims
-                .iter()
-                .any(|claim| claim.name == *pool && claim.wants())
-        };
+        let wanted =
+            |pool: &PoolName| self.claims.iter().any(|claim| claim.name == *pool && claim.wants());
         let Some(older) = view.owners.iter().find(|owner| wanted(&owner.pool)) else {
             return false;
         };
@@ -323,10 +286,7 @@ impl Machine {
             .map(|owner| (owner.pool.clone(), owner.record.slot.clone()))
             .collect();
         self.claiming = Track::Busy;
-        actions.push(Action::Resume {
-            lease: older.lease,
-            slots,
-        });
+        actions.push(Action::Resume { lease: older.lease, slots });
         true
     }
 }
@@ -357,10 +317,7 @@ impl Claim {
                 self.pool = Some(pool);
                 self.spec_revision = *revision;
             }
-            Err(error) => self.say(&format!(
-                "pool '{}' in etcd is not usable: {error}",
-                self.name
-            )),
+            Err(error) => self.say(&format!("pool '{}' in etcd is not usable: {error}", self.name)),
         }
     }
 
@@ -380,12 +337,9 @@ impl Claim {
                 self.name
             ));
         }
-        if let Phase::Regaining(held) = &self.phase {
+        if let Some(held) = self.wanted_back(pool) {
             return if view.held.contains(&held.key) {
-                Decision::Lose(
-                    held.clone(),
-                    format!("'{}' was given to another pod", held.key),
-                )
+                Decision::Lose(held.clone(), format!("'{}' was given to another pod", held.key))
             } else if view.resting.contains(&held.key) {
                 Decision::Wait(String::new())
             } else {
@@ -399,6 +353,24 @@ impl Claim {
             },
             None => self.exhausted(pool),
         }
+    }
+
+    /// The claim whose very name this one must have: a running pod never moves to another name.
+    fn wanted_back(&self, pool: &Pool) -> Option<Held> {
+        if let Phase::Regaining(held) = &self.phase {
+            return Some(held.clone());
+        }
+        let before = self.before.as_ref().filter(|_| pool.spec.on_loss == OnLoss::Keep)?;
+        Some(Held {
+            key: pool.names.key(before.index)?.into_owned(),
+            fence: before.fence,
+            mine: 0,
+            since: before.since,
+            validity: pool.spec.validity,
+            quarantine: pool.spec.quarantine,
+            incarnation: before.incarnation,
+            verified: false,
+        })
     }
 
     fn exhausted(&self, pool: &Pool) -> Decision {
@@ -418,10 +390,7 @@ impl Claim {
     fn place(&mut self, key: &str, record: &SlotRecord, fence: Fence, mine: i64) {
         self.attempt = None;
         self.uncertain = false;
-        let held = Held {
-            verified: true,
-            ..Held::new(key, record, fence, mine)
-        };
+        let held = Held { verified: true, ..Held::new(key, record, fence, mine) };
         self.phase = Phase::Placed(held);
     }
 }

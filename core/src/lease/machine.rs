@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Config, Event, LeaseId, Order, Outcome, Trouble};
+use super::{Action, Config, Event, Inherited, LeaseId, Order, Outcome, Trouble};
 use crate::claim::Fence;
 use crate::keys::ClaimPath;
 use crate::names::Names;
@@ -52,6 +52,8 @@ pub(super) struct Claim {
     pub(super) attempt: Option<Box<Order>>,
     /// Some attempt had no clear answer: it may be in the store, or still land.
     pub(super) uncertain: bool,
+    /// What an earlier process of this holder published.
+    pub(super) before: Option<Inherited>,
 }
 
 #[derive(Clone, Debug)]
@@ -94,7 +96,10 @@ impl Machine {
         let mut names = config.pools.clone();
         names.sort();
         names.dedup();
-        let claims = names.into_iter().map(Claim::new).collect();
+        let before = |name: &PoolName| {
+            config.inherited.iter().find(|inherited| inherited.pool == *name).cloned()
+        };
+        let claims = names.into_iter().map(|name| Claim::new(before(&name), name)).collect();
         Self {
             config,
             lease: None,
@@ -121,11 +126,8 @@ impl Machine {
                 self.renewing = Track::Idle;
                 self.on_renewed(now, &renewal, &mut actions);
             }
-            Event::RenewingFailed(trouble) => {
+            Event::RenewingFailed => {
                 self.renewing = Track::Until(now.boot.after(self.renew_retry()));
-                if trouble.lease_gone {
-                    self.on_lease_gone(&trouble.sentence);
-                }
             }
             other => {
                 self.claiming = Track::Idle;
@@ -138,25 +140,20 @@ impl Machine {
 
     /// The next instant at which something changes by itself; wake up and send [`Event::Tick`].
     pub fn wake_at(&self, now: Now) -> Option<BootInstant> {
-        let tracks = [self.claiming, self.renewing]
-            .into_iter()
-            .filter_map(|track| match track {
-                Track::Until(instant) => Some(instant),
-                _ => None,
-            });
+        let tracks = [self.claiming, self.renewing].into_iter().filter_map(|track| match track {
+            Track::Until(instant) => Some(instant),
+            _ => None,
+        });
         let deadlines = self.claims.iter().filter_map(|claim| self.deadline(claim));
-        tracks
-            .chain(deadlines)
-            .filter(|instant| *instant > now.boot)
-            .min()
+        tracks.chain(deadlines).filter(|instant| *instant > now.boot).min()
     }
 
     /// When a claim stops being believed; `None` while there is nothing to believe in.
     pub(super) fn deadline(&self, claim: &Claim) -> Option<BootInstant> {
         match &claim.phase {
-            Phase::Placed(held) if held.verified => self
-                .lease
-                .map(|lease| lease.believed_from.after(held.validity)),
+            Phase::Placed(held) if held.verified => {
+                self.lease.map(|lease| lease.believed_from.after(held.validity))
+            }
             _ => None,
         }
     }
@@ -178,7 +175,7 @@ impl Machine {
                 self.on_view(now, *view, actions);
             }
             Event::Viewed(view) => self.on_view(now, *view, actions),
-            Event::Claimed(won) => self.on_claimed(now, won),
+            Event::Claimed(won) => self.on_claimed(won),
             Event::Resumed(resumed) => self.on_resumed(now, resumed, actions),
             Event::Adopted(mine) => self.on_adopted(mine),
             Event::Released(done) => self.on_released(done),
@@ -232,7 +229,7 @@ impl Track {
 // === impl Claim ===
 
 impl Claim {
-    fn new(name: PoolName) -> Self {
+    fn new(before: Option<Inherited>, name: PoolName) -> Self {
         Self {
             scope: super::scope_guess(&name),
             name,
@@ -241,15 +238,13 @@ impl Claim {
             phase: Phase::Pending("reading the pool from etcd".to_owned()),
             attempt: None,
             uncertain: false,
+            before,
         }
     }
 
     /// Whether the claiming track has something to do for it.
     pub(super) fn wants(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Pending(_) | Phase::Adopting(_) | Phase::Regaining(_)
-        )
+        matches!(self.phase, Phase::Pending(_) | Phase::Adopting(_) | Phase::Regaining(_))
     }
 
     pub(super) fn say(&mut self, sentence: &str) {
@@ -259,9 +254,7 @@ impl Claim {
     }
 
     pub(super) fn on_loss(&self) -> OnLoss {
-        self.pool
-            .as_ref()
-            .map_or(OnLoss::Keep, |pool| pool.spec.on_loss)
+        self.pool.as_ref().map_or(OnLoss::Keep, |pool| pool.spec.on_loss)
     }
 
     pub(super) fn names(&self) -> Option<&Names> {
@@ -281,10 +274,5 @@ impl Claim {
 
 pub(super) fn claim_path(claim: &Claim, config: &Config) -> ClaimPath {
     let group = config.group.clone();
-    ClaimPath::new(
-        claim.name.clone(),
-        claim.scope,
-        &config.holder.namespace,
-        group,
-    )
+    ClaimPath::new(claim.name.clone(), claim.scope, &config.holder.namespace, group)
 }

@@ -11,18 +11,13 @@ impl Machine {
             let Phase::Placed(held) = &claim.phase else {
                 return None;
             };
-            let live = self
-                .deadline(claim)
-                .is_some_and(|deadline| now.boot < deadline);
+            let live = self.deadline(claim).is_some_and(|deadline| now.boot < deadline);
             // SIGTERM is no proof that the app is gone once its liveness probe has been failing:
             // it may outlive its grace period. Then the lease runs out and the quarantine covers it.
             if claim.on_loss() == OnLoss::Stop && !live {
                 return None;
             }
-            let rest = claim
-                .pool
-                .as_ref()
-                .map_or(held.quarantine, |pool| pool.clean_quarantine());
+            let rest = claim.pool.as_ref().map_or(held.quarantine, |pool| pool.clean_quarantine());
             Some(Surrender {
                 path: claim_path(claim, &self.config),
                 key: held.key.clone(),
@@ -40,10 +35,7 @@ impl Machine {
         // an attempt whose answer never came.
         let bare = self.claims.iter().all(|claim| {
             !claim.uncertain
-                && matches!(
-                    claim.phase,
-                    Phase::Pending(_) | Phase::Released | Phase::Lost(..)
-                )
+                && matches!(claim.phase, Phase::Pending(_) | Phase::Released | Phase::Lost(..))
         });
         if let Some(lease) = self.lease.filter(|_| bare) {
             actions.push(Action::Revoke(lease.id));
@@ -53,16 +45,9 @@ impl Machine {
 
     /// A release that lost its compare is left alone: the slot is another's, or the lease runs out.
     pub(super) fn on_released(&mut self, done: bool) {
-        let first = self
-            .claims
-            .iter_mut()
-            .find(|claim| matches!(claim.phase, Phase::Placed(_)));
+        let first = self.claims.iter_mut().find(|claim| matches!(claim.phase, Phase::Placed(_)));
         if let Some(claim) = first {
-            claim.phase = if done {
-                Phase::Released
-            } else {
-                Phase::LeftToExpire
-            };
+            claim.phase = if done { Phase::Released } else { Phase::LeftToExpire };
         }
     }
 }

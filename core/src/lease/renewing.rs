@@ -14,10 +14,7 @@ impl Machine {
     pub(super) fn next_renewal(&mut self, actions: &mut Vec<Action>) {
         let Some(lease) = self.lease else { return };
         self.renewing = Track::Busy;
-        actions.push(Action::Renew {
-            lease: lease.id,
-            slots: self.placed_keys(),
-        });
+        actions.push(Action::Renew { lease: lease.id, slots: self.placed_keys() });
     }
 
     /// V/3 ± 10 %: three tries fit into V, and pods that started together drift apart.
@@ -60,6 +57,12 @@ impl Machine {
                 fenced = Some(sentence);
             }
         }
+        // Adopted while the pair was under way: another pair, at once.
+        let unverified =
+            |claim: &Claim| matches!(&claim.phase, Phase::Placed(held) if !held.verified);
+        if self.claims.iter().any(unverified) {
+            self.renewing = Track::Idle;
+        }
         if let Some(sentence) = fenced {
             self.finish(Outcome::Fenced(sentence), actions);
         }
@@ -94,10 +97,7 @@ impl Machine {
     }
 
     fn shortest_validity(&self) -> Duration {
-        let granted = self
-            .claims
-            .iter()
-            .filter_map(|claim| claim.held().map(|held| held.validity));
+        let granted = self.claims.iter().filter_map(|claim| claim.held().map(|held| held.validity));
         let defined = self
             .claims
             .iter()

@@ -12,21 +12,8 @@ use crate::time::Now;
 pub struct Shown {
     /// What to tell.
     pub identity: Identity,
-    /// What to do with its files.
-    pub files: Files,
-    /// The pool's rule.
-    pub on_loss: OnLoss,
-}
-
-/// What is to become of a claim's files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Files {
-    /// They say what the identity says.
-    Write,
-    /// Whatever an earlier process left stays.
-    Leave,
-    /// They must not be there.
-    Remove,
+    /// The pool's rule; `None` until its spec was read.
+    pub on_loss: Option<OnLoss>,
 }
 
 impl Machine {
@@ -43,22 +30,11 @@ impl Machine {
     fn show(&self, claim: &Claim, now: Now) -> Shown {
         let on_loss = claim.on_loss();
         let (state, reason) = self.state(claim, now);
-        let known = claim
-            .held()
-            .filter(|held| held.verified || state == ClaimState::Degraded);
+        let known = claim.held().filter(|held| held.verified || state == ClaimState::Degraded);
         // A claim that must not be used is not shown to an app either.
         let usable = match on_loss {
             OnLoss::Keep => known,
             OnLoss::Stop => known.filter(|_| state == ClaimState::Held),
-        };
-        let files = match (usable, &claim.phase) {
-            (Some(_), _) => Files::Write,
-            (None, Phase::Pending(_) | Phase::Adopting(_) | Phase::Placed(_))
-                if self.inherits(claim, now) =>
-            {
-                Files::Leave
-            }
-            _ => Files::Remove,
         };
         let incarnation = claim.held().map_or(0, |held| held.incarnation);
         let group = match claim.scope {
@@ -71,16 +47,9 @@ impl Machine {
             slot: usable.map(|held| self.slot(claim, held, now)),
             state,
             reason,
-            holder: Holder {
-                incarnation,
-                ..self.config.holder.clone()
-            },
+            holder: Holder { incarnation, ..self.config.holder.clone() },
         };
-        Shown {
-            identity,
-            files,
-            on_loss,
-        }
+        Shown { identity, on_loss: claim.pool.as_ref().map(|pool| pool.spec.on_loss) }
     }
 
     fn state(&self, claim: &Claim, now: Now) -> (ClaimState, Option<String>) {
@@ -94,35 +63,16 @@ impl Machine {
                     OnLoss::Stop => (ClaimState::Lost, reason),
                 }
             }
-            (Phase::Placed(_) | Phase::Adopting(_), None | Some(_)) => (
-                ClaimState::Waiting,
-                say("found again after a restart; asking etcd to confirm it"),
-            ),
-            (Phase::Regaining(_), _) => (
-                ClaimState::Degraded,
-                say("the lease ran out; claiming the same name again"),
-            ),
+            (Phase::Placed(_) | Phase::Adopting(_), None | Some(_)) => {
+                (ClaimState::Waiting, say("found again after a restart; asking etcd to confirm it"))
+            }
+            (Phase::Regaining(_), _) => {
+                (ClaimState::Degraded, say("the lease ran out; claiming the same name again"))
+            }
             (Phase::Lost(_, why), _) => (ClaimState::Lost, say(why)),
             (Phase::Pending(why), _) => (ClaimState::Waiting, say(why)),
             (Phase::Released, _) => (ClaimState::Lost, say("released")),
             (Phase::LeftToExpire, _) => (ClaimState::Lost, say("left to run out")),
-        }
-    }
-
-    /// Whether files of an earlier process still stand: for `Keep` always, for `Stop` until the
-    /// deadline that they carry.
-    fn inherits(&self, claim: &Claim, now: Now) -> bool {
-        let deadline = self
-            .config
-            .inherited
-            .iter()
-            .find(|(pool, _)| *pool == claim.name);
-        match (deadline, claim.on_loss()) {
-            (None, _) => false,
-            (Some(_), OnLoss::Keep) => {
-                !matches!(&claim.phase, Phase::Pending(_) if claim.pool.is_some())
-            }
-            (Some((_, deadline)), OnLoss::Stop) => now.boot < *deadline,
         }
     }
 
@@ -138,9 +88,7 @@ impl Machine {
             .as_ref()
             .or(claim.pool.as_ref().map(|pool| &pool.spec.prefix))
             .unwrap_or(&default);
-        let deadline = self
-            .lease
-            .map(|lease| lease.believed_from.after(held.validity));
+        let deadline = self.lease.map(|lease| lease.believed_from.after(held.validity));
         // Without a lease the claim is over: its deadline is not in the future.
         let deadline = deadline.unwrap_or(now.boot);
         Slot {

@@ -9,25 +9,15 @@ fn list(names: &[&str]) -> NamesSpec {
 
 fn range(from: u32, to: u32, prefix: &str, width: u8) -> NamesSpec {
     NamesSpec {
-        range: Some(Range {
-            from,
-            to,
-            prefix: prefix.into(),
-            width,
-        }),
+        range: Some(Range { from, to, prefix: prefix.into(), width }),
         ..NamesSpec::default()
     }
 }
 
 #[test]
 fn the_mountains_are_a_hundred_different_ascii_names_that_pass_the_rules_for_custom_lists() {
-    let spec = NamesSpec {
-        builtin: Some(Builtin::NorthAmericanMountains),
-        ..NamesSpec::default()
-    };
-    let Ok(Names::List(mountains)) = Names::try_from(&spec) else {
-        panic!("not a list")
-    };
+    let spec = NamesSpec { builtin: Some(Builtin::NorthAmericanMountains), ..NamesSpec::default() };
+    let Ok(Names::List(mountains)) = Names::try_from(&spec) else { panic!("not a list") };
     assert_eq!(mountains.len(), 100);
     assert_eq!(check_list(&mountains), Ok(()));
     assert_eq!(&mountains[..3], ["Denali", "MtLogan", "PicodeOrizaba"]);
@@ -38,16 +28,10 @@ fn a_name_that_a_path_or_a_shell_would_stumble_over_is_refused_with_the_characte
     for (name, found) in [("a.b", '.'), ("a/b", '/'), ("a'b", '\''), ("Pic Ø", ' ')] {
         assert_eq!(
             Names::try_from(&list(&[name])),
-            Err(NamesError::Character {
-                name: name.into(),
-                found
-            })
+            Err(NamesError::Character { name: name.into(), found })
         );
     }
-    assert_eq!(
-        Names::try_from(&list(&[""])),
-        Err(NamesError::Length(String::new()))
-    );
+    assert_eq!(Names::try_from(&list(&[""])), Err(NamesError::Length(String::new())));
 }
 
 #[test]
@@ -61,14 +45,8 @@ fn empty_and_repeating_lists_are_refused() {
 
 #[test]
 fn exactly_one_source_is_asked_for() {
-    assert_eq!(
-        Names::try_from(&NamesSpec::default()),
-        Err(NamesError::OneSource)
-    );
-    let both = NamesSpec {
-        builtin: Some(Builtin::NorthAmericanMountains),
-        ..list(&["tea"])
-    };
+    assert_eq!(Names::try_from(&NamesSpec::default()), Err(NamesError::OneSource));
+    let both = NamesSpec { builtin: Some(Builtin::NorthAmericanMountains), ..list(&["tea"]) };
     assert_eq!(Names::try_from(&both), Err(NamesError::OneSource));
 }
 
@@ -85,10 +63,7 @@ fn a_number_keeps_its_key_whatever_it_is_shown_with() {
 
 #[test]
 fn a_range_that_is_backwards_or_too_large_is_refused() {
-    assert_eq!(
-        Names::try_from(&range(5, 4, "", 0)),
-        Err(NamesError::Backwards { from: 5, to: 4 })
-    );
+    assert_eq!(Names::try_from(&range(5, 4, "", 0)), Err(NamesError::Backwards { from: 5, to: 4 }));
     assert_eq!(
         Names::try_from(&range(0, u32::MAX, "", 0)),
         Err(NamesError::TooMany(4_294_967_296))

@@ -38,10 +38,7 @@ fn at_least_the_quarantine_lies_between_two_holders_even_with_drifting_clocks() 
         let rate = 0.01;
         let belief_ends = spec.validity.mul_f64(1.0 + rate);
         let slot_exists = spec.lease_ttl().mul_f64(1.0 - rate);
-        assert!(
-            slot_exists >= belief_ends + spec.quarantine,
-            "V {validity} Q {quarantine}"
-        );
+        assert!(slot_exists >= belief_ends + spec.quarantine, "V {validity} Q {quarantine}");
     }
 }
 
@@ -50,18 +47,7 @@ fn pool_names_follow_the_documented_pattern() {
     for good in ["a", "mountains", "node-ids", "a1", &"a".repeat(40)] {
         assert!(good.parse::<PoolName>().is_ok(), "{good}");
     }
-    for bad in [
-        "",
-        "A",
-        "1a",
-        "-a",
-        "a-",
-        "a.b",
-        "a_b",
-        &"a".repeat(41),
-        "name",
-        "env",
-    ] {
+    for bad in ["", "A", "1a", "-a", "a-", "a.b", "a_b", &"a".repeat(41), "name", "env"] {
         assert!(bad.parse::<PoolName>().is_err(), "{bad}");
     }
 }

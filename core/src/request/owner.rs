@@ -9,10 +9,10 @@ use crate::group::Group;
 /// Rollouts.
 const HASH_LABELS: [&str; 2] = ["pod-template-hash", "rollouts-pod-template-hash"];
 
-/// CronJobs name their Jobs `<cronjob>-<minutes since 1970>`: eight digits until the year 2160.
+/// A CronJob names its Jobs `<cronjob>-<minutes since 1970>`: eight digits until the year 2160.
 const MINUTES_DIGITS: usize = 8;
 
-/// The minutes of 2015, before there were CronJobs; keeps dates such as `20261121` out.
+/// The minutes of 2015, before there was any CronJob; keeps dates such as `20261121` out.
 const FIRST_MINUTES: u32 = 23_668_560;
 
 /// The controller among a pod's owner references.
@@ -53,9 +53,7 @@ fn without_minutes(name: &str) -> &str {
             if !stem.is_empty()
                 && digits.len() == MINUTES_DIGITS
                 && digits.bytes().all(|digit| digit.is_ascii_digit())
-                && digits
-                    .parse()
-                    .is_ok_and(|minutes: u32| minutes >= FIRST_MINUTES) =>
+                && digits.parse().is_ok_and(|minutes: u32| minutes >= FIRST_MINUTES) =>
         {
             stem
         }
@@ -68,26 +66,17 @@ mod tests {
     use super::*;
 
     fn of(kind: &str, name: &str, labels: &[(&str, &'static str)]) -> Option<String> {
-        let label = |key: &str| {
-            labels
-                .iter()
-                .find_map(|(known, value)| (*known == key).then_some(*value))
-        };
+        let label =
+            |key: &str| labels.iter().find_map(|(known, value)| (*known == key).then_some(*value));
         group(Some(Owner { kind, name }), label).map(|group| group.to_string())
     }
 
     #[test]
     fn a_deployment_is_seen_through_its_replica_set() {
         let hash = [("pod-template-hash", "5d4f")];
-        assert_eq!(
-            of("ReplicaSet", "checkout-5d4f", &hash).as_deref(),
-            Some("checkout")
-        );
+        assert_eq!(of("ReplicaSet", "checkout-5d4f", &hash).as_deref(), Some("checkout"));
         let rollout = [("rollouts-pod-template-hash", "77")];
-        assert_eq!(
-            of("ReplicaSet", "cart-77", &rollout).as_deref(),
-            Some("cart")
-        );
+        assert_eq!(of("ReplicaSet", "cart-77", &rollout).as_deref(), Some("cart"));
         assert_eq!(of("ReplicaSet", "by-hand", &[]).as_deref(), Some("by-hand"));
         assert_eq!(
             of("ReplicaSet", "other", &hash).as_deref(),
@@ -98,10 +87,7 @@ mod tests {
 
     #[test]
     fn a_cron_job_is_seen_through_its_job_and_a_dated_job_is_not_one() {
-        assert_eq!(
-            of("Job", "nightly-29920140", &[]).as_deref(),
-            Some("nightly")
-        );
+        assert_eq!(of("Job", "nightly-29920140", &[]).as_deref(), Some("nightly"));
         for job in ["import-2", "report-20161121", "29920140", "a-299201400"] {
             assert_eq!(of("Job", job, &[]).as_deref(), Some(job));
         }
@@ -109,12 +95,7 @@ mod tests {
 
     #[test]
     fn other_controllers_give_their_own_name_and_bare_pods_none() {
-        for kind in [
-            "StatefulSet",
-            "DaemonSet",
-            "ReplicationController",
-            "CloneSet",
-        ] {
+        for kind in ["StatefulSet", "DaemonSet", "ReplicationController", "CloneSet"] {
             assert_eq!(of(kind, "db-0", &[]).as_deref(), Some("db-0"));
         }
         assert_eq!(of("Node", "node-1", &[]), None);

@@ -111,9 +111,8 @@ impl Resources {
     }
 
     fn add(&mut self, entry: &str) -> Result<(), ResourcesError> {
-        let (key, value) = entry
-            .split_once('=')
-            .ok_or_else(|| ResourcesError::Entry(entry.to_owned()))?;
+        let (key, value) =
+            entry.split_once('=').ok_or_else(|| ResourcesError::Entry(entry.to_owned()))?;
         let (key, value) = (key.trim(), value.trim());
         let quantity =
             Quantity::parse(value).ok_or_else(|| ResourcesError::Quantity(value.to_owned()))?;
@@ -190,9 +189,7 @@ impl fmt::Display for Resource {
 impl Quantity {
     /// Reads a quantity as Kubernetes writes it; `None` for anything else, negative ones included.
     pub fn parse(text: &str) -> Option<Self> {
-        let end = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, suffix) = text.split_at_checked(end)?;
         let scale = scale(suffix)?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -201,10 +198,7 @@ impl Quantity {
         }
         let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
         let divisor = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-        Some(Self {
-            text: text.to_owned(),
-            nanos: digits.checked_mul(scale)?.div_ceil(divisor),
-        })
+        Some(Self { text: text.to_owned(), nanos: digits.checked_mul(scale)?.div_ceil(divisor) })
     }
 }
 
@@ -268,10 +262,7 @@ fn unknown(key: &str, word: &str) -> ResourcesError {
         Some((place @ ("requests" | "limits"), _)) => format!("{place}.{near}"),
         _ => near.to_owned(),
     });
-    ResourcesError::Key {
-        found: key.to_owned(),
-        suggestion,
-    }
+    ResourcesError::Key { found: key.to_owned(), suggestion }
 }
 
 #[cfg(test)]
@@ -294,13 +285,9 @@ mod tests {
     #[test]
     fn quantities_compare_by_worth_and_not_by_spelling() {
         let worth = |text: &str| Quantity::parse(text).unwrap();
-        for (a, b) in [
-            ("1", "1000m"),
-            ("0.5", "500m"),
-            ("1Ki", "1024"),
-            ("1e3", "1k"),
-            ("1.5Gi", "1536Mi"),
-        ] {
+        for (a, b) in
+            [("1", "1000m"), ("0.5", "500m"), ("1Ki", "1024"), ("1e3", "1k"), ("1.5Gi", "1536Mi")]
+        {
             assert_eq!(worth(a), worth(b), "{a} {b}");
         }
         assert!(worth("999M") < worth("1Gi"));
@@ -313,34 +300,16 @@ mod tests {
     fn bad_entries_are_refused_with_what_to_write() {
         for (text, sentence) in [
             ("", "it is empty; write it like cpu=10m,memory=32Mi"),
-            (
-                "cpu",
-                "'cpu' is not an entry; write it like cpu=10m,memory=32Mi",
-            ),
-            (
-                "memori=1Gi",
-                "'memori' is not known; did you mean 'memory'?",
-            ),
-            (
-                "limits.cpus=1",
-                "'limits.cpus' is not known; did you mean 'limits.cpu'?",
-            ),
-            (
-                "cpu=lots",
-                "'lots' is not a quantity; write it like 10m, 0.5 or 32Mi",
-            ),
-            (
-                "cpu=1,requests.cpu=2",
-                "'requests.cpu' is set twice; set it once",
-            ),
+            ("cpu", "'cpu' is not an entry; write it like cpu=10m,memory=32Mi"),
+            ("memori=1Gi", "'memori' is not known; did you mean 'memory'?"),
+            ("limits.cpus=1", "'limits.cpus' is not known; did you mean 'limits.cpu'?"),
+            ("cpu=lots", "'lots' is not a quantity; write it like 10m, 0.5 or 32Mi"),
+            ("cpu=1,requests.cpu=2", "'requests.cpu' is set twice; set it once"),
             (
                 "requests.cpu=2,limits.cpu=1",
                 "the cpu request 2 is above its limit 1; lower the request or raise the limit",
             ),
-            (
-                "memory=1Mi",
-                "a memory limit of 1Mi is too small to start in; give it 8Mi or more",
-            ),
+            ("memory=1Mi", "a memory limit of 1Mi is too small to start in; give it 8Mi or more"),
         ] {
             assert_eq!(Resources::parse(text).unwrap_err().to_string(), sentence);
         }

@@ -8,9 +8,7 @@ fn parse(annotations: Pairs<'_>, labels: Pairs<'_>) -> Result<Option<Request>, R
 
 #[test]
 fn one_annotation_is_enough() {
-    let request = parse(&[("cairn.dev/pool", "mountains")], &[])
-        .unwrap()
-        .unwrap();
+    let request = parse(&[("cairn.dev/pool", "mountains")], &[]).unwrap().unwrap();
     assert_eq!(
         request,
         Request {
@@ -66,10 +64,7 @@ fn an_app_that_does_not_wait_gets_no_variables() {
 #[test]
 fn bad_input_is_refused_with_a_sentence_that_says_what_to_write() {
     let pool = ("cairn.dev/pool", "mountains");
-    let long = (0..17)
-        .map(|i| format!("p{i}"))
-        .collect::<Vec<_>>()
-        .join(",");
+    let long = (0..17).map(|i| format!("p{i}")).collect::<Vec<_>>().join(",");
     let cases: &[(Pairs<'_>, &str)] = &[
         (
             &[("cairn.dev/pol", "x")],

@@ -1,0 +1,183 @@
+//! A machine on a clock of its own, and short ways to tell it what happened.
+
+use super::*;
+use crate::claim::SlotRecord;
+
+pub(super) struct Script {
+    machine: Machine,
+    seconds: u64,
+    pub(super) last_good_send: Option<BootInstant>,
+}
+
+impl Script {
+    pub(super) fn new(pools: &[&str]) -> Self {
+        Self::with(pools, Vec::new())
+    }
+
+    pub(super) fn inheriting(pool: &str) -> Self {
+        let inherited = Inherited {
+            pool: pool.parse().unwrap(),
+            index: 2,
+            fence: Fence { epoch: 5, revision: 6 },
+            since: UnixMillis(1),
+            incarnation: 1,
+        };
+        Self::with(&[pool], vec![inherited])
+    }
+
+    fn with(pools: &[&str], inherited: Vec<Inherited>) -> Self {
+        let config = Config {
+            holder: Holder {
+                namespace: "shop".into(),
+                pod: "checkout-1".into(),
+                uid: "u1".into(),
+                node: "n".into(),
+                incarnation: 0,
+            },
+            group: Some("checkout".parse().unwrap()),
+            pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
+            prefix: None,
+            nonce: "nonce".into(),
+            inherited,
+            define_missing: true,
+        };
+        Self { machine: Machine::new(config), seconds: 100, last_good_send: None }
+    }
+
+    /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.
+    pub(super) fn held(pool: &str) -> Self {
+        let mut script = Self::new(&[pool]);
+        script.step(Event::Start);
+        script.begun(script.view(&[]));
+        script.step(Event::Claimed(Self::won(7)));
+        assert_eq!(script.state(pool), ClaimState::Held);
+        script
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now {
+            boot: BootInstant::from_nanos(self.seconds * 1_000_000_000),
+            wall: UnixMillis(i64::try_from(self.seconds).unwrap() * 1000),
+        }
+    }
+
+    pub(super) fn pass(&mut self, seconds: u64) {
+        self.seconds += seconds;
+    }
+
+    pub(super) fn step(&mut self, event: Event) -> Vec<Action> {
+        if let Event::Renewed(renewal) = &event
+            && !renewal.ttl.is_zero()
+        {
+            self.last_good_send = self.last_good_send.max(Some(renewal.sent));
+        }
+        self.machine.step(self.now(), event)
+    }
+
+    pub(super) fn begun(&mut self, view: View) -> Vec<Action> {
+        let sent = self.now().boot;
+        self.last_good_send = self.last_good_send.max(Some(sent));
+        let granted = Granted { sent, lease: 1, ttl: Duration::from_secs(61) };
+        self.step(Event::Begun(granted, Box::new(view)))
+    }
+
+    /// A store with both built-in pools, in which these names are held.
+    pub(super) fn view(&self, held: &[&str]) -> View {
+        let spec = |name: &str| {
+            let name: PoolName = name.parse().unwrap();
+            let json = Pool::builtin(&name).unwrap().to_json().into_bytes();
+            (name, json, 3)
+        };
+        View {
+            specs: vec![spec(MOUNTAINS), spec(SNOWFLAKE)],
+            epoch: Some(5),
+            held: held.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>(),
+            ..View::default()
+        }
+    }
+
+    pub(super) fn won(revision: i64) -> Won {
+        Won { fence: Fence { epoch: 5, revision }, mine: revision }
+    }
+
+    pub(super) fn seen(create_revision: i64, mod_revision: i64) -> Option<Seen> {
+        Some(Seen { create_revision, mod_revision, uid: "u1".into() })
+    }
+
+    pub(super) fn slot(&self, pool: &str, name: &str) -> String {
+        let pool: PoolName = pool.parse().unwrap();
+        let scope = scope_guess(&pool);
+        keys::ClaimPath::new(pool, scope, "shop", Some("checkout".parse().unwrap())).slot(name)
+    }
+
+    /// A good renewal, sent now, of the first names of both pools.
+    pub(super) fn renewal(&self, created: i64, modified: i64) -> Renewal {
+        let slots = [(MOUNTAINS, "Denali"), (SNOWFLAKE, "0")];
+        let slots =
+            slots.map(|(pool, name)| (self.slot(pool, name), Self::seen(created, modified)));
+        Renewal {
+            lease: 1,
+            sent: self.now().boot,
+            ttl: Duration::from_secs(61),
+            slots: slots.to_vec(),
+        }
+    }
+
+    pub(super) fn owner(&self, pool: &str, name: &str, nonce: &str) -> Owner {
+        Owner {
+            pool: pool.parse().unwrap(),
+            record: OwnerRecord { slot: self.slot(pool, name), nonce: nonce.into() },
+            create_revision: 7,
+            mod_revision: 7,
+            lease: 99,
+        }
+    }
+
+    pub(super) fn resumed(&self, slots: &[(PoolName, String)], lease: LeaseId) -> Resumed {
+        let found = slots.iter().map(|(pool, slot)| Found {
+            pool: pool.clone(),
+            slot: slot.clone(),
+            record: SlotRecord {
+                holder: Holder { uid: "u1".into(), incarnation: 1, ..Holder::default() },
+                nonce: "older".into(),
+                since: UnixMillis(1),
+                validity_ms: 30_000,
+                quarantine_ms: 15_000,
+            },
+            create_revision: 7,
+            mod_revision: 7,
+        });
+        let granted = Granted { sent: self.now().boot, lease, ttl: Duration::from_secs(61) };
+        Resumed { granted, found: found.collect(), epoch: 5 }
+    }
+
+    pub(super) fn all(&self) -> Vec<Shown> {
+        self.machine.shown(self.now())
+    }
+
+    pub(super) fn shown(&self, pool: &str) -> Shown {
+        let found = self.all().into_iter().find(|shown| shown.identity.pool.as_str() == pool);
+        found.expect("no such pool")
+    }
+
+    pub(super) fn state(&self, pool: &str) -> ClaimState {
+        self.shown(pool).identity.state
+    }
+
+    /// Any event at all, whether or not the machine has asked for it.
+    pub(super) fn arbitrary(&mut self, kind: u8) {
+        let trouble = |lease_gone| Trouble { lease_gone, sentence: "trouble".into() };
+        match kind {
+            0 => drop(self.begun(self.view(&[]))),
+            1 => drop(self.step(Event::Viewed(Box::new(self.view(&["Denali"]))))),
+            2 | 3 => drop(self.step(Event::Claimed(Self::won(7)))),
+            4 => drop(self.step(Event::Outrun)),
+            5 | 6 => drop(self.step(Event::Renewed(self.renewal(7, 7)))),
+            7 => drop(self.step(Event::RenewingFailed)),
+            8 => drop(self.step(Event::ClaimingFailed(trouble(true)))),
+            9 => drop(self.step(Event::ClaimingFailed(trouble(false)))),
+            10 => drop(self.step(Event::Adopted(12))),
+            _ => drop(self.step(Event::Tick)),
+        }
+    }
+}
