@@ -1,15 +1,24 @@
-//! The claim driver's seam: what it is given and how it ends.
+//! The claim driver: what it is given, and how it ends.
+//!
+//! [`driver`] carries out what `cairn_core::lease` decides; it decides nothing itself.
 
 use std::sync::Arc;
 
 use cairn_core::claim::Holder;
+use cairn_store::Store;
+use cairn_store::etcd::{Etcd, TlsFiles};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::metrics::ClaimMetrics;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
+
+pub mod driver;
+mod inherited;
+
+use driver::Driver;
 
 /// What a driver works with.
 #[derive(Debug)]
@@ -41,6 +50,18 @@ pub enum Outcome {
 
 /// Claims every pool and keeps them until the shutdown.
 pub async fn run(seam: Seam) -> Outcome {
-    seam.shutdown.draining().await;
-    Outcome::Released
+    let etcd = &seam.config.etcd;
+    let tls = etcd.tls.as_ref().map(files);
+    match Etcd::connect(&etcd.endpoints, tls.as_ref(), Etcd::PATIENCE).await {
+        Ok(connected) => Driver::new(&seam, Store::new(connected)).run(&seam).await,
+        Err(error) => Outcome::Failed(error.report()),
+    }
+}
+
+fn files(tls: &config::TlsFiles) -> TlsFiles {
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    TlsFiles {
+        authority: text(&tls.ca),
+        client: tls.client.as_ref().map(|(certificate, key)| (text(certificate), text(key))),
+    }
 }

@@ -1,0 +1,236 @@
+//! Carries out the lease machine's actions on a store, and tells it what came of them.
+//!
+//! One loop: whatever comes first of an answer, a wake-up and the shutdown goes into the machine as
+//! an event; the actions that come out are started at once. The send instant of everything that a
+//! deadline may start from is captured here, before the request leaves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_core::claim::ClaimState;
+use cairn_core::lease::{self, Action, Event, Machine, Trouble};
+use cairn_core::time::BootInstant;
+use cairn_store::{Error, Kv, Store};
+use futures::future::{FutureExt, LocalBoxFuture};
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use super::{Outcome, Seam, inherited};
+use crate::clock::Clock;
+use crate::snapshot::{Claim, Snapshot};
+
+/// Timers stand still while the machine sleeps, deadlines do not: look at the clock this often.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+/// Outside a pod somebody sits before the screen: say that etcd cannot be reached, and end. Longer
+/// than an election, shorter than patience.
+const FIRST_CONTACT: Duration = Duration::from_secs(8);
+
+/// Drives one pod's claims.
+#[derive(Debug)]
+pub struct Driver<K> {
+    store: Arc<Store<K>>,
+    clock: Arc<dyn Clock>,
+    machine: Machine,
+    /// Since when this process asks, and which of its claims it has held.
+    started: BootInstant,
+    was_held: Vec<bool>,
+    /// Whether the store has ever answered.
+    contact: bool,
+    /// The last thing that went wrong, so that it is logged once and not every second.
+    trouble: Option<String>,
+    define_epoch: i64,
+}
+
+// === impl Driver ===
+
+impl<K: Kv + 'static> Driver<K> {
+    /// A driver that has not begun.
+    pub fn new(seam: &Seam, store: Store<K>) -> Self {
+        let config = &seam.config;
+        let now = seam.clock.now();
+        let machine = Machine::new(lease::Config {
+            holder: seam.holder.clone(),
+            group: config.group.clone(),
+            pools: config.pools.clone(),
+            prefix: config.prefix.clone(),
+            nonce: Uuid::new_v4().simple().to_string(),
+            inherited: inherited::read(&config.dir, &config.pools, &seam.holder.uid),
+            define_missing: !config.in_pod,
+        });
+        Self {
+            store: Arc::new(store),
+            clock: Arc::clone(&seam.clock),
+            machine,
+            started: now.boot,
+            was_held: vec![false; config.pools.len()],
+            contact: false,
+            trouble: None,
+            define_epoch: now.wall.0 / 1000,
+        }
+    }
+
+    /// Claims, renews, and releases after the shutdown.
+    pub async fn run(mut self, seam: &Seam) -> Outcome {
+        let mut running = FuturesUnordered::new();
+        let mut event = Event::Start;
+        let mut terminating = false;
+        loop {
+            for action in self.machine.step(self.clock.now(), event) {
+                if let Action::Finish(outcome) = action {
+                    // Returned leases are nobody's business any more, but are worth a moment.
+                    let _ = timeout(LONGEST_NAP / 5, running.collect::<Vec<_>>()).await;
+                    self.publish(seam);
+                    return outcome.into();
+                }
+                running.push(self.start(action));
+            }
+            self.publish(seam);
+            let given_up = !seam.config.in_pod && !self.contact && !terminating;
+            event = tokio::select! {
+                Some((answer, trouble)) = running.next() => {
+                    self.note(&answer, trouble, seam);
+                    answer.unwrap_or(Event::Tick)
+                }
+                () = self.nap() => Event::Tick,
+                () = seam.shutdown.draining(), if !terminating => {
+                    terminating = true;
+                    Event::Terminate
+                }
+            };
+            let waited = self.clock.now().boot.since(self.started);
+            if given_up && !self.contact && waited > FIRST_CONTACT {
+                let trouble = self.trouble.unwrap_or_default();
+                return Outcome::Failed(format!(
+                    "{trouble}; is etcd running at the --etcd address?"
+                ));
+            }
+        }
+    }
+
+    async fn nap(&self) {
+        let now = self.clock.now();
+        let until = self.machine.wake_at(now);
+        sleep(until.map_or(LONGEST_NAP, |until| until.since(now.boot).min(LONGEST_NAP))).await;
+    }
+
+    /// Starts an action; its future ends with the event to report, if there is one, and the trouble
+    /// it met.
+    fn start(&self, action: Action) -> LocalBoxFuture<'static, Answer> {
+        let store = Arc::clone(&self.store);
+        let clock = Arc::clone(&self.clock);
+        let epoch = self.define_epoch;
+        async move {
+            let sent = clock.now().boot;
+            let done = match action {
+                Action::Renew { lease, slots } => {
+                    return match store.renew(sent, lease, &slots).await {
+                        Ok(renewal) => (Some(Event::Renewed(renewal)), None),
+                        Err(error) => (Some(Event::RenewingFailed), Some(error)),
+                    };
+                }
+                Action::Revoke(lease) => {
+                    return match store.revoke(lease).await {
+                        Ok(()) => (None, None),
+                        Err(error) => (None, Some(error)),
+                    };
+                }
+                Action::Begin { ttl, read } => {
+                    let both = futures::future::try_join(store.grant(sent, ttl), store.read(&read));
+                    both.await.map(|(granted, view)| Event::Begun(granted, Box::new(view)))
+                }
+                Action::Read(read) => store.read(&read).await.map(Box::new).map(Event::Viewed),
+                Action::Define(pool) => {
+                    store.define(&pool, epoch, None).await.map(|()| Event::Defined)
+                }
+                Action::Claim(order) => {
+                    store.claim(&order).await.map(|won| won.map_or(Event::Outrun, Event::Claimed))
+                }
+                Action::Resume { lease, slots } => {
+                    store.resume(sent, lease, &slots).await.map(Event::Resumed)
+                }
+                Action::Adopt(adoption) => store
+                    .adopt(&adoption)
+                    .await
+                    .map(|mine| mine.map_or(Event::Outrun, Event::Adopted)),
+                Action::Release(surrender) => store.release(&surrender).await.map(Event::Released),
+                Action::Finish(_) => return (None, None),
+            };
+            match done {
+                Ok(event) => (Some(event), None),
+                Err(error) => {
+                    let trouble =
+                        Trouble { lease_gone: error.is_lease_gone(), sentence: error.report() };
+                    (Some(Event::ClaimingFailed(trouble)), Some(error))
+                }
+            }
+        }
+        .boxed_local()
+    }
+
+    /// Counts and logs what an answer means; each trouble once.
+    fn note(&mut self, answer: &Option<Event>, trouble: Option<Error>, seam: &Seam) {
+        match answer {
+            Some(Event::Renewed(_)) => seam.metrics.renewed(),
+            Some(Event::RenewingFailed) => seam.metrics.renewal_failed(),
+            _ => {}
+        }
+        match trouble {
+            None => {
+                self.contact |= answer.is_some();
+                self.trouble = None;
+            }
+            Some(error) => {
+                let sentence = error.report();
+                if self.trouble.as_ref() == Some(&sentence) {
+                    debug!("{sentence}");
+                } else {
+                    warn!("{sentence}");
+                }
+                self.trouble = Some(sentence);
+            }
+        }
+    }
+
+    fn publish(&mut self, seam: &Seam) {
+        let now = self.clock.now();
+        let shown = self.machine.shown(now);
+        for (was_held, shown) in self.was_held.iter_mut().zip(&shown) {
+            if shown.identity.state == ClaimState::Held && !*was_held {
+                *was_held = true;
+                seam.metrics.claimed_after(now.boot.since(self.started));
+            }
+        }
+        let claims = shown.into_iter().zip(&self.was_held).map(|(shown, was_held)| Claim {
+            identity: shown.identity,
+            on_loss: shown.on_loss,
+            was_held: *was_held,
+        });
+        let snapshot = Snapshot { claims: claims.collect(), failure: None };
+        seam.snapshots.send_if_modified(|current| {
+            let changed = **current != snapshot;
+            if changed {
+                *current = Arc::new(snapshot);
+            }
+            changed
+        });
+    }
+}
+
+/// The event to report, if there is one, and what went wrong.
+type Answer = (Option<Event>, Option<Error>);
+
+impl From<lease::Outcome> for Outcome {
+    fn from(outcome: lease::Outcome) -> Self {
+        match outcome {
+            lease::Outcome::Released => Self::Released,
+            lease::Outcome::Fenced(sentence) => Self::Fenced(sentence),
+            lease::Outcome::Failed(sentence) => Self::Failed(sentence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
