@@ -1,0 +1,191 @@
+//! Workloads as users write them: a pod template with one annotation, restricted, on busybox.
+
+use serde_json::{Map, Value, json};
+
+use crate::ns::Namespace;
+use crate::pod::Pod;
+use crate::wait::{Seen, until};
+use crate::{Done, Failure, wait};
+
+/// The shell and its tools; `e2e/cluster` builds it.
+pub const IMAGE: &str = "docker.io/library/busybox:1.35";
+
+/// Runs until it is told to stop, and stops at once. A shell as process 1 would ignore SIGTERM.
+const IDLE: &str = "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done";
+
+/// A workload to be.
+#[derive(Clone, Debug)]
+pub struct App {
+    name: String,
+    replicas: u32,
+    annotations: Map<String, Value>,
+    script: String,
+    grace: u32,
+    variable: Option<Value>,
+}
+
+impl App {
+    /// An idle app with one replica and no annotation.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            replicas: 1,
+            annotations: Map::new(),
+            script: IDLE.to_owned(),
+            grace: 30,
+            variable: None,
+        }
+    }
+
+    /// One that claims from these pools.
+    pub fn claiming(name: &str, pools: &str) -> Self {
+        Self::named(name).annotation("cairn.dev/pool", pools)
+    }
+
+    /// With this annotation on its pods.
+    #[must_use]
+    pub fn annotation(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// With this many replicas.
+    #[must_use]
+    pub fn replicas(mut self, replicas: u32) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// Running this shell script.
+    #[must_use]
+    pub fn script(mut self, script: &str) -> Self {
+        script.clone_into(&mut self.script);
+        self
+    }
+
+    /// With this many seconds between SIGTERM and SIGKILL.
+    #[must_use]
+    pub fn grace(mut self, seconds: u32) -> Self {
+        self.grace = seconds;
+        self
+    }
+
+    /// With an additional environment variable, given as Kubernetes writes it.
+    #[must_use]
+    pub fn env(mut self, entry: Value) -> Self {
+        self.variable = Some(entry);
+        self
+    }
+
+    /// The template of its pods.
+    fn template(&self, restart: &str) -> Value {
+        let mut container = json!({
+            "name": "app",
+            "image": IMAGE,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["sh", "-c", self.script],
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        });
+        if let (Some(entry), Some(container)) = (&self.variable, container.as_object_mut()) {
+            container.insert("env".to_owned(), json!([entry]));
+        }
+        json!({
+            "metadata": {"labels": {"app": self.name}, "annotations": self.annotations},
+            "spec": {
+                "restartPolicy": restart,
+                "terminationGracePeriodSeconds": self.grace,
+                "securityContext": {
+                    "runAsNonRoot": true,
+                    "runAsUser": 65532,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [container],
+            },
+        })
+    }
+
+    /// As a Deployment.
+    pub fn deployment(&self) -> Value {
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": self.name},
+            "spec": {
+                "replicas": self.replicas,
+                "selector": {"matchLabels": {"app": self.name}},
+                "template": self.template("Always"),
+            },
+        })
+    }
+
+    /// As a Job.
+    pub fn job(&self) -> Value {
+        json!({
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": self.name},
+            "spec": {"backoffLimit": 0, "template": self.template("Never")},
+        })
+    }
+
+    /// As a bare pod.
+    pub fn pod(&self) -> Value {
+        let mut pod = self.template("Always");
+        if let Some(pod) = pod.as_object_mut() {
+            pod.insert("apiVersion".to_owned(), "v1".into());
+            pod.insert("kind".to_owned(), "Pod".into());
+            if let Some(metadata) = pod.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.insert("name".to_owned(), self.name.clone().into());
+            }
+        }
+        pod
+    }
+
+    /// Deploys it and waits until all its pods are ready.
+    pub fn deploy<'a>(&self, ns: &'a Namespace) -> Result<Vec<Pod<'a>>, Failure> {
+        ns.apply(&self.deployment().to_string())?;
+        rolled_out(ns, &self.name)?;
+        pods_of(ns, &self.name, usize::try_from(self.replicas).unwrap_or(0))
+    }
+
+    /// Creates it as a bare pod and waits until it is ready.
+    pub fn start<'a>(&self, ns: &'a Namespace) -> Result<Pod<'a>, Failure> {
+        ns.apply(&self.pod().to_string())?;
+        ns.kubectl(&[
+            "wait",
+            "--for=condition=Ready",
+            &format!("pod/{}", self.name),
+            "--timeout=90s",
+        ])?;
+        Ok(Pod::named(ns, &self.name))
+    }
+}
+
+/// Waits until a Deployment has what it wants.
+pub fn rolled_out(ns: &Namespace, deployment: &str) -> Done {
+    ns.kubectl(&["rollout", "status", &format!("deployment/{deployment}"), "--timeout=180s"])
+        .map(drop)
+}
+
+/// The running pods of an app, in order of their names, once there are exactly that many and none
+/// is on its way out.
+pub fn pods_of<'a>(ns: &'a Namespace, app: &str, count: usize) -> Result<Vec<Pod<'a>>, Failure> {
+    let selector = format!("app={app}");
+    until(&format!("{count} pods of {app}"), wait::secs(60), || {
+        let list = ns.get(&["pods", "-l", &selector])?;
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let staying: Vec<String> = items
+            .iter()
+            .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+            .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
+            .collect();
+        if staying.len() == count && staying.len() == items.len() {
+            Ok(Seen::Yes(staying.iter().map(|name| Pod::named(ns, name)).collect()))
+        } else {
+            Ok(Seen::NotYet(format!("{} staying of {}", staying.len(), items.len())))
+        }
+    })
+}

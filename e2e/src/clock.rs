@@ -1,0 +1,25 @@
+//! The clock of the harness: deadlines of waits, and how long things took.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// An instant since boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Self {
+        let time = clock_gettime(ClockId::Boottime);
+        Self(Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or_default(),
+            u32::try_from(time.tv_nsec).unwrap_or_default(),
+        ))
+    }
+
+    /// How long ago it was.
+    pub fn age(self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
+    }
+}

@@ -1,0 +1,69 @@
+//! The bundled etcd: what is in it, and how to take it away from everybody.
+
+use crate::cluster::Cluster;
+use crate::install::NAMESPACE;
+use crate::node::Process;
+use crate::{Done, Failure};
+
+const POD: &str = "cairn-etcd-0";
+
+/// The bundled etcd of a cluster.
+#[derive(Clone, Debug)]
+pub struct Etcd {
+    cluster: Cluster,
+}
+
+/// An etcd that answers nobody; answers again when this is dropped.
+#[derive(Debug)]
+pub struct Frozen(Process);
+
+impl Etcd {
+    /// The etcd of this cluster.
+    pub fn of(cluster: &Cluster) -> Self {
+        Self { cluster: cluster.clone() }
+    }
+
+    /// The value of a key, when it is there.
+    pub fn value(&self, key: &str) -> Result<Option<String>, Failure> {
+        let printed = self.ctl(&["get", "--print-value-only", key])?;
+        let value = printed.trim();
+        Ok((!value.is_empty()).then(|| value.to_owned()))
+    }
+
+    /// The keys below a prefix.
+    pub fn keys(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+        let printed = self.ctl(&["get", "--prefix", "--keys-only", prefix])?;
+        Ok(printed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Stops its process where it stands: connections stay open, and nothing answers. The kubelet
+    /// restarts it after a minute of that.
+    pub fn freeze(&self) -> Result<Frozen, Failure> {
+        let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
+        let id = pod["status"]["containerStatuses"][0]["containerID"].as_str().unwrap_or_default();
+        let process = Process::of_container(&self.cluster, id.trim_start_matches("containerd://"))?;
+        process.signal("STOP")?;
+        Ok(Frozen(process))
+    }
+
+    fn ctl(&self, args: &[&str]) -> Result<String, Failure> {
+        let command = ["-n", NAMESPACE, "exec", POD, "--", "etcdctl"];
+        self.cluster.kubectl(&[&command, args].concat())?.ok()
+    }
+}
+
+impl Frozen {
+    /// Lets it go on.
+    pub fn thaw(self) -> Done {
+        self.0.signal("CONT")
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // Also after a failed assertion: the next test needs an etcd. A second CONT does nothing.
+        if let Err(failure) = self.0.signal("CONT") {
+            eprintln!("etcd stays frozen: {failure:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Cairn on a cluster, installed with its chart as users do it.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::cluster::Cluster;
+use crate::run::Output;
+use crate::{Done, Failure, place};
+
+/// Where Cairn runs.
+pub const NAMESPACE: &str = "cairn-system";
+/// The Deployment of the control plane.
+pub const WEBHOOK: &str = "cairn-webhook";
+
+/// Once per process is enough: nothing that a test does uninstalls Cairn.
+static READY: Mutex<bool> = Mutex::new(false);
+
+/// The cluster is up, its images are those of this tree, and Cairn is installed from this chart.
+pub fn ready(cluster: &Cluster) -> Done {
+    let mut ready = READY
+        .lock()
+        .map_err(|_| Failure::new("the set-up of the cluster failed in another test"))?;
+    if *ready {
+        return Ok(());
+    }
+    let lock = cluster.lock_file()?;
+    lock.lock().map_err(|source| Failure::new(format!("cannot lock the cluster: {source}")))?;
+    cluster.up()?;
+    cluster.images()?;
+    install(cluster)?;
+    *ready = true;
+    Ok(())
+}
+
+/// Installs or upgrades the release, unless exactly this one is installed already.
+pub fn install(cluster: &Cluster) -> Done {
+    let mark = cluster.state_dir().join("e2e-installed");
+    let wanted = fingerprint(cluster)?;
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) && is_well(cluster)? {
+        return Ok(());
+    }
+    eprintln!("installing Cairn in cluster '{}'", cluster.name());
+    let repository = place::repository();
+    let images = format!("webhook.podAnnotations.e2e-installed={wanted}");
+    upgrade(cluster, &repository, &images)?.ok()?;
+    fs::write(&mark, &wanted).map_err(|source| Failure::File { path: mark, source })
+}
+
+fn upgrade(cluster: &Cluster, repository: &Path, images: &str) -> Result<Output, Failure> {
+    cluster.helm(&[
+        "upgrade",
+        "--install",
+        "cairn",
+        &repository.join("charts/cairn").to_string_lossy(),
+        "--namespace",
+        NAMESPACE,
+        "--create-namespace",
+        "--values",
+        &repository.join("e2e/values.yaml").to_string_lossy(),
+        // An image that was built anew has the same tag: a changed annotation restarts the pods.
+        "--set-string",
+        images,
+        "--wait",
+        "--timeout",
+        "120s",
+    ])
+}
+
+fn is_well(cluster: &Cluster) -> Result<bool, Failure> {
+    let status = cluster.kubectl(&[
+        "-n",
+        NAMESPACE,
+        "rollout",
+        "status",
+        &format!("deployment/{WEBHOOK}"),
+        "--timeout=30s",
+    ])?;
+    Ok(status.code == Some(0))
+}
+
+/// Stands for the chart, its values and the image of the webhook.
+fn fingerprint(cluster: &Cluster) -> Result<String, Failure> {
+    let repository = place::repository();
+    let mut files = vec![
+        repository.join("e2e/values.yaml"),
+        cluster.state_dir().join("images/webhook"),
+        cluster.state_dir().join("images/etcd"),
+    ];
+    collect(&repository.join("charts/cairn"), &mut files)?;
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for path in files {
+        let content =
+            fs::read(&path).map_err(|source| Failure::File { path: path.clone(), source })?;
+        (path, content).hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+fn collect(dir: &Path, into: &mut Vec<PathBuf>) -> Done {
+    let fail = |source| Failure::File { path: dir.to_path_buf(), source };
+    for entry in fs::read_dir(dir).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.is_dir() {
+            collect(&path, into)?;
+        } else {
+            into.push(path);
+        }
+    }
+    Ok(())
+}

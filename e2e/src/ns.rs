@@ -1,0 +1,149 @@
+//! A namespace per test, held to the Pod Security standard `restricted`, gone afterwards.
+
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use serde_json::json;
+
+use crate::cluster::Cluster;
+use crate::install;
+use crate::{Done, Failure};
+
+/// A namespace that belongs to one test.
+#[derive(Debug)]
+pub struct Namespace {
+    /// The cluster it is in.
+    pub cluster: Cluster,
+    /// Its name.
+    pub name: String,
+    temporary: bool,
+}
+
+/// Runs a test in a namespace of its own, beside others.
+pub fn within(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
+    let cluster = tested_cluster();
+    install::ready(&cluster)?;
+    let lock = cluster.lock_file()?;
+    lock.lock_shared().map_err(locking)?;
+    in_namespace(&cluster, topic, test)
+}
+
+/// Runs a test in a namespace of its own while no other test uses the cluster: for those that
+/// break what everybody needs.
+pub fn alone(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
+    let cluster = tested_cluster();
+    install::ready(&cluster)?;
+    let lock = cluster.lock_file()?;
+    lock.lock().map_err(locking)?;
+    in_namespace(&cluster, topic, test)
+}
+
+/// The cluster that the tests run on.
+pub fn tested_cluster() -> Cluster {
+    Cluster::named(&env::var("CAIRN_E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned()))
+}
+
+/// Like [`within`], on a cluster that the caller made ready.
+pub fn in_namespace(cluster: &Cluster, topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
+    let namespace = Namespace::create(cluster, topic)?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| test(&namespace)));
+    if !matches!(outcome, Ok(Ok(()))) {
+        namespace.describe();
+    }
+    drop(namespace);
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+impl Namespace {
+    /// Makes it, with its default ServiceAccount, without which no pod is admitted.
+    fn create(cluster: &Cluster, topic: &str) -> Result<Self, Failure> {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let unique: String = unique.chars().take(6).collect();
+        let namespace =
+            Self { cluster: cluster.clone(), name: format!("t-{topic}-{unique}"), temporary: true };
+        namespace.make()?;
+        Ok(namespace)
+    }
+
+    /// One that stays, made unless it is there.
+    pub fn kept(cluster: &Cluster, name: &str) -> Result<Self, Failure> {
+        let namespace = Self { cluster: cluster.clone(), name: name.to_owned(), temporary: false };
+        namespace.make()?;
+        Ok(namespace)
+    }
+
+    fn make(&self) -> Done {
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": self.name,
+                "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+            },
+        });
+        self.cluster.kubectl_with(&["apply", "-f", "-"], &object.to_string())?.ok()?;
+        self.cluster
+            .kubectl(&[
+                "-n",
+                &self.name,
+                "wait",
+                "--for=create",
+                "serviceaccount/default",
+                "--timeout=30s",
+            ])?
+            .ok()?;
+        Ok(())
+    }
+
+    /// Creates or changes objects, given as JSON or YAML.
+    pub fn apply(&self, objects: &str) -> Done {
+        self.cluster.kubectl_with(&["-n", &self.name, "apply", "-f", "-"], objects)?.ok().map(drop)
+    }
+
+    /// `kubectl` in this namespace; must succeed.
+    pub fn kubectl(&self, args: &[&str]) -> Result<String, Failure> {
+        self.cluster.kubectl(&[&["-n", &self.name], args].concat())?.ok()
+    }
+
+    /// An object or a list in this namespace.
+    pub fn get(&self, args: &[&str]) -> Result<serde_json::Value, Failure> {
+        self.cluster.get(&[&["-n", self.name.as_str()], args].concat())
+    }
+
+    /// Shows what there was, for whoever reads the log of a failed test.
+    fn describe(&self) {
+        eprintln!("--- what there is in {} ---", self.name);
+        for args in [
+            &["get", "pods", "-o", "wide"][..],
+            &["get", "events", "--sort-by=.lastTimestamp"],
+            &["logs", "-l", "cairn.dev/injected=true", "-c", "cairn", "--tail=15", "--prefix"],
+        ] {
+            match self.cluster.kubectl(&[&["-n", &self.name], args].concat()) {
+                Ok(output) => eprintln!("{}{}", output.stdout, output.stderr),
+                Err(failure) => eprintln!("{failure:?}"),
+            }
+        }
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if !self.temporary {
+            return;
+        }
+        let gone = self.cluster.kubectl(&[
+            "delete",
+            "namespace",
+            &self.name,
+            "--wait=false",
+            "--ignore-not-found",
+        ]);
+        if let Err(failure) = gone {
+            eprintln!("the namespace {} is left behind: {failure:?}", self.name);
+        }
+    }
+}
+
+fn locking(source: std::io::Error) -> Failure {
+    Failure::new(format!("cannot lock the cluster: {source}"))
+}

@@ -1,0 +1,148 @@
+//! One pod, and everything that a user can read about its claim.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::Failure;
+use crate::ns::Namespace;
+use crate::wait::{Seen, secs, until};
+
+/// Where the webhook mounts what the sidecar publishes.
+const DIR: &str = "/var/run/cairn";
+
+/// A pod by name.
+#[derive(Clone, Debug)]
+pub struct Pod<'a> {
+    ns: &'a Namespace,
+    /// Its name.
+    pub name: String,
+}
+
+/// What is known of one container of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// The id that the container runtime knows it by.
+    pub id: String,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// When the process that runs now was started; none while it does not run.
+    pub started_at: Option<String>,
+}
+
+impl<'a> Pod<'a> {
+    /// The pod of that name.
+    pub fn named(ns: &'a Namespace, name: &str) -> Self {
+        Self { ns, name: name.to_owned() }
+    }
+
+    /// The object as it is now.
+    pub fn object(&self) -> Result<Value, Failure> {
+        self.ns.get(&["pod", &self.name])
+    }
+
+    /// One annotation.
+    pub fn annotation(&self, key: &str) -> Result<Option<String>, Failure> {
+        let object = self.object()?;
+        Ok(object["metadata"]["annotations"][key].as_str().map(str::to_owned))
+    }
+
+    /// What a command in the app's container prints.
+    pub fn exec(&self, command: &[&str]) -> Result<String, Failure> {
+        let args = [&["exec", &self.name, "-c", "app", "--"], command].concat();
+        self.ns.kubectl(&args)
+    }
+
+    /// A published file, as the app reads it.
+    pub fn file(&self, path: &str) -> Result<String, Failure> {
+        self.exec(&["cat", &format!("{DIR}/{path}")])
+    }
+
+    /// Whether a published file is there, as the app sees it.
+    pub fn has_file(&self, path: &str) -> Result<bool, Failure> {
+        let script = format!("test -e {DIR}/{path} && echo yes || echo no");
+        Ok(self.exec(&["sh", "-c", &script])?.trim() == "yes")
+    }
+
+    /// `claim.json` of the first pool.
+    pub fn claim(&self) -> Result<Value, Failure> {
+        parse(&self.file("claim.json")?)
+    }
+
+    /// The environment with which the app was started.
+    pub fn environment(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let text = self.exec(&["sh", "-c", "tr '\\0' '\\n' </proc/1/environ"])?;
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect())
+    }
+
+    /// What the API on localhost answers to the app.
+    pub fn api(&self, path: &str) -> Result<Value, Failure> {
+        let url = format!("http://127.0.0.1:24040{path}");
+        parse(&self.exec(&["wget", "-qO-", &url])?)
+    }
+
+    /// What the admin port answers to the app, and whether with success.
+    pub fn admin(&self, path: &str) -> Result<String, Failure> {
+        let url = format!("http://127.0.0.1:24041{path}");
+        self.exec(&["wget", "-qO-", &url])
+    }
+
+    /// What is known of a container, the sidecar included.
+    pub fn container(&self, name: &str) -> Result<Container, Failure> {
+        let object = self.object()?;
+        ["containerStatuses", "initContainerStatuses"]
+            .iter()
+            .filter_map(|list| object["status"][list].as_array())
+            .flatten()
+            .find(|status| status["name"] == name)
+            .map(Container::from)
+            .ok_or_else(|| Failure::new(format!("pod {} has no container '{name}' yet", self.name)))
+    }
+
+    /// The name that the annotation shows, once it does.
+    pub fn claimed(&self, pool: &str) -> Result<String, Failure> {
+        let key = format!("claim.cairn.dev/{pool}");
+        until(&format!("{} shows {key}", self.name), secs(30), || {
+            Ok(match self.annotation(&key)? {
+                Some(name) => Seen::Yes(name),
+                None => Seen::NotYet("no such annotation".to_owned()),
+            })
+        })
+    }
+
+    /// The text of its events.
+    pub fn events(&self) -> Result<Vec<String>, Failure> {
+        let selector = format!("involvedObject.name={}", self.name);
+        let list = self.ns.get(&["events", "--field-selector", &selector])?;
+        Ok(list["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|event| event["message"].as_str().map(str::to_owned))
+            .collect())
+    }
+
+    /// Asks Kubernetes to remove it, and does not wait.
+    pub fn delete(&self) -> crate::Done {
+        self.ns.kubectl(&["delete", "pod", &self.name, "--wait=false"]).map(drop)
+    }
+}
+
+impl From<&Value> for Container {
+    fn from(status: &Value) -> Self {
+        let id = status["containerID"].as_str().unwrap_or_default();
+        Self {
+            id: id.trim_start_matches("containerd://").to_owned(),
+            restarts: status["restartCount"].as_u64().unwrap_or_default(),
+            started_at: status["state"]["running"]["startedAt"].as_str().map(str::to_owned),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::new(format!("no JSON: {error}: {text}")))
+}
