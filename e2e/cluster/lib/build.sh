@@ -89,7 +89,7 @@ build_compile() {
 
 # build_progress WHAT NOUN SUFFIX: counts lines, and speaks every HEARTBEAT_SECONDS.
 build_progress() {
-  local count=0 last=nothing began next line status
+  local count=0 doing began next line status
   began=$(now_ms)
   next=$((began + HEARTBEAT_SECONDS * 1000))
   while :; do
@@ -99,10 +99,13 @@ build_progress() {
     [ "$status" -eq 0 ] || [ "$status" -gt 128 ] || break
     if [ "$status" -eq 0 ]; then
       count=$((count + 1))
-      last=$line
+      doing="last $line"
+    else
+      # The tools are silent while they link or read what is in the cache.
+      doing=linking
     fi
     if [ "$(now_ms)" -ge "$next" ]; then
-      say "  $1 $count $2$3, last $last, $(seconds_since "$began") s"
+      say "  $1 $count $2$3, $doing, $(seconds_since "$began") s"
       next=$(($(now_ms) + HEARTBEAT_SECONDS * 1000))
     fi
   done

@@ -100,13 +100,17 @@ rust_target() { printf '%s-unknown-linux-gnu' "$(uname -m)"; }
 # One package at a time: building them together would unify features and drag the webhook's
 # libraries into the sidecar. Cargo knows what has changed.
 rust_build() {
-  local began
+  local began log=$IMAGES_DIR/$1.log
   began=$(now_ms)
-  say "$1: cargo build, static"
-  (cd "$REPO_DIR" && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --quiet --profile image \
-    --target "$(rust_target)" --target-dir "$CAIRN_HOME/target" -p "$1" >&2) ||
-    die "$1 could not be built; the compiler's words are above"
-  say "$1: built, $(seconds_since "$began") s"
+  mkdir -p "$IMAGES_DIR"
+  if ! (cd "$REPO_DIR" && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile image \
+    --target "$(rust_target)" --target-dir "$CAIRN_HOME/target" -p "$1" 2>&1) |
+    tee "$log" | build_progress "$1: compiled" crates ""; then
+    tail -n 40 "$log" >&2
+    die "$1 could not be built; the compiler's words are above and in $log"
+  fi
+  rm -f "$log"
+  say "$1: static binary built, $(seconds_since "$began") s"
 }
 
 image_inputs() {
@@ -178,9 +182,10 @@ image_load() {
   say "image $(basename "$2" .tar): imported into '$1', $(seconds_since "$began") s"
 }
 
+# For every digest that has a tag, CRI adds a reference by the image's id.
 image_is_noted() {
-  local all noted
-  all=$(in_node "$1" ctr -n k8s.io images ls -q)
-  noted=$(in_node "$1" ctr -n k8s.io images ls -q 'labels."io.cri-containerd.image"==managed')
-  [ "$(sort <<<"$all" | grep -v '^sha256:')" = "$(sort <<<"$noted" | grep -v '^sha256:')" ]
+  in_node "$1" ctr -n k8s.io images ls | awk '
+    NR > 1 && $1 ~ /^sha256:/ { noted[$3] = 1; next }
+    NR > 1 { tagged[$3] = 1 }
+    END { for (digest in tagged) if (!(digest in noted)) exit 1 }'
 }
