@@ -71,9 +71,7 @@ impl Etcd {
         let mut members = Vec::with_capacity(endpoints.len());
         for endpoint in endpoints {
             if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
-                return Err(Error::Endpoint {
-                    endpoint: endpoint.clone(),
-                });
+                return Err(Error::Endpoint { endpoint: endpoint.clone() });
             }
             let mut options = ConnectOptions::new()
                 .with_connect_timeout(patience)
@@ -83,23 +81,12 @@ impl Etcd {
             if let Some(tls) = &tls {
                 options = options.with_tls(tls.clone());
             }
-            let client = Client::connect([endpoint], Some(options))
-                .await
-                .map_err(|source| Error::Connect {
-                    endpoint: endpoint.clone(),
-                    source: Box::new(source),
-                })?;
-            members.push(Member {
-                endpoint: endpoint.clone(),
-                client,
-            });
+            let client = Client::connect([endpoint], Some(options)).await.map_err(|source| {
+                Error::Connect { endpoint: endpoint.clone(), source: Box::new(source) }
+            })?;
+            members.push(Member { endpoint: endpoint.clone(), client });
         }
-        Ok(Self {
-            members,
-            current: AtomicUsize::new(0),
-            patience,
-            keeper: Mutex::new(None),
-        })
+        Ok(Self { members, current: AtomicUsize::new(0), patience, keeper: Mutex::new(None) })
     }
 
     /// All keys below a prefix at one revision, for the mirror and the command line. Read in pages,
@@ -112,10 +99,8 @@ impl Etcd {
         let mut revision = 0;
         let mut found = Vec::new();
         loop {
-            let options = GetOptions::new()
-                .with_range(end.clone())
-                .with_limit(PAGE)
-                .with_revision(revision);
+            let options =
+                GetOptions::new().with_range(end.clone()).with_limit(PAGE).with_revision(revision);
             let start = from.clone();
             let mut answer = self
                 .call("listing keys", |client| {
@@ -124,9 +109,7 @@ impl Etcd {
                 })
                 .await?;
             if revision == 0 {
-                revision = answer
-                    .header()
-                    .map_or(0, etcd_client::ResponseHeader::revision);
+                revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
             }
             let more = answer.more();
             found.extend(answer.take_kvs().into_iter().map(convert::key_value));
@@ -152,18 +135,13 @@ impl Etcd {
 
     fn member(&self) -> Result<(usize, &Member), Error> {
         let index = self.current.load(Ordering::Relaxed) % self.members.len().max(1);
-        self.members
-            .get(index)
-            .map(|member| (index, member))
-            .ok_or(Error::NoEndpoint)
+        self.members.get(index).map(|member| (index, member)).ok_or(Error::NoEndpoint)
     }
 
     /// Moves on from a member that did not answer well, unless somebody already has.
     fn rotate(&self, from: usize) {
         let next = (from + 1) % self.members.len().max(1);
-        let _ = self
-            .current
-            .compare_exchange(from, next, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.current.compare_exchange(from, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     async fn call<T, F, Fut>(&self, operation: &'static str, request: F) -> Result<T, Error>
@@ -194,11 +172,7 @@ impl Etcd {
                 class: classify::class(&source),
                 source: Box::new(source),
             }),
-            Err(_) => Err(Error::Timeout {
-                operation,
-                endpoint: endpoint(),
-                after: self.patience,
-            }),
+            Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: self.patience }),
         }
     }
 
@@ -209,9 +183,8 @@ impl Etcd {
     ) -> Result<Duration, Error> {
         const OPERATION: &str = "renewing the lease";
         let (index, member) = self.member()?;
-        let reusable = keeper
-            .as_ref()
-            .is_some_and(|open| open.lease == lease && open.member == index);
+        let reusable =
+            keeper.as_ref().is_some_and(|open| open.lease == lease && open.member == index);
         // Taken out while in use: whatever goes wrong, a stream with an unread reply is dropped.
         let open = keeper.take().filter(|_| reusable);
         let renewing = async {
@@ -226,15 +199,11 @@ impl Etcd {
         match self.bound(OPERATION, member, renewing).await {
             Ok((open, Some(reply))) => {
                 *keeper = Some(open);
-                Ok(Duration::from_secs(
-                    u64::try_from(reply.ttl()).unwrap_or_default(),
-                ))
+                Ok(Duration::from_secs(u64::try_from(reply.ttl()).unwrap_or_default()))
             }
             Ok((_, None)) => {
                 self.rotate(index);
-                Err(Error::Malformed {
-                    operation: OPERATION,
-                })
+                Err(Error::Malformed { operation: OPERATION })
             }
             Err(error) if error.is_lease_gone() => Ok(Duration::ZERO),
             Err(error) => {
@@ -256,9 +225,7 @@ impl Kv for Etcd {
                 async move { kv.txn(request).await }
             })
             .await?;
-        convert::txn_reply(&answer).ok_or(Error::Malformed {
-            operation: "a transaction",
-        })
+        convert::txn_reply(&answer).ok_or(Error::Malformed { operation: "a transaction" })
     }
 
     async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
@@ -295,12 +262,7 @@ async fn open_stream(
     member: usize,
 ) -> Result<Keeper, etcd_client::Error> {
     let (keeper, replies) = leases.keep_alive(lease).await?;
-    Ok(Keeper {
-        lease,
-        member,
-        keeper,
-        replies,
-    })
+    Ok(Keeper { lease, member, keeper, replies })
 }
 
 impl std::fmt::Debug for Member {

@@ -119,20 +119,12 @@ pub trait Kv: Send + Sync {
 impl Compare {
     /// The key was created at this revision; 0 for "does not exist".
     pub fn created(key: impl Into<String>, revision: i64) -> Self {
-        Self {
-            key: key.into(),
-            field: Field::Create,
-            revision,
-        }
+        Self { key: key.into(), field: Field::Create, revision }
     }
 
     /// The key was last put at this revision; 0 for "does not exist".
     pub fn modified(key: impl Into<String>, revision: i64) -> Self {
-        Self {
-            key: key.into(),
-            field: Field::Modified,
-            revision,
-        }
+        Self { key: key.into(), field: Field::Modified, revision }
     }
 }
 
@@ -146,27 +138,17 @@ impl Op {
 
     /// Read all keys with a prefix, with their values.
     pub fn list(prefix: impl Into<String>) -> Self {
-        Self::List {
-            prefix: prefix.into(),
-            keys_only: false,
-        }
+        Self::List { prefix: prefix.into(), keys_only: false }
     }
 
     /// Read all keys with a prefix, without their values.
     pub fn list_keys(prefix: impl Into<String>) -> Self {
-        Self::List {
-            prefix: prefix.into(),
-            keys_only: true,
-        }
+        Self::List { prefix: prefix.into(), keys_only: true }
     }
 
     /// Write one key.
     pub fn put(key: impl Into<String>, value: impl Into<Vec<u8>>, lease: i64) -> Self {
-        Self::Put {
-            key: key.into(),
-            value: value.into(),
-            lease,
-        }
+        Self::Put { key: key.into(), value: value.into(), lease }
     }
 }
 
@@ -175,10 +157,7 @@ impl Op {
 impl Txn {
     /// A transaction that only reads.
     pub fn read(ops: Vec<Op>) -> Self {
-        Self {
-            then: ops,
-            ..Self::default()
-        }
+        Self { then: ops, ..Self::default() }
     }
 }
 

@@ -86,11 +86,7 @@ impl Memory {
             return Err(Error::Injected(Class::Ambiguous));
         }
         inner.expire();
-        let fault = if inner.faults.is_empty() {
-            None
-        } else {
-            Some(inner.faults.remove(0))
-        };
+        let fault = if inner.faults.is_empty() { None } else { Some(inner.faults.remove(0)) };
         if let Some(Fault::Refuse(class)) = fault {
             return Err(Error::Injected(class));
         }
@@ -116,10 +112,7 @@ impl Kv for Memory {
                     if inner.keys != before {
                         inner.revision = revision;
                     }
-                    Ok(TxnReply {
-                        revision: inner.revision,
-                        ..reply
-                    })
+                    Ok(TxnReply { revision: inner.revision, ..reply })
                 }
                 Err(error) => {
                     inner.keys = before;
@@ -134,26 +127,17 @@ impl Kv for Memory {
             inner.writes += 1;
             inner.next_lease += 1;
             let id = inner.next_lease;
-            inner.leases.insert(
-                id,
-                Lease {
-                    ttl,
-                    expires: Instant::now() + ttl,
-                },
-            );
+            inner.leases.insert(id, Lease { ttl, expires: Instant::now() + ttl });
             Ok((id, ttl))
         })
     }
 
     async fn keep_alive(&self, lease: i64) -> Result<Duration, Error> {
         self.request(|inner| {
-            Ok(inner
-                .leases
-                .get_mut(&lease)
-                .map_or(Duration::ZERO, |lease| {
-                    lease.expires = Instant::now() + lease.ttl;
-                    lease.ttl
-                }))
+            Ok(inner.leases.get_mut(&lease).map_or(Duration::ZERO, |lease| {
+                lease.expires = Instant::now() + lease.ttl;
+                lease.ttl
+            }))
         })
     }
 
@@ -204,11 +188,7 @@ impl Inner {
         for op in branch {
             replies.push(self.apply_op(before, op, revision)?);
         }
-        Ok(TxnReply {
-            revision,
-            succeeded,
-            replies,
-        })
+        Ok(TxnReply { revision, succeeded, replies })
     }
 
     fn apply_op(
@@ -223,11 +203,7 @@ impl Inner {
                 let found = self.keys.range(prefix.clone()..);
                 let found = found.take_while(|(key, _)| key.starts_with(prefix));
                 let strip = |key: &KeyValue| KeyValue {
-                    value: if *keys_only {
-                        Vec::new()
-                    } else {
-                        key.value.clone()
-                    },
+                    value: if *keys_only { Vec::new() } else { key.value.clone() },
                     ..key.clone()
                 };
                 OpReply::Keys(found.map(|(_, key)| strip(key)).collect())
@@ -236,10 +212,8 @@ impl Inner {
                 if *lease != 0 && !self.leases.contains_key(lease) {
                     return Err(Error::Injected(Class::LeaseGone));
                 }
-                let create_revision = self
-                    .keys
-                    .get(key)
-                    .map_or(revision, |found| found.create_revision);
+                let create_revision =
+                    self.keys.get(key).map_or(revision, |found| found.create_revision);
                 let put = KeyValue {
                     key: key.clone(),
                     value: value.clone(),

@@ -80,10 +80,7 @@ impl<K: Kv> Store<K> {
         let holder = &order.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &order.path.pool);
         let slot = order.path.slot(&order.key);
-        let record = OwnerRecord {
-            slot: slot.clone(),
-            nonce: order.record.nonce.clone(),
-        };
+        let record = OwnerRecord { slot: slot.clone(), nonce: order.record.nonce.clone() };
         let txn = Txn {
             compares: vec![
                 Compare::created(&me, 0),
@@ -105,14 +102,8 @@ impl<K: Kv> Store<K> {
             return Ok(None);
         }
         let epoch = reply.key(2).and_then(epoch).unwrap_or_default();
-        let fence = Fence {
-            epoch,
-            revision: reply.revision,
-        };
-        Ok(Some(Won {
-            fence,
-            mine: reply.revision,
-        }))
+        let fence = Fence { epoch, revision: reply.revision };
+        Ok(Some(Won { fence, mine: reply.revision }))
     }
 
     /// Renews a lease found on our own keys, and reads the slots that hang on it.
@@ -148,21 +139,15 @@ impl<K: Kv> Store<K> {
     pub async fn adopt(&self, adoption: &Adoption) -> Result<Option<i64>, Error> {
         let holder = &adoption.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &adoption.pool);
-        let record = OwnerRecord {
-            slot: adoption.slot.clone(),
-            nonce: adoption.record.nonce.clone(),
-        };
+        let record =
+            OwnerRecord { slot: adoption.slot.clone(), nonce: adoption.record.nonce.clone() };
         let txn = Txn {
             compares: vec![
                 Compare::created(&adoption.slot, adoption.create_revision),
                 Compare::modified(&adoption.slot, adoption.mod_revision),
             ],
             then: vec![
-                Op::put(
-                    &adoption.slot,
-                    json(&adoption.slot, &adoption.record)?,
-                    adoption.lease,
-                ),
+                Op::put(&adoption.slot, json(&adoption.slot, &adoption.record)?, adoption.lease),
                 Op::put(&me, json(&me, &record)?, adoption.lease),
             ],
             otherwise: Vec::new(),
@@ -180,13 +165,8 @@ impl<K: Kv> Store<K> {
         slots: &[String],
     ) -> Result<Renewal, Error> {
         let read = Txn::read(slots.iter().map(Op::get).collect());
-        let reading = async {
-            if slots.is_empty() {
-                Ok(None)
-            } else {
-                self.kv.txn(read).await.map(Some)
-            }
-        };
+        let reading =
+            async { if slots.is_empty() { Ok(None) } else { self.kv.txn(read).await.map(Some) } };
         let (ttl, reply) = futures::try_join!(self.kv.keep_alive(lease), reading)?;
         let seen = |reply: &TxnReply, index: usize| -> Result<Option<Seen>, Error> {
             let Some(key) = reply.key(index) else {
@@ -207,7 +187,7 @@ impl<K: Kv> Store<K> {
                 .map(|(index, slot)| Ok((slot.clone(), seen(reply, index)?)))
                 .collect::<Result<_, Error>>()?,
         };
-        Ok(Renewal { sent, ttl, slots })
+        Ok(Renewal { lease, sent, ttl, slots })
     }
 
     /// T5: releases a slot into quarantine; false when it is not ours any more.
@@ -218,21 +198,10 @@ impl<K: Kv> Store<K> {
         let mut then = vec![Op::Delete(slot.clone()), Op::Delete(me)];
         if !surrender.quarantine.is_zero() {
             let (lease, _) = self.kv.grant(surrender.quarantine).await?;
-            then.push(Op::put(
-                surrender.path.quarantine(&surrender.key),
-                "",
-                lease,
-            ));
+            then.push(Op::put(surrender.path.quarantine(&surrender.key), "", lease));
         }
         let compares = vec![Compare::modified(&slot, surrender.mine)];
-        let reply = self
-            .kv
-            .txn(Txn {
-                compares,
-                then,
-                otherwise: Vec::new(),
-            })
-            .await?;
+        let reply = self.kv.txn(Txn { compares, then, otherwise: Vec::new() }).await?;
         Ok(reply.succeeded)
     }
 }
@@ -252,9 +221,7 @@ fn names(keys: &[KeyValue]) -> std::collections::HashSet<String> {
 
 fn owner(key: &KeyValue) -> Result<Owner, Error> {
     let Some(Key::Owner { pool, .. }) = Key::parse(&key.key) else {
-        return Err(Error::Malformed {
-            operation: "reading the owner records",
-        });
+        return Err(Error::Malformed { operation: "reading the owner records" });
     };
     Ok(Owner {
         pool,
@@ -266,15 +233,10 @@ fn owner(key: &KeyValue) -> Result<Owner, Error> {
 }
 
 fn json<T: Serialize>(key: &str, record: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(record).map_err(|source| Error::Record {
-        key: key.to_owned(),
-        source,
-    })
+    serde_json::to_vec(record).map_err(|source| Error::Record { key: key.to_owned(), source })
 }
 
 fn parse<T: DeserializeOwned>(key: &KeyValue) -> Result<T, Error> {
-    serde_json::from_slice(&key.value).map_err(|source| Error::Record {
-        key: key.key.clone(),
-        source,
-    })
+    serde_json::from_slice(&key.value)
+        .map_err(|source| Error::Record { key: key.key.clone(), source })
 }

@@ -25,36 +25,21 @@ impl<K: Kv> Store<K> {
     ) -> Result<(), Error> {
         let key = keys::pool(&pool.name);
         let json = pool.to_json();
-        let seen = self
-            .kv()
-            .txn(Txn::read(vec![Op::get(keys::EPOCH), Op::get(&key)]))
-            .await?;
+        let seen = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH), Op::get(&key)])).await?;
         if seen.key(0).is_none() {
-            let mut then = vec![
-                Op::put(keys::EPOCH, epoch.to_string(), 0),
-                Op::put(&key, json.clone(), 0),
-            ];
+            let mut then =
+                vec![Op::put(keys::EPOCH, epoch.to_string(), 0), Op::put(&key, json.clone(), 0)];
             if let Some(hold) = hold {
                 let (lease, _) = self.kv().grant(hold).await?;
                 then.push(Op::put(keys::hold(&pool.name), "", lease));
             }
             let compares = vec![Compare::created(keys::EPOCH, 0)];
-            let created = self
-                .kv()
-                .txn(Txn {
-                    compares,
-                    then,
-                    otherwise: Vec::new(),
-                })
-                .await?;
+            let created = self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?;
             if created.succeeded {
                 return Ok(());
             }
         }
-        if seen
-            .key(1)
-            .is_some_and(|found| found.value == json.as_bytes())
-        {
+        if seen.key(1).is_some_and(|found| found.value == json.as_bytes()) {
             return Ok(());
         }
         // Losing this compare means that somebody else has just written the spec. Two writers of
@@ -62,25 +47,14 @@ impl<K: Kv> Store<K> {
         let version = seen.key(1).map_or(0, |found| found.mod_revision);
         let compares = vec![Compare::modified(&key, version)];
         let then = vec![Op::put(&key, json, 0)];
-        self.kv()
-            .txn(Txn {
-                compares,
-                then,
-                otherwise: Vec::new(),
-            })
-            .await?;
+        self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?;
         Ok(())
     }
 
     /// Removes a pool's spec: nothing is granted from it any more, holders keep what they hold.
     pub async fn undefine(&self, pool: &cairn_core::pool::PoolName) -> Result<(), Error> {
         let then = vec![Op::Delete(keys::pool(pool))];
-        self.kv()
-            .txn(Txn {
-                then,
-                ..Txn::default()
-            })
-            .await?;
+        self.kv().txn(Txn { then, ..Txn::default() }).await?;
         Ok(())
     }
 }

@@ -56,21 +56,9 @@ mod tests {
         let cases = [
             (5, "etcdserver: requested lease not found", Class::LeaseGone),
             (8, "etcdserver: too many requests", Class::NotApplied),
-            (
-                8,
-                "etcdserver: mvcc: database space exceeded",
-                Class::NotApplied,
-            ),
-            (
-                11,
-                "etcdserver: mvcc: required revision has been compacted",
-                Class::NotApplied,
-            ),
-            (
-                3,
-                "etcdserver: revision of auth store is old",
-                Class::NotApplied,
-            ),
+            (8, "etcdserver: mvcc: database space exceeded", Class::NotApplied),
+            (11, "etcdserver: mvcc: required revision has been compacted", Class::NotApplied),
+            (3, "etcdserver: revision of auth store is old", Class::NotApplied),
             (7, "etcdserver: permission denied", Class::Denied),
             (14, "etcdserver: leader changed", Class::Ambiguous),
             (4, "context deadline exceeded", Class::Ambiguous),

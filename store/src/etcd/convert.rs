@@ -13,15 +13,9 @@ pub(super) fn txn(txn: Txn) -> etcd_client::Txn {
 }
 
 pub(super) fn txn_reply(response: &TxnResponse) -> Option<TxnReply> {
-    let replies = response
-        .op_responses()
-        .into_iter()
-        .map(reply)
-        .collect::<Option<_>>()?;
+    let replies = response.op_responses().into_iter().map(reply).collect::<Option<_>>()?;
     Some(TxnReply {
-        revision: response
-            .header()
-            .map_or(0, etcd_client::ResponseHeader::revision),
+        revision: response.header().map_or(0, etcd_client::ResponseHeader::revision),
         succeeded: response.succeeded(),
         replies,
     })
@@ -33,13 +27,7 @@ pub(super) fn key_value(found: etcd_client::KeyValue) -> KeyValue {
     let (key, value) = found.into_key_value();
     // Keys of ours are ASCII; a foreign one is shown as well as can be, and never parses as ours.
     let key = String::from_utf8_lossy(&key).into_owned();
-    KeyValue {
-        key,
-        value,
-        create_revision,
-        mod_revision,
-        lease,
-    }
+    KeyValue { key, value, create_revision, mod_revision, lease }
 }
 
 /// The end of the range of all keys with a prefix: the prefix with its last byte raised. Prefixes
@@ -53,11 +41,7 @@ pub(super) fn prefix_end(prefix: &str) -> Vec<u8> {
 }
 
 fn compare(compare: Compare) -> etcd_client::Compare {
-    let Compare {
-        key,
-        field,
-        revision,
-    } = compare;
+    let Compare { key, field, revision } = compare;
     match field {
         Field::Create => etcd_client::Compare::create_revision(key, CompareOp::Equal, revision),
         Field::Modified => etcd_client::Compare::mod_revision(key, CompareOp::Equal, revision),
@@ -69,11 +53,7 @@ fn op(op: Op) -> TxnOp {
         Op::Get(key) => TxnOp::get(key, None),
         Op::List { prefix, keys_only } => {
             let options = GetOptions::new().with_prefix();
-            let options = if keys_only {
-                options.with_keys_only()
-            } else {
-                options
-            };
+            let options = if keys_only { options.with_keys_only() } else { options };
             TxnOp::get(prefix, Some(options))
         }
         Op::Put { key, value, lease } => {

@@ -25,8 +25,5 @@ impl TlsFiles {
 }
 
 fn read(path: &str) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::ReadTls {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| Error::ReadTls { path: path.to_owned(), source })
 }

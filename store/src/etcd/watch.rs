@@ -28,9 +28,7 @@ pub struct Watcher {
 impl Etcd {
     /// Watches a prefix from a revision on. The stream needs a leader: a partitioned member ends it.
     pub async fn watch(&self, prefix: &str, from_revision: i64) -> Result<Watcher, Error> {
-        let options = WatchOptions::new()
-            .with_prefix()
-            .with_start_revision(from_revision);
+        let options = WatchOptions::new().with_prefix().with_start_revision(from_revision);
         let prefix = prefix.to_owned();
         let endpoint = self.member()?.1.endpoint.clone();
         let stream = self
@@ -54,9 +52,7 @@ impl Watcher {
             source: Box::new(source),
         })?;
         let Some(batch) = message.filter(|batch| !batch.canceled()) else {
-            return Err(Error::Malformed {
-                operation: OPERATION,
-            });
+            return Err(Error::Malformed { operation: OPERATION });
         };
         Ok(batch.events().iter().filter_map(change).collect())
     }

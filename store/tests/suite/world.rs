@@ -1,0 +1,101 @@
+//! A store with a defined pool, and claimants on it.
+
+use std::time::Duration;
+
+use cairn_core::claim::{Holder, SlotRecord};
+use cairn_core::keys::ClaimPath;
+use cairn_core::lease::{Granted, Look, Order, Surrender, View, Won};
+use cairn_core::pool::{Pool, PoolName};
+use cairn_core::time::{BootInstant, UnixMillis};
+use cairn_store::{Kv, Store};
+use tokio::time::sleep;
+
+pub(crate) struct World<K> {
+    pub(crate) store: Store<K>,
+}
+
+/// Something that a lease's end brings about is waited for this long.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) fn tea() -> PoolName {
+    "tea".parse().unwrap()
+}
+
+pub(crate) fn path() -> ClaimPath {
+    ClaimPath { namespace: Some("shop".into()), pool: tea(), group: None }
+}
+
+impl<K: Kv> World<K> {
+    pub(crate) fn new(kv: K) -> Self {
+        Self { store: Store::new(kv) }
+    }
+
+    pub(crate) async fn define(&self, names: &str) {
+        let spec = format!(r#"{{"names":{{"list":[{names}]}}}}"#);
+        let pool = Pool::from_json(tea(), spec.as_bytes()).unwrap();
+        self.store.define(&pool, 5, None).await.unwrap();
+    }
+
+    pub(crate) async fn grant(&self, seconds: u64) -> Granted {
+        self.store.grant(BootInstant::default(), Duration::from_secs(seconds)).await.unwrap()
+    }
+
+    pub(crate) async fn view(&self, uid: &str) -> View {
+        let look =
+            Look { path: path(), pools: vec![tea()], namespace: "shop".into(), uid: uid.into() };
+        self.store.read(&look).await.unwrap()
+    }
+
+    pub(crate) fn order(view: &View, uid: &str, key: &str, lease: i64) -> Order {
+        Order {
+            path: path(),
+            key: key.into(),
+            record: record(uid, 1),
+            lease,
+            sentinel: view.sentinel,
+            spec: view.specs[0].2,
+        }
+    }
+
+    /// Claims a slot on a lease of its own.
+    pub(crate) async fn claim(&self, uid: &str, key: &str, ttl: u64) -> (Option<Won>, i64) {
+        let granted = self.grant(ttl).await;
+        let order = Self::order(&self.view(uid).await, uid, key, granted.lease);
+        (self.store.claim(&order).await.unwrap(), granted.lease)
+    }
+
+    pub(crate) async fn release(&self, uid: &str, key: &str, mine: i64, rest: u64) -> bool {
+        let surrender = Surrender {
+            path: path(),
+            key: key.into(),
+            holder: holder(uid, 1),
+            mine,
+            quarantine: Duration::from_secs(rest),
+        };
+        self.store.release(&surrender).await.unwrap()
+    }
+
+    pub(crate) async fn until(&self, what: &str, condition: impl AsyncFn() -> bool) {
+        let mut waited = Duration::ZERO;
+        while !condition().await {
+            assert!(waited < LIMIT, "{what} did not happen within {LIMIT:?}");
+            let pause = Duration::from_millis(50);
+            sleep(pause).await;
+            waited += pause;
+        }
+    }
+}
+
+pub(crate) fn holder(uid: &str, incarnation: u32) -> Holder {
+    Holder { namespace: "shop".into(), uid: uid.into(), incarnation, ..Holder::default() }
+}
+
+pub(crate) fn record(uid: &str, incarnation: u32) -> SlotRecord {
+    SlotRecord {
+        holder: holder(uid, incarnation),
+        nonce: format!("{uid}-{incarnation}"),
+        since: UnixMillis(0),
+        validity_ms: 30_000,
+        quarantine_ms: 15_000,
+    }
+}
