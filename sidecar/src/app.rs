@@ -117,7 +117,7 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
     let (snapshots, first) = watch::channel(Arc::new(starting));
     let first = Arc::clone(&first.borrow());
     let gate_file = config.gate_file.clone();
-    let (publisher, applied) = Publisher::new(tree, gate_file, Arc::clone(&clock), first);
+    let (publisher, applied) = Publisher::new(tree, gate_file, Arc::clone(&clock), &first);
     Ok(Bound {
         metrics: metrics::build(Arc::clone(&clock)),
         config,
@@ -163,7 +163,7 @@ where
 /// Tells every probe of a directory's socket why there will be no claims; never returns.
 pub async fn explain(dir: &Path, sentence: &str) {
     error!("{sentence}");
-    let (sender, applied) = watch::channel(Arc::new(Applied::failed(sentence)));
+    let (_sender, applied) = watch::channel(Arc::new(Applied::failed(sentence)));
     let dir = dir.to_owned();
     let taken = spawn_blocking({
         let dir = dir.clone();
@@ -177,8 +177,7 @@ pub async fn explain(dir: &Path, sentence: &str) {
         Ok(Err(error)) => warn!("{}; so the probe stays mute", report(&error)),
         Err(error) => warn!(%error, "no socket, so the probe stays mute"),
     }
-    sender.closed().await;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 // === impl Exit ===

@@ -144,9 +144,6 @@ pub enum ConfigError {
         /// As written.
         value: String,
     },
-    /// Nothing.
-    #[error("--dir is empty; give the directory to publish into, like --dir /tmp/cairn")]
-    NoDir,
     /// The socket would not fit.
     #[error(
         "--dir '{}' is too long for a socket in it; choose one of at most {} bytes",
@@ -344,9 +341,6 @@ fn pools(text: Option<&str>) -> Result<Vec<PoolName>, ConfigError> {
 }
 
 fn check_dir(dir: &Path) -> Result<(), ConfigError> {
-    if dir.as_os_str().is_empty() {
-        return Err(ConfigError::NoDir);
-    }
     if dir.join(path::SOCKET).as_os_str().as_bytes().len() > MAX_SOCKET_PATH {
         return Err(ConfigError::LongDir(dir.to_owned()));
     }

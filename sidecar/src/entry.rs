@@ -26,8 +26,8 @@ const BLOCKING_THREADS: usize = 4;
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
-    let args = match Args::try_parse_from(argv) {
-        Ok(args) => args,
+    let parsed = match Args::try_parse_from(argv) {
+        Ok(parsed) => parsed,
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
         {
@@ -36,9 +36,9 @@ pub fn run(argv: &[OsString]) -> Exit {
         }
         Err(error) => return refuse(argv, &sentence::of(&error)),
     };
-    match args.command {
-        Some(Command::Probe(args)) => run_probe(&args),
-        None => match Config::try_from(args.claim) {
+    match parsed.command {
+        Some(Command::Probe(flags)) => run_probe(&flags),
+        None => match Config::try_from(parsed.claim) {
             Ok(config) => run_claim(config),
             Err(error) => refuse(argv, &error.to_string()),
         },
@@ -57,13 +57,13 @@ fn run_claim(config: Config) -> Exit {
     })
 }
 
-fn run_probe(args: &ProbeArgs) -> Exit {
-    let Ok(wait) = duration::parse(&args.wait) else {
-        complain(&format!("--wait '{}' is not a duration; write it like 900ms", args.wait));
+fn run_probe(flags: &ProbeArgs) -> Exit {
+    let Ok(wait) = duration::parse(&flags.wait) else {
+        complain(&format!("--wait '{}' is not a duration; write it like 900ms", flags.wait));
         return Exit::Usage;
     };
     in_runtime(async {
-        Ok(match probe::ask(&args.dir, wait).await {
+        Ok(match probe::ask(&flags.dir, wait).await {
             Ok(()) => Exit::Clean,
             Err(error) => {
                 say(&format!("{}\n", report(&error)));

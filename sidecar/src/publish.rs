@@ -70,10 +70,10 @@ impl Publisher {
         tree: Tree,
         gate_file: Option<PathBuf>,
         clock: Arc<dyn Clock>,
-        first: Arc<Snapshot>,
+        first: &Snapshot,
     ) -> (Self, applied::Watch) {
         let mut memory = Memory::new(tree.told());
-        let reviewed = memory.review(&first, clock.now());
+        let reviewed = memory.review(first, clock.now());
         let (applied, watch) = watch::channel(Arc::new(Applied {
             snapshot: Arc::new(reviewed),
             ..Applied::default()

@@ -14,7 +14,7 @@ use super::Api;
 use crate::applied::Applied;
 
 /// The longest that a probe may wait; nobody's timeout is longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// The body of `GET /v1/claims`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct Held {
 /// `GET /v1/claims`
 pub async fn claims(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
     if is_watch(query.as_deref()) {
-        return api.watchers.stream(api.applied, |applied| all(applied));
+        return api.watchers.stream(api.applied, all);
     }
     match all(&api.applied.borrow()) {
         Ok(claims) => Json(claims).into_response(),

@@ -72,6 +72,7 @@ mod tests {
         );
         assert_eq!(say(&["--pool"]), "--pool needs a value; write it like --pool <NAME[,NAME...]>");
         assert_eq!(say(&["--pool", "a", "--pool", "b"]), "--pool is given twice; give it once");
+        assert_eq!(say(&["--dir="]), "--dir needs a value; write it like --dir <PATH>");
         assert_eq!(say(&["--in-pod=yes"]), "--in-pod takes no value; write --in-pod alone");
     }
 }

@@ -1,0 +1,273 @@
+//! A running sidecar whose driver is the test.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use cairn_core::claim::{ClaimState, Fence};
+use cairn_core::identity::Slot;
+use cairn_core::pool::OnLoss;
+use cairn_core::time::UnixMillis;
+use cairn_sidecar::app::{self, Exit};
+use cairn_sidecar::args::Args;
+use cairn_sidecar::claim::{Outcome, Seam};
+use cairn_sidecar::clock::{Clock, SystemClock};
+use cairn_sidecar::config::Config;
+use cairn_sidecar::shutdown::{self, Trigger};
+use cairn_sidecar::snapshot::Snapshot;
+use clap::Parser as _;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Nothing here takes long; a busy machine may.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// The uid that nobody has, so that it owns nothing.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// A sidecar that runs in this process.
+pub(crate) struct App {
+    pub(crate) dir: Dir,
+    pub(crate) api: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(crate) trigger: Trigger,
+    pub(crate) end: mpsc::Sender<Outcome>,
+    /// Makes the driver deaf to the shutdown.
+    pub(crate) hang: Arc<AtomicBool>,
+    pub(crate) running: JoinHandle<Exit>,
+}
+
+/// A directory that every uid can enter, as the volume in a pod is.
+pub(crate) struct Dir(TempDir);
+
+impl Dir {
+    pub(crate) fn new() -> Self {
+        restrict_umask();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        Self(dir)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Where the sidecar publishes: made by it.
+    pub(crate) fn published(&self) -> PathBuf {
+        self.0.path().join("run")
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.published().join(name)).ok()
+    }
+}
+
+impl App {
+    /// Starts a sidecar for two pools, `mountains` (Keep) and `snowflake` (Stop).
+    pub(crate) async fn start(flags: &[&str]) -> Self {
+        Self::start_in(Dir::new(), flags).await
+    }
+
+    pub(crate) async fn start_in(dir: Dir, flags: &[&str]) -> Self {
+        let published = dir.published();
+        let mut argv: Vec<OsString> =
+            vec!["cairn-sidecar".into(), "--dir".into(), published.into()];
+        argv.extend(flags.iter().map(OsString::from));
+        for (flag, value) in [
+            ("--etcd", "http://127.0.0.1:1"),
+            ("--pool", "mountains,snowflake"),
+            ("--instance", "u"),
+            ("--api", "127.0.0.1:0"),
+            ("--admin", "127.0.0.1:0"),
+        ] {
+            if !flags.contains(&flag) {
+                argv.extend([flag.into(), value.into()]);
+            }
+        }
+        let config = Config::try_from(Args::try_parse_from(argv).unwrap().claim).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let bound = app::build(Arc::new(config), clock).await.unwrap();
+        let (api, admin) = (bound.api_address().unwrap(), bound.admin_address().unwrap());
+        let (seams, mut given) = mpsc::channel::<Seam>(8);
+        let (end, ends) = mpsc::channel(1);
+        let ends = Arc::new(Mutex::new(ends));
+        let hang = Arc::new(AtomicBool::new(false));
+        let hangs = Arc::clone(&hang);
+        let driver = move |seam: Seam| {
+            let (seams, ends, hangs) = (seams.clone(), Arc::clone(&ends), Arc::clone(&hangs));
+            async move {
+                let shutdown = seam.shutdown.clone();
+                let _ = seams.send(seam).await;
+                let mut ends = ends.lock().await;
+                let told = async {
+                    shutdown.draining().await;
+                    if hangs.load(Ordering::Relaxed) {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    Some(outcome) = ends.recv() => outcome,
+                    () = told => Outcome::Released,
+                }
+            }
+        };
+        let (trigger, shutdown) = shutdown::channel();
+        let running = tokio::spawn(bound.run(driver, shutdown));
+        let snapshots = given.recv().await.unwrap().snapshots;
+        // Whoever keeps a sender keeps the publisher waiting for news.
+        tokio::spawn(async move { while given.recv().await.is_some() {} });
+        Self { dir, api, admin, snapshots, trigger, end, hang, running }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot::clone(&self.snapshots.borrow())
+    }
+
+    pub(crate) fn send(&self, snapshot: Snapshot) {
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    /// Every claim held, published, and said to be held.
+    pub(crate) async fn hold(&self, names: [&str; 2]) -> Snapshot {
+        let snapshot = held(&self.snapshot(), names);
+        self.send(snapshot.clone());
+        self.eventually("held", async || self.get("/v1/probe").await.0 == 200).await;
+        snapshot
+    }
+
+    /// Over the socket.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let stream = UnixStream::connect(self.dir.published().join("cairn.sock")).await.unwrap();
+        get(stream, path).await
+    }
+
+    /// From the admin server.
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
+        get(TcpStream::connect(self.admin).await.unwrap(), path).await
+    }
+
+    pub(crate) async fn eventually(&self, what: &str, condition: impl AsyncFn() -> bool) {
+        eventually(what, condition).await;
+    }
+
+    /// Lets the driver end and waits for the process to.
+    pub(crate) async fn end(self, outcome: Outcome) -> (Dir, Exit) {
+        self.end.send(outcome).await.unwrap();
+        self.ended().await
+    }
+
+    pub(crate) async fn ended(self) -> (Dir, Exit) {
+        drop(self.snapshots);
+        let exit = timeout(PATIENCE, self.running).await.unwrap().unwrap();
+        (self.dir, exit)
+    }
+
+    /// Ends it as a kill does: nothing gets to clean up. Its lock is free when this returns.
+    pub(crate) async fn kill(self) -> Dir {
+        self.running.abort();
+        assert!(self.running.await.unwrap_err().is_cancelled());
+        // The publishing task ends with its last sender.
+        drop(self.snapshots);
+        let lock = std::fs::File::open(self.dir.published().join(".lock")).unwrap();
+        eventually("unlocked", async || lock.try_lock().is_ok()).await;
+        self.dir
+    }
+
+    /// The probe, run as any other uid would.
+    pub(crate) async fn probe(&self, flags: &[&str]) -> (i32, String) {
+        let mut argv = vec!["probe".to_owned(), "--dir".to_owned()];
+        argv.push(self.dir.published().display().to_string());
+        argv.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        let output = tokio::task::spawn_blocking(move || run_as_nobody(&argv)).await.unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+/// `mountains` and `snowflake` under these names, with a deadline in the future.
+pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
+    let mut snapshot = snapshot.clone();
+    snapshot.failure = None;
+    let now = SystemClock.now();
+    let rules = [OnLoss::Keep, OnLoss::Stop];
+    for ((claim, name), on_loss) in snapshot.claims.iter_mut().zip(names).zip(rules) {
+        claim.on_loss = Some(on_loss);
+        claim.was_held = true;
+        claim.identity.state = ClaimState::Held;
+        claim.identity.reason = None;
+        claim.identity.slot = Some(Slot {
+            name: name.into(),
+            index: Some(0),
+            prefix: format!("shop.checkout.{name}"),
+            fence: Fence { epoch: 1, revision: 7 },
+            since: UnixMillis(0),
+            valid_until: now.wall.after(Duration::from_secs(30)),
+            valid_until_boottime: now.boot.after(Duration::from_secs(30)),
+            not_before: None,
+            not_after: None,
+        });
+    }
+    snapshot
+}
+
+/// Waits for a condition.
+pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < end, "never: {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Status and body of one request.
+pub(crate) async fn get(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> (u16, String) {
+    request(stream, "GET", path).await
+}
+
+pub(crate) async fn request(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+) -> (u16, String) {
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: cairn\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
+
+/// The binary under test.
+pub(crate) fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cairn-sidecar"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run_as_nobody(argv: &[String]) -> Output {
+    let mut command = binary();
+    command.args(argv);
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.output().unwrap()
+}
+
+/// Everything runs under the umask that hides most: what others must read has to be opened on
+/// purpose.
+fn restrict_umask() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    });
+}

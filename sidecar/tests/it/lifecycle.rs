@@ -1,0 +1,92 @@
+//! How a sidecar ends, and how it does not.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cairn_sidecar::app::Exit;
+use cairn_sidecar::claim::Outcome;
+use tokio::time::Instant;
+
+use crate::harness::{App, eventually};
+
+#[tokio::test]
+async fn released_claims_leave_no_files_and_no_socket_behind() {
+    let app = App::start(&[]).await;
+    app.hold(["Denali", "17"]).await;
+    app.trigger.next();
+    let (dir, exit) = app.ended().await;
+    assert_eq!(exit, Exit::Clean);
+    for gone in ["name", "env", "mountains", "snowflake", "cairn.sock"] {
+        let path = dir.published().join(gone);
+        assert!(fs::symlink_metadata(&path).is_err(), "{gone} is still there");
+    }
+}
+
+#[tokio::test]
+async fn a_fenced_sidecar_takes_its_files_along_and_exits_3() {
+    let app = App::start(&[]).await;
+    app.hold(["Denali", "17"]).await;
+    let (dir, exit) = app.end(Outcome::Fenced("a younger sidecar took over".into())).await;
+    assert_eq!((exit, exit as u8), (Exit::Fenced, 3));
+    assert_eq!(dir.read("mountains/name"), None);
+}
+
+#[tokio::test]
+async fn a_failed_sidecar_leaves_its_files_for_the_next_life() {
+    let app = App::start(&[]).await;
+    app.hold(["Denali", "17"]).await;
+    let (dir, exit) = app.end(Outcome::Failed("etcd has no space left".into())).await;
+    assert_eq!((exit, exit as u8), (Exit::Failed, 1));
+    assert_eq!(dir.read("name").unwrap(), "Denali");
+}
+
+#[tokio::test]
+async fn a_driver_that_hangs_is_cut_off_below_a_second_and_its_files_go() {
+    let app = App::start(&[]).await;
+    app.hold(["Denali", "17"]).await;
+    app.hang.store(true, Ordering::Relaxed);
+    let asked = Instant::now();
+    app.trigger.next();
+    let (dir, exit) = app.ended().await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(asked.elapsed() >= Duration::from_millis(800), "the driver had its time");
+    assert_eq!(dir.read("name"), None);
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_a_driver_that_hangs() {
+    let app = App::start(&[]).await;
+    app.hold(["Denali", "17"]).await;
+    app.hang.store(true, Ordering::Relaxed);
+    let asked = Instant::now();
+    app.trigger.next();
+    app.trigger.next();
+    let (_, exit) = app.ended().await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(asked.elapsed() < Duration::from_millis(800), "it waited all the same");
+}
+
+#[tokio::test]
+async fn in_a_pod_nothing_ends_before_the_first_success_and_the_probe_says_why() {
+    let app = App::start(&["--in-pod"]).await;
+    app.end.send(Outcome::Failed("pool mountains does not exist".into())).await.unwrap();
+    eventually("said", async || {
+        app.get("/v1/probe").await.1.contains("pool mountains does not exist")
+    })
+    .await;
+    let (code, text) = app.probe(&["--wait", "200ms"]).await;
+    assert_eq!((code, text.as_str()), (1, "pool mountains does not exist\n"));
+    assert!(!app.running.is_finished());
+    // It recovers once the driver does.
+    app.hold(["Denali", "17"]).await;
+    let (_, exit) = app.end(Outcome::Failed("later".into())).await;
+    assert_eq!(exit, Exit::Failed, "after the first success a restart may help");
+}
+
+#[tokio::test]
+async fn outside_a_pod_a_failure_is_the_end() {
+    let app = App::start(&[]).await;
+    let (_, exit) = app.end(Outcome::Failed("no such pool".into())).await;
+    assert_eq!(exit, Exit::Failed);
+}

@@ -1,0 +1,75 @@
+//! `cairn-sidecar probe`, the real binary, asking a running sidecar.
+
+use std::fs;
+
+use crate::harness::{App, Dir, binary, held};
+
+#[tokio::test]
+async fn the_probe_is_silent_when_everything_is_held() {
+    let app = App::start(&[]).await;
+    app.hold(["Denali", "17"]).await;
+    assert_eq!(app.probe(&[]).await, (0, String::new()));
+}
+
+#[tokio::test]
+async fn the_probe_says_which_pool_waits_and_why() {
+    let app = App::start(&[]).await;
+    let mut snapshot = held(&app.snapshot(), ["Denali", "17"]);
+    let waiting = &mut snapshot.claims[1];
+    waiting.identity.state = cairn_core::claim::ClaimState::Waiting;
+    waiting.identity.slot = None;
+    waiting.identity.reason = Some("all 1024 names are held; 3rd in line".into());
+    waiting.was_held = false;
+    app.send(snapshot);
+    let sentence = "pool snowflake: waiting: all 1024 names are held; 3rd in line\n";
+    assert_eq!(app.probe(&["--wait", "300ms"]).await, (1, sentence.to_owned()));
+}
+
+#[tokio::test]
+async fn a_probe_that_waits_ends_as_soon_as_the_claims_are_held() {
+    let app = App::start(&[]).await;
+    let probe = app.probe(&["--wait", "15s"]);
+    let hold = async { app.send(held(&app.snapshot(), ["Denali", "17"])) };
+    let (probed, ()) = tokio::join!(probe, hold);
+    assert_eq!(probed, (0, String::new()));
+}
+
+#[tokio::test]
+async fn the_gate_holds_the_app_back_until_the_annotations_show_the_names() {
+    let dir = Dir::new();
+    let gate = dir.path().join("annotations");
+    fs::write(&gate, "cairn.dev/pool=\"mountains,snowflake\"\n").unwrap();
+    let app = App::start_in(dir, &["--gate-file", gate.to_str().unwrap()]).await;
+    app.send(held(&app.snapshot(), ["Denali", "17"]));
+    let (code, sentence) = app.probe(&["--wait", "500ms"]).await;
+    assert_eq!(code, 1);
+    assert!(sentence.contains("claim.cairn.dev/mountains is not on the pod yet"), "{sentence}");
+    let one = "claim.cairn.dev/mountains=\"Denali\"\n";
+    fs::write(&gate, one).unwrap();
+    app.eventually("the second one is missed", async || {
+        app.get("/v1/probe").await.1.contains("claim.cairn.dev/snowflake")
+    })
+    .await;
+    fs::write(&gate, format!("{one}claim.cairn.dev/snowflake=\"17\"\n")).unwrap();
+    assert_eq!(app.probe(&["--wait", "15s"]).await, (0, String::new()));
+}
+
+#[test]
+fn a_probe_without_a_sidecar_says_where_it_looked() {
+    let dir = Dir::new();
+    let mut probe = binary();
+    let output =
+        probe.args(["probe", "--wait", "200ms", "--dir"]).arg(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("cairn.sock; is cairn-sidecar running with this --dir?"), "{text}");
+    assert_eq!(text.lines().count(), 1);
+}
+
+#[test]
+fn a_probe_with_a_wrong_wait_is_a_usage_error() {
+    let output = binary().args(["probe", "--wait", "soon"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("write it like 900ms"), "{text}");
+}
