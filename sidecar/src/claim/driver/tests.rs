@@ -1,1 +1,250 @@
-//! Deterministic runs.
+//! Deterministic runs of the driver: the twin in memory, a clock of our own, virtual time.
+
+use std::time::Duration;
+
+use cairn_core::claim::{ClaimState, Holder};
+use cairn_core::keys::ClaimPath;
+use cairn_core::pool::{MOUNTAINS, SNOWFLAKE, Scope};
+use cairn_core::time::{Now, UnixMillis};
+use cairn_store::Class;
+use cairn_store::memory::{Fault, Memory};
+use tokio::sync::watch;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::Instant;
+
+use super::*;
+use crate::config::{Config, Etcd};
+use crate::shutdown::{self, Trigger};
+
+/// Runs with tokio's paused clock, so that leases, timers and deadlines agree.
+#[derive(Debug)]
+struct PausedClock(Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Now {
+        #[expect(clippy::disallowed_methods, reason = "tokio's paused clock is the test's clock")]
+        let passed = self.0.elapsed();
+        let base = Duration::from_secs(1000);
+        Now {
+            boot: BootInstant::default().after(base + passed),
+            wall: UnixMillis(1_795_230_000_000).after(passed),
+        }
+    }
+}
+
+/// One sidecar under test.
+struct Sidecar {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    trigger: Trigger,
+    ended: tokio::task::JoinHandle<Outcome>,
+}
+
+impl Sidecar {
+    fn start(memory: &Memory, uid: &str, pools: &[&str]) -> Self {
+        let config = Arc::new(Config {
+            etcd: Etcd::default(),
+            pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
+            dir: "/nonexistent".into(),
+            group: None,
+            namespace: "shop".into(),
+            instance: Some(uid.into()),
+            pod: format!("pod-{uid}"),
+            node: String::new(),
+            prefix: None,
+            api: None,
+            admin: None,
+            in_pod: false,
+            gate_file: None,
+            log_format: crate::logging::LogFormat::Text,
+        });
+        let holder = Holder {
+            namespace: "shop".into(),
+            pod: config.pod.clone(),
+            uid: uid.into(),
+            ..Holder::default()
+        };
+        let clock: Arc<dyn Clock> = Arc::new(PausedClock(Instant::now()));
+        let (snapshots, watch) = watch::channel(Arc::new(Snapshot::default()));
+        let (trigger, shutdown) = shutdown::channel();
+        let (_, metrics) = crate::metrics::build(Arc::clone(&clock));
+        let seam = Seam { config, holder, clock, snapshots, metrics, shutdown };
+        let store = Store::new(memory.clone());
+        let ended = spawn_local(async move { Driver::new(&seam, store).run(&seam).await });
+        Self { snapshots: watch, trigger, ended }
+    }
+
+    /// Waits until the first claim is in a state, and answers its name.
+    async fn reaches(&mut self, state: ClaimState) -> Option<String> {
+        let limit = Duration::from_secs(600);
+        let reached = self.snapshots.wait_for(|snapshot| {
+            snapshot.claims.first().is_some_and(|claim| claim.identity.state == state)
+        });
+        let snapshot = tokio::time::timeout(limit, reached).await.unwrap().unwrap();
+        snapshot.claims[0].identity.slot.as_ref().map(|slot| slot.name.clone())
+    }
+
+    fn fence(&self) -> cairn_core::claim::Fence {
+        self.snapshots.borrow().claims[0].identity.slot.as_ref().unwrap().fence
+    }
+
+    async fn stop(self) -> Outcome {
+        self.trigger.next();
+        self.ended.await.unwrap()
+    }
+}
+
+async fn local(test: impl Future<Output = ()>) {
+    LocalSet::new().run_until(test).await;
+}
+
+fn slot(pool: &str, scope: Scope, name: &str) -> String {
+    ClaimPath::new(pool.parse().unwrap(), scope, "shop", None).slot(name)
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_sidecars_get_twenty_different_names_lowest_first() {
+    local(async {
+        let memory = Memory::default();
+        let mut sidecars: Vec<_> =
+            (0..20).map(|n| Sidecar::start(&memory, &format!("u{n}"), &[SNOWFLAKE])).collect();
+        let mut names = Vec::new();
+        for sidecar in &mut sidecars {
+            names.push(sidecar.reaches(ClaimState::Held).await.unwrap().parse::<u32>().unwrap());
+        }
+        names.sort_unstable();
+        assert_eq!(names, (0..20).collect::<Vec<_>>());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_uncontended_claim_takes_two_writes() {
+    local(async {
+        let memory = Memory::default();
+        let mut first = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
+        first.reaches(ClaimState::Held).await;
+        let before = memory.writes();
+        let mut second = Sidecar::start(&memory, "u2", &[MOUNTAINS]);
+        assert_eq!(second.reaches(ClaimState::Held).await.unwrap(), "MtLogan");
+        assert_eq!(memory.writes() - before, 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_never_costs_a_second_name() {
+    // Whichever of the first requests loses its answer: grant, read, define, read, claim, …
+    for position in 0..8 {
+        local(async {
+            let memory = Memory::default();
+            for _ in 0..position {
+                memory.inject(Fault::Refuse(Class::NotApplied));
+            }
+            memory.inject(Fault::LoseAnswer);
+            let mut sidecar = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
+            assert_eq!(sidecar.reaches(ClaimState::Held).await.unwrap(), "Denali", "{position}");
+            let mut other = Sidecar::start(&memory, "u2", &[MOUNTAINS]);
+            assert_eq!(other.reaches(ClaimState::Held).await.unwrap(), "MtLogan", "{position}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_beyond_the_deadline_ends_the_belief_and_its_end_brings_back_the_same_claim() {
+    for (pool, believed) in [(MOUNTAINS, ClaimState::Degraded), (SNOWFLAKE, ClaimState::Lost)] {
+        local(async {
+            let memory = Memory::default();
+            let mut sidecar = Sidecar::start(&memory, "u1", &[pool]);
+            let name = sidecar.reaches(ClaimState::Held).await;
+            let fence = sidecar.fence();
+            memory.set_down(true);
+            sidecar.reaches(believed).await;
+            memory.set_down(false);
+            assert_eq!(sidecar.reaches(ClaimState::Held).await, name);
+            assert_eq!(sidecar.fence(), fence);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_outage_changes_nothing() {
+    local(async {
+        let memory = Memory::default();
+        let mut sidecar = Sidecar::start(&memory, "u1", &[SNOWFLAKE]);
+        sidecar.reaches(ClaimState::Held).await;
+        memory.set_down(true);
+        let watching = sidecar.snapshots.wait_for(|snapshot| {
+            snapshot.claims.iter().any(|claim| claim.identity.state != ClaimState::Held)
+        });
+        let early = tokio::time::timeout(Duration::from_secs(19), watching).await.is_ok();
+        assert!(!early, "the claim was given up during a short outage");
+        memory.set_down(false);
+        assert_eq!(sidecar.reaches(ClaimState::Held).await.unwrap(), "0");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_force_release_is_noticed_within_one_renewal() {
+    local(async {
+        let memory = Memory::default();
+        let mut sidecar = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
+        sidecar.reaches(ClaimState::Held).await;
+        memory.delete(&slot(MOUNTAINS, Scope::Namespace, "Denali"));
+        let before = Instant::now();
+        sidecar.reaches(ClaimState::Lost).await;
+        #[expect(clippy::disallowed_methods, reason = "tokio's paused clock")]
+        let waited = before.elapsed();
+        assert!(waited <= Duration::from_secs(12), "{waited:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_sidecar_adopts_its_claim_and_fences_the_one_before() {
+    local(async {
+        let memory = Memory::default();
+        let mut older = Sidecar::start(&memory, "u1", &[SNOWFLAKE]);
+        older.reaches(ClaimState::Held).await;
+        let fence = older.fence();
+        let mut younger = Sidecar::start(&memory, "u1", &[SNOWFLAKE]);
+        assert_eq!(younger.reaches(ClaimState::Held).await.unwrap(), "0");
+        assert_eq!(younger.fence(), fence);
+        let outcome = older.ended.await.unwrap();
+        assert!(matches!(outcome, Outcome::Fenced(_)), "{outcome:?}");
+        assert_eq!(younger.stop().await, Outcome::Released);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_sidecar_releases_and_the_name_rests_before_it_returns() {
+    local(async {
+        let memory = Memory::default();
+        let mut first = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
+        first.reaches(ClaimState::Held).await;
+        let fence = first.fence();
+        assert_eq!(first.stop().await, Outcome::Released);
+        let mut second = Sidecar::start(&memory, "u2", &[MOUNTAINS]);
+        assert_eq!(second.reaches(ClaimState::Held).await.unwrap(), "MtLogan");
+        tokio::time::advance(Duration::from_secs(6)).await;
+        let mut third = Sidecar::start(&memory, "u3", &[MOUNTAINS]);
+        assert_eq!(third.reaches(ClaimState::Held).await.unwrap(), "Denali");
+        assert!(third.fence() > fence);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_is_reported_outside_a_pod() {
+    local(async {
+        let memory = Memory::default();
+        memory.set_down(true);
+        let sidecar = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
+        let Outcome::Failed(sentence) = sidecar.ended.await.unwrap() else { panic!() };
+        assert!(sentence.contains("is etcd running at the --etcd address?"), "{sentence}");
+    })
+    .await;
+}
