@@ -1,0 +1,85 @@
+# Two commands: `make demo` shows Cairn on a real Kubernetes on this machine; `make test` is what CI runs.
+# Both install what they need (Debian, Rust and Go are expected), say what they do, and can be repeated.
+
+export CAIRN_HOME ?= $(CURDIR)/.cairn
+CLUSTER := e2e/cluster/cluster
+CARGO ?= cargo
+CRATES := cairn-core cairn-store cairn-sidecar cairn-webhook cairn cairn-e2e cairn-test-etcd
+# Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
+DENY := -D warnings
+
+.PHONY: demo test setup tools etcd fmt clippy alone unit chart e2e deny deploy down clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    a real Kubernetes here, Cairn on it, and a table of who is called what"
+	@echo "make test    format, lints, unit, integration and end-to-end tests, as CI runs them"
+	@echo "make down    take down every cluster that was started from here"
+	@echo "make clean   down, and remove everything that was built"
+	@echo "single steps of make test: $(STEPS)"
+
+# --- the front door ---
+
+demo: setup tools
+	@. e2e/steps.sh; \
+	step "the program that prints the table"; $(CARGO) build --quiet -p cairn-e2e --bin cairn-demo; \
+	step "a Kubernetes node called demo"; $(CLUSTER) up demo; \
+	step "Cairn's images"; $(CLUSTER) images demo; \
+	step "Cairn on it"; target/debug/cairn-demo demo
+
+STEPS := fmt clippy alone deny unit chart e2e
+
+test: setup
+	@set -e; . e2e/steps.sh; \
+	for name in $(STEPS); do step "make $$name"; $(MAKE) --no-print-directory $$name; done; \
+	step "done"
+
+# --- what both need ---
+
+setup:
+	@$(CLUSTER) setup
+
+tools: setup
+	@$(CLUSTER) build
+
+etcd:
+	@$(CLUSTER) build etcd
+
+# --- the steps ---
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --quiet --workspace --all-targets --all-features -- $(DENY)
+
+# Every crate builds alone: a dependency that only a neighbour's features bring in is a defect.
+alone:
+	@set -e; for crate in $(CRATES); do echo "cargo check -p $$crate"; $(CARGO) check --quiet -p $$crate; done
+
+# Bans, licences, sources and duplicates by deny.toml. Advisories need a database from outside.
+deny:
+	@e2e/cargo-deny.sh check bans licenses sources
+
+unit: etcd
+	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-sidecar -p cairn-webhook -p cairn -p cairn-test-etcd
+
+chart: tools
+	@HELM=$(CAIRN_HOME)/bin/helm charts/check.sh
+
+e2e: tools
+	@$(CLUSTER) up e2e
+	@$(CLUSTER) images e2e
+	CAIRN_E2E_CLUSTER=e2e $(CARGO) test -p cairn-e2e --features cluster -- --nocapture
+	@$(CLUSTER) down e2e
+
+# --- upkeep ---
+
+deploy: tools
+	HELM=$(CAIRN_HOME)/bin/helm charts/render.sh > deploy/cairn.yaml
+
+down:
+	@$(CLUSTER) down --all
+
+clean: down
+	rm -rf $(CAIRN_HOME) target
