@@ -1,6 +1,14 @@
 //! The sidecar's servers, files and binary for real: on a directory, a socket and free ports, with
 //! claims that the test sends in place of the driver.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is a failed test; clippy.toml exempts test functions only"
+)]
+
 mod admin;
 mod api;
 mod binary;
