@@ -9,7 +9,7 @@ use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
 use crate::pick;
 use crate::pool::{OnExhausted, OnLoss, Pool, PoolName};
-use crate::time::Now;
+use crate::time::{BootInstant, Now};
 
 /// What to ask for before any spec was seen: the TTL of numeric pools, the longest built-in one.
 const UNKNOWN_TTL: Duration = Duration::from_secs(61);
@@ -370,6 +370,7 @@ impl Claim {
             quarantine: pool.spec.quarantine,
             incarnation: before.incarnation,
             verified: false,
+            last_deadline: BootInstant::default(),
         })
     }
 
@@ -406,6 +407,7 @@ impl Held {
             quarantine: record.quarantine(),
             incarnation: record.holder.incarnation,
             verified: false,
+            last_deadline: BootInstant::default(),
         }
     }
 }

@@ -86,6 +86,8 @@ pub(super) struct Held {
     pub(super) incarnation: u32,
     /// Adoption does not renew: false until a renew pair has answered since.
     pub(super) verified: bool,
+    /// The deadline that was in force when the lease was lost, for people to read.
+    pub(super) last_deadline: BootInstant,
 }
 
 // === impl Machine ===

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::machine::{Claim, Machine, Phase, Track, claim_path};
 use super::{Action, Outcome, Renewal, Seen};
 use crate::pool::OnLoss;
-use crate::time::Now;
+use crate::time::{BootInstant, Now};
 
 /// Renewing starts at the grant, when the pools' specs may not be known yet; then this V counts.
 const UNKNOWN_VALIDITY: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ impl Machine {
             let Some((_, seen)) = renewal.slots.iter().find(|(slot, _)| *slot == key) else {
                 continue;
             };
-            if let Some(sentence) = claim.on_seen(seen.as_ref(), &uid) {
+            if let Some(sentence) = claim.on_seen(renewal.sent, seen.as_ref(), &uid) {
                 fenced = Some(sentence);
             }
         }
@@ -70,9 +70,12 @@ impl Machine {
 
     /// The lease is known to be gone, and every slot with it.
     pub(super) fn on_lease_gone(&mut self, why: &str) {
-        self.lease = None;
+        let believed_from = self.lease.take().map(|lease| lease.believed_from).unwrap_or_default();
         self.renewing = Track::Idle;
         for claim in &mut self.claims {
+            if let Phase::Placed(held) = &mut claim.phase {
+                held.last_deadline = believed_from.after(held.validity);
+            }
             match (&claim.phase, claim.on_loss()) {
                 (Phase::Placed(held) | Phase::Adopting(held), OnLoss::Keep) => {
                     claim.phase = Phase::Regaining(held.clone());
@@ -108,7 +111,7 @@ impl Machine {
 
 impl Claim {
     /// Compares what a renewal saw with what we hold; a sentence means that we are fenced.
-    fn on_seen(&mut self, seen: Option<&Seen>, uid: &str) -> Option<String> {
+    fn on_seen(&mut self, sent: BootInstant, seen: Option<&Seen>, uid: &str) -> Option<String> {
         let Phase::Placed(held) = &mut self.phase else {
             return None;
         };

@@ -88,9 +88,11 @@ impl Machine {
             .as_ref()
             .or(claim.pool.as_ref().map(|pool| &pool.spec.prefix))
             .unwrap_or(&default);
-        let deadline = self.lease.map(|lease| lease.believed_from.after(held.validity));
-        // Without a lease the claim is over: its deadline is not in the future.
-        let deadline = deadline.unwrap_or(now.boot);
+        let deadline = match &claim.phase {
+            Phase::Placed(_) => self.lease.map(|lease| lease.believed_from.after(held.validity)),
+            _ => None,
+        };
+        let deadline = deadline.unwrap_or(held.last_deadline);
         Slot {
             prefix: template.fill(&Values {
                 name: &shown,

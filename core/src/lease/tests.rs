@@ -105,8 +105,10 @@ fn a_name_that_somebody_else_holds_is_lost_for_good_and_no_other_is_claimed() {
     assert!(matches!(again.as_slice(), [Action::Begin { .. }]), "{again:?}");
     script.begun(script.view(&["Denali"]));
     assert_eq!(script.state(MOUNTAINS), ClaimState::Lost);
-    assert_eq!(script.shown(MOUNTAINS).identity.slot.unwrap().name, "Denali");
+    let lost = script.shown(MOUNTAINS).identity.slot.unwrap();
+    assert_eq!(lost.name, "Denali");
     script.pass(5);
+    assert_eq!(script.shown(MOUNTAINS).identity.slot.unwrap(), lost);
     let later = script.step(Event::Tick);
     assert!(later.iter().all(|action| matches!(action, Action::Renew { .. })), "{later:?}");
 }
@@ -161,6 +163,21 @@ fn an_attempt_without_an_answer_is_recognised_by_its_nonce_on_our_lease() {
     script.step(Event::Viewed(Box::new(view)));
     assert_eq!(script.state(MOUNTAINS), ClaimState::Held);
     assert_eq!(script.shown(MOUNTAINS).identity.slot.unwrap().name, "Denali");
+}
+
+#[test]
+fn an_attempt_that_landed_on_another_lease_than_ours_is_not_believed_but_taken_up() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    script.begun(script.view(&[]));
+    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
+    script.pass(2);
+    script.step(Event::Tick);
+    let mut view = script.view(&["Denali"]);
+    view.owners.push(script.owner(MOUNTAINS, "Denali", "nonce"));
+    let actions = script.step(Event::Viewed(Box::new(view)));
+    assert!(matches!(actions.as_slice(), [Action::Resume { lease: 99, .. }]), "{actions:?}");
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
 }
 
 #[test]
