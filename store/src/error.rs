@@ -121,6 +121,11 @@ impl Error {
     /// The whole chain of causes in one line.
     pub fn report(&self) -> String {
         let mut line = self.to_string();
+        if let Self::Call { source, .. } | Self::Connect { source, .. } = self {
+            line.push_str(": ");
+            line.push_str(&words(source));
+            return line;
+        }
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
             let text = error.to_string();
@@ -132,4 +137,20 @@ impl Error {
         }
         line
     }
+}
+
+/// What an etcd error says to people. A status that the client made up prints as a dump of its
+/// transport; the innermost cause is the one line of it that tells something. Answers of a server
+/// have no cause.
+fn words(error: &etcd_client::Error) -> String {
+    let etcd_client::Error::GRpcStatus(status) = error else {
+        return error.to_string();
+    };
+    let mut cause = std::error::Error::source(status);
+    let mut line = status.message().to_owned();
+    while let Some(error) = cause {
+        line = error.to_string();
+        cause = error.source();
+    }
+    line
 }
