@@ -115,6 +115,7 @@ impl Claim {
         let Phase::Placed(held) = &mut self.phase else {
             return None;
         };
+        held.last_deadline = sent.after(held.validity);
         let name = held.key.clone();
         let why = match seen {
             Some(seen) if seen.create_revision == held.fence.revision => {
