@@ -1,0 +1,200 @@
+//! The decision: what a pod needs besides what it has, or why it is refused.
+//!
+//! A pure function of the pod and of [`Facts`] that were gathered before. Every part is "make sure
+//! that", so a pod that was injected already gets an empty patch, and a pod that another webhook
+//! changed after us gets only what is missing.
+
+use cairn_core::contract::{annotation, flag, pod as names};
+use cairn_core::request::{EnvChoice, Gate, Request};
+use serde_json::{Value, json};
+
+use super::patch::{Patch, escape};
+use super::refusal::Refusal;
+use super::sidecar_spec::{self, Sidecar};
+use super::view::{Container, Pod};
+use crate::namespaces::NamespaceFacts;
+use crate::pools::catalog::Catalog;
+
+mod apps;
+mod mesh;
+mod place;
+mod qos;
+mod resolve;
+mod stop;
+
+pub use qos::Qos;
+
+/// What the operator decided about every sidecar.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The sidecar's image.
+    pub image: String,
+    /// Its pull policy; `None` leaves it to Kubernetes.
+    pub pull_policy: Option<String>,
+    /// etcd as sidecars reach it, comma separated.
+    pub etcd: String,
+    /// The ports in [`Settings::etcd`].
+    pub etcd_ports: Vec<u16>,
+}
+
+/// What is known when a pod arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The operator's decisions.
+    pub settings: &'a Settings,
+    /// The pools there are.
+    pub catalog: &'a Catalog,
+    /// The pod's namespace.
+    pub namespace: &'a str,
+    /// What is known about it.
+    pub namespace_facts: &'a NamespaceFacts,
+    /// How variables can get into app containers here.
+    pub env: EnvFacts,
+}
+
+/// How variables can get into app containers in this cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnvFacts {
+    /// What `auto` means, when the operator decided it; otherwise the best that works.
+    pub default: Option<EnvMode>,
+    /// Whether the API server and every kubelet know `fileKeyRef`.
+    pub file_works: bool,
+}
+
+/// What to do about a pod.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The changes.
+    pub patch: Patch,
+    /// Sentences for whoever creates the pod.
+    pub warnings: Vec<String>,
+    /// Whether the pod carries Cairn afterwards.
+    pub injected: bool,
+}
+
+/// How variables get into app containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvMode {
+    /// `fileKeyRef` on the env file.
+    File,
+    /// `fieldRef` on the claim annotations.
+    Annotation,
+    /// Not at all.
+    None,
+}
+
+// === impl EnvFacts ===
+
+impl EnvFacts {
+    fn auto(self) -> EnvMode {
+        self.default.unwrap_or(if self.file_works { EnvMode::File } else { EnvMode::Annotation })
+    }
+}
+
+/// Decides about a pod at CREATE.
+pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
+    let mut plan = Plan::default();
+    let metadata = &pod.metadata;
+    strip_results(pod, &mut plan.patch);
+    let annotations = metadata.annotations.iter().map(|(k, v)| (&**k, &**v));
+    let labels = metadata.labels.iter().map(|(k, v)| (&**k, &**v));
+    let Some(request) = Request::parse(annotations, labels)? else {
+        return Ok(plan);
+    };
+    place::check(&pod.spec)?;
+    let pools = resolve::pools(&request, facts)?;
+    let group = resolve::group(&request, &pools, metadata)?;
+    let inits = place::init_containers(&pod.spec);
+    let ours = place::find_ours(&inits)?;
+    place::check_volumes(&pod.spec, ours.is_some())?;
+    let targets = apps::targets(&request, pod, &inits)?;
+    let mode = env_mode(&request, ours.map(|(_, container)| container), facts)?;
+    let sidecar = Sidecar {
+        settings: facts.settings,
+        request: &request,
+        pools: &pools,
+        group: group.as_ref(),
+        namespace: facts.namespace,
+        mode,
+        host_network: pod.spec.host_network,
+        runs_as_root: pod.spec.security_context.run_as_user == Some(0),
+        qos: qos::of(&pod.spec, &inits),
+    };
+
+    set_label(pod, &mut plan.patch);
+    mesh::exclude_ports(pod, &inits, facts, &mut plan.patch);
+    let stop = stop::Stop::of(&pools, request.gate == Gate::None, pod.spec.host_network);
+    plan.warnings.extend(stop.warnings());
+    for target in &targets {
+        apps::equip(target, &sidecar, ours.is_some(), &mut plan.patch)?;
+        stop.probe(target, &mut plan);
+    }
+    add_volumes(pod, &sidecar, &mut plan.patch);
+    match ours {
+        Some((index, _)) => {
+            let raw = pod.spec.init_containers.get(index).map(|raw| raw.get());
+            let path = format!("/spec/initContainers/{index}");
+            sidecar_spec::recheck::correct(raw.unwrap_or("{}"), &sidecar, &path, &mut plan.patch);
+        }
+        None => plan.patch.insert(
+            "/spec/initContainers",
+            !inits.is_empty(),
+            Some(place::index_for_ours(&inits)),
+            vec![sidecar.container()],
+        ),
+    }
+    plan.injected = true;
+    Ok(plan)
+}
+
+/// Results are written by the mirror alone: whatever a copied manifest says about them is old.
+fn strip_results(pod: &Pod<'_>, patch: &mut Patch) {
+    for key in pod.metadata.annotations.keys() {
+        if **key == *annotation::STATUS || key.starts_with(annotation::CLAIM_PREFIX) {
+            patch.remove(format!("/metadata/annotations/{}", escape(key)));
+        }
+    }
+}
+
+fn set_label(pod: &Pod<'_>, patch: &mut Patch) {
+    let labels = &pod.metadata.labels;
+    if labels.get(annotation::INJECTED_LABEL).is_none_or(|value| **value != *"true") {
+        let key = (annotation::INJECTED_LABEL.to_owned(), json!("true"));
+        patch.set_keys("/metadata/labels", !labels.is_empty(), vec![key]);
+    }
+}
+
+fn add_volumes(pod: &Pod<'_>, sidecar: &Sidecar<'_>, patch: &mut Patch) {
+    let volumes = &pod.spec.volumes;
+    let absent = |volume: &Value| {
+        let name = volume.get("name").and_then(Value::as_str).unwrap_or_default();
+        !volumes.iter().any(|present| *present.name == *name)
+    };
+    let missing: Vec<Value> = sidecar.volumes().into_iter().filter(absent).collect();
+    patch.append("/spec/volumes", !volumes.is_empty(), missing);
+}
+
+/// A pod that was injected keeps the mode it was injected with: half of its parts have it already.
+fn env_mode(
+    request: &Request,
+    ours: Option<&Container<'_>>,
+    facts: &Facts<'_>,
+) -> Result<EnvMode, Refusal> {
+    let gate_file = |container: &Container<'_>| {
+        container.args.iter().any(|arg| arg.starts_with(flag::GATE_FILE))
+    };
+    match (request.env, ours) {
+        (EnvChoice::None, _) => Ok(EnvMode::None),
+        (EnvChoice::Annotation, _) => Ok(EnvMode::Annotation),
+        (EnvChoice::File, _) if !facts.env.file_works => Err(Refusal::EnvFile),
+        (EnvChoice::File, _) => Ok(EnvMode::File),
+        (EnvChoice::Auto, Some(container)) if gate_file(container) => Ok(EnvMode::Annotation),
+        (EnvChoice::Auto, _) => Ok(facts.env.auto()),
+    }
+}
+
+/// The names of the volumes that are ours.
+const VOLUMES: [&str; 3] = [names::VOLUME, names::TOKEN_VOLUME, names::ANNOTATIONS_VOLUME];
+
+#[cfg(test)]
+mod tests;

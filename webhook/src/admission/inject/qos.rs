@@ -1,0 +1,63 @@
+//! Whether our container would cost a pod its Guaranteed quality of service.
+
+use cairn_core::request::resources::Quantity;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::super::view::{Container, Spec};
+
+/// What our container has to take care of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Qos {
+    /// Nothing: the pod is Burstable or BestEffort.
+    Ordinary,
+    /// Every container has equal requests and limits; ours must, too.
+    Guaranteed,
+    /// The pod as a whole has a budget, which requests of ours could exceed.
+    PodLevel,
+}
+
+#[derive(Deserialize)]
+struct Resources {
+    #[serde(default)]
+    requests: Option<serde_json::Map<String, Value>>,
+    #[serde(default)]
+    limits: Option<serde_json::Map<String, Value>>,
+}
+
+/// The quality of service that the pod has without us.
+pub(super) fn of(spec: &Spec<'_>, inits: &[Container<'_>]) -> Qos {
+    if spec.resources.and_then(read).is_some_and(|r| r.limits.is_some() || r.requests.is_some()) {
+        return Qos::PodLevel;
+    }
+    let others = inits
+        .iter()
+        .filter(|container| *container.name != *cairn_core::contract::pod::CONTAINER)
+        .chain(&spec.containers);
+    let mut guaranteed = !spec.containers.is_empty();
+    for container in others {
+        guaranteed = guaranteed && container.resources.and_then(read).is_some_and(is_guaranteed);
+    }
+    if guaranteed { Qos::Guaranteed } else { Qos::Ordinary }
+}
+
+fn read(raw: &RawValue) -> Option<Resources> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "fits Option::is_some_and")]
+fn is_guaranteed(resources: Resources) -> bool {
+    ["cpu", "memory"].into_iter().all(|resource| {
+        let find = |map: &Option<serde_json::Map<String, Value>>| {
+            let text = map.as_ref()?.get(resource)?;
+            Quantity::parse(text.as_str()?)
+        };
+        match (find(&resources.requests), find(&resources.limits)) {
+            // The API server sets an absent request to the limit.
+            (None, Some(_)) => true,
+            (Some(request), Some(limit)) => request == limit,
+            (_, None) => false,
+        }
+    })
+}

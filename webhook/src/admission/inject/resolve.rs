@@ -1,0 +1,76 @@
+//! From names to pools that exist and that the namespace may claim from, and to the group.
+
+use std::sync::Arc;
+
+use cairn_core::group::Group;
+use cairn_core::pool::{Pool, PoolName, Scope};
+use cairn_core::request::{Request, owner};
+use cairn_core::suggest;
+
+use super::super::refusal::Refusal;
+use super::super::view::Metadata;
+use super::Facts;
+use crate::pools::catalog::{Catalog, Entry};
+use crate::selector;
+
+/// Longer lists stop being an answer to a typo.
+const LISTED_POOLS: usize = 10;
+
+/// The pools of a request, in its order.
+pub(super) fn pools(request: &Request, facts: &Facts<'_>) -> Result<Vec<Arc<Pool>>, Refusal> {
+    request.pools.iter().map(|name| pool(name, facts)).collect()
+}
+
+/// The group of a pod: what it says, otherwise its workload.
+pub(super) fn group(
+    request: &Request,
+    pools: &[Arc<Pool>],
+    metadata: &Metadata<'_>,
+) -> Result<Option<Group>, Refusal> {
+    match &request.group {
+        Some(group) => match pools.first() {
+            Some(first) if pools.iter().all(|pool| pool.spec.scope == Scope::Cluster) => {
+                Err(Refusal::GroupOnCluster { group: group.clone(), pool: first.name.clone() })
+            }
+            _ => Ok(Some(group.clone())),
+        },
+        None => Ok(owner::group(metadata.controller(), |label| {
+            metadata.labels.get(label).map(|value| &**value)
+        })),
+    }
+}
+
+fn pool(name: &PoolName, facts: &Facts<'_>) -> Result<Arc<Pool>, Refusal> {
+    let pool = match facts.catalog.get(name) {
+        Some(Entry::Ready(pool)) => Arc::clone(pool),
+        Some(Entry::Broken(reason)) => {
+            return Err(Refusal::BrokenPool { name: name.clone(), reason: reason.clone() });
+        }
+        None => {
+            return Err(Refusal::UnknownPool {
+                name: name.clone(),
+                advice: advice(name, facts.catalog),
+            });
+        }
+    };
+    let namespace = (facts.namespace, &facts.namespace_facts.labels);
+    if !selector::matches(&pool.spec.allowed_namespaces, namespace.0, namespace.1) {
+        return Err(Refusal::NotAllowed {
+            pool: name.clone(),
+            namespace: facts.namespace.to_owned(),
+        });
+    }
+    Ok(pool)
+}
+
+fn advice(name: &PoolName, catalog: &Catalog) -> String {
+    let known: Vec<&str> = catalog.names().collect();
+    match suggest::nearest(name.as_str(), known.iter().copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None if known.is_empty() => "create it as a Pool first".to_owned(),
+        None if known.len() > LISTED_POOLS => {
+            "choose one of those that kubectl get pools shows".to_owned()
+        }
+        None => format!("use one of {}, or create it as a Pool", known.join(", ")),
+    }
+}

@@ -1,0 +1,159 @@
+//! Pods as the API server sends them, through the decision and its patch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cairn_core::pool::Pool;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::pools::catalog::Entry;
+
+mod apps;
+mod once;
+mod refusals;
+mod sidecar;
+
+/// A cluster with the shipped pools, a list pool for team `a`, and a broken one.
+pub(super) struct World {
+    settings: Settings,
+    catalog: Catalog,
+    namespace: NamespaceFacts,
+    env: EnvFacts,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let builtin = Pool::builtin_names()
+            .into_iter()
+            .map(|name| (name.clone(), Entry::Ready(Arc::new(Pool::builtin(&name).unwrap()))));
+        let tea = br#"{"names":{"list":["green"]},"onLoss":"Stop","quarantine":"2s",
+            "allowedNamespaces":{"matchLabels":{"team":"a"}}}"#;
+        let tea = Pool::from_json("tea".parse().unwrap(), tea).unwrap();
+        let broken = "name 'x' is in the list twice; every name may appear once".to_owned();
+        let others = [
+            ("tea".parse().unwrap(), Entry::Ready(Arc::new(tea))),
+            ("broken".parse().unwrap(), Entry::Broken(broken)),
+        ];
+        Self {
+            settings: Settings {
+                image: "example.com/cairn-sidecar:1".into(),
+                pull_policy: None,
+                etcd: "http://cairn-etcd.cairn.svc:2379".into(),
+                etcd_ports: vec![2379],
+            },
+            catalog: builtin.chain(others).collect(),
+            namespace: NamespaceFacts::default(),
+            env: EnvFacts { default: None, file_works: true },
+        }
+    }
+
+    pub(super) fn without_env_files(mut self) -> Self {
+        self.env.file_works = false;
+        self
+    }
+
+    pub(super) fn labelled(mut self, key: &str, value: &str) -> Self {
+        self.namespace.labels = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        self
+    }
+
+    pub(super) fn decide(&self, pod: &Value) -> Result<Plan, Refusal> {
+        let raw = pod.to_string();
+        let pod: Pod<'_> = serde_json::from_str(&raw).unwrap();
+        decide(
+            &pod,
+            &Facts {
+                settings: &self.settings,
+                catalog: &self.catalog,
+                namespace: "shop",
+                namespace_facts: &self.namespace,
+                env: self.env,
+            },
+        )
+    }
+
+    /// The pod after the patch.
+    pub(super) fn inject(&self, pod: &Value) -> Value {
+        applied(pod, &self.decide(pod).unwrap())
+    }
+
+    pub(super) fn refuse(&self, pod: &Value) -> String {
+        self.decide(pod).unwrap_err().to_string()
+    }
+}
+
+pub(super) fn applied(pod: &Value, plan: &Plan) -> Value {
+    let mut pod = pod.clone();
+    let patch: json_patch::Patch = serde_json::from_slice(&plan.patch.to_json()).unwrap();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    pod
+}
+
+/// A Deployment's pod, defaulted as the API server does before it calls.
+pub(super) fn pod(annotations: Value) -> Value {
+    json!({
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {
+            "generateName": "checkout-5d4f-",
+            "namespace": "shop",
+            "creationTimestamp": null,
+            "labels": {"app": "checkout", "pod-template-hash": "5d4f"},
+            "annotations": annotations,
+            "ownerReferences": [{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "checkout-5d4f",
+                "uid": "0b", "controller": true, "blockOwnerDeletion": true,
+            }],
+        },
+        "spec": {
+            "volumes": [{"name": "kube-api-access-abcde", "projected": {"defaultMode": 420}}],
+            "containers": [{
+                "name": "app",
+                "image": "example.com/app:1",
+                "env": [{"name": "GREETING", "value": "hello $(CAIRN_NAME)"}],
+                "resources": {},
+                "volumeMounts": [{
+                    "name": "kube-api-access-abcde", "readOnly": true,
+                    "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                }],
+                "terminationMessagePath": "/dev/termination-log",
+                "newerThanThisProgram": {"x": [1, 2.5e3, "é\u{1F3D4}"]},
+            }],
+            "restartPolicy": "Always",
+            "dnsPolicy": "ClusterFirst",
+            "serviceAccountName": "default",
+            "securityContext": {},
+            "tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}],
+            "futureField": {"deep": true},
+        },
+        "status": {},
+    })
+}
+
+/// [`pod`] with one value put where a JSON pointer says.
+pub(super) fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    match pod.pointer_mut(parent).unwrap() {
+        Value::Object(map) => {
+            map.insert(key.to_owned(), value);
+        }
+        Value::Array(list) => list.push(value),
+        other => panic!("{other} has no members"),
+    }
+    pod
+}
+
+pub(super) fn mountains() -> Value {
+    pod(json!({"cairn.dev/pool": "mountains"}))
+}
+
+/// The strings of a list.
+pub(super) fn strings(value: &Value) -> Vec<&str> {
+    value.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+/// The names of a list of named things.
+pub(super) fn names_of(value: &Value) -> Vec<&str> {
+    value.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
+}

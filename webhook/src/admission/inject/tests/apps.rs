@@ -1,0 +1,151 @@
+//! What app containers get.
+
+use super::*;
+
+#[test]
+fn variables_come_from_the_env_file_and_before_the_containers_own() {
+    let after = World::new().inject(&mountains());
+    let app = &after["spec"]["containers"][0];
+    assert_eq!(
+        names_of(&app["env"]),
+        [
+            "CAIRN_NAME",
+            "CAIRN_PREFIX",
+            "CAIRN_FENCE",
+            "CAIRN_MOUNTAINS_NAME",
+            "CAIRN_MOUNTAINS_PREFIX",
+            "CAIRN_MOUNTAINS_FENCE",
+            "GREETING",
+        ]
+    );
+    assert_eq!(
+        app["env"][0]["valueFrom"],
+        json!({"fileKeyRef": {"volumeName": "cairn", "path": "env", "key": "CAIRN_NAME"}})
+    );
+    assert_eq!(
+        app["volumeMounts"][1],
+        json!({"name": "cairn", "mountPath": "/var/run/cairn", "readOnly": true})
+    );
+}
+
+#[test]
+fn without_env_files_they_come_from_annotations_and_the_gate_watches_those() {
+    let annotations = json!({"cairn.dev/pool": "mountains,snowflake"});
+    let after = World::new().without_env_files().inject(&pod(annotations));
+    let env = &after["spec"]["containers"][0]["env"];
+    assert_eq!(
+        names_of(env),
+        ["CAIRN_NAME", "CAIRN_MOUNTAINS_NAME", "CAIRN_SNOWFLAKE_NAME", "GREETING"]
+    );
+    assert_eq!(
+        env[2]["valueFrom"]["fieldRef"]["fieldPath"],
+        "metadata.annotations['claim.cairn.dev/snowflake']"
+    );
+    let ours = &after["spec"]["initContainers"][0];
+    assert!(strings(&ours["args"]).contains(&"--gate-file=/etc/cairn/pod/annotations"));
+    assert!(names_of(&ours["volumeMounts"]).contains(&"cairn-annotations"));
+    assert_eq!(
+        after["spec"]["volumes"][3],
+        json!({"name": "cairn-annotations", "downwardAPI": {"items": [{
+            "path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"},
+        }]}})
+    );
+}
+
+#[test]
+fn only_the_named_containers_are_touched_and_mesh_proxies_never_by_default() {
+    let proxy = json!({"name": "istio-proxy", "image": "p"});
+    let worker = json!({"name": "worker", "image": "w"});
+    let before =
+        with(with(mountains(), "/spec/containers/-", proxy.clone()), "/spec/containers/-", worker);
+    let after = World::new().inject(&before);
+    assert_eq!(after["spec"]["containers"][1], proxy);
+    assert_eq!(after["spec"]["containers"][2]["volumeMounts"][0]["name"], "cairn");
+    let named =
+        with(before.clone(), "/metadata/annotations/cairn.dev~1containers", json!("worker"));
+    let mut named = named;
+    named["metadata"]["annotations"] =
+        json!({"cairn.dev/pool": "mountains", "cairn.dev/containers": "worker"});
+    let after = World::new().inject(&named);
+    assert_eq!(after["spec"]["containers"][0], before["spec"]["containers"][0]);
+    assert_eq!(after["spec"]["containers"][2]["volumeMounts"][0]["name"], "cairn");
+}
+
+#[test]
+fn an_app_of_a_stop_pool_is_stopped_by_a_liveness_probe() {
+    let snowflake = pod(json!({"cairn.dev/pool": "snowflake"}));
+    let plan = World::new().decide(&snowflake).unwrap();
+    assert_eq!(plan.warnings, Vec::<String>::new());
+    assert_eq!(
+        applied(&snowflake, &plan)["spec"]["containers"][0]["livenessProbe"],
+        json!({
+            "httpGet": {"path": "/app/livez", "port": 24041}, "periodSeconds": 3,
+            "timeoutSeconds": 1, "failureThreshold": 4, "terminationGracePeriodSeconds": 7,
+        })
+    );
+    let keep = World::new().inject(&mountains());
+    assert_eq!(keep["spec"]["containers"][0].get("livenessProbe"), None);
+}
+
+#[test]
+fn an_app_with_a_probe_of_its_own_keeps_it_and_its_owner_is_told() {
+    let probe = json!({"httpGet": {"path": "/healthz", "port": 8080}});
+    let before = with(
+        pod(json!({"cairn.dev/pool": "snowflake"})),
+        "/spec/containers/0/livenessProbe",
+        probe.clone(),
+    );
+    let plan = World::new().decide(&before).unwrap();
+    assert_eq!(
+        plan.warnings,
+        [
+            "Cairn: container 'app' has its own livenessProbe, so it is not stopped when its claim on pool \
+          'snowflake' is lost; probe http://:24041/app/livez instead, or call it from yours"
+        ]
+    );
+    assert_eq!(applied(&before, &plan)["spec"]["containers"][0]["livenessProbe"], probe);
+}
+
+#[test]
+fn what_cannot_be_stopped_is_said() {
+    let host = with(pod(json!({"cairn.dev/pool": "snowflake"})), "/spec/hostNetwork", json!(true));
+    let host = with(host, "/spec/dnsPolicy", json!("Default"));
+    let free = pod(json!({"cairn.dev/pool": "snowflake", "cairn.dev/gate": "none"}));
+    let short = pod(json!({"cairn.dev/pool": "tea"}));
+    let world = World::new().labelled("team", "a");
+    for (pod, sentence) in [
+        (
+            host,
+            "Cairn: a hostNetwork app is not stopped when its claim on pool 'snowflake' is lost; \
+             let the app watch valid_until in /var/run/cairn/snowflake/claim.json",
+        ),
+        (
+            free,
+            "Cairn: with cairn.dev/gate: none the app is not stopped when its claim on pool 'snowflake' is lost; \
+             let the app watch valid_until in /var/run/cairn/snowflake/claim.json",
+        ),
+        (
+            short,
+            "Cairn: the quarantine of pool 'tea' is too short to stop an app in; give it at least 5s",
+        ),
+    ] {
+        assert_eq!(world.decide(&pod).unwrap().warnings, [sentence]);
+    }
+}
+
+#[test]
+fn a_meshed_pod_keeps_our_ports_out_of_the_mesh() {
+    let istio = World::new().labelled("istio-injection", "enabled");
+    let annotations = istio.inject(&mountains())["metadata"]["annotations"].clone();
+    assert_eq!(annotations["traffic.sidecar.istio.io/excludeOutboundPorts"], "2379");
+    assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "24041");
+    let linkerd = pod(json!({
+        "cairn.dev/pool": "mountains", "linkerd.io/inject": "enabled",
+        "config.linkerd.io/skip-outbound-ports": "3306",
+    }));
+    let annotations = World::new().inject(&linkerd)["metadata"]["annotations"].clone();
+    assert_eq!(annotations["config.linkerd.io/skip-outbound-ports"], "3306,2379");
+    let opted_out = pod(json!({"cairn.dev/pool": "mountains", "sidecar.istio.io/inject": "false"}));
+    let annotations = istio.inject(&opted_out)["metadata"]["annotations"].clone();
+    assert_eq!(annotations.as_object().unwrap().len(), 2);
+}

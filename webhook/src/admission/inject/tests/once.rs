@@ -1,0 +1,127 @@
+//! What must not change: foreign fields, pods that have everything, pods that ask for nothing.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn an_injected_pod_needs_nothing_more() {
+    let stop = pod(json!({"cairn.dev/pool": "snowflake,mountains"}));
+    let meshed = World::new().labelled("istio-injection", "enabled");
+    for world in [World::new(), World::new().without_env_files(), meshed] {
+        for before in [mountains(), stop.clone()] {
+            let after = world.inject(&before);
+            let again = world.decide(&after).unwrap();
+            assert!(again.patch.is_empty(), "{}", String::from_utf8_lossy(&again.patch.to_json()));
+            assert_eq!(again.warnings, Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn additions_of_other_webhooks_are_tolerated() {
+    let mut pod = World::new().inject(&mountains());
+    let ours = &mut pod["spec"]["initContainers"][0];
+    ours["image"] = json!("mirror.example.com/cairn-sidecar:1");
+    ours["securityContext"]["runAsUser"] = json!(1_000_650_000);
+    ours["resources"]["limits"]["cpu"] = json!("1");
+    ours["env"].as_array_mut().unwrap().push(json!({"name": "HTTP_PROXY", "value": "p"}));
+    ours["startupProbe"]["successThreshold"] = json!(1);
+    ours["env"][0]["valueFrom"]["fieldRef"]["apiVersion"] = json!("v1");
+    assert!(World::new().decide(&pod).unwrap().patch.is_empty());
+}
+
+#[test]
+fn what_another_webhook_or_a_copy_got_wrong_is_set_right() {
+    let golden = World::new().inject(&mountains());
+    let mut pod = golden.clone();
+    pod["spec"]["initContainers"][0]["args"] = json!(["--in-pod", "--namespace=other"]);
+    pod["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "late", "image": "l"}));
+    pod["metadata"]["labels"].as_object_mut().unwrap().remove("cairn.dev/injected");
+    let after = World::new().inject(&pod);
+    assert_eq!(after["spec"]["initContainers"], golden["spec"]["initContainers"]);
+    assert_eq!(after["spec"]["volumes"], golden["spec"]["volumes"]);
+    assert_eq!(after["metadata"], golden["metadata"]);
+    assert_eq!(names_of(&after["spec"]["containers"][1]["env"])[0], "CAIRN_NAME");
+}
+
+#[test]
+fn a_pod_keeps_the_way_of_its_variables_when_the_cluster_changes_between_two_looks() {
+    let by_annotation = World::new().without_env_files().inject(&mountains());
+    assert!(World::new().decide(&by_annotation).unwrap().patch.is_empty());
+}
+
+#[test]
+fn old_results_are_stripped() {
+    let copied = pod(json!({
+        "cairn.dev/pool": "mountains", "cairn.dev/status": "{}", "claim.cairn.dev/mountains": "Denali",
+    }));
+    let after = World::new().inject(&copied);
+    assert_eq!(after["metadata"]["annotations"], json!({"cairn.dev/pool": "mountains"}));
+}
+
+#[test]
+fn a_pod_that_asks_for_nothing_is_left_alone() {
+    let plan = World::new().decide(&pod(json!({"other": "x"}))).unwrap();
+    assert_eq!(plan, Plan::default());
+}
+
+/// Any JSON.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map("[a-z/~]{1,6}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn foreign_fields_survive_and_a_second_look_finds_nothing_to_do(
+        deep in any_json(), env in 0_usize..40, containers in 1_usize..5,
+        pools in proptest::sample::select(vec!["mountains", "snowflake", "snowflake,mountains"]),
+        file_works in any::<bool>(),
+    ) {
+        let mut before = pod(json!({"cairn.dev/pool": pools, "x/y~z": "v"}));
+        let app = json!({
+            "name": "app", "unknown": deep,
+            "env": (0..env).map(|i| json!({"name": format!("V{i}"), "value": "v"})).collect::<Vec<_>>(),
+        });
+        before["spec"]["containers"] = (0..containers).map(|_| app.clone()).collect();
+        before["spec"]["unknown"] = deep;
+        let mut world = World::new();
+        world.env.file_works = file_works;
+        let after = world.inject(&before);
+        prop_assert_eq!(without_ours(after.clone()), without_ours(before));
+        prop_assert!(world.decide(&after).unwrap().patch.is_empty());
+    }
+}
+
+/// The pod with everything taken away that Cairn may add.
+fn without_ours(mut pod: Value) -> Value {
+    pod["metadata"]["labels"].as_object_mut().unwrap().remove("cairn.dev/injected");
+    let spec = pod["spec"].as_object_mut().unwrap();
+    for (list, key) in [("initContainers", "name"), ("volumes", "name")] {
+        retain(spec.entry(list).or_insert_with(|| json!([])), key, "cairn");
+    }
+    for app in spec["containers"].as_array_mut().unwrap() {
+        let app = app.as_object_mut().unwrap();
+        retain(app.entry("env").or_insert_with(|| json!([])), "name", "CAIRN_");
+        retain(app.entry("volumeMounts").or_insert_with(|| json!([])), "name", "cairn");
+        app.remove("livenessProbe");
+    }
+    pod
+}
+
+fn retain(list: &mut Value, key: &str, prefix: &str) {
+    let ours = |item: &Value| item[key].as_str().is_some_and(|name| name.starts_with(prefix));
+    list.as_array_mut().unwrap().retain(|item| !ours(item));
+}

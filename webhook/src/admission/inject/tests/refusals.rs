@@ -1,0 +1,126 @@
+//! Bad input and the sentences it gets.
+
+use super::*;
+
+#[test]
+fn every_refusal_is_one_sentence_that_says_what_to_do() {
+    let asks = |pool: &str| pod(json!({"cairn.dev/pool": pool}));
+    let plus = |key: &str, value: &str| pod(json!({"cairn.dev/pool": "mountains", key: value}));
+    let put = |pointer: &str, value: Value| with(mountains(), pointer, value);
+    let host = put("/spec/hostNetwork", json!(true));
+    let cases = [
+        (asks("montains"), "pool 'montains' does not exist; did you mean 'mountains'?"),
+        (
+            asks("colours"),
+            "pool 'colours' does not exist; use one of broken, mountains, snowflake, tea, or create it as a Pool",
+        ),
+        (
+            asks("broken"),
+            "pool 'broken' cannot be used: name 'x' is in the list twice; every name may appear once; \
+             correct it with: kubectl edit pool broken",
+        ),
+        (
+            asks("tea"),
+            "namespace 'shop' may not claim from pool 'tea'; choose another pool, or have its \
+             spec.allowedNamespaces select the namespace",
+        ),
+        (
+            pod(json!({"cairn.dev/pool": "snowflake", "cairn.dev/group": "g"})),
+            "annotation 'cairn.dev/group: g' has no meaning for pool 'snowflake', whose names are unique in the \
+             whole cluster; remove it",
+        ),
+        (
+            plus("cairn.dev/grupo", "x"),
+            "annotation 'cairn.dev/grupo' is not known; did you mean 'cairn.dev/group'?",
+        ),
+        (
+            put("/metadata/labels", json!({"cairn.dev/pool": "x"})),
+            "'cairn.dev/pool' is set as a label; move it to the annotations of the pod template",
+        ),
+        (
+            put("/spec/os", json!({"name": "windows"})),
+            "Cairn runs on Linux nodes only; remove cairn.dev/pool from this Windows pod",
+        ),
+        (
+            put("/spec/nodeSelector", json!({"kubernetes.io/os": "windows"})),
+            "Cairn runs on Linux nodes only; remove cairn.dev/pool from this Windows pod",
+        ),
+        (
+            put("/spec/nodeSelector", json!({"type": "virtual-kubelet"})),
+            "virtual nodes do not run sidecars as Cairn needs them; remove cairn.dev/pool, or the virtual-kubelet \
+             node selector and toleration",
+        ),
+        (
+            host,
+            "a hostNetwork pod with dnsPolicy ClusterFirst cannot resolve services of the cluster; set dnsPolicy: \
+             ClusterFirstWithHostNet",
+        ),
+        (
+            put(
+                "/spec/containers/0/volumeMounts",
+                json!([{"name": "v", "mountPath": "/run/cairn/x"}]),
+            ),
+            "container 'app' already mounts '/run/cairn/x', where Cairn's files go; move that mount, or leave the \
+             container out with cairn.dev/containers",
+        ),
+        (
+            put("/spec/containers/0/env", json!([{"name": "CAIRN_NAME", "value": "x"}])),
+            "container 'app' already sets CAIRN_NAME, which Cairn sets; remove it, or set cairn.dev/env: none",
+        ),
+        (
+            put("/spec/volumes", json!([{"name": "cairn", "emptyDir": {}}])),
+            "the name 'cairn' is taken by another volume, and Cairn needs it; rename that volume",
+        ),
+        (
+            put("/spec/initContainers", json!([{"name": "cairn", "image": "x"}])),
+            "the name 'cairn' is taken by another container, and Cairn's sidecar needs it; rename that container",
+        ),
+        (
+            put("/spec/containers", json!([{"name": "cairn", "image": "x"}])),
+            "the name 'cairn' is taken by another container, and Cairn's sidecar needs it; rename that container",
+        ),
+        (
+            plus("cairn.dev/containers", "ap"),
+            "annotation 'cairn.dev/containers' names container 'ap', which the pod does not have; did you mean 'app'?",
+        ),
+        (
+            plus("cairn.dev/containers", "database"),
+            "annotation 'cairn.dev/containers' names container 'database', which the pod does not have; it has app",
+        ),
+    ];
+    for (pod, sentence) in cases {
+        assert_eq!(World::new().refuse(&pod), sentence);
+    }
+}
+
+#[test]
+fn an_init_container_cannot_be_named() {
+    let pod = pod(json!({"cairn.dev/pool": "mountains", "cairn.dev/containers": "migrate"}));
+    let pod = with(pod, "/spec/initContainers", json!([{"name": "migrate"}]));
+    assert_eq!(
+        World::new().refuse(&pod),
+        "annotation 'cairn.dev/containers' names 'migrate', which is an init container; name app containers only"
+    );
+}
+
+#[test]
+fn env_files_are_refused_where_an_old_kubelet_would_give_empty_values() {
+    let pod = pod(json!({"cairn.dev/pool": "mountains", "cairn.dev/env": "file"}));
+    assert_eq!(
+        World::new().without_env_files().refuse(&pod),
+        "annotation 'cairn.dev/env: file' needs Kubernetes 1.35 or newer on every Linux node, which this cluster \
+         does not have; use auto or annotation"
+    );
+}
+
+#[test]
+fn a_namespace_that_is_selected_may_claim() {
+    let pod = pod(json!({"cairn.dev/pool": "tea"}));
+    assert!(World::new().labelled("team", "a").decide(&pod).is_ok());
+}
+
+#[test]
+fn a_group_applies_to_the_namespace_pools_beside_a_cluster_pool() {
+    let pod = pod(json!({"cairn.dev/pool": "snowflake,mountains", "cairn.dev/group": "g"}));
+    assert!(World::new().decide(&pod).is_ok());
+}

@@ -1,0 +1,112 @@
+//! Why a pod was refused: one sentence each, with what to do instead.
+//!
+//! Only what the user of the pod can change; trouble of Cairn's own is not a refusal.
+
+use cairn_core::contract::annotation;
+use cairn_core::group::Group;
+use cairn_core::pool::PoolName;
+use cairn_core::request::RequestError;
+use thiserror::Error;
+
+/// Why a pod was refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its annotations or labels make no sense.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// No such pool.
+    #[error("pool '{name}' does not exist; {advice}")]
+    UnknownPool {
+        /// As written.
+        name: PoolName,
+        /// A suggestion or the list.
+        advice: String,
+    },
+    /// The pool's spec is broken.
+    #[error("pool '{name}' cannot be used: {reason}; correct it with: kubectl edit pool {name}")]
+    BrokenPool {
+        /// The pool.
+        name: PoolName,
+        /// The sentence of its Ready condition.
+        reason: String,
+    },
+    /// Outside `allowedNamespaces`.
+    #[error(
+        "namespace '{namespace}' may not claim from pool '{pool}'; choose another pool, or have its spec.allowedNamespaces select the namespace"
+    )]
+    NotAllowed {
+        /// The pool.
+        pool: PoolName,
+        /// The pod's namespace.
+        namespace: String,
+    },
+    /// A group for pools that number the whole cluster.
+    #[error(
+        "annotation '{key}: {group}' has no meaning for pool '{pool}', whose names are unique in the whole cluster; remove it",
+        key = annotation::GROUP
+    )]
+    GroupOnCluster {
+        /// As written.
+        group: Group,
+        /// The first pool.
+        pool: PoolName,
+    },
+    /// `env: file` where it would give empty values.
+    #[error(
+        "annotation '{key}: file' needs Kubernetes 1.35 or newer on every Linux node, which this cluster does not have; use auto or annotation",
+        key = annotation::ENV
+    )]
+    EnvFile,
+    /// A Windows pod.
+    #[error("Cairn runs on Linux nodes only; remove {key} from this Windows pod", key = annotation::POOL)]
+    Windows,
+    /// A node that is no machine.
+    #[error(
+        "virtual nodes do not run sidecars as Cairn needs them; remove {key}, or the virtual-kubelet node selector and toleration",
+        key = annotation::POOL
+    )]
+    VirtualNode,
+    /// A hostNetwork pod that cannot resolve services.
+    #[error(
+        "a hostNetwork pod with dnsPolicy ClusterFirst cannot resolve services of the cluster; set dnsPolicy: ClusterFirstWithHostNet"
+    )]
+    HostDns,
+    /// Somebody else's container has our name.
+    #[error(
+        "the name '{0}' is taken by another container, and Cairn's sidecar needs it; rename that container"
+    )]
+    ContainerTaken(&'static str),
+    /// Somebody else's volume has our name.
+    #[error("the name '{0}' is taken by another volume, and Cairn needs it; rename that volume")]
+    VolumeTaken(&'static str),
+    /// Something else is mounted where our files go.
+    #[error("container '{container}' already mounts '{path}', where Cairn's files go; move that mount, or leave the container out with {key}", key = annotation::CONTAINERS)]
+    MountTaken {
+        /// The container.
+        container: String,
+        /// As written.
+        path: String,
+    },
+    /// A variable of ours is set by hand.
+    #[error("container '{container}' already sets {name}, which Cairn sets; remove it, or set {key}: none", key = annotation::ENV)]
+    EnvTaken {
+        /// The container.
+        container: String,
+        /// The variable.
+        name: String,
+    },
+    /// A name in `cairn.dev/containers` that is none.
+    #[error("annotation '{key}' names container '{name}', which the pod does not have; {advice}", key = annotation::CONTAINERS)]
+    UnknownContainer {
+        /// As written.
+        name: String,
+        /// A suggestion or the list.
+        advice: String,
+    },
+    /// A name in `cairn.dev/containers` that is an init container.
+    #[error("annotation '{key}' names '{name}', which is an init container; name app containers only", key = annotation::CONTAINERS)]
+    InitContainer {
+        /// As written.
+        name: String,
+    },
+}

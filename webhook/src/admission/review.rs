@@ -1,0 +1,172 @@
+//! `AdmissionReview` (admission.k8s.io/v1), in and out.
+//!
+//! Invariant: every body gets a well-formed review as its answer, also one that cannot be read;
+//! anything else reaches users as an opaque "failed calling webhook".
+//! The object stays raw: who decides reads what it needs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::patch::Patch;
+use super::view::Text;
+
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// What the API server asks.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Question<'a> {
+    /// Comes back in the answer.
+    #[serde(borrow)]
+    pub uid: Text<'a>,
+    /// The namespace of the object; empty for cluster-scoped ones.
+    #[serde(borrow, default)]
+    pub namespace: Text<'a>,
+    /// `CREATE`, `UPDATE`, …
+    #[serde(borrow)]
+    pub operation: Text<'a>,
+    /// Whether nothing must happen besides the answer.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
+    /// The object as it would be stored.
+    #[serde(borrow, default)]
+    pub object: Option<&'a RawValue>,
+    /// The object as it is stored, for updates.
+    #[serde(borrow, default)]
+    pub old_object: Option<&'a RawValue>,
+}
+
+/// What Cairn says to it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Answer {
+    /// A sentence, when the object is refused.
+    pub refusal: Option<String>,
+    /// What to change.
+    pub patch: Patch,
+    /// Sentences that `kubectl` shows.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Review<'a> {
+    #[serde(borrow, default)]
+    request: Option<Question<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReviewOut<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    code: u16,
+    reason: &'static str,
+    message: &'a str,
+}
+
+/// Reads a body; the error is a sentence for the answer.
+pub fn read(body: &[u8]) -> Result<Question<'_>, String> {
+    let review: Review<'_> = serde_json::from_slice(body)
+        .map_err(|error| format!("the request is not an AdmissionReview of v1: {error}"))?;
+    review.request.ok_or_else(|| "the request is an AdmissionReview without a request".to_owned())
+}
+
+/// Writes the answer to the question with this uid; empty when the question could not be read.
+pub fn write(uid: &str, answer: &Answer) -> Vec<u8> {
+    let patch = match &answer.refusal {
+        None if !answer.patch.is_empty() => Some(STANDARD.encode(answer.patch.to_json())),
+        _ => None,
+    };
+    let review = ReviewOut {
+        api_version: API_VERSION,
+        kind: KIND,
+        response: Response {
+            uid,
+            allowed: answer.refusal.is_none(),
+            // 422 is what the API server itself answers for a pod whose fields make no sense.
+            status: answer.refusal.as_deref().map(|message| Status {
+                code: 422,
+                reason: "Invalid",
+                message,
+            }),
+            patch_type: patch.is_some().then_some("JSONPatch"),
+            patch,
+            warnings: &answer.warnings,
+        },
+    };
+    serde_json::to_vec(&review).unwrap_or_default()
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// Nothing to say.
+    pub fn allowed() -> Self {
+        Self::default()
+    }
+
+    /// Refused with a sentence.
+    pub fn refused(sentence: impl Into<String>) -> Self {
+        Self { refusal: Some(sentence.into()), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_body_that_cannot_be_read_still_gets_a_review() {
+        for body in [&b""[..], b"{", b"[]", b"{\"request\":{}}", b"{\"kind\":\"Pod\"}"] {
+            let sentence = read(body).unwrap_err();
+            let out: Value =
+                serde_json::from_slice(&write("", &Answer::refused(sentence))).unwrap();
+            assert_eq!(out["kind"], "AdmissionReview");
+            assert_eq!(out["response"]["allowed"], false);
+            assert!(out["response"]["status"]["message"].is_string());
+        }
+    }
+
+    #[test]
+    fn an_empty_patch_is_left_out_altogether() {
+        let out: Value = serde_json::from_slice(&write("u", &Answer::allowed())).unwrap();
+        assert_eq!(out["response"], json!({"uid": "u", "allowed": true}));
+    }
+
+    #[test]
+    fn a_patch_is_base64_of_its_operations() {
+        let mut answer = Answer::allowed();
+        answer.patch.add("/a", json!(1));
+        let out: Value = serde_json::from_slice(&write("u", &answer)).unwrap();
+        assert_eq!(out["response"]["patchType"], "JSONPatch");
+        let bytes = STANDARD.decode(out["response"]["patch"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Value>(&bytes).unwrap(),
+            json!([{"op": "add", "path": "/a", "value": 1}])
+        );
+    }
+}

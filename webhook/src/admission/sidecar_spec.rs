@@ -1,0 +1,247 @@
+//! Our container and its volumes, as JSON.
+//!
+//! Passes Pod Security `restricted`. Everything the sidecar must know stands in its arguments;
+//! variables carry only what the API server fills in later (UID, name, node).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cairn_core::contract::{flag, path, pod as names, port};
+use cairn_core::group::Group;
+use cairn_core::pool::Pool;
+use cairn_core::request::resources::{Quantity, Resource};
+use cairn_core::request::{Gate, Request};
+use serde_json::{Map, Value, json};
+
+use super::inject::{EnvMode, Qos, Settings};
+
+pub mod recheck;
+
+/// Where the binary is in the image; the exec probe needs a path, for there is no shell.
+const BINARY: &str = "/usr/bin/cairn-sidecar";
+
+/// A user for pods that say 0: the number that distroless images made customary.
+const NON_ROOT: u32 = 65532;
+
+/// Sixteen pools with five files of one page each, written twice while they are replaced.
+const VOLUME_SIZE: &str = "2Mi";
+
+/// Renewed by the kubelet at 80 % of it; the shortest that every API server accepts is 600 s.
+const TOKEN_SECONDS: u32 = 3600;
+
+/// The probe long-polls for less than this, and its output reaches the pod's Events.
+const PROBE_TIMEOUT: u32 = 5;
+
+/// "Never give up": a pod waits in line for as long as it takes.
+const NEVER: i32 = i32::MAX;
+
+/// Enough for one thread that mostly sleeps.
+const CPU_REQUEST: &str = "10m";
+/// Where a CPU limit cannot be avoided: below it, throttling delays renewals.
+const CPU_GUARANTEED: &str = "50m";
+/// What it needs (5 MB), with room for the probe beside it and for the memory volume.
+const MEMORY_REQUEST: &str = "16Mi";
+/// Room for a burst of API clients; beyond it something is wrong.
+const MEMORY_LIMIT: &str = "32Mi";
+
+/// All that our container depends on.
+#[derive(Debug)]
+pub struct Sidecar<'a> {
+    /// The operator's decisions.
+    pub settings: &'a Settings,
+    /// The pod's wishes.
+    pub request: &'a Request,
+    /// The pools, in the user's order.
+    pub pools: &'a [Arc<Pool>],
+    /// The group.
+    pub group: Option<&'a Group>,
+    /// The pod's namespace.
+    pub namespace: &'a str,
+    /// How variables get into app containers.
+    pub mode: EnvMode,
+    /// Whether the pod uses the node's network, where our ports would clash.
+    pub host_network: bool,
+    /// Whether the pod's own default user is root.
+    pub runs_as_root: bool,
+    /// What the pod's quality of service asks of us.
+    pub qos: Qos,
+}
+
+// === impl Sidecar ===
+
+impl Sidecar<'_> {
+    /// The container.
+    pub fn container(&self) -> Value {
+        let mut container = Map::new();
+        let mut set = |key: &str, value: Value| container.insert(key.to_owned(), value);
+        set("name", json!(names::CONTAINER));
+        set("image", json!(self.settings.image));
+        if let Some(policy) = &self.settings.pull_policy {
+            set("imagePullPolicy", json!(policy));
+        }
+        set("restartPolicy", json!("Always"));
+        set("args", json!(self.args()));
+        set("env", Value::Array(env()));
+        if !self.host_network {
+            set(
+                "ports",
+                json!([{"name": "cairn-admin", "containerPort": port::ADMIN, "protocol": "TCP"}]),
+            );
+        }
+        if self.request.gate == Gate::Startup {
+            set("startupProbe", startup_probe());
+        }
+        if let Some(resources) = self.resources() {
+            set("resources", resources);
+        }
+        set("securityContext", self.security_context());
+        set("terminationMessagePolicy", json!("FallbackToLogsOnError"));
+        set("volumeMounts", Value::Array(self.mounts()));
+        Value::Object(container)
+    }
+
+    /// The volumes.
+    pub fn volumes(&self) -> Vec<Value> {
+        let mut volumes = vec![
+            json!({
+                "name": names::VOLUME,
+                "emptyDir": {"medium": "Memory", "sizeLimit": VOLUME_SIZE},
+            }),
+            json!({"name": names::TOKEN_VOLUME, "projected": {"sources": [{
+                "serviceAccountToken": {
+                    "audience": names::TOKEN_AUDIENCE,
+                    "expirationSeconds": TOKEN_SECONDS,
+                    "path": "token",
+                },
+            }]}}),
+        ];
+        if self.mode == EnvMode::Annotation {
+            volumes.push(json!({"name": names::ANNOTATIONS_VOLUME, "downwardAPI": {"items": [{
+                "path": ANNOTATIONS_FILE,
+                "fieldRef": {"fieldPath": "metadata.annotations"},
+            }]}}));
+        }
+        volumes
+    }
+
+    fn args(&self) -> Vec<String> {
+        let pools: Vec<&str> = self.pools.iter().map(|pool| pool.name.as_str()).collect();
+        let with = |flag: &str, value: &str| format!("{flag}={value}");
+        let mut args = vec![
+            flag::IN_POD.to_owned(),
+            with(flag::DIR, path::DIR),
+            with(flag::ETCD, &self.settings.etcd),
+            with(flag::POOL, &pools.join(",")),
+            with(flag::NAMESPACE, self.namespace),
+            with(flag::INSTANCE, "$(POD_UID)"),
+            with(flag::POD, "$(POD_NAME)"),
+            with(flag::NODE, "$(NODE_NAME)"),
+        ];
+        if let Some(group) = self.group {
+            args.push(with(flag::GROUP, group.as_str()));
+        }
+        if let Some(prefix) = &self.request.prefix {
+            args.push(with(flag::PREFIX, prefix.as_str()));
+        }
+        if self.mode == EnvMode::Annotation {
+            let file = format!("{}/{ANNOTATIONS_FILE}", names::ANNOTATIONS_DIR);
+            args.push(with(flag::GATE_FILE, &file));
+        }
+        if self.host_network {
+            args.push(with(flag::API, "off"));
+            args.push(with(flag::ADMIN, "off"));
+        }
+        args
+    }
+
+    fn mounts(&self) -> Vec<Value> {
+        let mut mounts = vec![
+            json!({"name": names::VOLUME, "mountPath": path::DIR}),
+            json!({"name": names::TOKEN_VOLUME, "mountPath": names::TOKEN_DIR, "readOnly": true}),
+        ];
+        if self.mode == EnvMode::Annotation {
+            mounts.push(json!({
+                "name": names::ANNOTATIONS_VOLUME,
+                "mountPath": names::ANNOTATIONS_DIR,
+                "readOnly": true,
+            }));
+        }
+        mounts
+    }
+
+    fn security_context(&self) -> Value {
+        let mut context = json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+            "runAsNonRoot": true,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        });
+        // The image says a number of its own; a pod-level 0 would override it and never start.
+        if let (true, Some(context)) = (self.runs_as_root, context.as_object_mut()) {
+            context.insert("runAsUser".to_owned(), json!(NON_ROOT));
+        }
+        context
+    }
+
+    /// The defaults with the user's numbers over them; none where the pod has a budget as a whole.
+    fn resources(&self) -> Option<Value> {
+        let own = &self.request.resources;
+        if self.qos == Qos::PodLevel && own.is_empty() {
+            return None;
+        }
+        let guaranteed = self.qos == Qos::Guaranteed;
+        let (cpu, memory) =
+            if guaranteed { (CPU_GUARANTEED, MEMORY_LIMIT) } else { (CPU_REQUEST, MEMORY_REQUEST) };
+        let mut requests = quantities(&[(Resource::Cpu, cpu), (Resource::Memory, memory)]);
+        let mut limits = quantities(&[(Resource::Memory, MEMORY_LIMIT)]);
+        if guaranteed {
+            limits.extend(quantities(&[(Resource::Cpu, CPU_GUARANTEED)]));
+        }
+        requests.extend(own.requests.clone());
+        limits.extend(own.limits.clone());
+        for (resource, limit) in &mut limits {
+            match requests.get_mut(resource) {
+                Some(request) if *request > *limit => {
+                    // Only one side was given by hand; the default gives way.
+                    if own.requests.contains_key(resource) {
+                        *limit = request.clone();
+                    } else {
+                        *request = limit.clone();
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(json!({"requests": shown(&requests), "limits": shown(&limits)}))
+    }
+}
+
+/// The file in the downward API volume.
+const ANNOTATIONS_FILE: &str = "annotations";
+
+fn env() -> Vec<Value> {
+    [("POD_UID", "metadata.uid"), ("POD_NAME", "metadata.name"), ("NODE_NAME", "spec.nodeName")]
+        .map(|(name, field)| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}))
+        .to_vec()
+}
+
+fn startup_probe() -> Value {
+    json!({
+        "exec": {"command": [BINARY, "probe", flag::DIR, path::DIR]},
+        "periodSeconds": 1,
+        "timeoutSeconds": PROBE_TIMEOUT,
+        "failureThreshold": NEVER,
+    })
+}
+
+fn quantities(pairs: &[(Resource, &str)]) -> BTreeMap<Resource, Quantity> {
+    pairs.iter().filter_map(|(resource, text)| Some((*resource, Quantity::parse(text)?))).collect()
+}
+
+fn shown(quantities: &BTreeMap<Resource, Quantity>) -> Map<String, Value> {
+    quantities
+        .iter()
+        .map(|(resource, quantity)| (resource.as_str().to_owned(), json!(quantity.to_string())))
+        .collect()
+}

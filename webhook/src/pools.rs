@@ -1,0 +1,3 @@
+//! Pools.
+
+pub mod catalog;
