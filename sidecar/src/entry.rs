@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_core::duration;
 use clap::Parser as _;
@@ -23,6 +24,9 @@ use crate::{claim, probe, shutdown};
 /// One thread does the file work; the others wait for the resolver while DNS hangs, which must not
 /// keep a `Stop` pool's files from going. Idle ones end by themselves.
 const BLOCKING_THREADS: usize = 4;
+
+/// Below the renewal period, so that between two of them there is one thread and no more.
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
