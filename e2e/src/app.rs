@@ -1,7 +1,8 @@
 //! Workloads as users write them: a pod template with one annotation, restricted, on busybox.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json as object};
 
+use crate::json;
 use crate::ns::Namespace;
 use crate::pod::Pod;
 use crate::wait::{Seen, until};
@@ -79,7 +80,7 @@ impl App {
 
     /// The template of its pods.
     fn template(&self, restart: &str) -> Value {
-        let mut container = json!({
+        let mut container = object!({
             "name": "app",
             "image": IMAGE,
             "imagePullPolicy": "IfNotPresent",
@@ -90,9 +91,9 @@ impl App {
             },
         });
         if let (Some(entry), Some(container)) = (&self.variable, container.as_object_mut()) {
-            container.insert("env".to_owned(), json!([entry]));
+            container.insert("env".to_owned(), object!([entry]));
         }
-        json!({
+        object!({
             "metadata": {"labels": {"app": self.name}, "annotations": self.annotations},
             "spec": {
                 "restartPolicy": restart,
@@ -109,7 +110,7 @@ impl App {
 
     /// As a Deployment.
     pub fn deployment(&self) -> Value {
-        json!({
+        object!({
             "apiVersion": "apps/v1",
             "kind": "Deployment",
             "metadata": {"name": self.name},
@@ -123,7 +124,7 @@ impl App {
 
     /// As a Job.
     pub fn job(&self) -> Value {
-        json!({
+        object!({
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": {"name": self.name},
@@ -176,11 +177,11 @@ pub fn pods_of<'a>(ns: &'a Namespace, app: &str, count: usize) -> Result<Vec<Pod
     let selector = format!("app={app}");
     until(&format!("{count} pods of {app}"), wait::secs(60), || {
         let list = ns.get(&["pods", "-l", &selector])?;
-        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let items = json::list(&list, "/items");
         let staying: Vec<String> = items
             .iter()
-            .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
-            .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
+            .filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none())
+            .filter_map(|pod| json::text(pod, "/metadata/name"))
             .collect();
         if staying.len() == count && staying.len() == items.len() {
             Ok(Seen::Yes(staying.iter().map(|name| Pod::named(ns, name)).collect()))

@@ -1,4 +1,4 @@
-//! A real Carbon: installed from PyPI into a virtual environment, run in the cluster's network,
+//! A real Carbon: installed with pip into a virtual environment, run in the cluster's network,
 //! reachable from pods as the Service `graphite`.
 
 use std::fs;
@@ -6,10 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::json;
+use serde_json::json as object;
 use tempfile::TempDir;
 
 use crate::cluster::Cluster;
+use crate::json;
 use crate::ns::Namespace;
 use crate::run::{run, watch};
 use crate::wait::{Seen, secs, until_quickly};
@@ -54,25 +55,14 @@ impl Carbon {
             .spawn()
             .map_err(|source| Failure::Start { program: "carbon-cache".to_owned(), source })?;
         let carbon = Self { process, dir, address: address_of(cluster)? };
-        carbon.listens(&log)?;
+        listens(&log)?;
         Ok(carbon)
-    }
-
-    fn listens(&self, log: &Path) -> Done {
-        until_quickly("carbon listens", secs(30), || {
-            let said = fs::read_to_string(log).map_err(|source| file(log, source))?;
-            Ok(if said.contains(&format!("CarbonReceiverFactory starting on {PORT}")) {
-                Seen::Yes(())
-            } else {
-                Seen::NotYet(said)
-            })
-        })
     }
 
     /// Makes it reachable as `graphite` in a namespace: a Service whose endpoint is the node.
     pub fn serve_in(&self, ns: &Namespace) -> Done {
-        let ports = json!([{"name": "plaintext", "port": PORT, "protocol": "TCP"}]);
-        let objects = json!({
+        let ports = object!([{"name": "plaintext", "port": PORT, "protocol": "TCP"}]);
+        let objects = object!({
             "apiVersion": "v1",
             "kind": "List",
             "items": [
@@ -148,15 +138,23 @@ fn install() -> Result<PathBuf, Failure> {
     Ok(environment)
 }
 
+fn listens(log: &Path) -> Done {
+    until_quickly("carbon listens", secs(30), || {
+        let said = fs::read_to_string(log).map_err(|source| file(log, source))?;
+        Ok(if said.contains(&format!("CarbonReceiverFactory starting on {PORT}")) {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(said)
+        })
+    })
+}
+
 fn address_of(cluster: &Cluster) -> Result<String, Failure> {
     let node = cluster.get(&["node", NODE])?;
-    node["status"]["addresses"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|address| address["type"] == "InternalIP")
-        .and_then(|address| address["address"].as_str())
-        .map(str::to_owned)
+    json::list(&node, "/status/addresses")
+        .iter()
+        .find(|address| json::text(address, "/type").as_deref() == Some("InternalIP"))
+        .and_then(|address| json::text(address, "/address"))
         .ok_or_else(|| Failure::new("the node has no address"))
 }
 

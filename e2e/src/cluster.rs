@@ -1,6 +1,7 @@
 //! One cluster of `e2e/cluster`, by name, through that tool.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -83,13 +84,26 @@ impl Cluster {
         place::home().join("clusters").join(&self.name)
     }
 
-    /// The lock of everybody who uses this cluster: shared by those who only use it, exclusive for
-    /// those who break it. Held while the file is open, also across processes.
-    pub fn lock_file(&self) -> Result<File, Failure> {
+    /// Uses the cluster beside others, across processes, until the file is closed.
+    pub fn share(&self) -> Result<File, Failure> {
+        self.lock(File::lock_shared)
+    }
+
+    /// Waits until nobody else uses the cluster, and keeps it so until the file is closed: for
+    /// those who change or break what everybody needs.
+    pub fn monopolise(&self) -> Result<File, Failure> {
+        self.lock(File::lock)
+    }
+
+    fn lock(&self, how: impl FnOnce(&File) -> io::Result<()>) -> Result<File, Failure> {
         let path = place::home().join(format!("e2e-{}.lock", self.name));
-        let fail = |source| Failure::File { path: path.clone(), source };
-        fs::create_dir_all(place::home()).map_err(fail)?;
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(fail)
+        let open = || {
+            fs::create_dir_all(place::home())?;
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            how(&file)?;
+            Ok(file)
+        };
+        open().map_err(|source| Failure::File { path: path.clone(), source })
     }
 
     fn tool(&self, verb: &str, args: &[&str], stdin: Option<&str>) -> Result<Output, Failure> {

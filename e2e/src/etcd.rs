@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::install::NAMESPACE;
+use crate::json;
 use crate::node::Process;
 use crate::{Done, Failure};
 
@@ -40,7 +41,7 @@ impl Etcd {
     /// restarts it after a minute of that.
     pub fn freeze(&self) -> Result<Frozen, Failure> {
         let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
-        let id = pod["status"]["containerStatuses"][0]["containerID"].as_str().unwrap_or_default();
+        let id = json::text(&pod, "/status/containerStatuses/0/containerID").unwrap_or_default();
         let process = Process::of_container(&self.cluster, id.trim_start_matches("containerd://"))?;
         process.signal("STOP")?;
         Ok(Frozen(process))

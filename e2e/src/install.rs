@@ -26,8 +26,7 @@ pub fn ready(cluster: &Cluster) -> Done {
     if *ready {
         return Ok(());
     }
-    let lock = cluster.lock_file()?;
-    lock.lock().map_err(|source| Failure::new(format!("cannot lock the cluster: {source}")))?;
+    let _exclusive = cluster.monopolise()?;
     cluster.up()?;
     cluster.images()?;
     install(cluster)?;

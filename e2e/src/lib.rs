@@ -12,13 +12,16 @@ pub mod demo;
 pub mod etcd;
 pub mod failure;
 pub mod install;
+pub mod json;
 pub mod node;
 pub mod ns;
 pub mod place;
 pub mod pod;
+pub mod pool;
 pub mod progress;
 pub mod run;
 pub mod wait;
+pub mod webhook;
 
 pub use failure::Failure;
 

@@ -14,8 +14,10 @@ pub struct Process {
 /// What a process costs.
 #[derive(Clone, Copy, Debug)]
 pub struct Weight {
-    /// Resident memory.
+    /// Resident memory, the pages of its binary included.
     pub rss_kib: u64,
+    /// The part of it that no other process can share: heap and stacks.
+    pub private_kib: u64,
     /// Threads.
     pub threads: u64,
 }
@@ -52,6 +54,36 @@ impl Process {
                 .and_then(|number| number.parse().ok())
                 .ok_or_else(|| Failure::new(format!("{path} has no {key}")))
         };
-        Ok(Weight { rss_kib: number("VmRSS:")?, threads: number("Threads:")? })
+        Ok(Weight {
+            rss_kib: number("VmRSS:")?,
+            private_kib: number("RssAnon:")?,
+            threads: number("Threads:")?,
+        })
     }
+
+    /// The files in a folder as the process sees it, for containers without a shell.
+    pub fn files(&self, folder: &str) -> Result<Vec<String>, Failure> {
+        let path = format!("/proc/{}/root{folder}", self.pid);
+        let listed = self.cluster.node(&["ls", "-A", &path])?.ok()?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+}
+
+/// How much an image weighs, as containerd stores it.
+pub fn image_bytes(cluster: &Cluster, image: &str) -> Result<u64, Failure> {
+    let filter = format!("name=={image}");
+    let listed = cluster.node(&["ctr", "-n", "k8s.io", "images", "ls", &filter])?.ok()?;
+    let size = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let unit = words.iter().position(|word| matches!(*word, "KiB" | "MiB"))?;
+        let number: f64 = words.get(unit.checked_sub(1)?)?.parse().ok()?;
+        let factor = if words.get(unit) == Some(&"KiB") { 1024.0 } else { 1024.0 * 1024.0 };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size")]
+        Some((number * factor) as u64)
+    };
+    listed
+        .lines()
+        .nth(1)
+        .and_then(size)
+        .ok_or_else(|| Failure::new(format!("{image} is not there: {listed}")))
 }

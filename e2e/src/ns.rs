@@ -23,8 +23,7 @@ pub struct Namespace {
 pub fn within(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
     let cluster = tested_cluster();
     install::ready(&cluster)?;
-    let lock = cluster.lock_file()?;
-    lock.lock_shared().map_err(locking)?;
+    let _shared = cluster.share()?;
     in_namespace(&cluster, topic, test)
 }
 
@@ -33,8 +32,7 @@ pub fn within(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
 pub fn alone(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
     let cluster = tested_cluster();
     install::ready(&cluster)?;
-    let lock = cluster.lock_file()?;
-    lock.lock().map_err(locking)?;
+    let _exclusive = cluster.monopolise()?;
     in_namespace(&cluster, topic, test)
 }
 
@@ -55,7 +53,7 @@ pub fn in_namespace(cluster: &Cluster, topic: &str, test: impl FnOnce(&Namespace
 }
 
 impl Namespace {
-    /// Makes it, with its default ServiceAccount, without which no pod is admitted.
+    /// Makes it, with its default account, without which no pod is admitted.
     fn create(cluster: &Cluster, topic: &str) -> Result<Self, Failure> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let unique: String = unique.chars().take(6).collect();
@@ -142,8 +140,4 @@ impl Drop for Namespace {
             eprintln!("the namespace {} is left behind: {failure:?}", self.name);
         }
     }
-}
-
-fn locking(source: std::io::Error) -> Failure {
-    Failure::new(format!("cannot lock the cluster: {source}"))
 }

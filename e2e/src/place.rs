@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use crate::Failure;
+
 /// The repository: this crate lies directly in it.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
@@ -11,4 +13,18 @@ pub fn repository() -> PathBuf {
 /// `CAIRN_HOME`, by default `.cairn` in the repository.
 pub fn home() -> PathBuf {
     env::var_os("CAIRN_HOME").map_or_else(|| repository().join(".cairn"), PathBuf::from)
+}
+
+/// A binary as it was put into its image, for this machine.
+pub fn image_binary(name: &str) -> Result<PathBuf, Failure> {
+    let target = format!("target/{}-unknown-linux-gnu/image", env::consts::ARCH);
+    let path = home().join(target).join(name);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(Failure::new(format!(
+            "{} is not there; 'e2e/cluster/cluster images NAME' builds it",
+            path.display()
+        )))
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::Failure;
+use crate::json;
 use crate::ns::Namespace;
 use crate::wait::{Seen, secs, until};
 
@@ -44,7 +45,8 @@ impl<'a> Pod<'a> {
     /// One annotation.
     pub fn annotation(&self, key: &str) -> Result<Option<String>, Failure> {
         let object = self.object()?;
-        Ok(object["metadata"]["annotations"][key].as_str().map(str::to_owned))
+        let pointer = format!("/metadata/annotations/{}", json::key(key));
+        Ok(json::text(&object, &pointer))
     }
 
     /// What a command in the app's container prints.
@@ -94,11 +96,10 @@ impl<'a> Pod<'a> {
     /// What is known of a container, the sidecar included.
     pub fn container(&self, name: &str) -> Result<Container, Failure> {
         let object = self.object()?;
-        ["containerStatuses", "initContainerStatuses"]
+        ["/status/containerStatuses", "/status/initContainerStatuses"]
             .iter()
-            .filter_map(|list| object["status"][list].as_array())
-            .flatten()
-            .find(|status| status["name"] == name)
+            .flat_map(|list| json::list(&object, list))
+            .find(|status| json::text(status, "/name").as_deref() == Some(name))
             .map(Container::from)
             .ok_or_else(|| Failure::new(format!("pod {} has no container '{name}' yet", self.name)))
     }
@@ -118,11 +119,9 @@ impl<'a> Pod<'a> {
     pub fn events(&self) -> Result<Vec<String>, Failure> {
         let selector = format!("involvedObject.name={}", self.name);
         let list = self.ns.get(&["events", "--field-selector", &selector])?;
-        Ok(list["items"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|event| event["message"].as_str().map(str::to_owned))
+        Ok(json::list(&list, "/items")
+            .iter()
+            .filter_map(|event| json::text(event, "/message"))
             .collect())
     }
 
@@ -134,11 +133,11 @@ impl<'a> Pod<'a> {
 
 impl From<&Value> for Container {
     fn from(status: &Value) -> Self {
-        let id = status["containerID"].as_str().unwrap_or_default();
+        let id = json::text(status, "/containerID").unwrap_or_default();
         Self {
             id: id.trim_start_matches("containerd://").to_owned(),
-            restarts: status["restartCount"].as_u64().unwrap_or_default(),
-            started_at: status["state"]["running"]["startedAt"].as_str().map(str::to_owned),
+            restarts: status.get("restartCount").and_then(Value::as_u64).unwrap_or_default(),
+            started_at: json::text(status, "/state/running/startedAt"),
         }
     }
 }

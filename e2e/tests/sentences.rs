@@ -1,1 +1,16 @@
 //! One annotation, one mountain name: what Cairn promises, as sentences, on a real cluster.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a sentence that does not hold ends its test"
+)]
+
+mod command_line;
+mod footprint;
+mod gate;
+mod identity;
+mod lifecycle;
+mod outage;
+mod rollouts;
+mod untouched;

@@ -1,0 +1,18 @@
+//! Reading from objects of Kubernetes without trusting that anything is there.
+
+use serde_json::Value;
+
+/// The text at a JSON pointer.
+pub fn text(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The list at a JSON pointer; empty when there is none.
+pub fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Escapes a key, such as an annotation's, for use within a pointer.
+pub fn key(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,45 @@
+//! A pool of a test's own, gone afterwards: pools belong to the whole cluster.
+
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::cluster::Cluster;
+
+/// A `Pool` object that is removed when this is dropped.
+#[derive(Debug)]
+pub struct TestPool {
+    cluster: Cluster,
+    /// Its name.
+    pub name: String,
+}
+
+impl TestPool {
+    /// Creates it; `topic` becomes part of a name that no other test has.
+    pub fn create(cluster: &Cluster, topic: &str, spec: &Value) -> Result<Self, Failure> {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let unique: String = unique.chars().take(6).collect();
+        let pool = Self { cluster: cluster.clone(), name: format!("{topic}-{unique}") };
+        let object = object(&pool.name, spec).to_string();
+        cluster.kubectl_with(&["create", "-f", "-"], &object)?.ok()?;
+        Ok(pool)
+    }
+}
+
+impl Drop for TestPool {
+    fn drop(&mut self) {
+        let gone = self.cluster.kubectl(&["delete", "pool", &self.name, "--wait=false"]);
+        if let Err(failure) = gone {
+            eprintln!("the pool {} is left behind: {failure:?}", self.name);
+        }
+    }
+}
+
+/// A `Pool` object.
+pub fn object(name: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "cairn.dev/v1alpha1",
+        "kind": "Pool",
+        "metadata": {"name": name},
+        "spec": spec,
+    })
+}

@@ -1,0 +1,64 @@
+//! The control plane as a whole: to take it away and bring it back.
+
+use crate::cluster::Cluster;
+use crate::install::{NAMESPACE, WEBHOOK};
+use crate::{Done, Failure};
+
+/// The webhook's Deployment.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    cluster: Cluster,
+}
+
+/// No webhook runs; it comes back when this is dropped.
+#[derive(Debug)]
+pub struct Away(Option<Webhook>);
+
+impl Webhook {
+    /// The webhook of this cluster.
+    pub fn of(cluster: &Cluster) -> Self {
+        Self { cluster: cluster.clone() }
+    }
+
+    /// Scales it to nothing and waits until its pods are gone.
+    pub fn take_away(&self) -> Result<Away, Failure> {
+        let away = Away(Some(self.clone()));
+        self.scale(0)?;
+        let selector = "app.kubernetes.io/component=webhook";
+        self.kubectl(&["wait", "--for=delete", "pod", "-l", selector, "--timeout=60s"])?;
+        Ok(away)
+    }
+
+    fn scale(&self, replicas: u32) -> Done {
+        self.kubectl(&["scale", &deployment(), &format!("--replicas={replicas}")])
+    }
+
+    fn bring_back(&self) -> Done {
+        self.scale(2)?;
+        self.kubectl(&["rollout", "status", &deployment(), "--timeout=90s"])
+    }
+
+    fn kubectl(&self, args: &[&str]) -> Done {
+        self.cluster.kubectl(&[&["-n", NAMESPACE], args].concat())?.ok().map(drop)
+    }
+}
+
+impl Away {
+    /// Scales it up again and waits until both replicas are ready.
+    pub fn bring_back(mut self) -> Done {
+        self.0.take().map_or(Ok(()), |webhook| webhook.bring_back())
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        // Also after a failed assertion: the next test needs it.
+        if let Some(Err(failure)) = self.0.take().map(|webhook| webhook.bring_back()) {
+            eprintln!("the webhook stays away: {failure:?}");
+        }
+    }
+}
+
+fn deployment() -> String {
+    format!("deployment/{WEBHOOK}")
+}

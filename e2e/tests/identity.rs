@@ -1,0 +1,118 @@
+//! Who gets which name, and that every place tells the same.
+
+use std::collections::BTreeSet;
+
+use cairn_e2e::app::App;
+use cairn_e2e::ns::{in_namespace, within};
+use cairn_e2e::pod::Pod;
+use cairn_e2e::{Done, Failure, json};
+use serde_json::{Value, json as object};
+
+const HIGHEST: [&str; 3] = ["Denali", "MtLogan", "PicodeOrizaba"];
+
+#[test]
+fn three_replicas_hold_the_three_highest_mountains_and_every_place_tells_the_same() -> Done {
+    within("three", |ns| {
+        let app = App::claiming("checkout", "mountains")
+            .replicas(3)
+            .env(object!({"name": "GREETING", "value": "I am $(CAIRN_NAME)"}));
+        let mut names = BTreeSet::new();
+        for pod in app.deploy(ns)? {
+            names.insert(every_place_agrees(&pod, &format!("{}.checkout", ns.name))?);
+        }
+        assert_eq!(names, HIGHEST.map(str::to_owned).into());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_second_deployment_starts_at_denali_too() -> Done {
+    within("second", |ns| {
+        for name in ["checkout", "basket"] {
+            for pod in App::claiming(name, "mountains").deploy(ns)? {
+                assert_eq!(pod.claimed("mountains")?, "Denali", "{name}");
+                assert_eq!(pod.file("prefix")?, format!("{}.{name}.Denali", ns.name));
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn two_snowflake_deployments_never_share_a_number_even_from_different_namespaces() -> Done {
+    within("flake-a", |first| {
+        in_namespace(&first.cluster, "flake-b", |second| {
+            let app = App::claiming("ids", "snowflake").replicas(3);
+            let mut numbers = Vec::new();
+            for ns in [first, second] {
+                for pod in app.deploy(ns)? {
+                    let number = pod.file("name")?;
+                    assert_eq!(pod.claimed("snowflake")?, number);
+                    assert!(number.parse::<u16>().is_ok_and(|number| number < 1024), "{number}");
+                    numbers.push(number);
+                }
+            }
+            let distinct: BTreeSet<_> = numbers.iter().collect();
+            assert_eq!(distinct.len(), 6, "{numbers:?}");
+            Ok(())
+        })
+    })
+}
+
+#[test]
+fn a_pod_with_two_pools_holds_a_name_of_each() -> Done {
+    within("both", |ns| {
+        let app = App::claiming("ids", "mountains,snowflake");
+        for pod in app.deploy(ns)? {
+            let environment = pod.environment()?;
+            assert_eq!(pod.file("name")?, "Denali");
+            assert_eq!(environment["CAIRN_NAME"], "Denali");
+            assert_eq!(environment["CAIRN_MOUNTAINS_NAME"], "Denali");
+            assert_eq!(environment["CAIRN_SNOWFLAKE_NAME"], pod.file("snowflake/name")?);
+            assert_eq!(pod.claimed("snowflake")?, pod.file("snowflake/name")?);
+            let list = pod.api("/v1/claims")?;
+            let pools: Vec<_> =
+                json::list(&list, "/claims").iter().filter_map(|c| c["pool"].as_str()).collect();
+            assert_eq!(pools, ["mountains", "snowflake"]);
+        }
+        Ok(())
+    })
+}
+
+/// Reads the name from every place, and returns it.
+fn every_place_agrees(pod: &Pod<'_>, parent: &str) -> Result<String, Failure> {
+    let name = pod.claimed("mountains")?;
+    let prefix = format!("{parent}.{name}");
+    let claim = pod.claim()?;
+
+    let files = ["name", "prefix", "mountains/name", "mountains/prefix"].map(|path| pod.file(path));
+    let [top_name, top_prefix, own_name, own_prefix] = files;
+    assert_eq!([top_name?, own_name?], [name.clone(), name.clone()]);
+    assert_eq!([top_prefix?, own_prefix?], [prefix.clone(), prefix.clone()]);
+    assert_eq!(json::text(&claim, "/name").as_deref(), Some(&*name));
+    assert_eq!(json::text(&claim, "/prefix").as_deref(), Some(&*prefix));
+    assert_eq!(json::text(&claim, "/state").as_deref(), Some("held"));
+    assert_eq!(json::text(&claim, "/holder/pod").as_deref(), Some(&*pod.name));
+
+    let environment = pod.environment()?;
+    let variable = |key: &str| environment.get(key).cloned().unwrap_or_default();
+    assert_eq!(variable("CAIRN_NAME"), name);
+    assert_eq!(variable("CAIRN_PREFIX"), prefix);
+    assert_eq!(variable("CAIRN_MOUNTAINS_NAME"), name);
+    assert_eq!(variable("GREETING"), format!("I am {name}"));
+
+    let one = pod.api("/v1/claims/mountains")?;
+    let all = pod.api("/v1/claims")?;
+    for answer in [&one, all.pointer("/claims/0").unwrap_or(&Value::Null)] {
+        for field in ["/name", "/prefix", "/fence", "/holder", "/since"] {
+            assert_eq!(answer.pointer(field), claim.pointer(field), "{field}");
+        }
+    }
+
+    let status = pod.annotation("cairn.dev/status")?.unwrap_or_default();
+    let status: Value = serde_json::from_str(&status).unwrap_or_default();
+    assert_eq!(json::text(&status, "/mountains/name").as_deref(), Some(&*name));
+    assert_eq!(json::text(&status, "/mountains/state").as_deref(), Some("held"));
+    assert_eq!(json::text(&status, "/mountains/fence"), Some(pod.file("fence")?));
+    Ok(name)
+}

@@ -1,0 +1,160 @@
+//! What running pods notice while etcd or the webhook is away. Each of these breaks what everybody
+//! needs, so each has the cluster to itself.
+
+use std::time::Duration;
+
+use cairn_e2e::app::App;
+use cairn_e2e::etcd::Etcd;
+use cairn_e2e::node::Process;
+use cairn_e2e::ns::{Namespace, alone};
+use cairn_e2e::pod::Pod;
+use cairn_e2e::wait::{Seen, secs, throughout, until};
+use cairn_e2e::webhook::Webhook;
+use cairn_e2e::{Done, Failure, json};
+
+/// The validity of both built-in pools, and what a busy machine may add to noticing its end.
+const DEADLINE: Duration = secs(30 + 10);
+/// Leases of the snowflake pool live for 61 s from their last renewal, and the kubelet restarts an
+/// etcd that was silent for a minute: everything that is to be seen must be seen before.
+const APP_IS_STOPPED: Duration = secs(48);
+
+#[test]
+fn with_etcd_stopped_for_20_seconds_nothing_changes() -> Done {
+    alone("blip", |ns| {
+        let pod = App::claiming("ids", "mountains,snowflake").deploy(ns)?.remove(0);
+        let before = everything(&pod)?;
+        let frozen = Etcd::of(&ns.cluster).freeze()?;
+        throughout(secs(20), || {
+            assert_eq!(everything(&pod)?, before);
+            Ok(())
+        })?;
+        frozen.thaw()?;
+        renewed_after(&pod, &valid_until(&pod)?)?;
+        assert_eq!(everything(&pod)?, before);
+        Ok(())
+    })
+}
+
+#[test]
+fn stopped_past_the_deadline_a_stop_pools_app_is_killed_and_comes_back_with_the_same_fence() -> Done
+{
+    alone("stop", |ns| {
+        let pod = App::claiming("ids", "snowflake").deploy(ns)?.remove(0);
+        let (name, fence) = (pod.file("name")?, pod.file("fence")?);
+        let app = pod.container("app")?;
+        let sidecar = Process::of_container(&ns.cluster, &pod.container("cairn")?.id)?;
+        let frozen = Etcd::of(&ns.cluster).freeze()?;
+        until("the files go", DEADLINE, || {
+            let files = sidecar.files("/var/run/cairn")?;
+            let gone = ["name", "env"].iter().all(|file| !files.iter().any(|f| f == file));
+            Ok(if gone { Seen::Yes(()) } else { Seen::NotYet(files.join(" ")) })
+        })?;
+        until("the app is killed", APP_IS_STOPPED, || {
+            Ok(match Process::of_container(&ns.cluster, &app.id) {
+                Ok(_) => Seen::NotYet("it runs".to_owned()),
+                Err(_) => Seen::Yes(()),
+            })
+        })?;
+        frozen.thaw()?;
+        until("the app runs again", secs(90), || {
+            let now = pod.container("app")?;
+            Ok(if now.restarts > app.restarts && now.started_at.is_some() {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{now:?}"))
+            })
+        })?;
+        assert_eq!((pod.file("name")?, pod.file("fence")?), (name.clone(), fence));
+        assert_eq!(pod.environment()?["CAIRN_NAME"], name);
+        assert_eq!(json::text(&pod.claim()?, "/state").as_deref(), Some("held"));
+        Ok(())
+    })
+}
+
+#[test]
+fn stopped_past_the_deadline_a_keep_pools_app_runs_on_under_its_name() -> Done {
+    alone("keep", |ns| {
+        let pod = App::claiming("shop", "mountains").deploy(ns)?.remove(0);
+        let before = everything(&pod)?;
+        let frozen = Etcd::of(&ns.cluster).freeze()?;
+        in_state(&pod, "degraded", DEADLINE)?;
+        assert_eq!(everything(&pod)?, before);
+        frozen.thaw()?;
+        in_state(&pod, "held", secs(60))?;
+        assert_eq!(pod.container("app")?.restarts, 0);
+        assert_eq!(pod.file("name")?, "Denali");
+        Ok(())
+    })
+}
+
+#[test]
+fn without_the_webhook_opted_in_pods_are_refused_others_are_created_and_running_ones_unharmed()
+-> Done {
+    alone("no-webhook", |ns| {
+        let running = App::claiming("running", "mountains").deploy(ns)?.remove(0);
+        let before = everything(&running)?;
+        let webhook = Webhook::of(&ns.cluster);
+        let away = webhook.take_away()?;
+
+        let refused = created(ns, &App::claiming("late", "mountains"))?;
+        println!("without the webhook: {}", refused.trim());
+        assert!(
+            refused.contains("failed calling webhook \"inject.cairn.dev\"")
+                && refused.contains("no endpoints available for service \"cairn-webhook\""),
+            "{refused}"
+        );
+        App::named("plain").start(ns)?;
+
+        Process::of_container(&ns.cluster, &running.container("cairn")?.id)?.signal("KILL")?;
+        until("a restarted sidecar finds its claim without the webhook", secs(60), || {
+            let restarts = running.container("cairn")?.restarts;
+            Ok(if restarts > 0 { Seen::Yes(()) } else { Seen::NotYet("no restart".to_owned()) })
+        })?;
+        renewed_after(&running, &valid_until(&running)?)?;
+        assert_eq!(everything(&running)?, before);
+
+        away.bring_back()?;
+        App::claiming("late", "mountains").start(ns)?;
+        assert_eq!(everything(&running)?, before);
+        Ok(())
+    })
+}
+
+/// Whatever must stay as it is: the app's process, its files and the pod's annotations.
+fn everything(pod: &Pod<'_>) -> Result<String, Failure> {
+    let published = pod.exec(&[
+        "sh",
+        "-c",
+        "cd /var/run/cairn && ls && head -c 999 name prefix fence env */name */fence",
+    ])?;
+    let object = pod.object()?;
+    let annotations = object.pointer("/metadata/annotations").cloned().unwrap_or_default();
+    Ok(format!("{published}\n{annotations}\n{:?}", pod.container("app")?))
+}
+
+fn valid_until(pod: &Pod<'_>) -> Result<String, Failure> {
+    Ok(json::text(&pod.claim()?, "/valid_until").unwrap_or_default())
+}
+
+/// RFC 3339 in UTC sorts as text.
+fn renewed_after(pod: &Pod<'_>, instant: &str) -> Done {
+    until(&format!("the claim is valid longer than {instant}"), secs(40), || {
+        let now = valid_until(pod)?;
+        Ok(if now.as_str() > instant { Seen::Yes(()) } else { Seen::NotYet(now) })
+    })
+}
+
+fn in_state(pod: &Pod<'_>, state: &str, within: Duration) -> Done {
+    until(&format!("the claim is {state}"), within, || {
+        let claim = pod.api("/v1/claims/mountains")?;
+        let now = json::text(&claim, "/state").unwrap_or_default();
+        Ok(if now == state { Seen::Yes(()) } else { Seen::NotYet(claim.to_string()) })
+    })
+}
+
+/// What the API server says to the attempt.
+fn created(ns: &Namespace, app: &App) -> Result<String, Failure> {
+    let output =
+        ns.cluster.kubectl_with(&["-n", &ns.name, "create", "-f", "-"], &app.pod().to_string())?;
+    Ok(output.stderr)
+}
