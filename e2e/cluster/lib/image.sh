@@ -105,7 +105,7 @@ rust_build() {
   mkdir -p "$IMAGES_DIR"
   if ! (cd "$REPO_DIR" && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile image \
     --target "$(rust_target)" --target-dir "$CAIRN_HOME/target" -p "$1" 2>&1) |
-    tee "$log" | build_progress "$1: compiled" crates ""; then
+    tee "$log" | sed -un 's/^ *Compiling //p' | build_progress "$1: compiled" crates ""; then
     tail -n 40 "$log" >&2
     die "$1 could not be built; the compiler's words are above and in $log"
   fi
@@ -173,13 +173,23 @@ image_import() {
   printf '%s' "$inputs" >"$mark"
 }
 
+# A tag that moves is taken away first: CRI looks at a new tag, but not twice at one it knows, and
+# would go on running what the tag meant before.
 image_load() {
-  local began
+  local began tag
   began=$(now_ms)
+  for tag in $(image_archive_tags "$2"); do
+    in_node "$1" ctr -n k8s.io images rm "$tag" >/dev/null 2>&1 || true
+  done
   in_node "$1" ctr -n k8s.io images import - <"$2" >/dev/null || die "$2 could not be imported into cluster '$1': is it an image archive?"
   # The kubelet sees an image once containerd's CRI side has taken note of it.
   until_deadline 20 image_is_noted "$1" || die "containerd of cluster '$1' has not taken note of $2"
   say "image $(basename "$2" .tar): imported into '$1', $(seconds_since "$began") s"
+}
+
+# None for archives of another layout than docker's.
+image_archive_tags() {
+  { tar -xOf "$1" manifest.json 2>/dev/null || true; } | sed -n 's/.*"RepoTags":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' '
 }
 
 # For every digest that has a tag, CRI adds a reference by the image's id.
