@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use axum::http::Uri;
 use cairn_core::contract::{path, port};
 use cairn_core::group::{Group, GroupError};
 use cairn_core::pool::{PoolError, PoolName};
@@ -15,6 +14,10 @@ use thiserror::Error;
 
 use crate::args::ClaimArgs;
 use crate::logging::LogFormat;
+
+pub mod etcd;
+
+pub use etcd::{Etcd, TlsFiles};
 
 /// `sun_path` of a socket address holds 108 bytes with its final zero (unix(7)); the socket is
 /// made under a temporary name, which is five bytes longer than its own.
@@ -55,24 +58,6 @@ pub struct Config {
     pub gate_file: Option<PathBuf>,
     /// How to log.
     pub log_format: LogFormat,
-}
-
-/// Where etcd is, and how to prove it and ourselves.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Etcd {
-    /// URLs of the members, all `http` or all `https`; never empty.
-    pub endpoints: Vec<String>,
-    /// Files for TLS; present exactly when the members are `https`.
-    pub tls: Option<TlsFiles>,
-}
-
-/// PEM files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The CA that signed etcd's certificates.
-    pub ca: PathBuf,
-    /// Our certificate and its key.
-    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 /// Why flags were refused.
@@ -254,71 +239,6 @@ impl Config {
     pub fn group_text(&self) -> &str {
         self.group.as_ref().map_or("-", Group::as_str)
     }
-}
-
-// === impl Etcd ===
-
-impl Etcd {
-    fn new(
-        endpoints: Option<&str>,
-        ca: Option<PathBuf>,
-        cert: Option<PathBuf>,
-        key: Option<PathBuf>,
-    ) -> Result<Self, ConfigError> {
-        let text = endpoints.unwrap_or_default().trim();
-        if text.is_empty() {
-            return Err(ConfigError::NoEtcd);
-        }
-        let mut endpoints = Vec::new();
-        let mut secure = Vec::new();
-        for url in text.split(',').map(str::trim) {
-            secure.push(is_https(url).ok_or_else(|| ConfigError::Endpoint(url.to_owned()))?);
-            endpoints.push(url.trim_end_matches('/').to_owned());
-        }
-        let https = secure.contains(&true);
-        if https && secure.contains(&false) {
-            return Err(ConfigError::MixedSchemes);
-        }
-        let client = match (cert, key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            (Some(_), None) => {
-                return Err(ConfigError::HalfKeyPair {
-                    given: "--etcd-cert",
-                    missing: "--etcd-key",
-                });
-            }
-            (None, Some(_)) => {
-                return Err(ConfigError::HalfKeyPair {
-                    given: "--etcd-key",
-                    missing: "--etcd-cert",
-                });
-            }
-        };
-        let tls = match (https, ca) {
-            (true, Some(ca)) => Some(TlsFiles { ca, client }),
-            (true, None) => return Err(ConfigError::NoCa),
-            (false, Some(_)) => return Err(ConfigError::TlsWithoutHttps("--etcd-cacert")),
-            (false, None) if client.is_some() => {
-                return Err(ConfigError::TlsWithoutHttps("--etcd-cert"));
-            }
-            (false, None) => None,
-        };
-        Ok(Self { endpoints, tls })
-    }
-}
-
-/// Whether a URL of a member is https; `None` when it is no such URL.
-fn is_https(url: &str) -> Option<bool> {
-    let uri: Uri = url.parse().ok()?;
-    let https = match uri.scheme_str()? {
-        "http" => false,
-        "https" => true,
-        _ => return None,
-    };
-    let authority = uri.authority()?;
-    let plain = !authority.as_str().contains('@') && uri.path() == "/" && uri.query().is_none();
-    (plain && !authority.host().is_empty() && authority.port_u16()? != 0).then_some(https)
 }
 
 fn pools(text: Option<&str>) -> Result<Vec<PoolName>, ConfigError> {

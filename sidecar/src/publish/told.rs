@@ -17,9 +17,10 @@ use cairn_core::time::{BootInstant, Now, UnixMillis};
 
 use crate::snapshot::{Claim, Snapshot};
 
-/// How long `/app/livez` fails before a different claim is published. Must be longer than the
-/// liveness probe that the webhook adds needs to notice (period × failureThreshold + timeout).
-pub const STOP_FOR: Duration = Duration::from_secs(10);
+/// How long `/app/livez` fails before a different claim is published: longer than the liveness
+/// probe that the webhook adds needs to notice, whenever it last looked. That is at most
+/// failureThreshold × periodSeconds + timeoutSeconds = 4 × 3 + 1 s.
+pub const STOP_FOR: Duration = Duration::from_secs(15);
 
 /// What one pool's app was told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -95,8 +95,8 @@ fn a_different_claim_is_shown_only_after_the_app_had_time_to_stop() {
         let hidden = memory.review(&held(6, 60), at(2));
         assert!(stops(&hidden) && hidden.claims[0].identity.slot.is_none());
         assert!(memory.is_pending(&held(6, 60)));
-        assert!(stops(&memory.review(&held(6, 60), at(11))));
-        assert_eq!(memory.review(&held(6, 60), at(12)), held(6, 60));
+        assert!(stops(&memory.review(&held(6, 60), at(16))));
+        assert_eq!(memory.review(&held(6, 60), at(17)), held(6, 60));
         assert!(!memory.is_pending(&held(6, 60)));
     }
 }
@@ -106,7 +106,7 @@ fn time_spent_in_doubt_counts_as_time_to_stop() {
     let mut memory = Memory::default();
     memory.review(&held(5, 30), at(1));
     memory.review(&lost(5), at(31));
-    assert_eq!(memory.review(&held(6, 90), at(45)), held(6, 90));
+    assert_eq!(memory.review(&held(6, 90), at(46)), held(6, 90));
 }
 
 #[test]
