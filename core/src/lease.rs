@@ -20,6 +20,7 @@ use crate::prefix::Template;
 use crate::time::{BootInstant, UnixMillis};
 
 mod claiming;
+mod decide;
 mod machine;
 mod release;
 mod renewing;

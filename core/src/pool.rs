@@ -30,7 +30,7 @@ const MAX_POOL_NAME_LEN: usize = 40;
 const DRIFT_PERCENT: u128 = 1;
 
 const SHORTEST_VALIDITY: Duration = Duration::from_secs(1);
-const LONGEST_SPAN: Duration = Duration::from_secs(3600);
+const LONGEST_SPAN: Duration = Duration::from_hours(1);
 
 /// A pool's name: `^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`, and not the name of a published file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,13 +3,13 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use super::decide::Decision;
 use super::machine::{Claim, Held, Lease, Machine, Phase, Track, claim_path};
 use super::{Action, Adoption, Look, Order, Outcome, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
-use crate::pick;
-use crate::pool::{OnExhausted, OnLoss, Pool, PoolName};
-use crate::time::{BootInstant, Now};
+use crate::pool::{Pool, PoolName};
+use crate::time::Now;
 
 /// What to ask for before any spec was seen: the TTL of numeric pools, the longest built-in one.
 const UNKNOWN_TTL: Duration = Duration::from_secs(61);
@@ -53,14 +53,14 @@ impl Machine {
         });
     }
 
-    pub(super) fn on_view(&mut self, now: Now, view: View, actions: &mut Vec<Action>) {
+    pub(super) fn on_view(&mut self, now: Now, view: &View, actions: &mut Vec<Action>) {
         self.epoch = view.epoch.unwrap_or(self.epoch);
         let guesses: Vec<_> = self.claims.iter().map(|claim| claim.scope).collect();
         for claim in &mut self.claims {
-            claim.learn(&view);
+            claim.learn(view);
         }
-        self.recognise_own_attempts(&view);
-        if self.resume_older_lease(&view, actions) {
+        self.recognise_own_attempts(view);
+        if self.resume_older_lease(view, actions) {
             return;
         }
         let Some(lease) = self.lease else { return };
@@ -79,7 +79,7 @@ impl Machine {
         if guess != Some(claim.scope) {
             return; // The look was at the wrong place; the next one is not.
         }
-        match claim.decide(&view, lease) {
+        match claim.decide(view, lease) {
             Decision::Take(key, held) => {
                 let Some(claim) = self.claims.get(index) else {
                     return;
@@ -288,126 +288,5 @@ impl Machine {
         self.claiming = Track::Busy;
         actions.push(Action::Resume { lease: older.lease, slots });
         true
-    }
-}
-
-enum Decision {
-    Take(String, Option<Held>),
-    Define,
-    Wait(String),
-    Lose(Held, String),
-    Fail(String),
-}
-
-impl Claim {
-    fn learn(&mut self, view: &View) {
-        let Some((_, json, revision)) = view.specs.iter().find(|(pool, ..)| *pool == self.name)
-        else {
-            self.spec_revision = 0;
-            if self.held().is_none() {
-                self.pool = None;
-            }
-            return;
-        };
-        match Pool::from_json(self.name.clone(), json) {
-            Ok(pool) => {
-                if self.held().is_none() {
-                    self.scope = pool.spec.scope;
-                }
-                self.pool = Some(pool);
-                self.spec_revision = *revision;
-            }
-            Err(error) => self.say(&format!("pool '{}' in etcd is not usable: {error}", self.name)),
-        }
-    }
-
-    fn decide(&self, view: &View, lease: Lease) -> Decision {
-        let Some(pool) = self.pool.as_ref().filter(|_| view.epoch.is_some()) else {
-            return Decision::Define;
-        };
-        if view.on_hold {
-            return Decision::Wait(format!(
-                "pool '{}' grants nothing for a while, because its store was wiped or restored",
-                self.name
-            ));
-        }
-        if lease.ttl < pool.spec.lease_ttl() {
-            return Decision::Wait(format!(
-                "pool '{}' now needs a longer lease than this pod has; delete the pod to start anew",
-                self.name
-            ));
-        }
-        if let Some(held) = self.wanted_back(pool) {
-            return if view.held.contains(&held.key) {
-                Decision::Lose(held.clone(), format!("'{}' was given to another pod", held.key))
-            } else if view.resting.contains(&held.key) {
-                Decision::Wait(String::new())
-            } else {
-                Decision::Take(held.key.clone(), Some(held.clone()))
-            };
-        }
-        match pick::first_free(&pool.names, &view.held, &view.resting) {
-            Some(index) => match pool.names.key(index) {
-                Some(key) => Decision::Take(key.into_owned(), None),
-                None => Decision::Wait(String::new()),
-            },
-            None => self.exhausted(pool),
-        }
-    }
-
-    /// The claim whose very name this one must have: a running pod never moves to another name.
-    fn wanted_back(&self, pool: &Pool) -> Option<Held> {
-        if let Phase::Regaining(held) = &self.phase {
-            return Some(held.clone());
-        }
-        let before = self.before.as_ref().filter(|_| pool.spec.on_loss == OnLoss::Keep)?;
-        Some(Held {
-            key: pool.names.key(before.index)?.into_owned(),
-            fence: before.fence,
-            mine: 0,
-            since: before.since,
-            validity: pool.spec.validity,
-            quarantine: pool.spec.quarantine,
-            incarnation: before.incarnation,
-            verified: false,
-            last_deadline: BootInstant::default(),
-        })
-    }
-
-    fn exhausted(&self, pool: &Pool) -> Decision {
-        let count = pool.names.len();
-        match pool.spec.on_exhausted {
-            OnExhausted::Wait => Decision::Wait(format!(
-                "all {count} names of pool '{}' are in use; waiting for one to come free",
-                self.name
-            )),
-            OnExhausted::Fail => Decision::Fail(format!(
-                "all {count} names of pool '{}' are in use and its onExhausted is Fail; add names or remove pods",
-                self.name
-            )),
-        }
-    }
-
-    fn place(&mut self, key: &str, record: &SlotRecord, fence: Fence, mine: i64) {
-        self.attempt = None;
-        self.uncertain = false;
-        let held = Held { verified: true, ..Held::new(key, record, fence, mine) };
-        self.phase = Phase::Placed(held);
-    }
-}
-
-impl Held {
-    fn new(key: &str, record: &SlotRecord, fence: Fence, mine: i64) -> Self {
-        Self {
-            key: key.to_owned(),
-            fence,
-            mine,
-            since: record.since,
-            validity: record.validity(),
-            quarantine: record.quarantine(),
-            incarnation: record.holder.incarnation,
-            verified: false,
-            last_deadline: BootInstant::default(),
-        }
     }
 }

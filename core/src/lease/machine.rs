@@ -174,9 +174,9 @@ impl Machine {
                     believed_from: granted.sent,
                 });
                 self.renewing = Track::Until(granted.sent.after(self.renew_period()));
-                self.on_view(now, *view, actions);
+                self.on_view(now, &view, actions);
             }
-            Event::Viewed(view) => self.on_view(now, *view, actions),
+            Event::Viewed(view) => self.on_view(now, &view, actions),
             Event::Claimed(won) => self.on_claimed(won),
             Event::Resumed(resumed) => self.on_resumed(now, resumed, actions),
             Event::Adopted(mine) => self.on_adopted(mine),

@@ -2,7 +2,7 @@
 
 use super::machine::{Machine, Phase, Track, claim_path};
 use super::{Action, Outcome, Surrender};
-use crate::pool::OnLoss;
+use crate::pool::{OnLoss, Pool};
 use crate::time::Now;
 
 impl Machine {
@@ -17,7 +17,7 @@ impl Machine {
             if claim.on_loss() == OnLoss::Stop && !live {
                 return None;
             }
-            let rest = claim.pool.as_ref().map_or(held.quarantine, |pool| pool.clean_quarantine());
+            let rest = claim.pool.as_ref().map_or(held.quarantine, Pool::clean_quarantine);
             Some(Surrender {
                 path: claim_path(claim, &self.config),
                 key: held.key.clone(),

@@ -2,6 +2,7 @@
 
 use super::machine::{Claim, Held, Machine, Phase};
 use crate::claim::{ClaimState, Holder};
+use crate::group::Group;
 use crate::identity::{Identity, Slot};
 use crate::pool::{OnLoss, Scope};
 use crate::prefix::{Template, Values};
@@ -86,7 +87,7 @@ impl Machine {
             .config
             .prefix
             .as_ref()
-            .or(claim.pool.as_ref().map(|pool| &pool.spec.prefix))
+            .or_else(|| claim.pool.as_ref().map(|pool| &pool.spec.prefix))
             .unwrap_or(&default);
         let deadline = match &claim.phase {
             Phase::Placed(_) => self.lease.map(|lease| lease.believed_from.after(held.validity)),
@@ -97,7 +98,7 @@ impl Machine {
             prefix: template.fill(&Values {
                 name: &shown,
                 pool: claim.name.as_str(),
-                group: self.config.group.as_ref().map(|group| group.as_str()),
+                group: self.config.group.as_ref().map(Group::as_str),
                 namespace: &self.config.holder.namespace,
                 pod: &self.config.holder.pod,
                 node: &self.config.holder.node,

@@ -1,5 +1,8 @@
 //! A machine on a clock of its own, and short ways to tell it what happened.
 
+#![expect(clippy::unused_self, reason = "`script.view(…)` reads better than `Script::view(…)`")]
+#![expect(clippy::unnecessary_wraps, reason = "a slot is seen or not, as a renewal says it")]
+
 use super::*;
 use crate::claim::SlotRecord;
 

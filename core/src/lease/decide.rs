@@ -1,0 +1,138 @@
+//! What one look at the store means for one claim.
+
+use super::View;
+use super::machine::{Claim, Held, Lease, Phase};
+use crate::claim::{Fence, SlotRecord};
+use crate::pick;
+use crate::pool::{OnExhausted, OnLoss, Pool};
+use crate::time::BootInstant;
+
+/// What to do about a claim.
+pub(super) enum Decision {
+    /// Claim the slot of this key; for a claim lost or left behind, its very own.
+    Take(String, Option<Held>),
+    /// The pool is not in the store.
+    Define,
+    /// Look again later; the sentence says what for.
+    Wait(String),
+    /// The name is another's for good.
+    Lose(Held, String),
+    /// There will be no name.
+    Fail(String),
+}
+
+impl Claim {
+    /// Takes in the pool's spec.
+    pub(super) fn learn(&mut self, view: &View) {
+        let Some((_, json, revision)) = view.specs.iter().find(|(pool, ..)| *pool == self.name)
+        else {
+            self.spec_revision = 0;
+            if self.held().is_none() {
+                self.pool = None;
+            }
+            return;
+        };
+        match Pool::from_json(self.name.clone(), json) {
+            Ok(pool) => {
+                if self.held().is_none() {
+                    self.scope = pool.spec.scope;
+                }
+                self.pool = Some(pool);
+                self.spec_revision = *revision;
+            }
+            Err(error) => self.say(&format!("pool '{}' in etcd is not usable: {error}", self.name)),
+        }
+    }
+
+    /// What follows from a look at the store.
+    pub(super) fn decide(&self, view: &View, lease: Lease) -> Decision {
+        let Some(pool) = self.pool.as_ref().filter(|_| view.epoch.is_some()) else {
+            return Decision::Define;
+        };
+        if view.on_hold {
+            return Decision::Wait(format!(
+                "pool '{}' grants nothing for a while, because its store was wiped or restored",
+                self.name
+            ));
+        }
+        if lease.ttl < pool.spec.lease_ttl() {
+            return Decision::Wait(format!(
+                "pool '{}' now needs a longer lease than this pod has; delete the pod to start anew",
+                self.name
+            ));
+        }
+        if let Some(held) = self.wanted_back(pool) {
+            return if view.held.contains(&held.key) {
+                Decision::Lose(held.clone(), format!("'{}' was given to another pod", held.key))
+            } else if view.resting.contains(&held.key) {
+                Decision::Wait(String::new())
+            } else {
+                Decision::Take(held.key.clone(), Some(held.clone()))
+            };
+        }
+        match pick::first_free(&pool.names, &view.held, &view.resting) {
+            Some(index) => match pool.names.key(index) {
+                Some(key) => Decision::Take(key.into_owned(), None),
+                None => Decision::Wait(String::new()),
+            },
+            None => self.exhausted(pool),
+        }
+    }
+
+    /// The claim whose very name this one must have: a running pod never moves to another name.
+    fn wanted_back(&self, pool: &Pool) -> Option<Held> {
+        if let Phase::Regaining(held) = &self.phase {
+            return Some(held.clone());
+        }
+        let before = self.before.as_ref().filter(|_| pool.spec.on_loss == OnLoss::Keep)?;
+        Some(Held {
+            key: pool.names.key(before.index)?.into_owned(),
+            fence: before.fence,
+            mine: 0,
+            since: before.since,
+            validity: pool.spec.validity,
+            quarantine: pool.spec.quarantine,
+            incarnation: before.incarnation,
+            verified: false,
+            last_deadline: BootInstant::default(),
+        })
+    }
+
+    fn exhausted(&self, pool: &Pool) -> Decision {
+        let count = pool.names.len();
+        match pool.spec.on_exhausted {
+            OnExhausted::Wait => Decision::Wait(format!(
+                "all {count} names of pool '{}' are in use; waiting for one to come free",
+                self.name
+            )),
+            OnExhausted::Fail => Decision::Fail(format!(
+                "all {count} names of pool '{}' are in use and its onExhausted is Fail; add names or remove pods",
+                self.name
+            )),
+        }
+    }
+
+    /// The slot is ours.
+    pub(super) fn place(&mut self, key: &str, record: &SlotRecord, fence: Fence, mine: i64) {
+        self.attempt = None;
+        self.uncertain = false;
+        let held = Held { verified: true, ..Held::new(key, record, fence, mine) };
+        self.phase = Phase::Placed(held);
+    }
+}
+
+impl Held {
+    pub(super) fn new(key: &str, record: &SlotRecord, fence: Fence, mine: i64) -> Self {
+        Self {
+            key: key.to_owned(),
+            fence,
+            mine,
+            since: record.since,
+            validity: record.validity(),
+            quarantine: record.quarantine(),
+            incarnation: record.holder.incarnation,
+            verified: false,
+            last_deadline: BootInstant::default(),
+        }
+    }
+}
