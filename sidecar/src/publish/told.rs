@@ -17,9 +17,9 @@ use cairn_core::time::{BootInstant, Now, UnixMillis};
 
 use crate::snapshot::{Claim, Snapshot};
 
-/// How long `/app/livez` fails before a different claim is published: longer than the liveness
-/// probe that the webhook adds needs to notice, whenever it last looked. That is at most
-/// failureThreshold × periodSeconds + timeoutSeconds = 4 × 3 + 1 s.
+/// How long `/app/livez` fails before a different claim is published: as long as the liveness probe
+/// that the webhook adds needs to notice, whenever it last looked. It sets that to half the pool's
+/// quarantine, so this covers quarantines up to 30 s, the longest of a pool that ships with Cairn.
 pub const STOP_FOR: Duration = Duration::from_secs(15);
 
 /// What one pool's app was told.
