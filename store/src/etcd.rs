@@ -48,7 +48,7 @@ struct Member {
 struct Keeper {
     lease: i64,
     member: usize,
-    keeper: LeaseKeeper,
+    requests: LeaseKeeper,
     replies: LeaseKeepAliveStream,
 }
 
@@ -192,7 +192,7 @@ impl Etcd {
                 Some(open) => open,
                 None => open_stream(member.client.lease_client(), lease, index).await?,
             };
-            open.keeper.keep_alive().await?;
+            open.requests.keep_alive().await?;
             let reply = open.replies.message().await?;
             Ok((open, reply))
         };
@@ -261,8 +261,8 @@ async fn open_stream(
     lease: i64,
     member: usize,
 ) -> Result<Keeper, etcd_client::Error> {
-    let (keeper, replies) = leases.keep_alive(lease).await?;
-    Ok(Keeper { lease, member, keeper, replies })
+    let (requests, replies) = leases.keep_alive(lease).await?;
+    Ok(Keeper { lease, member, requests, replies })
 }
 
 impl std::fmt::Debug for Member {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 
 /// A cold binary on a busy machine; a warm one takes a tenth of a second.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// One member.
 #[derive(Debug)]
