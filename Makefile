@@ -8,7 +8,7 @@ CRATES := cairn-core cairn-store cairn-sidecar cairn-webhook cairn cairn-e2e cai
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
-.PHONY: demo test setup tools etcd fmt clippy alone unit chart e2e deny deploy down clean help
+.PHONY: demo test setup tools etcd fmt clippy alone unit chart e2e deny images deploy down clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -72,6 +72,20 @@ e2e: tools
 	@$(CLUSTER) images e2e
 	CAIRN_E2E_CLUSTER=e2e $(CARGO) test -p cairn-e2e --features cluster -- --nocapture
 	@$(CLUSTER) down e2e
+
+# --- for your own cluster ---
+
+# Static binaries for this machine's architecture, in images that hold nothing else.
+REGISTRY ?= localhost
+VERSION ?= dev
+DOCKER ?= docker
+TARGET := $(shell uname -m)-unknown-linux-gnu
+images:
+	@set -e; for name in sidecar webhook; do \
+	  RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --profile image --target $(TARGET) -p cairn-$$name; \
+	  $(DOCKER) build -t $(REGISTRY)/cairn-$$name:$(VERSION) -f deploy/images/$$name.Dockerfile target/$(TARGET)/image; \
+	done
+	@echo "push them with: $(DOCKER) push $(REGISTRY)/cairn-sidecar:$(VERSION), and the same for cairn-webhook"
 
 # --- upkeep ---
 
