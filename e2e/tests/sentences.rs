@@ -12,5 +12,6 @@ mod gate;
 mod identity;
 mod lifecycle;
 mod outage;
+mod refusals;
 mod rollouts;
 mod untouched;
