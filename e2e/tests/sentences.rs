@@ -11,6 +11,7 @@ mod footprint;
 mod gate;
 mod identity;
 mod lifecycle;
+mod manifest;
 mod outage;
 mod refusals;
 mod rollouts;

@@ -1,0 +1,75 @@
+//! `kubectl apply -f deploy/cairn.yaml`, for those without Helm, on a cluster of its own.
+
+use cairn_e2e::app::App;
+use cairn_e2e::cluster::Cluster;
+use cairn_e2e::ns::{in_namespace, tested_cluster};
+use cairn_e2e::{Done, Failure, install, place};
+use serde_json::json as object;
+
+const MANIFEST: &str = "deploy/cairn.yaml";
+
+/// A cluster that goes with the test.
+struct Temporary(Cluster);
+
+#[test]
+fn the_manifest_alone_gives_a_pod_its_name() -> Done {
+    let cluster = Temporary(Cluster::named(&format!("{}-yaml", tested_cluster().name())));
+    let cluster = &cluster.0;
+    cluster.up()?;
+    cluster.images()?;
+    let path = place::repository().join(MANIFEST);
+    let manifest = std::fs::read_to_string(&path)
+        .map_err(|source| Failure::File { path: path.clone(), source })?;
+    for part in ["webhook", "sidecar"] {
+        tag_as_released(cluster, part, &manifest)?;
+    }
+    offer_a_volume(cluster)?;
+    cluster.kubectl(&["apply", "-f", &path.to_string_lossy()])?.ok()?;
+    let webhook = format!("deployment/{}", install::WEBHOOK);
+    let namespace = install::NAMESPACE;
+    cluster.kubectl(&["-n", namespace, "rollout", "status", &webhook, "--timeout=120s"])?.ok()?;
+    in_namespace(cluster, "manifest", |ns| {
+        let pod = App::claiming("checkout", "mountains").deploy(ns)?.remove(0);
+        assert_eq!(pod.claimed("mountains")?, "Denali");
+        assert_eq!(pod.environment()?["CAIRN_NAME"], "Denali");
+        Ok(())
+    })
+}
+
+/// The manifest names released images; here they are what was just built.
+fn tag_as_released(cluster: &Cluster, part: &str, manifest: &str) -> Done {
+    let released = manifest
+        .split_whitespace()
+        .filter_map(|word| word.split('=').next_back())
+        .map(|word| word.trim_matches('"'))
+        .find(|word| word.contains(&format!("/cairn-{part}:")))
+        .ok_or_else(|| Failure::new(format!("{MANIFEST} names no image of the {part}")))?;
+    let built = format!("localhost/cairn-{part}:dev");
+    cluster.node(&["ctr", "-n", "k8s.io", "images", "tag", &built, released])?.ok().map(drop)
+}
+
+/// What a StorageClass would do: these clusters have none, and the manifest's etcd wants a volume.
+fn offer_a_volume(cluster: &Cluster) -> Done {
+    let path = format!("/run/cairn/clusters/{}/etcd-volume", cluster.name());
+    // etcd is not root, and nobody changes the owner of a folder of the node.
+    cluster.node(&["mkdir", "-p", "-m", "0777", &path])?.ok()?;
+    let volume = object!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": "etcd"},
+        "spec": {
+            "capacity": {"storage": "100Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "hostPath": {"path": path},
+        },
+    });
+    cluster.kubectl_with(&["apply", "-f", "-"], &volume.to_string())?.ok().map(drop)
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(failure) = self.0.down() {
+            eprintln!("the cluster {} is left behind: {failure:?}", self.0.name());
+        }
+    }
+}
