@@ -99,8 +99,11 @@ async fn explain_until_stopped(dir: &Path, sentence: &str) -> io::Result<Exit> {
 }
 
 fn in_runtime(work: impl Future<Output = io::Result<Exit>>) -> Exit {
-    let runtime =
-        Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_KEEP_ALIVE)
+        .build();
     let ended = runtime.and_then(|runtime| {
         let ended = runtime.block_on(work);
         leave(runtime);

@@ -3,6 +3,8 @@
 //! The driver sends a new [`Snapshot`] at each transition and each renewal. It says what is true of
 //! the claims; what follows for files, probes and the app is decided by those who read it.
 
+use std::time::Duration;
+
 use cairn_core::claim::{ClaimState, Holder};
 use cairn_core::identity::Identity;
 use cairn_core::pool::{OnLoss, PoolName};
@@ -23,6 +25,8 @@ pub struct Claim {
     pub identity: Identity,
     /// The pool's rule; `None` until its spec has been read.
     pub on_loss: Option<OnLoss>,
+    /// The pool's Q; zero until its spec has been read.
+    pub quarantine: Duration,
     /// Whether this process has held it at least once.
     pub was_held: bool,
 }
@@ -44,6 +48,7 @@ impl Snapshot {
                     holder: holder.clone(),
                 },
                 on_loss: None,
+                quarantine: Duration::ZERO,
                 was_held: false,
             })
             .collect();

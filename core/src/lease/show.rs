@@ -1,5 +1,7 @@
 //! What the outside sees of the machine at one instant.
 
+use std::time::Duration;
+
 use super::machine::{Claim, Held, Machine, Phase};
 use crate::claim::{ClaimState, Holder};
 use crate::group::Group;
@@ -15,6 +17,8 @@ pub struct Shown {
     pub identity: Identity,
     /// The pool's rule; `None` until its spec was read.
     pub on_loss: Option<OnLoss>,
+    /// The pool's Q; zero until its spec was read.
+    pub quarantine: Duration,
 }
 
 impl Machine {
@@ -50,7 +54,12 @@ impl Machine {
             reason,
             holder: Holder { incarnation, ..self.config.holder.clone() },
         };
-        Shown { identity, on_loss: claim.pool.as_ref().map(|pool| pool.spec.on_loss) }
+        let spec = claim.pool.as_ref().map(|pool| &pool.spec);
+        Shown {
+            identity,
+            on_loss: spec.map(|spec| spec.on_loss),
+            quarantine: spec.map(|spec| spec.quarantine).unwrap_or_default(),
+        }
     }
 
     fn state(&self, claim: &Claim, now: Now) -> (ClaimState, Option<String>) {

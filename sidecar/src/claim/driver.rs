@@ -206,6 +206,7 @@ impl<K: Kv + 'static> Driver<K> {
         let claims = shown.into_iter().zip(&self.was_held).map(|(shown, was_held)| Claim {
             identity: shown.identity,
             on_loss: shown.on_loss,
+            quarantine: shown.quarantine,
             was_held: *was_held,
         });
         let snapshot = Snapshot { claims: claims.collect(), failure: None };

@@ -17,9 +17,9 @@ use cairn_core::time::{BootInstant, Now, UnixMillis};
 
 use crate::snapshot::{Claim, Snapshot};
 
-/// How long `/app/livez` fails before a different claim is published: as long as the liveness probe
-/// that the webhook adds needs to notice, whenever it last looked. It sets that to half the pool's
-/// quarantine, so this covers quarantines up to 30 s, the longest of a pool that ships with Cairn.
+/// How long `/app/livez` fails at least before a different claim is published: as long as the liveness
+/// probe that the webhook adds needs to notice, whenever it last looked. It sets that to half the
+/// pool's quarantine; this is what the shortest of them need.
 pub const STOP_FOR: Duration = Duration::from_secs(15);
 
 /// What one pool's app was told.
@@ -83,8 +83,9 @@ impl Memory {
             return;
         };
         if let Some(slot) = slot {
+            let pause = STOP_FOR.max(claim.quarantine / 2);
             let stopping_since = *told.stopping.get_or_insert(now.boot);
-            if told.fence == Some(slot.fence) || now.boot.since(stopping_since) >= STOP_FOR {
+            if told.fence == Some(slot.fence) || now.boot.since(stopping_since) >= pause {
                 *told = Told {
                     fence: Some(slot.fence),
                     until: Some((slot.valid_until_boottime, slot.valid_until)),

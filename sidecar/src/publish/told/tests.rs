@@ -128,3 +128,16 @@ fn a_first_claim_is_shown_at_once_and_keep_pools_are_never_held_back() {
         assert_eq!(memory.review(&keep, at(3)), keep);
     }
 }
+
+#[test]
+fn a_pool_with_a_long_quarantine_gives_its_slower_probe_more_time() {
+    let mut memory = memory();
+    let slow = |until| {
+        let mut snapshot = held(6, until);
+        snapshot.claims[0].quarantine = Duration::from_secs(60);
+        snapshot
+    };
+    assert!(stops(&memory.review(&slow(100), at(1))));
+    assert!(stops(&memory.review(&slow(100), at(30))));
+    assert!(!stops(&memory.review(&slow(100), at(31))));
+}
