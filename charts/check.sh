@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# Checks the chart without a cluster: lint, renders that are the same twice, renders that say what
+# their values ask for, values that are refused, and deploy/cairn.yaml as rendered today.
+#   HELM=helm charts/check.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+HELM=${HELM:-helm}
+command -v "$HELM" >/dev/null || {
+  echo "charts/check.sh: '$HELM' is not there; install Helm, or point HELM at it" >&2
+  exit 2
+}
+SCRATCH=$(mktemp -d)
+trap 'rm -rf "$SCRATCH"' EXIT
+failed=0
+
+# What the checks are about: the output of the last render, or the error of the last refusal.
+OUT=$SCRATCH/out
+
+say() { echo "chart: $1"; }
+bad() {
+  echo "chart: FAILED: $1" >&2
+  failed=1
+}
+
+# render [FLAG…]: the whole chart as release cairn in cairn-system.
+render() {
+  if ! "$HELM" template cairn cairn --namespace cairn-system "$@" >"$OUT" 2>"$SCRATCH/error"; then
+    bad "helm template $* failed: $(cat "$SCRATCH/error")"
+  fi
+}
+
+has() { grep -qF -- "$1" "$OUT" || bad "$what: '$1' is missing"; }
+has_not() { ! grep -qF -- "$1" "$OUT" || bad "$what: '$1' must not be there"; }
+# count N TEXT: lines that contain TEXT.
+count() {
+  local found
+  found=$(grep -cF -- "$2" "$OUT" || true)
+  [ "$found" = "$1" ] || bad "$what: '$2' stands $found times, not $1"
+}
+
+# refused TEXT FLAG…: these values are refused, with a message that contains TEXT and is shown.
+refused() {
+  local text=$1
+  shift
+  if "$HELM" template cairn cairn "$@" >/dev/null 2>"$OUT"; then
+    bad "$* is accepted"
+  else
+    what="refusal of $*"
+    has "$text"
+    sed '/^Error: values/d;/^cairn:/d;/^Use --debug/d;/^$/d' "$OUT" | sed "s|^|  $* => |"
+  fi
+}
+
+say "lint"
+"$HELM" lint --strict cairn >"$OUT" 2>&1 || bad "helm lint: $(cat "$OUT")"
+
+say "two renders are byte-identical, by default and with everything on"
+everything=(--set 'etcd.replicas=3,etcd.networkPolicy.enabled=true,clusterDomain=example.org,imagePullSecrets={a,b}'
+  --set 'webhook.podLabels.x=a,webhook.podAnnotations.y=b,webhook.nodeSelector.z=c,webhook.priorityClassName=p')
+for flags in "" "${everything[*]}"; do
+  # shellcheck disable=SC2086 # none of the values contains a blank
+  render $flags && cp "$OUT" "$SCRATCH/first"
+  # shellcheck disable=SC2086
+  render $flags
+  cmp -s "$OUT" "$SCRATCH/first" || bad "two renders with '$flags' differ"
+done
+
+say "default: one member on a volume, two webhooks, no CA"
+what="default render"
+render
+has_not 'caBundle'
+has 'helm.sh/resource-policy: keep'
+! grep -qx 'kind: Pool' "$OUT" || bad "$what: a Pool in the release of its CRD cannot be installed"
+has 'replicas: 2'
+has 'image: quay.io/coreos/etcd:v3.6.14'
+has '--initial-cluster=cairn-etcd-0=http://cairn-etcd-0.cairn-etcd-peers.cairn-system.svc:2380'
+has '--etcd=http://cairn-etcd.cairn-system.svc:2379'
+has '--sidecar-etcd=http://cairn-etcd.cairn-system.svc:2379'
+has '--quota-backend-bytes=1073741824'
+has '"kube-system","cairn-system"'
+has 'volumeClaimTemplates:'
+has_not 'emptyDir'
+has_not 'kind: NetworkPolicy'
+count 1 'kind: PodDisruptionBudget'
+# The webhook and etcd: every container of the chart is confined alike.
+count 2 'runAsNonRoot: true'
+count 2 'allowPrivilegeEscalation: false'
+count 2 'seccompProfile: {type: RuntimeDefault}'
+
+say "no volume"
+what="persistence off"
+render --set etcd.persistence.enabled=false
+has 'emptyDir'
+has_not 'volumeClaimTemplates:'
+
+say "three members are listed one by one, and disrupted one by one"
+what="three members"
+render --set etcd.replicas=3,etcd.networkPolicy.enabled=true,clusterDomain=cluster.local
+peers=cairn-etcd-peers.cairn-system.svc.cluster.local
+has "--etcd=http://cairn-etcd-0.$peers:2379,http://cairn-etcd-1.$peers:2379,http://cairn-etcd-2.$peers:2379"
+has "--initial-cluster=cairn-etcd-0=http://cairn-etcd-0.$peers:2380,cairn-etcd-1=http://cairn-etcd-1.$peers:2380,cairn-etcd-2="
+has 'kind: NetworkPolicy'
+count 2 'kind: PodDisruptionBudget'
+
+say "an etcd that is there already"
+what="external etcd"
+render --set 'etcd.enabled=false,etcd.endpoints={https://a.example:2379,https://b.example:2379}'
+has '--etcd=https://a.example:2379,https://b.example:2379'
+has '--sidecar-etcd=https://a.example:2379,https://b.example:2379'
+has_not 'kind: StatefulSet'
+has_not 'cairn-etcd'
+
+say "one webhook needs no disruption budget; digests win over tags; other names and ports"
+what="own images and names"
+digest=sha256:$(printf '0%.0s' {1..64})
+render --set "fullnameOverride=stone,webhook.replicas=1,webhook.image.digest=$digest,sidecar.image.tag=dev,webhook.admissionPort=8443"
+has_not 'kind: PodDisruptionBudget'
+has "image: ghcr.io/cairn-dev/cairn-webhook@$digest"
+has '--sidecar-image=ghcr.io/cairn-dev/cairn-sidecar:dev'
+has '--admission-listen=0.0.0.0:8443'
+has '--secret=stone-webhook-ca'
+has '--mirror-lease=stone-webhook-mirror'
+has 'system:serviceaccount:cairn-system:stone-webhook'
+has_not 'name: cairn-webhook'
+
+say "values that are refused"
+refused "at '/etcd/endpoints': minItems: got 0, want 1" --set etcd.enabled=false
+refused "set etcd.enabled=false to use them" --set 'etcd.endpoints={http://a:2379}'
+refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={a:2379}'
+refused "at '/etcd/replicas': value must be one of 1, 3, 5" --set etcd.replicas=2
+refused "additional properties 'replica' not allowed" --set webhook.replica=3
+refused "additional properties 'webhooks' not allowed" --set webhooks.replicas=3
+refused "at '/webhook/replicas': minimum: got 0, want 1" --set webhook.replicas=0
+refused "at '/webhook/envMode': value must be one of" --set webhook.envMode=magic
+refused "at '/webhook/image/digest'" --set webhook.image.digest=latest
+refused "at '/etcd/persistence/enabled': got string, want boolean" --set-string etcd.persistence.enabled=no
+refused "chart requires kubeVersion: >=1.30.0-0" --kube-version 1.29.9
+
+say "the version strings of EKS and GKE are accepted"
+what="EKS and GKE"
+render --kube-version v1.30.4-eks-a737599
+render --kube-version v1.31.1-gke.1678000
+
+say "deploy/cairn.yaml is what the chart renders"
+HELM=$HELM ./render.sh >"$OUT"
+diff -u ../deploy/cairn.yaml "$OUT" >"$SCRATCH/drift" ||
+  bad "deploy/cairn.yaml differs: run charts/render.sh > deploy/cairn.yaml
+$(head -40 "$SCRATCH/drift")"
+
+[ "$failed" = 0 ] || exit 1
+say "all well"
