@@ -178,13 +178,13 @@ pub fn pods_of<'a>(ns: &'a Namespace, app: &str, count: usize) -> Result<Vec<Pod
     until(&format!("{count} pods of {app}"), wait::secs(60), || {
         let list = ns.get(&["pods", "-l", &selector])?;
         let items = json::list(&list, "/items");
-        let staying: Vec<String> = items
+        let staying: Vec<Pod<'a>> = items
             .iter()
             .filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none())
-            .filter_map(|pod| json::text(pod, "/metadata/name"))
+            .map(|pod| Pod::from_object(ns, pod))
             .collect();
         if staying.len() == count && staying.len() == items.len() {
-            Ok(Seen::Yes(staying.iter().map(|name| Pod::named(ns, name)).collect()))
+            Ok(Seen::Yes(staying))
         } else {
             Ok(Seen::NotYet(format!("{} staying of {}", staying.len(), items.len())))
         }

@@ -18,6 +18,7 @@ pub struct Pod<'a> {
     ns: &'a Namespace,
     /// Its name.
     pub name: String,
+    app: String,
 }
 
 /// What is known of one container of a pod.
@@ -32,9 +33,15 @@ pub struct Container {
 }
 
 impl<'a> Pod<'a> {
-    /// The pod of that name.
+    /// The pod of that name, with a container `app`.
     pub fn named(ns: &'a Namespace, name: &str) -> Self {
-        Self { ns, name: name.to_owned() }
+        Self { ns, name: name.to_owned(), app: "app".to_owned() }
+    }
+
+    /// The pod that this object is, with whatever its first container is called.
+    pub fn from_object(ns: &'a Namespace, object: &Value) -> Self {
+        let text = |pointer| json::text(object, pointer).unwrap_or_default();
+        Self { ns, name: text("/metadata/name"), app: text("/spec/containers/0/name") }
     }
 
     /// The object as it is now.
@@ -51,7 +58,7 @@ impl<'a> Pod<'a> {
 
     /// What a command in the app's container prints.
     pub fn exec(&self, command: &[&str]) -> Result<String, Failure> {
-        let args = [&["exec", &self.name, "-c", "app", "--"], command].concat();
+        let args = [&["exec", &self.name, "-c", &self.app, "--"], command].concat();
         self.ns.kubectl(&args)
     }
 

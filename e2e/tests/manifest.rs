@@ -4,7 +4,6 @@ use cairn_e2e::app::App;
 use cairn_e2e::cluster::Cluster;
 use cairn_e2e::ns::{in_namespace, tested_cluster};
 use cairn_e2e::{Done, Failure, install, place};
-use serde_json::json as object;
 
 const MANIFEST: &str = "deploy/cairn.yaml";
 
@@ -23,7 +22,6 @@ fn the_manifest_alone_gives_a_pod_its_name() -> Done {
     for part in ["webhook", "sidecar"] {
         tag_as_released(cluster, part, &manifest)?;
     }
-    offer_a_volume(cluster)?;
     cluster.kubectl(&["apply", "-f", &path.to_string_lossy()])?.ok()?;
     let webhook = format!("deployment/{}", install::WEBHOOK);
     let namespace = install::NAMESPACE;
@@ -46,24 +44,6 @@ fn tag_as_released(cluster: &Cluster, part: &str, manifest: &str) -> Done {
         .ok_or_else(|| Failure::new(format!("{MANIFEST} names no image of the {part}")))?;
     let built = format!("localhost/cairn-{part}:dev");
     cluster.node(&["ctr", "-n", "k8s.io", "images", "tag", &built, released])?.ok().map(drop)
-}
-
-/// What a StorageClass would do: these clusters have none, and the manifest's etcd wants a volume.
-fn offer_a_volume(cluster: &Cluster) -> Done {
-    let path = format!("/run/cairn/clusters/{}/etcd-volume", cluster.name());
-    // etcd is not root, and nobody changes the owner of a folder of the node.
-    cluster.node(&["mkdir", "-p", "-m", "0777", &path])?.ok()?;
-    let volume = object!({
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": "etcd"},
-        "spec": {
-            "capacity": {"storage": "100Gi"},
-            "accessModes": ["ReadWriteOnce"],
-            "hostPath": {"path": path},
-        },
-    });
-    cluster.kubectl_with(&["apply", "-f", "-"], &volume.to_string())?.ok().map(drop)
 }
 
 impl Drop for Temporary {
