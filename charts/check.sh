@@ -3,9 +3,10 @@
 # their values ask for, values that are refused, and deploy/cairn.yaml as rendered today.
 #   HELM=helm charts/check.sh
 set -euo pipefail
+# A path given to us is relative to where we were called.
+[[ ${HELM:=helm} != */* ]] || HELM=$(realpath -ms "$HELM")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-HELM=${HELM:-helm}
 command -v "$HELM" >/dev/null || {
   echo "charts/check.sh: '$HELM' is not there; install Helm, or point HELM at it" >&2
   exit 2
@@ -143,7 +144,7 @@ render --kube-version v1.30.4-eks-a737599
 render --kube-version v1.31.1-gke.1678000
 
 say "deploy/cairn.yaml is what the chart renders"
-HELM=$HELM ./render.sh >"$OUT"
+HELM=$HELM ./render.sh >"$OUT" || bad "charts/render.sh failed"
 diff -u ../deploy/cairn.yaml "$OUT" >"$SCRATCH/drift" ||
   bad "deploy/cairn.yaml differs: run charts/render.sh > deploy/cairn.yaml
 $(head -40 "$SCRATCH/drift")"

@@ -3,6 +3,8 @@
 #   HELM=helm charts/render.sh > deploy/cairn.yaml
 # One value differs: etcd's data is on no volume, so that it works on every cluster as it is.
 set -euo pipefail
+# A path given to us is relative to where we were called.
+[[ ${HELM:=helm} != */* ]] || HELM=$(realpath -ms "$HELM")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 NAMESPACE=cairn-system
@@ -28,4 +30,4 @@ metadata:
   labels:
     pod-security.kubernetes.io/enforce: restricted
 EOT
-exec "${HELM:-helm}" template cairn cairn --namespace "$NAMESPACE" --set etcd.persistence.enabled=false "$@"
+exec "$HELM" template cairn cairn --namespace "$NAMESPACE" --set etcd.persistence.enabled=false "$@"
