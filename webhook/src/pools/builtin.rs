@@ -1,0 +1,1 @@
+//! The pools that ship with Cairn: created once per process start when absent, never overwritten.

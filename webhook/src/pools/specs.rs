@@ -1,0 +1,1 @@
+//! Makes etcd hold what the `Pool` objects say.

@@ -1,0 +1,1 @@
+//! `status` of a `Pool`: what it should say, and writing it where it differs.
