@@ -22,7 +22,7 @@ const APP_IS_STOPPED: Duration = secs(48);
 fn with_etcd_stopped_for_20_seconds_nothing_changes() -> Done {
     alone("blip", |ns| {
         let pod = App::claiming("ids", "mountains,snowflake").deploy(ns)?.remove(0);
-        let before = everything(&pod)?;
+        let before = settled(&pod)?;
         let frozen = Etcd::of(&ns.cluster).freeze()?;
         throughout(secs(20), || {
             assert_eq!(everything(&pod)?, before);
@@ -75,7 +75,7 @@ fn stopped_past_the_deadline_a_stop_pools_app_is_killed_and_comes_back_with_the_
 fn stopped_past_the_deadline_a_keep_pools_app_runs_on_under_its_name() -> Done {
     alone("keep", |ns| {
         let pod = App::claiming("shop", "mountains").deploy(ns)?.remove(0);
-        let before = everything(&pod)?;
+        let before = settled(&pod)?;
         let frozen = Etcd::of(&ns.cluster).freeze()?;
         in_state(&pod, "degraded", DEADLINE)?;
         assert_eq!(everything(&pod)?, before);
@@ -92,7 +92,7 @@ fn without_the_webhook_opted_in_pods_are_refused_others_are_created_and_running_
 -> Done {
     alone("no-webhook", |ns| {
         let running = App::claiming("running", "mountains").deploy(ns)?.remove(0);
-        let before = everything(&running)?;
+        let before = settled(&running)?;
         let webhook = Webhook::of(&ns.cluster);
         let away = webhook.take_away()?;
 
@@ -118,6 +118,16 @@ fn without_the_webhook_opted_in_pods_are_refused_others_are_created_and_running_
         assert_eq!(everything(&running)?, before);
         Ok(())
     })
+}
+
+/// [`everything`], once the annotations are there too.
+fn settled(pod: &Pod<'_>) -> Result<String, Failure> {
+    until("the pod's status annotation says held", secs(30), || {
+        let status = pod.annotation("cairn.dev/status")?.unwrap_or_default();
+        let held = status.contains("\"held\"") && !status.contains("\"waiting\"");
+        Ok(if held { Seen::Yes(()) } else { Seen::NotYet(status) })
+    })?;
+    everything(pod)
 }
 
 /// Whatever must stay as it is: the app's process, its files and the pod's annotations.
