@@ -44,8 +44,15 @@ pub fn install(cluster: &Cluster) -> Done {
     eprintln!("installing Cairn in cluster '{}'", cluster.name());
     let repository = place::repository();
     let images = format!("webhook.podAnnotations.e2e-installed={wanted}");
+    forget_interrupted(cluster)?;
     upgrade(cluster, &repository, &images)?.ok()?;
     fs::write(&mark, &wanted).map_err(|source| Failure::File { path: mark, source })
+}
+
+/// Somebody pressed Ctrl-C during the last attempt: Helm would refuse to touch the release for ever.
+fn forget_interrupted(cluster: &Cluster) -> Done {
+    let selector = "owner=helm,status in (pending-install, pending-upgrade)";
+    cluster.kubectl(&["-n", NAMESPACE, "delete", "secret", "-l", selector])?.ok().map(drop)
 }
 
 fn upgrade(cluster: &Cluster, repository: &Path, images: &str) -> Result<Output, Failure> {
