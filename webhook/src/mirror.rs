@@ -17,14 +17,30 @@ use std::sync::Arc;
 use cairn_core::pool::PoolName;
 use cairn_store::etcd::Etcd;
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+pub mod board;
+pub mod claims;
+pub mod desired;
+pub mod desk;
+pub mod events;
+pub mod feed;
+pub mod jitter;
 pub mod metrics;
+pub mod pod;
+pub mod queue;
+pub mod writer;
 
 pub use metrics::Metrics;
 
+/// Updates between etcd and the loop: enough for the loop to be busy for a moment, and a brake when
+/// it is for longer.
+const UPDATES: usize = 64;
+
+/// Events that may wait to be told: one for each pod of a large herd.
+const TOLD: usize = 4096;
+
 /// What the mirror works with.
-#[derive(Debug)]
 pub struct Seam {
     /// For pods and Events.
     pub client: Client,
@@ -57,7 +73,18 @@ pub struct Counts {
 }
 
 /// Runs until shutdown.
-pub async fn run(mut seam: Seam) {
-    // An error means that the sender is gone, which is the end too.
-    let _ = seam.shutdown.wait_for(|stop| *stop).await;
+pub async fn run(seam: Seam) {
+    let Seam { client, etcd, instance, leader, counts, metrics, mut shutdown } = seam;
+    let (updates, followed) = mpsc::channel(UPDATES);
+    let (told, to_tell) = mpsc::channel(TOLD);
+    let telling = events::tell(client.clone(), instance, to_tell);
+    let desk = desk::Desk { client, updates: followed, leader, told, counts, metrics };
+    // Nothing needs an orderly end: a patch that was cut off is made again by the next leader.
+    tokio::select! {
+        () = feed::follow(&etcd, &updates) => {}
+        () = telling => {}
+        () = desk.run() => {}
+        // An error means that the sender is gone, which is the end too.
+        _ = shutdown.wait_for(|stop| *stop) => {}
+    }
 }

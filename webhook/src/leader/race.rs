@@ -1,0 +1,167 @@
+//! What to do about a Lease that was read: take it, renew it, or wait.
+//!
+//! The wall-clock times in a Lease are for people. Whether its holder is alive is told by changes of
+//! its resource version, seen and timed here. Pure, but for the time that is written for people.
+
+use std::time::Duration;
+
+use cairn_core::time::BootInstant;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use crate::clock;
+
+/// The usual duration of controllers' Leases: a holder is missed for this long at most.
+const DURATION_SECONDS: u32 = 15;
+
+/// One candidate's view.
+#[derive(Debug)]
+pub struct Race {
+    identity: String,
+    /// The last version of somebody else's Lease, and when it was first seen.
+    seen: Option<(String, BootInstant)>,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Step {
+    /// There is none: make it.
+    Create(Lease),
+    /// Renew ours, or take one that was given up or has run out.
+    Replace(Lease),
+    /// Somebody else has it.
+    Wait,
+}
+
+// === impl Race ===
+
+impl Race {
+    /// A candidate that has not looked yet.
+    pub fn new(identity: String) -> Self {
+        Self { identity, seen: None }
+    }
+
+    /// What to do about the Lease as it was read at this instant.
+    pub fn step(&mut self, found: Option<Lease>, now: BootInstant) -> Step {
+        let Some(mut lease) = found else {
+            self.seen = None;
+            return Step::Create(Lease { spec: Some(self.spec(None)), ..Lease::default() });
+        };
+        if self.is_theirs(&lease, now) {
+            return Step::Wait;
+        }
+        self.seen = None;
+        lease.spec = Some(self.spec(lease.spec.as_ref()));
+        Step::Replace(lease)
+    }
+
+    /// The Lease without its holder; `None` when it is not ours to give up.
+    pub fn given_up(&self, mut lease: Lease) -> Option<Lease> {
+        let spec = lease.spec.as_mut()?;
+        if spec.holder_identity.as_deref() != Some(&self.identity) {
+            return None;
+        }
+        // As client-go does it: an empty holder, and a duration that has passed at once.
+        spec.holder_identity = Some(String::new());
+        spec.lease_duration_seconds = Some(1);
+        Some(lease)
+    }
+
+    fn is_theirs(&mut self, lease: &Lease, now: BootInstant) -> bool {
+        let spec = lease.spec.as_ref();
+        let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        if holder.is_empty() || holder == self.identity {
+            return false;
+        }
+        let version = lease.metadata.resource_version.as_deref().unwrap_or_default();
+        match &self.seen {
+            Some((seen, since)) if seen == version => {
+                let seconds = spec.and_then(|spec| spec.lease_duration_seconds);
+                let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
+                let duration = Duration::from_secs(seconds.unwrap_or(DURATION_SECONDS).into());
+                now.since(*since) < duration
+            }
+            _ => {
+                self.seen = Some((version.to_owned(), now));
+                true
+            }
+        }
+    }
+
+    fn spec(&self, old: Option<&LeaseSpec>) -> LeaseSpec {
+        let now = Some(MicroTime(clock::timestamp(clock::wall())));
+        let kept = old.filter(|old| old.holder_identity.as_deref() == Some(&self.identity));
+        let transitions = old.and_then(|old| old.lease_transitions).unwrap_or_default();
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(DURATION_SECONDS).ok(),
+            acquire_time: kept.and_then(|kept| kept.acquire_time.clone()).or_else(|| now.clone()),
+            renew_time: now,
+            lease_transitions: Some(match (old, kept) {
+                (Some(_), None) => transitions.saturating_add(1),
+                _ => transitions,
+            }),
+            ..LeaseSpec::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(holder: &str, version: &str) -> Lease {
+        let mut lease = Lease {
+            spec: Some(LeaseSpec {
+                holder_identity: Some(holder.into()),
+                lease_duration_seconds: i32::try_from(DURATION_SECONDS).ok(),
+                lease_transitions: Some(3),
+                ..LeaseSpec::default()
+            }),
+            ..Lease::default()
+        };
+        lease.metadata.resource_version = Some(version.into());
+        lease
+    }
+
+    fn at(seconds: u64) -> BootInstant {
+        BootInstant::default().after(Duration::from_secs(seconds))
+    }
+
+    fn taken(step: Step) -> Lease {
+        match step {
+            Step::Replace(lease) => lease,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_lease_that_is_not_there_is_made_and_one_of_ours_is_renewed() {
+        let mut race = Race::new("a".into());
+        let Step::Create(made) = race.step(None, at(0)) else { panic!("not made") };
+        assert_eq!(made.spec.unwrap().holder_identity.unwrap(), "a");
+        let renewed = taken(race.step(Some(lease("a", "7")), at(1)));
+        assert_eq!(renewed.metadata.resource_version.as_deref(), Some("7"));
+        assert_eq!(renewed.spec.unwrap().lease_transitions, Some(3));
+    }
+
+    #[test]
+    fn somebody_elses_lease_is_taken_once_it_has_not_moved_for_its_duration_on_our_own_clock() {
+        let mut race = Race::new("b".into());
+        assert!(matches!(race.step(Some(lease("a", "7")), at(100)), Step::Wait));
+        assert!(matches!(race.step(Some(lease("a", "7")), at(114)), Step::Wait));
+        assert!(matches!(race.step(Some(lease("a", "8")), at(115)), Step::Wait));
+        assert!(matches!(race.step(Some(lease("a", "8")), at(129)), Step::Wait));
+        let taken = taken(race.step(Some(lease("a", "8")), at(130))).spec.unwrap();
+        assert_eq!(taken.holder_identity.as_deref(), Some("b"));
+        assert_eq!(taken.lease_transitions, Some(4));
+    }
+
+    #[test]
+    fn a_lease_that_was_given_up_is_taken_at_once() {
+        let first = Race::new("a".into());
+        let free = first.given_up(lease("a", "7")).unwrap();
+        taken(Race::new("b".into()).step(Some(free), at(0)));
+        assert!(first.given_up(lease("b", "7")).is_none());
+    }
+}

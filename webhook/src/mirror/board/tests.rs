@@ -1,0 +1,234 @@
+use std::time::Duration;
+
+use cairn_store::KeyValue;
+use cairn_store::etcd::Change;
+use kube::core::PartialObjectMetaExt;
+use serde_json::json;
+
+use super::*;
+use crate::mirror::Counts;
+use crate::mirror::desired::{LOST_AFTER, WAITING_AFTER};
+
+fn id(uid: &str) -> PodId {
+    PodId { namespace: "shop".into(), uid: uid.into() }
+}
+
+fn mountains() -> PoolName {
+    "mountains".parse().unwrap()
+}
+
+fn metadata(uid: &str, version: u64, results: &BTreeMap<String, String>) -> ObjectMeta {
+    let mut annotations = results.clone();
+    annotations.insert("cairn.dev/pool".into(), "mountains".into());
+    ObjectMeta {
+        namespace: Some("shop".into()),
+        name: Some(format!("pod-{uid}")),
+        uid: Some(uid.into()),
+        resource_version: Some(version.to_string()),
+        annotations: Some(annotations),
+        ..ObjectMeta::default()
+    }
+}
+
+fn pod(uid: &str, version: u64) -> PartialObjectMeta<Pod> {
+    metadata(uid, version, &BTreeMap::new()).into_response_partial()
+}
+
+fn claim(uid: &str, name: &str, revision: i64) -> Vec<KeyValue> {
+    let key = |key: String, value: String| KeyValue {
+        key,
+        value: value.into(),
+        create_revision: revision,
+        mod_revision: revision,
+        lease: 0,
+    };
+    let slot = format!("/cairn/v1/ns/shop/c/mountains/-/s/{name}");
+    let record = json!({"namespace": "shop", "pod": "p", "uid": uid, "node": "n", "incarnation": 1,
+        "nonce": "x", "since": 0, "validity_ms": 30_000, "quarantine_ms": 15_000});
+    let owner = json!({"slot": slot, "nonce": "x"});
+    vec![
+        key(slot, record.to_string()),
+        key(format!("/cairn/v1/ns/shop/o/{uid}/mountains"), owner.to_string()),
+    ]
+}
+
+fn put(keys: Vec<KeyValue>) -> Update {
+    Update::Changed(keys.into_iter().map(Change::Put).collect())
+}
+
+fn gone(keys: Vec<KeyValue>) -> Update {
+    Update::Changed(keys.into_iter().map(|key| Change::Delete(key.key)).collect())
+}
+
+/// A leader that has listed these pods, and an etcd without claims.
+fn board(uids: &[&str], now: Instant) -> Board {
+    let mut board = Board::default();
+    board.watched(Event::Init, now);
+    for uid in uids {
+        board.watched(Event::InitApply(pod(uid, 1)), now);
+    }
+    board.watched(Event::InitDone, now);
+    board.update(Update::Listed(Vec::new()), now);
+    board.lead(true, now);
+    assert_eq!(board.next(now), None);
+    board
+}
+
+/// What the API server answers to a write.
+fn answer(write: &Write, version: u64) -> Outcome {
+    let annotations = write.patch["metadata"]["annotations"].as_object().unwrap();
+    let results = annotations
+        .iter()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect();
+    Outcome::Written(Box::new(metadata(&write.pod.uid, version, &results)))
+}
+
+#[test]
+fn a_claim_is_written_once_and_its_lag_is_known() {
+    let now = Instant::now();
+    let mut board = board(&["u1"], now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    let write = board.next(now).unwrap();
+    assert_eq!((write.pod.clone(), write.name.as_str()), (id("u1"), "pod-u1"));
+    assert_eq!(board.next(now), None);
+    let later = now + Duration::from_millis(30);
+    let lag = board.written(&write.pod, answer(&write, 2), later);
+    assert_eq!(lag, Some(Duration::from_millis(30)));
+    assert_eq!(board.next(later), None);
+    // The watch brings an older version of the pod afterwards: it is not written again.
+    board.watched(Event::Apply(pod("u1", 1)), later);
+    assert_eq!(board.next(later), None);
+    // Somebody takes the annotations off: they are written again.
+    board.watched(Event::Apply(pod("u1", 3)), later);
+    assert!(board.next(later).is_some());
+}
+
+#[test]
+fn only_a_leader_that_has_seen_both_sides_writes() {
+    let now = Instant::now();
+    let mut board = Board::default();
+    board.lead(true, now);
+    board.watched(Event::Apply(pod("u1", 1)), now);
+    board.update(Update::Listed(claim("u1", "Denali", 7)), now);
+    assert_eq!(board.next(now), None);
+    board.watched(Event::Init, now);
+    board.watched(Event::InitApply(pod("u1", 1)), now);
+    board.watched(Event::InitDone, now);
+    board.lead(false, now);
+    assert_eq!((board.next(now), board.wake()), (None, None));
+    board.lead(true, now);
+    assert!(board.next(now).is_some());
+}
+
+#[test]
+fn nothing_is_concluded_from_an_etcd_that_cannot_be_read() {
+    let now = Instant::now();
+    let mut board = board(&["u1"], now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    let write = board.next(now).unwrap();
+    board.written(&write.pod, answer(&write, 2), now);
+    board.update(gone(claim("u1", "Denali", 7)), now);
+    assert_eq!(board.next(now), None);
+    board.update(Update::Blind, now);
+    let later = now + LOST_AFTER * 2;
+    assert_eq!((board.next(later), board.wake()), (None, None));
+    // It can be read again, and only now the claim begins to be missed.
+    board.update(Update::Listed(Vec::new()), later);
+    assert_eq!(board.next(later), None);
+    assert_eq!(board.wake(), Some(later + LOST_AFTER));
+    let write = board.next(later + LOST_AFTER).unwrap();
+    assert!(matches!(write.news[..], [News::Lost { .. }]));
+}
+
+#[test]
+fn a_pod_without_a_claim_is_called_waiting_after_a_while() {
+    let now = Instant::now();
+    let mut board = board(&["u1"], now);
+    assert_eq!(board.wake(), Some(now + WAITING_AFTER));
+    let later = now + WAITING_AFTER;
+    let write = board.next(later).unwrap();
+    assert!(matches!(write.news[..], [News::Waiting { .. }]));
+    board.written(&write.pod, answer(&write, 2), later);
+    assert_eq!((board.next(later), board.wake()), (None, None));
+    board.update(put(claim("u1", "Denali", 7)), later);
+    assert!(matches!(board.next(later).unwrap().news[..], [News::Claimed { .. }]));
+}
+
+#[test]
+fn a_finished_pod_that_released_its_claim_is_not_told_that_it_was_lost() {
+    let now = Instant::now();
+    let mut board = board(&["u1"], now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    let write = board.next(now).unwrap();
+    board.written(&write.pod, answer(&write, 2), now);
+    board.update(gone(claim("u1", "Denali", 7)), now);
+    assert_eq!(board.next(now), None);
+    // The watch leaves out finished pods.
+    board.watched(Event::Delete(pod("u1", 3)), now);
+    assert_eq!((board.next(now + LOST_AFTER), board.wake()), (None, None));
+}
+
+#[test]
+fn a_pod_that_is_being_deleted_is_left_alone() {
+    let now = Instant::now();
+    let mut board = board(&["u1"], now);
+    let mut leaving = pod("u1", 2);
+    leaving.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+            k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
+        ));
+    board.watched(Event::Apply(leaving), now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    assert_eq!(board.next(now), None);
+}
+
+#[test]
+fn a_herd_is_written_sixteen_at_a_time_and_completely() {
+    let now = Instant::now();
+    let uids: Vec<String> = (0..1000).map(|number| format!("u{number}")).collect();
+    let mut board = board(&uids.iter().map(String::as_str).collect::<Vec<_>>(), now);
+    for (number, uid) in uids.iter().enumerate() {
+        board.update(put(claim(uid, &format!("n{number}"), 7)), now);
+    }
+    let mut running: Vec<Write> = std::iter::from_fn(|| board.next(now)).collect();
+    assert_eq!(running.len(), WRITES);
+    let mut written = 0;
+    while let Some(write) = running.pop() {
+        written += 1;
+        board.written(&write.pod, answer(&write, 2), now);
+        running.extend(board.next(now));
+    }
+    assert_eq!(written, 1000);
+}
+
+#[test]
+fn a_failed_write_is_made_again_after_a_pause_and_one_to_a_pod_that_is_gone_is_not() {
+    let now = Instant::now();
+    let mut board = board(&["u1", "u2"], now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    board.update(put(claim("u2", "MtLogan", 8)), now);
+    board.next(now).unwrap();
+    board.next(now).unwrap();
+    board.written(&id("u1"), Outcome::Failed, now);
+    board.written(&id("u2"), Outcome::Gone, now);
+    assert_eq!(board.next(now), None);
+    let wake = board.wake().unwrap();
+    assert_eq!(board.next(wake).unwrap().pod, id("u1"));
+    assert_eq!(board.next(wake + Duration::from_mins(1)), None);
+}
+
+#[test]
+fn counts_tell_held_and_waiting_and_are_given_only_when_something_has_changed() {
+    let now = Instant::now();
+    let mut board = board(&["u1", "u2"], now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    let counts = Counts { held: 1, waiting: 1, quarantined: 0 };
+    assert_eq!(board.census(), Some(Census::from([(mountains(), counts)])));
+    assert_eq!(board.census(), None);
+    board.watched(Event::Delete(pod("u2", 2)), now);
+    let counts = Counts { held: 1, ..Counts::default() };
+    assert_eq!(board.census(), Some(Census::from([(mountains(), counts)])));
+    board.update(Update::Blind, now);
+    assert_eq!(board.census(), None);
+}

@@ -1,0 +1,157 @@
+use super::*;
+use crate::mirror::Counts;
+
+const SLOT: &str = "/cairn/v1/ns/shop/c/mountains/checkout/s/Denali";
+const OWNER: &str = "/cairn/v1/ns/shop/o/u1/mountains";
+
+fn pod(namespace: &str, uid: &str) -> PodId {
+    PodId { namespace: namespace.into(), uid: uid.into() }
+}
+
+fn key(key: &str, value: &str, revision: i64) -> KeyValue {
+    KeyValue {
+        key: key.into(),
+        value: value.into(),
+        create_revision: revision,
+        mod_revision: revision,
+        lease: 0,
+    }
+}
+
+fn slot(at: &str, namespace: &str, uid: &str, revision: i64) -> KeyValue {
+    let record = format!(
+        r#"{{"namespace":"{namespace}","pod":"p","uid":"{uid}","node":"n","incarnation":1,"nonce":"x",
+            "since":1795230000000,"validity_ms":30000,"quarantine_ms":15000}}"#
+    );
+    key(at, &record, revision)
+}
+
+fn owner(at: &str, slot: &str, revision: i64) -> KeyValue {
+    key(at, &format!(r#"{{"slot":"{slot}","nonce":"x"}}"#), revision)
+}
+
+fn claims(keys: &[KeyValue]) -> Claims {
+    let mut claims = Claims::default();
+    claims.reset(keys);
+    claims
+}
+
+fn mountains() -> PoolName {
+    "mountains".parse().unwrap()
+}
+
+fn held() -> Vec<KeyValue> {
+    vec![
+        key("/cairn/v1/epoch", "5", 1),
+        key("/cairn/v1/pools/mountains", r#"{"names":{"list":["Denali"]}}"#, 2),
+        slot(SLOT, "shop", "u1", 7),
+        owner(OWNER, SLOT, 7),
+    ]
+}
+
+#[test]
+fn a_claim_is_shown_with_its_name_its_fence_and_since_when() {
+    let claims = claims(&held());
+    let claim = Claim {
+        name: "Denali".into(),
+        fence: Fence { epoch: 5, revision: 7 },
+        since: UnixMillis(1_795_230_000_000),
+    };
+    assert_eq!(claims.of(&pod("shop", "u1")), BTreeMap::from([(mountains(), claim)]));
+    assert!(claims.of(&pod("shop", "u2")).is_empty());
+    assert!(claims.keeps(&mountains()));
+}
+
+#[test]
+fn owner_and_slot_of_different_transactions_are_no_claim() {
+    let mut keys = held();
+    keys[2] = slot(SLOT, "shop", "u1", 8);
+    assert!(claims(&keys).of(&pod("shop", "u1")).is_empty());
+    assert_eq!(claims(&keys).census()[&mountains()].held, 0);
+}
+
+#[test]
+fn a_slot_of_somebody_else_is_no_claim() {
+    let mut keys = held();
+    keys[2] = slot(SLOT, "shop", "u2", 7);
+    assert!(claims(&keys).of(&pod("shop", "u1")).is_empty());
+}
+
+#[test]
+fn keys_of_one_namespace_put_nothing_on_the_pods_of_another() {
+    // Somebody in `evil` knows the UID of a pod in `shop`, and may write below /ns/evil/ only.
+    let slot_key = "/cairn/v1/ns/evil/c/mountains/-/s/Oops";
+    for namespace in ["shop", "evil"] {
+        let claims = claims(&[
+            slot(slot_key, namespace, "u1", 7),
+            owner("/cairn/v1/ns/evil/o/u1/mountains", slot_key, 7),
+        ]);
+        assert!(claims.of(&pod("shop", "u1")).is_empty(), "{namespace}");
+    }
+}
+
+#[test]
+fn an_adopted_slot_stays_the_same_claim() {
+    let mut claims = claims(&held());
+    let before = claims.of(&pod("shop", "u1"));
+    let again = KeyValue { mod_revision: 12, ..slot(SLOT, "shop", "u1", 7) };
+    let touched = claims.apply(&[Change::Put(again)]);
+    assert_eq!(claims.of(&pod("shop", "u1")), before);
+    assert_eq!(touched.pods, BTreeSet::from([pod("shop", "u1")]));
+}
+
+#[test]
+fn a_slot_that_changes_hands_touches_both_pods() {
+    let mut claims = claims(&held());
+    let touched = claims.apply(&[
+        Change::Delete(SLOT.into()),
+        Change::Delete(OWNER.into()),
+        Change::Put(slot(SLOT, "shop", "u2", 9)),
+        Change::Put(owner("/cairn/v1/ns/shop/o/u2/mountains", SLOT, 9)),
+    ]);
+    assert_eq!(touched.pods, BTreeSet::from([pod("shop", "u1"), pod("shop", "u2")]));
+    assert!(claims.of(&pod("shop", "u1")).is_empty());
+    assert_eq!(claims.of(&pod("shop", "u2"))[&mountains()].fence.revision, 9);
+}
+
+#[test]
+fn numbers_are_shown_as_their_pool_shows_them_and_again_when_the_pool_changes() {
+    let (slot_key, owner_key) = ("/cairn/v1/cluster/ids/-/s/7", "/cairn/v1/ns/shop/o/u1/ids");
+    let pool = |width: u8| {
+        let spec = format!(
+            r#"{{"names":{{"range":{{"from":0,"to":9,"prefix":"node-","width":{width}}}}},
+                "scope":"Cluster","onLoss":"Stop"}}"#
+        );
+        key("/cairn/v1/pools/ids", &spec, 2)
+    };
+    let mut claims =
+        claims(&[pool(3), slot(slot_key, "shop", "u1", 7), owner(owner_key, slot_key, 7)]);
+    let ids: PoolName = "ids".parse().unwrap();
+    assert_eq!(claims.of(&pod("shop", "u1"))[&ids].name, "node-007");
+    assert!(!claims.keeps(&ids));
+    assert!(claims.apply(&[Change::Put(pool(1))]).everybody);
+    assert_eq!(claims.of(&pod("shop", "u1"))[&ids].name, "node-7");
+    // A pool that is gone leaves its holders what they hold.
+    assert!(claims.apply(&[Change::Delete("/cairn/v1/pools/ids".into())]).everybody);
+    assert_eq!(claims.of(&pod("shop", "u1"))[&ids].name, "7");
+}
+
+#[test]
+fn names_are_counted_by_pool_whether_held_or_resting() {
+    let mut claims = claims(&held());
+    let resting = "/cairn/v1/ns/shop/c/mountains/checkout/x/MtLogan";
+    claims.apply(&[Change::Put(key(resting, "", 8))]);
+    let counts = Counts { held: 1, waiting: 0, quarantined: 1 };
+    assert_eq!(claims.census(), Census::from([(mountains(), counts)]));
+    claims.apply(&[Change::Delete(resting.into()), Change::Delete(SLOT.into())]);
+    assert_eq!(claims.census(), Census::from([(mountains(), Counts::default())]));
+}
+
+#[test]
+fn what_cannot_be_read_is_no_claim_and_does_no_harm() {
+    let mut claims = claims(&held());
+    claims.apply(&[Change::Put(key(SLOT, "{", 9)), Change::Put(key("/cairn/v1/what", "", 9))]);
+    assert!(claims.of(&pod("shop", "u1")).is_empty());
+    claims.apply(&[Change::Put(key("/cairn/v1/pools/mountains", "{", 10))]);
+    assert!(!claims.keeps(&mountains()));
+}

@@ -1,0 +1,130 @@
+//! The loop around the [`Board`]: events in, writes out, sixteen at a time.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::board::{Board, Outcome, Write};
+use super::events::Told;
+use super::feed::Update;
+use super::writer::{self, WriteError};
+use super::{Census, Metrics, pod};
+use crate::report::report;
+
+/// People look at counts, and each change of them is a write to the API server.
+const CENSUS_EVERY: Duration = Duration::from_secs(1);
+
+/// What the loop works with.
+pub struct Desk {
+    pub(super) client: Client,
+    pub(super) updates: mpsc::Receiver<Update>,
+    pub(super) leader: watch::Receiver<bool>,
+    pub(super) told: mpsc::Sender<Told>,
+    pub(super) counts: watch::Sender<Arc<Census>>,
+    pub(super) metrics: Metrics,
+}
+
+// === impl Desk ===
+
+impl Desk {
+    /// Runs until one of its sources has ended.
+    pub async fn run(mut self) {
+        let mut board = Board::default();
+        let mut writes = FuturesUnordered::new();
+        let mut pods = pin!(pod::watched(self.client.clone()));
+        let mut census = interval(CENSUS_EVERY);
+        census.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        self.lead(&mut board);
+        loop {
+            while let Some(write) = board.next(Instant::now()) {
+                let client = self.client.clone();
+                writes.push(async move {
+                    let (outcome, error) = writer::write(&client, &write).await;
+                    (write, outcome, error)
+                });
+            }
+            let wake = board.wake();
+            tokio::select! {
+                update = self.updates.recv() => match update {
+                    Some(update) => board.update(update, Instant::now()),
+                    None => return,
+                },
+                event = pods.next() => match event {
+                    Some(Ok(event)) => board.watched(event, Instant::now()),
+                    Some(Err(error)) => {
+                        tracing::warn!("the watch of pods was interrupted: {}", report(&error));
+                    }
+                    None => return,
+                },
+                Some((write, outcome, error)) = writes.next(), if !writes.is_empty() => {
+                    self.report(&write, error.as_ref(), &mut failing);
+                    let written = matches!(outcome, Outcome::Written(_));
+                    let lag = board.written(&write.pod, outcome, Instant::now());
+                    if written {
+                        self.metrics.patched(lag);
+                        self.tell(write);
+                    }
+                }
+                changed = self.leader.changed() => match changed {
+                    Ok(()) => self.lead(&mut board),
+                    Err(_) => return,
+                },
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                _ = census.tick() => self.count(&mut board),
+            }
+        }
+    }
+
+    fn lead(&mut self, board: &mut Board) {
+        let leads = *self.leader.borrow_and_update();
+        self.metrics.lead(leads);
+        board.lead(leads, Instant::now());
+    }
+
+    fn count(&self, board: &mut Board) {
+        if let Some(census) = board.census() {
+            self.metrics.count(&census);
+            self.counts.send_if_modified(|counts| {
+                let differs = **counts != census;
+                if differs {
+                    *counts = Arc::new(census);
+                }
+                differs
+            });
+        }
+    }
+
+    fn tell(&self, write: Write) {
+        let Write { pod, name, news, .. } = write;
+        for news in news {
+            tracing::info!(namespace = pod.namespace, pod = name, ?news, "the claim is shown");
+            let (namespace, name, uid) = (pod.namespace.clone(), name.clone(), pod.uid.clone());
+            if self.told.try_send(Told { namespace, name, uid, news }).is_err() {
+                tracing::debug!(pod = pod.uid, "an Event was dropped: too many at once");
+            }
+        }
+    }
+
+    /// The first failure of a row is told; a thousand pods behind an API server that is down are
+    /// one piece of news.
+    fn report(&self, write: &Write, error: Option<&WriteError>, failing: &mut bool) {
+        let Some(error) = error else {
+            *failing = false;
+            return;
+        };
+        self.metrics.failed();
+        if *failing {
+            tracing::debug!(pod = write.name, "will try again: {}", report(error));
+        } else {
+            tracing::warn!(pod = write.name, "will try again: {}", report(error));
+        }
+        *failing = true;
+    }
+}

@@ -1,0 +1,57 @@
+//! One merge patch on the `status` subresource of one pod.
+//!
+//! Through `status` because it is the narrowest door: pods need no rights of their own, and a
+//! policy of the chart holds this account to its annotations.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
+use kube::core::PartialObjectMeta;
+use kube::{Api, Client};
+use serde_json::Value;
+use thiserror::Error;
+use tokio::time::timeout;
+
+use super::board::{Outcome, Write};
+
+/// An API server that is alive answers a patch within milliseconds, and its own limit for one
+/// with slow admission is not far above this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a patch was not answered well.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The API server has refused it, or could not be reached.
+    #[error("could not patch the pod's annotations")]
+    Patch(#[source] kube::Error),
+    /// No answer.
+    #[error("the API server did not answer a patch within {PATIENCE:?}")]
+    Silent,
+}
+
+/// Writes; with the reason when that has failed.
+pub async fn write(client: &Client, write: &Write) -> (Outcome, Option<WriteError>) {
+    let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(client.clone(), &write.pod.namespace);
+    let (params, patch) = (PatchParams::default(), Patch::Merge(&write.patch));
+    let request = pods.patch_subresource::<&Value>("status", &write.name, &params, &patch);
+    match timeout(PATIENCE, request).await {
+        Ok(Ok(pod)) => (Outcome::Written(Box::new(pod.metadata)), None),
+        Ok(Err(error)) if is_gone(&error) => (Outcome::Gone, None),
+        Ok(Err(error)) => (Outcome::Failed, Some(WriteError::Patch(error))),
+        Err(_) => (Outcome::Failed, Some(WriteError::Silent)),
+    }
+}
+
+/// Not found, or found with another UID, which is answered with 422. So is a refusal by an
+/// admission policy, which must not be taken for it.
+fn is_gone(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let names_uid = || {
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.into_iter().any(|cause| cause.field == "metadata.uid")
+    };
+    status.code == 404 || (status.code == 422 && names_uid())
+}
