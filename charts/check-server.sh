@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# Checks on a real API server where the chart is installed what no render can show: the Pool schema
+# with its CEL rules, the warning about misplaced annotations, and the fence round the webhook's
+# account. Nearly everything is a dry run; it needs a cluster administrator.
+#   KUBECTL="kubectl --context mine" charts/check-server.sh
+set -euo pipefail
+
+read -ra KUBECTL <<<"${KUBECTL:-kubectl}"
+NAMESPACE=${NAMESPACE:-cairn-system}
+ACCOUNT=system:serviceaccount:$NAMESPACE:cairn-webhook
+ROOM=cairn-check-$$
+OUT=$(mktemp)
+failed=0
+
+k() { "${KUBECTL[@]}" "$@"; }
+cleanup() {
+  rm -f "$OUT"
+  k delete namespace "$ROOM" --ignore-not-found --wait=false >/dev/null
+}
+trap cleanup EXIT
+
+say() { echo "api server: $1"; }
+bad() {
+  echo "api server: FAILED: $1: $(cat "$OUT")" >&2
+  failed=1
+}
+
+# pool NAME SPEC: dry-applies a pool.
+pool() {
+  k apply --server-side --force-conflicts --dry-run=server -f - >"$OUT" 2>&1 <<<"
+    {apiVersion: cairn.dev/v1alpha1, kind: Pool, metadata: {name: $1}, spec: $2}"
+}
+
+# refuses SENTENCE SPEC [NAME]: the pool is refused, and the answer says this.
+refuses() {
+  if pool "${3:-p}" "$2"; then
+    bad "a pool named '${3:-p}' with $2 is accepted"
+  elif ! grep -qF -- "$1" "$OUT"; then
+    bad "the refusal of $2 does not say '$1'"
+  fi
+}
+
+# accepts SPEC [NAME]
+accepts() { pool "${2:-p}" "$1" || bad "the pool $1 is refused"; }
+
+k get deployment cairn-webhook -n "$NAMESPACE" >/dev/null 2>"$OUT" || {
+  echo "charts/check-server.sh: Cairn is not installed in namespace $NAMESPACE; install charts/cairn first: $(cat "$OUT")" >&2
+  exit 2
+}
+
+say "pools that are refused say what to write"
+refuses 'names must have exactly one of builtin, list and range' '{names: {}}'
+refuses 'names must have exactly one of builtin, list and range' '{names: {list: [a], range: {from: 0, to: 1}}}'
+refuses 'names.list is empty; give it at least one name' '{names: {list: []}}'
+refuses "name 'a.b' is not valid" '{names: {list: [ok, a.b]}}'
+refuses "name 'x/y' is not valid" '{names: {list: [x/y]}}'
+refuses "name 'it's' is not valid" "{names: {list: [\"it's\"]}}"
+refuses "name '' is not valid" '{names: {list: [""]}}'
+refuses 'Too long' "{names: {list: [$(printf 'x%.0s' {1..64})]}}"
+refuses 'names.range is empty' '{names: {range: {from: 5, to: 3}}}'
+refuses 'at most 8192 names' '{names: {range: {from: 0, to: 8192}}}'
+refuses 'less than or equal to 4294967295' '{names: {range: {from: 4294967296, to: 4294967296}}}'
+refuses 'in names.range.prefix' '{names: {range: {from: 0, to: 3, prefix: a.b}}}'
+refuses 'shorten names.range.prefix' '{names: {range: {from: 0, to: 3, prefix: node-, width: 59}}}'
+refuses 'clock: Reserve needs numeric names' '{names: {list: [a]}, clock: Reserve}'
+refuses 'validity is not a duration' '{names: {list: [a]}, validity: "30"}'
+refuses 'validity must be between 1s and 1h' '{names: {list: [a]}, validity: 500ms}'
+refuses 'quarantine must be at most 1h' '{names: {list: [a]}, quarantine: 61m}'
+refuses 'prefix takes letters' '{names: {list: [a]}, prefix: "{nmae}"}'
+refuses 'In and NotIn need values' \
+  '{names: {list: [a]}, allowedNamespaces: {matchExpressions: [{key: a, operator: In}]}}'
+refuses 'field not declared in schema' '{names: {list: [a]}, onLos: Keep}'
+refuses "metadata.name is not valid; use 1 to 40" '{names: {list: [a]}}' 1st
+refuses 'reserved for files' '{names: {list: [a]}}' env
+
+say "the built-in pools are there, and what defines their claims cannot change"
+accepts '{names: {list: [a, b-c, D_1]}, validity: 1m30s, quarantine: 0s, onExhausted: Fail}'
+accepts '{names: {range: {from: 0, to: 8191, prefix: node-, width: 58}}, scope: Cluster, clock: Reserve}'
+refuses 'scope cannot be changed' '{scope: Cluster}' mountains
+refuses 'clock cannot be changed' '{clock: None}' snowflake
+
+k create namespace "$ROOM" >/dev/null
+
+# workload KIND API METADATA TEMPLATE: dry-creates a workload with these annotations.
+workload() {
+  local template job
+  template="{metadata: {labels: {a: b}, annotations: {$4}}, spec: {restartPolicy: $5, containers: [{name: a, image: a}]}}"
+  job="selector: {matchLabels: {a: b}}, serviceName: a, template: $template"
+  case $1 in
+  CronJob) job="schedule: 0 0 * * *, jobTemplate: {spec: {template: $template}}" ;;
+  Job) job="template: $template" ;;
+  Deployment | DaemonSet) job=${job/serviceName: a, /} ;;
+  esac
+  k create --dry-run=server -f - >"$OUT" 2>&1 <<<"
+    {apiVersion: $2, kind: $1, metadata: {name: a, namespace: $ROOM, annotations: {$3}}, spec: {$job}}"
+}
+
+say "the annotation on a workload instead of its pod template is warned about, and only there"
+opt_in='cairn.dev/pool: mountains'
+while read -r kind api restart path; do
+  workload "$kind" "$api" "$opt_in" "" "$restart" || bad "a $kind is refused"
+  grep -qF "no effect on the $kind itself; write it under $path" "$OUT" || bad "a $kind gets no warning"
+  workload "$kind" "$api" "" "$opt_in" "$restart" || bad "a $kind is refused"
+  ! grep -qF 'no effect' "$OUT" || bad "a $kind that is right gets a warning"
+done <<'EOT'
+Deployment apps/v1 Always spec.template.metadata.annotations
+StatefulSet apps/v1 Always spec.template.metadata.annotations
+DaemonSet apps/v1 Always spec.template.metadata.annotations
+Job batch/v1 Never spec.template.metadata.annotations
+CronJob batch/v1 Never spec.jobTemplate.spec.template.metadata.annotations
+EOT
+
+# status FIELDS: dry-applies fields to the status subresource of the pod, as the webhook's account.
+status() {
+  k apply --server-side --force-conflicts --dry-run=server --subresource=status --as="$ACCOUNT" -f - >"$OUT" 2>&1 <<<"
+    {apiVersion: v1, kind: Pod, $1}"
+}
+me="name: a, namespace: $ROOM"
+fenced() {
+  if status "$2"; then
+    bad "the webhook may write $2"
+  elif ! grep -qF -- "$1" "$OUT"; then
+    bad "the refusal of $2 does not say '$1'"
+  fi
+}
+
+say "the webhook's account may write its annotations, and nothing else"
+# Kubernetes makes this account a moment after the namespace.
+k -n "$ROOM" wait --for=create serviceaccount/default --timeout=30s >/dev/null
+k create -f - >/dev/null <<<"
+  {apiVersion: v1, kind: Pod, metadata: {$me, labels: {a: b}, annotations: {a: b}},
+   spec: {schedulingGates: [{name: cairn.dev/never}], containers: [{name: a, image: a}]}}"
+status "metadata: {$me, annotations: {claim.cairn.dev/mountains: Denali, cairn.dev/status: '{}'}}" ||
+  bad "the webhook may not write its own annotations"
+fenced 'may change only the annotations' "metadata: {$me, annotations: {a: c}}"
+fenced 'may change only the annotations' "metadata: {$me, annotations: {new: c}}"
+fenced 'may change only the annotations' "metadata: {$me, annotations: {cairn.dev/pool: mountains}}"
+fenced 'may not change the labels' "metadata: {$me, labels: {a: c}}"
+fenced 'may not change the labels' "metadata: {$me, finalizers: [example.com/stay]}"
+fenced 'may not change the status' "metadata: {$me}, status: {podIP: 10.9.9.9}"
+fenced 'may not change the status' "metadata: {$me}, status: {conditions: [{type: Ready, status: 'True'}]}"
+
+probe() {
+  k create -f - --as="$ACCOUNT" "$@" >"$OUT" 2>&1 <<<"
+    {apiVersion: v1, kind: Pod, metadata: {name: $ROOM, namespace: $NAMESPACE}, spec: {
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: a, image: a,
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}"
+}
+probe --dry-run=server || bad "the webhook may not dry-run a pod"
+if probe; then bad "the webhook may create pods"; fi
+grep -qF 'as dry runs only' "$OUT" || bad "the refusal does not say why"
+
+say "the webhook's account is bound to what it needs"
+# may yes|no VERB RESOURCE…
+may() {
+  local answer
+  answer=$(k auth can-i "${@:2}" --as="$ACCOUNT" 2>/dev/null || true)
+  [ "$answer" = "$1" ] || { echo "$answer" >"$OUT" && bad "may it ${*:2}? It should be $1"; }
+}
+may yes patch pods --subresource=status --all-namespaces
+may yes get secrets/cairn-webhook-ca -n "$NAMESPACE"
+may yes patch mutatingwebhookconfigurations/cairn-webhook
+may yes create pools.cairn.dev
+may no patch pods --all-namespaces
+may no create pods -n "$ROOM"
+may no get secrets/other -n "$NAMESPACE"
+may no get secrets -n "$ROOM"
+may no patch mutatingwebhookconfigurations/other
+may no update pools.cairn.dev
+may no delete pools.cairn.dev
+
+[ "$failed" = 0 ] || exit 1
+say "all well"
