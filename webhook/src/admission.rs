@@ -1,11 +1,144 @@
-//! Admission: from an `AdmissionReview` about a pod to one with a patch.
+//! Admission: from an `AdmissionReview` to its answer.
 //!
 //! Nothing here waits or calls out: everything that is known about the cluster was gathered before
-//! and is read from memory. HTTP never meets policy: [`mutate`] takes and gives bytes.
+//! and is read from memory. HTTP never meets policy: handlers take and give bytes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+use crate::env_mode::EnvSupport;
+use crate::namespaces::Namespaces;
+use crate::pools::catalog::Catalog;
+use inject::{Facts, Plan, Settings};
+use metrics::{Metrics, Outcome};
+use review::{Answer, Question};
+use view::Pod;
 
 pub mod inject;
+pub mod metrics;
 pub mod patch;
 pub mod refusal;
 pub mod review;
 pub mod sidecar_spec;
 pub mod view;
+
+/// The API server takes objects of up to 3 MiB, and an update carries two of them.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// What handlers share.
+#[derive(Debug)]
+pub struct Admission {
+    /// The operator's decisions.
+    pub settings: Settings,
+    /// The pools.
+    pub catalog: watch::Receiver<Arc<Catalog>>,
+    /// The namespaces.
+    pub namespaces: Namespaces,
+    /// How variables reach containers.
+    pub env: EnvSupport,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// The routes that the API server calls.
+pub fn router(admission: Arc<Admission>) -> Router {
+    Router::new()
+        .route("/mutate", post(mutate))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(admission)
+}
+
+async fn mutate(
+    State(admission): State<Arc<Admission>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    respond(body, |body| admission.mutate(body))
+}
+
+/// 200 whatever happens: another status reaches users without its body.
+fn respond(body: Result<Bytes, BytesRejection>, answer: impl FnOnce(&[u8]) -> Vec<u8>) -> Response {
+    let body = match body {
+        Ok(body) => answer(&body),
+        Err(rejection) => {
+            let sentence = format!("the request could not be read: {rejection}");
+            review::write("", &Answer::refused(sentence))
+        }
+    };
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+// === impl Admission ===
+
+impl Admission {
+    /// Answers one review about a pod.
+    pub fn mutate(&self, body: &[u8]) -> Vec<u8> {
+        let begun = Instant::now();
+        let (uid, outcome, dry_run, answer) = match review::read(body) {
+            Ok(question) => {
+                let dry_run = question.dry_run == Some(true);
+                let (outcome, answer) = self.answer(&question);
+                (question.uid.to_string(), outcome, dry_run, answer)
+            }
+            Err(sentence) => (String::new(), Outcome::Refused, false, Answer::refused(sentence)),
+        };
+        if !dry_run {
+            self.metrics.observe(outcome, begun.elapsed());
+        }
+        review::write(&uid, &answer)
+    }
+
+    fn answer(&self, question: &Question<'_>) -> (Outcome, Answer) {
+        // Only creation asks; whoever changed the rules of our configuration gets no surprises.
+        let Some(object) = question.object.filter(|_| *question.operation == *"CREATE") else {
+            return (Outcome::Unchanged, Answer::allowed());
+        };
+        let pod: Pod<'_> = match serde_json::from_str(object.get()) {
+            Ok(pod) => pod,
+            Err(error) => {
+                let sentence = format!("this is not a pod that Cairn can read: {error}");
+                return (Outcome::Refused, Answer::refused(sentence));
+            }
+        };
+        let (namespace, name) = (&*question.namespace, pod.metadata.shown_name());
+        match self.decide(&pod, namespace) {
+            Ok(Plan { patch, warnings, injected }) => {
+                let changed = injected && !patch.is_empty();
+                debug!(namespace, name, injected, "admitted");
+                let outcome = if changed { Outcome::Injected } else { Outcome::Unchanged };
+                (outcome, Answer { refusal: None, patch, warnings })
+            }
+            Err(refusal) => {
+                let sentence = refusal.to_string();
+                info!(namespace, name, sentence, "refused");
+                (Outcome::Refused, Answer::refused(sentence))
+            }
+        }
+    }
+
+    fn decide(&self, pod: &Pod<'_>, namespace: &str) -> Result<Plan, refusal::Refusal> {
+        let catalog = Arc::clone(&self.catalog.borrow());
+        inject::decide(
+            pod,
+            &Facts {
+                settings: &self.settings,
+                catalog: &catalog,
+                namespace,
+                namespace_facts: &self.namespaces.get(namespace),
+                env: self.env.facts(),
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

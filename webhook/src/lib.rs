@@ -3,7 +3,22 @@
 //! `main → app → {servers, controllers} → pure decisions`. Admission reads from memory what the
 //! controllers gathered; nobody else reads the caches, and nothing on the admission path calls out.
 
+pub mod admin;
 pub mod admission;
+pub mod app;
+pub mod args;
+pub mod certs;
+pub mod clock;
+pub mod entry;
+pub mod env_mode;
+pub mod leader;
+pub mod logging;
+pub mod mirror;
 pub mod namespaces;
 pub mod pools;
+pub mod ready;
+pub mod report;
 pub mod selector;
+pub mod shutdown;
+pub mod tls;
+pub mod watching;

@@ -1,6 +1,15 @@
 //! What admission knows about namespaces: their labels, and whether Linkerd injects into them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, PartialObjectMeta};
+use kube::runtime::watcher::{self, Event};
+use kube::{Client, ResourceExt as _};
+
+use crate::ready::Block;
+use crate::watching;
 
 /// One namespace. A namespace that was not seen yet has the default: no labels, no mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,4 +18,78 @@ pub struct NamespaceFacts {
     pub labels: BTreeMap<String, String>,
     /// Whether its annotations say that Linkerd injects into its pods.
     pub linkerd: bool,
+}
+
+/// All namespaces. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Namespaces(Arc<RwLock<HashMap<String, Arc<NamespaceFacts>>>>);
+
+// === impl Namespaces ===
+
+impl Namespaces {
+    /// What is known about one of them.
+    pub fn get(&self, name: &str) -> Arc<NamespaceFacts> {
+        // A std lock: it is never held across an await.
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Follows the cluster for ever; `block` is lifted after the first complete list.
+    pub async fn run(self, client: Client, block: Block) {
+        let mut block = Some(block);
+        let mut listed = HashMap::new();
+        let all: Api<PartialObjectMeta<Namespace>> = Api::all(client);
+        let stream = watcher::watcher(all, watcher::Config::default().any_semantic());
+        watching::follow("namespaces", stream, |event| match event {
+            Event::Init => listed.clear(),
+            Event::InitApply(namespace) => {
+                listed.insert(namespace.name_any(), Arc::new(facts(&namespace)));
+            }
+            Event::InitDone => {
+                self.change(|all| *all = std::mem::take(&mut listed));
+                block.take();
+            }
+            Event::Apply(namespace) => {
+                let facts = Arc::new(facts(&namespace));
+                self.change(|all| all.insert(namespace.name_any(), facts));
+            }
+            Event::Delete(namespace) => {
+                self.change(|all| all.remove(&namespace.name_any()));
+            }
+        })
+        .await;
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut HashMap<String, Arc<NamespaceFacts>>) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn facts(namespace: &PartialObjectMeta<Namespace>) -> NamespaceFacts {
+    let inject = namespace.annotations().get("linkerd.io/inject");
+    NamespaceFacts {
+        labels: namespace.labels().clone(),
+        linkerd: inject.is_some_and(|value| matches!(value.as_str(), "enabled" | "ingress")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_was_not_seen_yet_has_no_labels() {
+        assert_eq!(*Namespaces::default().get("shop"), NamespaceFacts::default());
+    }
+
+    #[test]
+    fn labels_and_the_mesh_are_read() {
+        let namespace: PartialObjectMeta<Namespace> = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "shop", "labels": {"team": "a"}, "annotations": {"linkerd.io/inject": "enabled"}},
+        }))
+        .unwrap();
+        let facts = facts(&namespace);
+        assert!(facts.linkerd);
+        assert_eq!(facts.labels["team"], "a");
+    }
 }

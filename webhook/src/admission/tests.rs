@@ -1,0 +1,116 @@
+//! Whole reviews, as the API server posts them.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use cairn_core::pool::Pool as CorePool;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::pools::catalog::Entry;
+
+fn admission() -> (Arc<Admission>, Registry) {
+    let mut registry = Registry::default();
+    let builtin = CorePool::builtin_names().into_iter();
+    let catalog: Catalog = builtin
+        .map(|name| (name.clone(), Entry::Ready(Arc::new(CorePool::builtin(&name).unwrap()))))
+        .collect();
+    let admission = Admission {
+        settings: Settings {
+            image: "example.com/cairn-sidecar:1".into(),
+            pull_policy: None,
+            etcd: "http://etcd:2379".into(),
+            etcd_ports: vec![2379],
+        },
+        catalog: watch::channel(Arc::new(catalog)).1,
+        namespaces: Namespaces::default(),
+        env: EnvSupport::new(None),
+        metrics: Metrics::register(&mut registry),
+    };
+    (Arc::new(admission), registry)
+}
+
+async fn post_to(admission: &Arc<Admission>, path: &str, body: String) -> (StatusCode, Value) {
+    let request = Request::post(path).body(Body::from(body)).unwrap();
+    let response = router(Arc::clone(admission)).oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, serde_json::from_slice(&bytes).unwrap())
+}
+
+fn review(pool: &str, dry_run: bool) -> String {
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "0b5", "operation": "CREATE", "namespace": "shop", "dryRun": dry_run,
+            "object": {
+                "metadata": {"annotations": {"cairn.dev/pool": pool}},
+                "spec": {"containers": [{"name": "app"}]},
+            },
+        },
+    })
+    .to_string()
+}
+
+fn counted(registry: &Registry) -> String {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn an_opted_in_pod_gets_a_patch_under_the_uid_of_its_review() {
+    let (admission, registry) = admission();
+    let (status, answer) = post_to(&admission, "/mutate", review("mountains", false)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["response"]["uid"], "0b5");
+    assert_eq!(answer["response"]["allowed"], true);
+    assert_eq!(answer["response"]["patchType"], "JSONPatch");
+    assert!(
+        counted(&registry).contains("pods_total{outcome=\"Injected\"} 1"),
+        "{}",
+        counted(&registry)
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_well_formed_answer_with_the_sentence() {
+    let (admission, _) = admission();
+    let (status, answer) = post_to(&admission, "/mutate", review("montains", false)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        answer["response"],
+        json!({"uid": "0b5", "allowed": false, "status": {
+            "code": 422, "reason": "Invalid",
+            "message": "pool 'montains' does not exist; did you mean 'mountains'?",
+        }})
+    );
+}
+
+#[tokio::test]
+async fn a_dry_run_is_answered_and_not_counted() {
+    let (admission, registry) = admission();
+    let (_, answer) = post_to(&admission, "/mutate", review("mountains", true)).await;
+    assert_eq!(answer["response"]["allowed"], true);
+    assert!(!counted(&registry).contains("pods_total{"), "{}", counted(&registry));
+}
+
+#[tokio::test]
+async fn nonsense_gets_a_review_and_not_an_error_status() {
+    let (admission, _) = admission();
+    for path in ["/mutate"] {
+        let (status, answer) = post_to(&admission, path, "{".to_owned()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(answer["response"]["allowed"], false);
+    }
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_answered_with_a_sentence() {
+    let (admission, _) = admission();
+    let (status, answer) = post_to(&admission, "/mutate", " ".repeat(MAX_BODY + 1)).await;
+    assert_eq!(status, StatusCode::OK);
+    let message = answer["response"]["status"]["message"].as_str().unwrap();
+    assert!(message.starts_with("the request could not be read: "), "{message}");
+}

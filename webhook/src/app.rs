@@ -1,0 +1,265 @@
+//! Wiring: what is bound, what runs, and in which order it ends.
+//!
+//! Readiness does not wait for etcd: admission needs the pools' objects, the namespaces and a
+//! certificate that the API server trusts. A task that ends by itself ends the process, so that
+//! nothing is lost in silence.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_store::etcd::Etcd;
+use kube::Client;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::{error, info};
+
+use crate::admission::{self, Admission};
+use crate::args::Args;
+use crate::certs::Certificates;
+use crate::env_mode::EnvSupport;
+use crate::leader::{self, Candidate};
+use crate::namespaces::Namespaces;
+use crate::ready::Ready;
+use crate::shutdown::{self, Shutdown};
+use crate::tls::Leaf;
+use crate::{admin, mirror, tls};
+
+/// Endpoints take this long to learn that a pod is not ready any more; until then the API server
+/// still calls it.
+const LAME_DUCK: Duration = Duration::from_secs(3);
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Asked to.
+    Clean = 0,
+    /// It could not go on.
+    Failed = 1,
+    /// Wrong flags.
+    Usage = 2,
+}
+
+/// Everything that is bound and ready to run.
+#[derive(Debug)]
+pub struct Bound {
+    tasks: JoinSet<&'static str>,
+    admission: TcpListener,
+    admin: TcpListener,
+    ready: Ready,
+    routes: Routes,
+    config: Arc<rustls::ServerConfig>,
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Routes {
+    admission: axum::Router,
+    admin: axum::Router,
+}
+
+/// Why nothing runs.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// A flag that only its parts can judge.
+    #[error("{0}")]
+    Usage(String),
+    /// No way to the API server.
+    #[error(
+        "could not set up the connection to the API server; run inside a cluster or with a kubeconfig"
+    )]
+    Kube(#[source] kube::Error),
+    /// etcd's address or files.
+    #[error("could not set up the connection to etcd")]
+    Etcd(#[source] cairn_store::Error),
+    /// TLS.
+    #[error("could not set up TLS")]
+    Tls(#[from] rustls::Error),
+    /// A port.
+    #[error("cannot listen on {address}; free it or choose another with {flag}")]
+    Listen {
+        /// Which flag.
+        flag: &'static str,
+        /// Which address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Binds every listener and starts the controllers.
+pub async fn build(args: Args) -> Result<Bound, BuildError> {
+    let settings = args.settings().map_err(BuildError::Usage)?;
+    let endpoints = args.etcd_endpoints().map_err(BuildError::Usage)?;
+    let client = Client::try_default().await.map_err(BuildError::Kube)?;
+    let etcd = Etcd::connect(&endpoints, args.etcd_tls().as_ref(), Etcd::PATIENCE)
+        .await
+        .map_err(BuildError::Etcd)?;
+    let etcd = Arc::new(etcd);
+    let admission = listen("--admission-listen", args.admission_listen).await?;
+    let admin = listen("--admin-listen", args.admin_listen).await?;
+    info!(admission = %args.admission_listen, admin = %args.admin_listen, etcd = ?endpoints, "bound");
+
+    let mut registry = Registry::with_prefix("cairn_webhook");
+    let (ready, leaf) = (Ready::default(), Arc::new(Leaf::default()));
+    let (stop, stopping) = watch::channel(false);
+    let (_catalog, seen_catalog) = watch::channel(Arc::default());
+    let (counts, _seen_counts) = watch::channel(Arc::default());
+    let (lead, leading) = watch::channel(false);
+    let (namespaces, env) = (Namespaces::default(), EnvSupport::new(args.env_mode.into()));
+
+    let handlers = Arc::new(Admission {
+        settings,
+        catalog: seen_catalog,
+        namespaces: namespaces.clone(),
+        env: env.clone(),
+        metrics: admission::metrics::Metrics::register(
+            registry.sub_registry_with_prefix("admission"),
+        ),
+    });
+    let certificates = Certificates {
+        client: client.clone(),
+        namespace: args.namespace.clone(),
+        service: args.service.clone(),
+        secret: args.secret.clone(),
+        webhook_config: args.webhook_config.clone(),
+        pool_webhook_config: args.pool_webhook_config.clone(),
+        leaf: Arc::clone(&leaf),
+        not_after: certificate_gauge(&mut registry),
+    };
+    let seam = mirror::Seam {
+        client: client.clone(),
+        etcd: Arc::clone(&etcd),
+        instance: args.pod_name.clone(),
+        leader: leading,
+        counts,
+        metrics: mirror::Metrics::register(registry.sub_registry_with_prefix("mirror")),
+        shutdown: stopping.clone(),
+    };
+    let candidate = Candidate {
+        client: client.clone(),
+        namespace: args.namespace.clone(),
+        lease: args.mirror_lease.clone(),
+        identity: args.pod_name.clone(),
+    };
+    let mut tasks = Tasks { set: JoinSet::new(), shutdown: stopping };
+    tasks.start("certificates", certificates.run(ready.register("certificate")));
+    tasks.start("namespaces", namespaces.run(client.clone(), ready.register("namespaces")));
+    tasks.start("environment", env.run(client, args.namespace, ready.register("environment")));
+    // These two end by themselves: they have something to finish.
+    tasks.spawn("leader", leader::run(candidate, lead, tasks.shutdown.clone()));
+    tasks.spawn("mirror", mirror::run(seam));
+
+    Ok(Bound {
+        tasks: tasks.set,
+        admission,
+        admin,
+        routes: Routes {
+            admission: admission::router(handlers),
+            admin: admin::router(ready.clone(), registry),
+        },
+        ready,
+        config: tls::config(leaf)?,
+        stop,
+    })
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// Runs until asked to stop; `abort` ends it without draining.
+    pub async fn run(self, mut drain: Shutdown, mut abort: Shutdown) -> Exit {
+        let Self { mut tasks, admission, admin, ready, routes, config, stop } = self;
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(admin, routes.admin).await {
+                error!(%error, "the admin server ended");
+            }
+        });
+        let (close, closing) = watch::channel(false);
+        let mut serving = tokio::spawn(tls::serve(admission, config, routes.admission, closing));
+        tokio::select! {
+            () = shutdown::begun(&mut drain) => {}
+            Some(ended) = tasks.join_next() => {
+                error!(task = ?ended, "a task ended by itself");
+                return Exit::Failed;
+            }
+            _ = &mut serving => {
+                error!("the admission server ended by itself");
+                return Exit::Failed;
+            }
+        }
+        // Not ready first, then still answering, then closed: no call is lost in between.
+        ready.register("shutdown").keep();
+        let ending = async {
+            stop.send_replace(true);
+            sleep(LAME_DUCK).await;
+            close.send_replace(true);
+            let _ = serving.await;
+            while tasks.join_next().await.is_some() {}
+        };
+        shutdown::until(&mut abort, ending).await;
+        info!("stopped");
+        Exit::Clean
+    }
+}
+
+// === impl Exit ===
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Tasks that run until shutdown.
+struct Tasks {
+    set: JoinSet<&'static str>,
+    shutdown: Shutdown,
+}
+
+// === impl Tasks ===
+
+impl Tasks {
+    /// A task with nothing to finish: it is dropped when the shutdown begins.
+    fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let mut shutdown = self.shutdown.clone();
+        self.spawn(name, async move {
+            // One that has done all it can is not one that failed.
+            let forever = async {
+                task.await;
+                std::future::pending::<()>().await;
+            };
+            shutdown::until(&mut shutdown, forever).await;
+        });
+    }
+
+    /// A task that ends by itself once the shutdown begins.
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.set.spawn(async move {
+            task.await;
+            name
+        });
+    }
+}
+
+fn certificate_gauge(registry: &mut Registry) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register_with_unit(
+        "certificate_not_after",
+        "End of the served certificate, in Unix time",
+        Unit::Seconds,
+        gauge.clone(),
+    );
+    gauge
+}
+
+async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
+    TcpListener::bind(address).await.map_err(|source| BuildError::Listen { flag, address, source })
+}

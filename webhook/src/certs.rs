@@ -1,0 +1,132 @@
+//! The serving certificate: one authority for all replicas, a leaf for each.
+//!
+//! A tick compares the wall clock with the leaf's age, which survives a machine that slept; the same
+//! tick reads the Secret again and repairs `caBundle`. A failure is logged and tried again: the leaf
+//! that is served stays good for days.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
+use kube::Client;
+use prometheus_client::metrics::gauge::Gauge;
+use thiserror::Error;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::clock;
+use crate::ready::Block;
+use crate::report::report;
+use crate::tls::Leaf;
+use mint::{MintError, Minted};
+use register::RegisterError;
+use secret::{SecretError, Trust};
+
+pub mod mint;
+pub mod register;
+pub mod secret;
+
+/// A replaced authority or an undone caBundle is noticed within this.
+const TICK: Duration = Duration::from_secs(20);
+/// While something fails, above all during the start.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What to keep in order.
+pub struct Certificates {
+    /// The API server.
+    pub client: Client,
+    /// Our namespace.
+    pub namespace: String,
+    /// The Service that the API server calls.
+    pub service: String,
+    /// The Secret with the authority.
+    pub secret: String,
+    /// The `MutatingWebhookConfiguration`.
+    pub webhook_config: String,
+    /// The `ValidatingWebhookConfiguration`.
+    pub pool_webhook_config: String,
+    /// Where leaves go.
+    pub leaf: Arc<Leaf>,
+    /// When the served leaf ends, in Unix seconds.
+    pub not_after: Gauge,
+}
+
+#[derive(Debug, Error)]
+enum CertsError {
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+}
+
+/// What is in use.
+#[derive(Debug, Default)]
+struct State {
+    trust: Option<Trust>,
+    minted: Option<Minted>,
+}
+
+// === impl Certificates ===
+
+impl Certificates {
+    /// Keeps them in order for ever; `block` is lifted once the API server trusts the leaf.
+    pub async fn run(self, block: Block) {
+        let mut block = Some(block);
+        let mut state = State::default();
+        loop {
+            let pause = match self.tick(&mut state).await {
+                Ok(()) => {
+                    block.take();
+                    TICK
+                }
+                Err(error) => {
+                    warn!("certificates: {}", report(&error));
+                    RETRY
+                }
+            };
+            sleep(pause).await;
+        }
+    }
+
+    async fn tick(&self, state: &mut State) -> Result<(), CertsError> {
+        let now = clock::wall();
+        let known = state.trust.as_ref();
+        let trust =
+            secret::load_or_create(&self.client, &self.namespace, &self.secret, known, now).await?;
+        // Trusted first, served second: in between, the old leaf is still trusted.
+        let bundle = &trust.bundle;
+        register::ensure::<MutatingWebhookConfiguration>(
+            &self.client,
+            &self.webhook_config,
+            bundle,
+        )
+        .await?;
+        register::ensure::<ValidatingWebhookConfiguration>(
+            &self.client,
+            &self.pool_webhook_config,
+            bundle,
+        )
+        .await?;
+        let same_authority =
+            known.is_some_and(|known| known.authority.certificate == trust.authority.certificate);
+        let fresh = state.minted.as_ref().is_some_and(|minted| now < minted.renew_at);
+        if !(same_authority && fresh) {
+            let minted = mint::leaf(&trust.authority, &self.names(), now)?;
+            self.leaf.replace(minted.key.clone());
+            self.not_after.set(minted.not_after.0 / 1000);
+            info!(until = %minted.not_after, "serving a new certificate");
+            state.minted = Some(minted);
+        }
+        state.trust = Some(trust);
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let name = format!("{}.{}", self.service, self.namespace);
+        vec![format!("{name}.svc"), format!("{name}.svc.cluster.local"), name, self.service.clone()]
+    }
+}
