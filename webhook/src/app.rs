@@ -112,7 +112,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     let (stop, stopping) = watch::channel(false);
     let (_catalog, seen_catalog) = watch::channel(Arc::default());
     let (counts, _seen_counts) = watch::channel(Arc::default());
-    let (lead, leading) = watch::channel(false);
+    let (leads, leading) = watch::channel(false);
     let (namespaces, env) = (Namespaces::default(), EnvSupport::new(args.env_mode.into()));
 
     let handlers = Arc::new(Admission {
@@ -154,7 +154,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     tasks.start("namespaces", namespaces.run(client.clone(), ready.register("namespaces")));
     tasks.start("environment", env.run(client, args.namespace, ready.register("environment")));
     // These two end by themselves: they have something to finish.
-    tasks.spawn("leader", leader::run(candidate, lead, tasks.shutdown.clone()));
+    tasks.spawn("leader", leader::run(candidate, leads, tasks.shutdown.clone()));
     tasks.spawn("mirror", mirror::run(seam));
 
     Ok(Bound {

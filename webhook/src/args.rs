@@ -37,10 +37,10 @@ pub struct Args {
     /// The Service that the API server calls
     #[arg(long, env = "CAIRN_SERVICE", value_name = "NAME", default_value = "cairn-webhook")]
     pub service: String,
-    /// The MutatingWebhookConfiguration to put caBundle into
+    /// The mutating webhook configuration to put caBundle into
     #[arg(long, env = "CAIRN_WEBHOOK_CONFIG", value_name = "NAME", default_value = "cairn")]
     pub webhook_config: String,
-    /// The ValidatingWebhookConfiguration to put caBundle into
+    /// The validating webhook configuration to put caBundle into
     #[arg(long, env = "CAIRN_POOL_WEBHOOK_CONFIG", value_name = "NAME", default_value = "cairn")]
     pub pool_webhook_config: String,
     /// The Secret with the authority that all replicas share

@@ -19,8 +19,8 @@ const THREADS: usize = 2;
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
-    let args = match Args::try_parse_from(argv) {
-        Ok(args) => args,
+    let parsed = match Args::try_parse_from(argv) {
+        Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
@@ -31,14 +31,14 @@ pub fn run(argv: &[OsString]) -> Exit {
             return Exit::Clean;
         }
     };
-    logging::init(args.log_format);
+    logging::init(parsed.log_format);
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         error!("another crypto provider is installed already");
         return Exit::Failed;
     }
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(start(args)),
+        Ok(runtime) => runtime.block_on(start(parsed)),
         Err(error) => {
             error!(%error, "cannot start the runtime");
             Exit::Failed

@@ -104,8 +104,8 @@ fn mount(target: &Target<'_, '_>, injected: bool, patch: &mut Patch) -> Result<(
     }
     if !present {
         let ours = json!({"name": names::VOLUME, "mountPath": path::DIR, "readOnly": true});
-        let path = format!("{}/volumeMounts", target.path);
-        patch.append(&path, !mounts.is_empty(), vec![ours]);
+        let list = format!("{}/volumeMounts", target.path);
+        patch.append(&list, !mounts.is_empty(), vec![ours]);
     }
     Ok(())
 }
@@ -167,11 +167,9 @@ fn is_ours(var: &EnvVar<'_>) -> bool {
 
 fn advice(name: &str, all: &[Container<'_>]) -> String {
     let known: BTreeSet<&str> = all.iter().map(|container| &*container.name).collect();
-    match suggest::nearest(name, known.iter().copied()) {
-        Some(near) => format!("did you mean '{near}'?"),
-        None => {
-            let list: Vec<&str> = known.into_iter().collect();
-            format!("it has {}", list.join(", "))
-        }
+    if let Some(near) = suggest::nearest(name, known.iter().copied()) {
+        return format!("did you mean '{near}'?");
     }
+    let list: Vec<&str> = known.into_iter().collect();
+    format!("it has {}", list.join(", "))
 }

@@ -50,15 +50,13 @@ fn in_istio(pod: &Pod<'_>, facts: &Facts<'_>) -> bool {
     const SWITCH: &str = "sidecar.istio.io/inject";
     let metadata = &pod.metadata;
     let own = metadata.labels.get(SWITCH).or_else(|| metadata.annotations.get(SWITCH));
-    match own {
-        Some(value) => **value == *"true",
-        None => {
-            let labels = &facts.namespace_facts.labels;
-            labels.get("istio-injection").is_some_and(|value| value == "enabled")
-                || labels.contains_key("istio.io/rev")
-                || metadata.labels.contains_key("istio.io/rev")
-        }
+    if let Some(value) = own {
+        return **value == *"true";
     }
+    let labels = &facts.namespace_facts.labels;
+    labels.get("istio-injection").is_some_and(|value| value == "enabled")
+        || labels.contains_key("istio.io/rev")
+        || metadata.labels.contains_key("istio.io/rev")
 }
 
 fn in_linkerd(pod: &Pod<'_>, facts: &Facts<'_>) -> bool {

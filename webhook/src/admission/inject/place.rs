@@ -3,7 +3,7 @@
 use cairn_core::contract::{flag, pod as names};
 
 use super::super::refusal::Refusal;
-use super::super::view::{Container, Pairs, Spec};
+use super::super::view::{Container, Pairs, Spec, Text};
 use super::VOLUMES;
 
 /// Proxies that other containers reach the network through: as native sidecars they start before
@@ -38,8 +38,8 @@ pub(super) fn init_containers<'a>(spec: &Spec<'a>) -> Vec<Container<'a>> {
         .iter()
         .map(|raw| {
             serde_json::from_str(raw.get()).unwrap_or_else(|_| Container {
-                name: Default::default(),
-                restart_policy: Default::default(),
+                name: Text::default(),
+                restart_policy: Text::default(),
                 args: Vec::new(),
                 env: Vec::new(),
                 volume_mounts: Vec::new(),

@@ -10,7 +10,7 @@ use super::super::view::{Container, Spec};
 /// What our container has to take care of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qos {
-    /// Nothing: the pod is Burstable or BestEffort.
+    /// Nothing: the pod is `Burstable` or `BestEffort`.
     Ordinary,
     /// Every container has equal requests and limits; ours must, too.
     Guaranteed,

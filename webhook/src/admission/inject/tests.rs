@@ -58,6 +58,7 @@ impl World {
         self
     }
 
+    #[expect(clippy::unwrap_in_result, reason = "a fixture that is not a pod is a broken test")]
     pub(super) fn decide(&self, pod: &Value) -> Result<Plan, Refusal> {
         let raw = pod.to_string();
         let pod: Pod<'_> = serde_json::from_str(&raw).unwrap();
@@ -91,6 +92,7 @@ pub(super) fn applied(pod: &Value, plan: &Plan) -> Value {
 }
 
 /// A Deployment's pod, defaulted as the API server does before it calls.
+#[expect(clippy::needless_pass_by_value, reason = "reads better at fifty callers")]
 pub(super) fn pod(annotations: Value) -> Value {
     json!({
         "kind": "Pod",

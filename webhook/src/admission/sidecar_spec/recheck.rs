@@ -1,6 +1,6 @@
 //! A pod that carries our container already: what another webhook, or a copied manifest, made of it.
 //!
-//! Additions of others are kept (OpenShift sets users, a LimitRanger resources, a registry mirror the
+//! Additions of others are kept (OpenShift sets users, a `LimitRange` resources, a registry mirror the
 //! image); what the sidecar's work and safety rest on is set right, field by field.
 
 use serde_json::{Map, Value};
@@ -12,16 +12,16 @@ use super::Sidecar;
 const OURS: [&str; 7] =
     ["args", "command", "env", "restartPolicy", "securityContext", "startupProbe", "volumeMounts"];
 
-/// Sets right what differs in the container `raw`, which stands at `path`.
-pub fn correct(raw: &str, sidecar: &Sidecar<'_>, path: &str, patch: &mut Patch) {
+/// Sets right what differs in the container `raw`, which stands at `place`.
+pub fn correct(raw: &str, sidecar: &Sidecar<'_>, place: &str, patch: &mut Patch) {
     let present: Map<String, Value> = serde_json::from_str(raw).unwrap_or_default();
     let expected = sidecar.container();
     for field in OURS {
         match (present.get(field), expected.get(field)) {
-            (Some(_), None) => patch.remove(format!("{path}/{field}")),
-            (None, Some(wanted)) => patch.add(format!("{path}/{field}"), wanted.clone()),
+            (Some(_), None) => patch.remove(format!("{place}/{field}")),
+            (None, Some(wanted)) => patch.add(format!("{place}/{field}"), wanted.clone()),
             (Some(found), Some(wanted)) if !covers(found, wanted) => {
-                patch.add(format!("{path}/{field}"), merged(found, wanted));
+                patch.add(format!("{place}/{field}"), merged(found, wanted));
             }
             _ => {}
         }
