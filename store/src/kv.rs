@@ -1,6 +1,7 @@
 //! The part of etcd that the protocol needs, as plain values and one trait.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -112,6 +113,25 @@ pub trait Kv: Send + Sync {
     fn keep_alive(&self, lease: i64) -> impl Future<Output = Result<Duration, Error>> + Send;
     /// Gives a lease back; the keys on it go.
     fn revoke(&self, lease: i64) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+// One connection serves several users of a process.
+impl<K: Kv> Kv for Arc<K> {
+    fn txn(&self, txn: Txn) -> impl Future<Output = Result<TxnReply, Error>> + Send {
+        K::txn(self, txn)
+    }
+
+    fn grant(&self, ttl: Duration) -> impl Future<Output = Result<(i64, Duration), Error>> + Send {
+        K::grant(self, ttl)
+    }
+
+    fn keep_alive(&self, lease: i64) -> impl Future<Output = Result<Duration, Error>> + Send {
+        K::keep_alive(self, lease)
+    }
+
+    fn revoke(&self, lease: i64) -> impl Future<Output = Result<(), Error>> + Send {
+        K::revoke(self, lease)
+    }
 }
 
 // === impl Compare ===

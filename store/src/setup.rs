@@ -3,13 +3,57 @@
 use std::time::Duration;
 
 use cairn_core::keys;
-use cairn_core::pool::Pool;
+use cairn_core::pool::{Pool, PoolName};
 
 use crate::error::Error;
 use crate::kv::{Compare, Kv, Op, Txn};
 use crate::protocol::Store;
 
+/// etcd takes 128 operations in a transaction by default; one is left for the epoch.
+const OPS_PER_TXN: usize = 127;
+
 impl<K: Kv> Store<K> {
+    /// The epoch; `None` in an empty store.
+    pub async fn epoch(&self) -> Result<Option<i64>, Error> {
+        let reply = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH)])).await?;
+        // Whatever does not parse was not written by us, and is no reason to start another epoch.
+        let number = |value: &[u8]| std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
+        Ok(reply.key(0).map(|found| number(&found.value).unwrap_or_default()))
+    }
+
+    /// Gives an empty store its epoch, and holds these pools before that: as long as the hold lasts
+    /// nothing is granted from them. Answers whether it was this call that did it.
+    ///
+    /// Nothing can be claimed before a spec is defined, and [`Store::define`] comes after the epoch:
+    /// so every hold is there before the first claim, whatever is interrupted in between. The specs
+    /// are left out because a few long lists would exceed what etcd takes in one request.
+    pub async fn begin(
+        &self,
+        pools: &[PoolName],
+        epoch: i64,
+        hold: Option<Duration>,
+    ) -> Result<bool, Error> {
+        let mut holds = Vec::new();
+        if let Some(hold) = hold {
+            let (lease, _) = self.kv().grant(hold).await?;
+            holds.extend(pools.iter().map(|pool| Op::put(keys::hold(pool), "", lease)));
+        }
+        let guarded = |then: Vec<Op>| Txn {
+            compares: vec![Compare::created(keys::EPOCH, 0)],
+            then,
+            otherwise: Vec::new(),
+        };
+        while holds.len() > OPS_PER_TXN {
+            let rest = holds.split_off(OPS_PER_TXN);
+            if !self.kv().txn(guarded(holds)).await?.succeeded {
+                return Ok(false);
+            }
+            holds = rest;
+        }
+        holds.push(Op::put(keys::EPOCH, epoch.to_string(), 0));
+        Ok(self.kv().txn(guarded(holds)).await?.succeeded)
+    }
+
     /// Makes the store hold this pool's spec. Puts only when it differs, because the spec's mod
     /// revision is its version and every claim compares it.
     ///
@@ -52,7 +96,7 @@ impl<K: Kv> Store<K> {
     }
 
     /// Removes a pool's spec: nothing is granted from it any more, holders keep what they hold.
-    pub async fn undefine(&self, pool: &cairn_core::pool::PoolName) -> Result<(), Error> {
+    pub async fn undefine(&self, pool: &PoolName) -> Result<(), Error> {
         let then = vec![Op::Delete(keys::pool(pool))];
         self.kv().txn(Txn { then, ..Txn::default() }).await?;
         Ok(())

@@ -53,5 +53,6 @@ suite! {
     a_claim_on_a_lease_that_is_gone_is_refused_and_leaves_nothing
     a_spec_is_put_only_when_it_differs
     the_epoch_and_the_hold_are_made_once
+    an_empty_store_begins_once_with_every_hold
     a_nested_transaction_sees_the_keys_as_they_were_before_the_outer_one
 }

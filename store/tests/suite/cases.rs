@@ -176,6 +176,20 @@ pub(crate) async fn the_epoch_and_the_hold_are_made_once<K: Kv>(world: &World<K>
     assert!(view.on_hold);
 }
 
+pub(crate) async fn an_empty_store_begins_once_with_every_hold<K: Kv>(world: &World<K>) {
+    // More than fit into one transaction.
+    let mut pools: Vec<_> = (0..200).map(|n| format!("pool-{n}").parse().unwrap()).collect();
+    pools.push(tea());
+    let hold = Some(Duration::from_secs(60));
+    assert_eq!(world.store.epoch().await.unwrap(), None);
+    assert!(world.store.begin(&pools, 7, hold).await.unwrap());
+    assert!(!world.store.begin(&pools, 9, None).await.unwrap());
+    assert_eq!(world.store.epoch().await.unwrap(), Some(7));
+    assert!(world.view("u").await.on_hold);
+    let held = Txn::read(vec![Op::list_keys("/cairn/v1/hold/")]);
+    assert_eq!(world.store.kv().txn(held).await.unwrap().keys(0).len(), pools.len());
+}
+
 pub(crate) async fn a_nested_transaction_sees_the_keys_as_they_were_before_the_outer_one<K: Kv>(
     world: &World<K>,
 ) {
