@@ -4,7 +4,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use crate::cluster::Cluster;
 use crate::run::Output;
@@ -15,23 +15,23 @@ pub const NAMESPACE: &str = "cairn-system";
 /// The Deployment of the control plane.
 pub const WEBHOOK: &str = "cairn-webhook";
 
-/// Once per process is enough: nothing that a test does uninstalls Cairn.
-static READY: Mutex<bool> = Mutex::new(false);
+/// Once per process is enough, also when it fails: nothing that a test does uninstalls Cairn, and
+/// what did not build for one test does not build for the next.
+static READY: OnceLock<Result<(), String>> = OnceLock::new();
 
 /// The cluster is up, its images are those of this tree, and Cairn is installed from this chart.
 pub fn ready(cluster: &Cluster) -> Done {
-    let mut ready = READY
-        .lock()
-        .map_err(|_| Failure::new("the set-up of the cluster failed in another test"))?;
-    if *ready {
-        return Ok(());
-    }
+    READY
+        .get_or_init(|| set_up(cluster).map_err(|failure| format!("{failure:?}")))
+        .clone()
+        .map_err(|failure| Failure::new(format!("the cluster could not be set up: {failure}")))
+}
+
+fn set_up(cluster: &Cluster) -> Done {
     let _exclusive = cluster.monopolise()?;
     cluster.up()?;
     cluster.images()?;
-    install(cluster)?;
-    *ready = true;
-    Ok(())
+    install(cluster)
 }
 
 /// Installs or upgrades the release, unless exactly this one is installed already.
