@@ -17,7 +17,7 @@ use super::claims::Claim;
 
 /// A pod without a claim is called waiting after this long: most have their claim within a second
 /// of their first container, and are written to only once.
-pub const WAITING_AFTER: Duration = Duration::from_secs(3);
+pub const WAITING_AFTER: Duration = Duration::from_secs(5);
 
 /// A claim that has gone is called lost after this long. A finished pod releases its claims just
 /// before the kubelet says that it has finished, and a sidecar may regain a lapsed name.

@@ -56,7 +56,7 @@ fn a_pod_whose_claim_is_on_its_way_is_not_written_to() {
     let pod = asking(&["mountains"]);
     let wanted = look(&pod, &BTreeMap::new(), Duration::from_secs(1));
     assert_eq!(patch("u1", &pod, &wanted.results), None);
-    assert_eq!(wanted.again_in, Some(Duration::from_secs(2)));
+    assert_eq!(wanted.again_in, Some(Duration::from_secs(4)));
 }
 
 #[test]
