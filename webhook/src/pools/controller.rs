@@ -55,8 +55,7 @@ pub async fn run(seam: Seam) {
     let (pools, seen_pools) = watch::channel(None);
     let (progress, seen_progress) = watch::channel(Arc::default());
     let writer = Writer::new(Store::new(etcd), InjectedPods::new(client.clone()));
-    let sources =
-        Sources { leader, pools: seen_pools.clone(), progress: seen_progress, counts };
+    let sources = Sources { leader, pools: seen_pools.clone(), progress: seen_progress, counts };
     // Before the first list, so that a fresh installation is ready with its pools and not without.
     let missing = builtin::create_all(&client, builtin::objects()).await;
     tokio::join!(

@@ -43,7 +43,10 @@ impl InjectedPods {
 impl Holders for InjectedPods {
     async fn exist(&self) -> bool {
         self.any().await.unwrap_or_else(|error| {
-            warn!("asking for pods with a sidecar, assuming that there are some: {}", report(&error));
+            warn!(
+                "asking for pods with a sidecar, assuming that there are some: {}",
+                report(&error)
+            );
             true
         })
     }

@@ -124,12 +124,12 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         let hold = self.holders.exist().await.then_some(hold);
         let names: Vec<PoolName> = pools.iter().cloned().collect();
         if self.store.begin(&names, epoch, hold).await? {
-            match hold {
-                Some(hold) => warn!(
-                    epoch, ?hold,
-                    "etcd was empty while pods with a sidecar run; nothing is granted until their claims have ended"
-                ),
-                None => info!(epoch, "began an empty etcd"),
+            info!(epoch, "began an empty etcd");
+            if let Some(hold) = hold {
+                warn!(
+                    ?hold,
+                    "pods with a sidecar ran while etcd was empty; nothing is granted until the claims they may believe in have ended"
+                );
             }
             self.epoch = epoch;
         }

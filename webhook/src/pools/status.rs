@@ -100,8 +100,10 @@ fn conditions(
         reason: verdict.reason.to_owned(),
         message: verdict.message,
         observed_generation: generation,
-        last_transition_time: since
-            .map_or_else(|| Time(clock::timestamp(now)), |condition| condition.last_transition_time),
+        last_transition_time: since.map_or_else(
+            || Time(clock::timestamp(now)),
+            |condition| condition.last_transition_time,
+        ),
     });
     all
 }

@@ -83,7 +83,8 @@ fn field<T: Default + for<'de> Deserialize<'de>>(spec: &Value, name: &str) -> Op
 fn removed(old: &Object, new: &Pool) -> Option<String> {
     let old = check(&old.metadata.name, &old.spec).ok()?;
     let gone = |key: &str| new.names.index_of(key).is_none();
-    let count = (0..old.names.len()).filter_map(|i| old.names.key(i)).filter(|key| gone(key)).count();
+    let count =
+        (0..old.names.len()).filter_map(|i| old.names.key(i)).filter(|key| gone(key)).count();
     (count > 0).then(|| {
         format!(
             "{count} of {} names were removed from the pool; pods that hold them keep them until they end, then they are not given out again",
@@ -120,7 +121,10 @@ mod tests {
 
     #[test]
     fn a_good_pool_is_allowed() {
-        assert_eq!(created(&json!({"names": {"list": ["mint"]}})), json!({"uid": "u", "allowed": true}));
+        assert_eq!(
+            created(&json!({"names": {"list": ["mint"]}})),
+            json!({"uid": "u", "allowed": true})
+        );
     }
 
     #[test]
@@ -137,9 +141,7 @@ mod tests {
 
     #[test]
     fn scope_and_clock_cannot_be_changed() {
-        let spec = |scope: &str, clock: &str| {
-            json!({"names": {"range": {"from": 0, "to": 9}}, "scope": scope, "clock": clock})
-        };
+        let spec = |scope: &str, clock: &str| json!({"names": {"range": {"from": 0, "to": 9}}, "scope": scope, "clock": clock});
         let unset = json!({"names": {"range": {"from": 0, "to": 9}}});
         for (old, new, field) in [
             (spec("Namespace", "None"), spec("Cluster", "None"), "scope cannot be changed"),
@@ -148,7 +150,10 @@ mod tests {
         ] {
             let refused = updated(&old, &new);
             let message = refused["status"]["message"].as_str().unwrap();
-            assert!(message.starts_with(field) && message.contains("create another pool"), "{message}");
+            assert!(
+                message.starts_with(field) && message.contains("create another pool"),
+                "{message}"
+            );
         }
         assert_eq!(updated(&unset, &spec("Namespace", "None"))["allowed"], true);
     }

@@ -110,7 +110,10 @@ mod tests {
         assert!(world.apply(Event::InitApply(object("teas", &["mint"]))).is_none());
         assert!(world.apply(Event::InitApply(object("inks", &["blue"]))).is_none());
         assert_eq!(names(world.apply(Event::InitDone)), ["inks", "teas"]);
-        assert_eq!(names(world.apply(Event::Apply(object("oils", &["fig"])))), ["inks", "oils", "teas"]);
+        assert_eq!(
+            names(world.apply(Event::Apply(object("oils", &["fig"])))),
+            ["inks", "oils", "teas"]
+        );
         assert_eq!(names(world.apply(Event::Delete(object("inks", &["blue"])))), ["oils", "teas"]);
         assert!(world.apply(Event::Init).is_none());
         assert!(world.apply(Event::InitApply(object("teas", &["mint"]))).is_none());

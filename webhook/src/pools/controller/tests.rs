@@ -13,9 +13,9 @@ impl Holders for Nobody {
     }
 }
 
-fn pools(names: &[&str]) -> Option<Arc<Pools>> {
+fn pools(names: &[&str]) -> Arc<Pools> {
     let object = PoolObject::new("teas", json!({"names": {"list": names}}));
-    Some(Arc::new(Pools::from([("teas".to_owned(), Watched::from(object))])))
+    Arc::new(Pools::from([("teas".to_owned(), Watched::from(object))]))
 }
 
 async fn shows(progress: &mut watch::Receiver<Arc<Progress>>, outcome: &Outcome) {
@@ -31,10 +31,10 @@ async fn specs_follow_the_pools_and_a_wiped_etcd_is_filled_again() {
     let (progress, mut shown) = watch::channel(Arc::default());
     let writer = Writer::new(Store::new(store.clone()), Nobody);
     let task = tokio::spawn(write_specs(writer, seen, progress));
-    change.send_replace(pools(&["mint"]));
+    change.send_replace(Some(pools(&["mint"])));
     shows(&mut shown, &Outcome::Defined).await;
 
-    change.send_replace(pools(&["mint", "assam"]));
+    change.send_replace(Some(pools(&["mint", "assam"])));
     stored(&store, "assam").await;
 
     let wiped = ["/cairn/v1/epoch", "/cairn/v1/pools/teas"].map(|key| Op::Delete(key.into()));

@@ -26,7 +26,9 @@ fn api(answers: Vec<(u16, Value)>) -> (Api<PoolObject>, Arc<Script>) {
             script.asked.lock().unwrap().push((method, body));
             let (code, answer) = script.answers.lock().unwrap().pop_front().unwrap();
             let response = Response::builder().status(code);
-            Ok::<_, kube::Error>(response.body(Body::from(answer.to_string().into_bytes())).unwrap())
+            Ok::<_, kube::Error>(
+                response.body(Body::from(answer.to_string().into_bytes())).unwrap(),
+            )
         }
     });
     (Api::all(Client::new(service, "default")), script)
