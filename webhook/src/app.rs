@@ -28,7 +28,7 @@ use crate::leader::{self, Candidate};
 use crate::namespaces::Namespaces;
 use crate::ready::Ready;
 use crate::shutdown::{self, Shutdown};
-use crate::tls::Leaf;
+use crate::tls::{Leaf, Limits};
 use crate::{admin, mirror, pools, tls};
 
 /// Endpoints take this long to learn that a pod is not ready any more; until then the API server
@@ -192,7 +192,13 @@ impl Bound {
             }
         });
         let (close, closing) = watch::channel(false);
-        let mut serving = tokio::spawn(tls::serve(admission, config, routes.admission, closing));
+        let mut serving = tokio::spawn(tls::serve(
+            admission,
+            config,
+            routes.admission,
+            Limits::default(),
+            closing,
+        ));
         tokio::select! {
             () = shutdown::begun(&mut drain) => {}
             Some(ended) = tasks.join_next() => {
