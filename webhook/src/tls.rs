@@ -149,10 +149,7 @@ async fn connect(
         .map_err(|error| format!("TLS handshake failed: {error}"))?;
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.headers);
-    let service = TowerToHyperService::new(tower::service_fn(move |request| {
-        let routes = routes.clone();
-        async move { tower::ServiceExt::oneshot(routes, request).await }
-    }));
+    let service = TowerToHyperService::new(routes);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     watcher.watch(connection).await.map_err(|error| error.to_string())
 }
