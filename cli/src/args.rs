@@ -12,6 +12,7 @@ pub mod sentence;
     name = "cairn",
     version,
     subcommand_required = true,
+    arg_required_else_help = false,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 fine, 1 refused or failed, 2 wrong usage or an unreadable file."
 )]

@@ -22,10 +22,14 @@ pub mod yaml;
 #[derive(Debug, Error)]
 enum FileError {
     /// Not there, not ours, not a file, not UTF-8.
-    #[error("cannot read {file}: {source}; name a file of Kubernetes manifests, or - for standard input")]
+    #[error(
+        "cannot read {file}: {source}; name a file of Kubernetes manifests, or - for standard input"
+    )]
     Read { file: String, source: io::Error },
     /// Not YAML, or YAML of something else.
-    #[error("{file} is not a Kubernetes manifest: {source}; correct it, or render it first if it is a template")]
+    #[error(
+        "{file} is not a Kubernetes manifest: {source}; correct it, or render it first if it is a template"
+    )]
     Yaml { file: String, source: yaml::YamlError },
 }
 
@@ -56,7 +60,10 @@ pub fn run(args: &CheckArgs) -> Report {
                     report.exit = report.exit.max(Exit::Failed);
                 }
                 Verdict::Pool(pool) => {
-                    line(text, format_args!("{file}: {subject}: fine, {}", count(pool.names.len())));
+                    line(
+                        text,
+                        format_args!("{file}: {subject}: fine, {}", count(pool.names.len())),
+                    );
                 }
                 Verdict::Nothing => {
                     line(text, format_args!("{file}: {subject}: fine, asks for no name"));
@@ -100,9 +107,9 @@ fn known_pools<'f>(findings: impl Iterator<Item = &'f Finding>) -> BTreeSet<Pool
 
 fn unknown(pool: &PoolName, known: &BTreeSet<PoolName>) -> String {
     match suggest::nearest(pool.as_str(), known.iter().map(PoolName::as_str)) {
-        Some(near) => format!(
-            "pool '{pool}' is neither built in nor in these files; did you mean '{near}'?"
-        ),
+        Some(near) => {
+            format!("pool '{pool}' is neither built in nor in these files; did you mean '{near}'?")
+        }
         None => format!(
             "pool '{pool}' is neither built in nor in these files; it has to exist in the cluster"
         ),

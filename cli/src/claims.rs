@@ -15,7 +15,9 @@ pub async fn run(args: &ClaimsArgs) -> Result<Report, EtcdError> {
 }
 
 fn report(args: &ClaimsArgs, snapshot: Snapshot) -> Report {
-    let (namespace, pool) = (args.namespace.as_deref(), args.pool.as_deref());
+    // An empty variable in the environment is as good as none.
+    let namespace = args.namespace.as_deref().filter(|text| !text.is_empty());
+    let pool = args.pool.as_deref().filter(|text| !text.is_empty());
     let entries: Vec<&Entry> = snapshot
         .entries
         .iter()
@@ -50,11 +52,21 @@ fn nothing(namespace: Option<&str>, pool: Option<&str>) -> String {
 
 fn as_table(entries: &[&Entry]) -> String {
     let mut table = Table::new([
-        "NAMESPACE", "POOL", "GROUP", "NAME", "STATE", "POD", "NODE", "FENCE", "SINCE",
+        "NAMESPACE",
+        "POOL",
+        "GROUP",
+        "NAME",
+        "STATE",
+        "POD",
+        "NODE",
+        "FENCE",
+        "SINCE",
     ]);
     for entry in entries {
         let [state, pod, node, fence, since] = match &entry.claim {
-            None => ["resting".to_owned(), String::new(), String::new(), String::new(), String::new()],
+            None => {
+                ["resting".to_owned(), String::new(), String::new(), String::new(), String::new()]
+            }
             Some(claim) => [
                 "held".to_owned(),
                 claim.record.holder.pod.clone(),

@@ -79,13 +79,10 @@ fn execute(command: &Command) -> Result<Report, EtcdError> {
     }
 }
 
-fn wait(
-    command: impl Future<Output = Result<Report, EtcdError>>,
-) -> Result<Report, EtcdError> {
+fn wait(command: impl Future<Output = Result<Report, EtcdError>>) -> Result<Report, EtcdError> {
     // It fails when there is one already, which does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime =
-        Builder::new_current_thread().enable_all().build().map_err(EtcdError::Runtime)?;
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(EtcdError::Runtime)?;
     let ended = runtime.block_on(command);
     // A resolver that hangs keeps nobody waiting.
     runtime.shutdown_background();

@@ -64,9 +64,8 @@ impl EtcdError {
 pub async fn read(args: &EtcdArgs) -> Result<Vec<KeyValue>, EtcdError> {
     let members = members(args.etcd.as_deref())?;
     let tls = tls(args, members.iter().any(|member| member.starts_with("https://")))?;
-    let etcd = Etcd::connect(&members, tls.as_ref(), Etcd::PATIENCE)
-        .await
-        .map_err(EtcdError::Setup)?;
+    let etcd =
+        Etcd::connect(&members, tls.as_ref(), Etcd::PATIENCE).await.map_err(EtcdError::Setup)?;
     let mut untried = members.len();
     loop {
         untried -= 1;
@@ -82,10 +81,8 @@ pub async fn read(args: &EtcdArgs) -> Result<Vec<KeyValue>, EtcdError> {
 
 fn members(etcd: Option<&str>) -> Result<Vec<String>, EtcdError> {
     let given = etcd.filter(|given| !given.trim().is_empty()).ok_or(EtcdError::Missing)?;
-    let members: Vec<String> = given
-        .split(',')
-        .map(|member| member.trim().trim_end_matches('/').to_owned())
-        .collect();
+    let members: Vec<String> =
+        given.split(',').map(|member| member.trim().trim_end_matches('/').to_owned()).collect();
     if let Some(bad) = members.iter().find(|member| !is_endpoint(member)) {
         return Err(EtcdError::Endpoint(bad.clone()));
     }
@@ -100,7 +97,9 @@ fn is_endpoint(text: &str) -> bool {
     let authority = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     authority.and_then(|authority| authority.rsplit_once(':')).is_some_and(|(host, port)| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        !host.is_empty()
+            && host.chars().all(plain)
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
     })
 }
 

@@ -72,10 +72,8 @@ impl Snapshot {
         for (path, slot, record) in found {
             let names = snapshot.pools.get(&path.pool).map(|pool| &pool.names);
             let (index, name) = show(names, slot);
-            let claim = record.map(|(record, revision)| Claim {
-                record,
-                fence: Fence { epoch, revision },
-            });
+            let claim =
+                record.map(|(record, revision)| Claim { record, fence: Fence { epoch, revision } });
             snapshot.entries.push(Entry { path, name, index, claim });
         }
         snapshot.entries.sort_by_cached_key(Entry::order);

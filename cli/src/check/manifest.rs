@@ -70,13 +70,21 @@ fn pool(object: &Value, version: &str) -> Verdict {
         let name: PoolName = name.and_then(Value::as_str).unwrap_or_default().parse()?;
         let spec = object.get("spec").cloned().unwrap_or_default();
         let spec = serde_json::from_value(spec)
-            .map_err(|error| PoolError::Malformed(error.to_string()))?;
+            .map_err(|error| PoolError::Malformed(with_advice(error.to_string())))?;
         Pool::new(name, spec)
     };
     match checked() {
         Ok(pool) => Verdict::Pool(Box::new(pool)),
         Err(error) => Verdict::Refused(error.to_string()),
     }
+}
+
+/// YAML takes `yes` and `07` for something else than text, which surprises whoever names teas.
+fn with_advice(mut reason: String) -> String {
+    if reason.ends_with("expected a string") {
+        reason.push_str("; put it into quotes");
+    }
+    reason
 }
 
 fn pods(object: &Value, kind: &str, layout: &Layout) -> Vec<Verdict> {
