@@ -1,5 +1,6 @@
 //! `cairn claims`: who holds which name, and which names rest until they may be given out again.
 
+use cairn_core::pool::PoolName;
 use cairn_core::suggest;
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ fn report(args: &ClaimsArgs, snapshot: Snapshot) -> Report {
         && !snapshot.pools.keys().any(|known| known.as_str() == wanted)
     {
         let mut trouble = snapshot.trouble;
-        let known = snapshot.pools.keys().map(|known| known.as_str());
+        let known = snapshot.pools.keys().map(PoolName::as_str);
         trouble.push(match suggest::nearest(wanted, known) {
             Some(near) => format!("pool '{wanted}' does not exist; did you mean '{near}'?"),
             None => format!("pool '{wanted}' does not exist; see cairn pools"),

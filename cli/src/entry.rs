@@ -37,15 +37,15 @@ pub struct Report {
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
-    let args = match parse(argv) {
-        Ok(args) => args,
+    let parsed = match parse(argv) {
+        Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => return complain(&sentence::of(&error), Exit::Usage),
         Err(help) => {
             say(&help.to_string());
             return Exit::Fine;
         }
     };
-    match execute(&args.command) {
+    match execute(&parsed.command) {
         Ok(report) => {
             say(&report.text);
             for sentence in &report.trouble {

@@ -1,5 +1,7 @@
 //! `cairn claims` and `cairn pools` against a real etcd with claims made by the claim protocol.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
+
 use std::process::{Command, Output};
 use std::time::Duration;
 
