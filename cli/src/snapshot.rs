@@ -102,9 +102,10 @@ impl Entry {
         self.path.group.as_ref().map_or("-", |group| group.as_str())
     }
 
-    fn order(&self) -> (String, ClaimPath, usize, String) {
+    fn order(&self) -> impl Ord + use<> {
         let namespace = self.namespace().unwrap_or_default().to_owned();
-        (namespace, self.path.clone(), self.index.unwrap_or(usize::MAX), self.name.clone())
+        let ClaimPath { pool, group, .. } = self.path.clone();
+        (namespace, pool, group, self.index.unwrap_or(usize::MAX), self.name.clone())
     }
 }
 
