@@ -2,7 +2,12 @@
 //! its twin in memory, so that the twin cannot drift from it.
 
 #[path = "suite/cases.rs"]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails"
+)]
 mod cases;
 #[path = "suite/world.rs"]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]

@@ -91,7 +91,7 @@ impl<K: Kv + 'static> Driver<K> {
             let given_up = !seam.config.in_pod && !self.contact && !terminating;
             event = tokio::select! {
                 Some((answer, trouble)) = running.next() => {
-                    self.note(&answer, trouble, seam);
+                    self.note(answer.as_ref(), trouble, seam);
                     answer.unwrap_or(Event::Tick)
                 }
                 () = self.nap() => Event::Tick,
@@ -171,7 +171,7 @@ impl<K: Kv + 'static> Driver<K> {
     }
 
     /// Counts and logs what an answer means; each trouble once.
-    fn note(&mut self, answer: &Option<Event>, trouble: Option<Error>, seam: &Seam) {
+    fn note(&mut self, answer: Option<&Event>, trouble: Option<Error>, seam: &Seam) {
         match answer {
             Some(Event::Renewed(_)) => seam.metrics.renewed(),
             Some(Event::RenewingFailed) => seam.metrics.renewal_failed(),
