@@ -27,7 +27,8 @@ const WARM_UP: usize = 500;
 
 fn main() {
     let admission = admission();
-    let mut table = String::from("pod                         p50        p99        target p50 / p99\n");
+    let mut table =
+        String::from("pod                         p50        p99        target p50 / p99\n");
     for (name, variables, target) in
         [("typical, 12 variables", 12, "50 µs / 250 µs"), ("2,000 variables", 2000, "- / 2 ms")]
     {
@@ -56,7 +57,8 @@ fn measure(admission: &Admission, body: &[u8]) -> (Duration, Duration) {
 }
 
 fn admission() -> Admission {
-    let ready = |name| Some((Pool::builtin(&name)?.name, Entry::Ready(Arc::new(Pool::builtin(&name)?))));
+    let ready =
+        |name| Some((Pool::builtin(&name)?.name, Entry::Ready(Arc::new(Pool::builtin(&name)?))));
     let catalog: Catalog = Pool::builtin_names().into_iter().filter_map(ready).collect();
     Admission {
         settings: Settings {

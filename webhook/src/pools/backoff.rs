@@ -6,8 +6,9 @@ use crate::mirror::jitter;
 
 /// Short enough that a component which starts a moment later than we do is not waited for.
 const FIRST: Duration = Duration::from_secs(1);
-/// Long enough that an outage of hours costs nothing, short enough that nobody notices its end late.
-const LONGEST: Duration = Duration::from_secs(30);
+/// Pods of a fresh installation wait for this: etcd often starts after us, and asking costs next to
+/// nothing.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// The pause after this many failures in a row.
 pub fn after(failures: u32) -> Duration {
@@ -22,7 +23,7 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_limit() {
         assert!(after(1) <= FIRST * 3 / 2);
-        assert!(after(4) >= FIRST * 4);
+        assert!(after(3) >= FIRST * 2);
         assert!(after(u32::MAX) <= LONGEST * 3 / 2);
     }
 }
