@@ -48,6 +48,28 @@ fn wrong_flags_get_one_sentence_and_exit_code_2() -> Done {
 }
 
 #[test]
+fn the_webhook_too_answers_wrong_flags_with_one_sentence_and_exit_code_2() -> Done {
+    let table = [
+        ("--nonsense", "--nonsense is not a flag of cairn-webhook; see cairn-webhook --help"),
+        ("--etc x", "--etc is not a flag of cairn-webhook; did you mean --etcd?"),
+        (
+            "--namespace a --pod-name b",
+            "flags are missing; add --etcd <URL[,URL...]>, --sidecar-image <IMAGE>",
+        ),
+        (
+            "--env-mode fil",
+            "--env-mode 'fil' is not known; use one of auto, file, annotation, none",
+        ),
+    ];
+    for (flags, sentence) in table {
+        let output = program("cairn-webhook", &flags.split_whitespace().collect::<Vec<_>>())?;
+        assert_eq!(output.stderr, format!("cairn-webhook: {sentence}\n"), "{flags}");
+        assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{flags}");
+    }
+    Ok(())
+}
+
+#[test]
 fn an_unreachable_etcd_is_told_in_one_sentence_with_exit_code_1() -> Done {
     let dir = temporary()?;
     let path = dir.path().to_string_lossy();
@@ -70,9 +92,13 @@ fn a_probe_without_a_sidecar_says_so_with_exit_code_1() -> Done {
     Ok(())
 }
 
-/// The very binary that is in the image.
 fn sidecar(args: &[&str]) -> Result<Output, Failure> {
-    run(Command::new(place::image_binary("cairn-sidecar")?).args(args), None)
+    program("cairn-sidecar", args)
+}
+
+/// The very binary that is in the image.
+fn program(name: &str, args: &[&str]) -> Result<Output, Failure> {
+    run(Command::new(place::image_binary(name)?).args(args), None)
 }
 
 fn temporary() -> Result<TempDir, Failure> {

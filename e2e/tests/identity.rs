@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use cairn_e2e::app::App;
+use cairn_e2e::app::{App, pods_of, rolled_out};
 use cairn_e2e::ns::{in_namespace, within};
 use cairn_e2e::pod::Pod;
-use cairn_e2e::{Done, Failure, json};
+use cairn_e2e::{Done, Failure, json, place};
 use serde_json::{Value, json as object};
 
 const HIGHEST: [&str; 3] = ["Denali", "MtLogan", "PicodeOrizaba"];
@@ -74,6 +74,40 @@ fn a_pod_with_two_pools_holds_a_name_of_each() -> Done {
             let pools: Vec<_> =
                 json::list(&list, "/claims").iter().filter_map(|c| c["pool"].as_str()).collect();
             assert_eq!(pools, ["mountains", "snowflake"]);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn variables_from_annotations_are_as_real_as_those_from_the_file() -> Done {
+    within("variables", |ns| {
+        for how in ["annotation", "file"] {
+            let app = App::claiming(how, "mountains").annotation("cairn.dev/env", how);
+            let pod = app.deploy(ns)?.remove(0);
+            let environment = pod.environment()?;
+            assert_eq!(environment.get("CAIRN_NAME").map(String::as_str), Some("Denali"), "{how}");
+        }
+        let none = App::claiming("none", "mountains").annotation("cairn.dev/env", "none");
+        let pod = none.deploy(ns)?.remove(0);
+        assert!(!pod.environment()?.keys().any(|key| key.starts_with("CAIRN_")));
+        assert_eq!(pod.file("name")?, "Denali");
+        Ok(())
+    })
+}
+
+#[test]
+fn every_example_runs_as_it_is() -> Done {
+    within("examples", |ns| {
+        let folder = place::repository().join("deploy/examples");
+        ns.kubectl(&["apply", "-f", &folder.to_string_lossy()])?;
+        for (app, pool) in
+            [("frontend", "mountains"), ("checkout", "mountains"), ("orders", "snowflake")]
+        {
+            rolled_out(ns, app)?;
+            for pod in pods_of(ns, app, 3)? {
+                assert_eq!(pod.claimed(pool)?, pod.file("name")?);
+            }
         }
         Ok(())
     })

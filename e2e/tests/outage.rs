@@ -89,6 +89,28 @@ fn stopped_past_the_deadline_a_keep_pools_app_runs_on_under_its_name() -> Done {
 }
 
 #[test]
+fn a_pod_that_comes_while_etcd_is_away_says_so_and_starts_once_it_is_back() -> Done {
+    alone("early", |ns| {
+        let frozen = Etcd::of(&ns.cluster).freeze()?;
+        ns.apply(&App::claiming("early", "mountains").pod().to_string())?;
+        let pod = Pod::named(ns, "early");
+        let said = until("an event names etcd", secs(40), || {
+            let events = pod.events()?;
+            let telling = events.iter().find(|event| event.contains("cairn-etcd"));
+            Ok(telling
+                .map_or_else(|| Seen::NotYet(events.join(" | ")), |event| Seen::Yes(event.clone())))
+        })?;
+        println!("while etcd is away: {}", said.trim());
+        assert_eq!(pod.container("app")?.started_at, None, "the app runs without a claim");
+        frozen.thaw()?;
+        ns.kubectl(&["wait", "--for=condition=Ready", "pod/early", "--timeout=60s"])?;
+        assert_eq!(pod.file("name")?, "Denali");
+        assert_eq!(pod.container("cairn")?.restarts, 0);
+        Ok(())
+    })
+}
+
+#[test]
 fn without_the_webhook_opted_in_pods_are_refused_others_are_created_and_running_ones_unharmed()
 -> Done {
     alone("no-webhook", |ns| {

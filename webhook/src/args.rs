@@ -8,6 +8,8 @@ use clap::{Parser, ValueEnum};
 
 use crate::admission::inject::{EnvMode, Settings};
 
+pub mod sentence;
+
 /// The control plane of Cairn: admission, pools, the claims mirror and certificates.
 #[derive(Clone, Debug, Parser)]
 #[command(

@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use tracing::error;
 
 use crate::app::{self, BuildError, Exit};
-use crate::args::Args;
+use crate::args::{Args, sentence};
 use crate::report::report;
 use crate::{logging, shutdown};
 
@@ -22,9 +22,7 @@ pub fn run(argv: &[OsString]) -> Exit {
     let parsed = match Args::try_parse_from(argv) {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            return refuse(line.strip_prefix("error: ").unwrap_or(line));
+            return refuse(&sentence::of(&error));
         }
         Err(help) => {
             let _ = write!(io::stdout(), "{help}");
