@@ -72,7 +72,7 @@ chart: tools
 e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)
 	@$(CLUSTER) images $(E2E_CLUSTER)
-	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture
+	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture --test-threads=4
 	@$(CLUSTER) down $(E2E_CLUSTER)
 
 # --- for your own cluster ---

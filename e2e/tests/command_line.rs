@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
+use cairn_e2e::ns::tested_cluster;
 use cairn_e2e::run::{Output, run};
-use cairn_e2e::{Done, Failure, place};
+use cairn_e2e::{Done, Failure, install, place};
 use tempfile::TempDir;
 
 /// Nothing listens there: port 1 is tcpmux, long extinct.
@@ -96,8 +97,9 @@ fn sidecar(args: &[&str]) -> Result<Output, Failure> {
     program("cairn-sidecar", args)
 }
 
-/// The very binary that is in the image.
+/// The very binary that is in the image, and the image of this tree.
 fn program(name: &str, args: &[&str]) -> Result<Output, Failure> {
+    install::ready(&tested_cluster())?;
     run(Command::new(place::image_binary(name)?).args(args), None)
 }
 
