@@ -35,12 +35,15 @@ struct Quiet {
 }
 
 /// Differs whenever something has changed in the slots, the quarantines or the queue: a put moves a
-/// mod revision (that of the sentinel when a ticket is put), a deletion changes a count.
+/// mod revision (that of the sentinel when a ticket is put), a deletion changes a count. Spec and hold
+/// belong to it, because a name that they set free has not been let lie by anybody yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pulse {
     newest: i64,
     sentinel: i64,
     counts: [usize; 3],
+    spec: i64,
+    on_hold: bool,
 }
 
 // === impl Machine ===
@@ -217,7 +220,14 @@ impl Claim {
         let mut waiting = known.unwrap_or_else(|| Waiting::new(found.revision, None));
         waiting.fresh = None;
         if let Some(ahead) = &view.ahead {
-            waiting.observe(view, ahead.rank, asked, now);
+            let pulse = Pulse {
+                newest: view.newest,
+                sentinel: view.sentinel,
+                counts: [view.held.len(), view.resting.len(), view.queued],
+                spec: self.spec_revision,
+                on_hold: view.on_hold,
+            };
+            waiting.observe(pulse, ahead.rank, asked, now);
         }
         self.ticket = Some(waiting);
     }
@@ -260,13 +270,8 @@ impl Waiting {
         Self { revision, fresh: None, rank, quiet: None }
     }
 
-    fn observe(&mut self, view: &View, rank: usize, asked: BootInstant, now: BootInstant) {
+    fn observe(&mut self, pulse: Pulse, rank: usize, asked: BootInstant, now: BootInstant) {
         self.rank = Some(rank);
-        let pulse = Pulse {
-            newest: view.newest,
-            sentinel: view.sentinel,
-            counts: [view.held.len(), view.resting.len(), view.queued],
-        };
         match &mut self.quiet {
             Some(quiet) if quiet.pulse == pulse => quiet.lasted = asked.since(quiet.since),
             quiet => *quiet = Some(Quiet { pulse, since: now, lasted: Duration::ZERO }),

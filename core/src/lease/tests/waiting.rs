@@ -247,6 +247,26 @@ fn any_change_of_slots_quarantines_or_queue_ends_the_silence() {
 }
 
 #[test]
+fn a_name_that_an_edit_or_the_end_of_a_hold_sets_free_was_let_lie_by_nobody() {
+    let mut edited = waiting(1, &ALL);
+    edited.pass(20);
+    edited.step(Event::Woken);
+    let spec = br#"{"names":{"list":["Assam","Ceylon","Sikkim","Uva"]}}"#.to_vec();
+    let specs = vec![("tea".parse().unwrap(), spec, 31)];
+    let waits = edited.look(View { specs, ..edited.in_line(&ALL, 20, 1) });
+    assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+
+    let mut freed = joining("Wait");
+    freed.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let held_up = View { on_hold: true, ..freed.in_line(&["Assam", "Ceylon"], 20, 1) };
+    freed.look(tea(held_up, "Wait"));
+    freed.pass(20);
+    freed.step(Event::Woken);
+    let waits = freed.look(tea(freed.in_line(&["Assam", "Ceylon"], 20, 1), "Wait"));
+    assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+}
+
+#[test]
 fn what_happened_while_an_answer_was_on_its_way_is_not_silence() {
     let held = ["Assam", "Ceylon"];
     let mut script = waiting(1, &held);
