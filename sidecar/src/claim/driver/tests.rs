@@ -19,6 +19,7 @@ use crate::shutdown::{self, Trigger};
 
 mod faults;
 mod herd;
+mod real;
 mod waiting;
 
 /// Runs with tokio's paused clock, so that leases, timers and deadlines agree.
