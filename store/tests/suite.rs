@@ -10,7 +10,12 @@
 )]
 mod cases;
 #[path = "suite/queue.rs"]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails"
+)]
 mod queue;
 #[path = "suite/world.rs"]
 #[expect(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::decide::Decision;
 use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track, claim_path};
+use super::waiting::Waiting;
 use super::{Action, Adoption, Look, Order, Outcome, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
@@ -174,7 +175,7 @@ impl Machine {
         if let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) {
             claim.attempt = None;
             claim.may_be_queued = false;
-            if claim.ticket.is_some() {
+            if claim.ticket.as_mut().is_some_and(Waiting::is_first_failure) {
                 return; // Ranks keep us apart from the others; a fresh look gives ours.
             }
             if let Phase::Adopting(_) = claim.phase {

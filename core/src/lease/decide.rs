@@ -32,6 +32,7 @@ pub(super) enum Decision {
 impl Claim {
     /// Takes in the pool's spec.
     pub(super) fn learn(&mut self, view: &View) {
+        self.unusable = None;
         let Some((_, json, revision)) = view.specs.iter().find(|(pool, ..)| *pool == self.name)
         else {
             self.spec_revision = 0;
@@ -48,12 +49,19 @@ impl Claim {
                 self.pool = Some(pool);
                 self.spec_revision = *revision;
             }
-            Err(error) => self.say(&format!("pool '{}' in etcd is not usable: {error}", self.name)),
+            Err(error) => {
+                self.unusable =
+                    Some(format!("pool '{}' in etcd is not usable: {error}", self.name));
+            }
         }
     }
 
     /// What follows from a look at the store.
     pub(super) fn decide(&self, view: &View, lease: Lease) -> Decision {
+        // Every attempt compares the spec's version: with an older one it would fail for ever.
+        if let Some(sentence) = &self.unusable {
+            return Decision::Wait(sentence.clone());
+        }
         let Some(pool) = self.pool.as_ref().filter(|_| view.epoch.is_some()) else {
             return Decision::Define;
         };

@@ -55,6 +55,8 @@ pub(super) struct Claim {
     pub(super) scope: Scope,
     pub(super) pool: Option<Pool>,
     pub(super) spec_revision: i64,
+    /// Why the spec that is in the store now cannot be used.
+    pub(super) unusable: Option<String>,
     pub(super) phase: Phase,
     /// The last attempt at a slot.
     pub(super) attempt: Option<Attempt>,
@@ -282,6 +284,7 @@ impl Claim {
             name,
             pool: None,
             spec_revision: 0,
+            unusable: None,
             phase: Phase::Pending("reading the pool from etcd".to_owned()),
             attempt: None,
             uncertain: false,

@@ -23,6 +23,8 @@ pub(super) struct Waiting {
     /// Its rank as last seen.
     pub(super) rank: Option<usize>,
     quiet: Option<Quiet>,
+    /// Attempts that lost a compare although nothing was seen to change.
+    failures: u32,
 }
 
 /// How long nothing has changed.
@@ -267,14 +269,24 @@ impl Claim {
 
 impl Waiting {
     fn new(revision: i64, rank: Option<usize>) -> Self {
-        Self { revision, fresh: None, rank, quiet: None }
+        Self { revision, fresh: None, rank, quiet: None, failures: 0 }
+    }
+
+    /// Counts a lost compare. One is the price of a look that came too early; whatever makes them
+    /// frequent must not be met with a stream of writes.
+    pub(super) fn is_first_failure(&mut self) -> bool {
+        self.failures += 1;
+        self.failures == 1
     }
 
     fn observe(&mut self, pulse: Pulse, rank: usize, asked: BootInstant, now: BootInstant) {
         self.rank = Some(rank);
         match &mut self.quiet {
             Some(quiet) if quiet.pulse == pulse => quiet.lasted = asked.since(quiet.since),
-            quiet => *quiet = Some(Quiet { pulse, since: now, lasted: Duration::ZERO }),
+            quiet => {
+                *quiet = Some(Quiet { pulse, since: now, lasted: Duration::ZERO });
+                self.failures = 0;
+            }
         }
     }
 

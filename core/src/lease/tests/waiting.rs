@@ -58,7 +58,7 @@ fn a_claim_out_of_turn_is_tried_only_with_nobody_waiting_a_free_name_and_no_hold
     for (queued, held, on_hold, key) in cases {
         let mut script = Script::new(&["tea"]);
         script.step(Event::Start);
-        let view = View { queued, on_hold, ..script.view(held) };
+        let view = View { on_hold, queued, ..script.view(held) };
         let claim = script.begun(tea(view, "Wait"));
         let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
         assert_eq!((order.key.as_deref(), order.queue), (key, true));
@@ -96,6 +96,32 @@ fn without_that_revision_or_after_a_failed_attempt_the_present_is_read() {
     assert_eq!(look.ticket, Some(20));
     let again = outrun.look(tea(outrun.in_line(&["Assam"], 20, 0), "Wait"));
     assert_eq!(target(&again), "Ceylon");
+}
+
+#[test]
+fn attempts_that_fail_again_and_again_without_a_change_are_spread_out() {
+    let mut script = joining("Wait");
+    script.step(Event::Queued(Queued { revision: 20, rank: None }));
+    for _ in 0..2 {
+        let redeem = script.look(tea(script.in_line(&["Assam"], 20, 0), "Wait"));
+        assert_eq!(target(&redeem), "Ceylon");
+        let next = script.step(Event::Outrun);
+        if next.is_empty() {
+            assert!((1..=50).contains(&script.wakes_in()));
+            return;
+        }
+    }
+    panic!("two failures in a row without a pause");
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_waited_out_without_an_attempt() {
+    let mut script = waiting(0, &ALL);
+    script.step(Event::Woken);
+    let specs = vec![("tea".parse().unwrap(), b"{}".to_vec(), 31)];
+    assert_eq!(script.look(View { specs, ..script.in_line(&[], 20, 0) }), []);
+    assert!(script.reason().contains("is not usable"), "{}", script.reason());
+    assert!((500..=1500).contains(&script.wakes_in()));
 }
 
 #[test]
@@ -225,8 +251,7 @@ fn silence_ahead_is_counted_in_whole_seconds_from_one_look_to_the_next() {
 #[test]
 fn any_change_of_slots_quarantines_or_queue_ends_the_silence() {
     let held = ["Assam", "Ceylon"];
-    type Change = fn(&mut View);
-    let changes: [Change; 4] = [
+    let changes: [fn(&mut View); 4] = [
         |view| view.newest += 1,
         |view| view.sentinel += 1,
         |view| view.queued += 1,

@@ -32,7 +32,7 @@ async fn entries(etcd: &TestEtcd) -> f64 {
 
 #[tokio::test]
 async fn a_hundred_clients_at_once_get_a_hundred_names_for_about_three_raft_entries_each() {
-    local(async {
+    local(Box::pin(async {
         let etcd = TestEtcd::start().unwrap();
         define(&Store::new(connect(&etcd).await), 100, "Wait").await;
         let before = entries(&etcd).await;
@@ -51,13 +51,13 @@ async fn a_hundred_clients_at_once_get_a_hundred_names_for_about_three_raft_entr
         assert!(cost <= 3.2, "{cost} Raft entries per claim");
         let seen = view(&Store::new(connect(&etcd).await), "nobody").await;
         assert_eq!((seen.held.len(), seen.queued), (100, 0));
-    })
+    }))
     .await;
 }
 
 #[tokio::test]
 async fn a_release_reaches_the_first_in_line_long_before_anybody_looks_again_by_himself() {
-    local(async {
+    local(Box::pin(async {
         let etcd = TestEtcd::start().unwrap();
         define(&Store::new(connect(&etcd).await), 1, "Wait").await;
         let mut holder = start(&etcd, "holder").await;
@@ -77,6 +77,6 @@ async fn a_release_reaches_the_first_in_line_long_before_anybody_looks_again_by_
         });
         drop(tokio::time::timeout(Duration::from_secs(5), second).await.unwrap().unwrap());
         assert!(waiters[1].holds().is_none() && waiters[2].holds().is_none());
-    })
+    }))
     .await;
 }

@@ -33,7 +33,6 @@ async fn waiters(memory: &Memory, count: usize) -> Vec<Sidecar> {
     waiters
 }
 
-#[expect(clippy::disallowed_methods, reason = "tokio's paused clock")]
 fn passed(since: Instant) -> Duration {
     since.elapsed()
 }
