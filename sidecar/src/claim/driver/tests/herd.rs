@@ -57,8 +57,11 @@ async fn a_herd_whose_past_is_compacted_away_still_gets_its_names_at_no_higher_p
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
+        let before = memory.writes();
         let mut herd = start(&memory, 60);
         assert_eq!(names(&mut herd).await.len(), 60);
+        let cost = per_claim(memory.writes() - before, 60);
+        assert!(cost <= WRITES_PER_CLAIM, "{cost} writes per claim");
         compactor.abort();
     })
     .await;

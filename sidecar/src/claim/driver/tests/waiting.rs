@@ -63,6 +63,24 @@ async fn names_go_to_those_who_wait_in_the_order_in_which_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_waiting_pod_shows_its_rank_to_the_probe_the_api_and_the_metrics() {
+    local(async {
+        let (memory, _, _holders) = exhausted(1, "Wait").await;
+        let waiter = waiters(&memory, 3).await.pop().unwrap();
+        let snapshot = Arc::clone(&waiter.snapshots.borrow());
+        let json = snapshot.claims[0].identity.json();
+        assert_eq!((json.rank, json.state), (Some(2), ClaimState::Waiting));
+        let applied = crate::applied::Applied { snapshot, ..Default::default() };
+        let said = applied.held().unwrap_err();
+        assert!(said.ends_with("in use; waiting with rank 2: 2 pods are ahead"), "{said}");
+        let (metrics, _) = crate::metrics::build(Arc::new(PausedClock(Instant::now())));
+        let scrape = metrics.render(&applied);
+        assert!(scrape.contains("cairn_sidecar_claim_rank{pool=\"tea\"} 2"), "{scrape}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_later_pod_does_not_overtake_those_who_wait() {
     local(async {
         let (memory, _, holders) = exhausted(1, "Wait").await;
