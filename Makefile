@@ -4,6 +4,8 @@
 export CAIRN_HOME ?= $(CURDIR)/.cairn
 CLUSTER := e2e/cluster/cluster
 CARGO ?= cargo
+# A machine has one cluster of a name: another checkout's tests need another name.
+E2E_CLUSTER ?= e2e
 CRATES := cairn-core cairn-store cairn-sidecar cairn-webhook cairn cairn-e2e cairn-test-etcd
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
@@ -68,10 +70,10 @@ chart: tools
 	@HELM=$(CAIRN_HOME)/bin/helm charts/check.sh
 
 e2e: tools
-	@$(CLUSTER) up e2e
-	@$(CLUSTER) images e2e
-	CAIRN_E2E_CLUSTER=e2e $(CARGO) test -p cairn-e2e --features cluster -- --nocapture
-	@$(CLUSTER) down e2e
+	@$(CLUSTER) up $(E2E_CLUSTER)
+	@$(CLUSTER) images $(E2E_CLUSTER)
+	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture
+	@$(CLUSTER) down $(E2E_CLUSTER)
 
 # --- for your own cluster ---
 

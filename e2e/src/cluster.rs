@@ -1,5 +1,6 @@
 //! One cluster of `e2e/cluster`, by name, through that tool.
 
+use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
@@ -29,17 +30,17 @@ impl Cluster {
 
     /// Starts it, or leaves it as it is when it is up.
     pub fn up(&self) -> Done {
-        watch(Command::new(tool()).args(["up", &self.name]))
+        watch(tool().args(["up", &self.name]))
     }
 
     /// Removes it and everything that belongs to it.
     pub fn down(&self) -> Done {
-        watch(Command::new(tool()).args(["down", &self.name]))
+        watch(tool().args(["down", &self.name]))
     }
 
     /// Builds the images where inputs changed, and imports them.
     pub fn images(&self) -> Done {
-        watch(Command::new(tool()).args(["images", &self.name]))
+        watch(tool().args(["images", &self.name]))
     }
 
     /// `kubectl` as cluster admin.
@@ -69,7 +70,7 @@ impl Cluster {
 
     /// A long-running command in the cluster's network, to be started by the caller.
     pub fn entering(&self) -> Command {
-        let mut command = Command::new(tool());
+        let mut command = tool();
         command.args(["enter", &self.name]);
         command
     }
@@ -107,10 +108,22 @@ impl Cluster {
     }
 
     fn tool(&self, verb: &str, args: &[&str], stdin: Option<&str>) -> Result<Output, Failure> {
-        run(Command::new(tool()).arg(verb).arg(&self.name).args(args), stdin)
+        run(tool().arg(verb).arg(&self.name).args(args), stdin)
     }
 }
 
-fn tool() -> PathBuf {
-    place::repository().join("e2e/cluster/cluster")
+/// The tool, with the environment that it has when a user calls it: it runs cargo, and what `cargo
+/// test` sets for us (`CARGO_…`, `LD_LIBRARY_PATH`) would make build scripts run anew every time.
+fn tool() -> Command {
+    let mut command = Command::new(place::repository().join("e2e/cluster/cluster"));
+    for (key, _) in env::vars_os() {
+        let name = key.to_string_lossy();
+        let of_cargo = name.starts_with("CARGO") && name != "CARGO_HOME";
+        if of_cargo
+            || ["LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "RUST_RECURSION_COUNT"].contains(&&*name)
+        {
+            command.env_remove(key);
+        }
+    }
+    command
 }

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use crate::cluster::Cluster;
 use crate::run::Output;
+use crate::webhook::Webhook;
 use crate::{Done, Failure, place};
 
 /// Where Cairn runs.
@@ -46,6 +47,7 @@ pub fn install(cluster: &Cluster) -> Done {
     let images = format!("webhook.podAnnotations.e2e-installed={wanted}");
     forget_interrupted(cluster)?;
     upgrade(cluster, &repository, &images)?.ok()?;
+    Webhook::of(cluster).answers()?;
     fs::write(&mark, &wanted).map_err(|source| Failure::File { path: mark, source })
 }
 

@@ -61,11 +61,13 @@ impl Process {
         })
     }
 
-    /// The files in a folder as the process sees it, for containers without a shell.
+    /// The files that can be read below a folder, as the process sees it; for containers without
+    /// a shell. A link counts when it leads somewhere.
     pub fn files(&self, folder: &str) -> Result<Vec<String>, Failure> {
         let path = format!("/proc/{}/root{folder}", self.pid);
-        let listed = self.cluster.node(&["ls", "-A", &path])?.ok()?;
-        Ok(listed.lines().map(str::to_owned).collect())
+        let find = ["find", "-L", &path, "-type", "f", "-printf", "%P\\n"];
+        let found = self.cluster.node(&find)?.ok()?;
+        Ok(found.lines().map(str::to_owned).collect())
     }
 }
 

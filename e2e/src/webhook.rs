@@ -1,7 +1,9 @@
 //! The control plane as a whole: to take it away and bring it back.
 
+use crate::app::App;
 use crate::cluster::Cluster;
 use crate::install::{NAMESPACE, WEBHOOK};
+use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
 /// The webhook's Deployment.
@@ -29,13 +31,27 @@ impl Webhook {
         Ok(away)
     }
 
+    /// Waits until an opted-in pod is admitted. Ready pods are not enough: the nodes learn a little
+    /// later where to send what is meant for the Service.
+    pub fn answers(&self) -> Done {
+        let pod = App::claiming("probe", "mountains").pod().to_string();
+        until("an opted-in pod is admitted", secs(60), || {
+            let args = ["-n", "default", "create", "--dry-run=server", "-f", "-"];
+            Ok(match self.cluster.kubectl_with(&args, &pod)?.ok() {
+                Ok(_) => Seen::Yes(()),
+                Err(failure) => Seen::NotYet(failure.to_string()),
+            })
+        })
+    }
+
     fn scale(&self, replicas: u32) -> Done {
         self.kubectl(&["scale", &deployment(), &format!("--replicas={replicas}")])
     }
 
     fn bring_back(&self) -> Done {
         self.scale(2)?;
-        self.kubectl(&["rollout", "status", &deployment(), "--timeout=90s"])
+        self.kubectl(&["rollout", "status", &deployment(), "--timeout=90s"])?;
+        self.answers()
     }
 
     fn kubectl(&self, args: &[&str]) -> Done {
@@ -44,7 +60,7 @@ impl Webhook {
 }
 
 impl Away {
-    /// Scales it up again and waits until both replicas are ready.
+    /// Scales it up again and waits until they answer.
     pub fn bring_back(mut self) -> Done {
         self.0.take().map_or(Ok(()), |webhook| webhook.bring_back())
     }

@@ -5,18 +5,19 @@ use cairn_e2e::etcd::Etcd;
 use cairn_e2e::node::Process;
 use cairn_e2e::ns::within;
 use cairn_e2e::pod::Pod;
-use cairn_e2e::wait::{Seen, secs, until};
+use cairn_e2e::wait::{Seen, secs, throughout, until};
 use cairn_e2e::{Done, Failure, json};
 use serde_json::Value;
 
-/// Takes its time to stop, as apps do that drain connections.
-const LINGERS: &str = "trap 'sleep 6; exit 0' TERM; while :; do sleep 3600 & wait $!; done";
+/// Takes its time to stop, as apps do that drain connections: until the test lets it go.
+const LINGERS: &str = "trap 'until test -e /tmp/leave; do sleep 1; done; exit 0' TERM; \
+     while :; do sleep 3600 & wait $!; done";
 
 #[test]
 fn a_deleted_pods_name_comes_back_after_its_app_has_exited_and_not_before() -> Done {
     within("deleted", |ns| {
         let etcd = Etcd::of(&ns.cluster);
-        let app = App::claiming("slow", "mountains").script(LINGERS);
+        let app = App::claiming("slow", "mountains").script(LINGERS).grace(180);
         let slot = format!("/cairn/v1/ns/{}/c/mountains/slow/s/Denali", ns.name);
         let first = app.deploy(ns)?.remove(0);
         assert_eq!(first.file("name")?, "Denali");
@@ -26,15 +27,23 @@ fn a_deleted_pods_name_comes_back_after_its_app_has_exited_and_not_before() -> D
 
         first.delete()?;
         // The slot is read first: had it gone while the app ran on, the app's end would come later.
-        let mut looks = 0;
-        until("the app has exited and its name is free", secs(60), || {
+        let look = || {
             let held = holder(&etcd, &slot)?.as_ref() == Some(&uid);
             let runs = Process::of_container(&ns.cluster, &process).is_ok();
             assert!(held || !runs, "the name was given up while its app was running");
-            looks += u32::from(runs);
-            Ok(if held { Seen::NotYet(format!("app runs: {runs}")) } else { Seen::Yes(()) })
+            Ok::<_, Failure>((held, runs))
+        };
+        throughout(secs(8), || {
+            assert_eq!(look()?, (true, true), "name held, app running");
+            Ok(())
         })?;
-        assert!(looks >= 3, "the app was seen running only {looks} times after the deletion");
+        first.exec(&["touch", "/tmp/leave"])?;
+        until("the app has exited and its name is free", secs(60), || {
+            Ok(match look()? {
+                (true, runs) => Seen::NotYet(format!("held, app runs: {runs}")),
+                (false, _) => Seen::Yes(()),
+            })
+        })?;
 
         let second = pods_of(ns, "slow", 1)?.remove(0);
         assert_eq!(second.claimed("mountains")?, "MtLogan", "the replacement of a lingering pod");

@@ -46,7 +46,8 @@ fn stopped_past_the_deadline_a_stop_pools_app_is_killed_and_comes_back_with_the_
         let frozen = Etcd::of(&ns.cluster).freeze()?;
         until("the files go", DEADLINE, || {
             let files = sidecar.files("/var/run/cairn")?;
-            let gone = ["name", "env"].iter().all(|file| !files.iter().any(|f| f == file));
+            let gone = |file: &&str| !files.iter().any(|there| there == file);
+            let gone = ["name", "fence", "snowflake/name", "env"].iter().all(gone);
             Ok(if gone { Seen::Yes(()) } else { Seen::NotYet(files.join(" ")) })
         })?;
         until("the app is killed", APP_IS_STOPPED, || {
@@ -100,7 +101,7 @@ fn without_the_webhook_opted_in_pods_are_refused_others_are_created_and_running_
         println!("without the webhook: {}", refused.trim());
         assert!(
             refused.contains("failed calling webhook \"inject.cairn.dev\"")
-                && refused.contains("no endpoints available for service \"cairn-webhook\""),
+                && refused.contains("https://cairn-webhook.cairn-system.svc:443/mutate"),
             "{refused}"
         );
         App::named("plain").start(ns)?;

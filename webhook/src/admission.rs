@@ -19,6 +19,7 @@ use tracing::{debug, info};
 use crate::env_mode::EnvSupport;
 use crate::namespaces::Namespaces;
 use crate::pools::catalog::Catalog;
+use crate::pools::validate;
 use inject::{Facts, Plan, Settings};
 use metrics::{Metrics, Outcome};
 use review::{Answer, Question};
@@ -54,6 +55,7 @@ pub struct Admission {
 pub fn router(admission: Arc<Admission>) -> Router {
     Router::new()
         .route("/mutate", post(mutate))
+        .route("/validate-pool", post(validate_pool))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(admission)
 }
@@ -63,6 +65,10 @@ async fn mutate(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     respond(body, |body| admission.mutate(body))
+}
+
+async fn validate_pool(body: Result<Bytes, BytesRejection>) -> Response {
+    respond(body, validate::review)
 }
 
 /// 200 whatever happens: another status reaches users without its body.

@@ -28,8 +28,8 @@ use crate::leader::{self, Candidate};
 use crate::namespaces::Namespaces;
 use crate::ready::Ready;
 use crate::shutdown::{self, Shutdown};
-use crate::tls::Leaf;
-use crate::{admin, mirror, tls};
+use crate::tls::{Leaf, Limits};
+use crate::{admin, mirror, pools, tls};
 
 /// Endpoints take this long to learn that a pod is not ready any more; until then the API server
 /// still calls it.
@@ -110,8 +110,8 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     let mut registry = Registry::with_prefix("cairn_webhook");
     let (ready, leaf) = (Ready::default(), Arc::new(Leaf::default()));
     let (stop, stopping) = watch::channel(false);
-    let (_catalog, seen_catalog) = watch::channel(Arc::default());
-    let (counts, _seen_counts) = watch::channel(Arc::default());
+    let (catalog, seen_catalog) = watch::channel(Arc::default());
+    let (counts, seen_counts) = watch::channel(Arc::default());
     let (leads, leading) = watch::channel(false);
     let (namespaces, env) = (Namespaces::default(), EnvSupport::new(args.env_mode.into()));
 
@@ -138,10 +138,18 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         client: client.clone(),
         etcd: Arc::clone(&etcd),
         instance: args.pod_name.clone(),
-        leader: leading,
+        leader: leading.clone(),
         counts,
         metrics: mirror::Metrics::register(registry.sub_registry_with_prefix("mirror")),
         shutdown: stopping.clone(),
+    };
+    let controller = pools::controller::Seam {
+        client: client.clone(),
+        etcd,
+        leader: leading,
+        counts: seen_counts,
+        catalog,
+        listed: ready.register("pools"),
     };
     let candidate = Candidate {
         client: client.clone(),
@@ -152,6 +160,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     let mut tasks = Tasks { set: JoinSet::new(), shutdown: stopping };
     tasks.start("certificates", certificates.run(ready.register("certificate")));
     tasks.start("namespaces", namespaces.run(client.clone(), ready.register("namespaces")));
+    tasks.start("pools", pools::controller::run(controller));
     tasks.start("environment", env.run(client, args.namespace, ready.register("environment")));
     // These two end by themselves: they have something to finish.
     tasks.spawn("leader", leader::run(candidate, leads, tasks.shutdown.clone()));
@@ -183,7 +192,13 @@ impl Bound {
             }
         });
         let (close, closing) = watch::channel(false);
-        let mut serving = tokio::spawn(tls::serve(admission, config, routes.admission, closing));
+        let mut serving = tokio::spawn(tls::serve(
+            admission,
+            config,
+            routes.admission,
+            Limits::default(),
+            closing,
+        ));
         tokio::select! {
             () = shutdown::begun(&mut drain) => {}
             Some(ended) = tasks.join_next() => {

@@ -1,7 +1,7 @@
 //! The admission listener: TLS on every connection, bounded in time and number.
 //!
 //! Invariants: a peer that stays silent in the handshake or in its headers is cut off; one that
-//! connects without end gets no more than [`MAX_CONNECTIONS`]; a failing accept does not spin; on
+//! connects without end gets no more than its share; a failing accept does not spin; on
 //! shutdown, requests in flight are answered.
 //! Not for: the open internet.
 
@@ -18,28 +18,50 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::shutdown::{self, Shutdown};
 
-/// An API server keeps a few dozen; ten of them fit.
-const MAX_CONNECTIONS: usize = 512;
-/// Two round trips take milliseconds; a port scanner takes for ever.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Also how long an idle connection is kept: longer than the API server keeps it (90 s), so that it
-/// is never us who close one just when a request is on its way.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
-/// Below the pod's grace period of 30 s, and far above any admission timeout.
-const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How much a peer may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For the next request's headers.
+    pub headers: Duration,
+    /// For requests in flight once the shutdown has begun.
+    pub drain: Duration,
+}
+
 /// Out of file descriptors: trying again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The certificate that is served now; replaced as a whole.
 #[derive(Debug, Default)]
 pub struct Leaf(ArcSwapOption<CertifiedKey>);
+
+// === impl Limits ===
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // An API server keeps a few dozen; ten of them fit.
+            connections: 512,
+            // Two round trips take milliseconds; a port scanner takes for ever.
+            handshake: Duration::from_secs(5),
+            // Also how long an idle connection is kept: longer than the API server keeps it (90 s),
+            // so that it is never us who close one just when a request is on its way.
+            headers: Duration::from_secs(120),
+            // Below the pod's grace period of 30 s, and far above any admission timeout.
+            drain: Duration::from_secs(10),
+        }
+    }
+}
 
 // === impl Leaf ===
 
@@ -72,11 +94,12 @@ pub async fn serve(
     listener: TcpListener,
     config: Arc<ServerConfig>,
     routes: Router,
+    limits: Limits,
     mut shutdown: Shutdown,
 ) {
     let acceptor = TlsAcceptor::from(config);
     let graceful = Arc::new(GracefulShutdown::new());
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(limits.connections));
     let accepting = async {
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -84,8 +107,9 @@ pub async fn serve(
             let watcher = graceful.watcher();
             let (acceptor, routes) = (acceptor.clone(), routes.clone());
             tokio::spawn(async move {
-                let connection = connect(acceptor, stream, routes, slot, watcher);
-                if let Err(error) = connection.await {
+                let served = connect(acceptor, stream, routes, limits, watcher).await;
+                drop(slot);
+                if let Err(error) = served {
                     debug!(error, "connection ended");
                 }
             });
@@ -94,7 +118,7 @@ pub async fn serve(
     shutdown::until(&mut shutdown, accepting).await;
     drop(listener);
     let Some(graceful) = Arc::into_inner(graceful) else { return };
-    if timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
+    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
         warn!("requests were still in flight when the time to drain them was over");
     }
 }
@@ -114,21 +138,21 @@ async fn connect(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     routes: Router,
-    _slot: OwnedSemaphorePermit,
+    limits: Limits,
     watcher: hyper_util::server::graceful::Watcher,
 ) -> Result<(), String> {
     // Answers are small and complete; waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let stream = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))
+    let stream = timeout(limits.handshake, acceptor.accept(stream))
         .await
         .map_err(|_| "no TLS handshake in time".to_owned())?
         .map_err(|error| format!("TLS handshake failed: {error}"))?;
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    let service = TowerToHyperService::new(tower::service_fn(move |request| {
-        let routes = routes.clone();
-        async move { tower::ServiceExt::oneshot(routes, request).await }
-    }));
+    http.timer(TokioTimer::new()).header_read_timeout(limits.headers);
+    let service = TowerToHyperService::new(routes);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     watcher.watch(connection).await.map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,10 @@ impl Machine {
         claim.attempt = None;
         claim.uncertain = false;
         claim.may_be_queued = false;
+        if let Some(rank) = queued.rank {
+            let sentence = format!("in the queue of pool '{}'; {}", claim.name, place(rank));
+            claim.say(&sentence);
+        }
         // During a hold nothing is granted: no attempt is worth its write.
         let fresh = queued.rank.filter(|_| !claim.on_hold);
         claim.ticket = Some(Waiting { fresh, ..Waiting::new(queued.revision, queued.rank) });

@@ -97,7 +97,7 @@ impl<K: Kv + 'static> Driver<K> {
             let given_up = !seam.config.in_pod && !self.contact && !terminating;
             event = tokio::select! {
                 Some((answer, trouble)) = running.next() => {
-                    self.note(&answer, trouble, seam);
+                    self.note(answer.as_ref(), trouble, seam);
                     answer.unwrap_or(Event::Tick)
                 }
                 event = &mut watching => event,
@@ -205,7 +205,7 @@ impl<K: Kv + 'static> Driver<K> {
     }
 
     /// Counts and logs what an answer means; each trouble once.
-    fn note(&mut self, answer: &Option<Event>, trouble: Option<Error>, seam: &Seam) {
+    fn note(&mut self, answer: Option<&Event>, trouble: Option<Error>, seam: &Seam) {
         match answer {
             Some(Event::Renewed(_)) => seam.metrics.renewed(),
             Some(Event::RenewingFailed) => seam.metrics.renewal_failed(),

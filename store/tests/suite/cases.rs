@@ -180,9 +180,9 @@ pub(crate) async fn an_empty_store_begins_once_with_every_hold<K: Kv>(world: &Wo
     // More than fit into one transaction.
     let mut pools: Vec<_> = (0..200).map(|n| format!("pool-{n}").parse().unwrap()).collect();
     pools.push(tea());
-    let hold = Some(Duration::from_secs(60));
+    let rest = Some(Duration::from_secs(60));
     assert_eq!(world.store.epoch().await.unwrap(), None);
-    assert!(world.store.begin(&pools, 7, hold).await.unwrap());
+    assert!(world.store.begin(&pools, 7, rest).await.unwrap());
     assert!(!world.store.begin(&pools, 9, None).await.unwrap());
     assert_eq!(world.store.epoch().await.unwrap(), Some(7));
     assert!(world.view("u").await.on_hold);

@@ -5,7 +5,7 @@
 //! changed after us gets only what is missing.
 
 use cairn_core::contract::{annotation, flag, pod as names};
-use cairn_core::request::{EnvChoice, Gate, Request};
+use cairn_core::request::{EnvChoice, Request};
 use serde_json::{Value, json};
 
 use super::patch::{Patch, escape};
@@ -123,7 +123,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
 
     set_label(pod, &mut plan.patch);
     mesh::exclude_ports(pod, &inits, facts, &mut plan.patch);
-    let stop = stop::Stop::of(&pools, request.gate == Gate::None, pod.spec.host_network);
+    let stop = stop::Stop::of(&pools, &sidecar);
     plan.warnings.extend(stop.warnings());
     for target in &targets {
         apps::equip(target, &sidecar, ours.is_some(), &mut plan.patch)?;

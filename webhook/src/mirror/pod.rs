@@ -8,8 +8,8 @@ use futures::Stream;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::{self, Config, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::{Api, Client};
 
 use super::claims::PodId;
@@ -23,7 +23,7 @@ pub fn watched(
     let config = Config::default()
         .labels(&format!("{}=true", annotation::INJECTED_LABEL))
         .fields("status.phase!=Succeeded,status.phase!=Failed");
-    watch(Api::<PartialObjectMeta<Pod>>::all(client), config).default_backoff()
+    watcher(Api::<PartialObjectMeta<Pod>>::all(client), config).default_backoff()
 }
 
 /// Which pod it is; `None` for something that the API server does not send.

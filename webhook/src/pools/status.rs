@@ -1,1 +1,189 @@
-//! `status` of a `Pool`: what it should say, and writing it where it differs.
+//! `status` of a `Pool`: what it should say. Writing it is [`writer`]'s.
+//!
+//! Numbers that are not known (the mirror has not read etcd yet) stay as they are; they are never
+//! shown as zero.
+
+use cairn_core::time::UnixMillis;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::specs::Outcome;
+use super::watched::Watched;
+use crate::clock;
+use crate::mirror::Counts;
+
+pub mod writer;
+
+const READY: &str = "Ready";
+
+/// As the resource's schema has it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Status {
+    capacity: Option<u64>,
+    held: Option<u64>,
+    waiting: Option<u64>,
+    quarantined: Option<u64>,
+    conditions: Vec<Condition>,
+}
+
+/// One sentence about a pool, before it has a time.
+struct Verdict {
+    ready: bool,
+    reason: &'static str,
+    message: String,
+}
+
+/// The status to write; `None` when the stored one says the same, or when nothing is known yet.
+/// Missing numbers are nulls, so that as a merge patch it removes what is not true any more.
+pub fn desired(
+    watched: &Watched,
+    outcome: Option<&Outcome>,
+    counts: Option<&Counts>,
+    now: UnixMillis,
+) -> Option<Value> {
+    let verdict = verdict(watched, outcome)?;
+    let stored: Status =
+        watched.status.as_ref().and_then(|raw| Status::deserialize(raw).ok()).unwrap_or_default();
+    let number = |known: Option<u64>, stored: Option<u64>| known.or(stored);
+    let status = Status {
+        capacity: watched.pool.as_ref().ok().and_then(|pool| u64::try_from(pool.names.len()).ok()),
+        held: number(counts.map(|counts| counts.held), stored.held),
+        waiting: number(counts.map(|counts| counts.waiting), stored.waiting),
+        quarantined: number(counts.map(|counts| counts.quarantined), stored.quarantined),
+        conditions: conditions(&stored.conditions, verdict, watched.generation, now),
+    };
+    if status == stored { None } else { serde_json::to_value(status).ok() }
+}
+
+fn verdict(watched: &Watched, outcome: Option<&Outcome>) -> Option<Verdict> {
+    let no = |reason, message| Verdict { ready: false, reason, message };
+    let verdict = match (&watched.pool, outcome) {
+        (Err(sentence), _) => no("InvalidSpec", sentence.clone()),
+        (Ok(_), None) => return None,
+        (Ok(_), Some(Outcome::Defined)) => Verdict {
+            ready: true,
+            reason: "Defined",
+            message: "pods can claim from this pool".to_owned(),
+        },
+        // Without the error's own words: they name another member every few seconds, and each change
+        // would be a write. The log has them.
+        (Ok(_), Some(Outcome::Unreachable)) => no(
+            "EtcdUnreachable",
+            "etcd does not answer, so this pool cannot be written to it; pods keep what they hold; \
+             check that etcd runs and read the webhook's log for the cause"
+                .to_owned(),
+        ),
+        (Ok(_), Some(Outcome::Refused(words))) => no(
+            "EtcdRefused",
+            format!("etcd refused this pool; check its quota and the webhook's rights in it: {words}"),
+        ),
+    };
+    Some(verdict)
+}
+
+/// Ours replaced, others kept. The time is that of the last change of True to False or back.
+fn conditions(
+    stored: &[Condition],
+    verdict: Verdict,
+    generation: Option<i64>,
+    now: UnixMillis,
+) -> Vec<Condition> {
+    let status = if verdict.ready { "True" } else { "False" };
+    let (ours, mut all): (Vec<Condition>, Vec<Condition>) =
+        stored.iter().cloned().partition(|condition| condition.type_ == READY);
+    let since = ours.into_iter().find(|condition| condition.status == status);
+    all.push(Condition {
+        type_: READY.to_owned(),
+        status: status.to_owned(),
+        reason: verdict.reason.to_owned(),
+        message: verdict.message,
+        observed_generation: generation,
+        last_transition_time: since.map_or_else(
+            || Time(clock::timestamp(now)),
+            |condition| condition.last_transition_time,
+        ),
+    });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::pools::resource::PoolObject;
+
+    const NOW: UnixMillis = UnixMillis(1_795_230_000_000);
+    const LATER: UnixMillis = UnixMillis(1_795_230_060_000);
+
+    fn watched(names: &[&str]) -> Watched {
+        let mut object = PoolObject::new("teas", json!({"names": {"list": names}}));
+        object.metadata.generation = Some(3);
+        Watched::from(object)
+    }
+
+    fn with(mut watched: Watched, status: Value) -> Watched {
+        watched.status = Some(status);
+        watched
+    }
+
+    #[test]
+    fn a_defined_pool_is_ready_and_its_names_are_counted() {
+        let counts = Counts { held: 2, waiting: 1, quarantined: 4 };
+        let pool = watched(&["mint", "assam"]);
+        let status = desired(&pool, Some(&Outcome::Defined), Some(&counts), NOW).unwrap();
+        assert_eq!(
+            status,
+            json!({"capacity": 2, "held": 2, "waiting": 1, "quarantined": 4, "conditions": [{
+                "type": "Ready", "status": "True", "reason": "Defined", "observedGeneration": 3,
+                "message": "pods can claim from this pool",
+                "lastTransitionTime": "2026-11-21T03:00:00Z"}]})
+        );
+        let written = with(pool, status);
+        assert_eq!(desired(&written, Some(&Outcome::Defined), Some(&counts), LATER), None);
+    }
+
+    #[test]
+    fn an_invalid_pool_says_what_to_write() {
+        let status = desired(&watched(&[]), None, None, NOW).unwrap();
+        assert_eq!(status["capacity"], Value::Null);
+        assert_eq!(status["conditions"][0]["reason"], "InvalidSpec");
+        assert_eq!(
+            status["conditions"][0]["message"],
+            "names.list is empty; give it at least one name"
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_about_a_pool_before_etcd_was_tried() {
+        assert_eq!(desired(&watched(&["mint"]), None, None, NOW), None);
+    }
+
+    #[test]
+    fn an_unreachable_etcd_leaves_the_counts_and_changes_the_time_once() {
+        let counts = Counts { held: 2, waiting: 0, quarantined: 0 };
+        let pool = watched(&["mint"]);
+        let ready = desired(&pool, Some(&Outcome::Defined), Some(&counts), NOW).unwrap();
+        let pool = with(pool, ready);
+        let down = desired(&pool, Some(&Outcome::Unreachable), None, LATER).unwrap();
+        assert_eq!(down["held"], 2);
+        assert_eq!(down["conditions"][0]["reason"], "EtcdUnreachable");
+        assert_eq!(down["conditions"][0]["lastTransitionTime"], "2026-11-21T03:01:00Z");
+        let pool = with(pool, down);
+        let refused = Outcome::Refused("etcdserver: no space".into());
+        let refused = desired(&pool, Some(&refused), None, UnixMillis(LATER.0 * 2)).unwrap();
+        assert_eq!(refused["conditions"][0]["lastTransitionTime"], "2026-11-21T03:01:00Z");
+    }
+
+    #[test]
+    fn conditions_of_others_stay() {
+        let other = json!({"type": "Audited", "status": "True", "reason": "Audit", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        let pool = with(watched(&["mint"]), json!({"conditions": [other]}));
+        let status = desired(&pool, Some(&Outcome::Defined), None, NOW).unwrap();
+        assert_eq!(status["conditions"][0], other);
+        assert_eq!(status["conditions"][1]["type"], "Ready");
+    }
+}

@@ -28,7 +28,6 @@ struct PausedClock(Instant);
 
 impl Clock for PausedClock {
     fn now(&self) -> Now {
-        #[expect(clippy::disallowed_methods, reason = "tokio's paused clock is the test's clock")]
         let passed = self.0.elapsed();
         let base = Duration::from_secs(1000);
         Now {
@@ -251,7 +250,6 @@ async fn a_force_release_is_noticed_within_one_renewal() {
         memory.delete(&slot(MOUNTAINS, Scope::Namespace, "Denali"));
         let before = Instant::now();
         sidecar.reaches(ClaimState::Lost).await;
-        #[expect(clippy::disallowed_methods, reason = "tokio's paused clock")]
         let waited = before.elapsed();
         assert!(waited <= Duration::from_secs(12), "{waited:?}");
     })

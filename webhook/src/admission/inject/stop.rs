@@ -11,8 +11,11 @@ use cairn_core::contract::{path, port};
 use cairn_core::pool::{OnLoss, Pool};
 use serde_json::{Value, json};
 
-use super::Plan;
+use cairn_core::request::Gate;
+
+use super::super::sidecar_spec::Sidecar;
 use super::apps::Target;
+use super::{EnvMode, Plan};
 
 /// The kubelet's floor for periods and grace.
 const SHORTEST: u64 = 1;
@@ -31,6 +34,8 @@ pub(super) struct Stop<'p> {
     quarantine: Duration,
     gateless: bool,
     host_network: bool,
+    /// Variables that outlive a claim: a stopped app starts again with them at once.
+    stale_env: bool,
 }
 
 /// The numbers of a probe, in seconds and tries.
@@ -45,7 +50,7 @@ struct Timing {
 
 impl<'p> Stop<'p> {
     /// What the pod's pools ask for.
-    pub(super) fn of(pools: &'p [Arc<Pool>], gateless: bool, host_network: bool) -> Self {
+    pub(super) fn of(pools: &'p [Arc<Pool>], sidecar: &Sidecar<'_>) -> Self {
         let strictest = pools
             .iter()
             .filter(|pool| pool.spec.on_loss == OnLoss::Stop)
@@ -53,8 +58,9 @@ impl<'p> Stop<'p> {
         Self {
             pool: strictest.map(|pool| &**pool),
             quarantine: strictest.map_or(Duration::ZERO, |pool| pool.spec.quarantine),
-            gateless,
-            host_network,
+            gateless: sidecar.request.gate == Gate::None,
+            host_network: sidecar.host_network,
+            stale_env: sidecar.mode == EnvMode::Annotation,
         }
     }
 
@@ -73,10 +79,18 @@ impl<'p> Stop<'p> {
                 "Cairn: with cairn.dev/gate: none the app is not stopped when its claim on pool '{pool}' is lost; {watch}"
             ));
         }
-        (self.quarantine < SHORTEST_QUARANTINE).then(|| {
-            format!(
+        if self.quarantine < SHORTEST_QUARANTINE {
+            return Some(format!(
                 "Cairn: the quarantine of pool '{pool}' is too short to stop an app in; give it at least {}s",
                 SHORTEST_QUARANTINE.as_secs()
+            ));
+        }
+        self.stale_env.then(|| {
+            format!(
+                "Cairn: an app that was stopped starts again before its claim on pool '{pool}' is back; \
+                 let it read {}/{pool}/{}, which is gone until then, and not the variables",
+                path::DIR,
+                path::NAME
             )
         })
     }

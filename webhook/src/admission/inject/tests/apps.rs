@@ -134,6 +134,20 @@ fn what_cannot_be_stopped_is_said() {
 }
 
 #[test]
+fn variables_that_outlive_a_claim_are_warned_about_where_apps_are_stopped() {
+    let stop = pod(json!({"cairn.dev/pool": "snowflake", "cairn.dev/env": "annotation"}));
+    assert_eq!(
+        World::new().decide(&stop).unwrap().warnings,
+        [
+            "Cairn: an app that was stopped starts again before its claim on pool 'snowflake' is back; let it read \
+          /var/run/cairn/snowflake/name, which is gone until then, and not the variables"
+        ]
+    );
+    let keep = pod(json!({"cairn.dev/pool": "mountains", "cairn.dev/env": "annotation"}));
+    assert_eq!(World::new().decide(&keep).unwrap().warnings, Vec::<String>::new());
+}
+
+#[test]
 fn a_meshed_pod_keeps_our_ports_out_of_the_mesh() {
     let istio = World::new().labelled("istio-injection", "enabled");
     let annotations = istio.inject(&mountains())["metadata"]["annotations"].clone();

@@ -13,7 +13,6 @@ fn an_injected_pod_needs_nothing_more() {
             let after = world.inject(&before);
             let again = world.decide(&after).unwrap();
             assert!(again.patch.is_empty(), "{}", String::from_utf8_lossy(&again.patch.to_json()));
-            assert_eq!(again.warnings, Vec::<String>::new());
         }
     }
 }

@@ -1,0 +1,101 @@
+//! The command line, as text. Every flag has a variable; flags win.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub mod sentence;
+
+/// Shows who holds which name, and checks manifests before they are applied.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "cairn",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = false,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 fine, 1 refused or failed, 2 wrong usage or an unreadable file."
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show who holds which name, and which names rest
+    Claims(ClaimsArgs),
+    /// Show the pools and how full they are
+    Pools(PoolsArgs),
+    /// Say whether Cairn would take the pods and pools of Kubernetes manifests
+    Check(CheckArgs),
+}
+
+/// The flags of `cairn claims`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClaimsArgs {
+    /// Where to read.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// Only claims of pods in this namespace
+    #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
+    pub namespace: Option<String>,
+    /// Only claims on this pool
+    #[arg(long, env = "CAIRN_POOL", value_name = "NAME")]
+    pub pool: Option<String>,
+    /// How to print
+    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+}
+
+/// The flags of `cairn pools`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PoolsArgs {
+    /// Where to read.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// How to print
+    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+}
+
+/// The arguments of `cairn check`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "What depends on the cluster is decided at admission: whether a pool exists there, \
+        whether the namespace may claim from it, and whether the node can run the sidecar."
+)]
+pub struct CheckArgs {
+    /// Files of Kubernetes manifests in YAML or JSON; - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// How to reach etcd.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct EtcdArgs {
+    /// etcd members, comma separated
+    #[arg(long, env = "CAIRN_ETCD", value_name = "URL[,URL...]")]
+    pub etcd: Option<String>,
+    /// File with the CA that signed etcd's certificates; needed for https:// members
+    #[arg(long, env = "CAIRN_ETCD_CACERT", value_name = "FILE")]
+    pub etcd_cacert: Option<String>,
+    /// File with the client certificate for etcd
+    #[arg(long, env = "CAIRN_ETCD_CERT", value_name = "FILE")]
+    pub etcd_cert: Option<String>,
+    /// File with the client certificate's key
+    #[arg(long, env = "CAIRN_ETCD_KEY", value_name = "FILE")]
+    pub etcd_key: Option<String>,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON object.
+    Json,
+}

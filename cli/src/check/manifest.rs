@@ -1,0 +1,163 @@
+//! What an object of a manifest means to Cairn: a verdict per pod template and per pool.
+
+use cairn_core::contract::annotation;
+use cairn_core::pool::{Pool, PoolError, PoolName};
+use cairn_core::request::Request;
+use serde_json::Value;
+
+use super::metadata::{ours, subject};
+
+/// The one version of `Pool` that there is.
+const POOL_VERSION: &str = "cairn.dev/v1alpha1";
+
+/// A verdict and whom it is about.
+#[derive(Debug)]
+pub struct Finding {
+    /// `Deployment shop/checkout`.
+    pub subject: String,
+    /// What Cairn would do.
+    pub verdict: Verdict,
+}
+
+/// What Cairn would do.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Claim from these pools.
+    Claims(Vec<PoolName>),
+    /// Leave the pods alone.
+    Nothing,
+    /// Take the pool.
+    Pool(Box<Pool>),
+    /// Refuse with this sentence, or see nothing of what was meant for it.
+    Refused(String),
+}
+
+/// Where a kind has its pod template, and what lies around it.
+struct Layout {
+    /// The pod template, as field names.
+    template: &'static [&'static str],
+    /// Where people put annotations by mistake.
+    around: &'static [&'static [&'static str]],
+}
+
+/// The findings about one document; none for kinds that have no pods and are no pools.
+pub fn examine(document: &Value) -> Vec<Finding> {
+    let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (kind, version) = (text("kind"), text("apiVersion"));
+    if kind == "List" {
+        let items = document.get("items").and_then(Value::as_array);
+        return items.into_iter().flatten().flat_map(examine).collect();
+    }
+    let verdicts = if kind == "Pool" && version.starts_with(annotation::PREFIX) {
+        vec![pool(document, version)]
+    } else if let Some(layout) = Layout::of(kind, document) {
+        pods(document, kind, &layout)
+    } else {
+        return Vec::new();
+    };
+    let subject = subject(kind, document);
+    verdicts.into_iter().map(|verdict| Finding { subject: subject.clone(), verdict }).collect()
+}
+
+fn pool(object: &Value, version: &str) -> Verdict {
+    if version != POOL_VERSION {
+        return Verdict::Refused(format!(
+            "apiVersion '{version}' is not known; write {POOL_VERSION}"
+        ));
+    }
+    let name = object.get("metadata").and_then(|metadata| metadata.get("name"));
+    let checked = || {
+        let name: PoolName = name.and_then(Value::as_str).unwrap_or_default().parse()?;
+        let spec = object.get("spec").cloned().unwrap_or_default();
+        let spec = serde_json::from_value(spec)
+            .map_err(|error| PoolError::Malformed(with_advice(error.to_string())))?;
+        Pool::new(name, spec)
+    };
+    match checked() {
+        Ok(pool) => Verdict::Pool(Box::new(pool)),
+        Err(error) => Verdict::Refused(error.to_string()),
+    }
+}
+
+/// YAML takes `yes` and `07` for something else than text, which surprises whoever names teas.
+fn with_advice(mut reason: String) -> String {
+    if reason.ends_with("expected a string") {
+        reason.push_str("; put it into quotes");
+    }
+    reason
+}
+
+fn pods(object: &Value, kind: &str, layout: &Layout) -> Vec<Verdict> {
+    let Some(template) = at(object, layout.template) else {
+        let path = layout.template.join(".");
+        return vec![Verdict::Refused(format!(
+            "{path} is missing; write the pods' metadata and spec there"
+        ))];
+    };
+    let mut verdicts: Vec<Verdict> = layout
+        .around
+        .iter()
+        .filter_map(|path| at(object, path))
+        .filter_map(|place| misplaced(place, template, kind, layout))
+        .map(Verdict::Refused)
+        .collect();
+    match request(template) {
+        // Whoever asked in the wrong place has been told; "asks for no name" would confuse them.
+        Ok(None) if !verdicts.is_empty() => {}
+        Ok(None) => verdicts.push(Verdict::Nothing),
+        Ok(Some(request)) => verdicts.push(Verdict::Claims(request.pools)),
+        Err(sentence) => verdicts.push(Verdict::Refused(sentence)),
+    }
+    verdicts
+}
+
+fn request(template: &Value) -> Result<Option<Request>, String> {
+    let ours = ours(template)?;
+    Request::parse(ours.annotations, ours.labels).map_err(|error| error.to_string())
+}
+
+/// A sentence about the first key that stands on the workload and is missing on its pods. Tools that
+/// put every annotation in both places do no harm.
+fn misplaced(place: &Value, template: &Value, kind: &str, layout: &Layout) -> Option<String> {
+    let (there, here) = match (ours(place), ours(template)) {
+        (Ok(there), Ok(here)) => (there, here),
+        (Err(sentence), _) => return Some(sentence),
+        // Told as the template's own mistake.
+        (_, Err(_)) => return None,
+    };
+    let placed = |key: &str| here.annotations.iter().any(|(placed, _)| *placed == key);
+    let annotations = there.annotations.iter().map(|(key, _)| ("annotation", *key));
+    let labels = there.labels.iter().map(|(key, _)| ("label", *key));
+    let (what, key) = annotations
+        .chain(labels)
+        .find(|(_, key)| *key != annotation::INJECTED_LABEL && !placed(key))?;
+    let path = layout.template.join(".");
+    Some(format!(
+        "{what} {key} has no effect on the {kind} itself; write it under {path}.metadata.annotations"
+    ))
+}
+
+fn at<'v>(object: &'v Value, path: &[&str]) -> Option<&'v Value> {
+    path.iter().try_fold(object, |value, field| value.get(field))
+}
+
+// === impl Layout ===
+
+impl Layout {
+    fn of(kind: &str, object: &Value) -> Option<Self> {
+        const TEMPLATE: Layout = Layout { template: &["spec", "template"], around: &[&[]] };
+        match kind {
+            "Pod" => Some(Self { template: &[], around: &[] }),
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => Some(TEMPLATE),
+            "CronJob" => Some(Self {
+                template: &["spec", "jobTemplate", "spec", "template"],
+                around: &[&[], &["spec", "jobTemplate"]],
+            }),
+            // Rollouts, ReplicationControllers and whatever else makes pods in the usual way.
+            _ => at(object, &["spec", "template", "spec", "containers"]).map(|_| TEMPLATE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

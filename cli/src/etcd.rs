@@ -1,0 +1,126 @@
+//! From flags to everything that Cairn keeps in etcd, or one sentence that says what to do.
+//!
+//! Reads only, once, with every member tried.
+
+use cairn_core::keys;
+use cairn_store::etcd::{Etcd, TlsFiles};
+use cairn_store::{Class, KeyValue};
+use thiserror::Error;
+
+use crate::args::EtcdArgs;
+
+/// Why there is nothing to show.
+#[derive(Debug, Error)]
+pub enum EtcdError {
+    /// No endpoints.
+    #[error("--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379")]
+    Missing,
+    /// Not a URL.
+    #[error("--etcd '{0}' is not a URL with a port; write it like http://127.0.0.1:2379")]
+    Endpoint(String),
+    /// http and https together.
+    #[error("--etcd mixes http:// and https://; use one of them for every member")]
+    MixedSchemes,
+    /// https without a CA.
+    #[error(
+        "--etcd has https:// members but --etcd-cacert is missing; give the file of the CA that signed etcd's certificates"
+    )]
+    NoCa,
+    /// TLS files without https.
+    #[error("{0} is given but --etcd has http:// members; write https:// or leave {0} out")]
+    TlsWithoutHttps(&'static str),
+    /// Half of a key pair.
+    #[error("{given} is given without {missing}; give both files")]
+    HalfPair {
+        /// The flag that is there.
+        given: &'static str,
+        /// The one that is not.
+        missing: &'static str,
+    },
+    /// The TLS files cannot be used.
+    #[error("{}; correct the --etcd-cacert, --etcd-cert and --etcd-key flags", .0.report())]
+    Setup(cairn_store::Error),
+    /// The system is out of something.
+    #[error("cannot start: {0}; free some memory or file descriptors and try again")]
+    Runtime(std::io::Error),
+    /// etcd said no.
+    #[error("{}; give --etcd-cert and --etcd-key of a user who may read {}", .0.report(), keys::ROOT)]
+    Denied(cairn_store::Error),
+    /// No member answered.
+    #[error("{}; is etcd running at the --etcd address?", .0.report())]
+    Unreachable(cairn_store::Error),
+}
+
+// === impl EtcdError ===
+
+impl EtcdError {
+    /// Whether the flags are wrong, rather than the world.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::Runtime(_) | Self::Denied(_) | Self::Unreachable(_))
+    }
+}
+
+/// All of Cairn's keys, at one revision.
+pub async fn read(args: &EtcdArgs) -> Result<Vec<KeyValue>, EtcdError> {
+    let members = members(args.etcd.as_deref())?;
+    let tls = tls(args, members.iter().any(|member| member.starts_with("https://")))?;
+    let etcd =
+        Etcd::connect(&members, tls.as_ref(), Etcd::PATIENCE).await.map_err(EtcdError::Setup)?;
+    let mut untried = members.len();
+    loop {
+        untried -= 1;
+        match etcd.list(keys::ROOT).await {
+            Ok((_, found)) => return Ok(found),
+            // The connection has moved on to the next member by itself.
+            Err(error) if error.is_transient() && untried > 0 => {}
+            Err(error) if error.class() == Class::Denied => return Err(EtcdError::Denied(error)),
+            Err(error) => return Err(EtcdError::Unreachable(error)),
+        }
+    }
+}
+
+fn members(etcd: Option<&str>) -> Result<Vec<String>, EtcdError> {
+    let given = etcd.filter(|given| !given.trim().is_empty()).ok_or(EtcdError::Missing)?;
+    let members: Vec<String> =
+        given.split(',').map(|member| member.trim().trim_end_matches('/').to_owned()).collect();
+    if let Some(bad) = members.iter().find(|member| !is_endpoint(member)) {
+        return Err(EtcdError::Endpoint(bad.clone()));
+    }
+    let secure = members.iter().filter(|member| member.starts_with("https://")).count();
+    if secure != 0 && secure != members.len() {
+        return Err(EtcdError::MixedSchemes);
+    }
+    Ok(members)
+}
+
+fn is_endpoint(text: &str) -> bool {
+    let authority = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    authority.and_then(|authority| authority.rsplit_once(':')).is_some_and(|(host, port)| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        !host.is_empty()
+            && host.chars().all(plain)
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+fn tls(args: &EtcdArgs, secure: bool) -> Result<Option<TlsFiles>, EtcdError> {
+    const FLAGS: [&str; 3] = ["--etcd-cacert", "--etcd-cert", "--etcd-key"];
+    let [_, certificate, key] = FLAGS;
+    let files = [&args.etcd_cacert, &args.etcd_cert, &args.etcd_key];
+    if !secure {
+        let given = FLAGS.into_iter().zip(files).find(|(_, file)| file.is_some());
+        return given.map_or(Ok(None), |(flag, _)| Err(EtcdError::TlsWithoutHttps(flag)));
+    }
+    let client = match (&args.etcd_cert, &args.etcd_key) {
+        (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+        (None, None) => None,
+        (Some(_), None) => {
+            return Err(EtcdError::HalfPair { given: certificate, missing: key });
+        }
+        (None, Some(_)) => {
+            return Err(EtcdError::HalfPair { given: key, missing: certificate });
+        }
+    };
+    let authority = args.etcd_cacert.clone().ok_or(EtcdError::NoCa)?;
+    Ok(Some(TlsFiles { authority, client }))
+}

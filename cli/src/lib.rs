@@ -1,0 +1,13 @@
+//! The `cairn` command line: one file per command, nothing but reading.
+//!
+//! `main → entry → command → {check, etcd}`. Only [`entry`] prints; commands return a
+//! [`entry::Report`].
+
+pub mod args;
+pub mod check;
+pub mod claims;
+pub mod entry;
+pub mod etcd;
+pub mod pools;
+pub mod snapshot;
+pub mod table;

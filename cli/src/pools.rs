@@ -1,0 +1,91 @@
+//! `cairn pools`: which pools there are, and how many of their names are taken.
+//!
+//! A namespace pool has its capacity once per namespace and group; held and resting names are
+//! counted over all of them.
+
+use cairn_core::duration;
+use cairn_core::pool::{OnLoss, Pool, Scope};
+use serde_json::{Value, json};
+
+use crate::args::{Output, PoolsArgs};
+use crate::entry::{Exit, Report};
+use crate::etcd::{self, EtcdError};
+use crate::snapshot::Snapshot;
+use crate::table::Table;
+
+/// A pool and how full it is.
+struct Row<'s> {
+    pool: &'s Pool,
+    held: usize,
+    resting: usize,
+}
+
+/// Runs the command.
+pub async fn run(args: &PoolsArgs) -> Result<Report, EtcdError> {
+    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
+    let rows: Vec<Row<'_>> = snapshot.pools.values().map(|pool| count(pool, &snapshot)).collect();
+    let text = match args.output {
+        Output::Json => {
+            let pools: Vec<Value> = rows.iter().map(as_json).collect();
+            format!("{:#}\n", json!({"pools": pools}))
+        }
+        Output::Table if rows.is_empty() => {
+            "No pool is defined; the webhook or a sidecar defines them once it reaches this etcd.\n"
+                .to_owned()
+        }
+        Output::Table => as_table(&rows),
+    };
+    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Fine })
+}
+
+fn count<'s>(pool: &'s Pool, snapshot: &Snapshot) -> Row<'s> {
+    let of_pool = snapshot.entries.iter().filter(|entry| entry.path.pool == pool.name);
+    let (held, resting): (Vec<_>, Vec<_>) = of_pool.partition(|entry| entry.claim.is_some());
+    Row { pool, held: held.len(), resting: resting.len() }
+}
+
+fn as_table(rows: &[Row<'_>]) -> String {
+    let head = ["NAME", "SCOPE", "CAPACITY", "HELD", "RESTING", "ONLOSS", "V", "Q"];
+    let mut table = Table::new(head);
+    for Row { pool, held, resting } in rows {
+        table.push([
+            pool.name.to_string(),
+            scope(pool.spec.scope).to_owned(),
+            pool.names.len().to_string(),
+            held.to_string(),
+            resting.to_string(),
+            on_loss(pool.spec.on_loss).to_owned(),
+            duration::print(pool.spec.validity),
+            duration::print(pool.spec.quarantine),
+        ]);
+    }
+    table.print()
+}
+
+fn as_json(row: &Row<'_>) -> Value {
+    let Row { pool, held, resting } = row;
+    json!({
+        "name": pool.name,
+        "scope": scope(pool.spec.scope),
+        "capacity": pool.names.len(),
+        "held": held,
+        "resting": resting,
+        "onLoss": on_loss(pool.spec.on_loss),
+        "validity": duration::print(pool.spec.validity),
+        "quarantine": duration::print(pool.spec.quarantine),
+    })
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Namespace => "Namespace",
+        Scope::Cluster => "Cluster",
+    }
+}
+
+fn on_loss(rule: OnLoss) -> &'static str {
+    match rule {
+        OnLoss::Keep => "Keep",
+        OnLoss::Stop => "Stop",
+    }
+}

@@ -1,0 +1,107 @@
+//! Wrong flags and unreachable members: one sentence, the right exit code.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails")]
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const CAIRN: &str = env!("CARGO_BIN_EXE_cairn");
+
+#[test]
+fn wrong_usage_gets_one_sentence_and_exit_code_2() {
+    let url = "--etcd http://127.0.0.1:1";
+    let tls = "--etcd https://127.0.0.1:1";
+    let table = [
+        (String::new(), "say what to do: claims, pools or check"),
+        ("claim".into(), "'claim' is not a command of cairn; did you mean claims?"),
+        ("frobnicate".into(), "'frobnicate' is not a command of cairn; use claims, pools or check"),
+        ("check".into(), "name the files to check, or - for standard input"),
+        ("claims --colour".into(), "--colour is not a flag here; --help shows those there are"),
+        ("claims --etc x".into(), "--etc is not a flag here; did you mean --etcd?"),
+        ("claims --etcd".into(), "--etcd needs a value; write it like --etcd <URL[,URL...]>"),
+        (
+            "claims".into(),
+            "--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379",
+        ),
+        (
+            "pools --etcd=".into(),
+            "--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379",
+        ),
+        (
+            "pools --etcd here".into(),
+            "--etcd 'here' is not a URL with a port; write it like http://127.0.0.1:2379",
+        ),
+        (
+            "pools --etcd http://a:1,".into(),
+            "--etcd '' is not a URL with a port; write it like http://127.0.0.1:2379",
+        ),
+        (
+            "pools --etcd http://a:1,https://a:1".into(),
+            "--etcd mixes http:// and https://; use one of them for every member",
+        ),
+        (
+            format!("pools {tls}"),
+            "--etcd has https:// members but --etcd-cacert is missing; give the file of the CA that signed etcd's certificates",
+        ),
+        (
+            format!("pools {tls} --etcd-cacert /none --etcd-key k"),
+            "--etcd-key is given without --etcd-cert; give both files",
+        ),
+        (
+            format!("pools {tls} --etcd-cacert /none"),
+            "could not read /none: No such file or directory (os error 2); correct the --etcd-cacert, --etcd-cert and --etcd-key flags",
+        ),
+        (
+            format!("pools {url} --etcd-cacert /none"),
+            "--etcd-cacert is given but --etcd has http:// members; write https:// or leave --etcd-cacert out",
+        ),
+        (format!("claims {url} -o yaml"), "--output 'yaml' is not known; use table or json"),
+        (format!("claims {url} {url}"), "--etcd is given twice; give it once"),
+        (format!("claims {url} shop"), "'shop' is one word too many; remove it"),
+    ];
+    for (line, sentence) in table {
+        let output = cairn(CAIRN.as_ref(), &line);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            format!("cairn: {sentence}\n"),
+            "{line}"
+        );
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{line}");
+    }
+}
+
+#[test]
+fn an_unreachable_etcd_is_told_in_one_sentence_with_exit_code_1() {
+    // Nothing listens there: ports 1 and 2 belong to services long extinct.
+    for command in ["claims", "pools"] {
+        let line = format!("{command} --etcd http://127.0.0.1:1,http://127.0.0.1:2");
+        let output = cairn(CAIRN.as_ref(), &line);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "cairn: listing keys failed at http://127.0.0.1:2: Connection refused (os error 111); is etcd running at the --etcd address?\n"
+        );
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+    }
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_only_the_usage_line_differs() {
+    let dir = TempDir::new().unwrap();
+    let plugin = dir.path().join("kubectl-cairn");
+    symlink(CAIRN, &plugin).unwrap();
+    let help = |program: &Path| String::from_utf8(cairn(program, "claims --help").stdout).unwrap();
+    let (ours, plugins) = (help(CAIRN.as_ref()), help(&plugin));
+    assert!(plugins.contains("Usage: kubectl cairn claims [OPTIONS]"), "{plugins}");
+    assert_eq!(ours, plugins.replace("Usage: kubectl cairn", "Usage: cairn"));
+}
+
+fn cairn(program: &Path, line: &str) -> Output {
+    let mut command = Command::new(program);
+    for variable in ["CAIRN_ETCD", "CAIRN_NAMESPACE", "CAIRN_POOL", "CAIRN_OUTPUT"] {
+        command.env_remove(variable);
+    }
+    command.args(line.split_whitespace()).output().unwrap()
+}

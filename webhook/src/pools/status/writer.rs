@@ -1,0 +1,116 @@
+//! Writes the status of pools where it differs, from the replica that leads.
+//!
+//! Invariant: a write carries the resource version that it was decided on; a conflict is decided
+//! anew on what is stored by then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Error};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::desired;
+use crate::clock;
+use crate::mirror::{Census, Counts};
+use crate::pools::resource::PoolObject;
+use crate::pools::specs::{Outcome, Progress};
+use crate::pools::watched::{Pools, Watched};
+use crate::report::report;
+
+/// A herd of a thousand claims is a handful of writes, and nobody reads a status faster.
+const SETTLE: Duration = Duration::from_secs(1);
+/// A write that failed for a reason other than a conflict fails again at once.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What a status is made of.
+#[derive(Debug)]
+pub struct Sources {
+    /// Whether this replica writes.
+    pub leader: watch::Receiver<bool>,
+    /// The pools; `None` before the first list.
+    pub pools: watch::Receiver<Option<Arc<Pools>>>,
+    /// What etcd has of them.
+    pub progress: watch::Receiver<Arc<Progress>>,
+    /// How they are used.
+    pub counts: watch::Receiver<Arc<Census>>,
+}
+
+// === impl Sources ===
+
+impl Sources {
+    /// Writes for ever; ends when nothing can change any more.
+    pub async fn write(mut self, client: Client) {
+        let api = Api::<PoolObject>::all(client);
+        loop {
+            let all_well = self.write_all(&api).await;
+            sleep(SETTLE).await;
+            tokio::select! {
+                Ok(()) = self.leader.changed() => {}
+                Ok(()) = self.pools.changed() => {}
+                Ok(()) = self.progress.changed() => {}
+                Ok(()) = self.counts.changed() => {}
+                () = sleep(RETRY), if !all_well => {}
+                else => return,
+            }
+        }
+    }
+
+    async fn write_all(&mut self, api: &Api<PoolObject>) -> bool {
+        let leading = *self.leader.borrow_and_update();
+        let pools = self.pools.borrow_and_update().clone().unwrap_or_default();
+        let progress = Arc::clone(&self.progress.borrow_and_update());
+        let counts = Arc::clone(&self.counts.borrow_and_update());
+        if !leading {
+            return true;
+        }
+        let mut all_well = true;
+        for (name, watched) in &*pools {
+            let parsed = name.parse().ok();
+            let outcome = parsed.as_ref().and_then(|name| progress.get(name));
+            let counts = parsed.as_ref().and_then(|name| counts.get(name));
+            if let Err(error) = write(api, name, watched, outcome, counts).await {
+                warn!(pool = name, "writing the status of a pool: {}", report(&error));
+                all_well = false;
+            }
+        }
+        all_well
+    }
+}
+
+async fn write(
+    api: &Api<PoolObject>,
+    name: &str,
+    watched: &Watched,
+    outcome: Option<&Outcome>,
+    counts: Option<&Counts>,
+) -> Result<(), Error> {
+    match patch(api, name, watched, outcome, counts).await {
+        Err(Error::Api(status)) if status.is_conflict() => {
+            let Some(stored) = api.get_opt(name).await? else { return Ok(()) };
+            patch(api, name, &stored.into(), outcome, counts).await
+        }
+        // Deleted meanwhile; there is nothing left to say.
+        Err(Error::Api(status)) if status.is_not_found() => Ok(()),
+        answer => answer,
+    }
+}
+
+async fn patch(
+    api: &Api<PoolObject>,
+    name: &str,
+    watched: &Watched,
+    outcome: Option<&Outcome>,
+    counts: Option<&Counts>,
+) -> Result<(), Error> {
+    let Some(status) = desired(watched, outcome, counts, clock::wall()) else { return Ok(()) };
+    let metadata = json!({"resourceVersion": watched.resource_version});
+    let change = json!({"metadata": metadata, "status": status});
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(change)).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests;
