@@ -101,3 +101,15 @@ pub struct Watch {
     /// The ticket to watch; `None` in the front of the queue.
     pub landmark: Option<String>,
 }
+
+// === impl Claimed ===
+
+impl Claimed {
+    /// The slot, if it is ours.
+    pub fn won(self) -> Option<Won> {
+        match self {
+            Self::Won(won) => Some(won),
+            Self::Outrun | Self::Queued(_) => None,
+        }
+    }
+}
