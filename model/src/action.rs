@@ -59,6 +59,8 @@ pub(crate) enum Action {
     Snapshot,
     /// The store comes back as the snapshot, and is declared restored.
     Restore,
+    /// Others write, until the next revision is one that somebody remembers.
+    Meet,
     /// Time passes.
     Tick(Drift),
 }
@@ -104,6 +106,7 @@ impl fmt::Display for Action {
             Self::Wipe => write!(f, "the store is wiped"),
             Self::Snapshot => write!(f, "a snapshot is taken"),
             Self::Restore => write!(f, "the snapshot is restored"),
+            Self::Meet => write!(f, "others write, until revisions meet old ones"),
             Self::Tick(Drift::None) => write!(f, "a tick"),
             Self::Tick(Drift::Slow(pod)) => write!(f, "a tick that pod {pod}'s clock misses"),
             Self::Tick(Drift::Fast) => write!(f, "a tick that the store counts twice"),

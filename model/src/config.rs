@@ -1,5 +1,6 @@
 //! The bounds of one check: how many pods and names, how long things last, what may go wrong.
 
+use crate::action::Action;
 use crate::key::Pool;
 use crate::rule::Rule;
 use crate::spec::Spec;
@@ -30,6 +31,8 @@ pub struct Config {
     pub revisions_regress: bool,
     /// What may go wrong, and how often in all.
     pub faults: Faults,
+    /// Steps that are taken before anything is left to chance.
+    pub(crate) prelude: Vec<Action>,
     /// The rule that is left out.
     pub without: Option<Rule>,
 }
@@ -90,6 +93,7 @@ impl Config {
             skew: Vec::new(),
             revisions_regress: false,
             faults: Faults::default(),
+            prelude: Vec::new(),
             without: None,
         }
     }

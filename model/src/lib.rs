@@ -5,6 +5,7 @@ mod belief;
 mod clock;
 mod config;
 mod key;
+mod left_out;
 mod process;
 mod property;
 mod protocol;
@@ -20,6 +21,7 @@ mod view;
 mod world;
 
 pub use config::{Config, Faults};
+pub use left_out::left_out;
 pub use property::Promise;
 pub use report::{Counterexample, Report, check};
 pub use rule::Rule;

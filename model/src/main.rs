@@ -4,6 +4,17 @@ fn main() {
     let large = a.iter().any(|x| x == "--large");
     let without = a.iter().find_map(|x| x.strip_prefix("--without="));
     let limit: usize = a.iter().find_map(|x| x.strip_prefix("--limit=")).map_or(3_000_000, |l| l.parse().unwrap());
+    for rule in cairn_model::Rule::ALL {
+        if a.iter().any(|x| *x == format!("{rule:?}") || x == "rules" ) {
+        let (config, promise) = cairn_model::left_out(rule);
+        let mut o = config.clone();
+        o.without = Some(rule);
+        let r = cairn_model::check(&o, Some(limit));
+        let v = a.iter().any(|x| x == "-v");
+        println!("{rule:?}: {} {:?} {}", r.counterexamples.iter().any(|c| c.promise == promise), r.counterexamples.iter().map(|c| (c.promise, c.path.len())).collect::<Vec<_>>(), if v {format!("{r}")} else {format!("{} {}", r.states, r.steps)});
+        if a.iter().any(|x| x == "with") { println!("   with: {}", cairn_model::check(&config, Some(limit))); }
+        }
+    }
     for s in cairn_model::scenario::all() {
         if !a.iter().any(|x| x == s.name || x == "all") { continue; }
         let mut c = if large { s.large } else { s.small };

@@ -17,7 +17,7 @@ mod renewing;
 mod waiting;
 
 pub(crate) use renewing::Pair;
-pub(crate) use waiting::Wait;
+pub(crate) use waiting::{Wait, Watch};
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +47,8 @@ pub(crate) enum Phase {
     Wanting,
     Waiting(Wait),
     Held(Held),
+    /// A slot that is being given back while the process lives on: never believed in again.
+    Yielding(Held),
     /// The lease is gone; the old name, and no other, is wanted.
     Regaining(Regaining),
     /// Somebody else has the name: for good.
@@ -94,6 +96,8 @@ pub(crate) enum Effect {
     Believe { pool: Pool, name: Name, left: u8, quarantine: u8 },
     /// The app has stopped using its name.
     Forget(Pool),
+    /// A quarantine's lease is granted: its own, before it is put.
+    Grant(LeaseId),
     /// Nothing hangs on this lease: it is given back.
     Revoke(LeaseId),
     /// The process ends.
@@ -180,7 +184,7 @@ impl Process {
                 Phase::Waiting(wait) => wait.tick(context.config, claim.pool, behind),
                 Phase::Regaining(regaining) => regaining.left = regaining.left.saturating_sub(1),
                 Phase::Held(held) => held.clock.iter_mut().for_each(Reservation::tick),
-                Phase::Wanting | Phase::Lost => {}
+                Phase::Wanting | Phase::Yielding(_) | Phase::Lost => {}
             }
         }
     }
@@ -223,7 +227,7 @@ impl Process {
         for claim in &mut self.claims {
             match &mut claim.phase {
                 Phase::Waiting(wait) => visit(&mut wait.ticket),
-                Phase::Held(held) => {
+                Phase::Held(held) | Phase::Yielding(held) => {
                     visit(&mut held.create);
                     visit(&mut held.mine);
                     held.clock.iter_mut().for_each(|clock| visit(&mut clock.stamp.revision));
@@ -259,16 +263,48 @@ impl Process {
         }
     }
 
-    /// On to the next pool that wants something.
-    fn advance(&mut self) {
+    /// On to the next pool that wants something; first the slots of later pools are given back.
+    fn advance(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
         if self.call.is_some() || self.terminating {
             return;
         }
-        if let Some(pool) =
+        let wanting = self.claims.iter().position(|claim| claim.phase == Phase::Wanting);
+        let Some(place) = wanting else { return };
+        let later = self.claims.iter().skip(place).find_map(|claim| match &claim.phase {
+            Phase::Held(held) | Phase::Yielding(held) => Some((claim.pool, held.clone())),
+            _ => None,
+        });
+        if let Some((pool, held)) = later
+            && context.config.keeps(Rule::LaterPoolsAreYielded)
+        {
+            effects.push(Effect::Forget(pool));
+            self.release(context, pool, &held, effects);
+            self.set(pool, Phase::Yielding(held));
+        } else if let Some(pool) =
             self.current().filter(|claim| claim.phase == Phase::Wanting).map(|claim| claim.pool)
         {
             self.ask(pool, Request::Read);
         }
+    }
+
+    /// T5, with a fresh lease for the quarantine.
+    fn release(
+        &mut self,
+        context: &Context<'_>,
+        pool: Pool,
+        held: &Held,
+        effects: &mut Vec<Effect>,
+    ) {
+        let rest = LeaseId::Rest(pool, held.name, context.pod, self.nonce);
+        effects.push(Effect::Grant(rest));
+        let request = Request::Release {
+            name: held.name,
+            create: held.create,
+            mine: held.mine,
+            rest,
+            emitted: held.clock.and_then(|clock| clock.emitted),
+        };
+        self.ask(pool, request);
     }
 
     fn believe(&self, context: &Context<'_>, pool: Pool, effects: &mut Vec<Effect>) {

@@ -5,8 +5,9 @@ use stateright::{Model, Property};
 use crate::action::Action;
 use crate::belief::Belief;
 use crate::config::Config;
-use crate::key::{Key, Pod, Pool};
+use crate::key::{Key, Pod};
 use crate::recovery;
+use crate::txn::Value;
 use crate::world::World;
 
 /// What the protocol promises.
@@ -121,21 +122,20 @@ fn no_two_holders(_: &Space, world: &World) -> bool {
 }
 
 fn one_slot(_: &Space, world: &World) -> bool {
-    let slots: Vec<(Pod, Pool, u16)> = world
-        .store
-        .keys()
-        .filter_map(|(key, entry)| match (key, entry.value) {
-            (Key::Slot(pool, _), crate::txn::Value::Slot { pod, .. }) => {
-                Some((pod, pool, entry.create))
-            }
+    let slots = || {
+        world.store.keys().filter_map(|(key, entry)| match (key, entry.value) {
+            (Key::Slot(pool, _), Value::Slot { pod, .. }) => Some((pod, pool, entry.create)),
             _ => None,
         })
-        .collect();
-    slots.iter().all(|(pod, pool, create)| {
-        let owner = world.store.get(Key::Owner(*pod, *pool));
-        let same = slots.iter().filter(|slot| (slot.0, slot.1) == (*pod, *pool)).count();
-        same == 1 && owner.is_some_and(|owner| owner.create == *create)
-    })
+    };
+    let owners = || {
+        world.store.keys().filter_map(|(key, entry)| match key {
+            Key::Owner(pod, pool) => Some((pod, pool, entry.create)),
+            _ => None,
+        })
+    };
+    // Owner keys are unique by themselves.
+    owners().count() == slots().count() && owners().all(|owner| slots().any(|slot| slot == owner))
 }
 
 fn tickets_are_waiters(_: &Space, world: &World) -> bool {

@@ -32,28 +32,26 @@ pub(crate) fn is_stuck(config: &Config, memory: &Memory, world: &World) -> bool 
     now.faults = Faults::default();
     let mut seen = Vec::new();
     for _ in 0..TICKS {
-        let before = now.clone();
-        seen.push(fingerprint(&now));
-        if lock(memory).contains(&fingerprint(&now)) {
-            break;
-        }
         if !settle(config, &mut now) {
             return true;
         }
+        let print = fingerprint(&now);
         let over = wanted(&now).next().is_none();
-        now = now.after(config, Action::Tick(Drift::None));
-        if over {
-            break;
+        if over || lock(memory).contains(&print) {
+            lock(memory).extend(seen);
+            return false;
         }
-        if now == before {
-            if wanted(&now).any(|pool| now.free(config, pool) > 0) {
-                return true;
+        if seen.contains(&print) {
+            let stuck = wanted(&now).any(|pool| now.free(config, pool) > 0);
+            if !stuck {
+                lock(memory).extend(seen);
             }
-            break;
+            return stuck;
         }
+        seen.push(print);
+        now = now.after(config, Action::Tick(Drift::None));
     }
-    lock(memory).extend(seen);
-    false
+    true
 }
 
 fn fingerprint(world: &World) -> u64 {

@@ -75,6 +75,9 @@ pub enum Rule {
     /// Found by this model, for the same reason. A pair looks at the slot's holder and nonce too, not
     /// at its revisions alone.
     PairsCheckHolder,
+    /// Found by this model. A pod that lost one of its slots gives back those of later pools before it
+    /// waits for the lost one's pool: otherwise the order of pools prevents no embrace.
+    LaterPoolsAreYielded,
     /// Found by this model. A re-claim ahead of the queue (T7) shifts the pairs of tickets and names
     /// without failing anybody's compare: it puts a key of its own, which T2 compares.
     ReclaimShiftsThePairs,
@@ -84,7 +87,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::SpecPutOnlyWhenDifferent,
         Self::SlotsKeyedByNumber,
         Self::TermsFixedAtGrant,
@@ -115,6 +118,7 @@ impl Rule {
         Self::ForceRestsUntilSettled,
         Self::ReleaseComparesOwner,
         Self::PairsCheckHolder,
+        Self::LaterPoolsAreYielded,
         Self::ReclaimShiftsThePairs,
     ];
 }

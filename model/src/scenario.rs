@@ -22,7 +22,7 @@ pub const SPEC: Spec = Spec { names: 1, width: 0, validity: 2, quarantine: 1, tt
 /// The same for clocks that differ by a tick on either side: S = V + Q + 2 · drift.
 pub const DRIFTING: Spec = Spec { ttl: 5, ..SPEC };
 
-const NONE: Faults = Faults {
+pub(crate) const NONE: Faults = Faults {
     crashes: 0,
     restarts: 0,
     stalls: 0,
@@ -234,13 +234,18 @@ fn far() -> Scenario {
 }
 
 fn clock() -> Scenario {
-    let base = Config { clock: true, skew: vec![2, 0], ..pods(2, 1) };
+    let base = clocks();
     Scenario {
         name: "clock",
         about: "clock reservations of pods whose clocks differ, a release",
         small: base.clone().with(Faults { releases: 1, ..NONE }),
         large: base.with(Faults { crashes: 1, restarts: 1, releases: 1, ..NONE }),
     }
+}
+
+/// Two pods whose clocks differ by two ticks.
+pub(crate) fn clocks() -> Config {
+    Config { clock: true, skew: vec![2, 0], ..pods(2, 1) }
 }
 
 fn split() -> Scenario {

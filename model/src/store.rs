@@ -19,6 +19,9 @@ pub(crate) struct Store {
     keys: Keys,
     leases: BTreeMap<LeaseId, Lease>,
     revision: Revision,
+    /// Others have written so often that the next write takes the next revision that somebody
+    /// remembers from before the store came back.
+    meets: bool,
     /// What the watched ranges held when a ticket was created; the rest of the past is compacted.
     past: BTreeMap<Revision, Keys>,
     /// What has changed since the watchers were last told; always empty between two steps.
@@ -50,11 +53,13 @@ impl Store {
     pub(crate) fn txn(&mut self, txn: &Txn) -> Result<Reply, LeaseNotFound> {
         let before = self.keys.clone();
         let events = self.events.len();
-        let next = self.revision + 1;
+        // Revisions are numbered with gaps, see `normal`.
+        let next = self.revision + if self.meets { 2 } else { 1 };
         match self.branch(&before, txn, next) {
             Ok(mut reply) => {
                 if self.events.len() > events {
                     self.revision = next;
+                    self.meets = false;
                     self.remember(events);
                 }
                 reply.header = self.revision;
@@ -139,6 +144,18 @@ impl Store {
     /// Whether a lease is there, but not for so many ticks more.
     pub(crate) fn runs_out(&self, id: LeaseId, ticks: u8) -> bool {
         self.leases.get(&id).is_some_and(|lease| lease.left <= ticks)
+    }
+
+    pub(crate) fn meet(&mut self) {
+        self.meets = true;
+    }
+
+    pub(crate) fn may_meet(&self) -> bool {
+        !self.meets
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        self.revision
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<Entry> {

@@ -67,7 +67,7 @@ impl World {
             world.start(config, pod);
         }
         world.normalise(config);
-        world
+        config.prelude.iter().fold(world, |world, action| world.after(config, *action))
     }
 
     /// The state after a step.
@@ -164,6 +164,7 @@ impl World {
             Action::Wipe => self.wipe(config),
             Action::Snapshot => self.snapshot = Some(Box::new(self.store.clone())),
             Action::Restore => self.restore(config),
+            Action::Meet => self.store.meet(),
             Action::Tick(drift) => self.tick(config, drift),
         }
     }

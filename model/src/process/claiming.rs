@@ -23,7 +23,9 @@ impl Process {
         let caller = self.caller(context.pod, pool);
         match (request, reply) {
             // Definite and not applied: the slot runs out with its lease.
-            (Request::Release { .. }, Err(LeaseNotFound)) => effects.push(Effect::Exit),
+            (Request::Release { .. }, Err(LeaseNotFound)) if self.terminating => effects.push(Effect::Exit),
+            // The quarantine's lease ran out under way.
+            (Request::Release { .. }, Err(LeaseNotFound)) => {}
             (_, Err(LeaseNotFound)) => self.lease_gone(context),
             (Request::Begin, Ok(reply)) => {
                 self.age = age;
@@ -74,16 +76,16 @@ impl Process {
             (Request::Force { .. } | Request::Revoke(_), Ok(_)) => {}
         }
         if !effects.contains(&Effect::Exit) {
-            self.advance();
+            self.advance(context, &mut effects);
         }
         effects
     }
 
-    /// No answer came in time. It may have been applied, or may be yet; true when this process has
-    /// nothing more to ask and ends.
-    pub(crate) fn unanswered(&mut self) -> bool {
+    /// No answer came in time. It may have been applied, or may be yet.
+    pub(crate) fn unanswered(&mut self, context: &Context<'_>) -> Vec<Effect> {
+        let mut effects = Vec::new();
         let Some(Call { pool, request, age, .. }) = self.call.take() else {
-            return false;
+            return effects;
         };
         match request {
             Request::Claim { .. }
@@ -91,14 +93,14 @@ impl Process {
             | Request::Adopt(_)
             | Request::Reclaim { .. } => self.ask(pool, Request::Confirm(Box::new(request))),
             // Known again from the answer of the next one.
-            Request::Reserve { .. } => self.advance(),
+            Request::Reserve { .. } => self.advance(context, &mut effects),
             // If it fails, nothing is revoked: the lease runs out.
-            Request::Release { .. } => return true,
+            Request::Release { .. } if self.terminating => effects.push(Effect::Exit),
             // A deadline counts from the first send.
             Request::Begin => self.call = Some(Call { pool, request, age, again: true }),
             _ => self.ask(pool, request),
         }
-        false
+        effects
     }
 
     /// The lease is known to be gone, and every key with it.
@@ -112,7 +114,7 @@ impl Process {
                 }),
                 Phase::Lost => Phase::Lost,
                 Phase::Regaining(regaining) => Phase::Regaining(*regaining),
-                Phase::Wanting | Phase::Waiting(_) | Phase::Held(_) => Phase::Wanting,
+                _ => Phase::Wanting,
             };
         }
         self.begin(context);
@@ -120,19 +122,11 @@ impl Process {
 
     /// Gives the next name back; ends when there is none.
     pub(super) fn release_next(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
-        let next = self.claims.iter().find_map(|claim| Some((claim.pool, claim.held()?)));
-        let Some((pool, held)) = next else {
-            effects.push(Effect::Exit);
-            return;
-        };
-        let request = Request::Release {
-            name: held.name,
-            create: held.create,
-            mine: held.mine,
-            rest: LeaseId::Rest(pool, held.name, context.pod, self.nonce),
-            emitted: held.clock.and_then(|clock| clock.emitted),
-        };
-        self.ask(pool, request);
+        let next = self.claims.iter().find_map(|claim| Some((claim.pool, claim.held()?.clone())));
+        match next {
+            Some((pool, held)) => self.release(context, pool, &held, effects),
+            None => effects.push(Effect::Exit),
+        }
     }
 
     /// A read answered: adopt, go on waiting, or claim.
@@ -315,6 +309,10 @@ impl Process {
         reply: &Reply,
         effects: &mut Vec<Effect>,
     ) {
+        if !self.terminating {
+            self.set(pool, Phase::Wanting);
+            return;
+        }
         if reply.succeeded {
             self.set(pool, Phase::Lost);
             self.release_next(context, effects);

@@ -108,7 +108,7 @@ impl Process {
             self.judge(context, *asked, seen, before, &mut effects);
         }
         if !effects.contains(&Effect::Exit) {
-            self.advance();
+            self.advance(context, &mut effects);
         }
         effects
     }

@@ -18,14 +18,22 @@ pub(crate) struct Wait {
     pub(crate) changed: bool,
     /// The watch is broken.
     pub(crate) deaf: bool,
-    /// Whose ticket is watched instead of the queue, by a waiter that is far behind.
-    pub(crate) far: Option<Pod>,
+    pub(crate) watch: Watch,
     /// Ticks without any change.
     pub(crate) silent: u8,
     /// Ticks since the last read.
     pub(crate) since: u8,
     /// It has let a tick pass although it had something to do: others may overtake it.
     pub(crate) lags: bool,
+}
+
+/// What a waiter watches, besides the spec and holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Watch {
+    /// Near the head: every deletion of a ticket, a slot or a quarantine.
+    Queue,
+    /// Far behind: this ticket, so many places ahead; none when there is none.
+    Ticket(Option<Pod>),
 }
 
 impl Process {
@@ -78,8 +86,12 @@ impl Process {
         let Some(wait) = self.waits_in(pool).cloned() else { return };
         let rank = context.rank(view, wait.ticket);
         let near = rank < context.config.near;
-        let far = (!near).then(|| view.ahead(wait.ticket, context.config.near)).flatten();
-        self.set(pool, Phase::Waiting(Wait { far, ..wait.clone() }));
+        let watch = if near {
+            Watch::Queue
+        } else {
+            Watch::Ticket(view.ahead(wait.ticket, context.config.near))
+        };
+        self.set(pool, Phase::Waiting(Wait { watch, ..wait.clone() }));
         let silent = if context.config.keeps(Rule::SilenceBeforeOvertaking) {
             wait.silent
         } else {
@@ -119,7 +131,7 @@ impl Wait {
             nudged: false,
             changed: false,
             deaf: false,
-            far: None,
+            watch: Watch::Queue,
             silent: 0,
             since: 0,
             lags,
@@ -133,19 +145,20 @@ impl Wait {
 
     /// Whether it reads again without being told to.
     fn is_due(&self, config: &Config, pool: Pool) -> bool {
-        match self.far {
-            None => self.since > 0,
-            Some(_) => config.keeps(Rule::WaitersReread) && self.since >= validity(config, pool),
+        match self.watch {
+            Watch::Queue => self.since > 0,
+            Watch::Ticket(_) => config.keeps(Rule::WaitersReread) && self.since >= validity(config, pool),
         }
     }
 
     pub(super) fn tick(&mut self, config: &Config, pool: Pool, behind: bool) {
         self.lags = behind || self.deaf || self.wakes(config, pool);
-        // More silence than there can be tickets ahead tells nothing new; nor does a nudge to
-        // somebody who is due.
-        let most = u8::try_from(config.pods.len()).unwrap_or(u8::MAX).saturating_sub(1);
+        // More silence than there can be ranks tells nothing new; nor does a nudge to somebody who is
+        // due.
+        let most = u8::try_from(config.pods.len()).unwrap_or(u8::MAX);
+        let most = most - u8::from(config.keeps(Rule::RankCountsOlderTickets));
         self.silent = self.silent.saturating_add(1).min(most);
-        let longest = if self.far.is_none() { 1 } else { validity(config, pool) };
+        let longest = if self.watch == Watch::Queue { 1 } else { validity(config, pool) };
         self.since = (self.since + 1).min(longest);
         self.nudged &= !self.is_due(config, pool);
     }

@@ -3,7 +3,7 @@
 use crate::belief::Belief;
 use crate::config::Config;
 use crate::key::{Key, Pod, Range};
-use crate::process::{Context, Effect, Process};
+use crate::process::{Context, Effect, Process, Watch};
 use crate::protocol;
 use crate::request::{Caller, Request, Stray};
 use crate::rule::Rule;
@@ -116,9 +116,8 @@ impl World {
     ) {
         let Some(mut process) = self.process(pod, place).cloned() else { return };
         let effects = act(&mut process, &self.context(config, pod));
-        self.grant_rest(config, pod, place, &process);
         for effect in &effects {
-            self.affect(pod, &process, *effect);
+            self.affect(config, pod, &process, *effect);
         }
         if let Some(state) = self.pods.get_mut(usize::from(pod)) {
             if effects.contains(&Effect::Exit) {
@@ -130,7 +129,7 @@ impl World {
         }
     }
 
-    fn affect(&mut self, pod: Pod, process: &Process, effect: Effect) {
+    fn affect(&mut self, config: &Config, pod: Pod, process: &Process, effect: Effect) {
         let Some(state) = self.pods.get_mut(usize::from(pod)) else { return };
         match effect {
             Effect::Believe { pool, name, left, quarantine } => {
@@ -139,6 +138,7 @@ impl World {
                 state.beliefs.sort_unstable_by_key(|belief| belief.pool);
             }
             Effect::Forget(pool) => state.beliefs.retain(|belief| belief.pool != pool),
+            Effect::Grant(rest) => self.store.grant(rest, config.clean_rest),
             Effect::Revoke(lease) => {
                 // Without anything else under way on that lease it makes no difference when it lands.
                 if self.strays.iter().any(|stray| stray.caller.lease == Some(lease)) {
@@ -152,19 +152,7 @@ impl World {
     }
 
     fn unanswered(&mut self, config: &Config, pod: Pod, place: usize) {
-        self.with(config, pod, place, |process, _| {
-            if process.unanswered() { vec![Effect::Exit] } else { Vec::new() }
-        });
-    }
-
-    /// A release's quarantine hangs on a lease that is granted before it is sent.
-    fn grant_rest(&mut self, config: &Config, pod: Pod, place: usize, process: &Process) {
-        if let Some(call) = &process.call
-            && let Request::Release { rest, .. } = call.request
-            && self.in_flight(pod, place).is_none_or(|(_, request)| request != call.request)
-        {
-            self.store.grant(rest, config.clean_rest);
-        }
+        self.with(config, pod, place, |process, context| process.unanswered(context));
     }
 
     /// A request reaches the store; `None` when it asks for a past that is not there.
@@ -251,9 +239,12 @@ impl World {
             for process in self.pods.iter_mut().flat_map(|state| &mut state.processes) {
                 let Some(wait) = process.waits_in_mut(pool) else { continue };
                 wait.changed |= !rules || reset;
-                let seen = match wait.far {
-                    None => rules || deleted,
-                    Some(pod) => rules || (deleted && key == Key::Ticket(pool, pod)),
+                let seen = match wait.watch {
+                    Watch::Queue => rules || deleted,
+                    Watch::Ticket(Some(pod)) => {
+                        rules || (deleted && key == Key::Ticket(pool, pod))
+                    }
+                    Watch::Ticket(None) => rules,
                 };
                 wait.nudged |= seen && !wait.deaf;
             }

@@ -166,6 +166,9 @@ impl World {
                 actions.push(Action::Hold(pool));
             }
         }
+        if config.revisions_regress && self.store.may_meet() && self.remembers_future() {
+            actions.push(Action::Meet);
+        }
         if self.faults.wipes > 0 {
             actions.push(Action::Wipe);
         }

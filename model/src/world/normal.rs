@@ -1,8 +1,8 @@
 //! One representative for all states that differ in nothing that matters.
 //!
 //! Revisions are only ever compared, so they are numbered anew in order; leases on which nothing can
-//! hang any more, and strays that can change nothing any more, are dropped. In a store whose
-//! revisions start anew, numbering them densely makes them meet old ones: that is the case to check.
+//! hang any more, and strays that can change nothing any more, are dropped. Numbers are even, so that
+//! a store whose revisions started anew can write between two old ones, or meet one.
 
 use crate::config::Config;
 use crate::key::{Pod, Revision};
@@ -85,6 +85,13 @@ impl World {
         self.strays.iter().any(by_stray) || self.processes().any(by_process)
     }
 
+    /// Whether somebody remembers a revision that the store has yet to reach again.
+    pub(super) fn remembers_future(&self) -> bool {
+        let mut newest = 0;
+        self.clone().revisions(&mut |revision| newest = newest.max(*revision));
+        newest > self.store.revision()
+    }
+
     fn renumber(&mut self) {
         let mut used = Vec::new();
         self.revisions(&mut |revision| used.push(*revision));
@@ -93,7 +100,7 @@ impl World {
         used.dedup();
         self.revisions(&mut |revision| {
             if let Ok(place) = used.binary_search(revision) {
-                *revision = Revision::try_from(place).unwrap_or(Revision::MAX);
+                *revision = Revision::try_from(2 * place).unwrap_or(Revision::MAX);
             }
         });
     }
