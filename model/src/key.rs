@@ -9,6 +9,10 @@ pub(crate) type Name = u8;
 /// A revision of the store; 0 stands for "does not exist".
 pub(crate) type Revision = u16;
 
+/// Revisions that anybody remembers are renumbered to multiples of this, so that a store whose
+/// revisions started anew can write between two of them: more often than one step ever does.
+pub(crate) const GAP: Revision = 16;
+
 /// A key. The order is that of the store's key space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Key {

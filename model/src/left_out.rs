@@ -17,7 +17,7 @@ pub fn left_out(rule: Rule) -> (Config, Promise) {
             edited(Spec { names: 2, width: 1, ..SPEC }, Faults { edits: 1, ..NONE }),
             Promise::NoTwoHolders,
         ),
-        Rule::TermsFixedAtGrant => (
+        Rule::TermsFixedAtGrant | Rule::ClaimsSuitTheLease => (
             edited(
                 Spec { validity: 4, ttl: 5, ..SPEC },
                 Faults { edits: 1, crashes: 1, ..NONE },

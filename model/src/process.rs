@@ -25,6 +25,8 @@ pub(crate) struct Process {
     /// Tells its attempts from those of other processes of the pod.
     pub(crate) nonce: u8,
     pub(crate) lease: Option<LeaseId>,
+    /// S, as the server granted it: every answer to a grant or a keepalive says so.
+    pub(crate) granted: u8,
     /// Ticks since the send of the grant, or of the last pair, that answered well.
     pub(crate) age: u8,
     /// In the order in which they are claimed.
@@ -127,6 +129,7 @@ impl Process {
         let mut process = Self {
             nonce,
             lease: None,
+            granted: 0,
             age: 0,
             claims,
             call: None,
@@ -256,6 +259,7 @@ impl Process {
         self.pair = None;
         self.call = None;
         self.lease = None;
+        self.granted = 0;
         self.age = context.config.oldest();
         if let Some(pool) = self.current().map(|claim| claim.pool) {
             self.lease = Some(context.fresh);
@@ -344,6 +348,11 @@ impl Claim {
 impl<'a> Context<'a> {
     pub(crate) fn new(config: &'a Config, pod: Pod, fresh: LeaseId, store: &'a Store) -> Self {
         Self { config, pod, fresh, store }
+    }
+
+    /// S of a lease, as the server says.
+    pub(crate) fn granted(&self, lease: LeaseId) -> Option<u8> {
+        self.store.granted(lease)
     }
 
     /// V for a deadline: as granted. Without the rule, as the pool's spec has it now.

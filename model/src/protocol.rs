@@ -209,7 +209,7 @@ fn hold(caller: Caller, name: Name, terms: Terms) -> Vec<Op> {
     let value = Value::Slot {
         pod: caller.pod,
         nonce: caller.nonce,
-        validity: terms.spec.validity,
+        validity: terms.validity,
         quarantine: terms.spec.quarantine,
     };
     vec![

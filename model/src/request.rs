@@ -19,6 +19,8 @@ pub(crate) struct Caller {
 pub(crate) struct Terms {
     pub(crate) spec: Spec,
     pub(crate) revision: Revision,
+    /// V as a claim gets it: the spec's, or what the lease has room for.
+    pub(crate) validity: u8,
 }
 
 /// An own slot as found.

@@ -57,6 +57,9 @@ pub enum Rule {
     /// Time: S ≥ V + Q + 2 · drift.
     LeaseOutlastsDrift,
 
+    /// Found by this model. A pool may be edited between the grant of the lease and the claim: V as
+    /// written in the slot is never more than the lease, as granted, has room for.
+    ClaimsSuitTheLease,
     /// Found by this model. A grant that is asked for again, with the same lease, gives a deadline from
     /// its **first** send: the first one may have been applied.
     RepeatedGrantsCountFromFirstSend,
@@ -87,7 +90,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::SpecPutOnlyWhenDifferent,
         Self::SlotsKeyedByNumber,
         Self::TermsFixedAtGrant,
@@ -112,6 +115,7 @@ impl Rule {
         Self::ForceRestsAsGranted,
         Self::WipeLeavesHold,
         Self::LeaseOutlastsDrift,
+        Self::ClaimsSuitTheLease,
         Self::RepeatedGrantsCountFromFirstSend,
         Self::SilenceEndsWithSpecAndHold,
         Self::NothingResumesDuringHold,

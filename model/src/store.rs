@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::key::{Key, Range, Revision};
+use crate::key::{GAP, Key, Range, Revision};
 use crate::txn::{Answer, Compare, Entry, LeaseId, Op, Reply, Txn, Value};
 
 type Keys = BTreeMap<Key, Entry>;
@@ -53,8 +53,7 @@ impl Store {
     pub(crate) fn txn(&mut self, txn: &Txn) -> Result<Reply, LeaseNotFound> {
         let before = self.keys.clone();
         let events = self.events.len();
-        // Revisions are numbered with gaps, see `normal`.
-        let next = self.revision + if self.meets { 2 } else { 1 };
+        let next = if self.meets { (self.revision / GAP + 1) * GAP } else { self.revision + 1 };
         match self.branch(&before, txn, next) {
             Ok(mut reply) => {
                 if self.events.len() > events {
@@ -88,6 +87,11 @@ impl Store {
     /// Grants a lease; one that exists already is left as it is.
     pub(crate) fn grant(&mut self, id: LeaseId, ttl: u8) {
         self.leases.entry(id).or_insert(Lease { left: ttl, ttl });
+    }
+
+    /// S, as granted.
+    pub(crate) fn granted(&self, id: LeaseId) -> Option<u8> {
+        self.leases.get(&id).map(|lease| lease.ttl)
     }
 
     /// Renews a lease; false when there is none.

@@ -47,7 +47,8 @@ impl View {
         for (key, entry) in reply.found() {
             match (key, entry.value) {
                 (Key::Spec(_), Value::Spec(spec)) => {
-                    view.terms = Some(Terms { spec, revision: entry.modified });
+                    let (revision, validity) = (entry.modified, spec.validity);
+                    view.terms = Some(Terms { spec, revision, validity });
                 }
                 (Key::Hold(_), _) => view.on_hold = true,
                 (Key::Sentinel(_), _) => view.sentinel = entry.modified,

@@ -29,10 +29,11 @@ impl Process {
             (_, Err(LeaseNotFound)) => self.lease_gone(context),
             (Request::Begin, Ok(reply)) => {
                 self.age = age;
-                self.viewed(context, pool, &View::parse(caller, &reply), &mut effects);
+                self.granted = self.lease.and_then(|lease| context.granted(lease)).unwrap_or_default();
+                self.viewed(context, pool, View::parse(caller, &reply), &mut effects);
             }
             (Request::Read, Ok(reply)) => {
-                self.viewed(context, pool, &View::parse(caller, &reply), &mut effects);
+                self.viewed(context, pool, View::parse(caller, &reply), &mut effects);
             }
             (Request::Claim { name, terms, seen, .. }, Ok(reply)) if reply.succeeded => {
                 self.won(context, pool, (name, terms, seen), &reply, &mut effects);
@@ -134,24 +135,33 @@ impl Process {
         &mut self,
         context: &Context<'_>,
         pool: Pool,
-        view: &View,
+        mut view: View,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(owner) = view.owner {
-            self.found_owner(context, pool, owner, view, effects);
-        } else if let Some(Phase::Regaining(regaining)) = self.phase(pool) {
-            self.regain(pool, *regaining, view);
-        } else if let Some(ticket) = view.ticket(context.pod) {
+        if let Some(ticket) = view.ticket(context.pod).filter(|_| view.owner.is_none()) {
             self.take_up(context, ticket.lease, effects);
+        }
+        if context.config.keeps(Rule::ClaimsSuitTheLease)
+            && let Some(terms) = &mut view.terms
+        {
+            // Q and the allowance for drift are the spec's; V gets what is left of the lease.
+            let margin = terms.spec.ttl.saturating_sub(terms.spec.validity);
+            terms.validity = terms.validity.min(self.granted.saturating_sub(margin));
+        }
+        if let Some(owner) = view.owner {
+            self.found_owner(context, pool, owner, &view, effects);
+        } else if let Some(Phase::Regaining(regaining)) = self.phase(pool) {
+            self.regain(pool, *regaining, &view);
+        } else if let Some(ticket) = view.ticket(context.pod) {
             self.wait_on(context, pool, ticket.create);
-            self.aim(context, pool, view);
+            self.aim(context, pool, &view);
         } else if let Some(terms) = view.terms {
             self.set(pool, Phase::Wanting);
             let by_number = context.config.keeps(Rule::SlotsKeyedByNumber);
             let free = view.free(terms.spec, by_number).first().copied();
             match free.filter(|_| view.tickets.is_empty() && !view.on_hold) {
                 Some(name) => {
-                    let seen = context.seen(view, name);
+                    let seen = context.seen(&view, name);
                     self.ask(pool, Request::Claim { name, sentinel: view.sentinel, terms, seen });
                 }
                 None => self.ask(pool, Request::Queue { terms }),
@@ -214,6 +224,7 @@ impl Process {
             effects.push(Effect::Revoke(fresh));
         }
         self.lease = found;
+        self.granted = found.and_then(|lease| context.granted(lease)).unwrap_or_default();
         self.pair = None;
         // Somebody else's renewals are no deadline of ours.
         self.age = context.config.oldest();
@@ -242,7 +253,7 @@ impl Process {
             name,
             create: reply.header,
             mine: reply.header,
-            validity: terms.spec.validity,
+            validity: terms.validity,
             quarantine: terms.spec.quarantine,
             verified: true,
             clock: context.config.clock.then(|| Reservation::after(clock)),
@@ -347,7 +358,7 @@ impl Process {
             Request::Adopt(adoption) => (adoption.validity, adoption.quarantine, true),
             Request::Claim { terms, .. }
             | Request::Take { terms, .. }
-            | Request::Reclaim { terms, .. } => (terms.spec.validity, terms.spec.quarantine, false),
+            | Request::Reclaim { terms, .. } => (terms.validity, terms.spec.quarantine, false),
             _ => return,
         };
         // The reservation is not in this answer: a reader of clocks looks again.

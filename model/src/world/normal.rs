@@ -1,11 +1,11 @@
 //! One representative for all states that differ in nothing that matters.
 //!
 //! Revisions are only ever compared, so they are numbered anew in order; leases on which nothing can
-//! hang any more, and strays that can change nothing any more, are dropped. Numbers are even, so that
-//! a store whose revisions started anew can write between two old ones, or meet one.
+//! hang any more, and strays that can change nothing any more, are dropped. Numbers have gaps, so
+//! that a store whose revisions started anew can write between two old ones, or meet one.
 
 use crate::config::Config;
-use crate::key::{Pod, Revision};
+use crate::key::{GAP, Pod, Revision};
 use crate::process::{Phase, Process};
 use crate::protocol;
 use crate::request::{Request, Rest, Stray};
@@ -100,7 +100,7 @@ impl World {
         used.dedup();
         self.revisions(&mut |revision| {
             if let Ok(place) = used.binary_search(revision) {
-                *revision = Revision::try_from(2 * place).unwrap_or(Revision::MAX);
+                *revision = Revision::try_from(place).map_or(Revision::MAX, |place| place * GAP);
             }
         });
     }
