@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cairn_core::keys;
 use etcd_client::{
     Client, ConnectOptions, GetOptions, LeaseClient, LeaseKeepAliveStream, LeaseKeeper,
 };
@@ -121,16 +120,6 @@ impl Etcd {
                 _ => return Ok((revision, found)),
             }
         }
-    }
-
-    /// Whether any member answers.
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.call("reading the epoch", |client| {
-            let mut kv = client.kv_client();
-            async move { kv.get(keys::EPOCH, None).await }
-        })
-        .await
-        .map(|_| ())
     }
 
     fn member(&self) -> Result<(usize, &Member), Error> {
