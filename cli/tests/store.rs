@@ -163,13 +163,14 @@ impl World {
             pools: vec![path.pool.clone()],
             namespace: namespace.to_owned(),
             uid: pod.to_owned(),
+            ticket: None,
         };
         self.runtime.block_on(async {
             let granted = self.store.grant(BootInstant::default(), LONG).await.unwrap();
             let view = self.store.read(&look).await.unwrap();
             let order = Order {
                 path,
-                key: key.to_owned(),
+                key: Some(key.to_owned()),
                 record: SlotRecord {
                     holder: holder(namespace, pod),
                     nonce: pod.to_owned(),
@@ -178,10 +179,11 @@ impl World {
                     quarantine_ms: 15_000,
                 },
                 lease: granted.lease,
+                queue: false,
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
             };
-            self.store.claim(&order).await.unwrap().unwrap()
+            self.store.claim(&order).await.unwrap().won().unwrap()
         })
     }
 

@@ -66,6 +66,16 @@ pub struct OwnerRecord {
     pub nonce: String,
 }
 
+/// The value of a waiting ticket `…/q/<uid>`. Its place in the queue is its create revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketRecord {
+    /// Who waits.
+    #[serde(flatten)]
+    pub holder: Holder,
+    /// Since when, by the waiting pod's wall clock.
+    pub since: UnixMillis,
+}
+
 /// What users see of a claim's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

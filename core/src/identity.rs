@@ -23,6 +23,8 @@ pub struct Identity {
     pub state: ClaimState,
     /// Why it is waiting, degraded or lost: a sentence for people.
     pub reason: Option<String>,
+    /// While it waits: how many pods wait before it.
+    pub rank: Option<usize>,
     /// The holder.
     pub holder: Holder,
 }
@@ -82,6 +84,9 @@ pub struct ClaimJson {
     /// A sentence, when there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// While it waits: how many pods wait before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
 }
 
 /// One pool's part of the annotation `cairn.dev/status`.
@@ -121,6 +126,7 @@ impl Identity {
             not_after_ms: slot.and_then(|slot| slot.not_after).map(|instant| instant.0),
             holder: self.holder.clone(),
             reason: self.reason.clone(),
+            rank: self.rank,
         }
     }
 

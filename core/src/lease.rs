@@ -3,12 +3,15 @@
 //! [`Machine::step`] takes an instant and an [`Event`] and answers with [`Action`]s. It never waits,
 //! reads no clock and sees no socket; a driver carries out the actions and reports what came of
 //! them. Two tracks run beside each other, at most one action of each in flight: *claiming* (pools
-//! one at a time, in byte order, so that two pods never wait for each other) and *renewing*.
+//! one at a time, in byte order, so that two pods never wait for each other) and *renewing*. Beside
+//! them a watch may be open; it only says when looking again is worth while.
 //!
 //! Invariants (PROTOCOL, Time):
 //! - a deadline comes only from the send instant of a grant or of a renew pair, never from a claim;
 //! - only a failed compare means "taken"; every other error is retried or read back;
-//! - a running pod never moves to another name in a `Keep` pool.
+//! - a running pod never moves to another name in a `Keep` pool;
+//! - whoever finds no name, or others before it, joins the queue and takes the name that its rank
+//!   gives it, so that nobody is overtaken and nobody tries what another is about to take.
 
 use std::time::Duration;
 
@@ -25,9 +28,12 @@ mod machine;
 mod release;
 mod renewing;
 mod show;
+mod tickets;
+mod waiting;
 
 pub use machine::Machine;
 pub use show::Shown;
+pub use tickets::{Ahead, Claimed, FRONT, Past, Queued, Redemption, Ticket, Watch, Withdrawal};
 
 /// etcd's identifier of a lease.
 pub type LeaseId = i64;
@@ -78,10 +84,20 @@ pub enum Event {
     Viewed(Box<View>),
     /// [`Action::Define`] answered.
     Defined,
-    /// [`Action::Claim`] won.
+    /// [`Action::Claim`] or [`Action::Redeem`] won.
     Claimed(Won),
-    /// [`Action::Claim`] lost a compare.
+    /// [`Action::Claim`], [`Action::Redeem`] or [`Action::Adopt`] lost a compare.
     Outrun,
+    /// [`Action::Claim`] left us with a ticket.
+    Queued(Queued),
+    /// [`Action::ReadAt`] answered; `None` when the store does not know that revision, or not any more.
+    Past(Option<Past>),
+    /// [`Action::Withdraw`] answered: the ticket does not exist any more.
+    Withdrawn,
+    /// Something that [`Action::Watch`] asked for has changed.
+    Woken,
+    /// The watch broke off.
+    WatchEnded,
     /// [`Action::Resume`] answered.
     Resumed(Resumed),
     /// [`Action::Adopt`] won: the slot's new mod revision.
@@ -115,8 +131,24 @@ pub enum Action {
     Read(Look),
     /// Write a built-in pool's spec into the store.
     Define(Pool),
-    /// Claim a slot (T1).
+    /// Claim a slot, or join the queue (T1).
     Claim(Box<Order>),
+    /// Read which slots were held and resting at the revision that made our ticket. Any member will
+    /// do: what was true then does not change.
+    ReadAt {
+        /// Where.
+        path: ClaimPath,
+        /// The ticket's create revision.
+        revision: i64,
+    },
+    /// Turn our ticket into a slot (T2).
+    Redeem(Box<Redemption>),
+    /// Leave the queue.
+    Withdraw(Withdrawal),
+    /// Say when something changes that a waiting pod should look at; replaces any earlier watch.
+    Watch(Watch),
+    /// End the watch.
+    Unwatch,
     /// Renew a lease found on our own keys and read its slots.
     Resume {
         /// The lease found.
@@ -163,6 +195,8 @@ pub struct Look {
     pub namespace: String,
     /// The pod's UID.
     pub uid: String,
+    /// The create revision of our ticket, when we know that we have one: then its rank is asked for.
+    pub ticket: Option<i64>,
 }
 
 /// A granted lease.
@@ -179,6 +213,8 @@ pub struct Granted {
 /// The answer to a [`Look`]; all of one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
+    /// That revision.
+    pub revision: i64,
     /// The specs of the pod's pools, as JSON with their mod revisions.
     pub specs: Vec<(PoolName, Vec<u8>, i64)>,
     /// Whether a hold lies on the pool.
@@ -191,8 +227,16 @@ pub struct View {
     pub held: std::collections::HashSet<String>,
     /// Keys of slots in quarantine.
     pub resting: std::collections::HashSet<String>,
+    /// The greatest mod revision among the keys of held and resting slots.
+    pub newest: i64,
     /// Mod revision of the queue's sentinel; 0 when nobody ever queued.
     pub sentinel: i64,
+    /// How many tickets there are.
+    pub queued: usize,
+    /// Our own ticket.
+    pub ticket: Option<Ticket>,
+    /// Who waits before us, when the look asked for it.
+    pub ahead: Option<Ahead>,
 }
 
 /// An owner record as found.
@@ -215,12 +259,15 @@ pub struct Owner {
 pub struct Order {
     /// Where.
     pub path: ClaimPath,
-    /// Which slot, by key.
-    pub key: String,
+    /// Which slot, by key. `None` when one may not be had out of turn: then this only joins the queue.
+    pub key: Option<String>,
     /// The slot's value.
     pub record: SlotRecord,
-    /// The lease that both keys hang on.
+    /// The lease that all keys hang on.
     pub lease: LeaseId,
+    /// Join the queue when the slot cannot be had. Not for a name that a running pod had before:
+    /// it is that name, ahead of the queue, or none.
+    pub queue: bool,
     /// The sentinel as read.
     pub sentinel: i64,
     /// The spec's mod revision as read.
@@ -260,6 +307,8 @@ pub struct Resumed {
     pub found: Vec<Found>,
     /// The epoch.
     pub epoch: i64,
+    /// No slot was asked for: the lease carries a waiting ticket.
+    pub waiting: bool,
 }
 
 /// T3.

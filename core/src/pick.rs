@@ -1,19 +1,19 @@
-//! Which slot next: the first name of the list that is neither held nor resting.
+//! Which slot next: the names of the list that are neither held nor resting, in their order.
 
 use std::collections::HashSet;
 
 use crate::names::Names;
 
-/// The index of the first free name; `None` when the pool is exhausted.
+/// The indices of the free names, lowest first; none when the pool is exhausted.
 ///
 /// Lowest free first keeps the set of names in use small, which is what bounds the number of
-/// metric series.
-pub fn first_free(
-    names: &Names,
-    held: &HashSet<String>,
-    resting: &HashSet<String>,
-) -> Option<usize> {
-    (0..names.len()).find(|index| {
+/// metric series. The ticket with r others before it takes the free name with r others before it.
+pub fn free<'a>(
+    names: &'a Names,
+    held: &'a HashSet<String>,
+    resting: &'a HashSet<String>,
+) -> impl Iterator<Item = usize> + Clone + 'a {
+    (0..names.len()).filter(|index| {
         names.key(*index).is_some_and(|key| !held.contains(&*key) && !resting.contains(&*key))
     })
 }
@@ -28,10 +28,13 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_name_that_is_neither_held_nor_resting_is_taken() {
+    fn names_neither_held_nor_resting_are_free_lowest_first() {
         let names = Names::Range(Range { from: 5, to: 8, prefix: String::new(), width: 3 });
-        assert_eq!(first_free(&names, &keys(&[]), &keys(&[])), Some(0));
-        assert_eq!(first_free(&names, &keys(&["5", "7"]), &keys(&["6"])), Some(3));
-        assert_eq!(first_free(&names, &keys(&["5", "6", "7", "8"]), &keys(&[])), None);
+        let free = |held: &[&str], resting: &[&str]| {
+            free(&names, &keys(held), &keys(resting)).collect::<Vec<_>>()
+        };
+        assert_eq!(free(&[], &[]), [0, 1, 2, 3]);
+        assert_eq!(free(&["5", "7"], &["6"]), [3]);
+        assert!(free(&["5", "6", "7", "8"], &[]).is_empty());
     }
 }

@@ -44,6 +44,7 @@ struct ClaimGauges {
     state: Family<StateLabels, Gauge>,
     deadline: Family<PoolLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     info: Family<InfoLabels, Gauge>,
+    rank: Family<PoolLabels, Gauge>,
     unpublished: Gauge,
 }
 
@@ -143,6 +144,11 @@ impl ClaimGauges {
         );
         registry.register("info", "The name that each claim gave, always 1", gauges.info.clone());
         registry.register(
+            "rank",
+            "How many pods wait before this one, while the claim waits in the queue",
+            gauges.rank.clone(),
+        );
+        registry.register(
             "unpublished",
             "1 while files could not be written",
             gauges.unpublished.clone(),
@@ -154,6 +160,7 @@ impl ClaimGauges {
         let now = clock.now().boot;
         self.info.clear();
         self.deadline.clear();
+        self.rank.clear();
         for claim in &applied.snapshot.claims {
             let identity = &claim.identity;
             let pool = identity.pool.to_string();
@@ -161,6 +168,10 @@ impl ClaimGauges {
                 let labels = StateLabels { pool: pool.clone(), state: state.as_str() };
                 let gauge = self.state.get_or_create_owned(&labels);
                 gauge.set(i64::from(state == identity.state));
+            }
+            if let Some(rank) = identity.rank {
+                let labels = PoolLabels { pool: pool.clone() };
+                self.rank.get_or_create_owned(&labels).set(i64::try_from(rank).unwrap_or(i64::MAX));
             }
             let Some(slot) = &identity.slot else {
                 continue;

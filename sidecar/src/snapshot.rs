@@ -45,6 +45,7 @@ impl Snapshot {
                     slot: None,
                     state: ClaimState::Waiting,
                     reason: Some("asking etcd for a name".to_owned()),
+                    rank: None,
                     holder: holder.clone(),
                 },
                 on_loss: None,

@@ -13,7 +13,7 @@ use etcd_client::{
 use tokio::sync::Mutex;
 
 use crate::error::Error;
-use crate::kv::{KeyValue, Kv, Txn, TxnReply};
+use crate::kv::{KeyValue, Kv, Span, Txn, TxnReply};
 
 mod classify;
 mod convert;
@@ -242,6 +242,10 @@ impl Kv for Etcd {
         })
         .await
         .map(|_| ())
+    }
+
+    async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
+        self.wait_for_change(spans, from).await
     }
 }
 

@@ -38,6 +38,24 @@ pub enum Op {
         /// Without values.
         keys_only: bool,
     },
+    /// Count the keys with a prefix.
+    Count(String),
+    /// Read all keys with a prefix that were created before a revision, without their values, the
+    /// youngest first.
+    ListBefore {
+        /// The prefix.
+        prefix: String,
+        /// The first create revision that is too young.
+        revision: i64,
+    },
+    /// Read all keys with a prefix, without their values, as they were at a revision. Any member
+    /// answers from what it has; it refuses when it does not have that revision.
+    ListAt {
+        /// The prefix.
+        prefix: String,
+        /// The revision.
+        revision: i64,
+    },
     /// Write one key.
     Put {
         /// The key.
@@ -78,8 +96,13 @@ pub struct TxnReply {
 /// The answer to an [`Op`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpReply {
-    /// To `Get` and `List`.
-    Keys(Vec<KeyValue>),
+    /// To `Get`, `Count` and the lists.
+    Keys {
+        /// Those that were asked for; none by `Count`.
+        keys: Vec<KeyValue>,
+        /// How many keys the key or prefix has, whatever was filtered.
+        count: usize,
+    },
     /// To `Put` and `Delete`.
     Done,
     /// To `Txn`.
@@ -101,6 +124,17 @@ pub struct KeyValue {
     pub lease: i64,
 }
 
+/// Keys to be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first key.
+    pub from: String,
+    /// The first key after the last; `None` for one key alone.
+    pub to: Option<String>,
+    /// Puts do not matter.
+    pub deletions_only: bool,
+}
+
 /// A store with transactions and leases: etcd, or its twin in memory.
 ///
 /// Every call has a time limit of its own and may be tried again at another member by calling again.
@@ -113,6 +147,13 @@ pub trait Kv: Send + Sync {
     fn keep_alive(&self, lease: i64) -> impl Future<Output = Result<Duration, Error>> + Send;
     /// Gives a lease back; the keys on it go.
     fn revoke(&self, lease: i64) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Answers once something in the spans has changed at this revision or later, however long that
+    /// takes; an error means that it cannot tell any more. This alone has no time limit.
+    fn changed(
+        &self,
+        spans: Vec<Span>,
+        from: i64,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 // One connection serves several users of a process.
@@ -131,6 +172,14 @@ impl<K: Kv> Kv for Arc<K> {
 
     fn revoke(&self, lease: i64) -> impl Future<Output = Result<(), Error>> + Send {
         K::revoke(self, lease)
+    }
+
+    fn changed(
+        &self,
+        spans: Vec<Span>,
+        from: i64,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        K::changed(self, spans, from)
     }
 }
 
@@ -172,6 +221,28 @@ impl Op {
     }
 }
 
+// === impl Span ===
+
+impl Span {
+    /// One key.
+    pub fn key(key: impl Into<String>) -> Self {
+        Self { from: key.into(), to: None, deletions_only: false }
+    }
+
+    /// The deletions of all keys from `from` up to, but not including, `to`.
+    pub fn deletions(from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self { from: from.into(), to: Some(to.into()), deletions_only: true }
+    }
+
+    /// Whether a key lies in it.
+    pub fn contains(&self, key: &str) -> bool {
+        match &self.to {
+            Some(to) => self.from.as_str() <= key && key < to.as_str(),
+            None => self.from == key,
+        }
+    }
+}
+
 // === impl Txn ===
 
 impl Txn {
@@ -187,8 +258,16 @@ impl TxnReply {
     /// The keys that the operation at `index` read; empty when it read none.
     pub fn keys(&self, index: usize) -> &[KeyValue] {
         match self.replies.get(index) {
-            Some(OpReply::Keys(keys)) => keys,
+            Some(OpReply::Keys { keys, .. }) => keys,
             _ => &[],
+        }
+    }
+
+    /// How many keys the operation at `index` met.
+    pub fn count(&self, index: usize) -> usize {
+        match self.replies.get(index) {
+            Some(OpReply::Keys { count, .. }) => *count,
+            _ => 0,
         }
     }
 

@@ -11,8 +11,9 @@ pub mod etcd;
 pub mod kv;
 pub mod memory;
 pub mod protocol;
+mod queue;
 pub mod setup;
 
 pub use error::{Class, Error};
-pub use kv::{Compare, KeyValue, Kv, Op, OpReply, Txn, TxnReply};
+pub use kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
 pub use protocol::Store;

@@ -1,12 +1,14 @@
-//! The transactions T0, T1, T3, T5 and the renew pair, one method each.
+//! The transactions T0, T1, T3, T5 and the renew pair, one method each. T2 and the rest of the
+//! queue are in `queue.rs`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
-    Adoption, Found, Granted, LeaseId, Look, Order, Owner, Renewal, Resumed, Seen, Surrender, View,
-    Won,
+    Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Renewal, Resumed, Seen,
+    Surrender, View, Won,
 };
 use cairn_core::pool::PoolName;
 use cairn_core::time::BootInstant;
@@ -15,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn, TxnReply};
+use crate::queue;
 
 /// The claim protocol on a store.
 #[derive(Clone, Debug)]
@@ -55,55 +58,58 @@ impl<K: Kv> Store<K> {
             Op::list_keys(look.path.slots()),
             Op::list_keys(look.path.quarantines()),
             Op::list(keys::owners(&look.namespace, &look.uid)),
+            Op::get(look.path.ticket(&look.uid)),
+            Op::Count(look.path.tickets()),
         ];
         let specs_from = ops.len();
         ops.extend(look.pools.iter().map(|pool| Op::get(keys::pool(pool))));
+        let ahead_at = ops.len();
+        ops.extend(look.ticket.map(|revision| queue::list_ahead(&look.path, revision)));
         let reply = self.kv.txn(Txn::read(ops)).await?;
         let specs = look.pools.iter().enumerate().filter_map(|(offset, pool)| {
             let found = reply.key(specs_from + offset)?;
             Some((pool.clone(), found.value.clone(), found.mod_revision))
         });
+        let ticket = reply.key(6).map(queue::ticket);
+        // The rank of a ticket that is not there any more is nobody's.
+        let same = ticket.map(|ticket| ticket.revision) == look.ticket;
         Ok(View {
+            revision: reply.revision,
             specs: specs.collect(),
             epoch: reply.key(0).and_then(epoch),
             on_hold: reply.key(1).is_some(),
             sentinel: reply.key(2).map_or(0, |sentinel| sentinel.mod_revision),
             held: names(reply.keys(3)),
             resting: names(reply.keys(4)),
+            newest: newest(&[reply.keys(3), reply.keys(4)]),
             owners: reply.keys(5).iter().map(owner).collect::<Result<_, _>>()?,
+            ticket,
+            queued: reply.count(7),
+            ahead: ticket.filter(|_| same).map(|_| queue::ahead(reply.keys(ahead_at))),
         })
     }
 
-    /// T1: takes the ordered slot, unless it, or anything that was read before, has changed.
-    /// `None` when a compare failed.
-    pub async fn claim(&self, order: &Order) -> Result<Option<Won>, Error> {
+    /// T1: takes the ordered slot, unless it, or anything that was read before, has changed; then, or
+    /// when the order names no slot, it joins the queue.
+    pub async fn claim(&self, order: &Order) -> Result<Claimed, Error> {
         let holder = &order.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &order.path.pool);
-        let slot = order.path.slot(&order.key);
-        let record = OwnerRecord { slot: slot.clone(), nonce: order.record.nonce.clone() };
-        let txn = Txn {
-            compares: vec![
-                Compare::created(&me, 0),
-                Compare::created(&slot, 0),
-                Compare::created(order.path.quarantine(&order.key), 0),
-                Compare::created(keys::hold(&order.path.pool), 0),
-                Compare::modified(order.path.sentinel(), order.sentinel),
-                Compare::modified(keys::pool(&order.path.pool), order.spec),
-            ],
-            then: vec![
-                Op::put(&slot, json(&slot, &order.record)?, order.lease),
-                Op::put(&me, json(&me, &record)?, order.lease),
-                Op::get(keys::EPOCH),
-            ],
-            otherwise: Vec::new(),
+        let join = if order.queue { queue::join(order, &me)? } else { Vec::new() };
+        let Some(key) = &order.key else {
+            let reply = self.kv.txn(Txn { then: join, ..Txn::default() }).await?;
+            return Ok(queue::joined(&reply));
         };
-        let reply = self.kv.txn(txn).await?;
-        if !reply.succeeded {
-            return Ok(None);
-        }
-        let epoch = reply.key(2).and_then(epoch).unwrap_or_default();
-        let fence = Fence { epoch, revision: reply.revision };
-        Ok(Some(Won { fence, mine: reply.revision }))
+        let slot = order.path.slot(key);
+        let mut compares = queue::free(&me, &order.path, key, order.spec);
+        compares.push(Compare::modified(order.path.sentinel(), order.sentinel));
+        let mut then = puts(&me, &slot, &order.record, order.lease)?;
+        then.push(Op::get(keys::EPOCH));
+        let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
+        Ok(if reply.succeeded {
+            Claimed::Won(won(&reply, reply.key(2)))
+        } else {
+            queue::joined(&reply)
+        })
     }
 
     /// Renews a lease found on our own keys, and reads the slots that hang on it.
@@ -131,6 +137,7 @@ impl<K: Kv> Store<K> {
             granted: Granted { sent, lease, ttl },
             found: found.collect::<Result<_, _>>()?,
             epoch: reply.key(0).and_then(epoch).unwrap_or_default(),
+            waiting: slots.is_empty(),
         })
     }
 
@@ -139,17 +146,12 @@ impl<K: Kv> Store<K> {
     pub async fn adopt(&self, adoption: &Adoption) -> Result<Option<i64>, Error> {
         let holder = &adoption.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &adoption.pool);
-        let record =
-            OwnerRecord { slot: adoption.slot.clone(), nonce: adoption.record.nonce.clone() };
         let txn = Txn {
             compares: vec![
                 Compare::created(&adoption.slot, adoption.create_revision),
                 Compare::modified(&adoption.slot, adoption.mod_revision),
             ],
-            then: vec![
-                Op::put(&adoption.slot, json(&adoption.slot, &adoption.record)?, adoption.lease),
-                Op::put(&me, json(&me, &record)?, adoption.lease),
-            ],
+            then: puts(&me, &adoption.slot, &adoption.record, adoption.lease)?,
             otherwise: Vec::new(),
         };
         let reply = self.kv.txn(txn).await?;
@@ -210,7 +212,27 @@ pub(crate) fn epoch(key: &KeyValue) -> Option<i64> {
     std::str::from_utf8(&key.value).ok()?.parse().ok()
 }
 
-fn names(keys: &[KeyValue]) -> std::collections::HashSet<String> {
+/// A slot and its owner record: put together, they share their revisions.
+pub(crate) fn puts(
+    me: &str,
+    slot: &str,
+    record: &SlotRecord,
+    lease: LeaseId,
+) -> Result<Vec<Op>, Error> {
+    let owner = OwnerRecord { slot: slot.to_owned(), nonce: record.nonce.clone() };
+    Ok(vec![Op::put(slot, json(slot, record)?, lease), Op::put(me, json(me, &owner)?, lease)])
+}
+
+pub(crate) fn won(reply: &TxnReply, found: Option<&KeyValue>) -> Won {
+    let epoch = found.and_then(epoch).unwrap_or_default();
+    Won { fence: Fence { epoch, revision: reply.revision }, mine: reply.revision }
+}
+
+fn newest(lists: &[&[KeyValue]]) -> i64 {
+    lists.iter().flat_map(|keys| keys.iter()).map(|key| key.mod_revision).max().unwrap_or_default()
+}
+
+pub(crate) fn names(keys: &[KeyValue]) -> HashSet<String> {
     keys.iter()
         .filter_map(|key| match Key::parse(&key.key)? {
             Key::Slot(_, name) | Key::Quarantine(_, name) => Some(name),
@@ -232,7 +254,7 @@ fn owner(key: &KeyValue) -> Result<Owner, Error> {
     })
 }
 
-fn json<T: Serialize>(key: &str, record: &T) -> Result<Vec<u8>, Error> {
+pub(crate) fn json<T: Serialize>(key: &str, record: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(record).map_err(|source| Error::Record { key: key.to_owned(), source })
 }
 

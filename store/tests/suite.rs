@@ -9,55 +9,91 @@
     reason = "a test that fails"
 )]
 mod cases;
+#[path = "suite/queue.rs"]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails"
+)]
+mod queue;
 #[path = "suite/world.rs"]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails"
+)]
 mod world;
 
 use cairn_store::etcd::Etcd;
 use cairn_store::memory::Memory;
 use cairn_test_etcd::TestEtcd;
-use world::World;
+use world::{Compactor, World};
 
 macro_rules! suite {
-    ($($case:ident)+) => {
+    ($($cases:ident { $($case:ident)+ })+) => {
         mod memory {
             use super::*;
-            $(
+            $($(
                 #[tokio::test(start_paused = true)]
                 async fn $case() {
-                    cases::$case(&World::new(Memory::default())).await;
+                    let memory = Memory::default();
+                    let compactor = Compactor::Memory(memory.clone());
+                    $cases::$case(&World::new(memory, compactor)).await;
                 }
-            )+
+            )+)+
         }
 
         mod etcd {
             use super::*;
-            $(
+            $($(
                 #[tokio::test]
                 async fn $case() {
                     let process = TestEtcd::start().unwrap();
                     let endpoints = [process.url().to_owned()];
                     let etcd = Etcd::connect(&endpoints, None, Etcd::PATIENCE).await.unwrap();
-                    cases::$case(&World::new(etcd)).await;
+                    let compactor = Compactor::Etcd(process.url().to_owned());
+                    $cases::$case(&World::new(etcd, compactor)).await;
                 }
-            )+
+            )+)+
         }
     };
 }
 
 suite! {
-    a_slot_goes_to_one_claimant_and_owner_and_slot_share_their_revision
-    a_claim_loses_to_a_change_of_the_spec_the_queue_or_a_hold
-    one_pod_holds_one_slot_of_a_pool
-    a_released_slot_rests_and_comes_back_with_a_greater_fence
-    an_older_incarnation_cannot_release_the_younger_ones_slot
-    a_restarted_holder_finds_its_lease_and_adopts_its_slot
-    an_adoption_loses_to_another_adoption
-    a_renewed_lease_outlives_its_ttl_and_an_unrenewed_one_takes_its_slots_with_it
-    a_renewal_of_a_lease_that_is_gone_says_so
-    a_claim_on_a_lease_that_is_gone_is_refused_and_leaves_nothing
-    a_spec_is_put_only_when_it_differs
-    the_epoch_and_the_hold_are_made_once
-    an_empty_store_begins_once_with_every_hold
-    a_nested_transaction_sees_the_keys_as_they_were_before_the_outer_one
+    cases {
+        a_slot_goes_to_one_claimant_and_owner_and_slot_share_their_revision
+        a_claim_loses_to_a_change_of_the_spec_the_queue_or_a_hold
+        one_pod_holds_one_slot_of_a_pool
+        a_released_slot_rests_and_comes_back_with_a_greater_fence
+        an_older_incarnation_cannot_release_the_younger_ones_slot
+        a_restarted_holder_finds_its_lease_and_adopts_its_slot
+        an_adoption_loses_to_another_adoption
+        a_renewed_lease_outlives_its_ttl_and_an_unrenewed_one_takes_its_slots_with_it
+        a_renewal_of_a_lease_that_is_gone_says_so
+        a_claim_on_a_lease_that_is_gone_is_refused_and_leaves_nothing
+        a_spec_is_put_only_when_it_differs
+        the_epoch_and_the_hold_are_made_once
+        an_empty_store_begins_once_with_every_hold
+        a_nested_transaction_sees_the_keys_as_they_were_before_the_outer_one
+    }
+    queue {
+        whoever_cannot_have_a_slot_joins_the_queue_behind_those_who_wait
+        a_queue_that_somebody_joined_meanwhile_sends_a_claim_to_its_end
+        a_repeated_request_finds_the_ticket_that_the_first_one_made
+        a_late_duplicate_leaves_no_ticket_on_a_holder
+        a_herd_takes_the_slots_that_its_ranks_give_it_without_one_lost_compare
+        a_rank_counts_the_tickets_created_before_and_shrinks_when_they_go
+        a_ticket_that_is_not_the_one_asked_about_has_no_rank
+        a_ticket_is_redeemed_once
+        a_ticket_is_not_redeemed_against_a_change_of_slot_quarantine_hold_or_spec
+        a_withdrawn_ticket_is_gone_and_another_one_stays
+        a_ticket_ends_with_its_lease
+        the_slots_of_a_past_revision_are_known_until_it_is_compacted
+        every_release_departure_edit_and_hold_wakes_the_front_of_the_queue
+        a_put_of_a_slot_wakes_nobody
+        those_behind_are_woken_by_the_departure_of_the_ticket_ahead
+        the_end_of_a_lease_wakes_those_who_wait
+    }
 }

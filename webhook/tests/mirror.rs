@@ -98,8 +98,13 @@ impl Sidecars {
     /// Claims a name and tells its revision.
     async fn claim(&self, uid: &str, name: &str, ttl: Duration) -> i64 {
         let lease = self.store.grant(BootInstant::default(), ttl).await.unwrap().lease;
-        let look =
-            Look { path: path(), pools: vec![pool()], namespace: "shop".into(), uid: uid.into() };
+        let look = Look {
+            path: path(),
+            pools: vec![pool()],
+            namespace: "shop".into(),
+            uid: uid.into(),
+            ticket: None,
+        };
         let view = self.store.read(&look).await.unwrap();
         let record = SlotRecord {
             holder: holder(uid),
@@ -108,9 +113,16 @@ impl Sidecars {
             validity_ms: 30_000,
             quarantine_ms: 15_000,
         };
-        let (key, spec) = (name.to_owned(), view.specs[0].2);
-        let order = Order { path: path(), key, record, lease, sentinel: view.sentinel, spec };
-        self.store.claim(&order).await.unwrap().unwrap().mine
+        let order = Order {
+            path: path(),
+            key: Some(name.to_owned()),
+            record,
+            lease,
+            queue: false,
+            sentinel: view.sentinel,
+            spec: view.specs[0].2,
+        };
+        self.store.claim(&order).await.unwrap().won().unwrap().mine
     }
 
     async fn release(&self, uid: &str, name: &str, mine: i64) {

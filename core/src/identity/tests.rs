@@ -17,6 +17,7 @@ fn denali() -> Identity {
         }),
         state: ClaimState::Held,
         reason: None,
+        rank: None,
         holder: Holder {
             namespace: "shop".into(),
             pod: "checkout-5d4f-x2k".into(),

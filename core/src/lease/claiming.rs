@@ -4,7 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::decide::Decision;
-use super::machine::{Claim, Held, Lease, Machine, Phase, Track, claim_path};
+use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track, claim_path};
+use super::waiting::Waiting;
 use super::{Action, Adoption, Look, Order, Outcome, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
@@ -25,11 +26,11 @@ impl Machine {
         let Some(index) = self.claims.iter().position(Claim::wants) else {
             return;
         };
-        let adopting = self.claims.iter().find_map(|claim| match &claim.phase {
-            Phase::Adopting(held) => Some((claim, held)),
+        let adopting = self.claims.iter().enumerate().find_map(|(at, claim)| match &claim.phase {
+            Phase::Adopting(held) => Some((at, claim, held)),
             _ => None,
         });
-        if let (Some((claim, held)), Some(lease)) = (adopting, self.lease) {
+        if let (Some((adopting, claim, held)), Some(lease)) = (adopting, self.lease) {
             let record = self.record(now, claim, Some(held));
             let adoption = Adoption {
                 slot: claim_path(claim, &self.config).slot(&held.key),
@@ -40,12 +41,22 @@ impl Machine {
                 lease: lease.id,
             };
             self.claiming = Track::Busy;
+            self.current = adopting;
             actions.push(Action::Adopt(Box::new(adoption)));
             return;
         }
-        let Some(read) = self.claims.get(index).map(|claim| self.look(claim)) else {
+        self.current = index;
+        self.asked = now.boot;
+        let Some(claim) = self.claims.get(index) else {
             return;
         };
+        if let Some(waiting) = claim.ticket.as_ref().filter(|waiting| waiting.fresh.is_some()) {
+            let path = claim_path(claim, &self.config);
+            self.claiming = Track::Busy;
+            actions.push(Action::ReadAt { path, revision: waiting.revision });
+            return;
+        }
+        let read = self.look(claim);
         self.claiming = Track::Busy;
         actions.push(match self.lease {
             Some(_) => Action::Read(read),
@@ -55,49 +66,42 @@ impl Machine {
 
     pub(super) fn on_view(&mut self, now: Now, view: &View, actions: &mut Vec<Action>) {
         self.epoch = view.epoch.unwrap_or(self.epoch);
-        let guesses: Vec<_> = self.claims.iter().map(|claim| claim.scope).collect();
+        let index = self.current;
+        let guess = self.claims.get(index).map(|claim| claim.scope);
         for claim in &mut self.claims {
             claim.learn(view);
         }
         self.recognise_own_attempts(view);
+        if self.terminating {
+            return;
+        }
         if self.resume_older_lease(view, actions) {
             return;
         }
         let Some(lease) = self.lease else { return };
+        if self.resume_older_ticket(view, lease.id, actions) {
+            return;
+        }
         if lease.ttl < self.needed_ttl() && self.claims.iter().all(|claim| claim.held().is_none()) {
             self.lease = None;
+            self.claims.iter_mut().for_each(Claim::leave_queue);
             actions.push(Action::Revoke(lease.id));
             return;
         }
-        let Some(index) = self.claims.iter().position(Claim::wants) else {
-            return;
-        };
-        let guess = guesses.get(index).copied();
-        let Some(claim) = self.claims.get_mut(index) else {
+        let asked = self.asked;
+        let Some(claim) = self.claims.get_mut(index).filter(|claim| claim.wants()) else {
             return;
         };
         if guess != Some(claim.scope) {
             return; // The look was at the wrong place; the next one is not.
         }
+        claim.line_up(view, asked, now.boot);
         match claim.decide(view, lease) {
-            Decision::Take(key, held) => {
-                let Some(claim) = self.claims.get(index) else {
-                    return;
-                };
-                let order = Box::new(Order {
-                    path: claim_path(claim, &self.config),
-                    key,
-                    record: self.record(now, claim, held.as_ref()),
-                    lease: lease.id,
-                    sentinel: view.sentinel,
-                    spec: claim.spec_revision,
-                });
-                if let Some(claim) = self.claims.get_mut(index) {
-                    claim.attempt = Some(order.clone());
-                }
-                self.claiming = Track::Busy;
-                actions.push(Action::Claim(order));
-            }
+            Decision::Take(key, held) => self.order(now, view, Some(key), held.as_ref(), actions),
+            Decision::Join => self.order(now, view, None, None, actions),
+            Decision::Redeem(key) => self.redeem(now, key, actions),
+            Decision::Stay(sentence) => self.stay(view, &sentence, actions),
+            Decision::AskRank => {}
             Decision::Define if self.config.define_missing => {
                 if let Some(pool) = Pool::builtin(&claim.name) {
                     self.claiming = Track::Busy;
@@ -123,24 +127,57 @@ impl Machine {
             ),
             Decision::Wait(sentence) => self.wait(now, index, &sentence),
             Decision::Lose(held, sentence) => claim.phase = Phase::Lost(held, sentence),
-            Decision::Fail(sentence) => self.finish(Outcome::Failed(sentence), actions),
+            Decision::Fail(sentence) => self.failing = Some(sentence),
         }
     }
 
-    pub(super) fn on_claimed(&mut self, won: Won) {
-        let Some(claim) =
-            self.claims.iter_mut().find(|claim| claim.attempt.is_some() && claim.wants())
-        else {
+    /// Claims the slot of this key, or only joins the queue.
+    fn order(
+        &mut self,
+        now: Now,
+        view: &View,
+        key: Option<String>,
+        before: Option<&Held>,
+        actions: &mut Vec<Action>,
+    ) {
+        let (Some(claim), Some(lease)) = (self.claims.get(self.current), self.lease) else {
             return;
         };
-        if let Some(order) = claim.attempt.take() {
-            claim.place(&order.key, &order.record, won.fence, won.mine);
+        let order = Box::new(Order {
+            path: claim_path(claim, &self.config),
+            key,
+            record: self.record(now, claim, before),
+            lease: lease.id,
+            queue: before.is_none(),
+            sentinel: view.sentinel,
+            spec: claim.spec_revision,
+        });
+        if let Some(claim) = self.claims.get_mut(self.current) {
+            claim.may_be_queued |= order.queue;
+            if let Some(key) = order.key.clone() {
+                claim.attempt = Some(Attempt { key, record: order.record.clone() });
+            }
+        }
+        self.claiming = Track::Busy;
+        actions.push(Action::Claim(order));
+    }
+
+    pub(super) fn on_claimed(&mut self, won: Won) {
+        let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) else {
+            return;
+        };
+        if let Some(attempt) = claim.attempt.take() {
+            claim.place(&attempt.key, &attempt.record, won.fence, won.mine);
         }
     }
 
     pub(super) fn on_outrun(&mut self, now: Now) {
-        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.wants()) {
+        if let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) {
             claim.attempt = None;
+            claim.may_be_queued = false;
+            if claim.ticket.as_mut().is_some_and(Waiting::is_first_failure) {
+                return; // Ranks keep us apart from the others; a fresh look gives ours.
+            }
             if let Phase::Adopting(_) = claim.phase {
                 claim.phase =
                     Phase::Pending("taken over by another sidecar of this pod".to_owned());
@@ -152,7 +189,7 @@ impl Machine {
     }
 
     pub(super) fn on_resumed(&mut self, now: Now, resumed: Resumed, actions: &mut Vec<Action>) {
-        if resumed.granted.ttl.is_zero() || resumed.found.is_empty() {
+        if resumed.granted.ttl.is_zero() || (resumed.found.is_empty() && !resumed.waiting) {
             self.claiming = Track::Until(now.boot.after(self.claim_retry()));
             return;
         }
@@ -220,6 +257,7 @@ impl Machine {
             pools: self.claims.iter().map(|claim| claim.name.clone()).collect(),
             namespace: self.config.holder.namespace.clone(),
             uid: self.config.holder.uid.clone(),
+            ticket: claim.ticket.as_ref().map(|waiting| waiting.revision),
         }
     }
 
@@ -233,7 +271,7 @@ impl Machine {
     }
 
     /// The value of a slot: a new claim's, or that of one found or lost, which keeps its age and rules.
-    fn record(&self, now: Now, claim: &Claim, before: Option<&Held>) -> SlotRecord {
+    pub(super) fn record(&self, now: Now, claim: &Claim, before: Option<&Held>) -> SlotRecord {
         let spec = claim.pool.as_ref().map(|pool| (pool.spec.validity, pool.spec.quarantine));
         let (validity, quarantine) = match (before, spec) {
             (Some(held), _) => (held.validity, held.quarantine),
@@ -264,10 +302,11 @@ impl Machine {
                 continue;
             };
             let landed = claim.wants().then(|| claim.attempt.take()).flatten();
-            if let (Some(order), Some(Key::Slot(_, key))) = (landed, Key::parse(&owner.record.slot))
+            if let (Some(attempt), Some(Key::Slot(_, key))) =
+                (landed, Key::parse(&owner.record.slot))
             {
                 let fence = Fence { epoch: self.epoch, revision: owner.create_revision };
-                claim.place(&key, &order.record, fence, owner.mod_revision);
+                claim.place(&key, &attempt.record, fence, owner.mod_revision);
             }
         }
     }

@@ -11,6 +11,14 @@ use crate::time::BootInstant;
 pub(super) enum Decision {
     /// Claim the slot of this key; for a claim lost or left behind, its very own.
     Take(String, Option<Held>),
+    /// Join the queue.
+    Join,
+    /// We have a ticket, but the look did not ask for its rank.
+    AskRank,
+    /// Turn our ticket into the slot of this key.
+    Redeem(String),
+    /// Stay in the queue; the sentence says what for.
+    Stay(String),
     /// The pool is not in the store.
     Define,
     /// Look again later; the sentence says what for.
@@ -24,6 +32,7 @@ pub(super) enum Decision {
 impl Claim {
     /// Takes in the pool's spec.
     pub(super) fn learn(&mut self, view: &View) {
+        self.unusable = None;
         let Some((_, json, revision)) = view.specs.iter().find(|(pool, ..)| *pool == self.name)
         else {
             self.spec_revision = 0;
@@ -40,21 +49,22 @@ impl Claim {
                 self.pool = Some(pool);
                 self.spec_revision = *revision;
             }
-            Err(error) => self.say(&format!("pool '{}' in etcd is not usable: {error}", self.name)),
+            Err(error) => {
+                self.unusable =
+                    Some(format!("pool '{}' in etcd is not usable: {error}", self.name));
+            }
         }
     }
 
     /// What follows from a look at the store.
     pub(super) fn decide(&self, view: &View, lease: Lease) -> Decision {
+        // Every attempt compares the spec's version: with an older one it would fail for ever.
+        if let Some(sentence) = &self.unusable {
+            return Decision::Wait(sentence.clone());
+        }
         let Some(pool) = self.pool.as_ref().filter(|_| view.epoch.is_some()) else {
             return Decision::Define;
         };
-        if view.on_hold {
-            return Decision::Wait(format!(
-                "pool '{}' grants nothing for a while, because its store was wiped or restored",
-                self.name
-            ));
-        }
         if lease.ttl < pool.spec.lease_ttl() {
             return Decision::Wait(format!(
                 "pool '{}' now needs a longer lease than this pod has; delete the pod to start anew",
@@ -62,7 +72,9 @@ impl Claim {
             ));
         }
         if let Some(held) = self.wanted_back(pool) {
-            return if view.held.contains(&held.key) {
+            return if view.on_hold {
+                Decision::Wait(self.hold_sentence())
+            } else if view.held.contains(&held.key) {
                 Decision::Lose(held.clone(), format!("'{}' was given to another pod", held.key))
             } else if view.resting.contains(&held.key) {
                 Decision::Wait(String::new())
@@ -70,13 +82,35 @@ impl Claim {
                 Decision::Take(held.key.clone(), Some(held.clone()))
             };
         }
-        match pick::first_free(&pool.names, &view.held, &view.resting) {
-            Some(index) => match pool.names.key(index) {
-                Some(key) => Decision::Take(key.into_owned(), None),
-                None => Decision::Wait(String::new()),
-            },
-            None => self.exhausted(pool),
+        if let Some(waiting) = &self.ticket {
+            return self.in_line(view, pool, waiting);
         }
+        let first = pick::free(&pool.names, &view.held, &view.resting).next();
+        match first.and_then(|index| pool.names.key(index)) {
+            // Nobody waits: with the sentinel unchanged, nobody is overtaken either.
+            Some(key) if view.queued == 0 && !view.on_hold => {
+                Decision::Take(key.into_owned(), None)
+            }
+            None if pool.spec.on_exhausted == OnExhausted::Fail && !view.on_hold => {
+                Decision::Fail(self.exhausted_sentence(pool))
+            }
+            _ => Decision::Join,
+        }
+    }
+
+    pub(super) fn hold_sentence(&self) -> String {
+        format!(
+            "pool '{}' grants nothing for a while, because its store was wiped or restored",
+            self.name
+        )
+    }
+
+    pub(super) fn exhausted_sentence(&self, pool: &Pool) -> String {
+        format!(
+            "all {} names of pool '{}' are in use and its onExhausted is Fail; add names or remove pods",
+            pool.names.len(),
+            self.name
+        )
     }
 
     /// The claim whose very name this one must have: a running pod never moves to another name.
@@ -98,24 +132,11 @@ impl Claim {
         })
     }
 
-    fn exhausted(&self, pool: &Pool) -> Decision {
-        let count = pool.names.len();
-        match pool.spec.on_exhausted {
-            OnExhausted::Wait => Decision::Wait(format!(
-                "all {count} names of pool '{}' are in use; waiting for one to come free",
-                self.name
-            )),
-            OnExhausted::Fail => Decision::Fail(format!(
-                "all {count} names of pool '{}' are in use and its onExhausted is Fail; add names or remove pods",
-                self.name
-            )),
-        }
-    }
-
     /// The slot is ours.
     pub(super) fn place(&mut self, key: &str, record: &SlotRecord, fence: Fence, mine: i64) {
         self.attempt = None;
         self.uncertain = false;
+        self.leave_queue();
         let held = Held { verified: true, ..Held::new(key, record, fence, mine) };
         self.phase = Phase::Placed(held);
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Action, Config, Event, Inherited, LeaseId, Order, Outcome, Trouble};
-use crate::claim::Fence;
+use super::waiting::Waiting;
+use super::{Action, Config, Event, Inherited, LeaseId, Outcome, Trouble};
+use crate::claim::{Fence, SlotRecord};
 use crate::keys::ClaimPath;
 use crate::names::Names;
 use crate::pool::{OnLoss, Pool, PoolName, Scope};
@@ -17,9 +18,16 @@ pub struct Machine {
     /// In byte order of the pools' names.
     pub(super) claims: Vec<Claim>,
     pub(super) claiming: Track,
+    /// The claim that the claiming track is at, and when it last asked the store about it.
+    pub(super) current: usize,
+    pub(super) asked: BootInstant,
+    /// A watch is open.
+    pub(super) watching: bool,
     pub(super) renewing: Track,
     pub(super) epoch: i64,
     pub(super) terminating: bool,
+    /// There will be no name, for this reason; what is left is to leave the queue.
+    pub(super) failing: Option<String>,
     pub(super) finished: bool,
     /// Counts renewals, so that the jitter differs from one to the next.
     pub(super) round: u64,
@@ -47,13 +55,28 @@ pub(super) struct Claim {
     pub(super) scope: Scope,
     pub(super) pool: Option<Pool>,
     pub(super) spec_revision: i64,
+    /// Why the spec that is in the store now cannot be used.
+    pub(super) unusable: Option<String>,
     pub(super) phase: Phase,
-    /// The last attempt.
-    pub(super) attempt: Option<Box<Order>>,
+    /// The last attempt at a slot.
+    pub(super) attempt: Option<Attempt>,
     /// Some attempt had no clear answer: it may be in the store, or still land.
     pub(super) uncertain: bool,
+    /// A request to join the queue has had no clear answer yet.
+    pub(super) may_be_queued: bool,
+    /// Our place in the queue.
+    pub(super) ticket: Option<Waiting>,
+    /// A hold lay on the pool at the last look.
+    pub(super) on_hold: bool,
     /// What an earlier process of this holder published.
     pub(super) before: Option<Inherited>,
+}
+
+/// What an attempt would put.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) key: String,
+    pub(super) record: SlotRecord,
 }
 
 #[derive(Clone, Debug)]
@@ -107,9 +130,13 @@ impl Machine {
             lease: None,
             claims,
             claiming: Track::Idle,
+            current: 0,
+            asked: BootInstant::default(),
+            watching: false,
             renewing: Track::Idle,
             epoch: 0,
             terminating: false,
+            failing: None,
             finished: false,
             round: 0,
         }
@@ -123,7 +150,15 @@ impl Machine {
         }
         match event {
             Event::Start | Event::Tick => {}
-            Event::Terminate => self.terminating = true,
+            Event::Terminate => {
+                self.terminating = true;
+                // A pod that waits, for whatever, has nothing to wait for any more.
+                if let Track::Until(_) = self.claiming {
+                    self.claiming = Track::Idle;
+                }
+            }
+            Event::Woken => self.on_woken(now, false),
+            Event::WatchEnded => self.on_woken(now, true),
             Event::Renewed(renewal) => {
                 self.renewing = Track::Idle;
                 self.on_renewed(now, &renewal, &mut actions);
@@ -182,6 +217,9 @@ impl Machine {
             Event::Adopted(mine) => self.on_adopted(mine),
             Event::Released(done) => self.on_released(done),
             Event::Outrun => self.on_outrun(now),
+            Event::Queued(queued) => self.on_queued(queued),
+            Event::Past(past) => self.on_past(now, past, actions),
+            Event::Withdrawn => self.on_withdrawn(),
             Event::ClaimingFailed(trouble) => self.on_claiming_failed(now, &trouble),
             _ => {}
         }
@@ -191,8 +229,11 @@ impl Machine {
         if trouble.lease_gone {
             self.on_lease_gone(&trouble.sentence);
         }
-        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.wants()) {
+        if let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) {
             claim.uncertain |= claim.attempt.is_some();
+            if let Some(waiting) = &mut claim.ticket {
+                waiting.fresh = None;
+            }
             claim.say(&trouble.sentence);
         }
         self.claiming = Track::Until(now.boot.after(self.claim_retry()));
@@ -206,9 +247,15 @@ impl Machine {
         if self.claiming.is_due(now.boot) {
             if self.terminating {
                 self.next_release(now, actions);
+            } else if let Some(sentence) = self.failing.clone() {
+                self.next_failure(sentence, actions);
             } else {
                 self.next_claim(now, actions);
             }
+        }
+        if self.watching && self.claims.iter().all(|claim| claim.ticket.is_none()) {
+            self.watching = false;
+            actions.push(Action::Unwatch);
         }
         if !self.finished && !self.terminating && self.renewing.is_due(now.boot) {
             self.next_renewal(actions);
@@ -237,9 +284,13 @@ impl Claim {
             name,
             pool: None,
             spec_revision: 0,
+            unusable: None,
             phase: Phase::Pending("reading the pool from etcd".to_owned()),
             attempt: None,
             uncertain: false,
+            may_be_queued: false,
+            ticket: None,
+            on_hold: false,
             before,
         }
     }
@@ -247,6 +298,17 @@ impl Claim {
     /// Whether the claiming track has something to do for it.
     pub(super) fn wants(&self) -> bool {
         matches!(self.phase, Phase::Pending(_) | Phase::Adopting(_) | Phase::Regaining(_))
+    }
+
+    /// Whether a slot hangs on the lease.
+    pub(super) fn is_placed(&self) -> bool {
+        matches!(self.phase, Phase::Placed(_) | Phase::Adopting(_))
+    }
+
+    /// Whether neither a slot nor an attempt at one can hang on the lease.
+    pub(super) fn is_bare(&self) -> bool {
+        !self.uncertain
+            && matches!(self.phase, Phase::Pending(_) | Phase::Released | Phase::Lost(..))
     }
 
     pub(super) fn say(&mut self, sentence: &str) {

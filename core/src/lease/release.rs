@@ -1,4 +1,5 @@
-//! The claiming track once the app has exited: give back what is held, then the lease.
+//! The claiming track once the app has exited: give back what is held, then the lease, and with it
+//! a waiting ticket.
 
 use super::machine::{Machine, Phase, Track, claim_path};
 use super::{Action, Outcome, Surrender};
@@ -31,14 +32,8 @@ impl Machine {
             actions.push(Action::Release(Box::new(surrender)));
             return;
         }
-        // Revoke only when nothing can hang on the lease: neither a slot that was not released nor
-        // an attempt whose answer never came.
-        let bare = self.claims.iter().all(|claim| {
-            !claim.uncertain
-                && matches!(claim.phase, Phase::Pending(_) | Phase::Released | Phase::Lost(..))
-        });
-        if let Some(lease) = self.lease.filter(|_| bare) {
-            actions.push(Action::Revoke(lease.id));
+        if self.leave(actions) {
+            return;
         }
         self.finish(Outcome::Released, actions);
     }

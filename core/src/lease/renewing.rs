@@ -73,6 +73,7 @@ impl Machine {
         let believed_from = self.lease.take().map(|lease| lease.believed_from).unwrap_or_default();
         self.renewing = Track::Idle;
         for claim in &mut self.claims {
+            claim.leave_queue();
             if let Phase::Placed(held) = &mut claim.phase {
                 held.last_deadline = believed_from.after(held.validity);
             }
@@ -99,7 +100,7 @@ impl Machine {
             .collect()
     }
 
-    fn shortest_validity(&self) -> Duration {
+    pub(super) fn shortest_validity(&self) -> Duration {
         let granted = self.claims.iter().filter_map(|claim| claim.held().map(|held| held.validity));
         let defined = self
             .claims

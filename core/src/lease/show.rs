@@ -52,6 +52,7 @@ impl Machine {
             slot: usable.map(|held| self.slot(claim, held, now)),
             state,
             reason,
+            rank: claim.ticket.as_ref().and_then(|waiting| waiting.rank),
             holder: Holder { incarnation, ..self.config.holder.clone() },
         };
         let spec = claim.pool.as_ref().map(|pool| &pool.spec);

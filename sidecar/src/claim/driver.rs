@@ -1,17 +1,18 @@
 //! Carries out the lease machine's actions on a store, and tells it what came of them.
 //!
 //! One loop: whatever comes first of an answer, a wake-up and the shutdown goes into the machine as
-//! an event; the actions that come out are started at once. The send instant of everything that a
+//! an event; the actions that come out are started at once. An open watch is one more such answer, of
+//! which there is one at most. The send instant of everything that a
 //! deadline may start from is captured here, before the request leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::claim::ClaimState;
-use cairn_core::lease::{self, Action, Event, Machine, Trouble};
+use cairn_core::lease::{self, Action, Claimed, Event, Machine, Trouble, Watch};
 use cairn_core::time::BootInstant;
 use cairn_store::{Error, Kv, Store};
-use futures::future::{FutureExt, LocalBoxFuture};
+use futures::future::{Fuse, FutureExt, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
@@ -75,17 +76,22 @@ impl<K: Kv + 'static> Driver<K> {
     /// Claims, renews, and releases after the shutdown.
     pub async fn run(mut self, seam: &Seam) -> Outcome {
         let mut running = FuturesUnordered::new();
+        let mut watching = Fuse::terminated();
         let mut event = Event::Start;
         let mut terminating = false;
         loop {
             for action in self.machine.step(self.clock.now(), event) {
-                if let Action::Finish(outcome) = action {
-                    // Returned leases are nobody's business any more, but are worth a moment.
-                    let _ = timeout(LONGEST_NAP / 5, running.collect::<Vec<_>>()).await;
-                    self.publish(seam);
-                    return outcome.into();
+                match action {
+                    Action::Finish(outcome) => {
+                        // Returned leases are nobody's business any more, but are worth a moment.
+                        let _ = timeout(LONGEST_NAP / 5, running.collect::<Vec<_>>()).await;
+                        self.publish(seam);
+                        return outcome.into();
+                    }
+                    Action::Watch(watch) => watching = self.watch(watch).fuse(),
+                    Action::Unwatch => watching = Fuse::terminated(),
+                    action => running.push(self.start(action)),
                 }
-                running.push(self.start(action));
             }
             self.publish(seam);
             let given_up = !seam.config.in_pod && !self.contact && !terminating;
@@ -94,6 +100,7 @@ impl<K: Kv + 'static> Driver<K> {
                     self.note(answer.as_ref(), trouble, seam);
                     answer.unwrap_or(Event::Tick)
                 }
+                event = &mut watching => event,
                 () = self.nap() => Event::Tick,
                 () = seam.shutdown.draining(), if !terminating => {
                     terminating = true;
@@ -114,6 +121,21 @@ impl<K: Kv + 'static> Driver<K> {
         let now = self.clock.now();
         let until = self.machine.wake_at(now);
         sleep(until.map_or(LONGEST_NAP, |until| until.since(now.boot).min(LONGEST_NAP))).await;
+    }
+
+    /// Opens a watch. One that fails costs nothing but time, and is opened again after a look.
+    fn watch(&self, watch: Watch) -> LocalBoxFuture<'static, Event> {
+        let store = Arc::clone(&self.store);
+        async move {
+            match store.changed(&watch).await {
+                Ok(()) => Event::Woken,
+                Err(error) => {
+                    debug!("{}", error.report());
+                    Event::WatchEnded
+                }
+            }
+        }
+        .boxed_local()
     }
 
     /// Starts an action; its future ends with the event to report, if there is one, and the trouble
@@ -145,8 +167,20 @@ impl<K: Kv + 'static> Driver<K> {
                 Action::Define(pool) => {
                     store.define(&pool, epoch, None).await.map(|()| Event::Defined)
                 }
-                Action::Claim(order) => {
-                    store.claim(&order).await.map(|won| won.map_or(Event::Outrun, Event::Claimed))
+                Action::Claim(order) => store.claim(&order).await.map(|claimed| match claimed {
+                    Claimed::Won(won) => Event::Claimed(won),
+                    Claimed::Outrun => Event::Outrun,
+                    Claimed::Queued(queued) => Event::Queued(queued),
+                }),
+                Action::ReadAt { path, revision } => {
+                    store.read_at(&path, revision).await.map(Event::Past)
+                }
+                Action::Redeem(redemption) => store
+                    .redeem(&redemption)
+                    .await
+                    .map(|won| won.map_or(Event::Outrun, Event::Claimed)),
+                Action::Withdraw(withdrawal) => {
+                    store.withdraw(&withdrawal).await.map(|()| Event::Withdrawn)
                 }
                 Action::Resume { lease, slots } => {
                     store.resume(sent, lease, &slots).await.map(Event::Resumed)
@@ -156,7 +190,7 @@ impl<K: Kv + 'static> Driver<K> {
                     .await
                     .map(|mine| mine.map_or(Event::Outrun, Event::Adopted)),
                 Action::Release(surrender) => store.release(&surrender).await.map(Event::Released),
-                Action::Finish(_) => return (None, None),
+                Action::Watch(_) | Action::Unwatch | Action::Finish(_) => return (None, None),
             };
             match done {
                 Ok(event) => (Some(event), None),

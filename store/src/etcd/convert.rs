@@ -1,6 +1,8 @@
 //! Between our plain values and the client library's.
 
-use etcd_client::{CompareOp, GetOptions, PutOptions, TxnOp, TxnOpResponse, TxnResponse};
+use etcd_client::{
+    CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, TxnOp, TxnOpResponse, TxnResponse,
+};
 
 use crate::kv::{Compare, Field, KeyValue, Op, OpReply, Txn, TxnReply};
 
@@ -56,6 +58,18 @@ fn op(op: Op) -> TxnOp {
             let options = if keys_only { options.with_keys_only() } else { options };
             TxnOp::get(prefix, Some(options))
         }
+        Op::Count(prefix) => {
+            TxnOp::get(prefix, Some(GetOptions::new().with_prefix().with_count_only()))
+        }
+        Op::ListBefore { prefix, revision } => {
+            let options = GetOptions::new().with_prefix().with_keys_only();
+            let options = options.with_sort(SortTarget::Create, SortOrder::Descend);
+            TxnOp::get(prefix, Some(options.with_max_create_revision(revision - 1)))
+        }
+        Op::ListAt { prefix, revision } => {
+            let options = GetOptions::new().with_prefix().with_keys_only();
+            TxnOp::get(prefix, Some(options.with_revision(revision).with_serializable()))
+        }
         Op::Put { key, value, lease } => {
             TxnOp::put(key, value, Some(PutOptions::new().with_lease(lease)))
         }
@@ -66,9 +80,10 @@ fn op(op: Op) -> TxnOp {
 
 fn reply(response: TxnOpResponse) -> Option<OpReply> {
     Some(match response {
-        TxnOpResponse::Get(mut got) => {
-            OpReply::Keys(got.take_kvs().into_iter().map(key_value).collect())
-        }
+        TxnOpResponse::Get(mut got) => OpReply::Keys {
+            count: usize::try_from(got.count()).ok()?,
+            keys: got.take_kvs().into_iter().map(key_value).collect(),
+        },
         TxnOpResponse::Put(_) | TxnOpResponse::Delete(_) => OpReply::Done,
         TxnOpResponse::Txn(inner) => OpReply::Txn(txn_reply(&inner)?),
     })

@@ -3,11 +3,11 @@
 //! A watch makes its user faster, never right: whoever uses one lists again from time to time, and
 //! after every error.
 
-use etcd_client::{EventType, WatchOptions, WatchStream};
+use etcd_client::{EventType, WatchFilterType, WatchOptions, WatchStream};
 
 use super::{Etcd, convert};
 use crate::error::Error;
-use crate::kv::KeyValue;
+use crate::kv::{KeyValue, Span};
 
 /// One change below the watched prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,39 @@ impl Etcd {
             .await?;
         Ok(Watcher { endpoint, stream })
     }
+
+    /// Waits for a change in any of the spans, all of them watched on one stream.
+    pub(super) async fn wait_for_change(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
+        let endpoint = self.member()?.1.endpoint.clone();
+        let stream = self
+            .call("opening a watch", |client| {
+                let mut watches = client.watch_client();
+                async move {
+                    let mut requests = spans.into_iter().map(|span| watch_request(span, from));
+                    let (key, options) = requests.next().unwrap_or_default();
+                    let mut stream = watches.watch(key, Some(options)).await?;
+                    for (key, options) in requests {
+                        stream.watch(key, Some(options)).await?;
+                    }
+                    Ok(stream)
+                }
+            })
+            .await?;
+        let mut watcher = Watcher { endpoint, stream };
+        while watcher.next().await?.is_empty() {}
+        Ok(())
+    }
+}
+
+fn watch_request(span: Span, from: i64) -> (String, WatchOptions) {
+    let mut options = WatchOptions::new().with_start_revision(from);
+    if let Some(to) = span.to {
+        options = options.with_range(to);
+    }
+    if span.deletions_only {
+        options = options.with_filters([WatchFilterType::NoPut]);
+    }
+    (span.from, options)
 }
 
 impl Watcher {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cairn_core::claim::Fence;
 use cairn_core::keys;
-use cairn_core::lease::Adoption;
+use cairn_core::lease::{Adoption, Claimed};
 use cairn_core::time::BootInstant;
 use cairn_store::{Class, Compare, Kv, Op, OpReply, Txn};
 use tokio::time::sleep;
@@ -38,10 +38,10 @@ pub(crate) async fn a_claim_loses_to_a_change_of_the_spec_the_queue_or_a_hold<K:
         let before = world.view("u1").await;
         let order = World::<K>::order(&before, "u1", "assam", lease);
         world.store.kv().txn(put(key.clone())).await.unwrap();
-        assert_eq!(world.store.claim(&order).await.unwrap(), None, "{key}");
+        assert_eq!(world.store.claim(&order).await.unwrap(), Claimed::Outrun, "{key}");
         assert!(world.view("u1").await.held.is_empty());
     }
-    assert_eq!(world.store.claim(&order).await.unwrap(), None);
+    assert_eq!(world.store.claim(&order).await.unwrap(), Claimed::Outrun);
 }
 
 pub(crate) async fn one_pod_holds_one_slot_of_a_pool<K: Kv>(world: &World<K>) {

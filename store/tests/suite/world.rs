@@ -4,18 +4,28 @@ use std::time::Duration;
 
 use cairn_core::claim::{Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
-use cairn_core::lease::{Granted, Look, Order, Surrender, View, Won};
+use cairn_core::lease::{
+    Claimed, Granted, Look, Order, Queued, Redemption, Surrender, View, Watch, Won,
+};
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::time::{BootInstant, UnixMillis};
+use cairn_store::memory::Memory;
 use cairn_store::{Kv, Store};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+
+/// Makes a store forget its past.
+pub(crate) enum Compactor {
+    Memory(Memory),
+    Etcd(String),
+}
 
 pub(crate) struct World<K> {
     pub(crate) store: Store<K>,
+    compactor: Compactor,
 }
 
 /// Something that a lease's end brings about is waited for this long.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn tea() -> PoolName {
     "tea".parse().unwrap()
@@ -26,8 +36,19 @@ pub(crate) fn path() -> ClaimPath {
 }
 
 impl<K: Kv> World<K> {
-    pub(crate) fn new(kv: K) -> Self {
-        Self { store: Store::new(kv) }
+    pub(crate) fn new(kv: K, compactor: Compactor) -> Self {
+        Self { store: Store::new(kv), compactor }
+    }
+
+    pub(crate) async fn compact(&self) {
+        match &self.compactor {
+            Compactor::Memory(memory) => memory.compact(),
+            Compactor::Etcd(url) => {
+                let revision = self.view("nobody").await.revision;
+                let mut client = etcd_client::Client::connect([url], None).await.unwrap();
+                client.compact(revision, None).await.unwrap();
+            }
+        }
     }
 
     pub(crate) async fn define(&self, names: &str) {
@@ -41,17 +62,28 @@ impl<K: Kv> World<K> {
     }
 
     pub(crate) async fn view(&self, uid: &str) -> View {
-        let look =
-            Look { path: path(), pools: vec![tea()], namespace: "shop".into(), uid: uid.into() };
+        self.view_from(uid, None).await
+    }
+
+    /// As one who knows of a ticket sees it.
+    pub(crate) async fn view_from(&self, uid: &str, ticket: Option<i64>) -> View {
+        let look = Look {
+            path: path(),
+            pools: vec![tea()],
+            namespace: "shop".into(),
+            uid: uid.into(),
+            ticket,
+        };
         self.store.read(&look).await.unwrap()
     }
 
     pub(crate) fn order(view: &View, uid: &str, key: &str, lease: i64) -> Order {
         Order {
             path: path(),
-            key: key.into(),
+            key: Some(key.into()),
             record: record(uid, 1),
             lease,
+            queue: false,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
         }
@@ -61,7 +93,49 @@ impl<K: Kv> World<K> {
     pub(crate) async fn claim(&self, uid: &str, key: &str, ttl: u64) -> (Option<Won>, i64) {
         let granted = self.grant(ttl).await;
         let order = Self::order(&self.view(uid).await, uid, key, granted.lease);
-        (self.store.claim(&order).await.unwrap(), granted.lease)
+        let won = match self.store.claim(&order).await.unwrap() {
+            Claimed::Won(won) => Some(won),
+            Claimed::Outrun => None,
+            Claimed::Queued(queued) => panic!("queued without having asked: {queued:?}"),
+        };
+        (won, granted.lease)
+    }
+
+    /// Joins the queue on a lease.
+    pub(crate) async fn join(&self, uid: &str, lease: i64) -> Queued {
+        let order =
+            Order { key: None, queue: true, ..Self::order(&self.view(uid).await, uid, "", lease) };
+        match self.store.claim(&order).await.unwrap() {
+            Claimed::Queued(queued) => queued,
+            other => panic!("{uid} did not join the queue: {other:?}"),
+        }
+    }
+
+    /// What turns a ticket into a slot, with the spec as it is now.
+    pub(crate) async fn redemption(
+        &self,
+        uid: &str,
+        key: &str,
+        ticket: i64,
+        lease: i64,
+    ) -> Redemption {
+        Redemption {
+            path: path(),
+            key: key.into(),
+            record: record(uid, 1),
+            lease,
+            ticket,
+            spec: self.view(uid).await.specs[0].2,
+        }
+    }
+
+    /// Whether a watch from a revision on has something to tell within the time given.
+    pub(crate) async fn wakes(&self, from: i64, landmark: Option<String>, limit: Duration) -> bool {
+        let watch = Watch { path: path(), from, landmark };
+        match timeout(limit, self.store.changed(&watch)).await {
+            Ok(told) => told.map(|()| true).unwrap(),
+            Err(_) => false,
+        }
     }
 
     pub(crate) async fn release(&self, uid: &str, key: &str, mine: i64, rest: u64) -> bool {

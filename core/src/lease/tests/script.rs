@@ -8,7 +8,7 @@ use crate::claim::SlotRecord;
 
 pub(super) struct Script {
     machine: Machine,
-    seconds: u64,
+    millis: u64,
     pub(super) last_good_send: Option<BootInstant>,
 }
 
@@ -44,7 +44,7 @@ impl Script {
             inherited,
             define_missing: true,
         };
-        Self { machine: Machine::new(config), seconds: 100, last_good_send: None }
+        Self { machine: Machine::new(config), millis: 100_000, last_good_send: None }
     }
 
     /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.
@@ -59,13 +59,24 @@ impl Script {
 
     pub(super) fn now(&self) -> Now {
         Now {
-            boot: BootInstant::from_nanos(self.seconds * 1_000_000_000),
-            wall: UnixMillis(i64::try_from(self.seconds).unwrap() * 1000),
+            boot: BootInstant::from_nanos(self.millis * 1_000_000),
+            wall: UnixMillis(i64::try_from(self.millis).unwrap()),
         }
     }
 
+    pub(super) fn pass_millis(&mut self, millis: u64) {
+        self.millis += millis;
+    }
+
     pub(super) fn pass(&mut self, seconds: u64) {
-        self.seconds += seconds;
+        self.millis += seconds * 1000;
+    }
+
+    /// When the machine wants to be woken, in whole milliseconds from now.
+    pub(super) fn wakes_in(&self) -> u128 {
+        let now = self.now();
+        let nanos = self.machine.wake_at(now).map(|at| at.since(now.boot).as_nanos());
+        nanos.map_or(u128::MAX, |nanos| nanos.div_ceil(1_000_000))
     }
 
     pub(super) fn step(&mut self, event: Event) -> Vec<Action> {
@@ -96,6 +107,17 @@ impl Script {
             epoch: Some(5),
             held: held.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>(),
             ..View::default()
+        }
+    }
+
+    /// The same, with our ticket on our lease and so many tickets ahead of it.
+    pub(super) fn in_line(&self, held: &[&str], ticket: i64, rank: usize) -> View {
+        View {
+            revision: 30,
+            queued: rank + 1,
+            ticket: Some(Ticket { revision: ticket, lease: 1 }),
+            ahead: Some(Ahead { rank, landmark: None }),
+            ..self.view(held)
         }
     }
 
@@ -151,7 +173,7 @@ impl Script {
             mod_revision: 7,
         });
         let granted = Granted { sent: self.now().boot, lease, ttl: Duration::from_secs(61) };
-        Resumed { granted, found: found.collect(), epoch: 5 }
+        Resumed { granted, found: found.collect(), epoch: 5, waiting: slots.is_empty() }
     }
 
     pub(super) fn all(&self) -> Vec<Shown> {
@@ -180,6 +202,13 @@ impl Script {
             8 => drop(self.step(Event::ClaimingFailed(trouble(true)))),
             9 => drop(self.step(Event::ClaimingFailed(trouble(false)))),
             10 => drop(self.step(Event::Adopted(12))),
+            11 => drop(self.step(Event::Queued(Queued { revision: 20, rank: Some(0) }))),
+            12 => drop(self.step(Event::Past(Some(Past::default())))),
+            13 => drop(self.step(Event::Past(None))),
+            14 => drop(self.step(Event::Viewed(Box::new(self.in_line(&["Denali"], 20, 1))))),
+            15 => drop(self.step(Event::Withdrawn)),
+            16 => drop(self.step(Event::Woken)),
+            17 => drop(self.step(Event::WatchEnded)),
             _ => drop(self.step(Event::Tick)),
         }
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use cairn_core::claim::{ClaimState, Holder};
 use cairn_core::keys::ClaimPath;
-use cairn_core::pool::{MOUNTAINS, SNOWFLAKE, Scope};
+use cairn_core::lease::{Look, View};
+use cairn_core::pool::{MOUNTAINS, Pool, PoolName, SNOWFLAKE, Scope};
 use cairn_core::time::{Now, UnixMillis};
 use cairn_store::Class;
 use cairn_store::memory::{Fault, Memory};
@@ -15,6 +16,11 @@ use tokio::time::Instant;
 use super::*;
 use crate::config::{Config, Etcd};
 use crate::shutdown::{self, Trigger};
+
+mod faults;
+mod herd;
+mod real;
+mod waiting;
 
 /// Runs with tokio's paused clock, so that leases, timers and deadlines agree.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ impl Clock for PausedClock {
     }
 }
 
+const TEA: &str = "tea";
+
 /// One sidecar under test.
 struct Sidecar {
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -40,6 +48,10 @@ struct Sidecar {
 
 impl Sidecar {
     fn start(memory: &Memory, uid: &str, pools: &[&str]) -> Self {
+        Self::start_on(memory.clone(), Arc::new(PausedClock(Instant::now())), uid, pools)
+    }
+
+    fn start_on<K: Kv + 'static>(kv: K, clock: Arc<dyn Clock>, uid: &str, pools: &[&str]) -> Self {
         let config = Arc::new(Config {
             etcd: Etcd::default(),
             pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
@@ -62,12 +74,11 @@ impl Sidecar {
             uid: uid.into(),
             ..Holder::default()
         };
-        let clock: Arc<dyn Clock> = Arc::new(PausedClock(Instant::now()));
         let (snapshots, watch) = watch::channel(Arc::new(Snapshot::default()));
         let (trigger, shutdown) = shutdown::channel();
         let (_, metrics) = crate::metrics::build(Arc::clone(&clock));
         let seam = Seam { config, holder, clock, snapshots, metrics, shutdown };
-        let store = Store::new(memory.clone());
+        let store = Store::new(kv);
         let ended = spawn_local(async move { Driver::new(&seam, store).run(&seam).await });
         Self { snapshots: watch, trigger, ended }
     }
@@ -82,6 +93,30 @@ impl Sidecar {
         snapshot.claims[0].identity.slot.as_ref().map(|slot| slot.name.clone())
     }
 
+    /// Waits until the first claim has a rank in the queue, and answers it.
+    async fn waits(&mut self) -> usize {
+        let limit = Duration::from_secs(600);
+        let reached = self.snapshots.wait_for(|snapshot| {
+            snapshot.claims.first().is_some_and(|claim| claim.identity.rank.is_some())
+        });
+        let snapshot = tokio::time::timeout(limit, reached).await.unwrap().unwrap();
+        snapshot.claims[0].identity.rank.unwrap()
+    }
+
+    /// The name that the first claim holds now.
+    fn holds(&self) -> Option<String> {
+        let snapshot = self.snapshots.borrow();
+        let identity = &snapshot.claims.first()?.identity;
+        let slot = identity.slot.as_ref().filter(|_| identity.state == ClaimState::Held)?;
+        Some(slot.name.clone())
+    }
+
+    /// Ends without a word to anybody, as by SIGKILL.
+    async fn crash(self) {
+        self.ended.abort();
+        let _ = self.ended.await;
+    }
+
     fn fence(&self) -> cairn_core::claim::Fence {
         self.snapshots.borrow().claims[0].identity.slot.as_ref().unwrap().fence
     }
@@ -90,6 +125,27 @@ impl Sidecar {
         self.trigger.next();
         self.ended.await.unwrap()
     }
+}
+
+/// The pool `tea` of this many names, in a store with an epoch.
+async fn define<K: Kv>(store: &Store<K>, names: usize, rule: &str) {
+    let names: Vec<_> = (0..names).map(|n| format!("tea{n:03}")).collect();
+    let json = serde_json::json!({"names": {"list": names}, "onExhausted": rule});
+    let pool = Pool::from_json(TEA.parse().unwrap(), json.to_string().as_bytes()).unwrap();
+    store.define(&pool, 5, None).await.unwrap();
+}
+
+/// The pool as one who looks on sees it.
+async fn view<K: Kv>(store: &Store<K>, uid: &str) -> View {
+    let pool: PoolName = TEA.parse().unwrap();
+    let look = Look {
+        path: ClaimPath::new(pool.clone(), Scope::Namespace, "shop", None),
+        pools: vec![pool],
+        namespace: "shop".into(),
+        uid: uid.into(),
+        ticket: None,
+    };
+    store.read(&look).await.unwrap()
 }
 
 async fn local(test: impl Future<Output = ()>) {

@@ -1,0 +1,461 @@
+//! Sentences about waiting.
+
+use super::*;
+
+/// Three names, and a rule for when they are gone.
+fn tea(view: View, rule: &str) -> View {
+    let spec =
+        format!(r#"{{"names":{{"list":["Assam","Ceylon","Sikkim"]}},"onExhausted":"{rule}"}}"#);
+    View { specs: vec![("tea".parse().unwrap(), spec.into_bytes(), 3)], ..view }
+}
+
+const ALL: [&str; 3] = ["Assam", "Ceylon", "Sikkim"];
+
+/// A pod that has been told to join the queue.
+fn joining(rule: &str) -> Script {
+    let mut script = Script::new(&["tea"]);
+    script.step(Event::Start);
+    let joins = script.begun(tea(View { queued: 1, ..script.view(&[]) }, rule));
+    let [Action::Claim(order)] = joins.as_slice() else { panic!("{joins:?}") };
+    assert_eq!((order.key.as_deref(), order.queue), (None, true));
+    script
+}
+
+/// A pod that waits with ticket 20 behind so many others while these names are held.
+fn waiting(rank: usize, held: &[&str]) -> Script {
+    let mut script = joining("Wait");
+    script.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let waits = script.look(tea(script.in_line(held, 20, rank), "Wait"));
+    assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+    script
+}
+
+impl Script {
+    fn look(&mut self, view: View) -> Vec<Action> {
+        self.step(Event::Viewed(Box::new(view)))
+    }
+
+    fn reason(&self) -> String {
+        self.shown("tea").identity.reason.unwrap()
+    }
+}
+
+fn target(actions: &[Action]) -> &str {
+    match actions {
+        [Action::Redeem(redemption)] => &redemption.key,
+        _ => panic!("{actions:?}"),
+    }
+}
+
+#[test]
+fn a_claim_out_of_turn_is_tried_only_with_nobody_waiting_a_free_name_and_no_hold() {
+    let cases: [(usize, &[&str], bool, Option<&str>); 4] = [
+        (0, &["Assam"], false, Some("Ceylon")),
+        (1, &["Assam"], false, None),
+        (0, &ALL, false, None),
+        (0, &["Assam"], true, None),
+    ];
+    for (queued, held, on_hold, key) in cases {
+        let mut script = Script::new(&["tea"]);
+        script.step(Event::Start);
+        let view = View { on_hold, queued, ..script.view(held) };
+        let claim = script.begun(tea(view, "Wait"));
+        let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
+        assert_eq!((order.key.as_deref(), order.queue), (key, true));
+    }
+}
+
+#[test]
+fn a_fresh_ticket_takes_the_name_of_its_rank_as_of_its_own_revision() {
+    let mut script = joining("Wait");
+    let read = script.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
+    assert!(matches!(read.as_slice(), [Action::ReadAt { revision: 20, .. }]), "{read:?}");
+    let past = Past { held: ["Ceylon".to_owned()].into(), ..Past::default() };
+    let redeem = script.step(Event::Past(Some(past)));
+    assert_eq!(target(&redeem), "Sikkim");
+    let [Action::Redeem(redemption)] = redeem.as_slice() else { panic!() };
+    assert_eq!((redemption.ticket, redemption.spec, redemption.lease), (20, 3, 1));
+    assert_eq!(script.step(Event::Claimed(Script::won(31))), []);
+    assert_eq!(script.state("tea"), ClaimState::Held);
+    assert_eq!(script.shown("tea").identity.rank, None);
+}
+
+#[test]
+fn without_that_revision_or_after_a_failed_attempt_the_present_is_read() {
+    let mut unknown = joining("Wait");
+    unknown.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
+    let read = unknown.step(Event::Past(None));
+    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(look.ticket, Some(20));
+
+    let mut outrun = joining("Wait");
+    outrun.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
+    outrun.step(Event::Past(Some(Past::default())));
+    let read = outrun.step(Event::Outrun);
+    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(look.ticket, Some(20));
+    let again = outrun.look(tea(outrun.in_line(&["Assam"], 20, 0), "Wait"));
+    assert_eq!(target(&again), "Ceylon");
+}
+
+#[test]
+fn attempts_that_fail_again_and_again_without_a_change_are_spread_out() {
+    let mut script = joining("Wait");
+    script.step(Event::Queued(Queued { revision: 20, rank: None }));
+    for _ in 0..2 {
+        let redeem = script.look(tea(script.in_line(&["Assam"], 20, 0), "Wait"));
+        assert_eq!(target(&redeem), "Ceylon");
+        let next = script.step(Event::Outrun);
+        if next.is_empty() {
+            assert!((1..=50).contains(&script.wakes_in()));
+            return;
+        }
+    }
+    panic!("two failures in a row without a pause");
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_waited_out_without_an_attempt() {
+    let mut script = waiting(0, &ALL);
+    script.step(Event::Woken);
+    let specs = vec![("tea".parse().unwrap(), b"{}".to_vec(), 31)];
+    assert_eq!(script.look(View { specs, ..script.in_line(&[], 20, 0) }), []);
+    assert!(script.reason().contains("is not usable"), "{}", script.reason());
+    assert!((500..=1500).contains(&script.wakes_in()));
+}
+
+#[test]
+fn a_ticket_that_was_there_already_asks_for_its_rank_as_of_now() {
+    let mut script = joining("Wait");
+    let read = script.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(look.ticket, Some(20));
+    // Found by a look that did not know of it: one more.
+    let unranked = View { ahead: None, ..script.in_line(&[], 21, 0) };
+    let read = script.look(tea(unranked, "Wait"));
+    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(look.ticket, Some(21));
+}
+
+#[test]
+fn a_ticket_that_is_gone_is_asked_for_anew() {
+    let mut script = waiting(1, &ALL);
+    script.step(Event::Woken);
+    let view = View { queued: 1, ..script.view(&ALL) };
+    let again = script.look(tea(view, "Wait"));
+    let [Action::Claim(order)] = again.as_slice() else { panic!("{again:?}") };
+    assert_eq!((order.key.as_deref(), order.queue), (None, true));
+}
+
+#[test]
+fn a_waiting_pod_says_its_rank_and_what_it_waits_for() {
+    let script = waiting(2, &ALL);
+    assert_eq!(script.shown("tea").identity.rank, Some(2));
+    assert_eq!(
+        script.reason(),
+        "all 3 names of pool 'tea' are in use; waiting with rank 2: 2 pods are ahead"
+    );
+    let promised = waiting(1, &["Assam", "Ceylon"]);
+    assert_eq!(
+        promised.reason(),
+        "the free names of pool 'tea' go to pods ahead; waiting with rank 1: one pod is ahead"
+    );
+}
+
+#[test]
+fn every_waiter_looks_again_once_per_validity_whatever_its_watch_says() {
+    for rank in [0, 40] {
+        let mut script = waiting(rank, &ALL);
+        let mut other = 0;
+        for _ in 0..5 {
+            let pause = script.wakes_in();
+            // The renewal comes first, every V/3.
+            script.pass_millis(u64::try_from(pause).unwrap());
+            let renew = script.step(Event::Tick);
+            assert!(matches!(renew.as_slice(), [Action::Renew { .. }]), "{renew:?}");
+            script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+            other += pause;
+            if other + script.wakes_in() >= 27_000 {
+                break;
+            }
+        }
+        let pause = script.wakes_in();
+        let total = other + pause;
+        assert!((27_000..=33_000).contains(&total), "{total} ms");
+        script.pass_millis(u64::try_from(pause).unwrap());
+        let look = script.step(Event::Tick);
+        assert!(look.iter().any(|action| matches!(action, Action::Read(_))), "{look:?}");
+    }
+}
+
+#[test]
+fn a_change_brings_the_next_look_at_once_and_a_broken_watch_after_a_pause() {
+    let mut woken = waiting(1, &ALL);
+    let look = woken.step(Event::Woken);
+    assert!(matches!(look.as_slice(), [Action::Read(_)]), "{look:?}");
+
+    let mut broken = waiting(1, &ALL);
+    assert_eq!(broken.step(Event::WatchEnded), []);
+    assert!((500..=1500).contains(&broken.wakes_in()));
+}
+
+#[test]
+fn the_front_watches_everything_and_the_others_the_ticket_ahead() {
+    let mut script = joining("Wait");
+    script.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let mut view = tea(script.in_line(&ALL, 20, FRONT), "Wait");
+    view.ahead = Some(Ahead { rank: FRONT, landmark: Some("key".into()) });
+    let behind = script.look(view);
+    let [Action::Watch(watch)] = behind.as_slice() else { panic!("{behind:?}") };
+    assert_eq!((watch.from, watch.landmark.as_deref()), (31, Some("key")));
+    script.step(Event::Woken);
+    let front = script.look(tea(script.in_line(&ALL, 20, FRONT - 1), "Wait"));
+    let [Action::Watch(watch)] = front.as_slice() else { panic!("{front:?}") };
+    assert_eq!(watch.landmark, None);
+}
+
+#[test]
+fn during_a_hold_one_joins_the_queue_and_tries_nothing() {
+    let mut script = Script::new(&["tea"]);
+    script.step(Event::Start);
+    script.begun(tea(View { on_hold: true, ..script.view(&[]) }, "Fail"));
+    let read = script.step(Event::Queued(Queued { revision: 20, rank: Some(0) }));
+    assert!(matches!(read.as_slice(), [Action::Read(_)]), "{read:?}");
+    let held_up = View { on_hold: true, ..script.in_line(&[], 20, 0) };
+    let waits = script.look(tea(held_up, "Fail"));
+    assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+    assert!(script.reason().contains("grants nothing for a while"), "{}", script.reason());
+    assert!(script.wakes_in() > 2_000, "silence counts for nothing during a hold");
+    script.step(Event::Woken);
+    let redeem = script.look(tea(script.in_line(&[], 20, 0), "Fail"));
+    assert_eq!(target(&redeem), "Assam");
+}
+
+#[test]
+fn silence_ahead_is_counted_in_whole_seconds_from_one_look_to_the_next() {
+    let held = ["Assam", "Ceylon"];
+    let mut script = waiting(3, &held);
+    for _ in 0..2 {
+        assert_eq!(script.wakes_in(), 1_000);
+        script.pass(1);
+        assert!(matches!(script.step(Event::Tick).as_slice(), [Action::Read(_)]));
+        let waits = script.look(tea(script.in_line(&held, 20, 3), "Wait"));
+        assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+    }
+    script.pass(1);
+    script.step(Event::Tick);
+    let redeem = script.look(tea(script.in_line(&held, 20, 3), "Wait"));
+    assert_eq!(target(&redeem), "Sikkim");
+}
+
+#[test]
+fn any_change_of_slots_quarantines_or_queue_ends_the_silence() {
+    let held = ["Assam", "Ceylon"];
+    let changes: [fn(&mut View); 4] = [
+        |view| view.newest += 1,
+        |view| view.sentinel += 1,
+        |view| view.queued += 1,
+        |view| view.resting.extend(["Darjeeling".into()]),
+    ];
+    for change in changes {
+        let mut script = waiting(1, &held);
+        script.pass(1);
+        script.step(Event::Tick);
+        let mut view = tea(script.in_line(&held, 20, 1), "Wait");
+        change(&mut view);
+        let waits = script.look(view.clone());
+        assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+        script.pass(1);
+        script.step(Event::Tick);
+        assert_eq!(target(&script.look(view)), "Sikkim");
+    }
+}
+
+#[test]
+fn a_name_that_an_edit_or_the_end_of_a_hold_sets_free_was_let_lie_by_nobody() {
+    let mut edited = waiting(1, &ALL);
+    edited.pass(20);
+    edited.step(Event::Woken);
+    let spec = br#"{"names":{"list":["Assam","Ceylon","Sikkim","Uva"]}}"#.to_vec();
+    let specs = vec![("tea".parse().unwrap(), spec, 31)];
+    let waits = edited.look(View { specs, ..edited.in_line(&ALL, 20, 1) });
+    assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+
+    let mut freed = joining("Wait");
+    freed.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let held_up = View { on_hold: true, ..freed.in_line(&["Assam", "Ceylon"], 20, 1) };
+    freed.look(tea(held_up, "Wait"));
+    freed.pass(20);
+    freed.step(Event::Woken);
+    let waits = freed.look(tea(freed.in_line(&["Assam", "Ceylon"], 20, 1), "Wait"));
+    assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+}
+
+#[test]
+fn what_happened_while_an_answer_was_on_its_way_is_not_silence() {
+    let held = ["Assam", "Ceylon"];
+    let mut script = waiting(1, &held);
+    script.pass_millis(500);
+    script.step(Event::Woken);
+    script.pass(3);
+    // Only a look that leaves now can tell.
+    let looks = script.look(tea(script.in_line(&held, 20, 1), "Wait"));
+    assert!(matches!(looks.as_slice(), [Action::Watch(_), Action::Read(_)]), "{looks:?}");
+}
+
+#[test]
+fn only_the_front_overtakes_and_nobody_waits_for_silence_without_a_free_name() {
+    let mut behind = waiting(FRONT, &["Assam", "Ceylon"]);
+    assert!(behind.wakes_in() > 2_000);
+    behind.pass(20);
+    behind.step(Event::Woken);
+    let waits = behind.look(tea(behind.in_line(&["Assam", "Ceylon"], 20, FRONT), "Wait"));
+    assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
+    assert!(waiting(1, &ALL).wakes_in() > 2_000);
+}
+
+#[test]
+fn a_restarted_waiter_takes_up_the_lease_of_its_ticket_and_waits_on() {
+    let mut script = Script::new(&["tea"]);
+    script.step(Event::Start);
+    let older = Some(Ticket { revision: 20, lease: 99 });
+    let found = View { ticket: older, ahead: None, ..script.in_line(&ALL, 20, 0) };
+    let resume = script.begun(tea(found, "Wait"));
+    let [Action::Resume { lease: 99, slots }] = resume.as_slice() else { panic!("{resume:?}") };
+    assert!(slots.is_empty());
+    let resumed = script.resumed(&[], 99);
+    let actions = script.step(Event::Resumed(resumed));
+    let [Action::Revoke(1), Action::Read(_)] = actions.as_slice() else { panic!("{actions:?}") };
+    let read = script.look(tea(View { ticket: older, ..script.in_line(&ALL, 0, 0) }, "Wait"));
+    assert!(matches!(read.as_slice(), [Action::Watch(_)]), "{read:?}");
+    script.pass(12);
+    let renew = script.step(Event::Tick);
+    assert!(matches!(renew.as_slice(), [Action::Renew { lease: 99, .. }]), "{renew:?}");
+}
+
+#[test]
+fn a_lease_with_a_slot_is_not_given_up_for_a_place_in_a_queue() {
+    let mut script = Script::new(&["coffee", "tea"]);
+    script.step(Event::Start);
+    let coffee = || ("coffee".parse().unwrap(), br#"{"names":{"list":["Java"]}}"#.to_vec(), 4);
+    let view = |mut view: View| {
+        view.specs.push(coffee());
+        view
+    };
+    script.begun(view(tea(script.view(&[]), "Wait")));
+    script.step(Event::Claimed(Script::won(7)));
+    let older = Some(Ticket { revision: 20, lease: 99 });
+    let found = View { ticket: older, ahead: None, ..script.in_line(&ALL, 20, 0) };
+    let withdraw = script.look(view(tea(found, "Wait")));
+    let [Action::Withdraw(withdrawal)] = withdraw.as_slice() else { panic!("{withdraw:?}") };
+    assert_eq!(withdrawal.ticket, Some(20));
+    let read = script.step(Event::Withdrawn);
+    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(look.ticket, None);
+}
+
+#[test]
+fn a_ticket_is_forgotten_with_its_lease() {
+    let mut script = waiting(1, &ALL);
+    let gone = Renewal { ttl: Duration::ZERO, slots: Vec::new(), ..script.renewal(0, 0) };
+    script.step(Event::Renewed(gone));
+    script.pass(40);
+    let begin = script.step(Event::Tick);
+    let begins = begin
+        .iter()
+        .any(|action| matches!(action, Action::Begin { read, .. } if read.ticket.is_none()));
+    assert!(begins, "{begin:?}");
+    assert_eq!(script.shown("tea").identity.rank, None);
+}
+
+#[test]
+fn an_exhausted_pool_whose_rule_is_fail_refuses_at_once_and_leaves_no_ticket() {
+    // Seen before joining: no ticket is made.
+    let mut script = Script::new(&["tea"]);
+    script.step(Event::Start);
+    let fails = script.begun(tea(script.view(&ALL), "Fail"));
+    let [Action::Revoke(1), Action::Finish(Outcome::Failed(sentence))] = fails.as_slice() else {
+        panic!("{fails:?}")
+    };
+    assert!(sentence.contains("all 3 names of pool 'tea' are in use"), "{sentence}");
+
+    // Seen in the queue: the ticket goes with the lease.
+    let mut script = joining("Fail");
+    script.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let fails = script.look(tea(script.in_line(&ALL, 20, 0), "Fail"));
+    let [Action::Revoke(1), Action::Finish(Outcome::Failed(_))] = fails.as_slice() else {
+        panic!("{fails:?}")
+    };
+}
+
+#[test]
+fn a_failing_claim_beside_a_held_one_withdraws_its_ticket_and_retries_that() {
+    let mut script = Script::new(&["coffee", "tea"]);
+    script.step(Event::Start);
+    let coffee = ("coffee".parse().unwrap(), br#"{"names":{"list":["Java"]}}"#.to_vec(), 4);
+    let mut view = tea(script.view(&[]), "Fail");
+    view.specs.push(coffee);
+    script.begun(view.clone());
+    script.step(Event::Claimed(Script::won(7)));
+    script.look(View { queued: 1, ..view.clone() });
+    script.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let withdraw = script.look(View { specs: view.specs, ..script.in_line(&ALL, 20, 1) });
+    assert!(matches!(withdraw.as_slice(), [Action::Withdraw(_)]), "{withdraw:?}");
+    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "lost".into() }));
+    script.pass(2);
+    let again = script.step(Event::Tick);
+    assert!(matches!(again.as_slice(), [Action::Withdraw(_)]), "{again:?}");
+    let end = script.step(Event::Withdrawn);
+    assert!(matches!(end.as_slice(), [Action::Finish(Outcome::Failed(_))]), "{end:?}");
+}
+
+#[test]
+fn a_waiting_pod_that_is_stopped_gives_its_lease_back_and_the_ticket_with_it() {
+    let mut idle = waiting(1, &ALL);
+    let end = [Action::Revoke(1), Action::Finish(Outcome::Released)];
+    assert_eq!(idle.step(Event::Terminate), end);
+
+    let mut busy = waiting(1, &ALL);
+    busy.step(Event::Woken);
+    assert_eq!(busy.step(Event::Terminate), []);
+    assert_eq!(busy.look(tea(busy.in_line(&[], 20, 1), "Wait")), end);
+}
+
+#[test]
+fn an_attempt_without_an_answer_keeps_the_lease_but_not_the_ticket() {
+    let mut script = joining("Wait");
+    script.step(Event::Queued(Queued { revision: 20, rank: Some(0) }));
+    script.step(Event::Past(Some(Past::default())));
+    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
+    script.pass(2);
+    let withdraw = script.step(Event::Terminate);
+    let [Action::Withdraw(withdrawal)] = withdraw.as_slice() else { panic!("{withdraw:?}") };
+    assert_eq!(withdrawal.ticket, Some(20));
+    assert_eq!(script.step(Event::Withdrawn), [Action::Finish(Outcome::Released)]);
+}
+
+#[test]
+fn the_watch_is_closed_when_the_wait_is_over() {
+    let mut script = waiting(0, &ALL);
+    // A tick, and not the watch, is what finds the name.
+    script.pass(9);
+    script.step(Event::Tick);
+    script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+    script.pass(9);
+    script.step(Event::Tick);
+    script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+    script.pass(16);
+    script.step(Event::Tick);
+    let redeem = script.look(tea(script.in_line(&["Assam", "Ceylon"], 20, 0), "Wait"));
+    assert!(matches!(redeem.as_slice(), [Action::Redeem(_)]), "{redeem:?}");
+    assert_eq!(script.step(Event::Claimed(Script::won(40))), [Action::Unwatch]);
+}
+
+#[test]
+fn a_name_that_a_running_pod_had_is_claimed_ahead_of_the_queue_and_without_a_ticket() {
+    let mut script = Script::held(MOUNTAINS);
+    script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
+    let claim = script.begun(View { queued: 3, ..script.view(&["MtLogan"]) });
+    let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
+    assert_eq!((order.key.as_deref(), order.queue), (Some("Denali"), false));
+}

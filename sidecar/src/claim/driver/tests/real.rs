@@ -1,0 +1,82 @@
+//! The same driver on a real etcd: a herd, counted by etcd itself, and a queue that its watches move.
+
+use cairn_store::etcd::Etcd as Connection;
+use cairn_test_etcd::TestEtcd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::clock::SystemClock;
+
+/// The counter of etcd's own that grows by one with each Raft entry.
+const ENTRIES: &str = "etcd_server_proposals_applied_total";
+
+async fn connect(etcd: &TestEtcd) -> Connection {
+    Connection::connect(&[etcd.url().to_owned()], None, Connection::PATIENCE).await.unwrap()
+}
+
+async fn start(etcd: &TestEtcd, uid: &str) -> Sidecar {
+    Sidecar::start_on(connect(etcd).await, Arc::new(SystemClock), uid, &[TEA])
+}
+
+async fn entries(etcd: &TestEtcd) -> f64 {
+    let address = etcd.url().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let line = text.lines().find(|line| line.starts_with(ENTRIES)).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_hundred_clients_at_once_get_a_hundred_names_for_about_three_raft_entries_each() {
+    local(Box::pin(async {
+        let etcd = TestEtcd::start().unwrap();
+        define(&Store::new(connect(&etcd).await), 100, "Wait").await;
+        let before = entries(&etcd).await;
+        let mut herd = Vec::new();
+        for n in 0..100 {
+            herd.push(start(&etcd, &format!("u{n}")).await);
+        }
+        let mut names = Vec::new();
+        for sidecar in &mut herd {
+            names.push(sidecar.reaches(ClaimState::Held).await.unwrap());
+        }
+        let cost = (entries(&etcd).await - before) / 100.0;
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 100);
+        assert!(cost <= 3.2, "{cost} Raft entries per claim");
+        let seen = view(&Store::new(connect(&etcd).await), "nobody").await;
+        assert_eq!((seen.held.len(), seen.queued), (100, 0));
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_release_reaches_the_first_in_line_long_before_anybody_looks_again_by_himself() {
+    local(Box::pin(async {
+        let etcd = TestEtcd::start().unwrap();
+        define(&Store::new(connect(&etcd).await), 1, "Wait").await;
+        let mut holder = start(&etcd, "holder").await;
+        holder.reaches(ClaimState::Held).await;
+        let mut waiters = Vec::new();
+        for n in 0..3 {
+            let mut waiter = start(&etcd, &format!("waiter{n}")).await;
+            assert_eq!(waiter.waits().await, n);
+            waiters.push(waiter);
+        }
+        holder.stop().await;
+        // The name rests for 5 s, and etcd looks for ended leases twice a second; V is 30 s.
+        let held = waiters[0].reaches(ClaimState::Held);
+        tokio::time::timeout(Duration::from_secs(15), held).await.unwrap();
+        let second = waiters[1].snapshots.wait_for(|snapshot| {
+            snapshot.claims.iter().any(|claim| claim.identity.rank == Some(0))
+        });
+        drop(tokio::time::timeout(Duration::from_secs(5), second).await.unwrap().unwrap());
+        assert!(waiters[1].holds().is_none() && waiters[2].holds().is_none());
+    }))
+    .await;
+}

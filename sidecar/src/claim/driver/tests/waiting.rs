@@ -1,0 +1,284 @@
+//! Waiting on virtual time: the order of the queue, wake-ups, silence, restarts, ends.
+
+use super::*;
+
+/// A clean release of a name rests for so long.
+const REST: Duration = Duration::from_secs(5);
+
+/// The TTL of a lease that was granted before the pool's own was known.
+const TTL: Duration = Duration::from_secs(61);
+
+/// A store with the pool, whose requests take some time.
+async fn exhausted(names: usize, rule: &str) -> (Memory, Store<Memory>, Vec<Sidecar>) {
+    let memory = Memory::default();
+    let store = Store::new(memory.clone());
+    define(&store, names, rule).await;
+    memory.set_latency(Duration::from_millis(4));
+    let mut holders = Vec::new();
+    for n in 0..names {
+        let mut holder = Sidecar::start(&memory, &format!("holder{n}"), &[TEA]);
+        holder.reaches(ClaimState::Held).await;
+        holders.push(holder);
+    }
+    (memory, store, holders)
+}
+
+async fn waiters(memory: &Memory, count: usize) -> Vec<Sidecar> {
+    let mut waiters = Vec::new();
+    for n in 0..count {
+        let mut waiter = Sidecar::start(memory, &format!("waiter{n}"), &[TEA]);
+        assert_eq!(waiter.waits().await, n);
+        waiters.push(waiter);
+    }
+    waiters
+}
+
+fn passed(since: Instant) -> Duration {
+    since.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_go_to_those_who_wait_in_the_order_in_which_they_came() {
+    local(async {
+        let (memory, store, holders) = exhausted(3, "Wait").await;
+        let mut waiters = waiters(&memory, 20).await;
+        for holder in holders {
+            holder.stop().await;
+        }
+        while !waiters.is_empty() {
+            // Three names at a time, none of them to anybody behind the first three.
+            let behind = waiters.split_off(waiters.len().min(3));
+            for mut first in waiters {
+                let before = Instant::now();
+                first.reaches(ClaimState::Held).await;
+                assert!(passed(before) < REST + Duration::from_millis(200), "{:?}", passed(before));
+                assert!(behind.iter().all(|later| later.holds().is_none()));
+                first.stop().await;
+            }
+            waiters = behind;
+        }
+        assert_eq!(view(&store, "nobody").await.queued, 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_pod_shows_its_rank_to_the_probe_the_api_and_the_metrics() {
+    local(async {
+        let (memory, _, _holders) = exhausted(1, "Wait").await;
+        let waiter = waiters(&memory, 3).await.pop().unwrap();
+        let snapshot = Arc::clone(&waiter.snapshots.borrow());
+        let json = snapshot.claims[0].identity.json();
+        assert_eq!((json.rank, json.state), (Some(2), ClaimState::Waiting));
+        let applied = crate::applied::Applied { snapshot, ..Default::default() };
+        let said = applied.held().unwrap_err();
+        assert!(said.starts_with("pool tea: waiting: ") && said.contains("rank 2"), "{said}");
+        let (metrics, _) = crate::metrics::build(Arc::new(PausedClock(Instant::now())));
+        let scrape = metrics.render(&applied);
+        assert!(scrape.contains("cairn_sidecar_claim_rank{pool=\"tea\"} 2"), "{scrape}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_pod_does_not_overtake_those_who_wait() {
+    local(async {
+        let (memory, _, holders) = exhausted(1, "Wait").await;
+        let mut first = waiters(&memory, 1).await.remove(0);
+        for holder in holders {
+            holder.stop().await;
+        }
+        // It comes just when the name is free again.
+        tokio::time::advance(REST).await;
+        let mut later = Sidecar::start(&memory, "later", &[TEA]);
+        first.reaches(ClaimState::Held).await;
+        assert_eq!(later.waits().await, 0);
+        assert_eq!(later.holds(), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tickets_of_crashed_waiters_are_overtaken_a_second_each() {
+    for crashed in [1, 3] {
+        local(async {
+            let (memory, _, holders) = exhausted(1, "Wait").await;
+            let mut waiters = waiters(&memory, crashed + 2).await;
+            let mut last = waiters.pop().unwrap();
+            let mut first_alive = waiters.pop().unwrap();
+            for waiter in waiters {
+                waiter.crash().await;
+            }
+            for holder in holders {
+                holder.stop().await;
+            }
+            let before = Instant::now();
+            first_alive.reaches(ClaimState::Held).await;
+            let silence = Duration::from_secs(u64::try_from(crashed).unwrap());
+            let waited = passed(before);
+            assert!(waited >= REST + silence, "{waited:?}");
+            assert!(waited < REST + silence + Duration::from_millis(500), "{waited:?}");
+            assert_eq!(last.holds(), None);
+            first_alive.stop().await;
+            last.reaches(ClaimState::Held).await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_crashed_waiters_than_the_front_holds_are_outlived() {
+    local(async {
+        let (memory, store, holders) = exhausted(2, "Wait").await;
+        let mut waiters = waiters(&memory, 20).await;
+        let mut alive = waiters.pop().unwrap();
+        for waiter in waiters {
+            waiter.crash().await;
+        }
+        for holder in holders {
+            holder.stop().await;
+        }
+        let before = Instant::now();
+        alive.reaches(ClaimState::Held).await;
+        assert!(passed(before) < TTL + Duration::from_secs(1), "{:?}", passed(before));
+        tokio::time::advance(TTL).await;
+        assert_eq!(view(&store, "nobody").await.queued, 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crashed_holders_name_comes_to_the_first_in_line_when_its_lease_ends() {
+    local(async {
+        let (memory, _, mut holders) = exhausted(1, "Wait").await;
+        let mut waiters = waiters(&memory, 3).await;
+        holders.remove(0).crash().await;
+        let before = Instant::now();
+        waiters[0].reaches(ClaimState::Held).await;
+        assert!(passed(before) < TTL + Duration::from_secs(1), "{:?}", passed(before));
+        assert!(waiters[1].holds().is_none() && waiters[2].holds().is_none());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_restarts_keeps_its_place() {
+    local(async {
+        let (memory, store, holders) = exhausted(1, "Wait").await;
+        let mut waiters = waiters(&memory, 2).await;
+        let before = view(&store, "waiter0").await.ticket.unwrap();
+        waiters.remove(0).crash().await;
+        // Longer than its lease lasts: the younger process must renew the ticket's own lease.
+        let mut again = Sidecar::start(&memory, "waiter0", &[TEA]);
+        assert_eq!(again.waits().await, 0);
+        for _ in 0..60 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(view(&store, "waiter0").await.ticket, Some(before));
+        for holder in holders {
+            holder.stop().await;
+        }
+        again.reaches(ClaimState::Held).await;
+        assert_eq!(waiters[0].holds(), None);
+        assert_eq!(view(&store, "waiter0").await.owners[0].lease, before.lease);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_waiter_leaves_no_ticket() {
+    local(async {
+        let (memory, store, _holders) = exhausted(1, "Wait").await;
+        let waiter = waiters(&memory, 1).await.remove(0);
+        assert_eq!(waiter.stop().await, Outcome::Released);
+        assert_eq!(view(&store, "nobody").await.queued, 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_whose_rule_is_fail_serves_as_many_as_it_has_names_and_leaves_no_ticket() {
+    local(async {
+        let memory = Memory::default();
+        let store = Store::new(memory.clone());
+        define(&store, 10, "Fail").await;
+        memory.set_latency(Duration::from_millis(4));
+        let pods: Vec<_> =
+            (0..12).map(|n| Sidecar::start(&memory, &format!("u{n}"), &[TEA])).collect();
+        let mut held = Vec::new();
+        for pod in pods {
+            while pod.holds().is_none() && !pod.ended.is_finished() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            if pod.holds().is_some() {
+                held.push(pod);
+                continue;
+            }
+            let Outcome::Failed(sentence) = pod.ended.await.unwrap() else { panic!() };
+            assert!(sentence.contains("all 10 names of pool 'tea'"), "{sentence}");
+        }
+        assert_eq!(held.len(), 10);
+        assert_eq!(view(&store, "nobody").await.queued, 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_name_in_the_spec_reaches_those_who_wait_at_once() {
+    local(async {
+        let (memory, store, _holders) = exhausted(2, "Wait").await;
+        let mut waiters = waiters(&memory, 2).await;
+        // However long it was silent before.
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        let before = Instant::now();
+        define(&store, 3, "Wait").await;
+        assert_eq!(waiters[0].reaches(ClaimState::Held).await.unwrap(), "tea002");
+        assert!(passed(before) < Duration::from_millis(200), "{:?}", passed(before));
+        assert_eq!(waiters[1].holds(), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_breaks_watches_and_nobodys_turn() {
+    local(async {
+        let (memory, _, holders) = exhausted(1, "Wait").await;
+        let mut waiters = waiters(&memory, 3).await;
+        memory.set_down(true);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        memory.set_down(false);
+        for holder in holders {
+            holder.stop().await;
+        }
+        waiters[0].reaches(ClaimState::Held).await;
+        assert!(waiters[1].holds().is_none() && waiters[2].holds().is_none());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_pods_with_the_same_two_pools_in_two_orders_do_not_wait_for_each_other() {
+    local(async {
+        let memory = Memory::default();
+        let store = Store::new(memory.clone());
+        define(&store, 1, "Wait").await;
+        let json = br#"{"names":{"list":["Java"]}}"#;
+        let coffee = Pool::from_json("coffee".parse().unwrap(), json).unwrap();
+        store.define(&coffee, 5, None).await.unwrap();
+        memory.set_latency(Duration::from_millis(4));
+        let one = Sidecar::start(&memory, "u1", &[TEA, "coffee"]);
+        let two = Sidecar::start(&memory, "u2", &["coffee", TEA]);
+        let both = |pod: &Sidecar| {
+            let snapshot = pod.snapshots.borrow();
+            snapshot.claims.iter().all(|claim| claim.identity.state == ClaimState::Held)
+        };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (first, second) = if both(&one) { (one, two) } else { (two, one) };
+        assert!(both(&first) && !both(&second));
+        first.stop().await;
+        tokio::time::sleep(REST * 3).await;
+        assert!(both(&second));
+    })
+    .await;
+}
