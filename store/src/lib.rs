@@ -10,10 +10,12 @@ pub mod error;
 pub mod etcd;
 pub mod kv;
 pub mod memory;
+pub mod perform;
 pub mod protocol;
 mod queue;
 pub mod setup;
 
 pub use error::{Class, Error};
 pub use kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
+pub use perform::Performed;
 pub use protocol::Store;

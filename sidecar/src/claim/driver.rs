@@ -2,16 +2,16 @@
 //!
 //! One loop: whatever comes first of an answer, a wake-up and the shutdown goes into the machine as
 //! an event; the actions that come out are started at once. An open watch is one more such answer, of
-//! which there is one at most. The send instant of everything that a
-//! deadline may start from is captured here, before the request leaves.
+//! which there is one at most. The send instant of everything that a deadline may start from is
+//! captured here, before the request leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::claim::ClaimState;
-use cairn_core::lease::{self, Action, Claimed, Event, Machine, Trouble, Watch};
+use cairn_core::lease::{self, Action, Event, Machine, Watch};
 use cairn_core::time::BootInstant;
-use cairn_store::{Error, Kv, Store};
+use cairn_store::{Error, Kv, Performed, Store};
 use futures::future::{Fuse, FutureExt, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, timeout};
@@ -96,9 +96,9 @@ impl<K: Kv + 'static> Driver<K> {
             self.publish(seam);
             let given_up = !seam.config.in_pod && !self.contact && !terminating;
             event = tokio::select! {
-                Some((answer, trouble)) = running.next() => {
-                    self.note(answer.as_ref(), trouble, seam);
-                    answer.unwrap_or(Event::Tick)
+                Some(Performed { event, trouble }) = running.next() => {
+                    self.note(event.as_ref(), trouble, seam);
+                    event.unwrap_or(Event::Tick)
                 }
                 event = &mut watching => event,
                 () = self.nap() => Event::Tick,
@@ -138,70 +138,13 @@ impl<K: Kv + 'static> Driver<K> {
         .boxed_local()
     }
 
-    /// Starts an action; its future ends with the event to report, if there is one, and the trouble
-    /// it met.
-    fn start(&self, action: Action) -> LocalBoxFuture<'static, Answer> {
+    /// Starts an action. The send instant of everything that a deadline may start from is captured
+    /// here.
+    fn start(&self, action: Action) -> LocalBoxFuture<'static, Performed> {
         let store = Arc::clone(&self.store);
         let clock = Arc::clone(&self.clock);
         let epoch = self.define_epoch;
-        async move {
-            let sent = clock.now().boot;
-            let done = match action {
-                Action::Renew { lease, slots } => {
-                    return match store.renew(sent, lease, &slots).await {
-                        Ok(renewal) => (Some(Event::Renewed(renewal)), None),
-                        Err(error) => (Some(Event::RenewingFailed), Some(error)),
-                    };
-                }
-                Action::Revoke(lease) => {
-                    return match store.revoke(lease).await {
-                        Ok(()) => (None, None),
-                        Err(error) => (None, Some(error)),
-                    };
-                }
-                Action::Begin { ttl, read } => {
-                    let both = futures::future::try_join(store.grant(sent, ttl), store.read(&read));
-                    both.await.map(|(granted, view)| Event::Begun(granted, Box::new(view)))
-                }
-                Action::Read(read) => store.read(&read).await.map(Box::new).map(Event::Viewed),
-                Action::Define(pool) => {
-                    store.define(&pool, epoch, None).await.map(|()| Event::Defined)
-                }
-                Action::Claim(order) => store.claim(&order).await.map(|claimed| match claimed {
-                    Claimed::Won(won) => Event::Claimed(won),
-                    Claimed::Outrun => Event::Outrun,
-                    Claimed::Queued(queued) => Event::Queued(queued),
-                }),
-                Action::ReadAt { path, revision } => {
-                    store.read_at(&path, revision).await.map(Event::Past)
-                }
-                Action::Redeem(redemption) => store
-                    .redeem(&redemption)
-                    .await
-                    .map(|won| won.map_or(Event::Outrun, Event::Claimed)),
-                Action::Withdraw(withdrawal) => {
-                    store.withdraw(&withdrawal).await.map(|()| Event::Withdrawn)
-                }
-                Action::Resume { lease, slots } => {
-                    store.resume(sent, lease, &slots).await.map(Event::Resumed)
-                }
-                Action::Adopt(adoption) => store
-                    .adopt(&adoption)
-                    .await
-                    .map(|mine| mine.map_or(Event::Outrun, Event::Adopted)),
-                Action::Release(surrender) => store.release(&surrender).await.map(Event::Released),
-                Action::Watch(_) | Action::Unwatch | Action::Finish(_) => return (None, None),
-            };
-            match done {
-                Ok(event) => (Some(event), None),
-                Err(error) => {
-                    let trouble =
-                        Trouble { lease_gone: error.is_lease_gone(), sentence: error.report() };
-                    (Some(Event::ClaimingFailed(trouble)), Some(error))
-                }
-            }
-        }
-        .boxed_local()
+        async move { store.perform(clock.now().boot, epoch, action).await }.boxed_local()
     }
 
     /// Counts and logs what an answer means; each trouble once.
@@ -253,9 +196,6 @@ impl<K: Kv + 'static> Driver<K> {
         });
     }
 }
-
-/// The event to report, if there is one, and what went wrong.
-type Answer = (Option<Event>, Option<Error>);
 
 impl From<lease::Outcome> for Outcome {
     fn from(outcome: lease::Outcome) -> Self {

@@ -1,0 +1,1 @@
+//! What a claim costs, beside two simpler protocols.

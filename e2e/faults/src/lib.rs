@@ -1,0 +1,1 @@
+//! Fault histories of many sidecars on a real etcd, and their checker.

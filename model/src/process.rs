@@ -1,0 +1,368 @@
+//! A sidecar process: what it knows, what it has asked, and what answers do to it.
+//!
+//! Two tracks run beside each other, at most one request of each in flight: *claiming* (one pool
+//! after the other) and *renewing*. A process never sees the store, only answers; time reaches it as
+//! ticks since it sent something.
+
+use crate::clock::Reservation;
+use crate::config::Config;
+use crate::key::{Name, Pod, Pool, Revision};
+use crate::request::{Caller, Request};
+use crate::rule::Rule;
+use crate::store::Store;
+use crate::txn::{LeaseId, Value};
+
+mod claiming;
+mod renewing;
+mod waiting;
+
+pub(crate) use renewing::Pair;
+pub(crate) use waiting::{Wait, Watch};
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Process {
+    /// Tells its attempts from those of other processes of the pod.
+    pub(crate) nonce: u8,
+    pub(crate) lease: Option<LeaseId>,
+    /// S, as the server granted it: every answer to a grant or a keepalive says so.
+    pub(crate) granted: u8,
+    /// Ticks since the send of the grant, or of the last pair, that answered well.
+    pub(crate) age: u8,
+    /// In the order in which they are claimed.
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) call: Option<Call>,
+    pub(crate) pair: Option<Pair>,
+    pub(crate) terminating: bool,
+}
+
+/// One pool.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Claim {
+    pub(crate) pool: Pool,
+    pub(crate) phase: Phase,
+}
+
+/// How far a claim is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Phase {
+    Wanting,
+    Waiting(Wait),
+    Held(Held),
+    /// A slot that is being given back while the process lives on: never believed in again.
+    Yielding(Held),
+    /// The lease is gone; the old name, and no other, is wanted.
+    Regaining(Regaining),
+    /// Somebody else has the name: for good.
+    Lost,
+}
+
+/// A slot of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Held {
+    pub(crate) name: Name,
+    /// Create revision: the fence.
+    pub(crate) create: Revision,
+    /// Mod revision of our own last put.
+    pub(crate) mine: Revision,
+    pub(crate) validity: u8,
+    pub(crate) quarantine: u8,
+    /// Adoption does not renew: false until a pair has answered.
+    pub(crate) verified: bool,
+    pub(crate) clock: Option<Reservation>,
+}
+
+/// A name that was ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Regaining {
+    pub(crate) name: Name,
+    /// Ticks until the deadline that was in force when the lease was lost.
+    pub(crate) left: u8,
+}
+
+/// A request in flight on the claiming track.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Call {
+    pub(crate) pool: Pool,
+    pub(crate) request: Request,
+    /// Ticks since it was sent; counted for a grant only, nothing else gives a deadline.
+    pub(crate) age: u8,
+    /// It was sent before, without an answer.
+    pub(crate) again: bool,
+}
+
+/// What a process does to the world around it, besides asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The app may use the name for so many ticks.
+    Believe { pool: Pool, name: Name, left: u8, quarantine: u8 },
+    /// The app has stopped using its name.
+    Forget(Pool),
+    /// A quarantine's lease is granted: its own, before it is put.
+    Grant(LeaseId),
+    /// Nothing hangs on this lease: it is given back.
+    Revoke(LeaseId),
+    /// The process ends.
+    Exit,
+}
+
+/// What a process needs beside its own state.
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) pod: Pod,
+    /// A lease that nobody has used.
+    pub(crate) fresh: LeaseId,
+    store: &'a Store,
+}
+
+// === impl Process ===
+
+impl Process {
+    /// A process that begins: it asks for a lease, and reads.
+    pub(crate) fn new(context: &Context<'_>, nonce: u8) -> Self {
+        let mut pools: Vec<Pool> =
+            context.config.pods.get(usize::from(context.pod)).cloned().unwrap_or_default();
+        if context.config.keeps(Rule::PoolsInByteOrder) {
+            pools.sort_unstable();
+        }
+        let claims = pools.into_iter().map(|pool| Claim { pool, phase: Phase::Wanting }).collect();
+        let mut process = Self {
+            nonce,
+            lease: None,
+            granted: 0,
+            age: 0,
+            claims,
+            call: None,
+            pair: None,
+            terminating: false,
+        };
+        process.begin(context);
+        process
+    }
+
+    /// The header of a request for a pool.
+    pub(crate) fn caller(&self, pod: Pod, pool: Pool) -> Caller {
+        Caller { pod, nonce: self.nonce, pool, lease: self.lease }
+    }
+
+    /// The first pool that is not settled.
+    pub(crate) fn current(&self) -> Option<&Claim> {
+        self.claims.iter().find(|claim| !claim.settled())
+    }
+
+    /// Whether it has a lease, as far as it knows.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.lease.is_some()
+            && !self.call.as_ref().is_some_and(|call| call.request == Request::Begin)
+    }
+
+    pub(crate) fn waits_in(&self, pool: Pool) -> Option<&Wait> {
+        self.claims.iter().find_map(|claim| match &claim.phase {
+            Phase::Waiting(wait) if claim.pool == pool => Some(wait),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn holds_in(&self, pool: Pool) -> Option<&Held> {
+        self.claims.iter().find(|claim| claim.pool == pool).and_then(Claim::held)
+    }
+
+    /// Time passes on this machine's clock.
+    pub(crate) fn tick(&mut self, context: &Context<'_>) {
+        let oldest = context.config.oldest();
+        self.age = (self.age + 1).min(oldest);
+        if let Some(call) = &mut self.call {
+            let first = context.config.keeps(Rule::RepeatedGrantsCountFromFirstSend);
+            if call.request == Request::Begin && (context.config.split || call.again && first) {
+                call.age = (call.age + 1).min(oldest);
+            }
+            call.request.tick();
+        }
+        if let Some(pair) = &mut self.pair {
+            pair.age = (pair.age + 1).min(oldest);
+        }
+        let behind = self.call.is_some();
+        for claim in &mut self.claims {
+            match &mut claim.phase {
+                Phase::Waiting(wait) => wait.tick(context.config, claim.pool, behind),
+                Phase::Regaining(regaining) => regaining.left = regaining.left.saturating_sub(1),
+                Phase::Held(held) => held.clock.iter_mut().for_each(Reservation::tick),
+                Phase::Wanting | Phase::Yielding(_) | Phase::Lost => {}
+            }
+        }
+    }
+
+    /// The machine sleeps and its clock does not count it; only what is relative to the world's
+    /// present moves.
+    pub(crate) fn oversleep(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.request.tick();
+        }
+        for claim in &mut self.claims {
+            match &mut claim.phase {
+                Phase::Held(held) => held.clock.iter_mut().for_each(Reservation::tick),
+                // A sleeper is not prompt.
+                Phase::Waiting(wait) => wait.lags = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends the app first, then gives its names back.
+    pub(crate) fn terminate(&mut self, context: &Context<'_>) -> Vec<Effect> {
+        self.terminating = true;
+        self.call = None;
+        self.pair = None;
+        let mut effects: Vec<Effect> =
+            self.claims.iter().map(|claim| Effect::Forget(claim.pool)).collect();
+        self.release_next(context, &mut effects);
+        effects
+    }
+
+    /// Every revision in it, to be renumbered.
+    pub(crate) fn revisions(&mut self, visit: &mut dyn FnMut(&mut Revision)) {
+        if let Some(call) = &mut self.call {
+            call.request.revisions(visit);
+        }
+        if let Some(pair) = &mut self.pair {
+            pair.revisions(visit);
+        }
+        for claim in &mut self.claims {
+            match &mut claim.phase {
+                Phase::Waiting(wait) => visit(&mut wait.ticket),
+                Phase::Held(held) | Phase::Yielding(held) => {
+                    visit(&mut held.create);
+                    visit(&mut held.mine);
+                    held.clock.iter_mut().for_each(|clock| visit(&mut clock.stamp.revision));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn ask(&mut self, pool: Pool, request: Request) {
+        self.call = Some(Call { pool, request, age: 0, again: false });
+    }
+
+    fn set(&mut self, pool: Pool, phase: Phase) {
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.pool == pool) {
+            claim.phase = phase;
+        }
+    }
+
+    fn phase(&self, pool: Pool) -> Option<&Phase> {
+        self.claims.iter().find(|claim| claim.pool == pool).map(|claim| &claim.phase)
+    }
+
+    /// Asks for a lease, when something is wanted.
+    fn begin(&mut self, context: &Context<'_>) {
+        self.pair = None;
+        self.call = None;
+        self.lease = None;
+        self.granted = 0;
+        self.age = context.config.oldest();
+        if let Some(pool) = self.current().map(|claim| claim.pool) {
+            self.lease = Some(context.fresh);
+            self.ask(pool, Request::Begin);
+        }
+    }
+
+    /// On to the next pool that wants something; first the slots of later pools are given back.
+    fn advance(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
+        if self.call.is_some() || self.terminating {
+            return;
+        }
+        let wanting = self.claims.iter().position(|claim| claim.phase == Phase::Wanting);
+        let Some(place) = wanting else { return };
+        let later = self.claims.iter().skip(place).find_map(|claim| match &claim.phase {
+            Phase::Held(held) | Phase::Yielding(held) => Some((claim.pool, held.clone())),
+            _ => None,
+        });
+        if let Some((pool, held)) = later
+            && context.config.keeps(Rule::LaterPoolsAreYielded)
+        {
+            effects.push(Effect::Forget(pool));
+            self.release(context, pool, &held, effects);
+            self.set(pool, Phase::Yielding(held));
+        } else if let Some(pool) =
+            self.current().filter(|claim| claim.phase == Phase::Wanting).map(|claim| claim.pool)
+        {
+            self.ask(pool, Request::Read);
+        }
+    }
+
+    /// T5, with a fresh lease for the quarantine.
+    fn release(
+        &mut self,
+        context: &Context<'_>,
+        pool: Pool,
+        held: &Held,
+        effects: &mut Vec<Effect>,
+    ) {
+        let rest = LeaseId::Rest(pool, held.name, context.pod, self.nonce);
+        effects.push(Effect::Grant(rest));
+        let request = Request::Release {
+            name: held.name,
+            create: held.create,
+            mine: held.mine,
+            rest,
+            emitted: held.clock.and_then(|clock| clock.emitted),
+        };
+        self.ask(pool, request);
+    }
+
+    fn believe(&self, context: &Context<'_>, pool: Pool, effects: &mut Vec<Effect>) {
+        let Some(held) = self.holds_in(pool).filter(|held| held.verified) else {
+            return;
+        };
+        let left = context.validity(pool, held.validity).saturating_sub(self.age);
+        if left > 0 {
+            effects.push(Effect::Believe {
+                pool,
+                name: held.name,
+                left,
+                quarantine: held.quarantine,
+            });
+        }
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    /// Nothing more is wanted here.
+    pub(crate) fn settled(&self) -> bool {
+        matches!(self.phase, Phase::Held(_) | Phase::Lost)
+    }
+
+    pub(crate) fn held(&self) -> Option<&Held> {
+        match &self.phase {
+            Phase::Held(held) => Some(held),
+            _ => None,
+        }
+    }
+}
+
+// === impl Context ===
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(config: &'a Config, pod: Pod, fresh: LeaseId, store: &'a Store) -> Self {
+        Self { config, pod, fresh, store }
+    }
+
+    /// S of a lease, as the server says.
+    pub(crate) fn granted(&self, lease: LeaseId) -> Option<u8> {
+        self.store.granted(lease)
+    }
+
+    /// V for a deadline: as granted. Without the rule, as the pool's spec has it now.
+    fn validity(&self, pool: Pool, granted: u8) -> u8 {
+        if self.config.keeps(Rule::TermsFixedAtGrant) {
+            return granted;
+        }
+        match self.store.get(crate::key::Key::Spec(pool)).map(|entry| entry.value) {
+            Some(Value::Spec(spec)) => spec.validity,
+            _ => granted,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What a client asks of the store, and everything the store's transaction depends on.
+
+use crate::clock::Stamp;
+use crate::key::{Name, Pod, Pool, Revision};
+use crate::spec::Spec;
+use crate::txn::LeaseId;
+
+/// Who asks, for which pool, and the lease that new keys are to hang on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Caller {
+    pub(crate) pod: Pod,
+    pub(crate) nonce: u8,
+    pub(crate) pool: Pool,
+    pub(crate) lease: Option<LeaseId>,
+}
+
+/// A pool's spec as seen, and the mod revision that stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Terms {
+    pub(crate) spec: Spec,
+    pub(crate) revision: Revision,
+    /// V as a claim gets it: the spec's, or what the lease has room for.
+    pub(crate) validity: u8,
+}
+
+/// An own slot as found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Adoption {
+    pub(crate) name: Name,
+    pub(crate) create: Revision,
+    pub(crate) modified: Revision,
+    pub(crate) validity: u8,
+    pub(crate) quarantine: u8,
+    pub(crate) lease: Option<LeaseId>,
+}
+
+/// How a name that was taken away comes to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Rest {
+    /// On a lease that was granted before.
+    On(LeaseId),
+    /// Without a lease, until somebody has seen it and grants one for these ticks.
+    Unsettled(u8),
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Request {
+    /// Grant a lease and read (T0).
+    Begin,
+    /// Read (T0), as a waiter does too when it wakes up.
+    Read,
+    /// T1: this name, or else a ticket.
+    Claim { name: Name, sentinel: Revision, terms: Terms, seen: Option<Stamp> },
+    /// T1 without its first branch: a ticket.
+    Queue { terms: Terms },
+    /// The first look of a new ticket: slots and quarantines as they were when it was created.
+    ReadAt { ticket: Revision, rank: Option<u8>, terms: Terms },
+    /// T2: this name for our ticket.
+    Take { name: Name, ticket: Revision, shift: Revision, terms: Terms, seen: Option<Stamp> },
+    /// T3: be the younger incarnation in our own slot, on the lease that it hangs on.
+    Adopt(Adoption),
+    /// T4: reserve timestamps.
+    Reserve { name: Name, mine: Revision, seen: Revision, until: i8 },
+    /// T5: give the slot back, into a quarantine on the lease `rest`.
+    Release { name: Name, create: Revision, mine: Revision, rest: LeaseId, emitted: Option<i8> },
+    /// T6: take the slot away, into a quarantine.
+    Force { holder: Pod, name: Name, create: Revision, rest: Rest },
+    /// T7: the name that we had, ahead of the queue; during a hold only with a deadline not passed.
+    Reclaim { name: Name, terms: Terms, holding: bool },
+    /// After an ambiguous result: did it land? And what to send again if not.
+    Confirm(Box<Request>),
+    /// Give a lease back.
+    Revoke(LeaseId),
+}
+
+/// A request that its sender has given up, or a second copy of one: it may land late, or never.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Stray {
+    pub(crate) caller: Caller,
+    pub(crate) request: Request,
+}
+
+// === impl Request ===
+
+impl Request {
+    /// Whether it can change the store: only then a late copy matters.
+    pub(crate) fn writes(&self) -> bool {
+        !matches!(self, Self::Begin | Self::Read | Self::ReadAt { .. } | Self::Confirm(_))
+    }
+
+    /// Every revision in it, to be renumbered.
+    pub(crate) fn revisions(&mut self, visit: &mut dyn FnMut(&mut Revision)) {
+        match self {
+            Self::Begin | Self::Read | Self::Revoke(_) => {}
+            Self::Claim { sentinel, terms, seen, .. } => {
+                visit(sentinel);
+                visit(&mut terms.revision);
+                seen.iter_mut().for_each(|stamp| visit(&mut stamp.revision));
+            }
+            Self::Queue { terms } | Self::Reclaim { terms, .. } => visit(&mut terms.revision),
+            Self::ReadAt { ticket, terms, .. } => {
+                visit(ticket);
+                visit(&mut terms.revision);
+            }
+            Self::Take { ticket, shift, terms, seen, .. } => {
+                visit(ticket);
+                visit(shift);
+                visit(&mut terms.revision);
+                seen.iter_mut().for_each(|stamp| visit(&mut stamp.revision));
+            }
+            Self::Adopt(adoption) => {
+                visit(&mut adoption.create);
+                visit(&mut adoption.modified);
+            }
+            Self::Reserve { mine, seen, .. } => {
+                visit(mine);
+                visit(seen);
+            }
+            Self::Release { create, mine, .. } => {
+                visit(create);
+                visit(mine);
+            }
+            Self::Force { create, .. } => visit(create),
+            Self::Confirm(request) => request.revisions(visit),
+        }
+    }
+
+    /// Timestamps in it are relative to the present.
+    pub(crate) fn tick(&mut self) {
+        match self {
+            Self::Claim { seen: Some(stamp), .. } | Self::Take { seen: Some(stamp), .. } => {
+                stamp.until = crate::clock::age(stamp.until);
+            }
+            Self::Reserve { until, .. } | Self::Release { emitted: Some(until), .. } => {
+                *until = crate::clock::age(*until);
+            }
+            Self::Confirm(request) => request.tick(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Transactions as the store understands them: compares, two branches, transactions within.
+
+use crate::key::{Key, Name, Pod, Pool, Range, Revision};
+use crate::spec::Spec;
+
+/// If all compares hold then `then` else `otherwise`, atomically.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Txn {
+    pub(crate) compares: Vec<Compare>,
+    pub(crate) then: Vec<Op>,
+    pub(crate) otherwise: Vec<Op>,
+}
+
+/// A compare. Revision 0 holds for an absent key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Compare {
+    /// When the key was created.
+    Create(Key, Revision),
+    /// When it was last put.
+    Mod(Key, Revision),
+}
+
+/// An operation.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Get(Key),
+    List(Range),
+    /// How many keys there are. Like etcd's count it knows no filter by create revision.
+    Count(Range),
+    Put(Key, Value, Option<LeaseId>),
+    Delete(Key),
+    /// Its compares see the state before the outer transaction.
+    Txn(Txn),
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Value {
+    Empty,
+    Epoch(u8),
+    Spec(Spec),
+    /// Where the owner's slot is, and which process put it there.
+    Owner {
+        name: Name,
+        nonce: u8,
+    },
+    /// Who holds a slot, and V and Q as they were granted.
+    Slot {
+        pod: Pod,
+        nonce: u8,
+        validity: u8,
+        quarantine: u8,
+    },
+    /// A quarantine that still needs a lease of so many ticks.
+    Unsettled(u8),
+    /// Until when timestamps are reserved, relative to the present.
+    ReservedUntil(i8),
+}
+
+/// A lease, by what it is for: identifiers chosen by clients, so that equal histories look equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum LeaseId {
+    /// A pod's, numbered, because it may have to take another one.
+    Pod(Pod, u8),
+    /// Of a quarantine that a release left: by whom, and by which of its processes.
+    Rest(Pool, Name, Pod, u8),
+    /// Of a quarantine that an administrator left.
+    Forced(Pool, Name),
+    /// Of a hold.
+    Hold(Pool),
+}
+
+/// A key's value with its revisions and the lease it hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Entry {
+    pub(crate) value: Value,
+    pub(crate) create: Revision,
+    pub(crate) modified: Revision,
+    pub(crate) lease: Option<LeaseId>,
+}
+
+/// The answer to a [`Txn`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reply {
+    /// The store's revision in the response's header.
+    pub(crate) header: Revision,
+    pub(crate) succeeded: bool,
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// The answer to an [`Op`].
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Found(Vec<(Key, Entry)>),
+    Count(u8),
+    Done,
+    Txn(Reply),
+}
+
+// === impl Txn ===
+
+impl Txn {
+    /// A transaction that only reads.
+    pub(crate) fn read(ops: Vec<Op>) -> Self {
+        Self { then: ops, ..Self::default() }
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// Every key that was read, by whichever operation of the branch that was done.
+    pub(crate) fn found(&self) -> impl Iterator<Item = (Key, Entry)> + '_ {
+        self.answers
+            .iter()
+            .flat_map(|answer| match answer {
+                Answer::Found(found) => found.as_slice(),
+                _ => &[],
+            })
+            .copied()
+    }
+
+    pub(crate) fn entry(&self, wanted: Key) -> Option<Entry> {
+        self.found().find(|(key, _)| *key == wanted).map(|(_, entry)| entry)
+    }
+
+    /// The answer of the transaction within.
+    pub(crate) fn inner(&self) -> Option<&Reply> {
+        self.answers.iter().find_map(|answer| match answer {
+            Answer::Txn(reply) => Some(reply),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn count(&self) -> Option<u8> {
+        self.answers.iter().find_map(|answer| match answer {
+            Answer::Count(count) => Some(*count),
+            _ => None,
+        })
+    }
+}

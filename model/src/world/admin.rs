@@ -1,0 +1,152 @@
+//! What happens to pods, pools and the store from outside.
+
+use crate::config::Config;
+use crate::key::{Key, Name, Pod, Pool};
+use crate::process::Process;
+use crate::request::{Caller, Request, Rest, Stray};
+use crate::rule::Rule;
+use crate::store::Store;
+use crate::txn::{LeaseId, Op, Value};
+use crate::world::World;
+
+impl World {
+    pub(super) fn start(&mut self, config: &Config, pod: Pod) {
+        let nonce = self.pods.get(usize::from(pod)).map_or(0, |state| state.started);
+        let process = Process::new(&self.context(config, pod), nonce);
+        if let Some(state) = self.pods.get_mut(usize::from(pod)) {
+            state.started += 1;
+            state.processes.push(process);
+        }
+    }
+
+    pub(super) fn start_another(&mut self, config: &Config, pod: Pod) {
+        if self.process(pod, 0).is_some() {
+            self.faults.twins -= 1;
+        } else {
+            self.faults.restarts -= 1;
+        }
+        self.start(config, pod);
+    }
+
+    /// The app runs on; what was under way may land.
+    pub(super) fn crash(&mut self, pod: Pod, place: usize) {
+        self.faults.crashes -= 1;
+        if let Some((caller, request)) = self.in_flight(pod, place) {
+            self.stray(caller, request);
+        }
+        if let Some(state) = self.pods.get_mut(usize::from(pod)) {
+            state.processes.remove(place);
+        }
+    }
+
+    pub(super) fn terminate(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.faults.releases -= 1;
+        self.with(config, pod, place, |process, context| process.terminate(context));
+    }
+
+    pub(super) fn deafen(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.faults.deaf -= 1;
+        self.with(config, pod, place, |process, _| {
+            for claim in &mut process.claims {
+                if let crate::process::Phase::Waiting(wait) = &mut claim.phase {
+                    (wait.deaf, wait.nudged) = (true, false);
+                }
+            }
+            Vec::new()
+        });
+    }
+
+    pub(super) fn force(&mut self, config: &Config, pool: Pool, name: Name) {
+        self.faults.forces -= 1;
+        let Some(slot) = self.store.get(Key::Slot(pool, name)) else { return };
+        let Value::Slot { pod, validity, quarantine, .. } = slot.value else { return };
+        let edits = self.edits.get(usize::from(pool)).copied().unwrap_or_default();
+        let ticks = match config.spec(pool, edits) {
+            Some(spec) if !config.keeps(Rule::ForceRestsAsGranted) => {
+                spec.validity + spec.quarantine
+            }
+            _ => validity + quarantine,
+        };
+        let rest = if config.keeps(Rule::ForceRestsUntilSettled) {
+            Rest::Unsettled(ticks)
+        } else {
+            let lease = LeaseId::Forced(pool, name);
+            self.store.grant(lease, ticks);
+            Rest::On(lease)
+        };
+        let request = Request::Force { holder: pod, name, create: slot.create, rest };
+        // The administrator's own identity does not enter the transaction.
+        let caller = Caller { pod, nonce: u8::MAX, pool, lease: None };
+        self.strays.push(Stray { caller, request });
+    }
+
+    pub(super) fn settle(&mut self, pool: Pool, name: Name) {
+        let key = Key::Quarantine(pool, name);
+        if let Some(Value::Unsettled(ticks)) = self.store.get(key).map(|entry| entry.value) {
+            let lease = LeaseId::Forced(pool, name);
+            self.store.grant(lease, ticks);
+            self.apply(vec![Op::Put(key, Value::Empty, Some(lease))]);
+        }
+    }
+
+    pub(super) fn edit(&mut self, config: &Config, pool: Pool) {
+        self.faults.edits -= 1;
+        if let Some(edits) = self.edits.get_mut(usize::from(pool)) {
+            *edits += 1;
+            if let Some(spec) = config.spec(pool, *edits) {
+                self.apply(vec![Op::Put(Key::Spec(pool), Value::Spec(spec), None)]);
+            }
+        }
+    }
+
+    pub(super) fn reput(&mut self, pool: Pool) {
+        self.faults.reputs -= 1;
+        if let Some(entry) = self.store.get(Key::Spec(pool)) {
+            self.apply(vec![Op::Put(Key::Spec(pool), entry.value, None)]);
+        }
+    }
+
+    pub(super) fn hold(&mut self, config: &Config, pool: Pool) {
+        self.faults.holds -= 1;
+        self.lay_hold(config, pool);
+    }
+
+    pub(super) fn wipe(&mut self, config: &Config) {
+        self.faults.wipes -= 1;
+        self.come_back(config, Store::default());
+        self.set_up(config, config.keeps(Rule::WipeLeavesHold));
+    }
+
+    /// Declared restored before sidecars reach it: a new epoch, and holds.
+    pub(super) fn restore(&mut self, config: &Config) {
+        self.faults.restores -= 1;
+        if let Some(snapshot) = self.snapshot.take() {
+            self.come_back(config, *snapshot);
+            for pool in (0..).take(config.pools.len()) {
+                self.lay_hold(config, pool);
+            }
+            self.apply(vec![Op::Put(Key::Epoch, Value::Epoch(self.epoch), None)]);
+        }
+    }
+
+    /// Connections break with the old store: nothing sent to it lands in the new one.
+    fn come_back(&mut self, config: &Config, store: Store) {
+        self.epoch += 1;
+        self.strays.clear();
+        self.store.replace(store, config.revisions_regress);
+        for process in self.pods.iter_mut().flat_map(|state| &mut state.processes) {
+            for claim in &mut process.claims {
+                if let crate::process::Phase::Waiting(wait) = &mut claim.phase {
+                    (wait.changed, wait.nudged) = (true, !wait.deaf);
+                }
+            }
+        }
+    }
+
+    fn lay_hold(&mut self, config: &Config, pool: Pool) {
+        let lease = LeaseId::Hold(pool);
+        self.store.revoke(lease);
+        self.store.grant(lease, config.hold);
+        self.apply(vec![Op::Put(Key::Hold(pool), Value::Empty, Some(lease))]);
+    }
+}

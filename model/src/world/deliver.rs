@@ -1,0 +1,253 @@
+//! Requests and answers: delivered, lost, given up, doubled, late.
+
+use crate::belief::Belief;
+use crate::config::Config;
+use crate::key::{Key, Pod, Range};
+use crate::process::{Context, Effect, Process, Watch};
+use crate::protocol;
+use crate::request::{Caller, Request, Stray};
+use crate::rule::Rule;
+use crate::store::{Event, LeaseNotFound};
+use crate::txn::{LeaseId, Reply, Value};
+use crate::world::World;
+
+impl World {
+    pub(super) fn deliver(&mut self, config: &Config, pod: Pod, place: usize) {
+        let Some((caller, request)) = self.in_flight(pod, place) else { return };
+        match self.perform(config, caller, &request) {
+            Some(reply) => {
+                self.with(config, pod, place, |process, context| process.answered(context, reply))
+            }
+            None => self.refuse_past(config, pod, place),
+        }
+    }
+
+    pub(super) fn lose_answer(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.faults.timeouts -= 1;
+        let Some((caller, request)) = self.in_flight(pod, place) else { return };
+        self.perform(config, caller, &request);
+        self.unanswered(config, pod, place);
+    }
+
+    pub(super) fn give_up(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.faults.timeouts -= 1;
+        let Some((caller, request)) = self.in_flight(pod, place) else { return };
+        self.stray(caller, request);
+        self.unanswered(config, pod, place);
+    }
+
+    pub(super) fn duplicate(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.faults.duplicates -= 1;
+        let Some((caller, request)) = self.in_flight(pod, place) else { return };
+        self.stray(caller, request);
+        self.deliver(config, pod, place);
+    }
+
+    pub(super) fn refuse_past(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.with(config, pod, place, |process, _| {
+            if let Some(call) = &mut process.call {
+                call.request = Request::Read;
+            }
+            Vec::new()
+        });
+    }
+
+    pub(super) fn land(&mut self, config: &Config, place: usize) {
+        let Stray { caller, request } = self.strays.remove(place);
+        self.perform(config, caller, &request);
+    }
+
+    /// The keepalive of a pair lands.
+    pub(super) fn keep_alive(&mut self, config: &Config, pod: Pod, place: usize) {
+        let lease = self.process(pod, place).and_then(|process| process.lease);
+        let kept = lease.is_some_and(|lease| self.store.keep_alive(lease));
+        self.with(config, pod, place, |process, context| process.kept(context, kept));
+    }
+
+    /// The read of a pair lands.
+    pub(super) fn read_own(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.with(config, pod, place, |process, context| {
+            process.read_own(context);
+            Vec::new()
+        });
+    }
+
+    /// A pair is sent; unless its halves are to be split, it lands and is answered at once.
+    pub(super) fn renew(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.with(config, pod, place, |process, _| {
+            process.renew();
+            Vec::new()
+        });
+        if !config.split {
+            self.read_own(config, pod, place);
+            self.keep_alive(config, pod, place);
+        }
+    }
+
+    pub(super) fn drop_pair(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.faults.timeouts -= 1;
+        self.with(config, pod, place, |process, _| {
+            process.pair = None;
+            Vec::new()
+        });
+    }
+
+    /// A request's header and body, as it is in flight.
+    pub(super) fn in_flight(&self, pod: Pod, place: usize) -> Option<(Caller, Request)> {
+        let process = self.process(pod, place)?;
+        let call = process.call.as_ref()?;
+        Some((process.caller(pod, call.pool), call.request.clone()))
+    }
+
+    /// Sends a request that nobody waits for.
+    pub(super) fn stray(&mut self, caller: Caller, request: Request) {
+        if request.writes() {
+            self.strays.push(Stray { caller, request });
+        }
+    }
+
+    /// Lets a process do something; what it does to the world is done.
+    pub(super) fn with(
+        &mut self,
+        config: &Config,
+        pod: Pod,
+        place: usize,
+        act: impl FnOnce(&mut Process, &Context<'_>) -> Vec<Effect>,
+    ) {
+        let Some(mut process) = self.process(pod, place).cloned() else { return };
+        let effects = act(&mut process, &self.context(config, pod));
+        for effect in &effects {
+            self.affect(config, pod, &process, *effect);
+        }
+        if let Some(state) = self.pods.get_mut(usize::from(pod)) {
+            if effects.contains(&Effect::Exit) {
+                state.over |= process.terminating;
+                state.processes.remove(place);
+            } else if let Some(slot) = state.processes.get_mut(place) {
+                *slot = process;
+            }
+        }
+    }
+
+    fn affect(&mut self, config: &Config, pod: Pod, process: &Process, effect: Effect) {
+        let Some(state) = self.pods.get_mut(usize::from(pod)) else { return };
+        match effect {
+            Effect::Believe { pool, name, left, quarantine } => {
+                state.beliefs.retain(|belief| belief.pool != pool);
+                state.beliefs.push(Belief::new(pool, name, left, quarantine));
+                state.beliefs.sort_unstable_by_key(|belief| belief.pool);
+            }
+            Effect::Forget(pool) => state.beliefs.retain(|belief| belief.pool != pool),
+            Effect::Grant(rest) => self.store.grant(rest, config.clean_rest),
+            Effect::Revoke(lease) => {
+                // Without anything else under way on that lease it makes no difference when it lands.
+                if self.strays.iter().any(|stray| stray.caller.lease == Some(lease)) {
+                    self.stray(process.caller(pod, 0), Request::Revoke(lease));
+                } else {
+                    self.store.revoke(lease);
+                }
+            }
+            Effect::Exit => {}
+        }
+    }
+
+    fn unanswered(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.with(config, pod, place, |process, context| process.unanswered(context));
+    }
+
+    /// A request reaches the store; `None` when it asks for a past that is not there.
+    fn perform(
+        &mut self,
+        config: &Config,
+        caller: Caller,
+        request: &Request,
+    ) -> Option<Result<Reply, LeaseNotFound>> {
+        let pool = caller.pool;
+        match request {
+            Request::Begin => {
+                if let Some(lease) = caller.lease {
+                    let ttl = self.ttl(config, caller.pod);
+                    self.store.grant(lease, ttl);
+                }
+            }
+            Request::ReadAt { ticket, .. } => {
+                let ranges = [Range::Slots(pool), Range::Quarantines(pool), Range::Tickets(pool)];
+                return self.store.read_at(*ticket, &ranges).map(Ok);
+            }
+            Request::Revoke(lease) => {
+                self.store.revoke(*lease);
+                return Some(Ok(Reply::default()));
+            }
+            Request::Force { name, .. } if !config.keeps(Rule::ForceSparesTheLease) => {
+                let slot = self.store.get(Key::Slot(pool, *name));
+                if let Some(lease) = slot.and_then(|slot| slot.lease) {
+                    let reply = self.store.txn(&protocol::txn(config, caller, request)?);
+                    self.store.revoke(lease);
+                    return Some(reply);
+                }
+            }
+            _ => {}
+        }
+        let free = self.free(config, pool);
+        let reply = self.store.txn(&protocol::txn(config, caller, request)?);
+        if let Ok(reply) = &reply {
+            self.judge(config, caller, request, reply, free);
+        }
+        Some(reply)
+    }
+
+    /// S: the largest of the pod's pools.
+    fn ttl(&self, config: &Config, pod: Pod) -> u8 {
+        let pools = config.pods.get(usize::from(pod)).into_iter().flatten();
+        let spec = |pool: &u8| match self.store.get(Key::Spec(*pool)).map(|entry| entry.value) {
+            Some(Value::Spec(spec)) => Some(spec.ttl),
+            _ => config.spec(*pool, 0).map(|spec| spec.ttl),
+        };
+        let ttl = pools.filter_map(spec).max().unwrap_or_default();
+        // Without the rule S is just V + Q; the model's drift is one tick on either side.
+        ttl - if config.keeps(Rule::LeaseOutlastsDrift) { 0 } else { 2 }
+    }
+
+    /// A lease of this pod that nobody has used, as far as anybody can still tell.
+    pub(super) fn fresh_lease(&self, pod: Pod) -> LeaseId {
+        let used = |id: LeaseId| {
+            let of_process = self
+                .pods
+                .get(usize::from(pod))
+                .into_iter()
+                .flat_map(|state| state.processes.iter().filter_map(|process| process.lease));
+            let of_strays = self.strays.iter().filter_map(|stray| stray.caller.lease);
+            let of_store = self.store.leases();
+            let past = self.snapshot.iter().flat_map(|store| store.leases());
+            of_process.chain(of_strays).chain(of_store).chain(past).any(|other| other == id)
+        };
+        let number = (0..u8::MAX).find(|number| !used(LeaseId::Pod(pod, *number)));
+        LeaseId::Pod(pod, number.unwrap_or(u8::MAX))
+    }
+
+    /// Tells the waiters what has changed.
+    pub(super) fn notify(&mut self, config: &Config) {
+        let reset = config.keeps(Rule::SilenceEndsWithSpecAndHold);
+        for event in self.store.take_events() {
+            let (Event::Created(key) | Event::Changed(key) | Event::Deleted(key)) = event;
+            let (pool, rules) = match key {
+                Key::Spec(pool) | Key::Hold(pool) => (pool, true),
+                _ => match key.watched_in() {
+                    Some(pool) => (pool, false),
+                    None => continue,
+                },
+            };
+            let deleted = matches!(event, Event::Deleted(_));
+            for process in self.pods.iter_mut().flat_map(|state| &mut state.processes) {
+                let Some(wait) = process.waits_in_mut(pool) else { continue };
+                wait.changed |= !rules || reset;
+                let seen = match wait.watch {
+                    Watch::Queue => rules || deleted,
+                    Watch::Ticket(Some(pod)) => rules || (deleted && key == Key::Ticket(pool, pod)),
+                    Watch::Ticket(None) => rules,
+                };
+                wait.nudged |= seen && !wait.deaf;
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Which steps are possible.
+
+use crate::action::{Action, Drift};
+use crate::config::Config;
+use crate::key::{Key, Pod};
+use crate::process::{Phase, Process};
+use crate::request::Request;
+use crate::rule::Rule;
+use crate::txn::Value;
+use crate::world::World;
+
+impl World {
+    /// Every step that is possible, faults included.
+    pub(crate) fn enabled(&self, config: &Config, actions: &mut Vec<Action>) {
+        self.benign(config, actions);
+        for (pod, place, process) in self.processes() {
+            self.faults_of(pod, place, process, actions);
+            if config.clock {
+                self.clock_of(config, pod, place, process, actions);
+            }
+        }
+        actions.extend((0..self.strays.len()).map(Action::Land));
+        for pod in self.pods_of(config) {
+            self.starts_of(pod, actions);
+        }
+        self.admin(config, actions);
+        self.drifts(config, actions);
+        if self.may_tick(1) {
+            actions.push(Action::Tick(Drift::None));
+        }
+    }
+
+    /// Whether so many ticks of the store's clock leave no more processes without a lease than stalls
+    /// are allowed.
+    fn may_tick(&self, ticks: u8) -> bool {
+        self.stalling(ticks) <= usize::from(self.faults.stalls)
+    }
+
+    /// How many processes would lose their leases.
+    pub(super) fn stalling(&self, ticks: u8) -> usize {
+        let loses = |process: &Process| {
+            process.has_begun()
+                && !process.terminating
+                && process.lease.is_some_and(|lease| self.store.runs_out(lease, ticks))
+        };
+        self.processes().filter(|(_, _, process)| loses(process)).count()
+    }
+
+    /// The steps that happen by themselves and without faults; time is not among them.
+    pub(crate) fn benign(&self, config: &Config, actions: &mut Vec<Action>) {
+        for (pod, place, process) in self.processes() {
+            if process.call.is_some() {
+                actions.push(Action::Deliver(pod, place));
+            }
+            match &process.pair {
+                Some(pair) => {
+                    if pair.is_answered() {
+                        actions.push(Action::Renewed(pod, place));
+                    }
+                    if pair.kept.is_none() {
+                        actions.push(Action::KeepAlive(pod, place));
+                    }
+                    if pair.seen.is_none() {
+                        actions.push(Action::ReadOwn(pod, place));
+                    }
+                }
+                None if process.may_renew() => actions.push(Action::Renew(pod, place)),
+                None => {}
+            }
+            if process.rereads(&self.context(config, pod)).is_some() {
+                actions.push(Action::Reread(pod, place));
+            }
+        }
+        for (key, entry) in self.store.keys() {
+            if let (Key::Quarantine(pool, name), Value::Unsettled(_)) = (key, entry.value) {
+                actions.push(Action::Settle(pool, name));
+            }
+        }
+    }
+
+    fn faults_of(&self, pod: Pod, place: usize, process: &Process, actions: &mut Vec<Action>) {
+        if let Some(call) = &process.call {
+            let writes = call.request.writes();
+            if self.faults.timeouts > 0 {
+                // A read whose answer is lost, a grant that is lost: no different from a late one.
+                if writes || call.request == Request::Begin {
+                    actions.push(Action::LoseAnswer(pod, place));
+                }
+                if writes {
+                    actions.push(Action::GiveUp(pod, place));
+                }
+            }
+            if self.faults.duplicates > 0 && writes {
+                actions.push(Action::Duplicate(pod, place));
+            }
+            if matches!(call.request, Request::ReadAt { .. }) {
+                actions.push(Action::RefusePast(pod, place));
+            }
+        }
+        if process.pair.is_some() && self.faults.timeouts > 0 {
+            actions.push(Action::DropPair(pod, place));
+        }
+        let waits = |wait: fn(&crate::process::Wait) -> bool| {
+            process.claims.iter().any(|claim| match &claim.phase {
+                Phase::Waiting(state) => wait(state),
+                _ => false,
+            })
+        };
+        if self.faults.deaf > 0 && waits(|wait| !wait.deaf) {
+            actions.push(Action::Deafen(pod, place));
+        }
+        if self.faults.crashes > 0 {
+            actions.push(Action::Crash(pod, place));
+        }
+        if self.faults.releases > 0
+            && !process.terminating
+            && process.claims.iter().any(|claim| claim.held().is_some())
+        {
+            actions.push(Action::Terminate(pod, place));
+        }
+    }
+
+    fn clock_of(
+        &self,
+        config: &Config,
+        pod: Pod,
+        place: usize,
+        process: &Process,
+        actions: &mut Vec<Action>,
+    ) {
+        if process.may_reserve(config.wall(pod)) {
+            actions.push(Action::Reserve(pod, place));
+        }
+        if self.next_timestamp(config, pod, place).is_some() {
+            actions.push(Action::Emit(pod, place));
+        }
+    }
+
+    fn starts_of(&self, pod: Pod, actions: &mut Vec<Action>) {
+        let Some(state) = self.pods.get(usize::from(pod)) else { return };
+        let starts = match state.processes.len() {
+            0 => self.faults.restarts > 0 && !state.over,
+            1 => self.faults.twins > 0,
+            _ => false,
+        };
+        if starts {
+            actions.push(Action::Start(pod));
+        }
+    }
+
+    fn admin(&self, config: &Config, actions: &mut Vec<Action>) {
+        if self.faults.forces > 0 {
+            actions.extend(self.store.keys().filter_map(|(key, _)| match key {
+                Key::Slot(pool, name) => Some(Action::Force(pool, name)),
+                _ => None,
+            }));
+        }
+        for (pool, edits) in (0..).zip(&self.edits) {
+            if self.faults.edits > 0 && config.spec(pool, edits + 1).is_some() {
+                actions.push(Action::Edit(pool));
+            }
+            if self.faults.reputs > 0 && !config.keeps(Rule::SpecPutOnlyWhenDifferent) {
+                actions.push(Action::Reput(pool));
+            }
+            if self.faults.holds > 0 {
+                actions.push(Action::Hold(pool));
+            }
+        }
+        if config.revisions_regress && self.store.may_meet() && self.remembers_future() {
+            actions.push(Action::Meet);
+        }
+        if self.faults.wipes > 0 {
+            actions.push(Action::Wipe);
+        }
+        if self.faults.restores > 0 {
+            actions.push(if self.snapshot.is_some() { Action::Restore } else { Action::Snapshot });
+        }
+    }
+
+    fn drifts(&self, config: &Config, actions: &mut Vec<Action>) {
+        for pod in self.pods_of(config).filter(|_| self.may_tick(1)) {
+            if self.faults.slow > 0 {
+                actions.push(Action::Tick(Drift::Slow(pod)));
+            }
+            if self.faults.sleeps > 0 && !config.keeps(Rule::ClockCountsSleep) {
+                actions.push(Action::Tick(Drift::Asleep(pod)));
+            }
+        }
+        if self.faults.fast > 0 && self.may_tick(2) {
+            actions.push(Action::Tick(Drift::Fast));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Ticks: on every pod's own clock, and on the store's. And the timestamps that holders emit.
+
+use crate::action::Drift;
+use crate::config::Config;
+use crate::key::Pod;
+use crate::process::{Held, Phase, Process};
+use crate::request::Request;
+use crate::world::World;
+
+/// How far ahead timestamps are reserved.
+const WINDOW: i8 = 1;
+
+impl World {
+    pub(super) fn tick(&mut self, config: &Config, drift: Drift) {
+        let ticks = if drift == Drift::Fast { 2 } else { 1 };
+        let stalling = u8::try_from(self.stalling(ticks)).unwrap_or(u8::MAX);
+        self.faults.stalls = self.faults.stalls.saturating_sub(stalling);
+        match drift {
+            Drift::None => {}
+            Drift::Slow(_) => self.faults.slow -= 1,
+            Drift::Fast => self.faults.fast -= 1,
+            Drift::Asleep(_) => self.faults.sleeps -= 1,
+        }
+        for pod in self.pods_of(config) {
+            if drift == Drift::Slow(pod) || drift == Drift::Asleep(pod) {
+                self.miss(pod);
+            } else {
+                self.age(config, pod);
+            }
+        }
+        self.strays.iter_mut().for_each(|stray| stray.request.tick());
+        self.journal.tick();
+        self.store.tick(ticks);
+    }
+
+    /// A holder whose deadline has not passed emits the next timestamp of its name.
+    pub(super) fn emit(&mut self, config: &Config, pod: Pod, place: usize) {
+        let Some((held, instant)) = self.next_timestamp(config, pod, place) else { return };
+        let (pool, name) = (held.0, held.1);
+        let nonce = self.process(pod, place).map_or(0, |process| process.nonce);
+        self.verdict.timestamp_repeated |= !self.journal.emit(pool, name, (pod, nonce), instant);
+        let process =
+            self.pods.get_mut(usize::from(pod)).and_then(|pod| pod.processes.get_mut(place));
+        for claim in process.into_iter().flat_map(|process| &mut process.claims) {
+            if let Phase::Held(Held { clock: Some(clock), .. }) = &mut claim.phase {
+                clock.emitted = Some(instant);
+            }
+        }
+    }
+
+    /// The pool and name of the claim whose clock allows a timestamp, and the timestamp.
+    pub(super) fn next_timestamp(
+        &self,
+        config: &Config,
+        pod: Pod,
+        place: usize,
+    ) -> Option<((u8, u8), i8)> {
+        let process = self.process(pod, place)?;
+        let beliefs = &self.pods.get(usize::from(pod))?.beliefs;
+        process.claims.iter().find_map(|claim| {
+            let held = claim.held()?;
+            let believed = beliefs.iter().any(|belief| {
+                belief.is_about(claim.pool, held.name) && belief.holds() && held.verified
+            });
+            let instant = held.clock?.next(config.wall(pod)).filter(|_| believed)?;
+            // Once it has emitted an instant, emitting it again tells nothing new.
+            let fresh = held.clock?.emitted != Some(instant);
+            fresh.then_some(((claim.pool, held.name), instant))
+        })
+    }
+
+    fn age(&mut self, config: &Config, pod: Pod) {
+        let place_count = self.pods.get(usize::from(pod)).map_or(0, |state| state.processes.len());
+        for place in 0..place_count {
+            self.with(config, pod, place, |process, context| {
+                process.tick(context);
+                Vec::new()
+            });
+        }
+        if let Some(state) = self.pods.get_mut(usize::from(pod)) {
+            state.beliefs.retain_mut(crate::belief::Belief::tick);
+        }
+    }
+
+    fn miss(&mut self, pod: Pod) {
+        if let Some(state) = self.pods.get_mut(usize::from(pod)) {
+            state.processes.iter_mut().for_each(Process::oversleep);
+        }
+    }
+}
+
+impl Process {
+    /// Whether more timestamps could be had than are reserved.
+    pub(crate) fn may_reserve(&self, now: i8) -> bool {
+        self.call.is_none()
+            && !self.terminating
+            && self.claims.iter().any(|claim| {
+                let clock = claim.held().and_then(|held| held.clock);
+                clock.is_some_and(|clock| clock.stamp.until < now + WINDOW)
+            })
+    }
+
+    /// Sends T4: never less than what is reserved, never more than a window ahead of the clock.
+    pub(crate) fn reserve(&mut self, context: &crate::process::Context<'_>) {
+        let now = context.config.wall(context.pod);
+        let next = self.claims.iter().find_map(|claim| {
+            let held = claim.held()?;
+            let clock = held.clock?;
+            let until = clock.stamp.until.max(now + WINDOW);
+            let request = Request::Reserve {
+                name: held.name,
+                mine: held.mine,
+                seen: clock.stamp.revision,
+                until,
+            };
+            Some((claim.pool, request))
+        });
+        if let Some((pool, request)) = next {
+            self.call = Some(crate::process::Call { pool, request, age: 0, again: false });
+        }
+    }
+}
