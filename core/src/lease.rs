@@ -24,6 +24,7 @@ use crate::time::{BootInstant, UnixMillis};
 
 mod claiming;
 mod decide;
+mod doubt;
 mod machine;
 mod release;
 mod renewing;
@@ -162,8 +163,8 @@ pub enum Action {
     Renew {
         /// The lease.
         lease: LeaseId,
-        /// The slots' keys.
-        slots: Vec<String>,
+        /// Pool and key of each slot.
+        slots: Vec<(PoolName, String)>,
     },
     /// Release a slot into quarantine (T5).
     Release(Box<Surrender>),
@@ -337,8 +338,21 @@ pub struct Renewal {
     pub sent: BootInstant,
     /// What the server granted; zero when the lease is gone.
     pub ttl: Duration,
+    /// What the read saw; `None` when no slot was asked for.
+    pub read: Option<Proof>,
+}
+
+/// The reading half of a renew pair; all of one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// That revision.
+    pub revision: i64,
+    /// The epoch.
+    pub epoch: Option<i64>,
     /// Every asked slot by its full key; `None` when it is gone.
     pub slots: Vec<(String, Option<Seen>)>,
+    /// Those of the slots' pools on which a hold lies.
+    pub on_hold: Vec<PoolName>,
 }
 
 /// A slot as a renewal saw it.
@@ -350,6 +364,8 @@ pub struct Seen {
     pub mod_revision: i64,
     /// Whose it is.
     pub uid: String,
+    /// Which process put it.
+    pub nonce: String,
 }
 
 /// T5.

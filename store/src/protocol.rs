@@ -7,7 +7,7 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
-    Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Renewal, Resumed, Seen,
+    Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Renewal, Resumed, Seen,
     Surrender, View, Won,
 };
 use cairn_core::pool::PoolName;
@@ -158,38 +158,40 @@ impl<K: Kv> Store<K> {
         Ok(reply.succeeded.then_some(reply.revision))
     }
 
-    /// A renew pair: a keepalive and one linearizable read of all own slots. A keepalive alone
-    /// proves nothing after a force release.
+    /// A renew pair: a keepalive and one linearizable read of all own slots, with the holds on their
+    /// pools and the epoch. A keepalive alone proves nothing after a force release.
     pub async fn renew(
         &self,
         sent: BootInstant,
         lease: LeaseId,
-        slots: &[String],
+        slots: &[(PoolName, String)],
     ) -> Result<Renewal, Error> {
-        let read = Txn::read(slots.iter().map(Op::get).collect());
         let reading =
-            async { if slots.is_empty() { Ok(None) } else { self.kv.txn(read).await.map(Some) } };
-        let (ttl, reply) = futures::try_join!(self.kv.keep_alive(lease), reading)?;
-        let seen = |reply: &TxnReply, index: usize| -> Result<Option<Seen>, Error> {
-            let Some(key) = reply.key(index) else {
-                return Ok(None);
-            };
-            let record: SlotRecord = parse(key)?;
-            Ok(Some(Seen {
-                create_revision: key.create_revision,
-                mod_revision: key.mod_revision,
-                uid: record.holder.uid,
-            }))
+            async { if slots.is_empty() { Ok(None) } else { self.prove(slots).await.map(Some) } };
+        let (ttl, read) = futures::try_join!(self.kv.keep_alive(lease), reading)?;
+        Ok(Renewal { lease, sent, ttl, read })
+    }
+
+    async fn prove(&self, slots: &[(PoolName, String)]) -> Result<Proof, Error> {
+        let mut ops = vec![Op::get(keys::EPOCH)];
+        for (pool, slot) in slots {
+            ops.push(Op::get(slot));
+            ops.push(Op::get(keys::hold(pool)));
+        }
+        let reply = self.kv.txn(Txn::read(ops)).await?;
+        let mut proof = Proof {
+            revision: reply.revision,
+            epoch: reply.key(0).and_then(epoch),
+            ..Proof::default()
         };
-        let slots = match &reply {
-            None => Vec::new(),
-            Some(reply) => slots
-                .iter()
-                .enumerate()
-                .map(|(index, slot)| Ok((slot.clone(), seen(reply, index)?)))
-                .collect::<Result<_, Error>>()?,
-        };
-        Ok(Renewal { lease, sent, ttl, slots })
+        for ((pool, slot), at) in slots.iter().zip((1..).step_by(2)) {
+            let seen = reply.key(at).map(seen).transpose()?;
+            proof.slots.push((slot.clone(), seen));
+            if reply.key(at + 1).is_some() {
+                proof.on_hold.push(pool.clone());
+            }
+        }
+        Ok(proof)
     }
 
     /// T5: releases a slot into quarantine; false when it is not ours any more.
@@ -197,12 +199,16 @@ impl<K: Kv> Store<K> {
         let holder = &surrender.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &surrender.path.pool);
         let slot = surrender.path.slot(&surrender.key);
-        let mut then = vec![Op::Delete(slot.clone()), Op::Delete(me)];
+        // Both, because the revisions of a wiped store start anew: two keys hardly meet ours again.
+        let compares = vec![
+            Compare::modified(&slot, surrender.mine),
+            Compare::modified(&me, surrender.mine),
+        ];
+        let mut then = vec![Op::Delete(slot), Op::Delete(me)];
         if !surrender.quarantine.is_zero() {
             let (lease, _) = self.kv.grant(surrender.quarantine).await?;
             then.push(Op::put(surrender.path.quarantine(&surrender.key), "", lease));
         }
-        let compares = vec![Compare::modified(&slot, surrender.mine)];
         let reply = self.kv.txn(Txn { compares, then, otherwise: Vec::new() }).await?;
         Ok(reply.succeeded)
     }
@@ -226,6 +232,16 @@ pub(crate) fn puts(
 pub(crate) fn won(reply: &TxnReply, found: Option<&KeyValue>) -> Won {
     let epoch = found.and_then(epoch).unwrap_or_default();
     Won { fence: Fence { epoch, revision: reply.revision }, mine: reply.revision }
+}
+
+fn seen(key: &KeyValue) -> Result<Seen, Error> {
+    let record: SlotRecord = parse(key)?;
+    Ok(Seen {
+        create_revision: key.create_revision,
+        mod_revision: key.mod_revision,
+        uid: record.holder.uid,
+        nonce: record.nonce,
+    })
 }
 
 fn newest(lists: &[&[KeyValue]]) -> i64 {

@@ -57,6 +57,7 @@ impl Machine {
             return;
         }
         let read = self.look(claim);
+        self.looked_at = self.doubt.known;
         self.claiming = Track::Busy;
         actions.push(match self.lease {
             Some(_) => Action::Read(read),
@@ -65,6 +66,11 @@ impl Machine {
     }
 
     pub(super) fn on_view(&mut self, now: Now, view: &View, actions: &mut Vec<Action>) {
+        if let Some(sentence) = self.doubt.goes_back(self.looked_at, view.epoch, view.revision) {
+            let sentence = sentence.to_owned();
+            self.wait(now, self.current, &sentence);
+            return;
+        }
         self.epoch = view.epoch.unwrap_or(self.epoch);
         let index = self.current;
         let guess = self.claims.get(index).map(|claim| claim.scope);
@@ -166,8 +172,13 @@ impl Machine {
         let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) else {
             return;
         };
+        // The lease may have run out meanwhile: then it is for the next look to say what became of it.
+        let Some(lease) = self.lease else {
+            claim.uncertain = true;
+            return;
+        };
         if let Some(attempt) = claim.attempt.take() {
-            claim.place(&attempt.key, &attempt.record, won.fence, won.mine);
+            claim.place(&attempt, won.fence, won.mine, lease);
         }
     }
 
@@ -223,11 +234,9 @@ impl Machine {
         {
             let incarnation = held.incarnation + 1;
             claim.phase =
-                Phase::Placed(Held { mine, incarnation, verified: false, ..held.clone() });
+                Phase::Placed(Held { mine, incarnation, believed_from: None, ..held.clone() });
         }
-        if self.renewing != Track::Busy {
-            self.renewing = Track::Idle;
-        }
+        self.renewing = self.renewing.hurried();
     }
 
     /// ± 50 %: a failing store is not hit by everybody at once.
@@ -306,7 +315,7 @@ impl Machine {
                 (landed, Key::parse(&owner.record.slot))
             {
                 let fence = Fence { epoch: self.epoch, revision: owner.create_revision };
-                claim.place(&key, &attempt.record, fence, owner.mod_revision);
+                claim.place(&Attempt { key, ..attempt }, fence, owner.mod_revision, lease);
             }
         }
     }

@@ -1,11 +1,10 @@
 //! What one look at the store means for one claim.
 
 use super::View;
-use super::machine::{Claim, Held, Lease, Phase};
+use super::machine::{Attempt, Claim, Held, Lease, Phase};
 use crate::claim::{Fence, SlotRecord};
 use crate::pick;
 use crate::pool::{OnExhausted, OnLoss, Pool};
-use crate::time::BootInstant;
 
 /// What to do about a claim.
 pub(super) enum Decision {
@@ -127,18 +126,17 @@ impl Claim {
             validity: pool.spec.validity,
             quarantine: pool.spec.quarantine,
             incarnation: before.incarnation,
-            verified: false,
-            last_deadline: BootInstant::default(),
+            believed_from: None,
         })
     }
 
     /// The slot is ours.
-    pub(super) fn place(&mut self, key: &str, record: &SlotRecord, fence: Fence, mine: i64) {
+    pub(super) fn place(&mut self, attempt: &Attempt, fence: Fence, mine: i64, lease: Lease) {
         self.attempt = None;
         self.uncertain = false;
         self.leave_queue();
-        let held = Held { verified: true, ..Held::new(key, record, fence, mine) };
-        self.phase = Phase::Placed(held);
+        let held = Held::new(&attempt.key, &attempt.record, fence, mine);
+        self.phase = Phase::Placed(Held { believed_from: Some(lease.believed_from), ..held });
     }
 }
 
@@ -152,8 +150,7 @@ impl Held {
             validity: record.validity(),
             quarantine: record.quarantine(),
             incarnation: record.holder.incarnation,
-            verified: false,
-            last_deadline: BootInstant::default(),
+            believed_from: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::doubt::{Doubt, Progress};
 use super::waiting::Waiting;
 use super::{Action, Config, Event, Inherited, LeaseId, Outcome, Trouble};
 use crate::claim::{Fence, SlotRecord};
@@ -29,6 +30,10 @@ pub struct Machine {
     /// There will be no name, for this reason; what is left is to leave the queue.
     pub(super) failing: Option<String>,
     pub(super) finished: bool,
+    /// What speaks against the claims, and how far the store had come when each track last asked.
+    pub(super) doubt: Doubt,
+    pub(super) looked_at: Progress,
+    pub(super) renewed_at: Progress,
     /// Counts renewals, so that the jitter differs from one to the next.
     pub(super) round: u64,
 }
@@ -107,10 +112,9 @@ pub(super) struct Held {
     pub(super) validity: Duration,
     pub(super) quarantine: Duration,
     pub(super) incarnation: u32,
-    /// Adoption does not renew: false until a renew pair has answered since.
-    pub(super) verified: bool,
-    /// The deadline that was in force when the lease was lost, for people to read.
-    pub(super) last_deadline: BootInstant,
+    /// Send instant of the grant or of the last renew pair that proved it; the deadline is V later.
+    /// Adoption does not renew: `None` until a pair has answered since.
+    pub(super) believed_from: Option<BootInstant>,
 }
 
 // === impl Machine ===
@@ -138,6 +142,9 @@ impl Machine {
             terminating: false,
             failing: None,
             finished: false,
+            doubt: Doubt::default(),
+            looked_at: Progress::default(),
+            renewed_at: Progress::default(),
             round: 0,
         }
     }
@@ -148,14 +155,16 @@ impl Machine {
         if self.finished {
             return actions;
         }
+        if self.doubt.read_clocks(now, self.shortest_validity() / 3) && self.lease.is_some() {
+            // At once: until a pair has answered nothing is believed.
+            self.renewing = self.renewing.hurried();
+        }
         match event {
             Event::Start | Event::Tick => {}
             Event::Terminate => {
                 self.terminating = true;
                 // A pod that waits, for whatever, has nothing to wait for any more.
-                if let Track::Until(_) = self.claiming {
-                    self.claiming = Track::Idle;
-                }
+                self.claiming = self.claiming.hurried();
             }
             Event::Woken => self.on_woken(now, false),
             Event::WatchEnded => self.on_woken(now, true),
@@ -188,11 +197,15 @@ impl Machine {
     /// When a claim stops being believed; `None` while there is nothing to believe in.
     pub(super) fn deadline(&self, claim: &Claim) -> Option<BootInstant> {
         match &claim.phase {
-            Phase::Placed(held) if held.verified => {
-                self.lease.map(|lease| lease.believed_from.after(held.validity))
-            }
+            Phase::Placed(held) => self.deadline_of(held),
             _ => None,
         }
+    }
+
+    /// The deadline that a pair has given, unless a clock has jumped since.
+    pub(super) fn deadline_of(&self, held: &Held) -> Option<BootInstant> {
+        let from = held.believed_from?;
+        Some(self.doubt.cut(from, from.after(held.validity)))
     }
 
     pub(super) fn finish(&mut self, outcome: Outcome, actions: &mut Vec<Action>) {
@@ -266,6 +279,11 @@ impl Machine {
 // === impl Track ===
 
 impl Track {
+    /// Without its pause.
+    pub(super) fn hurried(self) -> Self {
+        if self == Self::Busy { self } else { Self::Idle }
+    }
+
     pub(super) fn is_due(self, now: BootInstant) -> bool {
         match self {
             Self::Idle => true,

@@ -35,7 +35,7 @@ impl Machine {
     fn show(&self, claim: &Claim, now: Now) -> Shown {
         let on_loss = claim.on_loss();
         let (state, reason) = self.state(claim, now);
-        let known = claim.held().filter(|held| held.verified || state == ClaimState::Degraded);
+        let known = claim.held().filter(|held| held.believed_from.is_some() || state == ClaimState::Degraded);
         // A claim that must not be used is not shown to an app either.
         let usable = match on_loss {
             OnLoss::Keep => known,
@@ -68,11 +68,18 @@ impl Machine {
         match (&claim.phase, self.deadline(claim)) {
             (Phase::Placed(_), Some(deadline)) if now.boot < deadline => (ClaimState::Held, None),
             (Phase::Placed(_), Some(_)) => {
-                let reason = say("etcd has not confirmed the claim since its deadline");
+                let reason = match (&self.doubt.sentence, claim.on_hold) {
+                    (Some(doubt), _) => say(doubt),
+                    (None, true) => say(&claim.hold_sentence()),
+                    (None, false) => say("etcd has not confirmed the claim since its deadline"),
+                };
                 match claim.on_loss() {
                     OnLoss::Keep => (ClaimState::Degraded, reason),
                     OnLoss::Stop => (ClaimState::Lost, reason),
                 }
+            }
+            (Phase::Placed(_), None) if claim.on_hold => {
+                (ClaimState::Waiting, say(&claim.hold_sentence()))
             }
             (Phase::Placed(_) | Phase::Adopting(_), None | Some(_)) => {
                 (ClaimState::Waiting, say("found again after a restart; asking etcd to confirm it"))
@@ -99,11 +106,7 @@ impl Machine {
             .as_ref()
             .or_else(|| claim.pool.as_ref().map(|pool| &pool.spec.prefix))
             .unwrap_or(&default);
-        let deadline = match &claim.phase {
-            Phase::Placed(_) => self.lease.map(|lease| lease.believed_from.after(held.validity)),
-            _ => None,
-        };
-        let deadline = deadline.unwrap_or(held.last_deadline);
+        let deadline = self.deadline_of(held).unwrap_or_default();
         Slot {
             prefix: template.fill(&Values {
                 name: &shown,

@@ -11,10 +11,11 @@ use crate::keys;
 use crate::pool::{MOUNTAINS, SNOWFLAKE};
 use crate::time::{Now, UnixMillis};
 
+mod doubt;
 mod script;
 mod waiting;
 
-use script::Script;
+use script::{Pair, Script};
 
 #[test]
 fn a_pod_claims_the_first_free_name_in_two_round_trips() {
@@ -80,7 +81,7 @@ fn a_late_answer_to_an_early_pair_does_not_move_the_deadline_past_its_send() {
 fn a_force_release_is_noticed_by_the_next_pair_although_the_keepalive_was_fine() {
     let mut script = Script::held(SNOWFLAKE);
     let mut renewal = script.renewal(7, 7);
-    renewal.slots.iter_mut().for_each(|(_, seen)| *seen = None);
+    renewal.slots().iter_mut().for_each(|(_, seen)| *seen = None);
     script.step(Event::Renewed(renewal));
     let shown = script.shown(SNOWFLAKE);
     assert_eq!(shown.identity.slot, None);
@@ -144,7 +145,6 @@ fn a_restarted_sidecar_takes_up_its_old_lease_and_holds_only_after_a_pair() {
     assert_ne!(script.state(MOUNTAINS), ClaimState::Held);
     let renewal = Renewal {
         lease: 99,
-        slots: vec![(script.slot(MOUNTAINS, "Denali"), Script::seen(7, 12))],
         ..script.renewal(7, 12)
     };
     script.step(Event::Renewed(renewal));

@@ -9,6 +9,7 @@ use crate::claim::SlotRecord;
 pub(super) struct Script {
     machine: Machine,
     millis: u64,
+    wall_offset: i64,
     pub(super) last_good_send: Option<BootInstant>,
 }
 
@@ -44,7 +45,7 @@ impl Script {
             inherited,
             define_missing: true,
         };
-        Self { machine: Machine::new(config), millis: 100_000, last_good_send: None }
+        Self { machine: Machine::new(config), millis: 100_000, wall_offset: 0, last_good_send: None }
     }
 
     /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.
@@ -60,7 +61,7 @@ impl Script {
     pub(super) fn now(&self) -> Now {
         Now {
             boot: BootInstant::from_nanos(self.millis * 1_000_000),
-            wall: UnixMillis(i64::try_from(self.millis).unwrap()),
+            wall: UnixMillis(i64::try_from(self.millis).unwrap() + self.wall_offset),
         }
     }
 
@@ -104,6 +105,7 @@ impl Script {
         };
         View {
             specs: vec![spec(MOUNTAINS), spec(SNOWFLAKE)],
+            revision: 30,
             epoch: Some(5),
             held: held.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>(),
             ..View::default()
@@ -113,7 +115,6 @@ impl Script {
     /// The same, with our ticket on our lease and so many tickets ahead of it.
     pub(super) fn in_line(&self, held: &[&str], ticket: i64, rank: usize) -> View {
         View {
-            revision: 30,
             queued: rank + 1,
             ticket: Some(Ticket { revision: ticket, lease: 1 }),
             ahead: Some(Ahead { rank, landmark: None }),
@@ -126,7 +127,7 @@ impl Script {
     }
 
     pub(super) fn seen(create_revision: i64, mod_revision: i64) -> Option<Seen> {
-        Some(Seen { create_revision, mod_revision, uid: "u1".into() })
+        Some(Seen { create_revision, mod_revision, uid: "u1".into(), nonce: "nonce".into() })
     }
 
     pub(super) fn slot(&self, pool: &str, name: &str) -> String {
@@ -144,8 +145,18 @@ impl Script {
             lease: 1,
             sent: self.now().boot,
             ttl: Duration::from_secs(61),
-            slots: slots.to_vec(),
+            read: Some(Proof {
+                revision: 40,
+                epoch: Some(5),
+                slots: slots.to_vec(),
+                on_hold: Vec::new(),
+            }),
         }
+    }
+
+    /// The wall clock is set, by so many seconds.
+    pub(super) fn set_clock(&mut self, seconds: i64) {
+        self.wall_offset += seconds * 1000;
     }
 
     pub(super) fn owner(&self, pool: &str, name: &str, nonce: &str) -> Owner {
@@ -211,5 +222,20 @@ impl Script {
             17 => drop(self.step(Event::WatchEnded)),
             _ => drop(self.step(Event::Tick)),
         }
+    }
+}
+
+/// Short ways into a pair.
+pub(super) trait Pair {
+    fn proof(&mut self) -> &mut Proof;
+
+    fn slots(&mut self) -> &mut Vec<(String, Option<Seen>)> {
+        &mut self.proof().slots
+    }
+}
+
+impl Pair for Renewal {
+    fn proof(&mut self) -> &mut Proof {
+        self.read.as_mut().unwrap()
     }
 }

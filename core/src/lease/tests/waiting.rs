@@ -173,7 +173,7 @@ fn every_waiter_looks_again_once_per_validity_whatever_its_watch_says() {
             script.pass_millis(u64::try_from(pause).unwrap());
             let renew = script.step(Event::Tick);
             assert!(matches!(renew.as_slice(), [Action::Renew { .. }]), "{renew:?}");
-            script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+            script.step(Event::Renewed(Renewal { read: None, ..script.renewal(0, 0) }));
             other += pause;
             if other + script.wakes_in() >= 27_000 {
                 break;
@@ -357,7 +357,7 @@ fn a_lease_with_a_slot_is_not_given_up_for_a_place_in_a_queue() {
 #[test]
 fn a_ticket_is_forgotten_with_its_lease() {
     let mut script = waiting(1, &ALL);
-    let gone = Renewal { ttl: Duration::ZERO, slots: Vec::new(), ..script.renewal(0, 0) };
+    let gone = Renewal { ttl: Duration::ZERO, read: None, ..script.renewal(0, 0) };
     script.step(Event::Renewed(gone));
     script.pass(40);
     let begin = script.step(Event::Tick);
@@ -440,10 +440,10 @@ fn the_watch_is_closed_when_the_wait_is_over() {
     // A tick, and not the watch, is what finds the name.
     script.pass(9);
     script.step(Event::Tick);
-    script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+    script.step(Event::Renewed(Renewal { read: None, ..script.renewal(0, 0) }));
     script.pass(9);
     script.step(Event::Tick);
-    script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+    script.step(Event::Renewed(Renewal { read: None, ..script.renewal(0, 0) }));
     script.pass(16);
     script.step(Event::Tick);
     let redeem = script.look(tea(script.in_line(&["Assam", "Ceylon"], 20, 0), "Wait"));
