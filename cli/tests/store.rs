@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cairn_core::claim::{Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
-use cairn_core::lease::{Look, Order, Surrender, Won};
+use cairn_core::lease::{Look, Order, Queue, Surrender, Won};
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::Store;
@@ -179,7 +179,7 @@ impl World {
                     quarantine_ms: 15_000,
                 },
                 lease: granted.lease,
-                queue: false,
+                queue: Queue::Ahead { despite_hold: false },
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
             };

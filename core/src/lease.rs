@@ -93,6 +93,8 @@ pub enum Event {
     Queued(Queued),
     /// [`Action::ReadAt`] answered; `None` when the store does not know that revision, or not any more.
     Past(Option<Past>),
+    /// [`Action::Settle`] answered.
+    Settled,
     /// [`Action::Withdraw`] answered: the ticket does not exist any more.
     Withdrawn,
     /// Something that [`Action::Watch`] asked for has changed.
@@ -144,6 +146,8 @@ pub enum Action {
     },
     /// Turn our ticket into a slot (T2).
     Redeem(Box<Redemption>),
+    /// Give a quarantine that a force release has left without an end the lease that ends it.
+    Settle(String),
     /// Leave the queue.
     Withdraw(Withdrawal),
     /// Say when something changes that a waiting pod should look at; replaces any earlier watch.
@@ -232,6 +236,10 @@ pub struct View {
     pub newest: i64,
     /// Mod revision of the queue's sentinel; 0 when nobody ever queued.
     pub sentinel: i64,
+    /// Mod revision of the key that every re-claim ahead of the queue moves; 0 before the first.
+    pub reclaims: i64,
+    /// Full keys of quarantines that a force release has left without an end.
+    pub unsettled: Vec<String>,
     /// How many tickets there are.
     pub queued: usize,
     /// Our own ticket.
@@ -266,13 +274,24 @@ pub struct Order {
     pub record: SlotRecord,
     /// The lease that all keys hang on.
     pub lease: LeaseId,
-    /// Join the queue when the slot cannot be had. Not for a name that a running pod had before:
-    /// it is that name, ahead of the queue, or none.
-    pub queue: bool,
+    /// What to do about the queue.
+    pub queue: Queue,
     /// The sentinel as read.
     pub sentinel: i64,
     /// The spec's mod revision as read.
     pub spec: i64,
+}
+
+/// How an order stands to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Join it when the slot cannot be had.
+    Join,
+    /// A name that a running pod had before (T7): that name, ahead of the queue, or none.
+    Ahead {
+        /// Also during a hold, because the deadline that was in force has not passed.
+        despite_hold: bool,
+    },
 }
 
 /// A slot that was won.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
-    Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Renewal, Resumed, Seen,
-    Surrender, View, Won,
+    Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Queue, Renewal, Resumed,
+    Seen, Surrender, View, Won,
 };
 use cairn_core::pool::PoolName;
 use cairn_core::time::BootInstant;
@@ -60,6 +60,7 @@ impl<K: Kv> Store<K> {
             Op::list(keys::owners(&look.namespace, &look.uid)),
             Op::get(look.path.ticket(&look.uid)),
             Op::Count(look.path.tickets()),
+            Op::get(look.path.reclaims()),
         ];
         let specs_from = ops.len();
         ops.extend(look.pools.iter().map(|pool| Op::get(keys::pool(pool))));
@@ -79,6 +80,8 @@ impl<K: Kv> Store<K> {
             epoch: reply.key(0).and_then(epoch),
             on_hold: reply.key(1).is_some(),
             sentinel: reply.key(2).map_or(0, |sentinel| sentinel.mod_revision),
+            reclaims: reply.key(8).map_or(0, |reclaims| reclaims.mod_revision),
+            unsettled: unsettled(reply.keys(4)),
             held: names(reply.keys(3)),
             resting: names(reply.keys(4)),
             newest: newest(&[reply.keys(3), reply.keys(4)]),
@@ -94,16 +97,28 @@ impl<K: Kv> Store<K> {
     pub async fn claim(&self, order: &Order) -> Result<Claimed, Error> {
         let holder = &order.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &order.path.pool);
-        let join = if order.queue { queue::join(order, &me)? } else { Vec::new() };
+        let join = match order.queue {
+            Queue::Join => queue::join(order, &me)?,
+            Queue::Ahead { .. } => Vec::new(),
+        };
         let Some(key) = &order.key else {
             let reply = self.kv.txn(Txn { then: join, ..Txn::default() }).await?;
             return Ok(queue::joined(&reply));
         };
         let slot = order.path.slot(key);
         let mut compares = queue::free(&me, &order.path, key, order.spec);
-        compares.push(Compare::modified(order.path.sentinel(), order.sentinel));
         let mut then = puts(&me, &slot, &order.record, order.lease)?;
         then.push(Op::get(keys::EPOCH));
+        if order.queue != (Queue::Ahead { despite_hold: true }) {
+            compares.push(Compare::created(keys::hold(&order.path.pool), 0));
+        }
+        match order.queue {
+            Queue::Join => {
+                compares.push(Compare::modified(order.path.sentinel(), order.sentinel));
+            }
+            // The ranks behind this name shift, and no other compare of theirs would tell them.
+            Queue::Ahead { .. } => then.push(Op::put(order.path.reclaims(), "", 0)),
+        }
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
         Ok(if reply.succeeded {
             Claimed::Won(won(&reply, reply.key(2)))
@@ -200,10 +215,8 @@ impl<K: Kv> Store<K> {
         let me = keys::owner(&holder.namespace, &holder.uid, &surrender.path.pool);
         let slot = surrender.path.slot(&surrender.key);
         // Both, because the revisions of a wiped store start anew: two keys hardly meet ours again.
-        let compares = vec![
-            Compare::modified(&slot, surrender.mine),
-            Compare::modified(&me, surrender.mine),
-        ];
+        let compares =
+            vec![Compare::modified(&slot, surrender.mine), Compare::modified(&me, surrender.mine)];
         let mut then = vec![Op::Delete(slot), Op::Delete(me)];
         if !surrender.quarantine.is_zero() {
             let (lease, _) = self.kv.grant(surrender.quarantine).await?;
@@ -244,6 +257,10 @@ fn seen(key: &KeyValue) -> Result<Seen, Error> {
     })
 }
 
+fn unsettled(keys: &[KeyValue]) -> Vec<String> {
+    keys.iter().filter(|key| key.lease == 0).map(|key| key.key.clone()).collect()
+}
+
 fn newest(lists: &[&[KeyValue]]) -> i64 {
     lists.iter().flat_map(|keys| keys.iter()).map(|key| key.mod_revision).max().unwrap_or_default()
 }
@@ -274,7 +291,7 @@ pub(crate) fn json<T: Serialize>(key: &str, record: &T) -> Result<Vec<u8>, Error
     serde_json::to_vec(record).map_err(|source| Error::Record { key: key.to_owned(), source })
 }
 
-fn parse<T: DeserializeOwned>(key: &KeyValue) -> Result<T, Error> {
+pub(crate) fn parse<T: DeserializeOwned>(key: &KeyValue) -> Result<T, Error> {
     serde_json::from_slice(&key.value)
         .map_err(|source| Error::Record { key: key.key.clone(), source })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::decide::Decision;
 use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track, claim_path};
 use super::waiting::Waiting;
-use super::{Action, Adoption, Look, Order, Outcome, Resumed, View, Won};
+use super::{Action, Adoption, Look, Order, Outcome, Queue, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
 use crate::pool::{Pool, PoolName};
@@ -95,6 +95,8 @@ impl Machine {
             return;
         }
         let asked = self.asked;
+        let held = self.claims.get(index).and_then(Claim::held);
+        let live = held.is_some_and(|held| self.is_live(held, now));
         let Some(claim) = self.claims.get_mut(index).filter(|claim| claim.wants()) else {
             return;
         };
@@ -102,10 +104,15 @@ impl Machine {
             return; // The look was at the wrong place; the next one is not.
         }
         claim.line_up(view, asked, now.boot);
-        match claim.decide(view, lease) {
+        if let (Some(resting), false) = (view.unsettled.first(), claim.on_hold) {
+            self.claiming = Track::Busy;
+            actions.push(Action::Settle(resting.clone()));
+            return;
+        }
+        match claim.decide(view, lease, live) {
             Decision::Take(key, held) => self.order(now, view, Some(key), held.as_ref(), actions),
             Decision::Join => self.order(now, view, None, None, actions),
-            Decision::Redeem(key) => self.redeem(now, key, actions),
+            Decision::Redeem(key) => self.redeem(now, key, view.reclaims, actions),
             Decision::Stay(sentence) => self.stay(view, &sentence, actions),
             Decision::AskRank => {}
             Decision::Define if self.config.define_missing => {
@@ -149,17 +156,21 @@ impl Machine {
         let (Some(claim), Some(lease)) = (self.claims.get(self.current), self.lease) else {
             return;
         };
+        let queue = match before {
+            None => Queue::Join,
+            Some(held) => Queue::Ahead { despite_hold: self.is_live(held, now) },
+        };
         let order = Box::new(Order {
             path: claim_path(claim, &self.config),
             key,
             record: self.record(now, claim, before),
             lease: lease.id,
-            queue: before.is_none(),
+            queue,
             sentinel: view.sentinel,
             spec: claim.spec_revision,
         });
         if let Some(claim) = self.claims.get_mut(self.current) {
-            claim.may_be_queued |= order.queue;
+            claim.may_be_queued |= order.queue == Queue::Join;
             if let Some(key) = order.key.clone() {
                 claim.attempt = Some(Attempt { key, record: order.record.clone() });
             }
@@ -178,7 +189,7 @@ impl Machine {
             return;
         };
         if let Some(attempt) = claim.attempt.take() {
-            claim.place(&attempt, won.fence, won.mine, lease);
+            claim.place(&attempt, won.fence, won.mine, Some(lease.believed_from));
         }
     }
 
@@ -303,6 +314,7 @@ impl Machine {
     /// An attempt without an answer may have landed: our nonce on our current lease proves it.
     fn recognise_own_attempts(&mut self, view: &View) {
         let Some(lease) = self.lease else { return };
+        let current = self.claims.get(self.current).map(|claim| claim.name.clone());
         for owner in &view.owners {
             if owner.lease != lease.id || owner.record.nonce != self.config.nonce {
                 continue;
@@ -315,7 +327,13 @@ impl Machine {
                 (landed, Key::parse(&owner.record.slot))
             {
                 let fence = Fence { epoch: self.epoch, revision: owner.create_revision };
-                claim.place(&Attempt { key, ..attempt }, fence, owner.mod_revision, lease);
+                // A restored snapshot may show what was given away since: then a pair is to prove it.
+                let proved = !view.on_hold && current.as_ref() == Some(&claim.name);
+                let believed_from = proved.then_some(lease.believed_from);
+                claim.place(&Attempt { key, ..attempt }, fence, owner.mod_revision, believed_from);
+                if !proved {
+                    self.renewing = self.renewing.hurried();
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use super::machine::{Attempt, Claim, Held, Lease, Phase};
 use crate::claim::{Fence, SlotRecord};
 use crate::pick;
 use crate::pool::{OnExhausted, OnLoss, Pool};
+use crate::time::BootInstant;
 
 /// What to do about a claim.
 pub(super) enum Decision {
@@ -55,8 +56,9 @@ impl Claim {
         }
     }
 
-    /// What follows from a look at the store.
-    pub(super) fn decide(&self, view: &View, lease: Lease) -> Decision {
+    /// What follows from a look at the store. `live` is true while the deadline of what is held has
+    /// not passed.
+    pub(super) fn decide(&self, view: &View, lease: Lease, live: bool) -> Decision {
         // Every attempt compares the spec's version: with an older one it would fail for ever.
         if let Some(sentence) = &self.unusable {
             return Decision::Wait(sentence.clone());
@@ -71,7 +73,8 @@ impl Claim {
             ));
         }
         if let Some(held) = self.wanted_back(pool) {
-            return if view.on_hold {
+            // A hold is for those who believe in a name; whose belief has not ended may have it.
+            return if view.on_hold && !live {
                 Decision::Wait(self.hold_sentence())
             } else if view.held.contains(&held.key) {
                 Decision::Lose(held.clone(), format!("'{}' was given to another pod", held.key))
@@ -131,12 +134,18 @@ impl Claim {
     }
 
     /// The slot is ours.
-    pub(super) fn place(&mut self, attempt: &Attempt, fence: Fence, mine: i64, lease: Lease) {
+    pub(super) fn place(
+        &mut self,
+        attempt: &Attempt,
+        fence: Fence,
+        mine: i64,
+        believed_from: Option<BootInstant>,
+    ) {
         self.attempt = None;
         self.uncertain = false;
         self.leave_queue();
         let held = Held::new(&attempt.key, &attempt.record, fence, mine);
-        self.phase = Phase::Placed(Held { believed_from: Some(lease.believed_from), ..held });
+        self.phase = Phase::Placed(Held { believed_from, ..held });
     }
 }
 

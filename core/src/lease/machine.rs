@@ -208,6 +208,11 @@ impl Machine {
         Some(self.doubt.cut(from, from.after(held.validity)))
     }
 
+    /// Whether a deadline, be it of a lease that is gone, has not passed.
+    pub(super) fn is_live(&self, held: &Held, now: Now) -> bool {
+        self.deadline_of(held).is_some_and(|deadline| now.boot < deadline)
+    }
+
     pub(super) fn finish(&mut self, outcome: Outcome, actions: &mut Vec<Action>) {
         self.finished = true;
         actions.push(Action::Finish(outcome));

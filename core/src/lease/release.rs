@@ -12,7 +12,7 @@ impl Machine {
             let Phase::Placed(held) = &claim.phase else {
                 return None;
             };
-            let live = self.deadline(claim).is_some_and(|deadline| now.boot < deadline);
+            let live = self.is_live(held, now);
             // SIGTERM is no proof that the app is gone once its liveness probe has been failing:
             // it may outlive its grace period. Then the lease runs out and the quarantine covers it.
             if claim.on_loss() == OnLoss::Stop && !live {

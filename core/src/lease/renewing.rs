@@ -76,7 +76,7 @@ impl Machine {
                 let key = self.placed_key(claim)?;
                 // Placed while the pair was under way: it was not asked for.
                 let (_, seen) = proof.slots.iter().find(|(slot, _)| *slot == key)?;
-                let live = self.deadline(claim).is_some_and(|deadline| now.boot < deadline);
+                let live = claim.held().is_some_and(|held| self.is_live(held, now));
                 Some((seen.as_ref(), live))
             })
             .collect();

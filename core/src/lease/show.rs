@@ -35,7 +35,9 @@ impl Machine {
     fn show(&self, claim: &Claim, now: Now) -> Shown {
         let on_loss = claim.on_loss();
         let (state, reason) = self.state(claim, now);
-        let known = claim.held().filter(|held| held.believed_from.is_some() || state == ClaimState::Degraded);
+        let known = claim
+            .held()
+            .filter(|held| held.believed_from.is_some() || state == ClaimState::Degraded);
         // A claim that must not be used is not shown to an app either.
         let usable = match on_loss {
             OnLoss::Keep => known,

@@ -17,6 +17,8 @@ mod waiting;
 
 use script::{Pair, Script};
 
+const AHEAD: Queue = Queue::Ahead { despite_hold: false };
+
 #[test]
 fn a_pod_claims_the_first_free_name_in_two_round_trips() {
     let mut script = Script::new(&[MOUNTAINS]);
@@ -143,10 +145,7 @@ fn a_restarted_sidecar_takes_up_its_old_lease_and_holds_only_after_a_pair() {
     let renew = script.step(Event::Adopted(12));
     assert!(matches!(renew.as_slice(), [Action::Renew { lease: 99, .. }]), "{renew:?}");
     assert_ne!(script.state(MOUNTAINS), ClaimState::Held);
-    let renewal = Renewal {
-        lease: 99,
-        ..script.renewal(7, 12)
-    };
+    let renewal = Renewal { lease: 99, ..script.renewal(7, 12) };
     script.step(Event::Renewed(renewal));
     assert_eq!(script.state(MOUNTAINS), ClaimState::Held);
 }
@@ -239,7 +238,7 @@ fn an_app_that_ran_on_without_its_sidecar_keeps_its_name_or_loses_it() {
     let claim = free.begun(free.view(&[]));
     let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
     assert_eq!(order.key.as_deref(), Some("PicodeOrizaba"));
-    assert_eq!((order.record.holder.incarnation, order.queue), (2, false));
+    assert_eq!((order.record.holder.incarnation, order.queue), (2, AHEAD));
 
     let mut taken = Script::inheriting(MOUNTAINS);
     taken.step(Event::Start);

@@ -113,6 +113,7 @@ fn an_answer_that_was_overtaken_by_a_later_one_is_no_store_that_went_back() {
 #[test]
 fn a_waiting_pod_claims_nothing_in_a_store_that_went_back() {
     let mut script = Script::held(MOUNTAINS);
+    script.pass(31);
     script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
     script.begun(View { revision: 60, on_hold: true, ..script.view(&[]) });
     script.pass(2);
@@ -159,4 +160,62 @@ fn what_an_older_lease_says_after_the_change_of_leases_is_nothing() {
     script.step(Event::Renewed(Renewal { lease: 98, ..script.renewal(7, 7) }));
     script.pass(11);
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost);
+}
+
+#[test]
+fn a_wiped_store_gives_a_name_back_to_whoever_still_believes_in_it() {
+    for (passed, claims) in [(29, true), (31, false)] {
+        let mut script = Script::held(MOUNTAINS);
+        script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
+        script.pass(passed);
+        let view = View { revision: 2, epoch: Some(6), on_hold: true, ..script.view(&[]) };
+        let actions = script.begun(view);
+        let despite_hold = match actions.as_slice() {
+            [Action::Claim(order)] => order.queue == Queue::Ahead { despite_hold: true },
+            _ => false,
+        };
+        assert_eq!(despite_hold, claims, "{passed} s: {actions:?}");
+    }
+}
+
+#[test]
+fn an_attempt_found_during_a_hold_is_not_believed_before_a_pair_after_it() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    script.begun(script.view(&[]));
+    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
+    script.pass(2);
+    script.step(Event::Tick);
+    let mut view = View { on_hold: true, ..script.view(&["Denali"]) };
+    view.owners.push(Owner { lease: 1, ..script.owner(MOUNTAINS, "Denali", "nonce") });
+    let actions = script.step(Event::Viewed(Box::new(view)));
+    assert!(matches!(actions.as_slice(), [Action::Renew { .. }]), "{actions:?}");
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
+    script.step(Event::Renewed(script.renewal(7, 7)));
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Held);
+}
+
+#[test]
+fn a_quarantine_without_an_end_is_given_one_before_anything_else() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    let resting = "…/x/Denali".to_owned();
+    let actions = script.begun(View { unsettled: vec![resting.clone()], ..script.view(&[]) });
+    assert_eq!(actions, [Action::Settle(resting)]);
+    let again = script.step(Event::Settled);
+    assert!(matches!(again.as_slice(), [Action::Read(_)]), "{again:?}");
+}
+
+#[test]
+fn a_claim_won_on_a_lease_that_is_gone_meanwhile_is_looked_at_and_not_believed() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    script.begun(script.view(&[]));
+    script.pass(20);
+    script.step(Event::Tick);
+    let gone = Renewal { ttl: Duration::ZERO, read: None, ..script.renewal(0, 0) };
+    script.step(Event::Renewed(gone));
+    let actions = script.step(Event::Claimed(Script::won(7)));
+    assert!(matches!(actions.as_slice(), [Action::Begin { .. }]), "{actions:?}");
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
 }

@@ -45,7 +45,12 @@ impl Script {
             inherited,
             define_missing: true,
         };
-        Self { machine: Machine::new(config), millis: 100_000, wall_offset: 0, last_good_send: None }
+        Self {
+            machine: Machine::new(config),
+            millis: 100_000,
+            wall_offset: 0,
+            last_good_send: None,
+        }
     }
 
     /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.

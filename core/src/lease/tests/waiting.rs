@@ -17,7 +17,7 @@ fn joining(rule: &str) -> Script {
     script.step(Event::Start);
     let joins = script.begun(tea(View { queued: 1, ..script.view(&[]) }, rule));
     let [Action::Claim(order)] = joins.as_slice() else { panic!("{joins:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (None, true));
+    assert_eq!((order.key.as_deref(), order.queue), (None, Queue::Join));
     script
 }
 
@@ -61,7 +61,7 @@ fn a_claim_out_of_turn_is_tried_only_with_nobody_waiting_a_free_name_and_no_hold
         let view = View { on_hold, queued, ..script.view(held) };
         let claim = script.begun(tea(view, "Wait"));
         let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
-        assert_eq!((order.key.as_deref(), order.queue), (key, true));
+        assert_eq!((order.key.as_deref(), order.queue), (key, Queue::Join));
     }
 }
 
@@ -144,7 +144,7 @@ fn a_ticket_that_is_gone_is_asked_for_anew() {
     let view = View { queued: 1, ..script.view(&ALL) };
     let again = script.look(tea(view, "Wait"));
     let [Action::Claim(order)] = again.as_slice() else { panic!("{again:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (None, true));
+    assert_eq!((order.key.as_deref(), order.queue), (None, Queue::Join));
 }
 
 #[test]
@@ -457,5 +457,8 @@ fn a_name_that_a_running_pod_had_is_claimed_ahead_of_the_queue_and_without_a_tic
     script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
     let claim = script.begun(View { queued: 3, ..script.view(&["MtLogan"]) });
     let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (Some("Denali"), false));
+    assert_eq!(
+        (order.key.as_deref(), order.queue),
+        (Some("Denali"), Queue::Ahead { despite_hold: true })
+    );
 }
