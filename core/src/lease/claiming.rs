@@ -23,6 +23,9 @@ const OUTRUN_SPREAD: Duration = Duration::from_millis(50);
 
 impl Machine {
     pub(super) fn next_claim(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if self.next_yield(actions) {
+            return;
+        }
         let Some(index) = self.claims.iter().position(Claim::wants) else {
             return;
         };

@@ -96,6 +96,9 @@ pub(super) enum Phase {
     Regaining(Held),
     /// `Keep`: somebody else has, or had, the name. For good.
     Lost(Held, String),
+    /// Being given back, because the name of an earlier pool was lost: pods claim in byte order of
+    /// pools, so that two never wait for each other. Never believed again.
+    Yielding(Held),
     /// Given back.
     Released,
     /// Could not be given back: the lease runs out.
@@ -354,7 +357,7 @@ impl Claim {
             | Phase::Placed(held)
             | Phase::Regaining(held)
             | Phase::Lost(held, _) => Some(held),
-            Phase::Pending(_) | Phase::Released | Phase::LeftToExpire => None,
+            Phase::Pending(_) | Phase::Yielding(_) | Phase::Released | Phase::LeftToExpire => None,
         }
     }
 }

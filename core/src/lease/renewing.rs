@@ -82,13 +82,19 @@ impl Machine {
             .collect();
         let me = (self.config.holder.uid.as_str(), self.config.nonce.as_str());
         let mut fenced = None;
+        let mut lost = false;
         for (claim, verdict) in self.claims.iter_mut().zip(verdicts) {
+            // Pools are claimed in byte order: what is held of later ones goes back first.
+            if lost {
+                claim.give_way();
+            }
             let Some((seen, live)) = verdict else { continue };
             claim.on_hold = proof.on_hold.contains(&claim.name);
             // In a restored snapshot an old slot of ours looks as it did, while a later holder may
             // still believe: until the hold ends, only a belief that never ended goes on.
             let provable = live || !claim.on_hold;
             fenced = claim.on_seen(seen, me, sent, provable).or(fenced);
+            lost |= matches!(claim.phase, Phase::Pending(_));
         }
         fenced
     }
@@ -103,7 +109,7 @@ impl Machine {
                 (Phase::Placed(held) | Phase::Adopting(held), OnLoss::Keep) => {
                     claim.phase = Phase::Regaining(held.clone());
                 }
-                (Phase::Placed(_) | Phase::Adopting(_), OnLoss::Stop) => {
+                (Phase::Placed(_) | Phase::Adopting(_), OnLoss::Stop) | (Phase::Yielding(_), _) => {
                     claim.phase = Phase::Pending(format!("the claim was lost: {why}"));
                 }
                 _ => {}
@@ -135,6 +141,12 @@ impl Machine {
 }
 
 impl Claim {
+    fn give_way(&mut self) {
+        if let Phase::Placed(held) | Phase::Adopting(held) = &self.phase {
+            self.phase = Phase::Yielding(held.clone());
+        }
+    }
+
     /// Compares what a renewal saw with what we hold; a sentence means that we are fenced.
     ///
     /// Revisions alone would not do: those of a wiped store start anew and may meet ours again.

@@ -21,6 +21,10 @@ pub struct Shown {
     pub quarantine: Duration,
 }
 
+/// Why a claim that was held is not held any more, although nobody took it.
+pub(super) const YIELDED: &str =
+    "given back, because the name of another pool was lost; claiming anew";
+
 impl Machine {
     /// Every claim at this instant, in the user's order of pools.
     pub fn shown(&self, now: Now) -> Vec<Shown> {
@@ -91,6 +95,7 @@ impl Machine {
             }
             (Phase::Lost(_, why), _) => (ClaimState::Lost, say(why)),
             (Phase::Pending(why), _) => (ClaimState::Waiting, say(why)),
+            (Phase::Yielding(_), _) => (ClaimState::Waiting, say(YIELDED)),
             (Phase::Released, _) => (ClaimState::Lost, say("released")),
             (Phase::LeftToExpire, _) => (ClaimState::Lost, say("left to run out")),
         }

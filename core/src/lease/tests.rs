@@ -14,6 +14,7 @@ use crate::time::{Now, UnixMillis};
 mod doubt;
 mod script;
 mod waiting;
+mod yielding;
 
 use script::{Pair, Script};
 
