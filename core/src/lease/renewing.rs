@@ -130,6 +130,12 @@ impl Machine {
         }
     }
 
+    /// How long one attempt at one etcd member may take: V/6, so that the next member is asked while
+    /// the claim is still believed.
+    pub fn patience(&self) -> Duration {
+        self.shortest_validity() / 6
+    }
+
     pub(super) fn shortest_validity(&self) -> Duration {
         let granted = self.claims.iter().filter_map(|claim| claim.held().map(|held| held.validity));
         let defined = self
