@@ -1,6 +1,6 @@
 //! `cairn bench herd` on a real etcd: what it prints, and that it leaves nothing behind.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
+#![expect(clippy::unwrap_used, reason = "a test that fails")]
 
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
