@@ -62,11 +62,7 @@ impl EtcdError {
 
 /// All of Cairn's keys, at one revision.
 pub async fn read(args: &EtcdArgs) -> Result<Vec<KeyValue>, EtcdError> {
-    let members = members(args.etcd.as_deref())?;
-    let tls = tls(args, members.iter().any(|member| member.starts_with("https://")))?;
-    let etcd =
-        Etcd::connect(&members, tls.as_ref(), Etcd::PATIENCE).await.map_err(EtcdError::Setup)?;
-    let mut untried = members.len();
+    let (etcd, mut untried) = connect(args).await?;
     loop {
         untried -= 1;
         match etcd.list(keys::ROOT).await {
@@ -77,6 +73,15 @@ pub async fn read(args: &EtcdArgs) -> Result<Vec<KeyValue>, EtcdError> {
             Err(error) => return Err(EtcdError::Unreachable(error)),
         }
     }
+}
+
+/// A connection, lazy as yet, and how many members it knows.
+pub async fn connect(args: &EtcdArgs) -> Result<(Etcd, usize), EtcdError> {
+    let members = members(args.etcd.as_deref())?;
+    let tls = tls(args, members.iter().any(|member| member.starts_with("https://")))?;
+    let etcd =
+        Etcd::connect(&members, tls.as_ref(), Etcd::PATIENCE).await.map_err(EtcdError::Setup)?;
+    Ok((etcd, members.len()))
 }
 
 fn members(etcd: Option<&str>) -> Result<Vec<String>, EtcdError> {

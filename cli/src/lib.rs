@@ -1,9 +1,10 @@
-//! The `cairn` command line: one file per command, nothing but reading.
+//! The `cairn` command line: one file per command. Nothing is written but by `bench`, beside Cairn's keys.
 //!
 //! `main → entry → command → {check, etcd}`. Only [`entry`] prints; commands return a
 //! [`entry::Report`].
 
 pub mod args;
+pub mod bench;
 pub mod check;
 pub mod claims;
 pub mod entry;

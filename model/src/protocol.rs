@@ -28,7 +28,9 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
         Request::Reclaim { name, terms, holding } => {
             reclaim(config, caller, *name, *terms, *holding)
         }
-        Request::Confirm(_) => Txn::read(vec![Op::Get(me(caller))]),
+        Request::Confirm(_) => {
+            Txn::read(vec![Op::Get(me(caller)), Op::Get(Key::Hold(caller.pool))])
+        }
         Request::ReadAt { .. } | Request::Revoke(_) => return None,
     })
 }

@@ -196,7 +196,7 @@ impl Process {
                 mine: owner.modified,
                 validity,
                 quarantine,
-                verified: true,
+                verified: !context.forbids_resuming(view.on_hold),
                 clock,
             };
             self.set(pool, Phase::Held(held));
@@ -354,6 +354,7 @@ impl Process {
             return;
         };
         let Value::Owner { name, nonce } = entry.value else { return };
+        let on_hold = reply.entry(Key::Hold(pool)).is_some();
         let ours = nonce == self.nonce && entry.lease == self.lease;
         let (validity, quarantine, adopted) = match &request {
             Request::Adopt(adoption) => (adoption.validity, adoption.quarantine, true),
@@ -374,7 +375,7 @@ impl Process {
             mine: entry.modified,
             validity,
             quarantine,
-            verified: !adopted,
+            verified: !adopted && !context.forbids_resuming(on_hold),
             clock: None,
         };
         if adopted {
@@ -387,6 +388,11 @@ impl Process {
 }
 
 impl Context<'_> {
+    /// Whether what a read showed of our own is no proof: it may be of a store that was restored.
+    pub(super) fn forbids_resuming(&self, on_hold: bool) -> bool {
+        on_hold && self.config.keeps(Rule::NothingResumesDuringHold)
+    }
+
     /// The reservation as a read showed it: used by those only who leave the rule out.
     pub(super) fn seen(&self, view: &View, name: Name) -> Option<Stamp> {
         let early = self.config.clock && !self.config.keeps(Rule::ReservationLearntInside);

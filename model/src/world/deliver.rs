@@ -2,7 +2,7 @@
 
 use crate::belief::Belief;
 use crate::config::Config;
-use crate::key::{Key, Pod, Range};
+use crate::key::{Key, Pod};
 use crate::process::{Context, Effect, Process, Watch};
 use crate::protocol;
 use crate::request::{Caller, Request, Stray};
@@ -171,8 +171,7 @@ impl World {
                 }
             }
             Request::ReadAt { ticket, .. } => {
-                let ranges = [Range::Slots(pool), Range::Quarantines(pool), Range::Tickets(pool)];
-                return self.store.read_at(*ticket, &ranges).map(Ok);
+                return self.store.read_at(*ticket).map(Ok);
             }
             Request::Revoke(lease) => {
                 self.store.revoke(*lease);
