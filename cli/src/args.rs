@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cairn_core::claim::Fence;
 use cairn_core::names::MAX_NAMES;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -26,10 +27,14 @@ pub struct Args {
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show who holds which name, and which names rest
+    /// Show who holds which name, who waits for one, and which names rest
     Claims(ClaimsArgs),
     /// Show the pools and how full they are
     Pools(PoolsArgs),
+    /// Take a name from the pod that holds it
+    Release(ReleaseArgs),
+    /// What is done to an etcd by hand
+    Admin(AdminArgs),
     /// Measure claims on your own etcd
     Bench(BenchArgs),
     /// Say whether Cairn would take the pods and pools of Kubernetes manifests
@@ -62,6 +67,58 @@ pub struct PoolsArgs {
     /// How to print
     #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+}
+
+/// The arguments of `cairn release`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "The pod notices within one renewal. The name rests for the V + Q of its claim, so that \
+        an app that has not noticed is not overlapped; then it can be claimed again."
+)]
+pub struct ReleaseArgs {
+    /// Where to release.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// The pool
+    #[arg(value_name = "POOL")]
+    pub pool: String,
+    /// The name, as cairn claims shows it
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The fence of the claim that is meant, as cairn claims shows it
+    #[arg(long, env = "CAIRN_FENCE", value_name = "EPOCH-REVISION")]
+    pub fence: Fence,
+    /// The holder's namespace
+    #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
+    pub namespace: Option<String>,
+}
+
+/// The arguments of `cairn admin`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = false,
+    disable_help_subcommand = true
+)]
+pub struct AdminArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: AdminCommand,
+}
+
+/// What `cairn admin` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Say that etcd was restored from a snapshot; run it before any sidecar reaches that etcd
+    Restored(RestoredArgs),
+}
+
+/// The flags of `cairn admin restored`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RestoredArgs {
+    /// The etcd that was restored.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
 }
 
 /// What `cairn bench` measures.

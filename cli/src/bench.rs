@@ -13,7 +13,6 @@ use crate::entry::{Exit, Report};
 use crate::etcd::{self, EtcdError};
 use crate::table::Table;
 
-pub mod clock;
 pub mod figures;
 pub mod herd;
 pub mod pod;

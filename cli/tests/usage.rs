@@ -15,11 +15,11 @@ fn wrong_usage_gets_one_sentence_and_exit_code_2() {
     let url = "--etcd http://127.0.0.1:1";
     let tls = "--etcd https://127.0.0.1:1";
     let table = [
-        (String::new(), "say what to do: claims, pools, bench or check"),
+        (String::new(), "say what to do: claims, pools, release, admin, bench or check"),
         ("claim".into(), "'claim' is not a command of cairn; did you mean claims?"),
         (
             "frobnicate".into(),
-            "'frobnicate' is not a command of cairn; use claims, pools, bench or check",
+            "'frobnicate' is not a command of cairn; --help shows those there are",
         ),
         ("bench".into(), "say what to do: herd"),
         ("bench herds".into(), "'herds' is not a command of cairn; did you mean herd?"),
@@ -35,6 +35,12 @@ fn wrong_usage_gets_one_sentence_and_exit_code_2() {
             "bench herd --pool-size many".into(),
             "invalid value 'many' for '--pool-size <M>': give a number from 1 to 8192",
         ),
+        ("release mountains".into(), "also give --fence <EPOCH-REVISION>, <NAME>"),
+        (
+            "release mountains Denali --fence 17".into(),
+            "invalid value '17' for '--fence <EPOCH-REVISION>': '17' is not a fence; write it as shown by `cairn claims`, like 1795228678-4711",
+        ),
+        ("admin".into(), "say what to do: restored"),
         ("check".into(), "name the files to check, or - for standard input"),
         ("claims --colour".into(), "--colour is not a flag here; --help shows those there are"),
         ("claims --etc x".into(), "--etc is not a flag here; did you mean --etcd?"),

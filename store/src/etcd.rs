@@ -8,17 +8,18 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use etcd_client::{
-    Client, ConnectOptions, GetOptions, LeaseClient, LeaseKeepAliveStream, LeaseKeeper,
+    Client, ConnectOptions, LeaseClient, LeaseKeepAliveStream, LeaseKeeper,
     ResponseHeader,
 };
 use tokio::sync::Mutex;
 
 use crate::error::Error;
-use crate::kv::{KeyValue, Kv, Span, Txn, TxnReply};
+use crate::kv::{Kv, Span, Txn, TxnReply};
 
 mod classify;
 mod convert;
 mod origin;
+mod reading;
 mod tls;
 mod watch;
 
@@ -101,40 +102,6 @@ impl Etcd {
         };
         etcd.set_patience(patience);
         Ok(etcd)
-    }
-
-    /// All keys below a prefix at one revision, for the mirror and the command line. Read in pages,
-    /// so that no answer exceeds gRPC's message limit.
-    pub async fn list(&self, prefix: &str) -> Result<(i64, Vec<KeyValue>), Error> {
-        /// A slot record takes up to about 700 bytes.
-        const PAGE: i64 = 2000;
-        let end = convert::prefix_end(prefix);
-        let mut from = prefix.as_bytes().to_vec();
-        let mut revision = 0;
-        let mut found = Vec::new();
-        loop {
-            let options =
-                GetOptions::new().with_range(end.clone()).with_limit(PAGE).with_revision(revision);
-            let start = from.clone();
-            let mut answer = self
-                .call("listing keys", |client| {
-                    let mut kv = client.kv_client();
-                    async move { kv.get(start, Some(options)).await }
-                })
-                .await?;
-            if revision == 0 {
-                revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
-            }
-            let more = answer.more();
-            found.extend(answer.take_kvs().into_iter().map(convert::key_value));
-            match found.last() {
-                Some(last) if more => {
-                    from = last.key.as_bytes().to_vec();
-                    from.push(0);
-                }
-                _ => return Ok((revision, found)),
-            }
-        }
     }
 
     fn patience(&self) -> Duration {

@@ -19,13 +19,18 @@ pub fn of(error: &clap::Error) -> String {
         ErrorKind::InvalidSubcommand => {
             let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
             let advice = text(ContextKind::SuggestedSubcommand).map_or_else(
-                || "use claims, pools, bench or check".to_owned(),
+                || "--help shows those there are".to_owned(),
                 |near| format!("did you mean {near}?"),
             );
             format!("'{word}' is not a command of cairn; {advice}")
         }
         ErrorKind::MissingRequiredArgument => {
-            "name the files to check, or - for standard input".to_owned()
+            let missing = texts(ContextKind::InvalidArg);
+            if missing.iter().any(|argument| argument.starts_with("<FILE>")) {
+                "name the files to check, or - for standard input".to_owned()
+            } else {
+                format!("also give {}", missing.join(", "))
+            }
         }
         ErrorKind::UnknownArgument if flag.starts_with('-') => {
             let advice = text(ContextKind::SuggestedArg).map_or_else(

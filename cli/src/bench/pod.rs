@@ -13,8 +13,8 @@ use futures::future::{Fuse, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
-use super::clock;
 use super::race::{Held, Reporter, Told};
+use crate::clock;
 
 /// Timers stand still while the machine sleeps, deadlines do not: look as often as a sidecar does.
 const LONGEST_NAP: Duration = Duration::from_secs(1);

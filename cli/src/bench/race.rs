@@ -9,8 +9,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::clock;
 use super::pod::Stay;
+use crate::clock;
 
 /// A name as a claimant got it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

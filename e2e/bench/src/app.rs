@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use cairn_cli::bench::clock;
+use cairn_cli::clock;
 use thiserror::Error;
 
 use crate::args::{Args, What};
