@@ -1,5 +1,5 @@
 //! The transactions T0, T1, T3, T5 and the renew pair, one method each. T2 and the rest of the
-//! queue are in `queue.rs`.
+//! queue are in `queue.rs`, T4 is in `clock.rs`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
-    Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Renewal, Resumed, Seen,
+    Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Renewal, Resumed, Seen,
     Surrender, View, Won,
 };
 use cairn_core::pool::PoolName;
@@ -15,6 +15,7 @@ use cairn_core::time::BootInstant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock;
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn, TxnReply};
 use crate::queue;
@@ -65,6 +66,10 @@ impl<K: Kv> Store<K> {
         ops.extend(look.pools.iter().map(|pool| Op::get(keys::pool(pool))));
         let ahead_at = ops.len();
         ops.extend(look.ticket.map(|revision| queue::list_ahead(&look.path, revision)));
+        let clocks_at = ops.len();
+        if look.clocks {
+            ops.push(Op::list(look.path.clocks()));
+        }
         let reply = self.kv.txn(Txn::read(ops)).await?;
         let specs = look.pools.iter().enumerate().filter_map(|(offset, pool)| {
             let found = reply.key(specs_from + offset)?;
@@ -86,6 +91,7 @@ impl<K: Kv> Store<K> {
             ticket,
             queued: reply.count(7),
             ahead: ticket.filter(|_| same).map(|_| queue::ahead(reply.keys(ahead_at))),
+            clocks: clock::reserved(reply.keys(clocks_at)),
         })
     }
 
@@ -103,10 +109,11 @@ impl<K: Kv> Store<K> {
         let mut compares = queue::free(&me, &order.path, key, order.spec);
         compares.push(Compare::modified(order.path.sentinel(), order.sentinel));
         let mut then = puts(&me, &slot, &order.record, order.lease)?;
+        then.push(Op::get(order.path.clock(key)));
         then.push(Op::get(keys::EPOCH));
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
         Ok(if reply.succeeded {
-            Claimed::Won(won(&reply, reply.key(2)))
+            Claimed::Won(won(&reply, 2))
         } else {
             queue::joined(&reply)
         })
@@ -141,21 +148,25 @@ impl<K: Kv> Store<K> {
         })
     }
 
-    /// T3: becomes the slot's younger incarnation. `None` when a compare failed; otherwise the
-    /// slot's new mod revision. Does not renew.
-    pub async fn adopt(&self, adoption: &Adoption) -> Result<Option<i64>, Error> {
+    /// T3: becomes the slot's younger incarnation. `None` when a compare failed. Does not renew.
+    pub async fn adopt(&self, adoption: &Adoption) -> Result<Option<Adopted>, Error> {
         let holder = &adoption.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &adoption.pool);
+        let mut then = puts(&me, &adoption.slot, &adoption.record, adoption.lease)?;
+        if let Some(Key::Slot(path, key)) = Key::parse(&adoption.slot) {
+            then.push(Op::get(path.clock(&key)));
+        }
         let txn = Txn {
             compares: vec![
                 Compare::created(&adoption.slot, adoption.create_revision),
                 Compare::modified(&adoption.slot, adoption.mod_revision),
             ],
-            then: puts(&me, &adoption.slot, &adoption.record, adoption.lease)?,
+            then,
             otherwise: Vec::new(),
         };
         let reply = self.kv.txn(txn).await?;
-        Ok(reply.succeeded.then_some(reply.revision))
+        let clock = reply.key(2).and_then(clock::reservation);
+        Ok(reply.succeeded.then_some(Adopted { mine: reply.revision, clock }))
     }
 
     /// A renew pair: a keepalive and one linearizable read of all own slots. A keepalive alone
@@ -198,6 +209,10 @@ impl<K: Kv> Store<K> {
         let me = keys::owner(&holder.namespace, &holder.uid, &surrender.path.pool);
         let slot = surrender.path.slot(&surrender.key);
         let mut then = vec![Op::Delete(slot.clone()), Op::Delete(me)];
+        if let Some(record) = &surrender.clock {
+            let key = surrender.path.clock(&surrender.key);
+            then.push(Op::put(&key, json(&key, record)?, 0));
+        }
         if !surrender.quarantine.is_zero() {
             let (lease, _) = self.kv.grant(surrender.quarantine).await?;
             then.push(Op::put(surrender.path.quarantine(&surrender.key), "", lease));
@@ -223,9 +238,14 @@ pub(crate) fn puts(
     Ok(vec![Op::put(slot, json(slot, record)?, lease), Op::put(me, json(me, &owner)?, lease)])
 }
 
-pub(crate) fn won(reply: &TxnReply, found: Option<&KeyValue>) -> Won {
-    let epoch = found.and_then(epoch).unwrap_or_default();
-    Won { fence: Fence { epoch, revision: reply.revision }, mine: reply.revision }
+/// A slot that was won, by a transaction that read its reservation at `index` and then the epoch.
+pub(crate) fn won(reply: &TxnReply, index: usize) -> Won {
+    let epoch = reply.key(index + 1).and_then(epoch).unwrap_or_default();
+    Won {
+        fence: Fence { epoch, revision: reply.revision },
+        mine: reply.revision,
+        clock: reply.key(index).and_then(clock::reservation),
+    }
 }
 
 fn newest(lists: &[&[KeyValue]]) -> i64 {
@@ -258,7 +278,7 @@ pub(crate) fn json<T: Serialize>(key: &str, record: &T) -> Result<Vec<u8>, Error
     serde_json::to_vec(record).map_err(|source| Error::Record { key: key.to_owned(), source })
 }
 
-fn parse<T: DeserializeOwned>(key: &KeyValue) -> Result<T, Error> {
+pub(crate) fn parse<T: DeserializeOwned>(key: &KeyValue) -> Result<T, Error> {
     serde_json::from_slice(&key.value)
         .map_err(|source| Error::Record { key: key.key.clone(), source })
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::decide::Decision;
 use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track, claim_path};
+use super::reserving::Reserving;
 use super::waiting::Waiting;
-use super::{Action, Adoption, Look, Order, Outcome, Resumed, View, Won};
+use super::{Action, Adopted, Adoption, Look, Order, Outcome, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
 use crate::pool::{Pool, PoolName};
@@ -67,7 +68,7 @@ impl Machine {
     pub(super) fn on_view(&mut self, now: Now, view: &View, actions: &mut Vec<Action>) {
         self.epoch = view.epoch.unwrap_or(self.epoch);
         let index = self.current;
-        let guess = self.claims.get(index).map(|claim| claim.scope);
+        let guess = self.claims.get(index).map(|claim| (claim.scope, claim.reserves()));
         for claim in &mut self.claims {
             claim.learn(view);
         }
@@ -92,11 +93,11 @@ impl Machine {
         let Some(claim) = self.claims.get_mut(index).filter(|claim| claim.wants()) else {
             return;
         };
-        if guess != Some(claim.scope) {
+        if guess != Some((claim.scope, claim.reserves())) {
             return; // The look was at the wrong place; the next one is not.
         }
         claim.line_up(view, asked, now.boot);
-        match claim.decide(view, lease) {
+        match claim.decide(view, lease, now.wall) {
             Decision::Take(key, held) => self.order(now, view, Some(key), held.as_ref(), actions),
             Decision::Join => self.order(now, view, None, None, actions),
             Decision::Redeem(key) => self.redeem(now, key, actions),
@@ -168,6 +169,7 @@ impl Machine {
         };
         if let Some(attempt) = claim.attempt.take() {
             claim.place(&attempt.key, &attempt.record, won.fence, won.mine);
+            claim.clock = Reserving::won(won.clock);
         }
     }
 
@@ -215,15 +217,16 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_adopted(&mut self, mine: i64) {
+    pub(super) fn on_adopted(&mut self, adopted: Adopted) {
         let adopting =
             self.claims.iter_mut().find(|claim| matches!(claim.phase, Phase::Adopting(_)));
         if let Some(claim) = adopting
             && let Phase::Adopting(held) = &claim.phase
         {
-            let incarnation = held.incarnation + 1;
+            let (mine, incarnation) = (adopted.mine, held.incarnation + 1);
             claim.phase =
                 Phase::Placed(Held { mine, incarnation, verified: false, ..held.clone() });
+            claim.clock = Reserving::adopted(adopted.clock);
         }
         if self.renewing != Track::Busy {
             self.renewing = Track::Idle;
@@ -258,6 +261,7 @@ impl Machine {
             namespace: self.config.holder.namespace.clone(),
             uid: self.config.holder.uid.clone(),
             ticket: claim.ticket.as_ref().map(|waiting| waiting.revision),
+            clocks: claim.reserves(),
         }
     }
 

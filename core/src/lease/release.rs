@@ -25,6 +25,7 @@ impl Machine {
                 holder: self.config.holder.clone(),
                 mine: held.mine,
                 quarantine: rest.min(held.quarantine),
+                clock: self.last_reservation(now, claim, held),
             })
         });
         if let Some(surrender) = next {

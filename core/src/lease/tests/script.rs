@@ -14,7 +14,7 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(pools: &[&str]) -> Self {
-        Self::with(pools, Vec::new())
+        Self::with(pools, Vec::new(), Vec::new())
     }
 
     pub(super) fn inheriting(pool: &str) -> Self {
@@ -25,10 +25,14 @@ impl Script {
             since: UnixMillis(1),
             incarnation: 1,
         };
-        Self::with(&[pool], vec![inherited])
+        Self::with(&[pool], vec![inherited], Vec::new())
     }
 
-    fn with(pools: &[&str], inherited: Vec<Inherited>) -> Self {
+    pub(super) fn with(
+        pools: &[&str],
+        inherited: Vec<Inherited>,
+        marks: Vec<(PoolName, Mark)>,
+    ) -> Self {
         let config = Config {
             holder: Holder {
                 namespace: "shop".into(),
@@ -42,6 +46,7 @@ impl Script {
             prefix: None,
             nonce: "nonce".into(),
             inherited,
+            marks,
             define_missing: true,
         };
         Self { machine: Machine::new(config), millis: 100_000, last_good_send: None }
@@ -53,6 +58,7 @@ impl Script {
         script.step(Event::Start);
         script.begun(script.view(&[]));
         script.step(Event::Claimed(Self::won(7)));
+        script.step(Event::Extended(Extended::Done(8)));
         assert_eq!(script.state(pool), ClaimState::Held);
         script
     }
@@ -122,7 +128,7 @@ impl Script {
     }
 
     pub(super) fn won(revision: i64) -> Won {
-        Won { fence: Fence { epoch: 5, revision }, mine: revision }
+        Won { fence: Fence { epoch: 5, revision }, mine: revision, clock: None }
     }
 
     pub(super) fn seen(create_revision: i64, mod_revision: i64) -> Option<Seen> {
@@ -201,7 +207,7 @@ impl Script {
             7 => drop(self.step(Event::RenewingFailed)),
             8 => drop(self.step(Event::ClaimingFailed(trouble(true)))),
             9 => drop(self.step(Event::ClaimingFailed(trouble(false)))),
-            10 => drop(self.step(Event::Adopted(12))),
+            10 => drop(self.step(Event::Adopted(Adopted { mine: 12, clock: None }))),
             11 => drop(self.step(Event::Queued(Queued { revision: 20, rank: Some(0) }))),
             12 => drop(self.step(Event::Past(Some(Past::default())))),
             13 => drop(self.step(Event::Past(None))),
@@ -209,6 +215,9 @@ impl Script {
             15 => drop(self.step(Event::Withdrawn)),
             16 => drop(self.step(Event::Woken)),
             17 => drop(self.step(Event::WatchEnded)),
+            18 | 19 => drop(self.step(Event::Extended(Extended::Done(20)))),
+            20 => drop(self.step(Event::Extended(Extended::Refused(None)))),
+            21 => drop(self.step(Event::ExtendingFailed)),
             _ => drop(self.step(Event::Tick)),
         }
     }
