@@ -11,6 +11,7 @@ use crate::keys;
 use crate::pool::{MOUNTAINS, SNOWFLAKE};
 use crate::time::{Now, UnixMillis};
 
+mod reserving;
 mod script;
 mod waiting;
 

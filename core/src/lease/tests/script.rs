@@ -7,8 +7,10 @@ use super::*;
 use crate::claim::SlotRecord;
 
 pub(super) struct Script {
-    machine: Machine,
+    pub(super) machine: Machine,
     millis: u64,
+    /// How far the wall clock is off, in milliseconds.
+    pub(super) skew: i64,
     pub(super) last_good_send: Option<BootInstant>,
 }
 
@@ -49,7 +51,7 @@ impl Script {
             marks,
             define_missing: true,
         };
-        Self { machine: Machine::new(config), millis: 100_000, last_good_send: None }
+        Self { machine: Machine::new(config), millis: 100_000, skew: 0, last_good_send: None }
     }
 
     /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.
@@ -66,7 +68,7 @@ impl Script {
     pub(super) fn now(&self) -> Now {
         Now {
             boot: BootInstant::from_nanos(self.millis * 1_000_000),
-            wall: UnixMillis(i64::try_from(self.millis).unwrap()),
+            wall: UnixMillis(i64::try_from(self.millis).unwrap() + self.skew),
         }
     }
 
