@@ -9,6 +9,14 @@
     reason = "a test that fails"
 )]
 mod cases;
+#[path = "suite/clock.rs"]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails"
+)]
+mod clock;
 #[path = "suite/queue.rs"]
 #[expect(
     clippy::unwrap_used,
@@ -77,6 +85,18 @@ suite! {
         the_epoch_and_the_hold_are_made_once
         an_empty_store_begins_once_with_every_hold
         a_nested_transaction_sees_the_keys_as_they_were_before_the_outer_one
+    }
+    clock {
+        time_is_reserved_by_the_holder_of_the_slot_alone
+        a_reservation_loses_to_another_one_and_learns_it
+        an_older_incarnation_reserves_nothing_once_a_younger_one_has_adopted
+        a_slot_and_an_owner_record_that_do_not_belong_together_reserve_nothing
+        a_claim_a_redemption_and_an_adoption_learn_what_was_reserved
+        a_reservation_outlives_its_holder_and_a_release_may_shorten_it
+        a_release_that_is_refused_leaves_the_reservation_alone
+        reservations_are_read_only_when_asked_for
+        an_unreadable_reservation_is_learned_as_unknown_and_reported_by_the_next
+        an_administrator_resets_the_reservation_of_a_slot_that_nobody_holds
     }
     queue {
         whoever_cannot_have_a_slot_joins_the_queue_behind_those_who_wait
