@@ -20,6 +20,7 @@ use crate::config::{Config, Etcd};
 use crate::ids::Ids;
 use crate::shutdown::{self, Trigger};
 
+mod clock;
 mod faults;
 mod herd;
 mod real;
