@@ -64,6 +64,8 @@ pub mod path {
     pub const FENCE: &str = "fence";
     /// Everything, as JSON.
     pub const CLAIM_JSON: &str = "claim.json";
+    /// In a pool's directory: how far IDs were minted. For the sidecar's own next life, not for apps.
+    pub const IDS_JSON: &str = "ids.json";
 }
 
 /// Environment variables in app containers.
@@ -116,6 +118,10 @@ pub mod flag {
     pub const ADMIN: &str = "--admin";
     /// Runs as a sidecar: never exits before its first success, waits for pools that are not there yet.
     pub const IN_POD: &str = "--in-pod";
+    /// How IDs are put together.
+    pub const ID_LAYOUT: &str = "--id-layout";
+    /// Where the time in IDs starts.
+    pub const ID_EPOCH: &str = "--id-epoch";
     /// A file of the pod's annotations (downward API); the gate opens once it shows the claims.
     pub const GATE_FILE: &str = "--gate-file";
 }

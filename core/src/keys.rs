@@ -137,6 +137,11 @@ impl ClaimPath {
         format!("{self}r")
     }
 
+    /// The prefix of all clock reservations.
+    pub fn clocks(&self) -> String {
+        format!("{self}h/")
+    }
+
     /// The clock reservation of one slot.
     pub fn clock(&self, key: &str) -> String {
         format!("{self}h/{key}")

@@ -2,9 +2,10 @@
 //!
 //! [`Machine::step`] takes an instant and an [`Event`] and answers with [`Action`]s. It never waits,
 //! reads no clock and sees no socket; a driver carries out the actions and reports what came of
-//! them. Two tracks run beside each other, at most one action of each in flight: *claiming* (pools
-//! one at a time, in byte order, so that two pods never wait for each other) and *renewing*. Beside
-//! them a watch may be open; it only says when looking again is worth while.
+//! them. Three tracks run beside each other, at most one action of each in flight: *claiming* (pools
+//! one at a time, in byte order, so that two pods never wait for each other), *renewing*, and, in pools
+//! that ask for it, *reserving* time. Beside them a watch may be open; it only says when looking
+//! again is worth while.
 //!
 //! Invariants (PROTOCOL, Time):
 //! - a deadline comes only from the send instant of a grant or of a renew pair, never from a claim;
@@ -16,6 +17,7 @@
 use std::time::Duration;
 
 use crate::claim::{Fence, Holder, OwnerRecord, SlotRecord};
+use crate::clock::{ClockRecord, Mark, Reservation};
 use crate::group::Group;
 use crate::keys::ClaimPath;
 use crate::pool::{Pool, PoolName, Scope};
@@ -28,11 +30,13 @@ mod doubt;
 mod machine;
 mod release;
 mod renewing;
+mod reserving;
 mod show;
 mod tickets;
 mod waiting;
 
 pub use machine::Machine;
+pub use reserving::Minting;
 pub use show::Shown;
 pub use tickets::{Ahead, Claimed, FRONT, Past, Queued, Redemption, Ticket, Watch, Withdrawal};
 
@@ -55,6 +59,8 @@ pub struct Config {
     pub nonce: String,
     /// What an earlier process of this holder published, for an app that may have run on with it.
     pub inherited: Vec<Inherited>,
+    /// Where an earlier process of this holder has stopped emitting timestamps.
+    pub marks: Vec<(PoolName, Mark)>,
     /// Define built-in pools that are not in the store. True without Kubernetes, where no webhook does.
     pub define_missing: bool,
 }
@@ -103,10 +109,14 @@ pub enum Event {
     WatchEnded,
     /// [`Action::Resume`] answered.
     Resumed(Resumed),
-    /// [`Action::Adopt`] won: the slot's new mod revision.
-    Adopted(i64),
+    /// [`Action::Adopt`] won.
+    Adopted(Adopted),
     /// [`Action::Renew`] answered.
     Renewed(Renewal),
+    /// [`Action::Reserve`] answered.
+    Extended(Extended),
+    /// [`Action::Reserve`] failed without an answer from a compare.
+    ExtendingFailed,
     /// [`Action::Release`] answered; false when a compare failed.
     Released(bool),
     /// An action of the claiming track failed without an answer from a compare.
@@ -170,6 +180,8 @@ pub enum Action {
         /// Pool and key of each slot.
         slots: Vec<(PoolName, String)>,
     },
+    /// Reserve time under a node ID (T4).
+    Reserve(Box<Extension>),
     /// Release a slot into quarantine (T5).
     Release(Box<Surrender>),
     /// Give a lease back on which nothing hangs. Its answer does not matter.
@@ -202,6 +214,8 @@ pub struct Look {
     pub uid: String,
     /// The create revision of our ticket, when we know that we have one: then its rank is asked for.
     pub ticket: Option<i64>,
+    /// Whether to read the reservations of time.
+    pub clocks: bool,
 }
 
 /// A granted lease.
@@ -246,6 +260,8 @@ pub struct View {
     pub ticket: Option<Ticket>,
     /// Who waits before us, when the look asked for it.
     pub ahead: Option<Ahead>,
+    /// By the slots' keys: until when time is reserved. Empty when the look did not ask for it.
+    pub clocks: std::collections::HashMap<String, UnixMillis>,
 }
 
 /// An owner record as found.
@@ -301,6 +317,8 @@ pub struct Won {
     pub fence: Fence,
     /// Mod revision of the slot: "mine".
     pub mine: i64,
+    /// The time that earlier holders reserved, read by the same transaction.
+    pub clock: Option<Reservation>,
 }
 
 /// A slot found on our own lease after a restart.
@@ -346,6 +364,41 @@ pub struct Adoption {
     pub mod_revision: i64,
     /// The lease.
     pub lease: LeaseId,
+}
+
+/// A slot that was adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// The slot's new mod revision.
+    pub mine: i64,
+    /// The time reserved so far, read by the same transaction.
+    pub clock: Option<Reservation>,
+}
+
+/// T4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// Where.
+    pub path: ClaimPath,
+    /// Under which slot, by key.
+    pub key: String,
+    /// Our namespace and UID.
+    pub holder: Holder,
+    /// Mod revision of our own last put of the slot and its owner record.
+    pub mine: i64,
+    /// Mod revision of the reservation as known; 0 for none.
+    pub seen: i64,
+    /// The new reservation.
+    pub record: ClockRecord,
+}
+
+/// The answer to [`Action::Reserve`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extended {
+    /// Reserved, at this revision.
+    Done(i64),
+    /// A compare failed; the reservation is this one.
+    Refused(Option<Reservation>),
 }
 
 /// The answer to [`Action::Renew`].
@@ -400,6 +453,8 @@ pub struct Surrender {
     pub mine: i64,
     /// How long the slot rests.
     pub quarantine: Duration,
+    /// What the reservation of time shrinks to, where it is known what was emitted.
+    pub clock: Option<ClockRecord>,
 }
 
 /// An action that failed without a clear answer.

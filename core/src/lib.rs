@@ -6,10 +6,12 @@
 //! [`contract`] module is the treaty between those two, which never see each other.
 
 pub mod claim;
+pub mod clock;
 pub mod contract;
 pub mod duration;
 pub mod group;
 pub mod identity;
+pub mod ids;
 pub mod keys;
 pub mod lease;
 pub mod names;

@@ -34,8 +34,6 @@ const LONGEST_SPAN: Duration = Duration::from_hours(1);
 /// The longest V + Q that a pool may have.
 pub const LONGEST_REST: Duration = Duration::from_hours(2);
 
-/// How far ahead of its clock a holder of a `Reserve` pool reserves time.
-pub const RESERVED_AHEAD: Duration = Duration::from_secs(60);
 /// How far apart the wall clocks of two nodes are taken to be at most. NTP keeps them within
 /// milliseconds; this is for a node whose NTP has been failing for a while.
 const SKEW: Duration = Duration::from_secs(30);
@@ -267,7 +265,7 @@ impl PoolSpec {
     pub fn hold(&self) -> Duration {
         match self.clock {
             ClockRule::None => self.lease_ttl(),
-            ClockRule::Reserve => self.lease_ttl().max(RESERVED_AHEAD + SKEW),
+            ClockRule::Reserve => self.lease_ttl().max(crate::clock::AHEAD + SKEW),
         }
     }
 }

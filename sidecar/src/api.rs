@@ -1,8 +1,8 @@
 //! The claims API: on the socket in the published directory, and on loopback.
 //!
-//! Routes: `GET /v1/claims`, `/v1/claims/<pool>`, both with `?watch` as server-sent events, and
-//! `/v1/probe`, which the startup probe long-polls. It says nothing that is not in the files, so any
-//! process in the pod may ask.
+//! Routes: `GET /v1/claims`, `/v1/claims/<pool>`, both with `?watch` as server-sent events, `/v1/probe`,
+//! which the startup probe long-polls, and `POST /v1/ids`, which mints IDs. It says nothing that is not
+//! in the files, and gives what the app may make for itself, so any process in the pod may ask.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -10,14 +10,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use cairn_core::contract::path;
 use tokio::net::UnixListener;
 
 use crate::applied::Watch;
+use crate::ids::Ids;
 use crate::publish::file;
 
 pub mod http;
+pub mod ids;
 pub mod sse;
 
 /// Connecting needs write permission on the socket, and apps run under any uid.
@@ -28,20 +30,26 @@ pub const CLAIMS: &str = "/v1/claims";
 /// The startup probe's question.
 pub const PROBE: &str = "/v1/probe";
 
+/// Minting.
+pub const IDS: &str = "/v1/ids";
+
 /// What the handlers share.
 #[derive(Clone, Debug)]
 pub struct Api {
     applied: Watch,
     watchers: sse::Watchers,
+    /// `None` in a sidecar that can claim nothing.
+    ids: Option<Ids>,
 }
 
 /// The API's routes.
-pub fn router(applied: Watch) -> Router {
-    let api = Api { applied, watchers: sse::Watchers::default() };
+pub fn router(applied: Watch, ids: Option<Ids>) -> Router {
+    let api = Api { applied, watchers: sse::Watchers::default(), ids };
     Router::new()
         .route(CLAIMS, get(http::claims))
         .route("/v1/claims/{pool}", get(http::claim))
         .route(PROBE, get(http::probe))
+        .route(IDS, post(ids::mint).fallback(ids::only_post))
         .fallback(http::no_such_path)
         .method_not_allowed_fallback(http::only_get)
         .with_state(api)

@@ -22,6 +22,7 @@ use crate::applied::{Applied, Watch};
 use crate::claim::{Outcome, Seam};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::ids::Ids;
 use crate::instance::{self, InstanceError};
 use crate::metrics::{self, ClaimMetrics, Metrics};
 use crate::publish::tree::{Tree, TreeError};
@@ -58,6 +59,7 @@ pub struct Bound {
     snapshots: watch::Sender<Arc<Snapshot>>,
     publisher: Publisher,
     applied: Watch,
+    ids: Ids,
     metrics: (Metrics, ClaimMetrics),
     socket: UnixListener,
     api: Option<TcpListener>,
@@ -117,6 +119,7 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
     let (snapshots, first) = watch::channel(Arc::new(starting));
     let first = Arc::clone(&first.borrow());
     let gate_file = config.gate_file.clone();
+    let ids = Ids::new(&config, &holder.uid, Arc::clone(&clock), snapshots.subscribe());
     let (publisher, applied) = Publisher::new(tree, gate_file, Arc::clone(&clock), &first);
     Ok(Bound {
         metrics: metrics::build(Arc::clone(&clock)),
@@ -126,6 +129,7 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
         snapshots,
         publisher,
         applied,
+        ids,
         socket,
         api,
         admin,
@@ -171,7 +175,7 @@ pub async fn explain(dir: &Path, sentence: &str) {
     });
     match taken.await {
         Ok(Ok(_tree)) => match api::bind_socket(&dir) {
-            Ok(socket) => serve(socket, api::router(applied)).await,
+            Ok(socket) => serve(socket, api::router(applied, None)).await,
             Err(error) => warn!(%error, dir = %dir.display(), "no socket, so the probe stays mute"),
         },
         Ok(Err(error)) => warn!("{}; so the probe stays mute", report(&error)),
@@ -225,13 +229,14 @@ impl Bound {
             snapshots,
             mut publisher,
             applied,
+            ids,
             metrics: (metrics, counters),
             socket,
             api,
             admin,
         } = self;
         let mut servers = JoinSet::new();
-        let routes = api::router(applied.clone());
+        let routes = api::router(applied.clone(), Some(ids.clone()));
         servers.spawn(serve(socket, routes.clone()));
         if let Some(listener) = api {
             servers.spawn(serve(listener, routes));
@@ -249,6 +254,7 @@ impl Bound {
             holder: holder.clone(),
             clock: Arc::clone(&clock),
             snapshots: snapshots.clone(),
+            ids: ids.clone(),
             metrics: counters.clone(),
             shutdown: shutdown.clone(),
         };

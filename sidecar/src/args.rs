@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use cairn_core::contract::{flag, path};
+use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT};
 use clap::{Parser, Subcommand};
 
 pub mod sentence;
@@ -78,6 +79,12 @@ pub struct ClaimArgs {
     /// Where to serve health and metrics [default: off; port 24041 on every address with --in-pod]
     #[arg(long, env = "CAIRN_ADMIN", value_name = "ADDR|off")]
     pub admin: Option<String>,
+    /// Bits of timestamp, node and sequence in the IDs of POST /v1/ids
+    #[arg(long, env = "CAIRN_ID_LAYOUT", value_name = "T/N/S", default_value = DEFAULT_LAYOUT)]
+    pub id_layout: String,
+    /// Where the time in those IDs starts
+    #[arg(long, env = "CAIRN_ID_EPOCH", value_name = "RFC3339", default_value = DEFAULT_EPOCH)]
+    pub id_epoch: String,
     /// Run as a pod's sidecar: never exit before the first success, let the probe say what is wrong
     #[arg(long, env = "CAIRN_IN_POD")]
     pub in_pod: bool,

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::ids::Ids;
 use crate::metrics::ClaimMetrics;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
@@ -31,6 +32,8 @@ pub struct Seam {
     pub clock: Arc<dyn Clock>,
     /// Where each change goes; starts with [`Snapshot::starting`].
     pub snapshots: watch::Sender<Arc<Snapshot>>,
+    /// Mints IDs until it is closed.
+    pub ids: Ids,
     /// What the driver counts.
     pub metrics: ClaimMetrics,
     /// When to release and return.

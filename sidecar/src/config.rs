@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use cairn_core::contract::{path, port};
+use cairn_core::contract::{flag, path, port};
 use cairn_core::group::{Group, GroupError};
+use cairn_core::ids::{Layout, LayoutError};
 use cairn_core::pool::{PoolError, PoolName};
 use cairn_core::prefix::{PrefixError, Template};
 use thiserror::Error;
@@ -48,6 +49,8 @@ pub struct Config {
     pub node: String,
     /// The prefix template, when it is not the pool's.
     pub prefix: Option<Template>,
+    /// How IDs are put together.
+    pub ids: Layout,
     /// The API's address besides the socket.
     pub api: Option<SocketAddr>,
     /// The admin server's address.
@@ -146,6 +149,14 @@ pub enum ConfigError {
         /// The port that is usual there.
         port: u16,
     },
+    /// Not how IDs can be put together.
+    #[error("{flag} {error}")]
+    Ids {
+        /// Which flag.
+        flag: &'static str,
+        /// What is wrong with it.
+        error: LayoutError,
+    },
     /// The same port twice.
     #[error("--api and --admin have the same address {0}; give them different ports")]
     SameAddress(SocketAddr),
@@ -175,6 +186,8 @@ impl TryFrom<ClaimArgs> for Config {
             prefix,
             api,
             admin,
+            id_layout,
+            id_epoch,
             in_pod,
             gate_file,
             log_format,
@@ -204,6 +217,13 @@ impl TryFrom<ClaimArgs> for Config {
         let prefix = prefix
             .map(|prefix| Template::parse(&prefix).map_err(ConfigError::Prefix))
             .transpose()?;
+        let ids = Layout::parse(&id_layout, &id_epoch).map_err(|error| {
+            let of_epoch = matches!(error, LayoutError::Epoch(_));
+            ConfigError::Ids {
+                flag: if of_epoch { flag::ID_EPOCH } else { flag::ID_LAYOUT },
+                error,
+            }
+        })?;
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port::API);
         let api = address("--api", api, in_pod.then_some(local))?;
         // Dual-stack where there is IPv6, so that the kubelet reaches it in IPv6-only clusters too.
@@ -225,6 +245,7 @@ impl TryFrom<ClaimArgs> for Config {
             pod,
             node,
             prefix,
+            ids,
             api,
             admin,
             in_pod,

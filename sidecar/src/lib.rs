@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod entry;
 pub mod gate;
+pub mod ids;
 pub mod instance;
 pub mod logging;
 pub mod metrics;

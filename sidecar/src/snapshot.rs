@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use cairn_core::claim::{ClaimState, Holder};
 use cairn_core::identity::Identity;
-use cairn_core::pool::{OnLoss, PoolName};
+use cairn_core::lease::Minting;
+use cairn_core::pool::{ClockRule, OnLoss, PoolName};
 
 /// Every claim of the pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Claim {
     pub on_loss: Option<OnLoss>,
     /// The pool's Q; zero until its spec has been read.
     pub quarantine: Duration,
+    /// Whether time is reserved under the pool's names; `None` until its spec has been read.
+    pub clock: Option<ClockRule>,
+    /// While it is held: what may be minted.
+    pub minting: Option<Minting>,
     /// Whether this process has held it at least once.
     pub was_held: bool,
 }
@@ -50,6 +55,8 @@ impl Snapshot {
                 },
                 on_loss: None,
                 quarantine: Duration::ZERO,
+                clock: None,
+                minting: None,
                 was_held: false,
             })
             .collect();

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use etcd_client::{
-    Client, ConnectOptions, LeaseClient, LeaseKeepAliveStream, LeaseKeeper,
-    ResponseHeader,
+    Client, ConnectOptions, LeaseClient, LeaseKeepAliveStream, LeaseKeeper, ResponseHeader,
 };
 use tokio::sync::Mutex;
 

@@ -27,12 +27,14 @@ impl<K: Kv> Store<K> {
     pub async fn perform(&self, sent: BootInstant, epoch: i64, action: Action) -> Performed {
         let renewing = matches!(action, Action::Renew { .. });
         let revoking = matches!(action, Action::Revoke(_));
+        let reserving = matches!(action, Action::Reserve(_));
         match self.try_perform(sent, epoch, action).await {
             Ok(event) => Performed { event, trouble: None },
             Err(error) => {
                 let event = match (renewing, revoking) {
                     (true, _) => Some(Event::RenewingFailed),
                     (_, true) => None,
+                    _ if reserving => Some(Event::ExtendingFailed),
                     _ => Some(Event::ClaimingFailed(Trouble {
                         lease_gone: error.is_lease_gone(),
                         sentence: error.report(),
@@ -85,6 +87,7 @@ impl<K: Kv> Store<K> {
             Action::Adopt(adoption) => {
                 self.adopt(&adoption).await?.map_or(Event::Outrun, Event::Adopted)
             }
+            Action::Reserve(extension) => Event::Extended(self.reserve(&extension).await?),
             Action::Release(surrender) => Event::Released(self.release(&surrender).await?),
             Action::Revoke(lease) => {
                 self.revoke(lease).await?;

@@ -1,5 +1,5 @@
 //! The transactions T0, T1, T3, T5 and the renew pair, one method each. T2 and the rest of the
-//! queue are in `queue.rs`.
+//! queue are in `queue.rs`, T4 is in `clock.rs`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,14 +7,15 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
-    Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Queue, Renewal, Resumed,
-    Seen, Surrender, View, Won,
+    Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Queue, Renewal,
+    Resumed, Seen, Surrender, View, Won,
 };
 use cairn_core::pool::PoolName;
 use cairn_core::time::BootInstant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock;
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn, TxnReply};
 use crate::queue;
@@ -66,6 +67,10 @@ impl<K: Kv> Store<K> {
         ops.extend(look.pools.iter().map(|pool| Op::get(keys::pool(pool))));
         let ahead_at = ops.len();
         ops.extend(look.ticket.map(|revision| queue::list_ahead(&look.path, revision)));
+        let clocks_at = ops.len();
+        if look.clocks {
+            ops.push(Op::list(look.path.clocks()));
+        }
         let reply = self.kv.txn(Txn::read(ops)).await?;
         let specs = look.pools.iter().enumerate().filter_map(|(offset, pool)| {
             let found = reply.key(specs_from + offset)?;
@@ -89,6 +94,7 @@ impl<K: Kv> Store<K> {
             ticket,
             queued: reply.count(7),
             ahead: ticket.filter(|_| same).map(|_| queue::ahead(reply.keys(ahead_at))),
+            clocks: clock::reserved(reply.keys(clocks_at)),
         })
     }
 
@@ -108,6 +114,7 @@ impl<K: Kv> Store<K> {
         let slot = order.path.slot(key);
         let mut compares = queue::free(&me, &order.path, key, order.spec);
         let mut then = puts(&me, &slot, &order.record, order.lease)?;
+        then.push(Op::get(order.path.clock(key)));
         then.push(Op::get(keys::EPOCH));
         if order.queue != (Queue::Ahead { despite_hold: true }) {
             compares.push(Compare::created(keys::hold(&order.path.pool), 0));
@@ -120,11 +127,7 @@ impl<K: Kv> Store<K> {
             Queue::Ahead { .. } => then.push(Op::put(order.path.reclaims(), "", 0)),
         }
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
-        Ok(if reply.succeeded {
-            Claimed::Won(won(&reply, reply.key(2)))
-        } else {
-            queue::joined(&reply)
-        })
+        Ok(if reply.succeeded { Claimed::Won(won(&reply, 2)) } else { queue::joined(&reply) })
     }
 
     /// Renews a lease found on our own keys, and reads the slots that hang on it.
@@ -156,21 +159,25 @@ impl<K: Kv> Store<K> {
         })
     }
 
-    /// T3: becomes the slot's younger incarnation. `None` when a compare failed; otherwise the
-    /// slot's new mod revision. Does not renew.
-    pub async fn adopt(&self, adoption: &Adoption) -> Result<Option<i64>, Error> {
+    /// T3: becomes the slot's younger incarnation. `None` when a compare failed. Does not renew.
+    pub async fn adopt(&self, adoption: &Adoption) -> Result<Option<Adopted>, Error> {
         let holder = &adoption.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &adoption.pool);
+        let mut then = puts(&me, &adoption.slot, &adoption.record, adoption.lease)?;
+        if let Some(Key::Slot(path, key)) = Key::parse(&adoption.slot) {
+            then.push(Op::get(path.clock(&key)));
+        }
         let txn = Txn {
             compares: vec![
                 Compare::created(&adoption.slot, adoption.create_revision),
                 Compare::modified(&adoption.slot, adoption.mod_revision),
             ],
-            then: puts(&me, &adoption.slot, &adoption.record, adoption.lease)?,
+            then,
             otherwise: Vec::new(),
         };
         let reply = self.kv.txn(txn).await?;
-        Ok(reply.succeeded.then_some(reply.revision))
+        let clock = reply.key(2).and_then(clock::reservation);
+        Ok(reply.succeeded.then_some(Adopted { mine: reply.revision, clock }))
     }
 
     /// A renew pair: a keepalive and one linearizable read of all own slots, with the holds on their
@@ -218,6 +225,10 @@ impl<K: Kv> Store<K> {
         let compares =
             vec![Compare::modified(&slot, surrender.mine), Compare::modified(&me, surrender.mine)];
         let mut then = vec![Op::Delete(slot), Op::Delete(me)];
+        if let Some(record) = &surrender.clock {
+            let key = surrender.path.clock(&surrender.key);
+            then.push(Op::put(&key, json(&key, record)?, 0));
+        }
         if !surrender.quarantine.is_zero() {
             let (lease, _) = self.kv.grant(surrender.quarantine).await?;
             then.push(Op::put(surrender.path.quarantine(&surrender.key), "", lease));
@@ -242,9 +253,14 @@ pub(crate) fn puts(
     Ok(vec![Op::put(slot, json(slot, record)?, lease), Op::put(me, json(me, &owner)?, lease)])
 }
 
-pub(crate) fn won(reply: &TxnReply, found: Option<&KeyValue>) -> Won {
-    let epoch = found.and_then(epoch).unwrap_or_default();
-    Won { fence: Fence { epoch, revision: reply.revision }, mine: reply.revision }
+/// A slot that was won, by a transaction that read its reservation at `index` and then the epoch.
+pub(crate) fn won(reply: &TxnReply, index: usize) -> Won {
+    let epoch = reply.key(index + 1).and_then(epoch).unwrap_or_default();
+    Won {
+        fence: Fence { epoch, revision: reply.revision },
+        mine: reply.revision,
+        clock: reply.key(index).and_then(clock::reservation),
+    }
 }
 
 fn seen(key: &KeyValue) -> Result<Seen, Error> {

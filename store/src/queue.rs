@@ -25,9 +25,10 @@ impl<K: Kv> Store<K> {
         compares.push(Compare::modified(path.reclaims(), *reclaims));
         let mut then = puts(&me, &path.slot(key), record, *lease)?;
         then.push(Op::Delete(mine));
+        then.push(Op::get(path.clock(key)));
         then.push(Op::get(keys::EPOCH));
         let reply = self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?;
-        Ok(reply.succeeded.then(|| won(&reply, reply.key(3))))
+        Ok(reply.succeeded.then(|| won(&reply, 3)))
     }
 
     /// Which slots were taken at a revision. `None` when no member that was asked has that revision:

@@ -17,6 +17,14 @@ mod admin;
     reason = "a test that fails"
 )]
 mod cases;
+#[path = "suite/clock.rs"]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails"
+)]
+mod clock;
 #[path = "suite/queue.rs"]
 #[expect(
     clippy::unwrap_used,
@@ -93,6 +101,18 @@ suite! {
         only_whose_belief_has_not_ended_claims_its_name_again_during_a_hold
         after_a_restore_every_pool_is_held_and_the_epoch_is_greater
         a_slot_whose_owner_record_is_not_ours_is_not_released
+    }
+    clock {
+        time_is_reserved_by_the_holder_of_the_slot_alone
+        a_reservation_loses_to_another_one_and_learns_it
+        an_older_incarnation_reserves_nothing_once_a_younger_one_has_adopted
+        a_slot_and_an_owner_record_that_do_not_belong_together_reserve_nothing
+        a_claim_a_redemption_and_an_adoption_learn_what_was_reserved
+        a_reservation_outlives_its_holder_and_a_release_may_shorten_it
+        a_release_that_is_refused_leaves_the_reservation_alone
+        reservations_are_read_only_when_asked_for
+        an_unreadable_reservation_is_learned_as_unknown_and_reported_by_the_next
+        an_administrator_resets_the_reservation_of_a_slot_that_nobody_holds
     }
     queue {
         whoever_cannot_have_a_slot_joins_the_queue_behind_those_who_wait

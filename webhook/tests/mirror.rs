@@ -104,6 +104,7 @@ impl Sidecars {
             namespace: "shop".into(),
             uid: uid.into(),
             ticket: None,
+            clocks: false,
         };
         let view = self.store.read(&look).await.unwrap();
         let record = SlotRecord {
@@ -128,7 +129,7 @@ impl Sidecars {
     async fn release(&self, uid: &str, name: &str, mine: i64) {
         let quarantine = LONG;
         let (key, holder) = (name.to_owned(), holder(uid));
-        let surrender = Surrender { path: path(), key, holder, mine, quarantine };
+        let surrender = Surrender { path: path(), key, holder, mine, quarantine, clock: None };
         assert!(self.store.release(&surrender).await.unwrap());
     }
 }

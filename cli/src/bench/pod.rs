@@ -43,6 +43,7 @@ pub fn machine(namespace: &str, pool: &PoolName, number: usize) -> Machine {
         prefix: None,
         nonce: uid,
         inherited: Vec::new(),
+        marks: Vec::new(),
         define_missing: false,
     })
 }

@@ -56,6 +56,7 @@ impl World {
             namespace: namespace.to_owned(),
             uid: pod.to_owned(),
             ticket: None,
+            clocks: false,
         };
         self.runtime.block_on(async {
             let granted = self.store.grant(BootInstant::default(), LONG).await.unwrap();
@@ -107,6 +108,7 @@ impl World {
             holder: holder(namespace, pod),
             mine,
             quarantine: LONG,
+            clock: None,
         };
         assert!(self.runtime.block_on(self.store.release(&surrender)).unwrap());
     }

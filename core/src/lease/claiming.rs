@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::decide::Decision;
 use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track, claim_path};
+use super::reserving::Reserving;
 use super::waiting::Waiting;
-use super::{Action, Adoption, Look, Order, Outcome, Queue, Resumed, View, Won};
+use super::{Action, Adopted, Adoption, Look, Order, Outcome, Queue, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
 use crate::pool::{Pool, PoolName};
@@ -76,7 +77,7 @@ impl Machine {
         }
         self.epoch = view.epoch.unwrap_or(self.epoch);
         let index = self.current;
-        let guess = self.claims.get(index).map(|claim| claim.scope);
+        let guess = self.claims.get(index).map(|claim| (claim.scope, claim.reserves()));
         for claim in &mut self.claims {
             claim.learn(view);
         }
@@ -103,7 +104,7 @@ impl Machine {
         let Some(claim) = self.claims.get_mut(index).filter(|claim| claim.wants()) else {
             return;
         };
-        if guess != Some(claim.scope) {
+        if guess != Some((claim.scope, claim.reserves())) {
             return; // The look was at the wrong place; the next one is not.
         }
         claim.line_up(view, asked, now.boot);
@@ -112,7 +113,7 @@ impl Machine {
             actions.push(Action::Settle(resting.clone()));
             return;
         }
-        match claim.decide(view, lease, live) {
+        match claim.decide(view, lease, live, now.wall) {
             Decision::Take(key, held) => self.order(now, view, Some(key), held.as_ref(), actions),
             Decision::Join => self.order(now, view, None, None, actions),
             Decision::Redeem(key) => self.redeem(now, key, view.reclaims, actions),
@@ -193,6 +194,7 @@ impl Machine {
         };
         if let Some(attempt) = claim.attempt.take() {
             claim.place(&attempt, won.fence, won.mine, Some(lease.believed_from));
+            claim.clock = Reserving::won(won.clock);
         }
     }
 
@@ -240,15 +242,16 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_adopted(&mut self, mine: i64) {
+    pub(super) fn on_adopted(&mut self, adopted: Adopted) {
         let adopting =
             self.claims.iter_mut().find(|claim| matches!(claim.phase, Phase::Adopting(_)));
         if let Some(claim) = adopting
             && let Phase::Adopting(held) = &claim.phase
         {
-            let incarnation = held.incarnation + 1;
+            let (mine, incarnation) = (adopted.mine, held.incarnation + 1);
             claim.phase =
                 Phase::Placed(Held { mine, incarnation, believed_from: None, ..held.clone() });
+            claim.clock = Reserving::adopted(adopted.clock);
         }
         self.renewing = self.renewing.hurried();
     }
@@ -281,6 +284,7 @@ impl Machine {
             namespace: self.config.holder.namespace.clone(),
             uid: self.config.holder.uid.clone(),
             ticket: claim.ticket.as_ref().map(|waiting| waiting.revision),
+            clocks: claim.reserves(),
         }
     }
 

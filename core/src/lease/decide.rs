@@ -2,10 +2,10 @@
 
 use super::View;
 use super::machine::{Attempt, Claim, Held, Lease, Phase};
+use super::reserving::Reserving;
 use crate::claim::{Fence, SlotRecord};
-use crate::pick;
 use crate::pool::{OnExhausted, OnLoss, Pool};
-use crate::time::BootInstant;
+use crate::time::{BootInstant, UnixMillis};
 
 /// What to do about a claim.
 pub(super) enum Decision {
@@ -58,7 +58,13 @@ impl Claim {
 
     /// What follows from a look at the store. `live` is true while the deadline of what is held has
     /// not passed.
-    pub(super) fn decide(&self, view: &View, lease: Lease, live: bool) -> Decision {
+    pub(super) fn decide(
+        &self,
+        view: &View,
+        lease: Lease,
+        live: bool,
+        now: UnixMillis,
+    ) -> Decision {
         // Every attempt compares the spec's version: with an older one it would fail for ever.
         if let Some(sentence) = &self.unusable {
             return Decision::Wait(sentence.clone());
@@ -71,6 +77,9 @@ impl Claim {
                 "pool '{}' now needs a longer lease than this pod has; delete the pod to start anew",
                 self.name
             ));
+        }
+        if let Some(sentence) = self.implausible(view, now) {
+            return Decision::Wait(sentence);
         }
         if let Some(held) = self.wanted_back(pool) {
             // A hold is for those who believe in a name; whose belief has not ended may have it.
@@ -87,7 +96,7 @@ impl Claim {
         if let Some(waiting) = &self.ticket {
             return self.in_line(view, pool, waiting);
         }
-        let first = pick::free(&pool.names, &view.held, &view.resting).next();
+        let first = self.first_free(view, &pool.names, now);
         match first.and_then(|index| pool.names.key(index)) {
             // Nobody waits: with the sentinel unchanged, nobody is overtaken either.
             Some(key) if view.queued == 0 && !view.on_hold => {
@@ -143,6 +152,7 @@ impl Claim {
     ) {
         self.attempt = None;
         self.uncertain = false;
+        self.clock = Reserving::default();
         self.leave_queue();
         let held = Held::new(&attempt.key, &attempt.record, fence, mine);
         self.phase = Phase::Placed(Held { believed_from, ..held });

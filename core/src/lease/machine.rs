@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::doubt::{Doubt, Progress};
+use super::reserving::Reserving;
 use super::waiting::Waiting;
 use super::{Action, Config, Event, Inherited, LeaseId, Outcome, Trouble};
 use crate::claim::{Fence, SlotRecord};
@@ -25,6 +26,7 @@ pub struct Machine {
     /// A watch is open.
     pub(super) watching: bool,
     pub(super) renewing: Track,
+    pub(super) reserving: Track,
     pub(super) epoch: i64,
     pub(super) terminating: bool,
     /// There will be no name, for this reason; what is left is to leave the queue.
@@ -75,6 +77,8 @@ pub(super) struct Claim {
     pub(super) on_hold: bool,
     /// What an earlier process of this holder published.
     pub(super) before: Option<Inherited>,
+    /// The time reserved under the slot.
+    pub(super) clock: Reserving,
 }
 
 /// What an attempt would put.
@@ -141,6 +145,7 @@ impl Machine {
             asked: BootInstant::default(),
             watching: false,
             renewing: Track::Idle,
+            reserving: Track::Idle,
             epoch: 0,
             terminating: false,
             failing: None,
@@ -178,6 +183,8 @@ impl Machine {
             Event::RenewingFailed => {
                 self.renewing = Track::Until(now.boot.after(self.renew_retry()));
             }
+            Event::Extended(extended) => self.on_extended(now, extended),
+            Event::ExtendingFailed => self.on_extending_failed(now),
             other => {
                 self.claiming = Track::Idle;
                 self.on_claiming(now, other, &mut actions);
@@ -194,7 +201,11 @@ impl Machine {
             _ => None,
         });
         let deadlines = self.claims.iter().filter_map(|claim| self.deadline(claim));
-        tracks.chain(deadlines).filter(|instant| *instant > now.boot).min()
+        tracks
+            .chain(deadlines)
+            .chain(self.reserve_at(now))
+            .filter(|instant| *instant > now.boot)
+            .min()
     }
 
     /// When a claim stops being believed; `None` while there is nothing to believe in.
@@ -235,7 +246,7 @@ impl Machine {
             Event::Viewed(view) => self.on_view(now, &view, actions),
             Event::Claimed(won) => self.on_claimed(won),
             Event::Resumed(resumed) => self.on_resumed(now, resumed, actions),
-            Event::Adopted(mine) => self.on_adopted(mine),
+            Event::Adopted(adopted) => self.on_adopted(adopted),
             Event::Released(done) => self.on_released(done),
             Event::Outrun => self.on_outrun(now),
             Event::Queued(queued) => self.on_queued(queued),
@@ -281,6 +292,9 @@ impl Machine {
         if !self.finished && !self.terminating && self.renewing.is_due(now.boot) {
             self.next_renewal(actions);
         }
+        if !self.finished && !self.terminating {
+            self.next_reservation(now, actions);
+        }
     }
 }
 
@@ -318,6 +332,7 @@ impl Claim {
             ticket: None,
             on_hold: false,
             before,
+            clock: Reserving::default(),
         }
     }
 

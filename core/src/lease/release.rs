@@ -24,7 +24,9 @@ impl Machine {
                 return None;
             }
             let rest = claim.pool.as_ref().map_or(held.quarantine, Pool::clean_quarantine);
-            Some((index, self.surrender(claim, held, rest.min(held.quarantine))))
+            let clock = self.last_reservation(now, claim, held);
+            let surrender = self.surrender(claim, held, rest.min(held.quarantine));
+            Some((index, Surrender { clock, ..surrender }))
         });
         if let Some((index, surrender)) = next {
             self.give_back(index, surrender, actions);
@@ -81,6 +83,7 @@ impl Machine {
             holder: self.config.holder.clone(),
             mine: held.mine,
             quarantine,
+            clock: None,
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::machine::{Claim, Held, Machine, Phase};
+use super::reserving::Minting;
 use crate::claim::{ClaimState, Holder};
 use crate::group::Group;
 use crate::identity::{Identity, Slot};
-use crate::pool::{OnLoss, Scope};
+use crate::pool::{ClockRule, OnLoss, Scope};
 use crate::prefix::{Template, Values};
 use crate::time::Now;
 
@@ -19,6 +20,10 @@ pub struct Shown {
     pub on_loss: Option<OnLoss>,
     /// The pool's Q; zero until its spec was read.
     pub quarantine: Duration,
+    /// Whether time is reserved under the pool's names; `None` until its spec was read.
+    pub clock: Option<ClockRule>,
+    /// While it is held: what may be minted.
+    pub minting: Option<Minting>,
 }
 
 /// Why a claim that was held is not held any more, although nobody took it.
@@ -52,6 +57,8 @@ impl Machine {
             Scope::Namespace => self.config.group.as_ref().map(ToString::to_string),
             Scope::Cluster => None,
         };
+        let minting = usable.filter(|_| state == ClaimState::Held);
+        let minting = minting.and_then(|held| claim.minting(held));
         let identity = Identity {
             pool: claim.name.clone(),
             group: group.unwrap_or_else(|| "-".to_owned()),
@@ -66,13 +73,24 @@ impl Machine {
             identity,
             on_loss: spec.map(|spec| spec.on_loss),
             quarantine: spec.map(|spec| spec.quarantine).unwrap_or_default(),
+            clock: spec.map(|spec| spec.clock),
+            minting,
         }
     }
 
     fn state(&self, claim: &Claim, now: Now) -> (ClaimState, Option<String>) {
         let say = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         match (&claim.phase, self.deadline(claim)) {
-            (Phase::Placed(_), Some(deadline)) if now.boot < deadline => (ClaimState::Held, None),
+            (Phase::Placed(held), Some(deadline)) if now.boot < deadline => {
+                match self.clock_wait(claim, held, now) {
+                    None => (ClaimState::Held, None),
+                    // An app that ran on with its old claim has its name and its files.
+                    reason if claim.on_loss() == OnLoss::Keep && held.incarnation > 1 => {
+                        (ClaimState::Degraded, reason)
+                    }
+                    reason => (ClaimState::Waiting, reason),
+                }
+            }
             (Phase::Placed(_), Some(_)) => {
                 let reason = match (&self.doubt.sentence, claim.on_hold) {
                     (Some(doubt), _) => say(doubt),
@@ -114,6 +132,7 @@ impl Machine {
             .or_else(|| claim.pool.as_ref().map(|pool| &pool.spec.prefix))
             .unwrap_or(&default);
         let deadline = self.deadline_of(held).unwrap_or_default();
+        let window = claim.window();
         Slot {
             prefix: template.fill(&Values {
                 name: &shown,
@@ -129,8 +148,8 @@ impl Machine {
             since: held.since,
             valid_until: now.wall_at(deadline),
             valid_until_boottime: deadline,
-            not_before: None,
-            not_after: None,
+            not_before: window.map(|(not_before, _)| not_before),
+            not_after: window.map(|(_, not_after)| not_after),
         }
     }
 }

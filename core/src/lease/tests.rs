@@ -12,6 +12,7 @@ use crate::pool::{MOUNTAINS, SNOWFLAKE};
 use crate::time::{Now, UnixMillis};
 
 mod doubt;
+mod reserving;
 mod script;
 mod waiting;
 mod yielding;
@@ -143,7 +144,7 @@ fn a_restarted_sidecar_takes_up_its_old_lease_and_holds_only_after_a_pair() {
         panic!("{actions:?}")
     };
     assert_eq!(adoption.record.holder.incarnation, 2);
-    let renew = script.step(Event::Adopted(12));
+    let renew = script.step(Event::Adopted(Adopted { mine: 12, clock: None }));
     assert!(matches!(renew.as_slice(), [Action::Renew { lease: 99, .. }]), "{renew:?}");
     assert_ne!(script.state(MOUNTAINS), ClaimState::Held);
     let renewal = Renewal { lease: 99, ..script.renewal(7, 12) };
@@ -258,7 +259,7 @@ proptest! {
     /// that was granted, and a `Stop` pool shows a name only while it is held.
     #[test]
     fn nothing_is_believed_longer_than_a_granted_send_plus_v(
-        script in proptest::collection::vec((0_u8..20, 0_u64..25), 1..60)
+        script in proptest::collection::vec((0_u8..24, 0_u64..25), 1..60)
     ) {
         let mut run = Script::new(&[MOUNTAINS, SNOWFLAKE]);
         run.step(Event::Start);

@@ -95,7 +95,7 @@ pub async fn probe(State(mut api): State<Api>, RawQuery(query): RawQuery) -> Res
 
 /// Any other path.
 pub async fn no_such_path() -> Response {
-    let sentence = "no such path; ask for /v1/claims or /v1/claims/<pool>, with ?watch to follow";
+    let sentence = "no such path; ask for /v1/claims or /v1/claims/<pool>, with ?watch to follow, or POST to /v1/ids";
     refuse(StatusCode::NOT_FOUND, sentence)
 }
 
@@ -137,7 +137,7 @@ fn wait(query: Option<&str>) -> Result<Duration, String> {
 }
 
 /// The value of a parameter, empty when it has none.
-fn value<'a>(query: Option<&'a str>, key: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(query: Option<&'a str>, key: &str) -> Option<&'a str> {
     query?
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::{Outcome, Seam, inherited};
 use crate::clock::Clock;
+use crate::ids::mark;
 use crate::snapshot::{Claim, Snapshot};
 
 /// Timers stand still while the machine sleeps, deadlines do not: look at the clock this often.
@@ -59,6 +60,7 @@ impl<K: Kv + 'static> Driver<K> {
             prefix: config.prefix.clone(),
             nonce: Uuid::new_v4().simple().to_string(),
             inherited: inherited::read(&config.dir, &config.pools, &seam.holder.uid),
+            marks: mark::read(&config.dir, &config.pools, &seam.holder.uid),
             define_missing: !config.in_pod,
         });
         Self {
@@ -105,6 +107,10 @@ impl<K: Kv + 'static> Driver<K> {
                 () = self.nap() => Event::Tick,
                 () = seam.shutdown.draining(), if !terminating => {
                     terminating = true;
+                    // From here on nothing more is minted, so that the release can say how far it went.
+                    for (pool, fence, until) in seam.ids.close() {
+                        self.machine.note_minted(&pool, fence, until);
+                    }
                     Event::Terminate
                 }
             };
@@ -185,6 +191,8 @@ impl<K: Kv + 'static> Driver<K> {
             identity: shown.identity,
             on_loss: shown.on_loss,
             quarantine: shown.quarantine,
+            clock: shown.clock,
+            minting: shown.minting,
             was_held: *was_held,
         });
         let snapshot = Snapshot { claims: claims.collect(), failure: None };

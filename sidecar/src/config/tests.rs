@@ -66,6 +66,8 @@ fn every_flag_reaches_its_place() {
         "off",
         "--admin",
         "127.0.0.1:9",
+        "--id-layout",
+        "42/8/13",
         "--gate-file",
         "g",
         "--log-format",
@@ -81,6 +83,7 @@ fn every_flag_reaches_its_place() {
     assert_eq!(config.prefix.unwrap().as_str(), "{name}");
     assert_eq!(config.api, None);
     assert_eq!(config.admin.unwrap().port(), 9);
+    assert_eq!(config.ids.to_string(), "42/8/13");
     assert_eq!(config.gate_file, Some("g".into()));
     assert_eq!(config.log_format, LogFormat::Json);
 }
@@ -120,6 +123,9 @@ fn a_wrong_value_gives_one_sentence_that_says_what_to_write() {
         (&["--api", "24040"], "write it like 127.0.0.1:24040, or off"),
         (&["--admin", "x"], "write it like 127.0.0.1:24041, or off"),
         (&["--api", "[::1]:7", "--admin", "[::1]:7"], "different ports"),
+        (&["--id-layout", "41/10"], "--id-layout '41/10' is not a layout; write the bits"),
+        (&["--id-layout", "41/10/13"], "--id-layout '41/10/13' has 64 bits"),
+        (&["--id-epoch", "2020"], "--id-epoch '2020' is not a time; write it like 2020-01-01"),
         (&["--log-format", "xml"], "use text or json"),
     ];
     for (flags, expected) in table {

@@ -148,6 +148,7 @@ impl Tree {
             self.empty(pool)?;
             let dir = self.dir.join(pool.as_str());
             file::remove(&dir.join(TOLD))?;
+            file::remove(&dir.join(path::IDS_JSON))?;
             if let Err(error) = fs::remove_dir(&dir) {
                 // Somebody else's file in it is theirs to keep.
                 tracing::debug!(%error, dir = %dir.display(), "directory stays");

@@ -78,7 +78,8 @@ pub(crate) async fn an_older_incarnation_cannot_release_the_younger_ones_slot<K:
     world.define(r#""assam""#).await;
     let (won, lease) = world.claim("u1", "assam", 60).await;
     let won = won.unwrap();
-    let adopted = world.store.adopt(&adoption(won.mine, won.mine, lease)).await.unwrap().unwrap();
+    let adopted = world.store.adopt(&adoption(won.mine, won.mine, lease)).await.unwrap();
+    let adopted = adopted.unwrap().mine;
     assert!(!world.release("u1", "assam", won.mine, 2).await);
     assert!(world.view("u1").await.held.contains("assam"));
     assert!(world.release("u1", "assam", adopted, 2).await);
@@ -99,7 +100,8 @@ pub(crate) async fn a_restarted_holder_finds_its_lease_and_adopts_its_slot<K: Kv
     let found = &resumed.found[0];
     assert_eq!((found.create_revision, found.mod_revision), (won.fence.revision, won.mine));
     assert_eq!(found.record, record("u1", 1));
-    let mine = world.store.adopt(&adoption(won.mine, won.mine, lease)).await.unwrap().unwrap();
+    let adopted = world.store.adopt(&adoption(won.mine, won.mine, lease)).await.unwrap();
+    let mine = adopted.unwrap().mine;
     let renewal = world.store.renew(BootInstant::default(), lease, &slots).await.unwrap();
     let proof = renewal.read.unwrap();
     let seen = proof.slots[0].1.as_ref().unwrap();

@@ -73,6 +73,7 @@ impl<K: Kv> World<K> {
             namespace: "shop".into(),
             uid: uid.into(),
             ticket,
+            clocks: true,
         };
         self.store.read(&look).await.unwrap()
     }
@@ -149,6 +150,7 @@ impl<K: Kv> World<K> {
             holder: holder(uid, 1),
             mine,
             quarantine: Duration::from_secs(rest),
+            clock: None,
         };
         self.store.release(&surrender).await.unwrap()
     }

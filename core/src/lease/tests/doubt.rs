@@ -42,7 +42,8 @@ fn during_a_hold_a_belief_that_has_ended_does_not_begin_again_and_afterwards_it_
     let mut renewal = script.renewal(7, 7);
     renewal.proof().on_hold.push(SNOWFLAKE.parse().unwrap());
     let actions = script.step(Event::Renewed(renewal));
-    assert_eq!(actions, [], "a pair in a stream during the hold");
+    let hurried = actions.iter().any(|action| matches!(action, Action::Renew { .. }));
+    assert!(!hurried, "a stream of pairs during the hold: {actions:?}");
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost);
     assert!(script.shown(SNOWFLAKE).identity.reason.unwrap().contains("wiped or restored"));
     script.pass(11);
@@ -59,7 +60,7 @@ fn during_a_hold_an_adoption_is_not_proved() {
     let resume = script.begun(view);
     let [Action::Resume { slots, .. }] = resume.as_slice() else { panic!("{resume:?}") };
     script.step(Event::Resumed(script.resumed(slots, 99)));
-    script.step(Event::Adopted(12));
+    script.step(Event::Adopted(Adopted { mine: 12, clock: None }));
     let mut renewal = Renewal { lease: 99, ..script.renewal(7, 12) };
     renewal.proof().on_hold.push(MOUNTAINS.parse().unwrap());
     assert_eq!(script.step(Event::Renewed(renewal)), []);

@@ -7,15 +7,16 @@ use super::*;
 use crate::claim::SlotRecord;
 
 pub(super) struct Script {
-    machine: Machine,
+    pub(super) machine: Machine,
     millis: u64,
-    wall_offset: i64,
+    /// How far the wall clock is off, in milliseconds.
+    pub(super) skew: i64,
     pub(super) last_good_send: Option<BootInstant>,
 }
 
 impl Script {
     pub(super) fn new(pools: &[&str]) -> Self {
-        Self::with(pools, Vec::new())
+        Self::with(pools, Vec::new(), Vec::new())
     }
 
     pub(super) fn inheriting(pool: &str) -> Self {
@@ -26,10 +27,14 @@ impl Script {
             since: UnixMillis(1),
             incarnation: 1,
         };
-        Self::with(&[pool], vec![inherited])
+        Self::with(&[pool], vec![inherited], Vec::new())
     }
 
-    fn with(pools: &[&str], inherited: Vec<Inherited>) -> Self {
+    pub(super) fn with(
+        pools: &[&str],
+        inherited: Vec<Inherited>,
+        marks: Vec<(PoolName, Mark)>,
+    ) -> Self {
         let config = Config {
             holder: Holder {
                 namespace: "shop".into(),
@@ -43,14 +48,10 @@ impl Script {
             prefix: None,
             nonce: "nonce".into(),
             inherited,
+            marks,
             define_missing: true,
         };
-        Self {
-            machine: Machine::new(config),
-            millis: 100_000,
-            wall_offset: 0,
-            last_good_send: None,
-        }
+        Self { machine: Machine::new(config), millis: 100_000, skew: 0, last_good_send: None }
     }
 
     /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.
@@ -59,6 +60,7 @@ impl Script {
         script.step(Event::Start);
         script.begun(script.view(&[]));
         script.step(Event::Claimed(Self::won(7)));
+        script.step(Event::Extended(Extended::Done(8)));
         assert_eq!(script.state(pool), ClaimState::Held);
         script
     }
@@ -66,7 +68,7 @@ impl Script {
     pub(super) fn now(&self) -> Now {
         Now {
             boot: BootInstant::from_nanos(self.millis * 1_000_000),
-            wall: UnixMillis(i64::try_from(self.millis).unwrap() + self.wall_offset),
+            wall: UnixMillis(i64::try_from(self.millis).unwrap() + self.skew),
         }
     }
 
@@ -128,7 +130,7 @@ impl Script {
     }
 
     pub(super) fn won(revision: i64) -> Won {
-        Won { fence: Fence { epoch: 5, revision }, mine: revision }
+        Won { fence: Fence { epoch: 5, revision }, mine: revision, clock: None }
     }
 
     pub(super) fn seen(create_revision: i64, mod_revision: i64) -> Option<Seen> {
@@ -161,7 +163,7 @@ impl Script {
 
     /// The wall clock is set, by so many seconds.
     pub(super) fn set_clock(&mut self, seconds: i64) {
-        self.wall_offset += seconds * 1000;
+        self.skew += seconds * 1000;
     }
 
     pub(super) fn owner(&self, pool: &str, name: &str, nonce: &str) -> Owner {
@@ -217,7 +219,7 @@ impl Script {
             7 => drop(self.step(Event::RenewingFailed)),
             8 => drop(self.step(Event::ClaimingFailed(trouble(true)))),
             9 => drop(self.step(Event::ClaimingFailed(trouble(false)))),
-            10 => drop(self.step(Event::Adopted(12))),
+            10 => drop(self.step(Event::Adopted(Adopted { mine: 12, clock: None }))),
             11 => drop(self.step(Event::Queued(Queued { revision: 20, rank: Some(0) }))),
             12 => drop(self.step(Event::Past(Some(Past::default())))),
             13 => drop(self.step(Event::Past(None))),
@@ -225,6 +227,9 @@ impl Script {
             15 => drop(self.step(Event::Withdrawn)),
             16 => drop(self.step(Event::Woken)),
             17 => drop(self.step(Event::WatchEnded)),
+            18 | 19 => drop(self.step(Event::Extended(Extended::Done(20)))),
+            20 => drop(self.step(Event::Extended(Extended::Refused(None)))),
+            21 => drop(self.step(Event::ExtendingFailed)),
             _ => drop(self.step(Event::Tick)),
         }
     }

@@ -3,50 +3,60 @@
 
 use super::*;
 
-/// Holds the first names of a Stop pool `beans` and of `snowflake`, a later pool.
+const BEANS: &str = "beans";
+const TEA: &str = "tea";
+
+/// Holds the first names of `beans` and of `tea`, a later pool.
 fn holding_two() -> Script {
-    let mut script = Script::new(&["beans", SNOWFLAKE]);
+    let mut script = Script::new(&[BEANS, TEA]);
     script.step(Event::Start);
-    script.begun(with_beans(&script));
+    script.begun(view(&script));
     script.step(Event::Claimed(Script::won(7)));
-    script.step(Event::Viewed(Box::new(with_beans(&script))));
+    script.step(Event::Viewed(Box::new(view(&script))));
     script.step(Event::Claimed(Script::won(7)));
-    assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
+    assert_eq!(script.state(TEA), ClaimState::Held);
     script
 }
 
-fn with_beans(script: &Script) -> View {
+fn view(script: &Script) -> View {
     let mut view = script.view(&[]);
-    let spec = br#"{"names":{"list":["mocha"]},"onLoss":"Stop","quarantine":"30s"}"#;
-    view.specs.push(("beans".parse().unwrap(), spec.to_vec(), 3));
+    for pool in [BEANS, TEA] {
+        let spec = br#"{"names":{"list":["mocha"]},"onLoss":"Stop","quarantine":"30s"}"#;
+        view.specs.push((pool.parse().unwrap(), spec.to_vec(), 3));
+    }
     view
 }
 
-/// A pair in which the slot of `beans` is gone.
-fn beans_gone(script: &Script) -> Renewal {
+/// A pair in which only the slot of this pool is still there.
+fn only(script: &Script, kept: &str) -> Renewal {
     let mut renewal = script.renewal(7, 7);
-    renewal.slots().push((script.slot("beans", "mocha"), None));
+    *renewal.slots() = [BEANS, TEA]
+        .map(|pool| {
+            let seen = Script::seen(7, 7).filter(|_| pool == kept);
+            (script.slot(pool, "mocha"), seen)
+        })
+        .to_vec();
     renewal
 }
 
 #[test]
 fn a_later_pool_is_given_back_before_an_earlier_one_is_claimed_anew() {
     let mut script = holding_two();
-    let actions = script.step(Event::Renewed(beans_gone(&script)));
+    let actions = script.step(Event::Renewed(only(&script, TEA)));
     let [Action::Release(surrender)] = actions.as_slice() else { panic!("{actions:?}") };
-    assert_eq!(surrender.path.pool.as_str(), SNOWFLAKE);
+    assert_eq!(surrender.path.pool.as_str(), TEA);
     // As after a force release: nothing says that the app has stopped believing.
     assert_eq!(surrender.quarantine, Duration::from_secs(60));
-    assert_eq!(script.shown(SNOWFLAKE).identity.slot, None);
+    assert_eq!(script.shown(TEA).identity.slot, None);
     let look = script.step(Event::Released(true));
     let [Action::Read(look)] = look.as_slice() else { panic!("{look:?}") };
-    assert_eq!(look.path.pool.as_str(), "beans");
+    assert_eq!(look.path.pool.as_str(), BEANS);
 }
 
 #[test]
 fn a_slot_is_not_believed_again_once_its_release_was_sent() {
     let mut script = holding_two();
-    script.step(Event::Renewed(beans_gone(&script)));
+    script.step(Event::Renewed(only(&script, TEA)));
     let trouble = Trouble { lease_gone: false, sentence: "timeout".into() };
     script.step(Event::ClaimingFailed(trouble));
     script.pass(12);
@@ -54,24 +64,21 @@ fn a_slot_is_not_believed_again_once_its_release_was_sent() {
     let [Action::Release(again), Action::Renew { slots, .. }] = actions.as_slice() else {
         panic!("{actions:?}")
     };
-    assert_eq!((again.path.pool.as_str(), slots.len()), (SNOWFLAKE, 0));
+    assert_eq!((again.path.pool.as_str(), slots.len()), (TEA, 0));
     script.step(Event::Renewed(script.renewal(7, 7)));
-    assert_eq!(script.state(SNOWFLAKE), ClaimState::Waiting);
+    assert_eq!(script.state(TEA), ClaimState::Waiting);
 }
 
 #[test]
 fn a_lost_name_of_a_later_pool_leaves_the_earlier_one_alone() {
     let mut script = holding_two();
-    let mut renewal = script.renewal(7, 7);
-    renewal.slots().iter_mut().for_each(|(_, seen)| *seen = None);
-    renewal.slots().push((script.slot("beans", "mocha"), Script::seen(7, 7)));
-    let actions = script.step(Event::Renewed(renewal));
+    let actions = script.step(Event::Renewed(only(&script, BEANS)));
     assert!(matches!(actions.as_slice(), [Action::Read(_)]), "{actions:?}");
-    assert_eq!(script.state("beans"), ClaimState::Held);
+    assert_eq!(script.state(BEANS), ClaimState::Held);
 }
 
 #[test]
-fn a_name_of_a_later_keep_pool_is_lost_alone() {
+fn a_lost_name_of_a_keep_pool_gives_nothing_else_back() {
     let mut script = Script::new(&[MOUNTAINS, SNOWFLAKE]);
     script.step(Event::Start);
     script.begun(script.view(&[]));
@@ -80,9 +87,9 @@ fn a_name_of_a_later_keep_pool_is_lost_alone() {
     script.step(Event::Claimed(Script::won(7)));
     let mut renewal = script.renewal(7, 7);
     renewal.slots()[0].1 = None;
-    assert_eq!(script.step(Event::Renewed(renewal)), []);
+    let actions = script.step(Event::Renewed(renewal));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Release(_))), "{actions:?}");
     assert_eq!(script.state(MOUNTAINS), ClaimState::Lost);
-    assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Deterministic runs of the driver: the twin in memory, a clock of our own, virtual time.
 
+use std::path::Path;
 use std::time::Duration;
 
 use cairn_core::claim::{ClaimState, Holder};
+use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT, Layout};
 use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{Look, View};
 use cairn_core::pool::{MOUNTAINS, Pool, PoolName, SNOWFLAKE, Scope};
@@ -15,8 +17,10 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::config::{Config, Etcd};
+use crate::ids::Ids;
 use crate::shutdown::{self, Trigger};
 
+mod clock;
 mod faults;
 mod herd;
 mod real;
@@ -42,6 +46,7 @@ const TEA: &str = "tea";
 /// One sidecar under test.
 struct Sidecar {
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    ids: Ids,
     trigger: Trigger,
     ended: tokio::task::JoinHandle<Outcome>,
 }
@@ -52,16 +57,27 @@ impl Sidecar {
     }
 
     fn start_on<K: Kv + 'static>(kv: K, clock: Arc<dyn Clock>, uid: &str, pools: &[&str]) -> Self {
+        Self::start_in(Path::new("/nonexistent"), kv, clock, uid, pools)
+    }
+
+    fn start_in<K: Kv + 'static>(
+        dir: &Path,
+        kv: K,
+        clock: Arc<dyn Clock>,
+        uid: &str,
+        pools: &[&str],
+    ) -> Self {
         let config = Arc::new(Config {
             etcd: Etcd::default(),
             pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
-            dir: "/nonexistent".into(),
+            dir: dir.to_owned(),
             group: None,
             namespace: "shop".into(),
             instance: Some(uid.into()),
             pod: format!("pod-{uid}"),
             node: String::new(),
             prefix: None,
+            ids: Layout::parse(DEFAULT_LAYOUT, DEFAULT_EPOCH).unwrap(),
             api: None,
             admin: None,
             in_pod: false,
@@ -77,10 +93,12 @@ impl Sidecar {
         let (snapshots, watch) = watch::channel(Arc::new(Snapshot::default()));
         let (trigger, shutdown) = shutdown::channel();
         let (_, metrics) = crate::metrics::build(Arc::clone(&clock));
-        let seam = Seam { config, holder, clock, snapshots, metrics, shutdown };
+        let ids = Ids::new(&config, uid, Arc::clone(&clock), watch.clone());
+        let minting = ids.clone();
+        let seam = Seam { config, holder, clock, snapshots, ids, metrics, shutdown };
         let store = Store::new(kv);
         let ended = spawn_local(async move { Driver::new(&seam, store).run(&seam).await });
-        Self { snapshots: watch, trigger, ended }
+        Self { snapshots: watch, ids: minting, trigger, ended }
     }
 
     /// Waits until the first claim is in a state, and answers its name.
@@ -144,6 +162,7 @@ async fn view<K: Kv>(store: &Store<K>, uid: &str) -> View {
         namespace: "shop".into(),
         uid: uid.into(),
         ticket: None,
+        clocks: false,
     };
     store.read(&look).await.unwrap()
 }

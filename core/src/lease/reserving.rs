@@ -1,0 +1,363 @@
+//! The reserving track: time ahead is reserved under a node ID (T4) before a timestamp of it is emitted.
+//!
+//! A holder may emit the timestamps of its [`Window`]: from the end of what earlier holders reserved,
+//! to the end of what it has reserved itself. Its claim is shown as held once the window begins. The
+//! track stands beside claiming and renewing, with one request in flight at most; a lost compare
+//! means "look again", and whether we are fenced is for the renew pair to say.
+
+use std::time::Duration;
+
+use super::machine::{Claim, Held, Machine, Phase, Track, claim_path};
+use super::{Action, Extended, Extension, View};
+use crate::claim::Fence;
+use crate::clock::{self, ClockRecord, Implausible, Mark, Reservation, Steady};
+use crate::names::Names;
+use crate::pool::{ClockRule, Pool, PoolName};
+use crate::time::{BootInstant, Now, UnixMillis};
+
+/// What may be minted under a claim that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minting {
+    /// The claim.
+    pub fence: Fence,
+    /// The node ID: the slot's own number, whatever it is shown as and wherever it stands in the list.
+    pub node: u32,
+    /// The largest number of the pool.
+    pub largest: u32,
+    /// The first timestamp that this holder may emit.
+    pub not_before: UnixMillis,
+    /// The first one that an earlier process of this holder did not emit.
+    pub from: UnixMillis,
+    /// The last one that may be emitted.
+    pub not_after: UnixMillis,
+    /// What time it is.
+    pub steady: Steady,
+}
+
+/// What is known of the time reserved under one claim.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reserving {
+    /// The reservation in the store; `None` when there is none, or none that we know of: then the
+    /// first compare fails and tells.
+    known: Option<Reservation>,
+    /// An earlier process of ours had the slot: a reservation under our own fence may be its own.
+    adopted: bool,
+    start: Option<Start>,
+    asked: Option<Asked>,
+    window: Option<Window>,
+    /// Nothing before this instant.
+    next: BootInstant,
+    /// The latest timestamp that was minted here.
+    minted: Option<UnixMillis>,
+}
+
+/// Where a holder begins.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    not_before: UnixMillis,
+    /// Where this process begins.
+    from: UnixMillis,
+    /// It goes on where an earlier process of ours stopped, and waits for nothing.
+    resumed: bool,
+}
+
+/// A request in flight.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    record: ClockRecord,
+    steady: Steady,
+}
+
+/// What may be emitted.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    not_after: UnixMillis,
+    steady: Steady,
+}
+
+// === impl Machine ===
+
+impl Machine {
+    /// How much was minted under which claim; for the release, once nothing more is.
+    pub fn note_minted(&mut self, pool: &PoolName, fence: Fence, until: UnixMillis) {
+        let claim = self.claims.iter_mut().find(|claim| claim.name == *pool);
+        if let Some(claim) = claim.filter(|claim| claim.held().is_some_and(|h| h.fence == fence)) {
+            claim.clock.minted = claim.clock.minted.max(Some(until));
+        }
+    }
+
+    pub(super) fn next_reservation(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if !self.reserving.is_due(now.boot) {
+            return;
+        }
+        let ttl = self.lease.map(|lease| lease.ttl).unwrap_or_default();
+        let Self { claims, config, .. } = self;
+        for claim in claims {
+            let Phase::Placed(held) = &claim.phase else {
+                continue;
+            };
+            if !claim.reserves() {
+                continue;
+            }
+            let fence = held.fence;
+            let mark =
+                config.marks.iter().find(|(pool, mark)| *pool == claim.name && mark.fence == fence);
+            claim.clock.begin(now, fence, mark.map(|(_, mark)| *mark));
+            if !claim.clock.is_due(now) {
+                continue;
+            }
+            let extension = Box::new(Extension {
+                path: claim_path(claim, config),
+                key: held.key.clone(),
+                holder: config.holder.clone(),
+                mine: held.mine,
+                seen: claim.clock.known.map_or(0, |known| known.revision),
+                record: claim.clock.ask(now, fence, ttl),
+            });
+            self.reserving = Track::Busy;
+            actions.push(Action::Reserve(extension));
+            return;
+        }
+    }
+
+    pub(super) fn on_extended(&mut self, now: Now, extended: Extended) {
+        self.reserving = Track::Idle;
+        let retry = now.boot.after(self.claim_retry());
+        let Some(claim) = self.claims.iter_mut().find(|claim| claim.clock.asked.is_some()) else {
+            return; // For a claim that is not there any more.
+        };
+        let Some(asked) = claim.clock.asked.take() else {
+            return;
+        };
+        match extended {
+            Extended::Done(revision) => claim.clock.extend(asked, revision),
+            Extended::Refused(found) if found == claim.clock.known => {
+                // Not the reservation has changed, so the slot has: the renew pair knows how.
+                claim.clock.next = retry;
+                if self.renewing != Track::Busy {
+                    self.renewing = Track::Idle;
+                }
+            }
+            Extended::Refused(found) => claim.clock.look_again(asked.record.fence, found),
+        }
+    }
+
+    pub(super) fn on_extending_failed(&mut self, now: Now) {
+        self.reserving = Track::Until(now.boot.after(self.claim_retry()));
+        for claim in &mut self.claims {
+            if claim.clock.asked.take().is_some() {
+                claim.clock.next = BootInstant::default();
+            }
+        }
+    }
+
+    /// When the reserving track has something to do.
+    pub(super) fn reserve_at(&self, now: Now) -> Option<BootInstant> {
+        let placed = |claim: &&Claim| matches!(claim.phase, Phase::Placed(_)) && claim.reserves();
+        let due = self.claims.iter().filter(placed).filter_map(|claim| claim.clock.due_at(now));
+        match self.reserving {
+            Track::Busy => None,
+            Track::Idle => due.min(),
+            Track::Until(instant) => due.min().map(|due| due.max(instant)),
+        }
+    }
+
+    /// Why a claim whose slot is ours may not be shown as held yet.
+    pub(super) fn clock_wait(&self, claim: &Claim, held: &Held, now: Now) -> Option<String> {
+        if !claim.reserves() || claim.clock.window.is_some() {
+            return None;
+        }
+        let begins = claim.clock.start.filter(|start| !start.resumed).map(|start| start.not_before);
+        Some(match begins.filter(|begins| now.wall < *begins) {
+            None => format!("reserving time for '{}' in etcd", held.key),
+            Some(begins) => format!(
+                "an earlier holder of '{}' may have emitted timestamps until {begins}, and this node's clock reads {}; \
+                 if that holder's clock was wrong, an administrator may delete the key {}",
+                held.key,
+                now.wall,
+                claim_path(claim, &self.config).clock(&held.key),
+            ),
+        })
+    }
+
+    /// What the slot's reservation is set to when it is given back: nothing after it was emitted.
+    /// `None` leaves it as it is.
+    pub(super) fn last_reservation(
+        &self,
+        now: Now,
+        claim: &Claim,
+        held: &Held,
+    ) -> Option<ClockRecord> {
+        let window = claim.clock.window.filter(|_| claim.reserves())?;
+        let mark = self
+            .config
+            .marks
+            .iter()
+            .find(|(pool, mark)| *pool == claim.name && mark.fence == held.fence);
+        let minted = claim.clock.minted.max(mark.and_then(|(_, mark)| mark.minted_until))?;
+        // An app that has minted beside us kept to the time, which is all that we know of it.
+        let last = minted.max(window.steady.at(now.boot)).min(window.not_after);
+        Some(ClockRecord { reserved_until: last, fence: held.fence })
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    /// Whether time is reserved under its names.
+    pub(super) fn reserves(&self) -> bool {
+        let rule = |pool: &Pool| pool.spec.clock == ClockRule::Reserve;
+        self.pool.as_ref().map_or_else(|| Pool::builtin(&self.name).is_some_and(|p| rule(&p)), rule)
+    }
+
+    /// The first free name; of node IDs rather one that needs no wait, and of those that do the one
+    /// that needs the shortest.
+    pub(super) fn first_free(&self, view: &View, names: &Names, now: UnixMillis) -> Option<usize> {
+        let mut free = crate::pick::free(names, &view.held, &view.resting);
+        let until = |index: &usize| {
+            let key = names.key(*index)?;
+            view.clocks.get(&*key).copied().filter(|until| *until >= now)
+        };
+        if view.clocks.is_empty() {
+            return free.next();
+        }
+        free.min_by_key(|index| (until(index), *index))
+    }
+
+    /// Why no node ID may be had with this clock.
+    pub(super) fn implausible(&self, view: &View, now: UnixMillis) -> Option<String> {
+        let epoch = view.epoch.filter(|_| self.reserves())?;
+        let of_holders = view.clocks.iter().filter(|(key, _)| view.held.contains(*key));
+        let latest = of_holders.map(|(_, until)| *until).max();
+        match clock::check(now, epoch, latest) {
+            Ok(()) => None,
+            Err(Implausible::Behind) => Some(format!(
+                "this node's clock reads {now}, which is before the store of pool '{}' was set up; set the clock",
+                self.name
+            )),
+            Err(Implausible::Ahead) => Some(format!(
+                "this node's clock reads {now}, a day or more after the time of every holder of pool '{}'; set the clock",
+                self.name
+            )),
+        }
+    }
+
+    /// The first and the last timestamp that may be emitted.
+    pub(super) fn window(&self) -> Option<(UnixMillis, UnixMillis)> {
+        let window = self.clock.window.filter(|_| self.reserves())?;
+        Some((self.clock.start?.not_before, window.not_after))
+    }
+
+    /// What may be minted while the claim is held.
+    pub(super) fn minting(&self, held: &Held) -> Option<Minting> {
+        let (not_before, not_after) = self.window()?;
+        let Some(Names::Range(range)) = self.names() else {
+            return None;
+        };
+        Some(Minting {
+            fence: held.fence,
+            node: held.key.parse().ok()?,
+            largest: range.to,
+            not_before,
+            from: self.clock.start?.from,
+            not_after,
+            steady: self.clock.window?.steady,
+        })
+    }
+}
+
+// === impl Reserving ===
+
+impl Reserving {
+    /// For a slot that was won.
+    pub(super) fn won(known: Option<Reservation>) -> Self {
+        Self { known, ..Self::default() }
+    }
+
+    /// For a slot that an earlier process of ours has won.
+    pub(super) fn adopted(known: Option<Reservation>) -> Self {
+        Self { known, adopted: true, ..Self::default() }
+    }
+
+    /// Fixes where this holder begins, once.
+    fn begin(&mut self, now: Now, fence: Fence, mark: Option<Mark>) {
+        if self.start.is_some() {
+            return;
+        }
+        self.start = Some(match mark.filter(|mark| self.adopted && mark.fence == fence) {
+            Some(mark) => Start {
+                not_before: mark.not_before,
+                from: mark.minted_until.map_or(mark.not_before, next),
+                resumed: true,
+            },
+            None => {
+                let after = self.known.map(|known| next(known.record.reserved_until));
+                let not_before = after.map_or(now.wall, |after| after.max(now.wall));
+                Start { not_before, from: not_before, resumed: false }
+            }
+        });
+    }
+
+    fn is_due(&self, now: Now) -> bool {
+        let begun = self.window.is_some()
+            || self.start.is_some_and(|start| start.resumed || now.wall >= start.not_before);
+        begun && self.asked.is_none() && now.boot >= self.next
+    }
+
+    fn due_at(&self, now: Now) -> Option<BootInstant> {
+        let wait = match (self.window, self.start) {
+            (None, Some(start)) if !start.resumed => {
+                u64::try_from(start.not_before.0.saturating_sub(now.wall.0)).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        self.asked.is_none().then(|| self.next.max(now.boot.after(Duration::from_millis(wait))))
+    }
+
+    /// What to reserve next.
+    fn ask(&mut self, now: Now, fence: Fence, ttl: Duration) -> ClockRecord {
+        let steady = match (self.window, self.start) {
+            (Some(window), _) => window.steady.follow(now),
+            (None, start) => {
+                let from = start.map_or(now.wall, |start| start.from);
+                // The lease of an earlier process of ours has not run out: that bounds how long it
+                // has been gone, whatever this clock says.
+                let known = self.known.filter(|known| self.adopted && known.record.fence == fence);
+                let latest = known.map(|known| known.record.reserved_until.max(from).after(ttl));
+                let wall = latest.map_or(now.wall, |latest| now.wall.min(latest)).max(from);
+                Steady::new(Now { boot: now.boot, wall })
+            }
+        };
+        let ahead = steady.at(now.boot).after(clock::AHEAD);
+        let known = self.known.map_or(ahead, |known| known.record.reserved_until);
+        let window = self.window.map_or(ahead, |window| window.not_after);
+        let record = ClockRecord { reserved_until: ahead.max(known).max(window), fence };
+        self.asked = Some(Asked { record, steady });
+        self.next = now.boot.after(clock::PERIOD);
+        record
+    }
+
+    fn extend(&mut self, asked: Asked, revision: i64) {
+        self.known = Some(Reservation { record: asked.record, revision });
+        self.window = Some(Window { not_after: asked.record.reserved_until, steady: asked.steady });
+    }
+
+    /// The reservation is another one than we thought. Before our first timestamp a stranger's counts,
+    /// and so does an earlier process's; another one under our own fence was our own request, whose
+    /// answer was lost.
+    fn look_again(&mut self, fence: Fence, found: Option<Reservation>) {
+        self.known = found;
+        self.next = BootInstant::default();
+        let adopted = self.adopted && self.start.is_some_and(|start| !start.resumed);
+        let foreign = found.filter(|found| found.record.fence != fence || adopted);
+        if let (None, Some(start), Some(found)) = (self.window, &mut self.start, foreign) {
+            start.not_before = start.not_before.max(next(found.record.reserved_until));
+            start.from = start.from.max(start.not_before);
+        }
+    }
+}
+
+/// The first timestamp after one that may have been emitted.
+fn next(until: UnixMillis) -> UnixMillis {
+    until.after(Duration::from_millis(1))
+}

@@ -1,0 +1,330 @@
+//! Reserved time and minted IDs, with wall clocks that are off, set back and set ahead.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use cairn_store::{KeyValue, Op, Span, Txn, TxnReply};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use super::*;
+use crate::applied::Applied;
+use crate::ids::{Minted, Unavailable};
+
+const IDS: &str = "ids";
+const HOUR: i64 = 3_600_000;
+
+/// A machine's clocks: boot time as it passes for all, and a wall clock that may be off.
+#[derive(Debug)]
+struct Skewed {
+    world: PausedClock,
+    millis: AtomicI64,
+}
+
+impl Skewed {
+    fn by(world: Instant, millis: i64) -> Arc<Self> {
+        Arc::new(Self { world: PausedClock(world), millis: AtomicI64::new(millis) })
+    }
+
+    fn set(&self, millis: i64) {
+        self.millis.store(millis, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> Now {
+        let now = self.world.now();
+        Now { wall: UnixMillis(now.wall.0 + self.millis.load(Ordering::Relaxed)), ..now }
+    }
+}
+
+/// A store that refuses reservations while it is told to, and nothing else.
+#[derive(Clone)]
+struct Veto {
+    memory: Memory,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Veto {
+    fn set(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
+    }
+}
+
+impl Kv for Veto {
+    async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
+        let reserves =
+            txn.then.iter().any(|op| matches!(op, Op::Put { key, .. } if key.contains("/h/")));
+        if reserves && self.refuses.load(Ordering::Relaxed) {
+            return Err(Error::Injected(Class::NotApplied));
+        }
+        self.memory.txn(txn).await
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
+        self.memory.grant(ttl).await
+    }
+
+    async fn keep_alive(&self, lease: i64) -> Result<Duration, Error> {
+        self.memory.keep_alive(lease).await
+    }
+
+    async fn revoke(&self, lease: i64) -> Result<(), Error> {
+        self.memory.revoke(lease).await
+    }
+
+    async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
+        self.memory.changed(spans, from).await
+    }
+}
+
+/// A store with one node ID, and directories for those who want it.
+struct World {
+    veto: Veto,
+    began: Instant,
+    dirs: TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let memory = Memory::default();
+        let json = r#"{"names":{"range":{"from":7,"to":7}},"scope":"Cluster","quarantine":"30s",
+            "onLoss":"Stop","clock":"Reserve"}"#;
+        let pool = Pool::from_json(IDS.parse().unwrap(), json.as_bytes()).unwrap();
+        Store::new(memory.clone()).define(&pool, 5, None).await.unwrap();
+        let veto = Veto { memory, refuses: Arc::default() };
+        Self { veto, began: Instant::now(), dirs: tempfile::tempdir().unwrap() }
+    }
+
+    fn clock(&self, skew: i64) -> Arc<Skewed> {
+        Skewed::by(self.began, skew)
+    }
+
+    fn start(&self, dir: &str, uid: &str, clock: &Arc<Skewed>) -> Sidecar {
+        let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+        Sidecar::start_in(&self.dirs.path().join(dir), self.veto.clone(), clock, uid, &[IDS])
+    }
+
+    /// The reservation as it stands in the store.
+    async fn reserved(&self) -> i64 {
+        let path = ClaimPath::new(IDS.parse().unwrap(), Scope::Cluster, "shop", None);
+        let read = Txn::read(vec![Op::get(path.clock("7"))]);
+        let reply = self.veto.memory.txn(read).await.unwrap();
+        let value = |key: &KeyValue| serde_json::from_slice::<serde_json::Value>(&key.value);
+        let record = value(reply.key(0).unwrap()).unwrap();
+        record["reserved_until_ms"].as_i64().unwrap()
+    }
+}
+
+impl Sidecar {
+    /// Asks for IDs as if everything that is believed were published.
+    async fn mint(&self, count: u32) -> Result<Vec<u64>, Unavailable> {
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let (_applied, watch) =
+            watch::channel(Arc::new(Applied { snapshot, ..Applied::default() }));
+        let Minted { ids, .. } = self.ids.mint(&watch, &IDS.parse().unwrap(), count).await?;
+        Ok(ids.iter().map(|id| id.parse().unwrap()).collect())
+    }
+
+    fn bounds(&self) -> (i64, i64) {
+        let snapshot = self.snapshots.borrow();
+        let slot = snapshot.claims[0].identity.slot.as_ref().unwrap();
+        (slot.not_before.unwrap().0, slot.not_after.unwrap().0)
+    }
+}
+
+/// The timestamp of an ID in the default layout.
+fn time(id: u64) -> i64 {
+    i64::try_from(id >> 22).unwrap() + 1_577_836_800_000
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_whose_clock_is_behind_starts_after_its_predecessors_last_timestamp() {
+    local(async {
+        let world = World::new().await;
+        let (ahead, behind) = (world.clock(20_000), world.clock(-100_000));
+        let mut first = world.start("a", "u1", &ahead);
+        first.reaches(ClaimState::Held).await;
+        let last = *first.mint(4096).await.unwrap().last().unwrap();
+        let reserved = first.bounds().1;
+        first.crash().await;
+        let mut second = world.start("b", "u2", &behind);
+        second.reaches(ClaimState::Held).await;
+        assert_eq!(second.bounds().0, reserved + 1);
+        assert!(behind.now().wall.0 > reserved, "published before it was due");
+        let ids = second.mint(10).await.unwrap();
+        assert!(ids[0] > last && time(ids[0]) > reserved);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_not_held_and_nothing_is_minted_before_time_is_reserved() {
+    local(async {
+        let world = World::new().await;
+        world.veto.set(true);
+        let clock = world.clock(0);
+        let mut sidecar = world.start("a", "u1", &clock);
+        sleep(Duration::from_secs(100)).await;
+        assert_eq!(sidecar.holds(), None);
+        let refusal = sidecar.mint(1).await.unwrap_err();
+        assert!(refusal.sentence.contains("reserving time for '7' in etcd"), "{refusal:?}");
+        world.veto.set(false);
+        sidecar.reaches(ClaimState::Held).await;
+        sidecar.mint(1).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_cannot_reserve_any_more_mints_until_its_time_is_used_up() {
+    local(async {
+        let world = World::new().await;
+        let clock = world.clock(0);
+        let mut sidecar = world.start("a", "u1", &clock);
+        sidecar.reaches(ClaimState::Held).await;
+        world.veto.set(true);
+        sleep(Duration::from_secs(59)).await;
+        let last = sidecar.mint(1).await.unwrap()[0];
+        sleep(Duration::from_secs(2)).await;
+        let refusal = sidecar.mint(1).await.unwrap_err();
+        assert!(refusal.sentence.contains("used up") && refusal.retry.is_some(), "{refusal:?}");
+        assert_eq!(sidecar.holds().as_deref(), Some("7"), "the claim itself is fine");
+        world.veto.set(false);
+        sleep(Duration::from_secs(2)).await;
+        assert!(sidecar.mint(1).await.unwrap()[0] > last);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_or_ahead_stalls_nothing_and_repeats_nothing() {
+    for skew in [-HOUR, -30_000, HOUR, 100_000 * HOUR] {
+        local(async {
+            let world = World::new().await;
+            let clock = world.clock(0);
+            let mut sidecar = world.start("a", "u1", &clock);
+            sidecar.reaches(ClaimState::Held).await;
+            let mut last = *sidecar.mint(4096).await.unwrap().last().unwrap();
+            clock.set(skew);
+            for _ in 0..60 {
+                let (_, not_after) = sidecar.bounds();
+                let ids = sidecar.mint(100).await.unwrap();
+                assert!(ids.is_sorted() && ids[0] > last, "skew {skew}");
+                last = ids[99];
+                assert!(time(last) <= not_after, "skew {skew}");
+                sleep(Duration::from_secs(7)).await;
+            }
+            // Set back for good, and still nothing repeats.
+            clock.set(0);
+            assert!(sidecar.mint(1).await.unwrap()[0] > last, "skew {skew}");
+            let passed = i64::try_from(world.began.elapsed().as_millis()).unwrap();
+            let most = PausedClock(world.began).now().wall.0 + 60_000 + 2 * passed;
+            assert!(world.reserved().await <= most + 60_000, "skew {skew}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_sidecar_goes_on_at_once_and_repeats_nothing() {
+    for skew in [0, -HOUR] {
+        local(async {
+            let world = World::new().await;
+            let clock = world.clock(0);
+            let mut last = 0;
+            for life in 0..5 {
+                let began = Instant::now();
+                let mut sidecar = world.start("a", "u1", &clock);
+                sidecar.reaches(ClaimState::Held).await;
+                let ids = sidecar.mint(100).await.unwrap();
+                assert!(
+                    began.elapsed() < Duration::from_millis(50),
+                    "life {life}: {:?}",
+                    began.elapsed()
+                );
+                assert!(ids[0] > last, "life {life}, skew {skew}");
+                last = sidecar.mint(1).await.unwrap()[0];
+                assert!(time(last) <= sidecar.bounds().1);
+                sidecar.crash().await;
+                clock.set(skew);
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_has_lost_its_directory_waits_for_what_was_reserved() {
+    local(async {
+        let world = World::new().await;
+        let clock = world.clock(0);
+        let mut first = world.start("a", "u1", &clock);
+        first.reaches(ClaimState::Held).await;
+        let last = first.mint(1).await.unwrap()[0];
+        let reserved = first.bounds().1;
+        first.crash().await;
+        let mut second = world.start("b", "u1", &clock);
+        second.reaches(ClaimState::Held).await;
+        assert!(clock.now().wall.0 > reserved);
+        let id = second.mint(1).await.unwrap()[0];
+        assert!(id > last && time(id) > reserved);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_deadline_nothing_is_minted_until_the_claim_is_confirmed() {
+    local(async {
+        let world = World::new().await;
+        let clock = world.clock(0);
+        let mut sidecar = world.start("a", "u1", &clock);
+        sidecar.reaches(ClaimState::Held).await;
+        let last = sidecar.mint(1).await.unwrap()[0];
+        world.veto.memory.set_down(true);
+        sleep(Duration::from_secs(31)).await;
+        let refusal = sidecar.mint(1).await.unwrap_err();
+        assert!(refusal.sentence.contains("since its deadline"), "{refusal:?}");
+        world.veto.memory.set_down(false);
+        sidecar.reaches(ClaimState::Held).await;
+        sleep(Duration::from_secs(5)).await;
+        assert!(sidecar.mint(1).await.unwrap()[0] > last);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_released_id_is_ready_for_the_next_holder_as_soon_as_it_has_rested() {
+    local(async {
+        let world = World::new().await;
+        let mut first = world.start("a", "u1", &world.clock(5_000));
+        first.reaches(ClaimState::Held).await;
+        let last = first.mint(1).await.unwrap()[0];
+        let (ids, snapshots) = (first.ids.clone(), first.snapshots.clone());
+        let reserved = first.bounds().1;
+        assert_eq!(first.stop().await, Outcome::Released);
+        assert!((time(last)..reserved).contains(&world.reserved().await));
+        let applied = Applied { snapshot: Arc::clone(&snapshots.borrow()), ..Applied::default() };
+        let (_applied, watch) = watch::channel(Arc::new(applied));
+        let closed = ids.mint(&watch, &IDS.parse().unwrap(), 1).await.unwrap_err();
+        assert_eq!((closed.sentence.as_str(), closed.retry), ("the sidecar is stopping", None));
+        let began = Instant::now();
+        let mut second = world.start("b", "u2", &world.clock(0));
+        second.reaches(ClaimState::Held).await;
+        assert!(began.elapsed() < Duration::from_secs(32), "{:?}", began.elapsed());
+        assert!(second.mint(1).await.unwrap()[0] > last);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_under_which_nothing_was_minted_here_keeps_its_reservation() {
+    local(async {
+        let world = World::new().await;
+        let mut sidecar = world.start("a", "u1", &world.clock(0));
+        sidecar.reaches(ClaimState::Held).await;
+        let reserved = sidecar.bounds().1;
+        assert_eq!(sidecar.stop().await, Outcome::Released);
+        assert_eq!(world.reserved().await, reserved);
+    })
+    .await;
+}
