@@ -73,6 +73,11 @@ impl Journal {
         instant > emitted.before
     }
 
+    /// Whether somebody has emitted for a name for which another one had.
+    pub(crate) fn has_successor(&self) -> bool {
+        self.emitted.values().any(|emitted| emitted.before >= 0)
+    }
+
     pub(crate) fn tick(&mut self) {
         for emitted in self.emitted.values_mut() {
             emitted.last = crate::clock::age(emitted.last);

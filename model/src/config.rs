@@ -118,7 +118,9 @@ impl Config {
 
     /// A spec of a pool: the first one, or the one after so many edits.
     pub(crate) fn spec(&self, pool: Pool, edits: u8) -> Option<Spec> {
-        self.pools.get(usize::from(pool))?.get(usize::from(edits)).copied()
+        let spec = self.pools.get(usize::from(pool))?.get(usize::from(edits)).copied()?;
+        let ttl = spec.validity + spec.quarantine;
+        Some(if self.keeps(Rule::LeaseOutlastsDrift) { spec } else { Spec { ttl, ..spec } })
     }
 
     /// The longest V: ages beyond it are all the same.

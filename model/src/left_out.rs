@@ -116,6 +116,9 @@ pub fn left_out(rule: Rule) -> (Config, Promise) {
             .with(Faults { restores: 1, ..NONE }),
             Promise::NoTwoHolders,
         ),
+        Rule::TakesAreOfOneEpoch => {
+            (pods(2, 1).with(Faults { holds: 1, stalls: 1, ..NONE }), Promise::NobodyIsOvertaken)
+        }
         Rule::ReclaimShiftsThePairs => (
             Config { keep: true, prelude: queued_behind_a_loss(), ..pods(3, 2) }.with(Faults {
                 stalls: 1,

@@ -1,11 +1,14 @@
 //! What must hold in every state.
 
+use std::fmt;
+
 use stateright::{Model, Property};
 
 use crate::action::Action;
 use crate::belief::Belief;
 use crate::config::Config;
 use crate::key::{Key, Pod};
+use crate::milestone::{Step, Tally};
 use crate::recovery;
 use crate::txn::Value;
 use crate::world::World;
@@ -38,6 +41,7 @@ pub enum Promise {
 pub(crate) struct Space {
     pub(crate) config: Config,
     pub(crate) fine: recovery::Memory,
+    pub(crate) tally: Tally,
 }
 
 // === impl Promise ===
@@ -71,6 +75,11 @@ impl Promise {
         }
     }
 
+    /// Whether it holds in a state.
+    pub(crate) fn holds(self, space: &Space, world: &World) -> bool {
+        self.condition()(space, world)
+    }
+
     fn condition(self) -> fn(&Space, &World) -> bool {
         match self {
             Self::NoTwoHolders => no_two_holders,
@@ -88,7 +97,23 @@ impl Promise {
     }
 }
 
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 // === impl Space ===
+
+impl Space {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            config: config.clone(),
+            fine: recovery::Memory::default(),
+            tally: Tally::default(),
+        }
+    }
+}
 
 impl Model for Space {
     type State = World;
@@ -103,7 +128,10 @@ impl Model for Space {
     }
 
     fn next_state(&self, last: &World, action: Action) -> Option<World> {
-        Some(last.after(&self.config, action))
+        let next = last.after(&self.config, action);
+        let step = Step { before: last, action, after: &next };
+        step.milestones(&mut |milestone| self.tally.count(milestone));
+        Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

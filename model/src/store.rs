@@ -252,10 +252,11 @@ impl Store {
             _ => None,
         };
         if let Some(pool) = self.events.iter().skip(events).find_map(queued) {
+            let of_ranks = [Key::Shift(pool), Key::Epoch];
             let watched = self
                 .keys
                 .iter()
-                .filter(|(key, _)| key.watched_in() == Some(pool) || **key == Key::Shift(pool));
+                .filter(|(key, _)| key.watched_in() == Some(pool) || of_ranks.contains(key));
             self.past.insert(self.revision, watched.map(|(key, entry)| (*key, *entry)).collect());
         }
     }

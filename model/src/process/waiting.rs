@@ -109,8 +109,8 @@ impl Process {
         let by_number = context.config.keeps(Rule::SlotsKeyedByNumber);
         if let Some(name) = view.free(terms.spec, by_number).get(usize::from(rank)).copied() {
             let seen = context.seen(view, name);
-            let shift = view.shift;
-            self.ask(pool, Request::Take { name, ticket, shift, terms, seen });
+            let since = view.since;
+            self.ask(pool, Request::Take { name, ticket, since, terms, seen });
         }
     }
 }

@@ -108,7 +108,8 @@ impl World {
 
     pub(super) fn hold(&mut self, config: &Config, pool: Pool) {
         self.faults.holds -= 1;
-        self.lay_hold(config, pool);
+        self.epoch += 1;
+        self.lay_holds(config, std::iter::once(pool));
     }
 
     pub(super) fn wipe(&mut self, config: &Config) {
@@ -122,10 +123,7 @@ impl World {
         self.faults.restores -= 1;
         if let Some(snapshot) = self.snapshot.take() {
             self.come_back(config, *snapshot);
-            for pool in (0..).take(config.pools.len()) {
-                self.lay_hold(config, pool);
-            }
-            self.apply(vec![Op::Put(Key::Epoch, Value::Epoch(self.epoch), None)]);
+            self.lay_holds(config, (0..).take(config.pools.len()));
         }
     }
 
@@ -143,10 +141,15 @@ impl World {
         }
     }
 
-    fn lay_hold(&mut self, config: &Config, pool: Pool) {
-        let lease = LeaseId::Hold(pool);
-        self.store.revoke(lease);
-        self.store.grant(lease, config.hold);
-        self.apply(vec![Op::Put(Key::Hold(pool), Value::Empty, Some(lease))]);
+    /// A new epoch and holds, in one transaction.
+    fn lay_holds(&mut self, config: &Config, pools: impl Iterator<Item = Pool>) {
+        let mut then = vec![Op::Put(Key::Epoch, Value::Epoch(self.epoch), None)];
+        for pool in pools {
+            let lease = LeaseId::Hold(pool);
+            self.store.revoke(lease);
+            self.store.grant(lease, config.hold);
+            then.push(Op::Put(Key::Hold(pool), Value::Empty, Some(lease)));
+        }
+        self.apply(then);
     }
 }

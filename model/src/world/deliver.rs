@@ -202,9 +202,7 @@ impl World {
             Some(Value::Spec(spec)) => Some(spec.ttl),
             _ => config.spec(*pool, 0).map(|spec| spec.ttl),
         };
-        let ttl = pools.filter_map(spec).max().unwrap_or_default();
-        // Without the rule S is just V + Q; the model's drift is one tick on either side.
-        ttl - if config.keeps(Rule::LeaseOutlastsDrift) { 0 } else { 2 }
+        pools.filter_map(spec).max().unwrap_or_default()
     }
 
     /// A lease of this pod that nobody has used, as far as anybody can still tell.

@@ -78,19 +78,21 @@ impl World {
             .any(|wait| Some(wait.ticket) == ticket && !wait.lags)
     }
 
-    /// Neither a success of anybody, nor a release, a spec edit, a hold, or a lost ticket.
+    /// Neither a success of anybody, nor a release, a spec edit, a hold, a new epoch, or a lost ticket.
     fn nothing_happened(&self, caller: Caller, request: &Request) -> bool {
-        let Request::Take { name, ticket, terms, shift, .. } = request else {
+        let Request::Take { name, ticket, terms, since, .. } = request else {
             return false;
         };
         let pool = caller.pool;
-        let shifted = self.store.get(Key::Shift(pool)).map_or(0, |entry| entry.modified) != *shift;
+        let modified = |key| self.store.get(key).map_or(0, |entry| entry.modified);
+        let moved = modified(Key::Shift(pool)) != since.shift
+            || modified(Key::Epoch) != since.epoch;
         let spec = self.store.get(Key::Spec(pool)).map(|entry| entry.value);
         let same_spec = spec == Some(Value::Spec(terms.spec));
         let gone = self.ticket(caller.pod, pool) != Some(*ticket);
         let taken = self.store.has(Key::Slot(pool, *name))
             || self.store.has(Key::Quarantine(pool, *name))
             || self.store.has(Key::Owner(caller.pod, pool));
-        same_spec && !gone && !taken && !shifted && !self.store.has(Key::Hold(pool))
+        same_spec && !gone && !taken && !moved && !self.store.has(Key::Hold(pool))
     }
 }
