@@ -176,7 +176,8 @@ async fn make(
         .iter()
         .take(3)
         .map(|violation| format!("  {violation}\n{}", trail::of(violation, &evidence, &history)))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     drop(pods);
     let kept = (!violations.is_empty() && stage.scenario.bug.is_none()).then(|| keep(dir));
     Ok(Report { violations, trails, kept, ..report })
@@ -187,9 +188,18 @@ impl Stage {
     /// bug has shown; then there is no rest to look at.
     async fn play(&mut self, pods: &mut Pods, plan: &Plan) -> Result<Vec<Violation>, Failure> {
         let Some((_, wanted)) = self.scenario.bug.clone() else {
+            let start = boottime::now();
             self.wait_for_the_beginning(pods).await?;
+            let begun = boottime::now();
             let mut odd = self.carry_out(pods, plan).await?;
+            let done = boottime::now();
             odd.extend(self.settle(pods).await?);
+            println!(
+                "begun in {:.0?}, hurt for {:.0?}, settled in {:.0?}",
+                boottime::between(start, begun),
+                boottime::between(begun, done),
+                boottime::between(done, boottime::now())
+            );
             return Ok(odd);
         };
         let (journal, layout) = (self.journal.clone(), self.layout.clone());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::{ClaimPath, Key};
+use cairn_core::pool::OnLoss;
 
 use super::grants::Granted;
 use super::{Kind, Violation};
@@ -35,8 +36,10 @@ struct Place {
 struct Replay<'a> {
     places: HashMap<String, Place>,
     epoch: i64,
-    /// Survive the store: who had a name last, and with which fence.
+    /// Survive the store: the last fence of each name, and who had it then.
     last: HashMap<(String, String), (String, Fence)>,
+    /// And whoever ever had it, by place, name and UID.
+    owners: BTreeSet<(String, String, String)>,
     granted: Granted,
     found: Vec<Violation>,
     stalls: &'a [Stall],
@@ -96,12 +99,18 @@ impl Replay<'_> {
             complain.push((Kind::TwoNames, format!("given to {uid}, which has '{other}'")));
         }
         let before = self.last.insert((prefix.clone(), name.to_owned()), (uid.to_owned(), fence));
-        let own = before.as_ref().is_some_and(|(before, _)| before == uid);
+        // T7: a pod of a `Keep` pool takes its lost name back ahead of the queue. Of a store that was
+        // wiped it may not even know that others have had the name since.
+        let keeps = layout
+            .pool(path.pool.as_str())
+            .is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep);
+        let owner = (prefix.clone(), name.to_owned(), uid.to_owned());
+        let own = !self.owners.insert(owner) && keeps;
         if let Some((holder, old)) = before.filter(|(_, old)| *old >= fence) {
             let text = format!("given to {uid} with fence {fence} after {holder} had {old}");
             complain.push((Kind::FenceOrder, text));
         }
-        if let Some(text) = self.overtaking(layout, path, place, name, uid, seen, own) {
+        if let Some(text) = self.overtaking(layout, path, place, (name, uid), seen, own) {
             complain.push((Kind::Overtaken, text));
         }
         self.granted.insert(fence, (prefix.clone(), name.to_owned(), uid.to_owned()));
@@ -114,19 +123,16 @@ impl Replay<'_> {
 
     /// Whether pods ahead were passed over, and nothing explains it: neither enough free names for
     /// all of them, nor silence, nor that the name was the pod's own.
-    #[expect(clippy::too_many_arguments, reason = "the whole of a grant, and it is private")]
     fn overtaking(
         &self,
         layout: &Layout,
         path: &ClaimPath,
         place: &Place,
-        name: &str,
-        uid: &str,
+        (name, uid): (&str, &str),
         seen: Nanos,
         own: bool,
     ) -> Option<String> {
         let ticket = place.tickets.get(uid).copied();
-        // T7: a name that was lost goes back to its pod ahead of the queue.
         if ticket.is_none() && own {
             return None;
         }
@@ -163,7 +169,9 @@ impl Replay<'_> {
     /// The longest stall of the harness that may have delayed what it saw.
     fn stalled(&self, seen: Nanos) -> Duration {
         let from = seen.saturating_sub(boottime::nanos(STALL_REACH));
-        let near = self.stalls.iter().filter(|stall| stall.at >= from && stall.at <= seen + boottime::nanos(stall.lasted));
+        let near = self.stalls.iter().filter(|stall| {
+            stall.at >= from && stall.at <= seen + boottime::nanos(stall.lasted)
+        });
         near.map(|stall| stall.lasted).max().unwrap_or_default()
     }
 

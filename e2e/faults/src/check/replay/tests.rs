@@ -144,9 +144,17 @@ fn whoever_has_no_ticket_must_not_pass_those_that_have_whatever_the_silence() {
 }
 
 #[test]
-fn a_pod_gets_its_own_lost_name_back_ahead_of_the_queue() {
-    let script = queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "y")]);
+fn a_pod_gets_its_own_lost_name_back_ahead_of_the_queue_in_a_pool_that_keeps_names() {
+    let place = "/cairn/v1/ns/faults/c/peaks/checkout/";
+    let key = |sign: &str, rest: &str| format!("{sign}{place}{rest}");
+    let script = Script::new()
+        .at(1, &[(&key("+", "s/peak1"), "y")])
+        .at(2, &[(&key("+", "q/b"), "")])
+        .at(4, &[(&key("-", "s/peak1"), "")])
+        .at(4, &[(&key("+", "s/peak1"), "y")]);
     assert!(script.kinds().is_empty());
+    let stops = queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "y")]);
+    assert_eq!(stops.kinds(), [Kind::Overtaken]);
 }
 
 #[test]
