@@ -108,7 +108,8 @@ impl Sheet {
     pub fn handed_on(runs: &[Run]) -> Self {
         let row = |run: &Run| {
             let figures = &run.figures;
-            let handed_on = count(figures.held.saturating_sub(run.herd.names)).max(1.0);
+            let handed_on = figures.held.saturating_sub(run.herd.names);
+            let each = figures.wall.as_secs_f64() / count(handed_on.max(1));
             vec![
                 run.members.to_string(),
                 figures.pods.to_string(),
@@ -116,7 +117,7 @@ impl Sheet {
                 run.herd.quarantine.as_secs().to_string(),
                 given(run),
                 elapsed(run),
-                millis(figures.wall.as_secs_f64() / handed_on),
+                if handed_on == 0 { "-".to_owned() } else { millis(each) },
                 format!("{:.2}", run.writes),
                 order(run),
             ]
