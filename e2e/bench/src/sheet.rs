@@ -53,6 +53,7 @@ impl Sheet {
                 elapsed(run),
                 seconds(figures.p50.as_secs_f64()),
                 seconds(figures.p99.as_secs_f64()),
+                figures.most_rounds.to_string(),
                 format!("{:.2}", run.writes),
                 order(run),
             ]
@@ -67,6 +68,7 @@ impl Sheet {
                 "all held after, s",
                 "p50, s",
                 "p99, s",
+                "most round trips",
                 "Raft writes per claim",
                 "lowest first, FIFO",
             ],
