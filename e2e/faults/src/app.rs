@@ -25,6 +25,8 @@ use crate::pools::Layout;
 
 /// Between two uses of a name.
 const PERIOD: Duration = Duration::from_millis(100);
+/// Between two requests for IDs.
+const MINTING: Duration = Duration::from_millis(300);
 /// Between two attempts at the socket of a sidecar that is down.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -82,7 +84,8 @@ impl App {
         });
         let listening = tokio::spawn(listen(Arc::clone(&shared)));
         let using = tokio::spawn(work(Arc::clone(&shared)));
-        Self { shared, tasks: vec![listening, using] }
+        let minting = tokio::spawn(mint(Arc::clone(&shared)));
+        Self { shared, tasks: vec![listening, using, minting] }
     }
 
     /// Whether the app holds a name in every pool of a list.
@@ -131,9 +134,8 @@ impl Shared {
             });
             let news = news.filter(|_| claim.state == ClaimState::Held);
             let before = state.told.remove(&claim.pool);
-            let gone = before.filter(|before| {
-                news.as_ref().is_none_or(|news| news.fence != before.fence)
-            });
+            let gone =
+                before.filter(|before| news.as_ref().is_none_or(|news| news.fence != before.fence));
             if let Some(before) = gone {
                 self.journal.ended(self.id, &before, boottime::now());
             }
@@ -157,6 +159,12 @@ impl Shared {
         }
     }
 
+    fn may_use(&self, pool: &str) -> bool {
+        let state = self.lock();
+        let told = state.told.get(pool);
+        !state.ended && told.is_some_and(|told| boottime::now() < told.until)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,12 +173,20 @@ impl Shared {
 async fn work(shared: Arc<Shared>) {
     loop {
         shared.use_names();
-        for pool in shared.layout.minting() {
-            if let Some(minted) = ids::mint(&shared.dir, &shared.uid, &pool).await {
+        sleep(PERIOD).await;
+    }
+}
+
+/// Beside the other uses: a frozen sidecar keeps one waiting.
+async fn mint(shared: Arc<Shared>) {
+    let pools = shared.layout.minting();
+    while !pools.is_empty() {
+        for pool in pools.iter().filter(|pool| shared.may_use(pool)) {
+            if let Some(minted) = ids::mint(&shared.dir, &shared.uid, pool).await {
                 shared.journal.minted(minted);
             }
         }
-        sleep(PERIOD).await;
+        sleep(MINTING).await;
     }
 }
 

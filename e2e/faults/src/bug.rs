@@ -118,16 +118,15 @@ impl FromStr for Bug {
 
 /// Whether a transaction gives a slot back (T5).
 fn is_release(txn: &Txn) -> bool {
-    txn.then.iter().any(
-        |op| matches!(op, Op::Delete(key) if matches!(Key::parse(key), Some(Key::Slot(..)))),
-    )
+    txn.then
+        .iter()
+        .any(|op| matches!(op, Op::Delete(key) if matches!(Key::parse(key), Some(Key::Slot(..)))))
 }
 
 /// Whether a transaction is the read of a renew pair: slots, and nothing else.
 pub fn is_renewal(txn: &Txn) -> bool {
-    let slot = |op: &Op| {
-        matches!(op, Op::Get(key) if matches!(Key::parse(key), Some(Key::Slot(..))))
-    };
+    let slot =
+        |op: &Op| matches!(op, Op::Get(key) if matches!(Key::parse(key), Some(Key::Slot(..))));
     txn.compares.is_empty() && !txn.then.is_empty() && txn.then.iter().all(slot)
 }
 

@@ -11,6 +11,7 @@ use crate::pools::Layout;
 
 pub mod grants;
 pub mod ids;
+pub mod outlived;
 pub mod overlap;
 pub mod replay;
 pub mod trail;
@@ -20,6 +21,8 @@ pub mod trail;
 pub enum Kind {
     /// Two pods could use one name at the same time.
     Overlap,
+    /// A pod could use a name longer than its slot allows.
+    Outlived,
     /// A later holder of a name has no greater fence.
     FenceOrder,
     /// A resting name was given out.
@@ -60,6 +63,7 @@ pub struct Violation {
 /// Everything that the evidence and the history prove.
 pub fn judge(layout: &Layout, evidence: &Evidence, history: &History) -> Vec<Violation> {
     let mut found = overlap::check(&evidence.holds);
+    found.extend(outlived::check(layout, &evidence.holds, history));
     found.extend(ids::check(&evidence.minted));
     let (violations, granted) = replay::check(layout, history, &evidence.stalls);
     found.extend(violations);

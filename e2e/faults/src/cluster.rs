@@ -52,8 +52,7 @@ impl Cluster {
             return Err(Failure::NoEtcd(binary));
         }
         let members = (0..MEMBERS).map(|_| Member::default()).collect();
-        let mut cluster =
-            Self { net, dir: dir.to_owned(), binary, members, generation: 1 };
+        let mut cluster = Self { net, dir: dir.to_owned(), binary, members, generation: 1 };
         for member in 0..MEMBERS {
             cluster.spawn(member, "new")?;
         }
@@ -276,9 +275,7 @@ impl Cluster {
 }
 
 /// One call of the harness, with its time limit.
-async fn within<T>(
-    call: impl Future<Output = Result<T, etcd_client::Error>>,
-) -> Result<T, String> {
+async fn within<T>(call: impl Future<Output = Result<T, etcd_client::Error>>) -> Result<T, String> {
     match timeout(PATIENCE, call).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),

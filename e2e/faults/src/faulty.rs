@@ -120,16 +120,15 @@ impl Faulty {
 impl Kv for Faulty {
     async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
         let asked = txn;
-        let txn = self.treatment.bug.map_or_else(|| asked.clone(), |bug| bug.request(asked.clone()));
+        let txn =
+            self.treatment.bug.map_or_else(|| asked.clone(), |bug| bug.request(asked.clone()));
         self.echo(&txn);
         let answer = self.send(self.inner.txn(txn)).await;
         let name = format!("{:?}", asked.then);
         let answer = match answer {
-            Err(_) if self.has(Bug::FalseRenewal) && is_renewal(&asked) => {
-                self.with_memory(|memory| memory.reads.get(&name).cloned()).ok_or_else(|| {
-                    Error::Injected(Class::Ambiguous)
-                })?
-            }
+            Err(_) if self.has(Bug::FalseRenewal) && is_renewal(&asked) => self
+                .with_memory(|memory| memory.reads.get(&name).cloned())
+                .ok_or_else(|| Error::Injected(Class::Ambiguous))?,
             answer => answer?,
         };
         if self.has(Bug::FalseRenewal) && is_renewal(&asked) {

@@ -84,8 +84,7 @@ impl Reader {
 impl Recorder {
     /// Records the first store from its beginning.
     pub fn start(urls: Vec<String>) -> Self {
-        let mut recorder =
-            Self { urls, history: Arc::default(), watchers: JoinSet::new() };
+        let mut recorder = Self { urls, history: Arc::default(), watchers: JoinSet::new() };
         recorder.begin();
         recorder
     }

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn an_answer_with_ids_is_read_and_a_refusal_is_none() {
-        let body = r#"{"pool":"nodes","name":"7","fence":{"epoch":1,"revision":9},"ids":["41","42"]}"#;
+        let body =
+            r#"{"pool":"nodes","name":"7","fence":{"epoch":1,"revision":9},"ids":["41","42"]}"#;
         let minted = parse(&format!("HTTP/1.0 200 OK\r\na: b\r\n\r\n{body}"), "u").unwrap();
         assert_eq!((minted.name.as_str(), minted.ids), ("7", vec![41, 42]));
         assert_eq!(parse(&format!("HTTP/1.0 404 Not Found\r\n\r\n{body}"), "u"), None);

@@ -92,8 +92,8 @@ impl Net {
                 let address = format!("{}.{}/24", link.subnet(), member + 1);
                 let bridge = format!("br-{}", link.name());
                 ip(&[
-                    "-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", end,
-                    "netns", &room,
+                    "-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", end, "netns",
+                    &room,
                 ])?;
                 ip(&["-n", &hub, "link", "set", &port, "master", &bridge, "up"])?;
                 ip(&["-n", &room, "addr", "add", &address, "dev", end])?;

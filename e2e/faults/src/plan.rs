@@ -30,6 +30,8 @@ pub enum Fault {
     ReplaceMember(Whom),
     /// The store loses everything.
     Wipe,
+    /// The pools are edited, in something that changes nothing for their holders.
+    EditPools,
     /// kill -9 of a sidecar, and a restart; its app runs on.
     KillSidecar(usize),
     /// SIGSTOP and SIGCONT of a sidecar; its app runs on.
@@ -141,6 +143,7 @@ impl Fault {
             Self::CutClients => "cut all clients off",
             Self::ReplaceMember(_) => "replace member",
             Self::Wipe => "wipe",
+            Self::EditPools => "edit pools",
             Self::KillSidecar(_) => "kill sidecar",
             Self::FreezeSidecar(_) => "freeze sidecar",
             Self::DeletePod(_) => "delete pod",
@@ -198,18 +201,22 @@ fn members(rng: &mut Rng, menu: &Menu) -> Vec<Planned> {
 }
 
 fn member_fault(rng: &mut Rng, menu: &Menu) -> (Fault, Duration) {
-    let whom =
-        if rng.u8(0..5) < 2 { Whom::Leader } else { Whom::Member(rng.usize(0..crate::cluster::MEMBERS)) };
+    let whom = if rng.u8(0..5) < 2 {
+        Whom::Leader
+    } else {
+        Whom::Member(rng.usize(0..crate::cluster::MEMBERS))
+    };
     // Some are over before anybody notices, some outlast an election and V.
     let validity = u64::try_from(menu.validity.as_millis()).unwrap_or(u64::MAX);
     let lasts = millis(rng, 300..validity.saturating_add(2_000));
-    let fault = match rng.u8(0..12) {
+    let fault = match rng.u8(0..13) {
         0 | 1 => Fault::KillMember(whom),
         2 | 3 => Fault::FreezeMember(whom),
         4 | 5 => Fault::CutMember(whom, Cut::Both),
         6 | 7 => Fault::CutMember(whom, Cut::Peers),
         8 | 9 => Fault::CutMember(whom, Cut::Clients),
         10 => Fault::CutClients,
+        11 => return (Fault::EditPools, Duration::ZERO),
         _ => return (Fault::ReplaceMember(whom), Duration::ZERO),
     };
     (fault, lasts)

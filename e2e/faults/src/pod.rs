@@ -73,11 +73,7 @@ impl Pods {
 
     /// The UIDs of the pods that live now.
     pub fn uids(&self) -> Vec<String> {
-        self.places
-            .iter()
-            .filter(|pod| pod.app.is_some())
-            .map(|pod| pod.uid.clone())
-            .collect()
+        self.places.iter().filter(|pod| pod.app.is_some()).map(|pod| pod.uid.clone()).collect()
     }
 
     /// How many apps hold every name that their pod asks for.

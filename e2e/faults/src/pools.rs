@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cairn_core::keys::ClaimPath;
-use cairn_core::names::{NamesSpec, Range};
+use cairn_core::names::{Names, NamesSpec, Range};
 use cairn_core::pool::{ClockRule, OnLoss, Pool, PoolError, PoolSpec, Scope};
 
 /// The namespace of every pod.
@@ -26,6 +26,17 @@ pub struct Layout {
 // === impl Layout ===
 
 impl Layout {
+    /// The same pools, but their numbers reserve time and mint IDs.
+    #[must_use]
+    pub fn reserving(mut self) -> Self {
+        for pool in &mut self.pools {
+            if matches!(pool.names, Names::Range(_)) {
+                pool.spec.clock = ClockRule::Reserve;
+            }
+        }
+        self
+    }
+
     /// So many numbers, and so many names for each group.
     pub fn new(
         numbers: u32,
@@ -34,12 +45,8 @@ impl Layout {
         quarantine: Duration,
     ) -> Result<Self, PoolError> {
         let shared = PoolSpec { validity, quarantine, ..PoolSpec::default() };
-        let range = Range {
-            from: 0,
-            to: numbers.saturating_sub(1),
-            prefix: String::new(),
-            width: 0,
-        };
+        let range =
+            Range { from: 0, to: numbers.saturating_sub(1), prefix: String::new(), width: 0 };
         let nodes = PoolSpec {
             names: NamesSpec { range: Some(range), ..NamesSpec::default() },
             scope: Scope::Cluster,
@@ -51,6 +58,18 @@ impl Layout {
             PoolSpec { names: NamesSpec { list: Some(list), ..NamesSpec::default() }, ..shared };
         let pools = vec![Pool::new(NODES.parse()?, nodes)?, Pool::new(PEAKS.parse()?, peaks)?];
         Ok(Self { pools })
+    }
+
+    /// The pools after so many edits. Each changes the spec, and with it what claims compare, but
+    /// neither names nor times.
+    pub fn edited(&self, edits: u32) -> Vec<Pool> {
+        let edit = |pool: &Pool| {
+            let mut pool = pool.clone();
+            pool.spec.allowed_namespaces.match_labels =
+                (0..edits).map(|edit| (format!("edit{edit}"), String::new())).collect();
+            pool
+        };
+        self.pools.iter().map(edit).collect()
     }
 
     /// A pool by its name.

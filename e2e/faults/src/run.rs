@@ -53,6 +53,8 @@ pub struct Scenario {
     pub validity: Duration,
     /// Q.
     pub quarantine: Duration,
+    /// Whether the numbers reserve time, and apps mint IDs.
+    pub minting: bool,
     /// What may happen.
     pub menu: Menu,
     /// The planted bug, and the violations that would show it.
@@ -74,6 +76,8 @@ pub struct Report {
     pub stores: usize,
     /// How often an app was told a later deadline.
     pub renewals: u64,
+    /// How many IDs were minted.
+    pub minted: usize,
     /// The longest that an app used a name since the deadline's start.
     pub unrenewed: Duration,
     /// The harness's own longest stall.
@@ -97,6 +101,7 @@ pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
     pub(crate) faults: Arc<Mutex<BTreeMap<&'static str, usize>>>,
     pub(crate) epoch: i64,
+    pub(crate) edits: u32,
 }
 
 /// Makes a history with sidecars of this binary.
@@ -127,12 +132,9 @@ async fn make(
     dir: TempDir,
 ) -> Result<Report, Failure> {
     let began = boottime::now();
-    let layout = Layout::new(
-        scenario.numbers,
-        scenario.names,
-        scenario.validity,
-        scenario.quarantine,
-    )?;
+    let layout =
+        Layout::new(scenario.numbers, scenario.names, scenario.validity, scenario.quarantine)?;
+    let layout = if scenario.minting { layout.reserving() } else { layout };
     let plan = Plan::new(scenario.seed, &scenario.menu);
     println!("{plan}");
     let journal = Journal::default();
@@ -148,6 +150,7 @@ async fn make(
     };
     let mut stage = Stage {
         epoch: boottime::unix_seconds(),
+        edits: 0,
         scenario,
         layout,
         journal,
@@ -245,6 +248,7 @@ impl Stage {
             pods: pods.len(),
             stores: self.cluster.generation(),
             renewals: holds.iter().map(|hold| u64::from(hold.renewals)).sum(),
+            minted: evidence.minted.iter().map(|batch| batch.ids.len()).sum(),
             unrenewed: holds.iter().map(|hold| hold.unrenewed).max().unwrap_or_default(),
             stalled: evidence.stalls.iter().map(|stall| stall.lasted).max().unwrap_or_default(),
             took,
@@ -264,8 +268,8 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "  {} claims granted by {} stores to {} pods, {} renewals",
-            self.granted, self.stores, self.pods, self.renewals
+            "  {} claims granted by {} stores to {} pods, {} renewals, {} IDs minted",
+            self.granted, self.stores, self.pods, self.renewals, self.minted
         )?;
         writeln!(f, "  longest use without a renewal {:.2?}", self.unrenewed)?;
         writeln!(f, "  longest stall of the harness itself {:.2?}", self.stalled)?;

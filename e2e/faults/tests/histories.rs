@@ -1,4 +1,5 @@
-//! Real histories. They need root and an etcd binary; `make test-faults` runs them.
+//! Real histories. They need root, iproute2 and an etcd binary:
+//! `cargo test -p cairn-faults --features histories -- --nocapture`.
 //!
 //! `CAIRN_FAULT_SEED` replays one plan; `CAIRN_FAULT_MINUTES` makes the long history longer.
 
@@ -43,6 +44,7 @@ fn everything(seed: u64, span: Duration, pods: usize) -> Scenario {
         names: third * 3 / 4,
         validity,
         quarantine: Duration::from_secs(2),
+        minting: false,
         menu: Menu {
             span,
             pods,
@@ -79,6 +81,7 @@ fn planted(seed: u64, bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Scenario 
         names: 3,
         validity,
         quarantine: Duration::from_secs(1),
+        minting: false,
         menu: Menu {
             span: Duration::from_secs(40),
             pods: 12,
@@ -140,7 +143,7 @@ fn a_planted_ignorance_of_quarantines_is_found() -> Result<(), String> {
 
 #[test]
 fn a_planted_release_that_compares_nothing_is_found() -> Result<(), String> {
-    is_found(Bug::BlindRelease, &[Kind::Overlap], &[PodKind::Twin])
+    is_found(Bug::BlindRelease, &[Kind::Overlap, Kind::Outlived], &[PodKind::Twin])
 }
 
 #[test]

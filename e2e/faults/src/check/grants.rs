@@ -15,9 +15,7 @@ pub type Granted = HashMap<Fence, (String, String, String)>;
 pub fn check(holds: &[Hold], history: &History, granted: &Granted) -> Vec<Violation> {
     let recorded: HashMap<i64, i64> = granted_until(history);
     let unknown = |hold: &&Hold| match granted.get(&hold.fence) {
-        Some((place, name, uid)) => {
-            *place != hold.place || *name != hold.name || *uid != hold.uid
-        }
+        Some((place, name, uid)) => *place != hold.place || *name != hold.name || *uid != hold.uid,
         // The last changes of a store that was wiped may be missing.
         None => recorded.get(&hold.fence.epoch).is_none_or(|last| hold.fence.revision <= *last),
     };
@@ -36,9 +34,10 @@ fn granted_until(history: &History) -> HashMap<i64, i64> {
     let epochs = history.generations.iter().filter_map(|generation| {
         let last = *generation.keys().last()?;
         let changes = generation.values().flat_map(|step| &step.changes);
-        let epoch = changes.filter(|change| change.key == cairn_core::keys::EPOCH).find_map(
-            |change| std::str::from_utf8(&change.put.as_ref()?.value).ok()?.parse().ok(),
-        )?;
+        let epoch =
+            changes.filter(|change| change.key == cairn_core::keys::EPOCH).find_map(|change| {
+                std::str::from_utf8(&change.put.as_ref()?.value).ok()?.parse().ok()
+            })?;
         Some((epoch, last))
     });
     epochs.collect()

@@ -101,9 +101,8 @@ impl Replay<'_> {
         let before = self.last.insert((prefix.clone(), name.to_owned()), (uid.to_owned(), fence));
         // T7: a pod of a `Keep` pool takes its lost name back ahead of the queue. Of a store that was
         // wiped it may not even know that others have had the name since.
-        let keeps = layout
-            .pool(path.pool.as_str())
-            .is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep);
+        let keeps =
+            layout.pool(path.pool.as_str()).is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep);
         let owner = (prefix.clone(), name.to_owned(), uid.to_owned());
         let own = !self.owners.insert(owner) && keeps;
         if let Some((holder, old)) = before.filter(|(_, old)| *old >= fence) {
@@ -169,9 +168,10 @@ impl Replay<'_> {
     /// The longest stall of the harness that may have delayed what it saw.
     fn stalled(&self, seen: Nanos) -> Duration {
         let from = seen.saturating_sub(boottime::nanos(STALL_REACH));
-        let near = self.stalls.iter().filter(|stall| {
-            stall.at >= from && stall.at <= seen + boottime::nanos(stall.lasted)
-        });
+        let near = self
+            .stalls
+            .iter()
+            .filter(|stall| stall.at >= from && stall.at <= seen + boottime::nanos(stall.lasted));
         near.map(|stall| stall.lasted).max().unwrap_or_default()
     }
 
@@ -179,7 +179,8 @@ impl Replay<'_> {
         let prefix = |path: &ClaimPath| path.to_string();
         match (key, &change.put) {
             (Key::Epoch, Some(put)) => {
-                let number = std::str::from_utf8(&put.value).ok().and_then(|text| text.parse().ok());
+                let number =
+                    std::str::from_utf8(&put.value).ok().and_then(|text| text.parse().ok());
                 self.epoch = number.unwrap_or(self.epoch);
             }
             (Key::Pool(_) | Key::Hold(_), _) => {

@@ -37,11 +37,12 @@ impl Stage {
         self.journal.note("everything is healed");
         self.cluster.heal().await?;
         pods.heal()?;
-        let mut found = self.rest(pods, "at rest", |stage, pods, all| {
-            let alive: BTreeSet<_> = pods.uids().into_iter().collect();
-            stage.unrest(all, &alive)
-        })
-        .await?;
+        let mut found = self
+            .rest(pods, "at rest", |stage, pods, all| {
+                let alive: BTreeSet<_> = pods.uids().into_iter().collect();
+                stage.unrest(all, &alive)
+            })
+            .await?;
         self.journal.note("every pod is deleted");
         pods.delete_all();
         found.extend(

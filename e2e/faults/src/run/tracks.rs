@@ -56,8 +56,8 @@ impl Stage {
             .map_err(|source| Failure::Store { what: "connecting", source })?;
         until("the pools to be defined", DEFINING, async || {
             store.begin(&names, epoch, hold).await.map_err(|error| error.report())?;
-            for pool in &self.layout.pools {
-                store.define(pool, epoch, hold).await.map_err(|error| error.report())?;
+            for pool in self.layout.edited(self.edits) {
+                store.define(&pool, epoch, hold).await.map_err(|error| error.report())?;
             }
             Ok(())
         })
@@ -110,6 +110,10 @@ impl Stage {
                     self.epoch = boottime::unix_seconds().max(self.epoch + 1);
                     let hold = self.layout.lease();
                     self.define(Some(hold)).await?;
+                }
+                Fault::EditPools => {
+                    self.edits += 1;
+                    self.define(None).await?;
                 }
                 _ => {}
             }

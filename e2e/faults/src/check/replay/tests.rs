@@ -47,8 +47,7 @@ impl Script {
     }
 
     fn kinds(self) -> Vec<Kind> {
-        let layout =
-            Layout::new(3, 3, Duration::from_secs(4), Duration::from_secs(2)).unwrap();
+        let layout = Layout::new(3, 3, Duration::from_secs(4), Duration::from_secs(2)).unwrap();
         let history = History { generations: vec![self.steps] };
         let (found, _) = check(&layout, &history, &[]);
         found.into_iter().map(|violation| violation.kind).collect()
@@ -111,8 +110,7 @@ fn queue() -> Script {
 
 #[test]
 fn the_first_in_the_queue_takes_the_first_free_name() {
-    let script =
-        queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "b"), ("-q/b", "")]);
+    let script = queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "b"), ("-q/b", "")]);
     assert!(script.kinds().is_empty());
 }
 
