@@ -8,7 +8,11 @@ use crate::scenario;
 
 /// Checks the claim protocol in small bounds: every state, every promise.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "cairn-model", version, after_help = "Exit codes: 0 as expected, 1 not, 2 wrong usage.")]
+#[command(
+    name = "cairn-model",
+    version,
+    after_help = "Exit codes: 0 as expected, 1 not, 2 wrong usage."
+)]
 pub(crate) struct Args {
     /// The scenarios to check; all of them when none is named
     #[arg(value_name = "SCENARIO", value_parser = PossibleValuesParser::new(scenario::all().into_iter().map(|scenario| scenario.name)))]

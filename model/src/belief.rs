@@ -40,12 +40,12 @@ impl Belief {
     }
 
     /// Whether it is about this name, whatever its slot's key is.
-    pub(crate) fn is_about(&self, pool: Pool, name: Name) -> bool {
+    pub(crate) fn is_about(self, pool: Pool, name: Name) -> bool {
         self.pool == pool && Spec::number(self.name) == Spec::number(name)
     }
 
     /// Whether the deadline has not passed.
-    pub(crate) fn holds(&self) -> bool {
+    pub(crate) fn holds(self) -> bool {
         self.left > 0
     }
 

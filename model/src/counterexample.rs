@@ -63,10 +63,9 @@ fn tell(before: &World, action: Action, after: &World) -> String {
             .process(pod, place)
             .and_then(|process| process.call.as_ref())
             .map(|call| call.request.to_string()),
-        Action::Land(stray) => before
-            .strays
-            .get(stray)
-            .map(|stray| format!("pod {}.{}'s {}", stray.caller.pod, stray.caller.nonce, stray.request)),
+        Action::Land(stray) => before.strays.get(stray).map(|stray| {
+            format!("pod {}.{}'s {}", stray.caller.pod, stray.caller.nonce, stray.request)
+        }),
         _ => None,
     };
     text.extend(request.map(|request| format!(": {request}")));
@@ -75,7 +74,8 @@ fn tell(before: &World, action: Action, after: &World) -> String {
         milestones.push(milestone.to_string());
     });
     if !milestones.is_empty() {
-        text.push_str(&format!(" = {}", milestones.join(", ")));
+        text.push_str(" = ");
+        text.push_str(&milestones.join(", "));
     }
     let uses: Vec<String> = (0..)
         .zip(&after.pods)
@@ -86,7 +86,7 @@ fn tell(before: &World, action: Action, after: &World) -> String {
         })
         .collect();
     if !uses.is_empty() {
-        text.push_str(&format!("  [{}]", uses.join("; ")));
+        text.extend(["  [", &uses.join("; "), "]"]);
     }
     text
 }

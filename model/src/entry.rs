@@ -14,8 +14,8 @@ use crate::rule::Rule;
 use crate::scenario;
 
 /// Runs a command line.
-pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(argv) {
+pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(line) {
         Ok(args) => args,
         Err(error) if error.use_stderr() => {
             let _ = write!(io::stderr(), "{error}");

@@ -61,7 +61,7 @@ pub(crate) enum Phase {
 }
 
 /// A slot of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Held {
     pub(crate) name: Name,
     /// Create revision: the fence.
@@ -155,8 +155,7 @@ impl Process {
 
     /// Whether it has a lease, as far as it knows.
     pub(crate) fn has_begun(&self) -> bool {
-        self.lease.is_some()
-            && !self.call.as_ref().is_some_and(|call| call.request == Request::Begin)
+        self.lease.is_some() && self.call.as_ref().is_none_or(|call| call.request != Request::Begin)
     }
 
     pub(crate) fn waits_in(&self, pool: Pool) -> Option<&Wait> {

@@ -78,7 +78,8 @@ impl Report {
 
     /// Which of these were never passed.
     pub fn missed(&self, milestones: &[Milestone]) -> Vec<Milestone> {
-        let passed = |milestone: &Milestone| self.passed.iter().any(|(other, _)| other == milestone);
+        let passed =
+            |milestone: &Milestone| self.passed.iter().any(|(other, _)| other == milestone);
         milestones.iter().copied().filter(|milestone| !passed(milestone)).collect()
     }
 

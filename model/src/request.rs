@@ -78,7 +78,7 @@ pub(crate) enum Request {
     /// T7: the name that we had, ahead of the queue; during a hold only with a deadline not passed.
     Reclaim { name: Name, terms: Terms, holding: bool },
     /// After an ambiguous result: did it land? And what to send again if not.
-    Confirm(Box<Request>),
+    Confirm(Box<Self>),
     /// Give a lease back.
     Revoke(LeaseId),
 }
@@ -105,7 +105,9 @@ impl Request {
             Self::Claim { sentinel, terms, seen, .. } => {
                 visit(sentinel);
                 visit(&mut terms.revision);
-                seen.iter_mut().for_each(|stamp| visit(&mut stamp.revision));
+                if let Some(stamp) = seen {
+                    visit(&mut stamp.revision);
+                }
             }
             Self::Queue { terms } | Self::Reclaim { terms, .. } => visit(&mut terms.revision),
             Self::ReadAt { ticket, terms, .. } => {
@@ -117,7 +119,9 @@ impl Request {
                 visit(&mut since.shift);
                 visit(&mut since.epoch);
                 visit(&mut terms.revision);
-                seen.iter_mut().for_each(|stamp| visit(&mut stamp.revision));
+                if let Some(stamp) = seen {
+                    visit(&mut stamp.revision);
+                }
             }
             Self::Adopt(adoption) => {
                 visit(&mut adoption.create);

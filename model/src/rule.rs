@@ -89,6 +89,15 @@ rules! {
     /// Found by this model. During a hold, a pair gives no claim back whose deadline has passed, and
     /// verifies no adoption: a restored store may show slots that were given away since.
     NothingResumesDuringHold,
+    /// Found by this model. During a hold, an owner key of ours that a read finds, with our own nonce and
+    /// lease, makes no claim that is held: it waits for a pair, as an adoption does.
+    NothingFoundDuringHold,
+    /// Found by this model. A look at R that names no target is followed by a current read before
+    /// anything is waited for: the spec that is known may be older than R, and no watch from R on tells.
+    VainLooksAreFollowed,
+    /// Found by this model. The V + Q for which T6 lets a name rest grow by 2 · drift: holder and store
+    /// measure them on different clocks.
+    ForceRestsOutlastDrift,
     /// Found by this model. T6 may land late, with a quarantine whose lease has almost run out: it
     /// puts the quarantine without a lease; the lease is granted once it has been seen.
     ForceRestsUntilSettled,

@@ -199,10 +199,14 @@ impl Store {
         let past = std::mem::take(&mut self.past);
         for (mut revision, mut keys) in past {
             visit(&mut revision);
-            keys.values_mut().for_each(|entry| entry.revisions(visit));
+            for entry in keys.values_mut() {
+                entry.revisions(visit);
+            }
             self.past.insert(revision, keys);
         }
-        self.keys.values_mut().for_each(|entry| entry.revisions(visit));
+        for entry in self.keys.values_mut() {
+            entry.revisions(visit);
+        }
     }
 
     fn branch(&mut self, before: &Keys, txn: &Txn, next: Revision) -> Result<Reply, LeaseNotFound> {

@@ -90,11 +90,12 @@ impl Step<'_> {
                 visit(milestone);
             }
         };
+        let held_up = self.before.store.has(Key::Hold(call.pool));
         let next = new.call.as_ref().map(|call| &call.request);
         match &call.request {
             Request::Confirm(inner) => {
                 changed(is_held(is, true), Milestone::RecognisedOwnAttempt, visit);
-                changed(is_held(is, false), Milestone::FoundUnderHold, visit);
+                changed(held_up && is_held(is, false), Milestone::FoundUnderHold, visit);
                 if next == Some(inner.as_ref()) {
                     visit(Milestone::SentAgain);
                 }
@@ -104,12 +105,8 @@ impl Step<'_> {
                     visit(Milestone::GrantWasRepeated);
                 }
                 let waits = matches!(is, Some(Phase::Waiting(_)));
-                changed(
-                    waits && new.lease != old.lease,
-                    Milestone::WentOnWaiting,
-                    visit,
-                );
-                changed(is_held(is, false), Milestone::FoundUnderHold, visit);
+                changed(waits && new.lease != old.lease, Milestone::WentOnWaiting, visit);
+                changed(held_up && is_held(is, false), Milestone::FoundUnderHold, visit);
                 changed(matches!(is, Some(Phase::Lost)), Milestone::LostForGood, visit);
             }
             Request::ReadAt { .. } if matches!(next, Some(Request::Take { .. })) => {
@@ -140,10 +137,10 @@ impl Step<'_> {
         }
         match request {
             Request::Claim { .. } if applied => visit(Milestone::ClaimedAtOnce),
-            Request::Claim { .. } | Request::Queue { .. } => {
-                if self.appeared(Key::Ticket(pool, caller.pod)) {
-                    visit(Milestone::Queued);
-                }
+            Request::Claim { .. } | Request::Queue { .. }
+                if self.appeared(Key::Ticket(pool, caller.pod)) =>
+            {
+                visit(Milestone::Queued);
             }
             Request::Take { ticket, .. } if applied => {
                 visit(Milestone::ClaimedByTicket);
@@ -243,10 +240,11 @@ impl Step<'_> {
     }
 
     fn reread(&self, pod: Pod, place: usize, visit: Visit<'_>) {
-        let waits = self.before.process(pod, place).and_then(|process| match &process.current()?.phase {
-            Phase::Waiting(wait) => Some(wait),
-            _ => None,
-        });
+        let waits =
+            self.before.process(pod, place).and_then(|process| match &process.current()?.phase {
+                Phase::Waiting(wait) => Some(wait),
+                _ => None,
+            });
         let Some(wait) = waits else { return };
         if matches!(wait.watch, Watch::Ticket(_)) {
             visit(Milestone::FarWaiterRead);
@@ -272,7 +270,8 @@ impl Step<'_> {
             (Key::Slot(pool, name), crate::txn::Value::Slot { pod, .. }) => {
                 (0..).zip(&self.before.pods).any(|(other, state)| {
                     let mut beliefs = state.beliefs.iter();
-                    other != pod && beliefs.any(|belief| belief.holds() && belief.is_about(pool, name))
+                    other != pod
+                        && beliefs.any(|belief| belief.holds() && belief.is_about(pool, name))
                 })
             }
             _ => false,
@@ -373,9 +372,8 @@ impl Step<'_> {
 
     /// Pods whose apps use a name.
     fn believers(&self) -> impl Iterator<Item = Pod> + '_ {
-        let holds = |state: &crate::world::PodState| {
-            state.beliefs.iter().any(crate::belief::Belief::holds)
-        };
+        let holds =
+            |state: &crate::world::PodState| state.beliefs.iter().any(|belief| belief.holds());
         (0..).zip(&self.before.pods).filter(move |(_, state)| holds(state)).map(|(pod, _)| pod)
     }
 }

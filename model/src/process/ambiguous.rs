@@ -68,7 +68,7 @@ impl Process {
             mine: entry.modified,
             validity,
             quarantine,
-            verified: !adopted && !context.forbids_resuming(on_hold),
+            verified: !adopted && !context.forbids_finding(on_hold),
             clock: None,
         };
         if adopted {

@@ -135,8 +135,9 @@ impl Process {
         view: &View,
         effects: &mut Vec<Effect>,
     ) {
-        let Some((validity, quarantine)) =
-            owner.granted.or(view.terms.map(|terms| (terms.spec.validity, terms.spec.quarantine)))
+        let Some((validity, quarantine)) = owner
+            .granted
+            .or_else(|| view.terms.map(|terms| (terms.spec.validity, terms.spec.quarantine)))
         else {
             return;
         };
@@ -148,7 +149,7 @@ impl Process {
                 mine: owner.modified,
                 validity,
                 quarantine,
-                verified: !context.forbids_resuming(view.on_hold),
+                verified: !context.forbids_finding(view.on_hold),
                 clock,
             };
             self.set(pool, Phase::Held(held));
@@ -255,13 +256,17 @@ impl Process {
             clock.stamp = stamp(reply, pool, name);
         }
     }
-
 }
 
 impl Context<'_> {
-    /// Whether what a read showed of our own is no proof: it may be of a store that was restored.
+    /// Whether a pair that shows a slot unchanged is no proof: it may be of a store that was restored.
     pub(super) fn forbids_resuming(&self, on_hold: bool) -> bool {
         on_hold && self.config.keeps(Rule::NothingResumesDuringHold)
+    }
+
+    /// Whether an owner key of ours in a read is no proof, for the same reason.
+    pub(super) fn forbids_finding(&self, on_hold: bool) -> bool {
+        on_hold && self.config.keeps(Rule::NothingFoundDuringHold)
     }
 
     /// The reservation as a read showed it: used by those only who leave the rule out.

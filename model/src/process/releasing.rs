@@ -27,7 +27,7 @@ impl Process {
         let wanting = self.claims.iter().position(|claim| claim.phase == Phase::Wanting);
         let Some(place) = wanting else { return };
         let later = self.claims.iter().skip(place).find_map(|claim| match &claim.phase {
-            Phase::Held(held) | Phase::Yielding(held) => Some((claim.pool, held.clone())),
+            Phase::Held(held) | Phase::Yielding(held) => Some((claim.pool, *held)),
             _ => None,
         });
         if let Some((pool, held)) = later
@@ -45,7 +45,7 @@ impl Process {
 
     /// Gives the next name back; ends when there is none.
     fn release_next(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
-        let next = self.claims.iter().find_map(|claim| Some((claim.pool, claim.held()?.clone())));
+        let next = self.claims.iter().find_map(|claim| Some((claim.pool, *claim.held()?)));
         match next {
             Some((pool, held)) => self.release(context, pool, &held, effects),
             None => effects.push(Effect::Exit),

@@ -5,6 +5,7 @@ use crate::key::{Key, Name, Pod, Pool};
 use crate::process::Process;
 use crate::request::{Caller, Request, Rest, Stray};
 use crate::rule::Rule;
+use crate::spec::Spec;
 use crate::store::Store;
 use crate::txn::{LeaseId, Op, Value};
 use crate::world::World;
@@ -41,7 +42,7 @@ impl World {
 
     pub(super) fn terminate(&mut self, config: &Config, pod: Pod, place: usize) {
         self.faults.releases -= 1;
-        self.with(config, pod, place, |process, context| process.terminate(context));
+        self.with(config, pod, place, Process::terminate);
     }
 
     pub(super) fn deafen(&mut self, config: &Config, pod: Pod, place: usize) {
@@ -67,6 +68,8 @@ impl World {
             }
             _ => validity + quarantine,
         };
+        let margin = config.spec(pool, 0).map_or(0, Spec::margin);
+        let ticks = ticks + if config.keeps(Rule::ForceRestsOutlastDrift) { margin } else { 0 };
         let rest = if config.keeps(Rule::ForceRestsUntilSettled) {
             Rest::Unsettled(ticks)
         } else {

@@ -16,7 +16,7 @@ impl World {
         let Some((caller, request)) = self.in_flight(pod, place) else { return };
         match self.perform(config, caller, &request) {
             Some(reply) => {
-                self.with(config, pod, place, |process, context| process.answered(context, reply))
+                self.with(config, pod, place, |process, context| process.answered(context, reply));
             }
             None => self.refuse_past(config, pod, place),
         }
@@ -152,7 +152,7 @@ impl World {
     }
 
     fn unanswered(&mut self, config: &Config, pod: Pod, place: usize) {
-        self.with(config, pod, place, |process, context| process.unanswered(context));
+        self.with(config, pod, place, Process::unanswered);
     }
 
     /// A request reaches the store; `None` when it asks for a past that is not there.
