@@ -133,9 +133,14 @@ fn as_a_plugin_of_kubectl_only_the_usage_line_differs() {
 
 fn cairn(program: &Path, line: &str) -> Output {
     let mut command = Command::new(program);
-    for variable in
-        ["CAIRN_ETCD", "CAIRN_NAMESPACE", "CAIRN_POOL", "CAIRN_OUTPUT", "CAIRN_BENCH_PODS"]
-    {
+    for variable in [
+        "CAIRN_ETCD",
+        "CAIRN_NAMESPACE",
+        "CAIRN_POOL",
+        "CAIRN_OUTPUT",
+        "CAIRN_BENCH_PODS",
+        "CAIRN_BENCH_POOL_SIZE",
+    ] {
         command.env_remove(variable);
     }
     command.args(line.split_whitespace()).output().unwrap()

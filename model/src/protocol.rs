@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::key::{Key, Name, Range, Revision};
-use crate::request::{Adoption, Caller, Request, Rest, Terms};
+use crate::request::{Adoption, Caller, Request, Rest, Since, Terms};
 use crate::rule::Rule;
 use crate::txn::{Compare, Op, Txn, Value};
 
@@ -16,8 +16,8 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
             claim(config, caller, *name, *sentinel, *terms)
         }
         Request::Queue { .. } => Txn::read(ticket(config, caller)),
-        Request::Take { name, ticket, shift, terms, .. } => {
-            take(config, caller, *name, *ticket, *shift, *terms)
+        Request::Take { name, ticket, since, terms, .. } => {
+            take(config, caller, *name, (*ticket, *since), *terms)
         }
         Request::Adopt(adoption) => adopt(caller, *adoption),
         Request::Reserve { name, mine, seen, until } => {
@@ -39,6 +39,7 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
 fn read(config: &Config, caller: Caller) -> Txn {
     let pool = caller.pool;
     let mut ops = vec![
+        Op::Get(Key::Epoch),
         Op::Get(Key::Spec(pool)),
         Op::Get(Key::Hold(pool)),
         Op::Get(Key::Sentinel(pool)),
@@ -89,8 +90,7 @@ fn take(
     config: &Config,
     caller: Caller,
     name: Name,
-    ticket: Revision,
-    shift: Revision,
+    (ticket, since): (Revision, Since),
     terms: Terms,
 ) -> Txn {
     let mine = Key::Ticket(caller.pool, caller.pod);
@@ -99,7 +99,10 @@ fn take(
     compares.push(Compare::Create(mine, ticket));
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
     if config.keeps(Rule::ReclaimShiftsThePairs) {
-        compares.push(Compare::Mod(Key::Shift(caller.pool), shift));
+        compares.push(Compare::Mod(Key::Shift(caller.pool), since.shift));
+    }
+    if config.keeps(Rule::TakesAreOfOneEpoch) {
+        compares.push(Compare::Mod(Key::Epoch, since.epoch));
     }
     let mut then = hold(caller, name, terms);
     then.push(Op::Delete(mine));

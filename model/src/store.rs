@@ -199,10 +199,14 @@ impl Store {
         let past = std::mem::take(&mut self.past);
         for (mut revision, mut keys) in past {
             visit(&mut revision);
-            keys.values_mut().for_each(|entry| entry.revisions(visit));
+            for entry in keys.values_mut() {
+                entry.revisions(visit);
+            }
             self.past.insert(revision, keys);
         }
-        self.keys.values_mut().for_each(|entry| entry.revisions(visit));
+        for entry in self.keys.values_mut() {
+            entry.revisions(visit);
+        }
     }
 
     fn branch(&mut self, before: &Keys, txn: &Txn, next: Revision) -> Result<Reply, LeaseNotFound> {
@@ -252,10 +256,11 @@ impl Store {
             _ => None,
         };
         if let Some(pool) = self.events.iter().skip(events).find_map(queued) {
+            let of_ranks = [Key::Shift(pool), Key::Epoch];
             let watched = self
                 .keys
                 .iter()
-                .filter(|(key, _)| key.watched_in() == Some(pool) || **key == Key::Shift(pool));
+                .filter(|(key, _)| key.watched_in() == Some(pool) || of_ranks.contains(key));
             self.past.insert(self.revision, watched.map(|(key, entry)| (*key, *entry)).collect());
         }
     }

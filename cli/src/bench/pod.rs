@@ -87,10 +87,15 @@ pub async fn live<K: Kv + 'static>(
         let holds = slot(&machine, rounds);
         if holds.is_some() != held.is_some() {
             held = holds;
-            reporter.tell(held.map_or(Told::Lost, Told::Held));
-            if held.is_some() && stay == Stay::HandOn {
-                event = Event::Terminate;
-                continue;
+            match (held, stay) {
+                (Some(held), Stay::Hold) => reporter.tell(Told::Held(held)),
+                (Some(held), Stay::HandOn) => {
+                    reporter.tell(Told::Held(held));
+                    event = Event::Terminate;
+                    continue;
+                }
+                (None, Stay::Hold) => reporter.tell(Told::Lost),
+                (None, Stay::HandOn) => {}
             }
         }
         event = tokio::select! {

@@ -60,6 +60,9 @@ none. *Lowest first, FIFO*: exactly the lowest names are held, by the order of t
 and nobody in etcd's own history was given a name that was another's turn.
 
 {tables}
+Per hand-over: the time until the last name was given, over the number of names that were somebody
+else's before. A rest is a quarantine: etcd ends it when its lease runs out, which is one more write.
+
 {steady}
 Each of these pods has a connection of its own; V is 30 s, as shipped.
 "

@@ -1,5 +1,7 @@
 //! Herd size against time and against Raft writes, one line per protocol, as an SVG.
 
+use std::ops::Range;
+
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use thiserror::Error;
@@ -13,6 +15,9 @@ const SIZE: (u32, u32) = (1000, 440);
 const PAPER: RGBColor = RGBColor(255, 255, 255);
 const INK: RGBColor = RGBColor(40, 44, 52);
 const GRID: RGBColor = RGBColor(226, 229, 234);
+
+/// Beyond two decades more labels run into each other.
+const LABELS: usize = 4;
 
 /// The drawing failed.
 #[derive(Debug, Error)]
@@ -84,16 +89,18 @@ fn panel(
     let mut chart = ChartBuilder::on(area)
         .caption(title, text(17))
         .margin(14)
+        .margin_right(24)
         .x_label_area_size(44)
         .y_label_area_size(56)
         .build_cartesian_2d(
-            range(points().map(|point| point.pods)).log_scale(),
-            range(points().map(|point| point.value)).log_scale(),
+            near(points().map(|point| point.pods)).log_scale(),
+            decades(points().map(|point| point.value)).log_scale(),
         )
         .map_err(|error| failed(&error))?;
     chart
         .configure_mesh()
         .x_desc("pods at once")
+        .x_labels(LABELS)
         .axis_style(INK)
         .bold_line_style(GRID)
         .light_line_style(PAPER)
@@ -131,17 +138,25 @@ fn panel(
         .map_err(|error| failed(&error))
 }
 
-/// Whole decades around all values, so that the axes have round ends.
-fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
-    let (mut low, mut high) = (f64::MAX, f64::MIN_POSITIVE);
-    for value in values.filter(|value| *value > 0.0) {
-        (low, high) = (low.min(value), high.max(value));
-    }
-    if low > high {
-        return 1.0..10.0;
-    }
+/// A little more than all values.
+fn near(values: impl Iterator<Item = f64>) -> Range<f64> {
+    /// Marks are not cut by the axis.
+    const ROOM: f64 = 1.25;
+    bounds(values).map_or(1.0..10.0, |(low, high)| low / ROOM..high * ROOM)
+}
+
+/// Whole decades around all values, so that the axis has round ends.
+fn decades(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let Some((low, high)) = bounds(values) else { return 1.0..10.0 };
     let (low, high) = (low.log10().floor(), high.log10().ceil());
-    10_f64.powf(low)..10_f64.powf(if high > low { high } else { low + 1.0 })
+    10_f64.powf(low)..10_f64.powf(high.max(low + 1.0))
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.filter(|value| *value > 0.0).fold(None, |bounds, value| match bounds {
+        None => Some((value, value)),
+        Some((low, high)) => Some((value.min(low), value.max(high))),
+    })
 }
 
 fn number(value: f64) -> String {
@@ -154,10 +169,11 @@ mod tests {
 
     #[test]
     fn axes_end_at_whole_decades() {
-        assert_eq!(range([0.03, 45.0].into_iter()), 0.01..100.0);
-        assert_eq!(range([3.0].into_iter()), 1.0..10.0);
-        assert_eq!(range([100.0].into_iter()), 100.0..1000.0);
-        assert_eq!(range(std::iter::empty()), 1.0..10.0);
+        assert_eq!(decades([0.03, 45.0].into_iter()), 0.01..100.0);
+        assert_eq!(decades([3.0].into_iter()), 1.0..10.0);
+        assert_eq!(decades([100.0].into_iter()), 100.0..1000.0);
+        assert_eq!(decades(std::iter::empty()), 1.0..10.0);
+        assert_eq!(near([100.0, 200.0, 0.0].into_iter()), 80.0..250.0);
     }
 
     #[test]

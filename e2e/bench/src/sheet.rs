@@ -53,6 +53,7 @@ impl Sheet {
                 elapsed(run),
                 seconds(figures.p50.as_secs_f64()),
                 seconds(figures.p99.as_secs_f64()),
+                figures.most_rounds.to_string(),
                 format!("{:.2}", run.writes),
                 order(run),
             ]
@@ -67,6 +68,7 @@ impl Sheet {
                 "all held after, s",
                 "p50, s",
                 "p99, s",
+                "most round trips",
                 "Raft writes per claim",
                 "lowest first, FIFO",
             ],
@@ -108,7 +110,8 @@ impl Sheet {
     pub fn handed_on(runs: &[Run]) -> Self {
         let row = |run: &Run| {
             let figures = &run.figures;
-            let handed_on = count(figures.held.saturating_sub(run.herd.names)).max(1.0);
+            let handed_on = figures.held.saturating_sub(run.herd.names);
+            let each = figures.wall.as_secs_f64() / count(handed_on.max(1));
             vec![
                 run.members.to_string(),
                 figures.pods.to_string(),
@@ -116,7 +119,7 @@ impl Sheet {
                 run.herd.quarantine.as_secs().to_string(),
                 given(run),
                 elapsed(run),
-                millis(figures.wall.as_secs_f64() / handed_on),
+                if handed_on == 0 { "-".to_owned() } else { millis(each) },
                 format!("{:.2}", run.writes),
                 order(run),
             ]

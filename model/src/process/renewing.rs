@@ -159,7 +159,7 @@ impl Pair {
 // === impl Asked ===
 
 impl Asked {
-    fn look(&self, context: &Context<'_>, nonce: u8, store: &Store) -> Slot {
+    fn look(self, context: &Context<'_>, nonce: u8, store: &Store) -> Slot {
         let Some(entry) = store.get(Key::Slot(self.pool, self.name)) else {
             return Slot::Gone;
         };

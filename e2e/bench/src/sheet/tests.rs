@@ -45,7 +45,7 @@ fn herds() -> Vec<Run> {
 fn one_that_gave_up_says_so_and_with_how_many() {
     let markdown = Sheet::herds(&herds()).markdown();
     let lines: Vec<&str> = markdown.lines().collect();
-    assert_eq!(lines[4], "| 1 | 1000 | Cairn | 1000 | 1.000 | 0.500 | 1.000 | 3.00 | yes |");
+    assert_eq!(lines[4], "| 1 | 1000 | Cairn | 1000 | 1.000 | 0.500 | 1.000 | 4 | 3.00 | yes |");
     assert!(lines[6].contains("| gave up with 40 of 1000 | > 120.000 |"), "{markdown}");
 }
 
