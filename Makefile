@@ -6,11 +6,11 @@ CLUSTER := e2e/cluster/cluster
 CARGO ?= cargo
 # A machine has one cluster of a name: another checkout's tests need another name.
 E2E_CLUSTER ?= e2e
-CRATES := cairn-core cairn-store cairn-sidecar cairn-webhook cairn cairn-e2e cairn-test-etcd
+CRATES := cairn-core cairn-store cairn-sidecar cairn-webhook cairn cairn-model cairn-test-etcd cairn-bench cairn-faults cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
-.PHONY: demo test setup tools etcd fmt clippy alone unit chart e2e deny images deploy down clean help
+.PHONY: demo test setup tools etcd fmt clippy alone deny unit model chart faults e2e bench-claims images deploy down clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -29,7 +29,7 @@ demo: setup tools
 	step "Cairn's images"; $(CLUSTER) images demo; \
 	step "Cairn on it"; target/debug/cairn-demo demo
 
-STEPS := fmt clippy alone deny unit chart e2e
+STEPS := fmt clippy alone deny unit model chart faults e2e
 
 test: setup
 	@set -e; . e2e/steps.sh; \
@@ -64,14 +64,23 @@ deny:
 	@e2e/cargo-deny.sh check bans licenses sources
 
 unit: etcd
-	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-sidecar -p cairn-webhook -p cairn -p cairn-test-etcd
+	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-sidecar -p cairn-webhook -p cairn -p cairn-test-etcd -p cairn-bench
+
+# The protocol, exhaustively in small bounds: that it holds, and what leaving a rule out breaks.
+model:
+	$(CARGO) test -p cairn-model
 
 chart: tools
 	@HELM=$(CAIRN_HOME)/bin/helm charts/check.sh
 
+# The protocol's implementation, on a real three-member etcd that is being hurt.
+faults: etcd
+	$(CARGO) test -p cairn-faults --features histories -- --nocapture
+
 e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)
 	@$(CLUSTER) images $(E2E_CLUSTER)
+	@$(CARGO) build --quiet -p cairn
 	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture --test-threads=4
 	@$(CLUSTER) down $(E2E_CLUSTER)
 

@@ -24,6 +24,14 @@ impl Etcd {
         Self { cluster: cluster.clone() }
     }
 
+    /// Where it answers, within the cluster's network.
+    pub fn url(&self) -> Result<String, Failure> {
+        let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
+        json::text(&pod, "/status/podIP")
+            .map(|address| format!("http://{address}:2379"))
+            .ok_or_else(|| Failure::new(format!("pod {POD} has no address")))
+    }
+
     /// The value of a key, when it is there.
     pub fn value(&self, key: &str) -> Result<Option<String>, Failure> {
         let printed = self.ctl(&["get", "--print-value-only", key])?;

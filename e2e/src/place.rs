@@ -28,3 +28,19 @@ pub fn image_binary(name: &str) -> Result<PathBuf, Failure> {
         )))
     }
 }
+
+/// The `cairn` command, built beside the test that runs.
+pub fn command_line() -> Result<PathBuf, Failure> {
+    let test =
+        env::current_exe().map_err(|source| Failure::File { path: "cairn".into(), source })?;
+    let path =
+        test.parent().and_then(Path::parent).map_or_else(PathBuf::new, |dir| dir.join("cairn"));
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(Failure::new(format!(
+            "{} is not there; 'cargo build -p cairn' builds it",
+            path.display()
+        )))
+    }
+}

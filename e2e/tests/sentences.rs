@@ -16,3 +16,4 @@ mod outage;
 mod refusals;
 mod rollouts;
 mod untouched;
+mod waiting;

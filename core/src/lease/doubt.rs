@@ -55,8 +55,7 @@ impl Doubt {
         epoch: Option<i64>,
         revision: i64,
     ) -> Option<&str> {
-        let Some(epoch) = epoch else { return None };
-        let seen = Progress { epoch, revision };
+        let seen = Progress { epoch: epoch?, revision };
         if seen < floor {
             self.sentence = Some(format!(
                 "etcd went back from revision {} to {revision}: it was restored from a snapshot; \

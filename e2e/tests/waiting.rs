@@ -1,0 +1,138 @@
+//! Pods that wait for a name, and a name that is taken from its pod.
+
+use cairn_e2e::app::App;
+use cairn_e2e::etcd::Etcd;
+use cairn_e2e::ns::{Namespace, within};
+use cairn_e2e::pod::Pod;
+use cairn_e2e::pool::TestPool;
+use cairn_e2e::wait::{Seen, secs, until};
+use cairn_e2e::{Done, Failure, json};
+use serde_json::{Value, json as object};
+
+#[test]
+fn pods_get_the_names_of_an_exhausted_pool_in_the_order_in_which_they_came() -> Done {
+    within("line", |ns| {
+        let spec = object!({"names": {"list": ["only"]}, "quarantine": "1s"});
+        let pool = TestPool::create(&ns.cluster, "line", &spec)?;
+        let mut held = claimant("pod-0", &pool).start(ns)?;
+        let waiting = ["pod-1", "pod-2", "pod-3"].map(|name| Pod::named(ns, name));
+        for (rank, pod) in waiting.iter().enumerate() {
+            ns.apply(&claimant(&pod.name, &pool).pod().to_string())?;
+            println!("{}: {}", pod.name, event(pod, &format!("waiting with rank {rank}:"))?);
+        }
+        let shown = cairn(ns, &["claims", "-o", "json", "--pool", &pool.name])?;
+        let in_line: Vec<(Option<String>, Option<u64>)> = json::list(&shown, "/waiting")
+            .iter()
+            .map(|entry| {
+                (json::text(entry, "/holder/pod"), entry.get("rank").and_then(Value::as_u64))
+            })
+            .collect();
+        let expected = [(1, 0), (2, 1), (3, 2)];
+        assert_eq!(in_line, expected.map(|(pod, rank)| (Some(format!("pod-{pod}")), Some(rank))));
+        for next in waiting {
+            held.delete()?;
+            ready(ns, &next)?;
+            assert_eq!(next.file("name")?, "only");
+            held = next;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_name_that_is_taken_by_force_stops_its_app_and_rests_before_it_is_given_again() -> Done {
+    within("force", |ns| {
+        let spec = object!({
+            "names": {"range": {"from": 0, "to": 1}}, "onLoss": "Stop",
+            "validity": "9s", "quarantine": "9s",
+        });
+        let pool = TestPool::create(&ns.cluster, "force", &spec)?;
+        let pod = claimant("victim", &pool).start(ns)?;
+        assert_eq!(pod.file("name")?, "0");
+        let (app, fence) = (pod.container("app")?, pod.file("fence")?);
+
+        let told = cairn_text(ns, &["release", &pool.name, "0", "--fence", &fence])?;
+        println!("{}", told.trim());
+        assert!(told.contains(&format!("was taken from pod {}/victim; it rests for 18s", ns.name)));
+        until("the app runs again, with the other name", secs(90), || {
+            let now = pod.container("app")?;
+            Ok(if now.restarts > app.restarts && now.started_at.is_some() {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{now:?}"))
+            })
+        })?;
+        assert_eq!(pod.environment()?["CAIRN_NAME"], "1");
+        assert_ne!(pod.file("fence")?, fence);
+        let resting = format!("/cairn/v1/ns/{}/c/{}/contest/x/", ns.name, pool.name);
+        let etcd = Etcd::of(&ns.cluster);
+        until("the name has rested", secs(60), || {
+            let keys = etcd.keys(&resting)?;
+            Ok(if keys.is_empty() { Seen::Yes(()) } else { Seen::NotYet(keys.join(" ")) })
+        })
+    })
+}
+
+#[test]
+fn a_pod_mints_ids_that_grow_and_carry_its_node_id() -> Done {
+    within("ids", |ns| {
+        let pod = App::claiming("orders", "snowflake").deploy(ns)?.remove(0);
+        let node: u64 = number(&pod.file("snowflake/name")?)?;
+        let url = "http://127.0.0.1:24040/v1/ids?count=300";
+        let mut last = 0;
+        for _ in 0..3 {
+            let answer = pod.exec(&["wget", "-qO-", "--post-data=", url])?;
+            let answer: Value = serde_json::from_str(&answer)
+                .map_err(|error| Failure::new(format!("no JSON: {error}: {answer}")))?;
+            let ids = json::list(&answer, "/ids");
+            assert_eq!(ids.len(), 300, "{answer}");
+            for id in ids {
+                let id = number(id.as_str().unwrap_or_default())?;
+                assert!(id > last, "{id} after {last}");
+                assert_eq!(id >> 12 & 0x3ff, node);
+                last = id;
+            }
+        }
+        println!("node {node} has minted 900 IDs, the last {last}");
+        let claim = pod.claim()?;
+        assert!(claim.pointer("/not_after_ms").is_some_and(Value::is_i64), "{claim}");
+        Ok(())
+    })
+}
+
+/// All of one group, so they compete.
+fn claimant(name: &str, pool: &TestPool) -> App {
+    App::claiming(name, &pool.name).annotation("cairn.dev/group", "contest")
+}
+
+fn ready(ns: &Namespace, pod: &Pod<'_>) -> Done {
+    let pod = format!("pod/{}", pod.name);
+    ns.kubectl(&["wait", "--for=condition=Ready", &pod, "--timeout=90s"]).map(drop)
+}
+
+fn event(pod: &Pod<'_>, text: &str) -> Result<String, Failure> {
+    until(&format!("an event of {} says '{text}'", pod.name), secs(60), || {
+        let events = pod.events()?;
+        let telling = events.iter().find(|event| event.contains(text));
+        Ok(telling
+            .map_or_else(|| Seen::NotYet(events.join(" | ")), |event| Seen::Yes(event.clone())))
+    })
+}
+
+fn number(text: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|error| Failure::new(format!("'{text}' is no number: {error}")))
+}
+
+fn cairn(ns: &Namespace, args: &[&str]) -> Result<Value, Failure> {
+    let text = cairn_text(ns, args)?;
+    serde_json::from_str(&text).map_err(|error| Failure::new(format!("no JSON: {error}: {text}")))
+}
+
+/// What the command line prints, run beside the cluster's etcd.
+fn cairn_text(ns: &Namespace, args: &[&str]) -> Result<String, Failure> {
+    let url = Etcd::of(&ns.cluster).url()?;
+    let program = cairn_e2e::place::command_line()?;
+    let program = program.to_string_lossy();
+    let flags = ["--etcd", &url];
+    ns.cluster.enter(&[&[&*program], args, &flags].concat())?.ok()
+}
