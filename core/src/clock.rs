@@ -76,11 +76,7 @@ pub enum Implausible {
 /// Whether a wall clock may be reserved with. `epoch` is the store's, in Unix seconds when it was set
 /// up; `latest` is the latest reservation of those who hold a slot of the pool now. Where nobody
 /// holds one there is nobody to ask, and any later time is believed.
-pub fn check(
-    wall: UnixMillis,
-    epoch: i64,
-    latest: Option<UnixMillis>,
-) -> Result<(), Implausible> {
+pub fn check(wall: UnixMillis, epoch: i64, latest: Option<UnixMillis>) -> Result<(), Implausible> {
     if wall.after(FAR) < UnixMillis(epoch.saturating_mul(1000)) {
         return Err(Implausible::Behind);
     }

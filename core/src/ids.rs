@@ -105,7 +105,9 @@ pub enum MintError {
     )]
     UsedUp,
     /// The clock is before the layout's epoch.
-    #[error("the clock reads {now}, which is before the IDs' epoch {epoch}; set the clock or --id-epoch")]
+    #[error(
+        "the clock reads {now}, which is before the IDs' epoch {epoch}; set the clock or --id-epoch"
+    )]
     BeforeEpoch {
         /// The clock.
         now: UnixMillis,
@@ -132,8 +134,7 @@ impl Layout {
         if sum != BITS || parts.contains(&0) {
             return Err(LayoutError::Sum { layout: bits.to_owned(), sum });
         }
-        let epoch =
-            UnixMillis::parse(epoch).ok_or_else(|| LayoutError::Epoch(epoch.to_owned()))?;
+        let epoch = UnixMillis::parse(epoch).ok_or_else(|| LayoutError::Epoch(epoch.to_owned()))?;
         Ok(Self { timestamp, node, sequence, epoch })
     }
 

@@ -219,7 +219,10 @@ impl TryFrom<ClaimArgs> for Config {
             .transpose()?;
         let ids = Layout::parse(&id_layout, &id_epoch).map_err(|error| {
             let of_epoch = matches!(error, LayoutError::Epoch(_));
-            ConfigError::Ids { flag: if of_epoch { flag::ID_EPOCH } else { flag::ID_LAYOUT }, error }
+            ConfigError::Ids {
+                flag: if of_epoch { flag::ID_EPOCH } else { flag::ID_LAYOUT },
+                error,
+            }
         })?;
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port::API);
         let api = address("--api", api, in_pod.then_some(local))?;

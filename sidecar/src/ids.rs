@@ -186,7 +186,9 @@ impl Ids {
         let (_, shown) = usable(published, pool, now)?;
         let (minting, slot) = usable(&believed, pool, now)?;
         if shown.fence != slot.fence {
-            return Err(Unavailable::soon(format!("pool '{pool}': a new claim is being published")));
+            return Err(Unavailable::soon(format!(
+                "pool '{pool}': a new claim is being published"
+            )));
         }
         let layout = self.0.layout;
         layout
@@ -233,8 +235,8 @@ impl Ids {
     /// Has the file say it.
     async fn keep(&self, pool: &PoolName, mark: Mark) -> Result<(), Unavailable> {
         let _one = self.0.writing.lock().await;
-        let is_kept = |desk: &&mut Desk| desk.fence == mark.fence && desk.kept < mark.minted_until;
-        if self.desks().open.get_mut(pool).filter(is_kept).is_none() {
+        let lags = |desk: &Desk| desk.fence == mark.fence && desk.kept < mark.minted_until;
+        if self.desks().open.get(pool).is_none_or(|desk| !lags(desk)) {
             return Ok(());
         }
         let (dir, uid) = (self.0.dir.join(pool.as_str()), self.0.uid.clone());
@@ -247,7 +249,7 @@ impl Ids {
         if let Some(trouble) = trouble {
             return Err(Unavailable::soon(trouble));
         }
-        if let Some(desk) = self.desks().open.get_mut(pool).filter(is_kept) {
+        if let Some(desk) = self.desks().open.get_mut(pool).filter(|desk| lags(desk)) {
             desk.kept = mark.minted_until;
         }
         Ok(())

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
-    Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Renewal, Resumed, Seen,
-    Surrender, View, Won,
+    Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Renewal, Resumed,
+    Seen, Surrender, View, Won,
 };
 use cairn_core::pool::PoolName;
 use cairn_core::time::BootInstant;
@@ -112,11 +112,7 @@ impl<K: Kv> Store<K> {
         then.push(Op::get(order.path.clock(key)));
         then.push(Op::get(keys::EPOCH));
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
-        Ok(if reply.succeeded {
-            Claimed::Won(won(&reply, 2))
-        } else {
-            queue::joined(&reply)
-        })
+        Ok(if reply.succeeded { Claimed::Won(won(&reply, 2)) } else { queue::joined(&reply) })
     }
 
     /// Renews a lease found on our own keys, and reads the slots that hang on it.

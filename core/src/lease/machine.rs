@@ -189,7 +189,11 @@ impl Machine {
             _ => None,
         });
         let deadlines = self.claims.iter().filter_map(|claim| self.deadline(claim));
-        tracks.chain(deadlines).chain(self.reserve_at(now)).filter(|instant| *instant > now.boot).min()
+        tracks
+            .chain(deadlines)
+            .chain(self.reserve_at(now))
+            .filter(|instant| *instant > now.boot)
+            .min()
     }
 
     /// When a claim stops being believed; `None` while there is nothing to believe in.

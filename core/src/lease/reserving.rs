@@ -100,9 +100,8 @@ impl Machine {
                 continue;
             }
             let fence = held.fence;
-            let mark = config.marks.iter().find(|(pool, mark)| {
-                *pool == claim.name && mark.fence == fence
-            });
+            let mark =
+                config.marks.iter().find(|(pool, mark)| *pool == claim.name && mark.fence == fence);
             claim.clock.begin(now, fence, mark.map(|(_, mark)| *mark));
             if !claim.clock.is_due(now) {
                 continue;
@@ -190,9 +189,11 @@ impl Machine {
         held: &Held,
     ) -> Option<ClockRecord> {
         let window = claim.clock.window.filter(|_| claim.reserves())?;
-        let mark = self.config.marks.iter().find(|(pool, mark)| {
-            *pool == claim.name && mark.fence == held.fence
-        });
+        let mark = self
+            .config
+            .marks
+            .iter()
+            .find(|(pool, mark)| *pool == claim.name && mark.fence == held.fence);
         let minted = claim.clock.minted.max(mark.and_then(|(_, mark)| mark.minted_until))?;
         // An app that has minted beside us kept to the time, which is all that we know of it.
         let last = minted.max(window.steady.at(now.boot)).min(window.not_after);
@@ -207,20 +208,6 @@ impl Claim {
     pub(super) fn reserves(&self) -> bool {
         let rule = |pool: &Pool| pool.spec.clock == ClockRule::Reserve;
         self.pool.as_ref().map_or_else(|| Pool::builtin(&self.name).is_some_and(|p| rule(&p)), rule)
-    }
-
-    /// The first free name; of node IDs rather one that needs no wait, and of those that do the one
-    /// that needs the shortest.
-    pub(super) fn first_free(&self, view: &View, names: &Names, now: UnixMillis) -> Option<usize> {
-        let mut free = crate::pick::free(names, &view.held, &view.resting);
-        let until = |index: &usize| {
-            let key = names.key(*index)?;
-            view.clocks.get(&*key).copied().filter(|until| *until >= now)
-        };
-        if view.clocks.is_empty() {
-            return free.next();
-        }
-        free.min_by_key(|index| (until(index), *index))
     }
 
     /// Why no node ID may be had with this clock.
@@ -283,17 +270,17 @@ impl Reserving {
         if self.start.is_some() {
             return;
         }
-        self.start = Some(match mark.filter(|mark| self.adopted && mark.fence == fence) {
-            Some(mark) => Start {
+        let mark = mark.filter(|mark| self.adopted && mark.fence == fence);
+        self.start = Some(if let Some(mark) = mark {
+            Start {
                 not_before: mark.not_before,
                 from: mark.minted_until.map_or(mark.not_before, next),
                 resumed: true,
-            },
-            None => {
-                let after = self.known.map(|known| next(known.record.reserved_until));
-                let not_before = after.map_or(now.wall, |after| after.max(now.wall));
-                Start { not_before, from: not_before, resumed: false }
             }
+        } else {
+            let after = self.known.map(|known| next(known.record.reserved_until));
+            let not_before = after.map_or(now.wall, |after| after.max(now.wall));
+            Start { not_before, from: not_before, resumed: false }
         });
     }
 
@@ -338,8 +325,7 @@ impl Reserving {
 
     fn extend(&mut self, asked: Asked, revision: i64) {
         self.known = Some(Reservation { record: asked.record, revision });
-        self.window =
-            Some(Window { not_after: asked.record.reserved_until, steady: asked.steady });
+        self.window = Some(Window { not_after: asked.record.reserved_until, steady: asked.steady });
     }
 
     /// The reservation is another one than we thought. Before our first timestamp a stranger's counts,

@@ -53,7 +53,9 @@ fn count(text: Option<&str>) -> Result<u32, String> {
     };
     match text.parse() {
         Ok(count @ 1..=MAX_COUNT) => Ok(count),
-        _ => Err(format!("count '{text}' is not a number from 1 to {MAX_COUNT}; write it like count=100")),
+        _ => Err(format!(
+            "count '{text}' is not a number from 1 to {MAX_COUNT}; write it like count=100"
+        )),
     }
 }
 
@@ -70,11 +72,16 @@ fn choose(applied: &Applied, pool: Option<&str>) -> Result<PoolName, (StatusCode
         return match claimed {
             None => Err((
                 StatusCode::NOT_FOUND,
-                format!("this pod claims nothing from pool '{pool}'; it claims from {}", all(applied)),
+                format!(
+                    "this pod claims nothing from pool '{pool}'; it claims from {}",
+                    all(applied)
+                ),
             )),
             Some(claim) if claim.clock == Some(ClockRule::None) => Err((
                 StatusCode::BAD_REQUEST,
-                format!("pool '{pool}' reserves no time for IDs; ask for a pool with clock: Reserve, such as snowflake"),
+                format!(
+                    "pool '{pool}' reserves no time for IDs; ask for a pool with clock: Reserve, such as snowflake"
+                ),
             )),
             Some(claim) => Ok(name(claim)),
         };

@@ -65,7 +65,11 @@ fn published(dir: &Path, uid: &str) -> Option<Mark> {
     let claim: ClaimJson =
         serde_json::from_slice(&fs::read(dir.join(path::CLAIM_JSON)).ok()?).ok()?;
     let not_before = UnixMillis(claim.not_before_ms?);
-    (claim.holder.uid == uid).then_some(Mark { fence: claim.fence?, not_before, minted_until: None })
+    (claim.holder.uid == uid).then_some(Mark {
+        fence: claim.fence?,
+        not_before,
+        minted_until: None,
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use cairn_core::claim::{ClaimState, Holder};
 use cairn_core::clock::Steady;
-use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT};
 use cairn_core::identity::Slot;
+use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT};
 use cairn_core::pool::{ClockRule, OnLoss};
 use cairn_core::time::BootInstant;
 use tempfile::TempDir;

@@ -74,9 +74,15 @@ async fn wrong_requests_for_ids_get_one_sentence() {
 async fn nothing_is_minted_before_the_claim_is_held_nor_after_it_is_lost() {
     let app = App::start(&[]).await;
     let (status, body) = app.post("/v1/ids").await;
-    assert_eq!((status, sentence(&body)), (503, "pool 'mountains' is waiting: asking etcd for a name"));
+    assert_eq!(
+        (status, sentence(&body)),
+        (503, "pool 'mountains' is waiting: asking etcd for a name")
+    );
     let (status, body) = app.post("/v1/ids?pool=snowflake").await;
-    assert_eq!((status, sentence(&body)), (503, "pool 'snowflake' is waiting: asking etcd for a name"));
+    assert_eq!(
+        (status, sentence(&body)),
+        (503, "pool 'snowflake' is waiting: asking etcd for a name")
+    );
     let mut snapshot = app.hold(["Denali", "17"]).await;
     assert_eq!(app.post("/v1/ids").await.0, 200);
     snapshot.claims[1].identity.state = ClaimState::Lost;

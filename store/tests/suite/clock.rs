@@ -77,7 +77,9 @@ pub(crate) async fn an_older_incarnation_reserves_nothing_once_a_younger_one_has
     done(world.store.reserve(&extension("u1", younger, 0, 5)).await.unwrap());
 }
 
-pub(crate) async fn a_slot_and_an_owner_record_that_do_not_belong_together_reserve_nothing<K: Kv>(
+pub(crate) async fn a_slot_and_an_owner_record_that_do_not_belong_together_reserve_nothing<
+    K: Kv,
+>(
     world: &World<K>,
 ) {
     world.define(r#""assam""#).await;

@@ -52,7 +52,8 @@ impl Veto {
 
 impl Kv for Veto {
     async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
-        let reserves = txn.then.iter().any(|op| matches!(op, Op::Put { key, .. } if key.contains("/h/")));
+        let reserves =
+            txn.then.iter().any(|op| matches!(op, Op::Put { key, .. } if key.contains("/h/")));
         if reserves && self.refuses.load(Ordering::Relaxed) {
             return Err(Error::Injected(Class::NotApplied));
         }
@@ -118,7 +119,8 @@ impl Sidecar {
     /// Asks for IDs as if everything that is believed were published.
     async fn mint(&self, count: u32) -> Result<Vec<u64>, Unavailable> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
-        let (_applied, watch) = watch::channel(Arc::new(Applied { snapshot, ..Applied::default() }));
+        let (_applied, watch) =
+            watch::channel(Arc::new(Applied { snapshot, ..Applied::default() }));
         let Minted { ids, .. } = self.ids.mint(&watch, &IDS.parse().unwrap(), count).await?;
         Ok(ids.iter().map(|id| id.parse().unwrap()).collect())
     }
@@ -235,7 +237,11 @@ async fn a_restarted_sidecar_goes_on_at_once_and_repeats_nothing() {
                 let mut sidecar = world.start("a", "u1", &clock);
                 sidecar.reaches(ClaimState::Held).await;
                 let ids = sidecar.mint(100).await.unwrap();
-                assert!(began.elapsed() < Duration::from_millis(50), "life {life}: {:?}", began.elapsed());
+                assert!(
+                    began.elapsed() < Duration::from_millis(50),
+                    "life {life}: {:?}",
+                    began.elapsed()
+                );
                 assert!(ids[0] > last, "life {life}, skew {skew}");
                 last = sidecar.mint(1).await.unwrap()[0];
                 assert!(time(last) <= sidecar.bounds().1);
