@@ -212,13 +212,15 @@ impl Claim {
 
     /// Why no node ID may be had with this clock.
     pub(super) fn implausible(&self, view: &View, now: UnixMillis) -> Option<String> {
-        let epoch = view.epoch.filter(|_| self.reserves())?;
+        if !self.reserves() {
+            return None;
+        }
         let of_holders = view.clocks.iter().filter(|(key, _)| view.held.contains(*key));
         let latest = of_holders.map(|(_, until)| *until).max();
-        match clock::check(now, epoch, latest) {
+        match clock::check(now, latest) {
             Ok(()) => None,
             Err(Implausible::Behind) => Some(format!(
-                "this node's clock reads {now}, which is before the store of pool '{}' was set up; set the clock",
+                "this node's clock reads {now}, with which no time may be reserved in pool '{}'; set the clock",
                 self.name
             )),
             Err(Implausible::Ahead) => Some(format!(
