@@ -2,8 +2,8 @@
 //! that a holder reckons with.
 //!
 //! Two rules keep a wrong wall clock from doing lasting harm:
-//! - a first reservation needs a *plausible* clock: not before the store was set up, and not far ahead
-//!   of what the other holders of the pool have reserved ([`check`]);
+//! - a first reservation needs a *plausible* clock: not before there was Cairn, and not far ahead of
+//!   what the other holders of the pool have reserved ([`check`]);
 //! - from then on a holder reckons with [`Steady`] time, which boot time carries on: it follows a wall
 //!   clock forward by at most [`CATCH_UP`] per reservation, and backward never.
 
@@ -28,6 +28,10 @@ pub const CATCH_UP: Duration = Duration::from_secs(60);
 /// A clock this far off is wrong and not skewed. A day is more than any mistake about time zones
 /// or daylight saving makes, and still short enough to be waited for.
 pub const FAR: Duration = Duration::from_hours(24);
+
+/// 2026-01-01T00:00:00Z: nothing was reserved before there was Cairn. A machine without a clock of its
+/// own starts in 1970, and would be followed from there a minute at a time.
+pub const EARLIEST: UnixMillis = UnixMillis(1_767_225_600_000);
 
 /// The value of `…/h/<name>`. It never falls but by a release or by an administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,17 +71,16 @@ pub struct Steady(Now);
 /// Why a clock is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Implausible {
-    /// It says a time at which the store did not exist yet.
+    /// It says a time before [`EARLIEST`].
     Behind,
     /// It says a time that no other holder is near.
     Ahead,
 }
 
-/// Whether a wall clock may be reserved with. `epoch` is the store's, in Unix seconds when it was set
-/// up; `latest` is the latest reservation of those who hold a slot of the pool now. Where nobody
-/// holds one there is nobody to ask, and any later time is believed.
-pub fn check(wall: UnixMillis, epoch: i64, latest: Option<UnixMillis>) -> Result<(), Implausible> {
-    if wall.after(FAR) < UnixMillis(epoch.saturating_mul(1000)) {
+/// Whether a wall clock may be reserved with. `latest` is the latest reservation of those who hold a
+/// slot of the pool now. Where nobody holds one there is nobody to ask, and any later time is believed.
+pub fn check(wall: UnixMillis, latest: Option<UnixMillis>) -> Result<(), Implausible> {
+    if wall < EARLIEST {
         return Err(Implausible::Behind);
     }
     match latest {
@@ -134,15 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_plausible_after_the_stores_birth_and_near_the_other_holders() {
+    fn a_clock_is_plausible_that_is_of_our_time_and_near_the_other_holders() {
         let now = 1_795_230_000_000;
-        let epoch = now / 1000;
-        assert_eq!(check(UnixMillis(now - 23 * HOUR), epoch, None), Ok(()));
-        assert_eq!(check(UnixMillis(0), epoch, None), Err(Implausible::Behind));
-        assert_eq!(check(UnixMillis(now + 9000 * HOUR), epoch, None), Ok(()));
+        assert_eq!(check(UnixMillis(now), None), Ok(()));
+        assert_eq!(check(UnixMillis(3 * HOUR), None), Err(Implausible::Behind));
+        assert_eq!(check(UnixMillis(now + 9000 * HOUR), None), Ok(()));
         let others = Some(UnixMillis(now));
-        assert_eq!(check(UnixMillis(now + 23 * HOUR), epoch, others), Ok(()));
-        assert_eq!(check(UnixMillis(now + 25 * HOUR), epoch, others), Err(Implausible::Ahead));
+        assert_eq!(check(UnixMillis(now + 23 * HOUR), others), Ok(()));
+        assert_eq!(check(UnixMillis(now + 25 * HOUR), others), Err(Implausible::Ahead));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Which slot next: the names of the list that are neither held nor resting, in their order.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::names::Names;
+use crate::time::UnixMillis;
 
 /// The indices of the free names, lowest first; none when the pool is exhausted.
 ///
@@ -16,6 +17,22 @@ pub fn free<'a>(
     (0..names.len()).filter(|index| {
         names.key(*index).is_some_and(|key| !held.contains(&*key) && !resting.contains(&*key))
     })
+}
+
+/// The first free name that nobody has reserved time beyond `now` under; when all are reserved, the
+/// one whose time is over soonest.
+pub fn soonest(
+    names: &Names,
+    held: &HashSet<String>,
+    resting: &HashSet<String>,
+    reserved: &HashMap<String, UnixMillis>,
+    now: UnixMillis,
+) -> Option<usize> {
+    let until = |index: usize| {
+        let key = names.key(index)?;
+        reserved.get(&*key).copied().filter(|until| *until >= now)
+    };
+    free(names, held, resting).min_by_key(|index| (until(*index), *index))
 }
 
 #[cfg(test)]
@@ -36,5 +53,22 @@ mod tests {
         assert_eq!(free(&[], &[]), [0, 1, 2, 3]);
         assert_eq!(free(&["5", "7"], &["6"]), [3]);
         assert!(free(&["5", "6", "7", "8"], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_name_that_needs_no_wait_comes_before_those_that_do() {
+        let names = Names::Range(Range { from: 5, to: 8, prefix: String::new(), width: 3 });
+        let soonest = |held: &[&str], reserved: &[(&str, i64)]| {
+            let reserved: HashMap<_, _> = reserved
+                .iter()
+                .map(|(key, until)| ((*key).to_owned(), UnixMillis(*until)))
+                .collect();
+            super::soonest(&names, &keys(held), &keys(&[]), &reserved, UnixMillis(100))
+        };
+        assert_eq!(soonest(&[], &[]), Some(0));
+        assert_eq!(soonest(&[], &[("5", 99)]), Some(0));
+        assert_eq!(soonest(&[], &[("5", 100), ("6", 99)]), Some(1));
+        assert_eq!(soonest(&["8"], &[("5", 300), ("6", 200), ("7", 200)]), Some(1));
+        assert_eq!(soonest(&["5", "6", "7", "8"], &[]), None);
     }
 }

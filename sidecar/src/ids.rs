@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use cairn_core::claim::Fence;
 use cairn_core::clock::Mark;
+use cairn_core::contract::path;
 use cairn_core::ids::{Layout, MintError, Minter};
 use cairn_core::lease::Minting;
 use cairn_core::pool::PoolName;
@@ -136,22 +137,28 @@ impl Ids {
         let mut left = PATIENCE;
         loop {
             let published = Arc::clone(&applied.borrow().snapshot);
-            let asked = self.0.clock.now().boot;
-            match self.try_mint(&published, pool, count)? {
+            let spent = match self.try_mint(&published, pool, count)? {
                 Step::Minted(minted) => return Ok(minted),
-                Step::Pause(pause) if pause > left => {
-                    return Err(Unavailable::later(
-                        format!(
-                            "the IDs of pool '{pool}' are {} ms ahead of the clock; ask for fewer at a time",
-                            pause.as_millis()
-                        ),
-                        pause,
-                    ));
+                Step::Pause(pause) => {
+                    if pause > left {
+                        return Err(Unavailable::ahead(pool, pause));
+                    }
+                    sleep(pause).await;
+                    pause
                 }
-                Step::Pause(pause) => sleep(pause).await,
-                Step::Keep(mark) => self.keep(pool, mark).await?,
-            }
-            left = left.saturating_sub(self.0.clock.now().boot.since(asked));
+                Step::Keep(mark) => {
+                    if left.is_zero() {
+                        return Err(Unavailable::soon(format!(
+                            "{} is written too slowly to mint; give a faster --dir",
+                            path::IDS_JSON
+                        )));
+                    }
+                    let began = self.0.clock.now().boot;
+                    self.keep(pool, mark).await?;
+                    self.0.clock.now().boot.since(began)
+                }
+            };
+            left = left.saturating_sub(spent);
         }
     }
 
@@ -228,8 +235,8 @@ impl Ids {
     /// Has the file say it.
     async fn keep(&self, pool: &PoolName, mark: Mark) -> Result<(), Unavailable> {
         let _one = self.0.writing.lock().await;
-        let is_kept = |desk: &&mut Desk| desk.fence == mark.fence && desk.kept < mark.minted_until;
-        if self.desks().open.get_mut(pool).filter(is_kept).is_none() {
+        let lags = |desk: &Desk| desk.fence == mark.fence && desk.kept < mark.minted_until;
+        if self.desks().open.get(pool).is_none_or(|desk| !lags(desk)) {
             return Ok(());
         }
         let (dir, uid) = (self.0.dir.join(pool.as_str()), self.0.uid.clone());
@@ -242,7 +249,7 @@ impl Ids {
         if let Some(trouble) = trouble {
             return Err(Unavailable::soon(trouble));
         }
-        if let Some(desk) = self.desks().open.get_mut(pool).filter(is_kept) {
+        if let Some(desk) = self.desks().open.get_mut(pool).filter(|desk| lags(desk)) {
             desk.kept = mark.minted_until;
         }
         Ok(())
@@ -261,11 +268,15 @@ impl Unavailable {
     }
 
     fn soon(sentence: String) -> Self {
-        Self::later(sentence, SOON)
+        Self { sentence, retry: Some(SOON) }
     }
 
-    fn later(sentence: String, retry: Duration) -> Self {
-        Self { sentence, retry: Some(retry) }
+    fn ahead(pool: &PoolName, pause: Duration) -> Self {
+        let millis = pause.as_millis();
+        let sentence = format!(
+            "the IDs of pool '{pool}' are {millis} ms ahead of the clock; ask for fewer at a time"
+        );
+        Self { sentence, retry: Some(pause) }
     }
 }
 
@@ -297,3 +308,6 @@ pub fn waits(claim: &Claim) -> String {
         None => format!("pool '{}' is {}", identity.pool, identity.state),
     }
 }
+
+#[cfg(test)]
+mod tests;

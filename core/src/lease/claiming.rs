@@ -284,7 +284,8 @@ impl Machine {
             namespace: self.config.holder.namespace.clone(),
             uid: self.config.holder.uid.clone(),
             ticket: claim.ticket.as_ref().map(|waiting| waiting.revision),
-            clocks: claim.reserves(),
+            // In the queue the rank decides.
+            clocks: claim.reserves() && claim.ticket.is_none(),
         }
     }
 

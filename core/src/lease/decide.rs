@@ -4,6 +4,7 @@ use super::View;
 use super::machine::{Attempt, Claim, Held, Lease, Phase};
 use super::reserving::Reserving;
 use crate::claim::{Fence, SlotRecord};
+use crate::pick;
 use crate::pool::{OnExhausted, OnLoss, Pool};
 use crate::time::{BootInstant, UnixMillis};
 
@@ -96,7 +97,7 @@ impl Claim {
         if let Some(waiting) = &self.ticket {
             return self.in_line(view, pool, waiting);
         }
-        let first = self.first_free(view, &pool.names, now);
+        let first = pick::soonest(&pool.names, &view.held, &view.resting, &view.clocks, now);
         match first.and_then(|index| pool.names.key(index)) {
             // Nobody waits: with the sentinel unchanged, nobody is overtaken either.
             Some(key) if view.queued == 0 && !view.on_hold => {

@@ -210,29 +210,17 @@ impl Claim {
         self.pool.as_ref().map_or_else(|| Pool::builtin(&self.name).is_some_and(|p| rule(&p)), rule)
     }
 
-    /// The first free name; of node IDs rather one that needs no wait, and of those that do the one
-    /// that needs the shortest.
-    pub(super) fn first_free(&self, view: &View, names: &Names, now: UnixMillis) -> Option<usize> {
-        let mut free = crate::pick::free(names, &view.held, &view.resting);
-        let until = |index: &usize| {
-            let key = names.key(*index)?;
-            view.clocks.get(&*key).copied().filter(|until| *until >= now)
-        };
-        if view.clocks.is_empty() {
-            return free.next();
-        }
-        free.min_by_key(|index| (until(index), *index))
-    }
-
     /// Why no node ID may be had with this clock.
     pub(super) fn implausible(&self, view: &View, now: UnixMillis) -> Option<String> {
-        let epoch = view.epoch.filter(|_| self.reserves())?;
+        if !self.reserves() {
+            return None;
+        }
         let of_holders = view.clocks.iter().filter(|(key, _)| view.held.contains(*key));
         let latest = of_holders.map(|(_, until)| *until).max();
-        match clock::check(now, epoch, latest) {
+        match clock::check(now, latest) {
             Ok(()) => None,
             Err(Implausible::Behind) => Some(format!(
-                "this node's clock reads {now}, which is before the store of pool '{}' was set up; set the clock",
+                "this node's clock reads {now}, with which no time may be reserved in pool '{}'; set the clock",
                 self.name
             )),
             Err(Implausible::Ahead) => Some(format!(
@@ -284,17 +272,17 @@ impl Reserving {
         if self.start.is_some() {
             return;
         }
-        self.start = Some(match mark.filter(|mark| self.adopted && mark.fence == fence) {
-            Some(mark) => Start {
+        let mark = mark.filter(|mark| self.adopted && mark.fence == fence);
+        self.start = Some(if let Some(mark) = mark {
+            Start {
                 not_before: mark.not_before,
                 from: mark.minted_until.map_or(mark.not_before, next),
                 resumed: true,
-            },
-            None => {
-                let after = self.known.map(|known| next(known.record.reserved_until));
-                let not_before = after.map_or(now.wall, |after| after.max(now.wall));
-                Start { not_before, from: not_before, resumed: false }
             }
+        } else {
+            let after = self.known.map(|known| next(known.record.reserved_until));
+            let not_before = after.map_or(now.wall, |after| after.max(now.wall));
+            Start { not_before, from: not_before, resumed: false }
         });
     }
 

@@ -11,8 +11,10 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use cairn_core::claim::{ClaimState, Fence};
+use cairn_core::clock::Steady;
 use cairn_core::identity::Slot;
-use cairn_core::pool::OnLoss;
+use cairn_core::lease::Minting;
+use cairn_core::pool::{ClockRule, OnLoss};
 use cairn_core::time::UnixMillis;
 use cairn_sidecar::app::{self, Exit};
 use cairn_sidecar::args::Args;
@@ -198,8 +200,19 @@ pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
     let mut snapshot = snapshot.clone();
     snapshot.failure = None;
     let now = SystemClock.now();
-    let rules = [OnLoss::Keep, OnLoss::Stop];
-    for ((claim, name), on_loss) in snapshot.claims.iter_mut().zip(names).zip(rules) {
+    let rules = [(OnLoss::Keep, ClockRule::None), (OnLoss::Stop, ClockRule::Reserve)];
+    for ((claim, name), (on_loss, clock)) in snapshot.claims.iter_mut().zip(names).zip(rules) {
+        let fence = Fence { epoch: 1, revision: 7 };
+        claim.clock = Some(clock);
+        claim.minting = (clock == ClockRule::Reserve).then(|| Minting {
+            fence,
+            node: name.parse().unwrap(),
+            largest: 1023,
+            not_before: now.wall,
+            from: now.wall,
+            not_after: now.wall.after(Duration::from_secs(60)),
+            steady: Steady::new(now),
+        });
         claim.on_loss = Some(on_loss);
         claim.was_held = true;
         claim.identity.state = ClaimState::Held;
@@ -208,7 +221,7 @@ pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
             name: name.into(),
             index: Some(0),
             prefix: format!("shop.checkout.{name}"),
-            fence: Fence { epoch: 1, revision: 7 },
+            fence,
             since: UnixMillis(0),
             valid_until: now.wall.after(Duration::from_secs(30)),
             valid_until_boottime: now.boot.after(Duration::from_secs(30)),
@@ -234,17 +247,27 @@ pub(crate) async fn get(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str)
 }
 
 pub(crate) async fn request(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     method: &str,
     path: &str,
 ) -> (u16, String) {
+    let (head, body) = exchange(stream, method, path).await;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body)
+}
+
+/// Head and body of the answer to one request.
+pub(crate) async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+) -> (String, String) {
     let head = format!("{method} {path} HTTP/1.1\r\nHost: cairn\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    (head.to_owned(), body.to_owned())
 }
 
 /// The binary under test.

@@ -15,5 +15,6 @@ mod binary;
 mod files;
 mod flags;
 mod harness;
+mod ids;
 mod lifecycle;
 mod probe;

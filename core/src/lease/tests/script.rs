@@ -6,6 +6,11 @@
 use super::*;
 use crate::claim::SlotRecord;
 
+/// So many milliseconds of the script, by the wall clock.
+pub(super) fn at(millis: i64) -> UnixMillis {
+    UnixMillis(1_795_230_000_000 + millis)
+}
+
 pub(super) struct Script {
     pub(super) machine: Machine,
     millis: u64,
@@ -68,7 +73,7 @@ impl Script {
     pub(super) fn now(&self) -> Now {
         Now {
             boot: BootInstant::from_nanos(self.millis * 1_000_000),
-            wall: UnixMillis(i64::try_from(self.millis).unwrap() + self.skew),
+            wall: at(i64::try_from(self.millis).unwrap() + self.skew),
         }
     }
 
