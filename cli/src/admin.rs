@@ -1,15 +1,19 @@
-//! `cairn admin restored`: tells an etcd that was restored from a snapshot that it is one.
+//! `cairn admin`: what is done to an etcd by hand.
 //!
-//! What the snapshot shows may have been given away since. So nothing is granted until every holder
-//! that it does not know of has stopped believing, and later fences are greater than all earlier ones.
+//! `restored` tells an etcd that was restored from a snapshot that it is one. What the snapshot shows
+//! may have been given away since. So nothing is granted until every holder that it does not know of
+//! has stopped believing, and later fences are greater than all earlier ones.
+//!
+//! `reset-clock` forgets what a wrong clock has reserved. Not for a node ID that somebody holds.
 
 use std::time::Duration;
 
 use cairn_core::duration;
-use cairn_core::pool::{Pool, PoolName};
+use cairn_core::keys::ClaimPath;
+use cairn_core::pool::{ClockRule, Pool, PoolName, Scope};
 use cairn_store::Store;
 
-use crate::args::RestoredArgs;
+use crate::args::{ResetClockArgs, RestoredArgs};
 use crate::clock;
 use crate::entry::{Exit, Report};
 use crate::etcd::{self, EtcdError};
@@ -34,6 +38,58 @@ pub async fn restored(args: &RestoredArgs) -> Result<Report, EtcdError> {
         .await
         .map_err(EtcdError::Unsure)?;
     Ok(Report { text: text(&snapshot, epoch, hold), trouble: snapshot.trouble, exit: Exit::Fine })
+}
+
+/// Runs `reset-clock`.
+pub async fn reset_clock(args: &ResetClockArgs) -> Result<Report, EtcdError> {
+    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
+    let (path, key) = match reserved(args, &snapshot) {
+        Ok(found) => found,
+        Err(sentence) => return Ok(refused(sentence)),
+    };
+    let (connected, _) = etcd::connect(&args.etcd).await?;
+    let forgotten =
+        Store::new(connected).reset_clock(&path, &key).await.map_err(EtcdError::Unsure)?;
+    let name = &args.name;
+    if !forgotten {
+        return Ok(refused(format!(
+            "somebody holds '{name}', and reserves time as long as it does; see cairn claims"
+        )));
+    }
+    let text = format!(
+        "The next holder of '{name}' begins at its own clock's time, whatever was reserved.\n"
+    );
+    Ok(Report { text, ..Report::default() })
+}
+
+/// Where the reservation is.
+fn reserved(args: &ResetClockArgs, snapshot: &Snapshot) -> Result<(ClaimPath, String), String> {
+    let ResetClockArgs { pool: wanted, name, .. } = args;
+    let Some(pool) = snapshot.pools.values().find(|pool| pool.name.as_str() == wanted) else {
+        return Err(format!("pool '{wanted}' does not exist; see cairn pools"));
+    };
+    if pool.spec.clock != ClockRule::Reserve {
+        return Err(format!("no time is reserved in pool '{wanted}': its clock is None"));
+    }
+    let shown = |index: &usize| pool.names.shown(*index).is_some_and(|shown| shown == *name);
+    let index = (0..pool.names.len()).find(shown);
+    let Some(key) = index.and_then(|index| pool.names.key(index)) else {
+        return Err(format!("'{name}' is no name of pool '{wanted}'"));
+    };
+    let namespace = match (pool.spec.scope, &args.namespace) {
+        (Scope::Namespace, None) => {
+            return Err(format!(
+                "names of pool '{wanted}' are unique within namespaces; add --namespace"
+            ));
+        }
+        (_, namespace) => namespace.clone().unwrap_or_default(),
+    };
+    let path = ClaimPath::new(pool.name.clone(), pool.spec.scope, &namespace, args.group.clone());
+    Ok((path, key.into_owned()))
+}
+
+fn refused(sentence: String) -> Report {
+    Report { trouble: vec![sentence], exit: Exit::Failed, ..Report::default() }
 }
 
 fn text(snapshot: &Snapshot, epoch: i64, hold: Duration) -> String {

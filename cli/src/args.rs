@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use cairn_core::claim::Fence;
+use cairn_core::group::Group;
 use cairn_core::names::MAX_NAMES;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -111,6 +112,32 @@ pub struct AdminArgs {
 pub enum AdminCommand {
     /// Say that etcd was restored from a snapshot; run it before any sidecar reaches that etcd
     Restored(RestoredArgs),
+    /// Forget the time that a wrong clock has reserved under a node ID that nobody holds
+    ResetClock(ResetClockArgs),
+}
+
+/// The arguments of `cairn admin reset-clock`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Only for a reservation in which nothing was emitted: the next holder of the ID begins at its \
+        own clock's time, and may repeat every ID that was minted after it."
+)]
+pub struct ResetClockArgs {
+    /// Where to forget.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// The pool
+    #[arg(value_name = "POOL")]
+    pub pool: String,
+    /// The node ID, as cairn claims shows it
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The namespace, for a pool whose names are unique within namespaces
+    #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
+    pub namespace: Option<String>,
+    /// The group, for a pool whose names are unique within groups
+    #[arg(long, env = "CAIRN_GROUP", value_name = "GROUP")]
+    pub group: Option<Group>,
 }
 
 /// The flags of `cairn admin restored`.

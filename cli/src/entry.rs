@@ -78,6 +78,7 @@ fn execute(command: &Command) -> Result<Report, EtcdError> {
         Command::Release(args) => wait(release::run(args)),
         Command::Admin(args) => match &args.what {
             AdminCommand::Restored(args) => wait(admin::restored(args)),
+            AdminCommand::ResetClock(args) => wait(admin::reset_clock(args)),
         },
         Command::Bench(args) => match &args.what {
             BenchCommand::Herd(args) => wait(bench::run(args)),

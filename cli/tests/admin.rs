@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails")]
 
+use cairn_store::{Kv, Op, Txn};
 use cairn_test_etcd::TestEtcd;
 
 #[path = "store/world.rs"]
@@ -99,4 +100,36 @@ fn an_etcd_without_pools_has_nothing_to_hold() {
     let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd gets its \
                     epoch by itself";
     assert_refused(process.url(), &["admin", "restored"], sentence);
+}
+
+#[test]
+fn reserved_time_is_forgotten_for_an_id_that_nobody_holds() {
+    let world = World::new();
+    let url = world.process.url();
+    let key = "/cairn/v1/cluster/snowflake/-/h/17";
+    let put = |key: &str| {
+        let then = vec![Op::put(key, "{}", 0)];
+        let txn = Txn { then, ..Txn::default() };
+        world.runtime.block_on(world.store.kv().txn(txn)).unwrap();
+    };
+    put(key);
+    assert_eq!(
+        say(url, &["admin", "reset-clock", "snowflake", "17"]),
+        "The next holder of '17' begins at its own clock's time, whatever was reserved.\n"
+    );
+    let left = world.runtime.block_on(world.store.kv().list("/cairn/v1/cluster/")).unwrap();
+    assert!(left.1.is_empty(), "{left:?}");
+    world.claim("snowflake", "shop", None, "17", "orders");
+    for (pool, name, sentence) in [
+        (
+            "snowflake",
+            "17",
+            "somebody holds '17', and reserves time as long as it does; see cairn claims",
+        ),
+        ("snowflake", "1024", "'1024' is no name of pool 'snowflake'"),
+        ("mountains", "Denali", "no time is reserved in pool 'mountains': its clock is None"),
+        ("sunflake", "17", "pool 'sunflake' does not exist; see cairn pools"),
+    ] {
+        assert_refused(url, &["admin", "reset-clock", pool, name], sentence);
+    }
 }

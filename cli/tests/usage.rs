@@ -40,7 +40,7 @@ fn wrong_usage_gets_one_sentence_and_exit_code_2() {
             "release mountains Denali --fence 17".into(),
             "invalid value '17' for '--fence <EPOCH-REVISION>': '17' is not a fence; write it as shown by `cairn claims`, like 1795228678-4711",
         ),
-        ("admin".into(), "say what to do: restored"),
+        ("admin".into(), "say what to do: restored or reset-clock"),
         ("check".into(), "name the files to check, or - for standard input"),
         ("claims --colour".into(), "--colour is not a flag here; --help shows those there are"),
         ("claims --etc x".into(), "--etc is not a flag here; did you mean --etcd?"),

@@ -163,7 +163,7 @@ impl Machine {
     }
 
     /// Why a claim whose slot is ours may not be shown as held yet.
-    pub(super) fn clock_wait(&self, claim: &Claim, held: &Held, now: Now) -> Option<String> {
+    pub(super) fn clock_wait(claim: &Claim, held: &Held, now: Now) -> Option<String> {
         if !claim.reserves() || claim.clock.window.is_some() {
             return None;
         }
@@ -172,10 +172,9 @@ impl Machine {
             None => format!("reserving time for '{}' in etcd", held.key),
             Some(begins) => format!(
                 "an earlier holder of '{}' may have emitted timestamps until {begins}, and this node's clock reads {}; \
-                 if that holder's clock was wrong, an administrator may delete the key {}",
-                held.key,
-                now.wall,
-                claim_path(claim, &self.config).clock(&held.key),
+                 if that holder's clock was wrong, take the name away with `cairn release` and run \
+                 `cairn admin reset-clock {} {}`",
+                held.key, now.wall, claim.name, held.key,
             ),
         })
     }

@@ -82,7 +82,7 @@ impl Machine {
         let say = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         match (&claim.phase, self.deadline(claim)) {
             (Phase::Placed(held), Some(deadline)) if now.boot < deadline => {
-                match self.clock_wait(claim, held, now) {
+                match Self::clock_wait(claim, held, now) {
                     None => (ClaimState::Held, None),
                     // An app that ran on with its old claim has its name and its files.
                     reason if claim.on_loss() == OnLoss::Keep && held.incarnation > 1 => {
