@@ -27,7 +27,7 @@ fn a_name_is_taken_from_its_holder_by_the_fence_that_claims_shows() {
     let fence = format!("5-{}", denali.fence.revision);
     assert_eq!(
         say(url, &["release", "mountains", "Denali", "--fence", &fence]),
-        "'Denali' was taken from pod shop/checkout-a; it rests for 45s and can then be claimed again.\n"
+        "'Denali' was taken from pod shop/checkout-a; it rests for 46s and can then be claimed again.\n"
     );
     let claims = say(url, &["claims", "-n", "shop"]);
     assert!(claims.contains("resting") && !claims.contains("held"), "{claims}");

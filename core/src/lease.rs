@@ -38,7 +38,9 @@ mod waiting;
 pub use machine::Machine;
 pub use reserving::Minting;
 pub use show::Shown;
-pub use tickets::{Ahead, Claimed, FRONT, Past, Queued, Redemption, Ticket, Watch, Withdrawal};
+pub use tickets::{
+    Ahead, Claimed, FRONT, Marks, Past, Queued, Redemption, Ticket, Watch, Withdrawal,
+};
 
 /// etcd's identifier of a lease.
 pub type LeaseId = i64;
@@ -240,6 +242,8 @@ pub struct View {
     pub on_hold: bool,
     /// The epoch, when the store has one.
     pub epoch: Option<i64>,
+    /// The epoch's mod revision; it moves with every hold.
+    pub epoch_revision: i64,
     /// Owner records of this pod.
     pub owners: Vec<Owner>,
     /// Keys of held slots.

@@ -244,6 +244,15 @@ impl Selector {
     }
 }
 
+/// How long etcd must keep a key so that V and then Q have passed for everybody: whole seconds, as
+/// etcd counts, with room for clocks that run at rates up to ρ apart.
+pub fn outlasting(validity: Duration, quarantine: Duration) -> Duration {
+    let (validity, quarantine) = (validity.as_millis(), quarantine.as_millis());
+    let needed = validity * (100 + DRIFT_PERCENT) + quarantine * 100;
+    let seconds = needed.div_ceil(1000 * (100 - DRIFT_PERCENT));
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX))
+}
+
 // === impl PoolSpec ===
 
 impl PoolSpec {
@@ -253,10 +262,7 @@ impl PoolSpec {
     /// sent its renewal, and the slot exists for at least S·(1−ρ) after that: Q lies between the two
     /// when S ≥ (V·(1+ρ) + Q) / (1−ρ) (PROTOCOL, Safety argument 2).
     pub fn lease_ttl(&self) -> Duration {
-        let (validity, quarantine) = (self.validity.as_millis(), self.quarantine.as_millis());
-        let needed = validity * (100 + DRIFT_PERCENT) + quarantine * 100;
-        let seconds = needed.div_ceil(1000 * (100 - DRIFT_PERCENT));
-        Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX))
+        outlasting(self.validity, self.quarantine)
     }
 
     /// How long nothing is granted after the store was wiped or restored: until every earlier holder

@@ -1,17 +1,18 @@
 //! What an administrator does to claims: the force release (T6), and the epoch after a restore.
 //!
-//! Invariant: a name that was taken from its holder rests for the V + Q of its slot, counted from an
-//! instant after the release has landed, however late it lands. Not for: deciding whether to do it.
+//! Invariant: a name that was taken from its holder rests for the V + Q of its slot, and for what
+//! clocks may drift meanwhile, counted from an instant after the release has landed, however late it
+//! lands. Not for: deciding whether to do it.
 
 use std::time::Duration;
 
 use cairn_core::claim::SlotRecord;
 use cairn_core::keys::{self, ClaimPath};
-use cairn_core::pool::PoolName;
+use cairn_core::pool::{PoolName, outlasting};
 
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn};
-use crate::protocol::{Store, parse};
+use crate::protocol::{Store, epoch as number, parse};
 use crate::setup::in_chunks;
 
 /// How a force release ended.
@@ -49,13 +50,13 @@ impl<K: Kv> Store<K> {
             return Ok(Forced::Other(found.create_revision));
         }
         let record: SlotRecord = parse(found)?;
-        let rest = record.validity() + record.quarantine();
+        let rest = outlasting(record.validity(), record.quarantine());
         let resting = path.quarantine(key);
         let owner = keys::owner(&record.holder.namespace, &record.holder.uid, &path.pool);
         let txn = Txn {
             compares: vec![Compare::created(&slot, fence)],
             then: vec![
-                Op::put(&resting, rest.as_millis().div_ceil(1000).to_string(), 0),
+                Op::put(&resting, rest.as_secs().to_string(), 0),
                 Op::Delete(slot.clone()),
                 Op::Delete(owner),
             ],
@@ -92,7 +93,8 @@ impl<K: Kv> Store<K> {
 
     /// After a restore: holds every pool and raises the epoch. Answers with the new epoch.
     ///
-    /// The holds come first: nothing is granted under the old epoch once the new one is announced.
+    /// Every transaction that lays a hold moves the epoch as well: a T2 that is under way compares it,
+    /// and would otherwise land when the hold ends, ahead of those whom the hold has kept waiting.
     pub async fn restored(
         &self,
         pools: &[PoolName],
@@ -101,24 +103,31 @@ impl<K: Kv> Store<K> {
     ) -> Result<i64, Error> {
         let (lease, _) = self.kv().grant(hold).await?;
         let holds = pools.iter().map(|pool| Op::put(keys::hold(pool), "", lease)).collect();
-        for then in in_chunks(holds) {
-            self.kv().txn(Txn { then, ..Txn::default() }).await?;
-        }
-        loop {
-            let seen = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH)])).await?;
-            let found = seen.key(0);
-            let epoch = found.and_then(crate::protocol::epoch).unwrap_or_default();
-            let epoch = now.max(epoch.saturating_add(1));
-            let revision = found.map_or(0, |found| found.mod_revision);
+        let mut chunks = in_chunks(holds);
+        let seen = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH)])).await?;
+        let mut epoch = seen.key(0).cloned();
+        let next = now.max(epoch.as_ref().and_then(number).unwrap_or_default().saturating_add(1));
+        while let Some(holds) = chunks.last() {
+            let revision = epoch.as_ref().map_or(0, |found| found.mod_revision);
+            let mut then = holds.clone();
+            then.push(Op::put(keys::EPOCH, next.to_string(), 0));
+            then.push(Op::get(keys::EPOCH));
             let txn = Txn {
                 compares: vec![Compare::modified(keys::EPOCH, revision)],
-                then: vec![Op::put(keys::EPOCH, epoch.to_string(), 0)],
-                otherwise: Vec::new(),
+                otherwise: vec![Op::get(keys::EPOCH)],
+                then,
             };
-            if self.kv().txn(txn).await?.succeeded {
-                return Ok(epoch);
+            let reply = self.kv().txn(txn).await?;
+            let last = reply.replies.len().saturating_sub(1);
+            epoch = reply.key(last).cloned();
+            if reply.succeeded {
+                chunks.pop();
+            } else if epoch.as_ref().and_then(number).is_some_and(|found| found > next) {
+                // Another administrator is at it; holds of theirs and of ours do not disturb each other.
+                return Box::pin(self.restored(pools, now, hold)).await;
             }
         }
+        Ok(next)
     }
 }
 

@@ -27,6 +27,8 @@ impl<K: Kv> Store<K> {
     pub async fn perform(&self, sent: BootInstant, epoch: i64, action: Action) -> Performed {
         let renewing = matches!(action, Action::Renew { .. });
         let revoking = matches!(action, Action::Revoke(_));
+        // These put on a lease of their own, whose end says nothing of the pod's.
+        let own_lease = matches!(action, Action::Release(_) | Action::Settle(_));
         let reserving = matches!(action, Action::Reserve(_));
         match self.try_perform(sent, epoch, action).await {
             Ok(event) => Performed { event, trouble: None },
@@ -36,7 +38,7 @@ impl<K: Kv> Store<K> {
                     (_, true) => None,
                     _ if reserving => Some(Event::ExtendingFailed),
                     _ => Some(Event::ClaimingFailed(Trouble {
-                        lease_gone: error.is_lease_gone(),
+                        lease_gone: error.is_lease_gone() && !own_lease,
                         sentence: error.report(),
                     })),
                 };

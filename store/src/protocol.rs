@@ -83,9 +83,10 @@ impl<K: Kv> Store<K> {
             revision: reply.revision,
             specs: specs.collect(),
             epoch: reply.key(0).and_then(epoch),
+            epoch_revision: modified(reply.key(0)),
             on_hold: reply.key(1).is_some(),
-            sentinel: reply.key(2).map_or(0, |sentinel| sentinel.mod_revision),
-            reclaims: reply.key(8).map_or(0, |reclaims| reclaims.mod_revision),
+            sentinel: modified(reply.key(2)),
+            reclaims: modified(reply.key(8)),
             unsettled: unsettled(reply.keys(4)),
             held: names(reply.keys(3)),
             resting: names(reply.keys(4)),
@@ -123,8 +124,12 @@ impl<K: Kv> Store<K> {
             Queue::Join => {
                 compares.push(Compare::modified(order.path.sentinel(), order.sentinel));
             }
-            // The ranks behind this name shift, and no other compare of theirs would tell them.
-            Queue::Ahead { .. } => then.push(Op::put(order.path.reclaims(), "", 0)),
+            Queue::Ahead { .. } => {
+                // Landing late, it must not leave a younger process's ticket on a holder.
+                compares.push(Compare::created(order.path.ticket(&holder.uid), 0));
+                // The ranks behind this name shift, and no other compare of theirs would tell them.
+                then.push(Op::put(order.path.reclaims(), "", 0));
+            }
         }
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
         Ok(if reply.succeeded { Claimed::Won(won(&reply, 2)) } else { queue::joined(&reply) })
@@ -271,6 +276,11 @@ fn seen(key: &KeyValue) -> Result<Seen, Error> {
         uid: record.holder.uid,
         nonce: record.nonce,
     })
+}
+
+/// The mod revision of a key; 0 when it is absent, as compares have it.
+pub(crate) fn modified(found: Option<&KeyValue>) -> i64 {
+    found.map_or(0, |found| found.mod_revision)
 }
 
 fn unsettled(keys: &[KeyValue]) -> Vec<String> {

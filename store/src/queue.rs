@@ -3,12 +3,12 @@
 use cairn_core::claim::TicketRecord;
 use cairn_core::keys::{self, ClaimPath};
 use cairn_core::lease::{
-    Ahead, Claimed, FRONT, Order, Past, Queued, Redemption, Ticket, Watch, Withdrawal, Won,
+    Ahead, Claimed, FRONT, Marks, Order, Past, Queued, Redemption, Ticket, Watch, Withdrawal, Won,
 };
 
 use crate::error::{Class, Error};
 use crate::kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
-use crate::protocol::{Store, json, names, puts, won};
+use crate::protocol::{Store, json, modified, names, puts, won};
 
 // === impl Store ===
 
@@ -16,13 +16,14 @@ impl<K: Kv> Store<K> {
     /// T2: turns a ticket into a slot. `None` when a compare failed; what has changed is for the
     /// next read, because a rank is good only together with slots of the same revision.
     pub async fn redeem(&self, redemption: &Redemption) -> Result<Option<Won>, Error> {
-        let Redemption { path, key, record, lease, ticket, spec, reclaims } = redemption;
+        let Redemption { path, key, record, lease, ticket, spec, seen } = redemption;
         let me = keys::owner(&record.holder.namespace, &record.holder.uid, &path.pool);
         let mine = path.ticket(&record.holder.uid);
         let mut compares = free(&me, path, key, *spec);
         compares.push(Compare::created(keys::hold(&path.pool), 0));
         compares.push(Compare::created(&mine, *ticket));
-        compares.push(Compare::modified(path.reclaims(), *reclaims));
+        compares.push(Compare::modified(path.reclaims(), seen.reclaims));
+        compares.push(Compare::modified(keys::EPOCH, seen.epoch));
         let mut then = puts(&me, &path.slot(key), record, *lease)?;
         then.push(Op::Delete(mine));
         then.push(Op::get(path.clock(key)));
@@ -35,13 +36,17 @@ impl<K: Kv> Store<K> {
     /// compacted away, or not arrived yet.
     pub async fn read_at(&self, path: &ClaimPath, revision: i64) -> Result<Option<Past>, Error> {
         let list = |prefix: String| Op::ListAt { prefix, revision };
-        let reclaims = Op::ListAt { prefix: path.reclaims(), revision };
-        let ops = vec![list(path.slots()), list(path.quarantines()), reclaims];
+        let ops = vec![
+            list(path.slots()),
+            list(path.quarantines()),
+            list(path.reclaims()),
+            list(keys::EPOCH.to_owned()),
+        ];
         match self.kv().txn(Txn::read(ops)).await {
             Ok(reply) => Ok(Some(Past {
                 held: names(reply.keys(0)),
                 resting: names(reply.keys(1)),
-                reclaims: reply.key(2).map_or(0, |reclaims| reclaims.mod_revision),
+                seen: Marks { reclaims: modified(reply.key(2)), epoch: modified(reply.key(3)) },
             })),
             Err(error) if error.class() == Class::NotApplied => Ok(None),
             Err(error) => Err(error),

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::kv::{Compare, Kv, Op, Txn};
 use crate::protocol::Store;
 
-/// etcd takes 128 operations in a transaction by default; one is left for the epoch.
-const OPS_PER_TXN: usize = 127;
+/// etcd takes 128 operations in a transaction by default; two are left for the epoch.
+const OPS_PER_TXN: usize = 126;
 
 impl<K: Kv> Store<K> {
     /// The epoch; `None` in an empty store.

@@ -99,6 +99,8 @@ suite! {
         a_quarantine_without_an_end_is_shown_and_given_one
         a_name_claimed_ahead_of_the_queue_outdates_every_rank_behind_it
         only_whose_belief_has_not_ended_claims_its_name_again_during_a_hold
+        a_hold_outdates_every_rank_that_was_found_before_it
+        a_name_is_not_claimed_again_over_a_ticket_of_the_same_pod
         after_a_restore_every_pool_is_held_and_the_epoch_is_greater
         a_slot_whose_owner_record_is_not_ours_is_not_released
     }

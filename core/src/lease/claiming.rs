@@ -89,6 +89,10 @@ impl Machine {
             return;
         }
         let Some(lease) = self.lease else { return };
+        if let Some(sentence) = self.claims.get(index).and_then(|claim| claim.outlived_by(view)) {
+            self.finish(Outcome::Fenced(sentence), actions);
+            return;
+        }
         if self.resume_older_ticket(view, lease.id, actions) {
             return;
         }
@@ -116,7 +120,7 @@ impl Machine {
         match claim.decide(view, lease, live, now.wall) {
             Decision::Take(key, held) => self.order(now, view, Some(key), held.as_ref(), actions),
             Decision::Join => self.order(now, view, None, None, actions),
-            Decision::Redeem(key) => self.redeem(now, key, view.reclaims, actions),
+            Decision::Redeem(key) => self.redeem(now, key, view.marks(), actions),
             Decision::Stay(sentence) => self.stay(view, &sentence, actions),
             Decision::AskRank => {}
             Decision::Define if self.config.define_missing => {

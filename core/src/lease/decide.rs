@@ -119,10 +119,23 @@ impl Claim {
 
     pub(super) fn exhausted_sentence(&self, pool: &Pool) -> String {
         format!(
-            "all {} names of pool '{}' are in use and its onExhausted is Fail; add names or remove pods",
-            pool.names.len(),
-            self.name
+            "{} and its onExhausted is Fail; add names or remove pods",
+            self.full_sentence(pool)
         )
+    }
+
+    pub(super) fn full_sentence(&self, pool: &Pool) -> String {
+        match pool.names.len() {
+            1 => format!("the only name of pool '{}' is in use", self.name),
+            many => format!("all {many} names of pool '{}' are in use", self.name),
+        }
+    }
+
+    /// Whoever must have a certain name never queues: a ticket of this pod is a younger process's.
+    pub(super) fn outlived_by(&self, view: &View) -> Option<String> {
+        let pool = self.pool.as_ref().filter(|_| view.ticket.is_some() && self.wants())?;
+        self.wanted_back(pool)?;
+        Some(format!("a younger sidecar of this pod waits for a name of pool '{}'", self.name))
     }
 
     /// The claim whose very name this one must have: a running pod never moves to another name.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::machine::{Claim, Held, Machine, Phase, Track, claim_path};
 use super::show::YIELDED;
 use super::{Action, Outcome, Surrender};
-use crate::pool::{OnLoss, Pool};
+use crate::pool::{OnLoss, Pool, outlasting};
 use crate::time::Now;
 
 impl Machine {
@@ -73,7 +73,7 @@ impl Machine {
 
     /// The app may run and believe until its deadline, so the name rests as after a force release.
     fn yielded(&self, claim: &Claim, held: &Held) -> Surrender {
-        self.surrender(claim, held, held.validity + held.quarantine)
+        self.surrender(claim, held, outlasting(held.validity, held.quarantine))
     }
 
     fn surrender(&self, claim: &Claim, held: &Held, quarantine: Duration) -> Surrender {

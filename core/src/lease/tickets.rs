@@ -60,8 +60,18 @@ pub struct Past {
     pub held: HashSet<String>,
     /// Slots in quarantine.
     pub resting: HashSet<String>,
-    /// Mod revision of the key that every re-claim ahead of the queue moves.
+    /// What else must not have changed since.
+    pub seen: Marks,
+}
+
+/// What makes a rank void although no slot and no ticket ahead has changed: mod revisions, 0 for
+/// absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Of the key that every re-claim ahead of the queue moves: the names behind it shift.
     pub reclaims: i64,
+    /// Of the epoch, which moves with every hold: a rank that silence has lowered is void after one.
+    pub epoch: i64,
 }
 
 /// T2.
@@ -79,9 +89,8 @@ pub struct Redemption {
     pub ticket: i64,
     /// The spec's mod revision as read.
     pub spec: i64,
-    /// [`Past::reclaims`] or [`super::View::reclaims`], of the read that gave the rank: a name that
-    /// was taken ahead of the queue shifts every later rank.
-    pub reclaims: i64,
+    /// From the same read as the rank.
+    pub seen: Marks,
 }
 
 /// Leaving the queue.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::decide::Decision;
 use super::machine::{Attempt, Claim, Machine, Track, claim_path};
-use super::{Action, FRONT, LeaseId, Past, Queued, Redemption, View, Watch, Withdrawal};
+use super::{Action, FRONT, LeaseId, Marks, Past, Queued, Redemption, View, Watch, Withdrawal};
 use crate::pick;
 use crate::pool::{OnExhausted, Pool};
 use crate::time::{BootInstant, Now};
@@ -84,17 +84,11 @@ impl Machine {
         let target = pick::free(&pool.names, &past.held, &past.resting).nth(rank);
         if let Some(key) = target.and_then(|index| pool.names.key(index)) {
             let key = key.into_owned();
-            self.redeem(now, key, past.reclaims, actions);
+            self.redeem(now, key, past.seen, actions);
         }
     }
 
-    pub(super) fn redeem(
-        &mut self,
-        now: Now,
-        key: String,
-        reclaims: i64,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn redeem(&mut self, now: Now, key: String, seen: Marks, actions: &mut Vec<Action>) {
         let (Some(claim), Some(lease)) = (self.claims.get(self.current), self.lease) else {
             return;
         };
@@ -106,7 +100,7 @@ impl Machine {
             lease: lease.id,
             ticket: waiting.revision,
             spec: claim.spec_revision,
-            reclaims,
+            seen,
         });
         let attempt = Attempt { key: redemption.key.clone(), record: redemption.record.clone() };
         if let Some(claim) = self.claims.get_mut(self.current) {
@@ -264,7 +258,7 @@ impl Claim {
             return Decision::Fail(self.exhausted_sentence(pool));
         }
         Decision::Stay(match free.next() {
-            None => format!("all {} names of pool '{name}' are in use; {place}", pool.names.len()),
+            None => format!("{}; {place}", self.full_sentence(pool)),
             Some(_) => format!("the free names of pool '{name}' go to pods ahead; {place}"),
         })
     }
@@ -273,6 +267,14 @@ impl Claim {
     pub(super) fn leave_queue(&mut self) {
         self.ticket = None;
         self.may_be_queued = false;
+    }
+}
+
+// === impl View ===
+
+impl View {
+    pub(super) fn marks(&self) -> Marks {
+        Marks { reclaims: self.reclaims, epoch: self.epoch_revision }
     }
 }
 

@@ -7,7 +7,7 @@ use cairn_core::lease::{Claimed, Order, Queue};
 use cairn_store::admin::Forced;
 use cairn_store::{KeyValue, Kv, Op, Txn};
 
-use crate::world::{World, path, tea};
+use crate::world::{World, marks, path, tea};
 
 pub(crate) async fn a_force_release_takes_slot_and_owner_and_the_name_rests_as_long_as_the_slot_says<
     K: Kv,
@@ -20,14 +20,14 @@ pub(crate) async fn a_force_release_takes_slot_and_owner_and_the_name_rests_as_l
     let other = world.store.force_release(&path(), "assam", fence - 1).await.unwrap();
     assert_eq!(other, Forced::Other(fence));
     let done = world.store.force_release(&path(), "assam", fence).await.unwrap();
-    assert_eq!(done, Forced::Released(Duration::from_secs(45)));
+    assert_eq!(done, Forced::Released(Duration::from_secs(46)));
     let view = world.view("u1").await;
     assert!(view.held.is_empty() && view.owners.is_empty() && view.unsettled.is_empty());
     assert!(view.resting.contains("assam"));
     let resting = world.get(&path().quarantine("assam")).await.unwrap();
     assert_ne!(resting.lease, lease, "the pod's lease is left alone");
     let renewal = world.store.kv().keep_alive(resting.lease).await.unwrap();
-    assert_eq!(renewal, Duration::from_secs(45));
+    assert_eq!(renewal, Duration::from_secs(46));
     let again = world.store.force_release(&path(), "assam", fence).await.unwrap();
     assert_eq!(again, Forced::NotHeld);
 }
@@ -59,11 +59,11 @@ pub(crate) async fn a_name_claimed_ahead_of_the_queue_outdates_every_rank_behind
     assert!(world.claim("u0", "assam", 60).await.0.is_some());
     assert_eq!(world.store.redeem(&outdated).await.unwrap(), None);
     let past = world.store.read_at(&path(), ticket).await.unwrap().unwrap();
-    assert_eq!(past.reclaims, outdated.reclaims);
+    assert_eq!(past.seen, outdated.seen);
     let view = world.view("u1").await;
-    assert!(view.reclaims > outdated.reclaims);
+    assert!(view.reclaims > outdated.seen.reclaims);
     let past = world.store.read_at(&path(), view.revision).await.unwrap().unwrap();
-    assert_eq!(past.reclaims, view.reclaims);
+    assert_eq!(past.seen, marks(&view));
     let fresh = world.redemption("u1", "ceylon", ticket, lease).await;
     assert!(world.store.redeem(&fresh).await.unwrap().is_some());
 }
@@ -79,6 +79,28 @@ pub(crate) async fn only_whose_belief_has_not_ended_claims_its_name_again_during
     assert_eq!(world.store.claim(&order).await.unwrap(), Claimed::Outrun);
     let order = Order { queue: Queue::Ahead { despite_hold: true }, ..order };
     assert!(world.store.claim(&order).await.unwrap().won().is_some());
+}
+
+pub(crate) async fn a_hold_outdates_every_rank_that_was_found_before_it<K: Kv>(world: &World<K>) {
+    world.define(r#""assam""#).await;
+    let lease = world.grant(60).await.lease;
+    let ticket = world.join("u1", lease).await.revision;
+    let outdated = world.redemption("u1", "assam", ticket, lease).await;
+    world.store.restored(&[tea()], 9, Duration::from_secs(60)).await.unwrap();
+    let lift = Txn { then: vec![Op::Delete(keys::hold(&tea()))], ..Txn::default() };
+    world.store.kv().txn(lift).await.unwrap();
+    assert_eq!(world.store.redeem(&outdated).await.unwrap(), None);
+    let fresh = world.redemption("u1", "assam", ticket, lease).await;
+    assert!(world.store.redeem(&fresh).await.unwrap().is_some());
+}
+
+pub(crate) async fn a_name_is_not_claimed_again_over_a_ticket_of_the_same_pod<K: Kv>(
+    world: &World<K>,
+) {
+    world.define(r#""assam""#).await;
+    world.join("u1", world.grant(60).await.lease).await;
+    assert_eq!(world.claim("u1", "assam", 60).await.0, None);
+    assert!(world.claim("u2", "assam", 60).await.0.is_some());
 }
 
 pub(crate) async fn after_a_restore_every_pool_is_held_and_the_epoch_is_greater<K: Kv>(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cairn_core::claim::{Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{
-    Claimed, Granted, Look, Order, Queue, Queued, Redemption, Surrender, View, Watch, Won,
+    Claimed, Granted, Look, Marks, Order, Queue, Queued, Redemption, Surrender, View, Watch, Won,
 };
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::time::{BootInstant, UnixMillis};
@@ -130,7 +130,7 @@ impl<K: Kv> World<K> {
             lease,
             ticket,
             spec: self.view(uid).await.specs[0].2,
-            reclaims: self.view(uid).await.reclaims,
+            seen: marks(&self.view(uid).await),
         }
     }
 
@@ -164,6 +164,10 @@ impl<K: Kv> World<K> {
             waited += pause;
         }
     }
+}
+
+pub(crate) fn marks(view: &View) -> Marks {
+    Marks { reclaims: view.reclaims, epoch: view.epoch_revision }
 }
 
 pub(crate) fn holder(uid: &str, incarnation: u32) -> Holder {

@@ -220,3 +220,15 @@ fn a_claim_won_on_a_lease_that_is_gone_meanwhile_is_looked_at_and_not_believed()
     assert!(matches!(actions.as_slice(), [Action::Begin { .. }]), "{actions:?}");
     assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
 }
+
+#[test]
+fn whoever_wants_its_old_name_and_finds_a_ticket_of_its_pod_is_the_older_process() {
+    let mut script = Script::held(MOUNTAINS);
+    script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
+    let ticket = Some(Ticket { revision: 20, lease: 99 });
+    let actions = script.begun(View { ticket, ..script.view(&[]) });
+    let [Action::Finish(Outcome::Fenced(sentence))] = actions.as_slice() else {
+        panic!("{actions:?}")
+    };
+    assert!(sentence.contains("younger sidecar"), "{sentence}");
+}

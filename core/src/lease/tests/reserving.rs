@@ -75,7 +75,7 @@ fn a_successor_begins_after_the_last_timestamp_of_its_predecessor() {
     let (mut script, actions) = won(Some(reservation(104_000, 3, 6)));
     assert!(!reserves(&actions));
     let reason = script.shown(SNOWFLAKE).identity.reason.unwrap();
-    assert!(reason.contains("/cairn/v1/cluster/snowflake/-/h/0"), "{reason}");
+    assert!(reason.contains("cairn admin reset-clock snowflake 0"), "{reason}");
     assert_eq!(script.wakes_in(), 4001);
     script.pass_millis(4000);
     assert!(!reserves(&script.step(Event::Tick)));

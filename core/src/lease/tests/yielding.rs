@@ -46,7 +46,7 @@ fn a_later_pool_is_given_back_before_an_earlier_one_is_claimed_anew() {
     let [Action::Release(surrender)] = actions.as_slice() else { panic!("{actions:?}") };
     assert_eq!(surrender.path.pool.as_str(), TEA);
     // As after a force release: nothing says that the app has stopped believing.
-    assert_eq!(surrender.quarantine, Duration::from_secs(60));
+    assert_eq!(surrender.quarantine, Duration::from_secs(61));
     assert_eq!(script.shown(TEA).identity.slot, None);
     let look = script.step(Event::Released(true));
     let [Action::Read(look)] = look.as_slice() else { panic!("{look:?}") };
