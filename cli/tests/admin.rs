@@ -1,6 +1,6 @@
 //! `cairn release` and `cairn admin restored` against a real etcd.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
 
 use cairn_store::{Kv, Op, Txn};
 use cairn_test_etcd::TestEtcd;
