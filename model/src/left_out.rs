@@ -16,7 +16,7 @@ pub fn left_out(rule: Rule) -> (Config, Promise) {
 fn promise(rule: Rule) -> Promise {
     match rule {
         Rule::SpecPutOnlyWhenDifferent => Promise::FailuresHaveReasons,
-        Rule::TicketIsGuarded => Promise::TicketsAreWaiters,
+        Rule::TicketIsGuarded | Rule::ReclaimComparesTicket => Promise::TicketsAreWaiters,
         Rule::TicketRevisionIsItsOwn | Rule::RankCountsOlderTickets | Rule::WaitersReread => {
             Promise::NobodyIsStuck
         }
@@ -67,6 +67,7 @@ fn bounds(rule: Rule) -> Config {
         Rule::ReclaimShiftsThePairs => {
             Config { keep: true, prelude: queued_behind_a_loss(), ..pods(3, 2) }
         }
+        Rule::ReclaimComparesTicket => Config { keep: true, prelude: ran_out(), ..pods(2, 1) },
         _ => pods(2, 1),
     }
 }
@@ -83,6 +84,7 @@ fn faults(rule: Rule) -> Faults {
             Faults { edits: 1, crashes: 1, ..NONE }
         }
         Rule::ForceRestsAsGranted => Faults { edits: 1, forces: 1, ..NONE },
+        Rule::ReclaimComparesTicket => Faults { crashes: 1, restarts: 1, stalls: 1, ..NONE },
         Rule::FoundLeaseIsTaken => Faults { crashes: 1, restarts: 1, ..NONE },
         Rule::TicketIsGuarded => Faults { duplicates: 1, ..NONE },
         Rule::TicketRevisionIsItsOwn => Faults { timeouts: 1, crashes: 1, ..NONE },
@@ -142,6 +144,13 @@ fn queued_behind_a_loss() -> Vec<Action> {
         steps.extend([Action::Deliver(pod, 0); 5]);
     }
     steps
+}
+
+/// Pod 0 has a name, and loses its lease, unaware; pod 1 waits.
+fn ran_out() -> Vec<Action> {
+    let tick = Action::Tick(Drift::None);
+    let [first, second] = [Action::Deliver(0, 0), Action::Deliver(1, 0)];
+    vec![first, first, tick, second, second, tick, tick]
 }
 
 /// Pod 0 claims after a snapshot, which is restored; half of a pair keeps its lease over the hold.

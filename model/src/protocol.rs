@@ -21,7 +21,7 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
         }
         Request::Adopt(adoption) => adopt(caller, *adoption),
         Request::Reserve { name, mine, seen, until } => {
-            reserve(caller, *name, *mine, *seen, *until)
+            reserve(config, caller, *name, (*mine, *seen), *until)
         }
         Request::Release { .. } => release(config, caller, request)?,
         Request::Force { .. } => force(caller, request)?,
@@ -132,10 +132,20 @@ fn adopt(caller: Caller, found: Adoption) -> Txn {
 }
 
 /// T4: timestamps until this instant, by the holder as which we know ourselves.
-fn reserve(caller: Caller, name: Name, mine: Revision, seen: Revision, until: i8) -> Txn {
+fn reserve(
+    config: &Config,
+    caller: Caller,
+    name: Name,
+    (mine, seen): (Revision, Revision),
+    until: i8,
+) -> Txn {
     let (slot, clock) = (Key::Slot(caller.pool, name), Key::Clock(caller.pool, name));
+    let mut compares = vec![Compare::Mod(slot, mine), Compare::Mod(clock, seen)];
+    if config.keeps(Rule::ReleaseComparesOwner) {
+        compares.push(Compare::Mod(me(caller), mine));
+    }
     Txn {
-        compares: vec![Compare::Mod(slot, mine), Compare::Mod(clock, seen)],
+        compares,
         then: vec![Op::Put(clock, Value::ReservedUntil(until), None)],
         otherwise: vec![Op::Get(slot), Op::Get(clock)],
     }
@@ -192,6 +202,9 @@ fn reclaim(config: &Config, caller: Caller, name: Name, terms: Terms, holding: b
         compares.push(Compare::Create(Key::Hold(caller.pool), 0));
     }
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
+    if config.keeps(Rule::ReclaimComparesTicket) {
+        compares.push(Compare::Create(Key::Ticket(caller.pool, caller.pod), 0));
+    }
     let mut then = hold(caller, name, terms);
     if config.keeps(Rule::ReclaimShiftsThePairs) {
         then.push(Op::Put(Key::Shift(caller.pool), Value::Empty, None));

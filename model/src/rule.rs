@@ -113,6 +113,9 @@ rules! {
     /// Found by this model. A re-claim ahead of the queue (T7) shifts the pairs of tickets and names
     /// without failing anybody's compare: it puts a key of its own, which T2 compares.
     ReclaimShiftsThePairs,
+    /// Found by this model. T7 compares that this pod has no ticket: a late one of a process that died
+    /// would leave a ticket on a holder, as a late T1 would.
+    ReclaimComparesTicket,
     /// Found by this model. A T2 that counts on silence may land after a hold that began when it was
     /// under way: holds come with a new epoch, and T2 compares the epoch.
     TakesAreOfOneEpoch,

@@ -96,6 +96,11 @@ impl Process {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(ticket) = view.ticket(context.pod).filter(|_| view.owner.is_none()) {
+            if matches!(self.phase(pool), Some(Phase::Regaining(_))) {
+                // Whoever wants an old name has no ticket: a younger process of this pod waits.
+                effects.push(Effect::Exit);
+                return;
+            }
             self.take_up(context, ticket.lease, effects);
         }
         if context.config.keeps(Rule::ClaimsSuitTheLease)
