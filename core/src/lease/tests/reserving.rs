@@ -7,8 +7,7 @@ use crate::clock::{AHEAD, CATCH_UP, PERIOD};
 const HOUR: i64 = 3_600_000;
 
 fn reservation(until: i64, revision: i64, found_at: i64) -> Reservation {
-    let record =
-        ClockRecord { reserved_until: at(until), fence: Fence { epoch: 5, revision } };
+    let record = ClockRecord { reserved_until: at(until), fence: Fence { epoch: 5, revision } };
     Reservation { record, revision: found_at }
 }
 
@@ -189,8 +188,7 @@ fn a_free_id_that_needs_no_wait_is_preferred_and_else_the_one_that_needs_the_sho
         let mut script = Script::new(&["ids"]);
         let spec = br#"{"names":{"range":{"from":0,"to":3}},"clock":"Reserve"}"#;
         let specs = vec![("ids".parse().unwrap(), spec.to_vec(), 3)];
-        let clocks =
-            clocks.iter().map(|(key, until)| ((*key).to_owned(), at(*until))).collect();
+        let clocks = clocks.iter().map(|(key, until)| ((*key).to_owned(), at(*until))).collect();
         let view = View { specs, clocks, ..script.view(&["0"]) };
         script.step(Event::Start);
         // The first look did not ask for reservations, because nothing was known of the pool.
