@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::machine::{Claim, Held, Machine, Phase, Track, claim_path};
-use super::{Action, Extended, Extension, View};
+use super::{Action, Config, Extended, Extension, View};
 use crate::claim::Fence;
 use crate::clock::{self, ClockRecord, Implausible, Mark, Reservation, Steady};
 use crate::names::Names;
@@ -100,9 +100,7 @@ impl Machine {
                 continue;
             }
             let fence = held.fence;
-            let mark =
-                config.marks.iter().find(|(pool, mark)| *pool == claim.name && mark.fence == fence);
-            claim.clock.begin(now, fence, mark.map(|(_, mark)| *mark));
+            claim.clock.begin(now, mark(config, &claim.name, fence));
             if !claim.clock.is_due(now) {
                 continue;
             }
@@ -188,12 +186,8 @@ impl Machine {
         held: &Held,
     ) -> Option<ClockRecord> {
         let window = claim.clock.window.filter(|_| claim.reserves())?;
-        let mark = self
-            .config
-            .marks
-            .iter()
-            .find(|(pool, mark)| *pool == claim.name && mark.fence == held.fence);
-        let minted = claim.clock.minted.max(mark.and_then(|(_, mark)| mark.minted_until))?;
+        let mark = mark(&self.config, &claim.name, held.fence);
+        let minted = claim.clock.minted.max(mark.and_then(|mark| mark.minted_until))?;
         // An app that has minted beside us kept to the time, which is all that we know of it.
         let last = minted.max(window.steady.at(now.boot)).min(window.not_after);
         Some(ClockRecord { reserved_until: last, fence: held.fence })
@@ -267,11 +261,11 @@ impl Reserving {
     }
 
     /// Fixes where this holder begins, once.
-    fn begin(&mut self, now: Now, fence: Fence, mark: Option<Mark>) {
+    fn begin(&mut self, now: Now, mark: Option<Mark>) {
         if self.start.is_some() {
             return;
         }
-        let mark = mark.filter(|mark| self.adopted && mark.fence == fence);
+        let mark = mark.filter(|_| self.adopted);
         self.start = Some(if let Some(mark) = mark {
             Start {
                 not_before: mark.not_before,
@@ -342,6 +336,12 @@ impl Reserving {
             start.from = start.from.max(start.not_before);
         }
     }
+}
+
+/// What an earlier process of ours has left behind about a claim.
+fn mark(config: &Config, pool: &PoolName, fence: Fence) -> Option<Mark> {
+    let about = |(of, mark): &&(PoolName, Mark)| of == pool && mark.fence == fence;
+    config.marks.iter().find(about).map(|(_, mark)| *mark)
 }
 
 /// The first timestamp after one that may have been emitted.

@@ -166,6 +166,19 @@ async fn the_file_is_ahead_of_every_id_that_is_given_out() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_process_may_have_minted_is_passed_over() {
+    let office = Office::open();
+    let from = WALL.after(Duration::from_millis(500));
+    let mut resumed = held(7);
+    resumed.claims[0].minting.as_mut().unwrap().from = from;
+    office.believe(resumed);
+    assert!(office.mint(1).await.unwrap_err().sentence.contains("ahead of the clock"));
+    office.clock.pass(Duration::from_millis(500));
+    let first = office.mint(1).await.unwrap()[0];
+    assert_eq!(i64::try_from(first >> 22).unwrap() + 1_577_836_800_000, from.0);
+}
+
 #[tokio::test]
 async fn nothing_is_minted_when_the_file_cannot_be_written() {
     let office = Office::open();

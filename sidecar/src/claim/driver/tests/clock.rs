@@ -10,7 +10,7 @@ use super::*;
 use crate::applied::Applied;
 use crate::ids::{Minted, Unavailable};
 
-const IDS: &str = "ids";
+pub(super) const IDS: &str = "ids";
 const HOUR: i64 = 3_600_000;
 
 /// A machine's clocks: boot time as it passes for all, and a wall clock that may be off.
@@ -77,6 +77,14 @@ impl Kv for Veto {
     }
 }
 
+/// The pool of one node ID.
+pub(super) async fn define_ids<K: Kv>(store: &Store<K>) {
+    let json = r#"{"names":{"range":{"from":7,"to":7}},"scope":"Cluster","quarantine":"30s",
+        "onLoss":"Stop","clock":"Reserve"}"#;
+    let pool = Pool::from_json(IDS.parse().unwrap(), json.as_bytes()).unwrap();
+    store.define(&pool, 5, None).await.unwrap();
+}
+
 /// A store with one node ID, and directories for those who want it.
 struct World {
     veto: Veto,
@@ -87,10 +95,7 @@ struct World {
 impl World {
     async fn new() -> Self {
         let memory = Memory::default();
-        let json = r#"{"names":{"range":{"from":7,"to":7}},"scope":"Cluster","quarantine":"30s",
-            "onLoss":"Stop","clock":"Reserve"}"#;
-        let pool = Pool::from_json(IDS.parse().unwrap(), json.as_bytes()).unwrap();
-        Store::new(memory.clone()).define(&pool, 5, None).await.unwrap();
+        define_ids(&Store::new(memory.clone())).await;
         let veto = Veto { memory, refuses: Arc::default() };
         Self { veto, began: Instant::now(), dirs: tempfile::tempdir().unwrap() }
     }
@@ -117,7 +122,7 @@ impl World {
 
 impl Sidecar {
     /// Asks for IDs as if everything that is believed were published.
-    async fn mint(&self, count: u32) -> Result<Vec<u64>, Unavailable> {
+    pub(super) async fn mint(&self, count: u32) -> Result<Vec<u64>, Unavailable> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let (_applied, watch) =
             watch::channel(Arc::new(Applied { snapshot, ..Applied::default() }));
@@ -125,7 +130,7 @@ impl Sidecar {
         Ok(ids.iter().map(|id| id.parse().unwrap()).collect())
     }
 
-    fn bounds(&self) -> (i64, i64) {
+    pub(super) fn bounds(&self) -> (i64, i64) {
         let snapshot = self.snapshots.borrow();
         let slot = snapshot.claims[0].identity.slot.as_ref().unwrap();
         (slot.not_before.unwrap().0, slot.not_after.unwrap().0)

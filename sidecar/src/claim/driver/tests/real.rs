@@ -80,3 +80,42 @@ async fn a_release_reaches_the_first_in_line_long_before_anybody_looks_again_by_
     }))
     .await;
 }
+
+#[tokio::test]
+async fn ids_go_on_over_a_kill_and_say_to_the_store_how_far_they_went() {
+    local(Box::pin(async {
+        let etcd = TestEtcd::start().unwrap();
+        let store = Store::new(connect(&etcd).await);
+        clock::define_ids(&store).await;
+        let dir = tempfile::tempdir().unwrap();
+        let mut last = 0;
+        for life in 0..3 {
+            let kv = connect(&etcd).await;
+            let mut sidecar =
+                Sidecar::start_in(dir.path(), kv, Arc::new(SystemClock), "u1", &[clock::IDS]);
+            let held = sidecar.reaches(ClaimState::Held);
+            let waited = tokio::time::timeout(Duration::from_secs(10), held);
+            assert_eq!(waited.await.expect("a restart waits for nothing").as_deref(), Some("7"));
+            let ids = sidecar.mint(1000).await.unwrap();
+            assert!(ids[0] > last && ids.is_sorted_by(|a, b| a < b), "life {life}");
+            last = ids[999];
+            let reserved = sidecar.bounds().1;
+            if life < 2 {
+                sidecar.crash().await;
+                continue;
+            }
+            assert_eq!(sidecar.stop().await, Outcome::Released);
+            let look = Look {
+                path: ClaimPath::new(clock::IDS.parse().unwrap(), Scope::Cluster, "shop", None),
+                pools: Vec::new(),
+                namespace: "shop".into(),
+                uid: "nobody".into(),
+                ticket: None,
+                clocks: true,
+            };
+            let seen = store.read(&look).await.unwrap();
+            assert!(seen.held.is_empty() && seen.clocks["7"].0 < reserved);
+        }
+    }))
+    .await;
+}
