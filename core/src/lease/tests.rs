@@ -6,12 +6,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::claim::ClaimState;
+use crate::claim::{ClaimState, OwnerRecord};
 use crate::keys;
 use crate::pool::{MOUNTAINS, SNOWFLAKE};
-use crate::time::{Now, UnixMillis};
+use crate::time::{BootInstant, Now, UnixMillis};
 
 mod doubt;
+mod queue_ends;
 mod reserving;
 mod script;
 mod waiting;

@@ -3,6 +3,7 @@
 use super::script::at;
 use super::*;
 use crate::clock::{AHEAD, CATCH_UP, PERIOD};
+use crate::clock::{ClockRecord, Reservation};
 
 const HOUR: i64 = 3_600_000;
 
