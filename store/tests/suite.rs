@@ -2,12 +2,7 @@
 //! its twin in memory, so that the twin cannot drift from it.
 
 #[path = "suite/admin.rs"]
-#[expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that fails"
-)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
 mod admin;
 #[path = "suite/cases.rs"]
 #[expect(

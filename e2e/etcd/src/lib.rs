@@ -23,6 +23,7 @@ pub struct TestEtcd {
     dir: TempDir,
     client: String,
     peer: String,
+    flags: Vec<String>,
     process: Option<Child>,
 }
 
@@ -45,9 +46,15 @@ pub enum TestEtcdError {
 impl TestEtcd {
     /// Starts a member with an empty store and waits until it listens.
     pub fn start() -> Result<Self, TestEtcdError> {
+        Self::start_with(&[])
+    }
+
+    /// The same with flags of etcd's own.
+    pub fn start_with(flags: &[&str]) -> Result<Self, TestEtcdError> {
         let (client, peer) = (free_url()?, free_url()?);
         let dir = TempDir::new().map_err(TestEtcdError::Start)?;
-        let mut etcd = Self { dir, client, peer, process: None };
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut etcd = Self { dir, client, peer, flags, process: None };
         etcd.spawn()?;
         Ok(etcd)
     }
@@ -104,6 +111,7 @@ impl TestEtcd {
             .args(["--initial-cluster", &format!("default={}", self.peer)])
             // The data lives as long as the test: nothing is gained by waiting for the disk.
             .arg("--unsafe-no-fsync")
+            .args(&self.flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(output)

@@ -36,7 +36,7 @@ pub(crate) async fn a_quarantine_without_an_end_is_shown_and_given_one<K: Kv>(wo
     world.define(r#""assam""#).await;
     let resting = path().quarantine("assam");
     world.write(&resting, "2").await;
-    assert_eq!(world.view("u1").await.unsettled, [resting.clone()]);
+    assert_eq!(world.view("u1").await.unsettled, std::slice::from_ref(&resting));
     assert_eq!(world.claim("u1", "assam", 60).await.0, None);
     world.store.settle(&resting).await.unwrap();
     let view = world.view("u1").await;
