@@ -205,10 +205,11 @@ impl Site {
         race.stop().await;
         let entries = after.entries - before.entries;
         eprintln!(
-            "  {:.3} s, {} of {} held, {entries} Raft entries, {sent} writes sent",
+            "  {:.3} s, {} of {} held, {entries} Raft entries, {sent} writes sent, {} failed requests",
             figures.wall.as_secs_f64(),
             figures.held,
-            figures.pods
+            figures.pods,
+            figures.failures
         );
         let overtaken = match (protocol, self.connections.first()) {
             (Protocol::Cairn, Some(etcd)) => {
