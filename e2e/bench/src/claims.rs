@@ -117,6 +117,9 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
         eprintln!("etcd of {count}: one pod alone");
         claims.alone.push(site.alone().await?);
         for pods in &args.herds {
+            // What one herd has written slows the next one down: a fresh etcd for each size, and
+            // the protocols that write much come last.
+            let site = Site::new(*count, CONNECTIONS).await?;
             let simple = [Baseline::OneByOne, Baseline::LowestFree].map(Protocol::Baseline);
             let simple = simple.into_iter().filter(|_| *pods <= args.baselines_up_to);
             for protocol in std::iter::once(Protocol::Cairn).chain(simple) {
