@@ -86,6 +86,12 @@ async fn measure(ground: &Ground<Arc<Etcd>>, herd: Herd) -> Result<Report, EtcdE
     let figures = Figures::of(race.courses());
     race.stop().await;
     let mut report = Report { text: print(&figures, herd, writes), ..Report::default() };
+    if figures.failures > 0 {
+        report.trouble.push(format!(
+            "{} requests had no good answer and were tried again; this etcd was short of something",
+            figures.failures
+        ));
+    }
     if !finished {
         report.trouble.push(format!(
             "gave up after {LIMIT:?} with {} of {} names given; is this etcd busy, or its disk slow?",

@@ -19,11 +19,13 @@ pub struct Figures {
     pub p99: Duration,
     /// The most round trips that a name took.
     pub most_rounds: usize,
+    /// How many requests had no good answer, most often none in time.
+    pub failures: usize,
     /// How often a name was believed lost afterwards.
     pub losses: usize,
     /// Whether exactly the lowest names were given, each once.
     pub lowest: bool,
-    /// Whether names went up in the order of tickets, those without a ticket first.
+    /// Whether names went up in the order of tickets.
     pub in_order: bool,
 }
 
@@ -44,6 +46,7 @@ impl Figures {
             p50: percentile(&spans, 50),
             p99: percentile(&spans, 99),
             most_rounds: held(courses).map(|(.., rounds)| rounds).max().unwrap_or_default(),
+            failures: courses.iter().map(|course| course.failures).sum(),
             losses: courses.iter().map(|course| course.losses).sum(),
             lowest: names.iter().copied().eq(0..names.len()),
             in_order: in_order(courses),
@@ -70,14 +73,11 @@ fn held(courses: &[Course]) -> impl Iterator<Item = (Option<i64>, usize, usize)>
     })
 }
 
-/// A pod that loses its ticket with its lease and joins again counts with its last ticket.
+/// A pod that loses its ticket with its lease and joins again counts with its last ticket; one whose
+/// ticket had no answer does not know it.
 fn in_order(courses: &[Course]) -> bool {
-    let mut pairs: Vec<(i64, usize)> = courses
-        .iter()
-        .filter_map(|course| {
-            let (_, held) = course.held?;
-            Some((course.ticket.unwrap_or(held.revision), held.index))
-        })
+    let mut pairs: Vec<(i64, usize)> = held(courses)
+        .filter_map(|(ticket, index, _)| ticket.map(|ticket| (ticket, index)))
         .collect();
     pairs.sort_unstable();
     pairs.is_sorted_by_key(|(_, index)| *index)

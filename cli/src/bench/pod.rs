@@ -99,7 +99,12 @@ pub async fn live<K: Kv + 'static>(
             }
         }
         event = tokio::select! {
-            Some(Performed { event, .. }) = running.next() => event.unwrap_or(Event::Tick),
+            Some(Performed { event, trouble }) = running.next() => {
+                if trouble.is_some() {
+                    reporter.tell(Told::Failed);
+                }
+                event.unwrap_or(Event::Tick)
+            }
             changed = &mut watching => changed.map_or(Event::WatchEnded, |()| Event::Woken),
             () = nap(&machine) => Event::Tick,
         };

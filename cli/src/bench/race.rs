@@ -30,6 +30,8 @@ pub enum Told {
     Queued(i64),
     /// It has a name.
     Held(Held),
+    /// A request had no good answer.
+    Failed,
     /// It cannot believe in its name any more.
     Lost,
     /// It has given everything back.
@@ -50,7 +52,9 @@ pub struct Course {
     pub ticket: Option<i64>,
     /// How long after the start it had its name, and which.
     pub held: Option<(Duration, Held)>,
-    /// How often it lost it.
+    /// How many requests had no good answer.
+    pub failures: usize,
+    /// How often it lost its name.
     pub losses: usize,
     /// It has given everything back.
     pub ended: bool,
@@ -133,6 +137,7 @@ impl Race {
                 self.arrived += usize::from(self.stay == Stay::Hold);
             }
             Told::Held(_) => {}
+            Told::Failed => course.failures += 1,
             Told::Lost => course.losses += 1,
             Told::Ended => {
                 course.ended = true;

@@ -117,6 +117,9 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
         eprintln!("etcd of {count}: one pod alone");
         claims.alone.push(site.alone().await?);
         for pods in &args.herds {
+            // What one herd has written slows the next one down: a fresh etcd for each size, and
+            // the protocols that write much come last.
+            let site = Site::new(*count, CONNECTIONS).await?;
             let simple = [Baseline::OneByOne, Baseline::LowestFree].map(Protocol::Baseline);
             let simple = simple.into_iter().filter(|_| *pods <= args.baselines_up_to);
             for protocol in std::iter::once(Protocol::Cairn).chain(simple) {
@@ -205,10 +208,11 @@ impl Site {
         race.stop().await;
         let entries = after.entries - before.entries;
         eprintln!(
-            "  {:.3} s, {} of {} held, {entries} Raft entries, {sent} writes sent",
+            "  {:.3} s, {} of {} held, {entries} Raft entries, {sent} writes sent, {} failed requests",
             figures.wall.as_secs_f64(),
             figures.held,
-            figures.pods
+            figures.pods,
+            figures.failures
         );
         let overtaken = match (protocol, self.connections.first()) {
             (Protocol::Cairn, Some(etcd)) => {

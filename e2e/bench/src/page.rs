@@ -51,7 +51,7 @@ One etcd member, both axes logarithmic; an open circle is a herd that was given 
 
 All three have the same leases (46 s, renewed every 10 s), put the same records, and share 16
 connections from one process with one thread; in the etcd of three, connections are spread over the
-members. Herds start all at once, with connections open. A herd is given up after {limit} s. Times
+members. Herds start all at once, with connections open, each size on a fresh etcd, Cairn first. A herd is given up after {limit} s. Times
 are seconds from the start, p50 and p99 over its pods.
 
 A *Raft write* is an entry of etcd's log, as counted by etcd: `etcd_server_proposals_committed_total`

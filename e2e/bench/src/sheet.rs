@@ -54,6 +54,7 @@ impl Sheet {
                 seconds(figures.p50.as_secs_f64()),
                 seconds(figures.p99.as_secs_f64()),
                 figures.most_rounds.to_string(),
+                failures(run),
                 format!("{:.2}", run.writes),
                 order(run),
             ]
@@ -69,6 +70,7 @@ impl Sheet {
                 "p50, s",
                 "p99, s",
                 "most round trips",
+                "failed requests",
                 "Raft writes per claim",
                 "lowest first, FIFO",
             ],
@@ -222,10 +224,20 @@ fn given(run: &Run) -> String {
     }
 }
 
+/// Pods of the simpler protocols do not tell.
+fn failures(run: &Run) -> String {
+    match run.protocol {
+        Protocol::Cairn => run.figures.failures.to_string(),
+        Protocol::Baseline(_) => "-".to_owned(),
+    }
+}
+
 fn order(run: &Run) -> String {
     match run.overtaken {
         None => "-".to_owned(),
         Some(_) if run.is_fair() => "yes".to_owned(),
+        Some(0) if !run.figures.lowest => "NO, not the lowest".to_owned(),
+        Some(0) => "NO, not by tickets".to_owned(),
         Some(overtaken) => format!("NO, {overtaken} overtaken"),
     }
 }

@@ -4,11 +4,14 @@
 
 use std::fmt;
 
+use cairn_core::claim::Fence;
+
 use crate::boottime::Nanos;
 use crate::history::History;
 use crate::journal::Evidence;
 use crate::pools::Layout;
 
+pub mod deposed;
 pub mod grants;
 pub mod ids;
 pub mod outlived;
@@ -23,6 +26,9 @@ pub enum Kind {
     Overlap,
     /// A pod could use a name longer than its slot allows.
     Outlived,
+    /// As [`Kind::Outlived`] or [`Kind::Overlap`], but a member of etcd that had been frozen has just
+    /// gone on: [`deposed`] says what such a leader does to leases. No request of ours does it.
+    Deposed,
     /// A later holder of a name has no greater fence.
     FenceOrder,
     /// A resting name was given out.
@@ -56,6 +62,8 @@ pub struct Violation {
     pub place: String,
     /// The name that it is about; empty when it is about none.
     pub name: String,
+    /// The fence of the claim that was broken; the default when there is none.
+    pub fence: Fence,
     /// In a sentence.
     pub text: String,
 }
@@ -64,6 +72,7 @@ pub struct Violation {
 pub fn judge(layout: &Layout, evidence: &Evidence, history: &History) -> Vec<Violation> {
     let mut found = overlap::check(&evidence.holds);
     found.extend(outlived::check(layout, &evidence.holds, history));
+    deposed::attribute(&mut found, &evidence.thaws, history);
     found.extend(ids::check(&evidence.minted));
     let (violations, granted) = replay::check(layout, history, &evidence.stalls);
     found.extend(violations);

@@ -77,6 +77,13 @@ impl Reader {
     pub fn history(&self) -> History {
         lock(&self.0).clone()
     }
+
+    /// The last revision of the present store that was seen; 1 when it is empty.
+    pub fn last(&self) -> i64 {
+        let history = lock(&self.0);
+        let last = history.generations.last().and_then(|generation| generation.keys().last());
+        last.copied().unwrap_or(1)
+    }
 }
 
 // === impl Recorder ===
@@ -121,9 +128,7 @@ impl Recorder {
     /// Waits until everything up to a revision of the present store was seen.
     pub async fn catch_up(&self, revision: i64) -> Result<(), Failure> {
         until("the recorder to catch up", CATCHING_UP, async || {
-            let history = lock(&self.history);
-            let last = history.generations.last().and_then(|generation| generation.keys().last());
-            let last = last.copied().unwrap_or(1);
+            let last = self.reader().last();
             if last >= revision { Ok(()) } else { Err(format!("at {last} of {revision}")) }
         })
         .await

@@ -27,15 +27,16 @@ struct Answer {
 
 /// Asks for some IDs; nothing when the sidecar is down or has none to give.
 pub async fn mint(dir: &Path, uid: &str, pool: &str) -> Option<Minted> {
-    let text = timeout(PATIENCE, ask(dir)).await.ok()?.ok()?;
+    let text = timeout(PATIENCE, ask(dir, pool)).await.ok()?.ok()?;
     let minted = parse(&text, uid)?;
     (minted.pool == pool).then_some(minted)
 }
 
-async fn ask(dir: &Path) -> std::io::Result<String> {
+async fn ask(dir: &Path, pool: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(dir.join(path::SOCKET)).await?;
-    let request =
-        format!("POST /v1/ids?count={COUNT} HTTP/1.0\r\nHost: cairn\r\nContent-Length: 0\r\n\r\n");
+    let request = format!(
+        "POST /v1/ids?count={COUNT}&pool={pool} HTTP/1.0\r\nHost: cairn\r\nContent-Length: 0\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

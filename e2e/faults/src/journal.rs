@@ -83,6 +83,8 @@ pub struct Evidence {
     pub notes: Vec<Note>,
     /// When the harness itself was late.
     pub stalls: Vec<Stall>,
+    /// When a frozen member of etcd went on.
+    pub thaws: Vec<Nanos>,
 }
 
 /// The harness was scheduled late: what it saw around then may have happened earlier.
@@ -178,6 +180,11 @@ impl Journal {
     pub fn note(&self, what: impl Into<String>) {
         let note = Note { at: boottime::now(), what: what.into() };
         self.lock().evidence.notes.push(note);
+    }
+
+    /// A frozen member of etcd goes on.
+    pub fn thawed(&self) {
+        self.lock().evidence.thaws.push(boottime::now());
     }
 
     /// The harness was late.

@@ -30,6 +30,8 @@ pub enum Fault {
     ReplaceMember(Whom),
     /// The store loses everything.
     Wipe,
+    /// Every revision up to the present one is forgotten.
+    Compact,
     /// The pools are edited, in something that changes nothing for their holders.
     EditPools,
     /// kill -9 of a sidecar, and a restart; its app runs on.
@@ -49,6 +51,9 @@ pub enum Fault {
     /// A second sidecar of the same pod is started while the first is frozen; then the first is told
     /// to stop and goes on, while the second is frozen.
     TwinSidecar(usize),
+    /// A second sidecar of the same pod is started while the first is frozen; then the first goes on,
+    /// and must find that it is fenced.
+    DoubleSidecar(usize),
 }
 
 /// Which links of a member are cut.
@@ -90,6 +95,8 @@ pub struct Menu {
     pub pod_kinds: Vec<PodKind>,
     /// Whether members are hurt.
     pub members: bool,
+    /// Members are hurt by nothing else than freezing the leader, for longer than S.
+    pub only_pauses: bool,
     /// When the store is wiped.
     pub wipe_at: Option<Duration>,
 }
@@ -113,6 +120,8 @@ pub enum PodKind {
     Clock,
     /// [`Fault::TwinSidecar`]
     Twin,
+    /// [`Fault::DoubleSidecar`]
+    Double,
 }
 
 /// All faults of a history.
@@ -143,7 +152,9 @@ impl Fault {
             Self::CutClients => "cut all clients off",
             Self::ReplaceMember(_) => "replace member",
             Self::Wipe => "wipe",
+            Self::Compact => "compact",
             Self::EditPools => "edit pools",
+            Self::DoubleSidecar(_) => "double sidecars",
             Self::KillSidecar(_) => "kill sidecar",
             Self::FreezeSidecar(_) => "freeze sidecar",
             Self::DeletePod(_) => "delete pod",
@@ -201,6 +212,9 @@ fn members(rng: &mut Rng, menu: &Menu) -> Vec<Planned> {
 }
 
 fn member_fault(rng: &mut Rng, menu: &Menu) -> (Fault, Duration) {
+    if menu.only_pauses {
+        return (Fault::FreezeMember(Whom::Leader), menu.lease + millis(rng, 500..4_000));
+    }
     let whom = if rng.u8(0..5) < 2 {
         Whom::Leader
     } else {
@@ -209,7 +223,7 @@ fn member_fault(rng: &mut Rng, menu: &Menu) -> (Fault, Duration) {
     // Some are over before anybody notices, some outlast an election and V.
     let validity = u64::try_from(menu.validity.as_millis()).unwrap_or(u64::MAX);
     let lasts = millis(rng, 300..validity.saturating_add(2_000));
-    let fault = match rng.u8(0..13) {
+    let fault = match rng.u8(0..14) {
         0 | 1 => Fault::KillMember(whom),
         2 | 3 => Fault::FreezeMember(whom),
         4 | 5 => Fault::CutMember(whom, Cut::Both),
@@ -217,6 +231,7 @@ fn member_fault(rng: &mut Rng, menu: &Menu) -> (Fault, Duration) {
         8 | 9 => Fault::CutMember(whom, Cut::Clients),
         10 => Fault::CutClients,
         11 => return (Fault::EditPools, Duration::ZERO),
+        12 => return (Fault::Compact, Duration::ZERO),
         _ => return (Fault::ReplaceMember(whom), Duration::ZERO),
     };
     (fault, lasts)
@@ -263,6 +278,7 @@ fn pod_fault(rng: &mut Rng, menu: &Menu, kind: PodKind, pod: usize) -> (Fault, D
             (Fault::StepClock(pod, step), Duration::ZERO)
         }
         PodKind::Twin => (Fault::TwinSidecar(pod), menu.validity),
+        PodKind::Double => (Fault::DoubleSidecar(pod), menu.validity),
     }
 }
 
@@ -279,6 +295,7 @@ mod tests {
             pod_pace: Duration::from_millis(300),
             pod_kinds: vec![PodKind::Kill, PodKind::Freeze, PodKind::Clock, PodKind::Twin],
             members: true,
+            only_pauses: false,
             wipe_at: Some(Duration::from_secs(30)),
         }
     }

@@ -41,7 +41,17 @@ pub struct Pods {
     setup: Setup,
     places: Vec<Pod>,
     created: usize,
-    leaving: Vec<(String, Process, Nanos)>,
+    leaving: Vec<Leaving>,
+}
+
+/// A process that has to end.
+#[derive(Debug)]
+struct Leaving {
+    uid: String,
+    process: Process,
+    until: Nanos,
+    /// It was not asked to: it must find that a younger one has taken over.
+    fenced: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +66,16 @@ struct Pod {
     app: Option<App>,
     /// The first of two sidecars.
     elder: Option<Process>,
+    /// How many directories it has had besides the first.
+    lives: u32,
+}
+
+// === impl Leaving ===
+
+impl Leaving {
+    fn asked(uid: String, process: Process) -> Self {
+        Self { uid, process, until: boottime::now() + LEAVING, fenced: false }
+    }
 }
 
 // === impl Pods ===
@@ -121,7 +141,7 @@ impl Pods {
         if let Some(process) = pod.process.take() {
             process.terminate();
             let uid = pod.uid.clone();
-            self.leaving.push((uid, process, boottime::now() + LEAVING));
+            self.leaving.push(Leaving::asked(uid, process));
         }
     }
 
@@ -164,7 +184,9 @@ impl Pods {
         elder.freeze();
         pod.elder = Some(elder);
         pod.app = None;
-        pod.dir = pod.dir.with_extension("twin");
+        // A directory of its own each time: sockets and files of the first must stay its own.
+        pod.lives += 1;
+        pod.dir = setup.dir.join(format!("{}.{}", pod.uid, pod.lives));
         make(&pod.dir)?;
         pod.process = Some(sidecar(&setup, pod)?);
         pod.app = Some(app(&setup, pod));
@@ -181,7 +203,22 @@ impl Pods {
             elder.terminate();
             elder.thaw();
             let uid = pod.uid.clone();
-            self.leaving.push((uid, elder, boottime::now() + LEAVING));
+            self.leaving.push(Leaving::asked(uid, elder));
+        }
+    }
+
+    /// Lets the first sidecar go on beside the second: it must end by itself.
+    pub fn meet(&mut self, place: usize) {
+        let Some(pod) = self.pod(place) else { return };
+        if let Some(elder) = pod.elder.take() {
+            elder.thaw();
+            let uid = pod.uid.clone();
+            self.leaving.push(Leaving {
+                uid,
+                process: elder,
+                until: boottime::now() + LEAVING,
+                fenced: true,
+            });
         }
     }
 
@@ -189,13 +226,22 @@ impl Pods {
     /// again.
     pub fn tend(&mut self) -> Result<Vec<String>, Failure> {
         let now = boottime::now();
-        self.leaving.retain_mut(|(_, process, until)| process.ended().is_none() && now < *until);
         let mut odd = Vec::new();
+        self.leaving.retain_mut(|leaving| {
+            let ended = leaving.process.ended();
+            if leaving.fenced && ended.is_some_and(|code| code != FENCED) {
+                let uid = &leaving.uid;
+                odd.push(format!("an older sidecar of {uid} was not fenced, but ended: {ended:?}"));
+            }
+            ended.is_none() && now < leaving.until
+        });
         for place in 0..self.places.len() {
             let Some(pod) = self.pod(place) else { continue };
             let Some(code) = pod.process.as_mut().and_then(Process::ended) else { continue };
-            let how = if code == FENCED { "was fenced" } else { "ended by itself" };
-            odd.push(format!("the sidecar of {} {how}, exit code {code}", pod.uid));
+            // Beside another one it may be the second to adopt, or the first: one of them has to go.
+            if code != FENCED || pod.lives == 0 {
+                odd.push(format!("the sidecar of {} ended by itself, exit code {code}", pod.uid));
+            }
             pod.process = None;
             self.restart_sidecar(place)?;
         }
@@ -255,6 +301,7 @@ impl Pods {
             process: None,
             app: None,
             elder: None,
+            lives: 0,
         };
         if self.setup.bug == Some(Bug::SlowClock) {
             pod.control.slow_from = boottime::now();

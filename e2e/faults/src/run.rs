@@ -70,6 +70,8 @@ pub struct Report {
     pub faults: BTreeMap<&'static str, usize>,
     /// How many slots etcd has made.
     pub granted: usize,
+    /// How many of them ran out, released by nobody.
+    pub ran_out: usize,
     /// How many pods there were.
     pub pods: usize,
     /// How many stores there were.
@@ -161,7 +163,7 @@ async fn make(
     stage.define(None).await?;
     let pulse = tokio::spawn(feel_pulse(stage.journal.clone()));
     let mut pods = Pods::start(setup, stage.scenario.menu.pods)?;
-    let played = stage.play(&mut pods, &plan).await;
+    let played = Box::pin(stage.play(&mut pods, &plan)).await;
     let ended = match played {
         Ok(ended) => ended,
         Err(failure) => {
@@ -194,9 +196,9 @@ impl Stage {
             let start = boottime::now();
             self.wait_for_the_beginning(pods).await?;
             let begun = boottime::now();
-            let mut odd = self.carry_out(pods, plan).await?;
+            let mut odd = Box::pin(self.carry_out(pods, plan)).await?;
             let done = boottime::now();
-            odd.extend(self.settle(pods).await?);
+            odd.extend(Box::pin(self.settle(pods)).await?);
             println!(
                 "begun in {:.0?}, hurt for {:.0?}, settled in {:.0?}",
                 boottime::between(start, begun),
@@ -218,7 +220,7 @@ impl Stage {
         };
         tokio::select! {
             () = shown => Ok(Vec::new()),
-            odd = self.carry_out(pods, plan) => odd,
+            odd = Box::pin(self.carry_out(pods, plan)) => odd,
         }
     }
 
@@ -245,6 +247,7 @@ impl Stage {
             seed: self.scenario.seed,
             faults: self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             granted: granted.len(),
+            ran_out: check::outlived::ran_out(history),
             pods: pods.len(),
             stores: self.cluster.generation(),
             renewals: holds.iter().map(|hold| u64::from(hold.renewals)).sum(),
@@ -268,8 +271,8 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "  {} claims granted by {} stores to {} pods, {} renewals, {} IDs minted",
-            self.granted, self.stores, self.pods, self.renewals, self.minted
+            "  {} claims granted by {} stores to {} pods, {} ran out, {} renewals, {} IDs minted",
+            self.granted, self.stores, self.pods, self.ran_out, self.renewals, self.minted
         )?;
         writeln!(f, "  longest use without a renewal {:.2?}", self.unrenewed)?;
         writeln!(f, "  longest stall of the harness itself {:.2?}", self.stalled)?;

@@ -16,6 +16,7 @@ fn run(protocol: Protocol, held: usize, wall: f64, writes: f64) -> Run {
         p50: wall / 2,
         p99: wall,
         most_rounds: 4,
+        failures: 0,
         losses: 0,
         lowest: true,
         in_order: true,
@@ -45,7 +46,10 @@ fn herds() -> Vec<Run> {
 fn one_that_gave_up_says_so_and_with_how_many() {
     let markdown = Sheet::herds(&herds()).markdown();
     let lines: Vec<&str> = markdown.lines().collect();
-    assert_eq!(lines[4], "| 1 | 1000 | Cairn | 1000 | 1.000 | 0.500 | 1.000 | 4 | 3.00 | yes |");
+    assert_eq!(
+        lines[4],
+        "| 1 | 1000 | Cairn | 1000 | 1.000 | 0.500 | 1.000 | 4 | 0 | 3.00 | yes |"
+    );
     assert!(lines[6].contains("| gave up with 40 of 1000 | > 120.000 |"), "{markdown}");
 }
 

@@ -24,6 +24,7 @@ pub fn check(holds: &[Hold], history: &History, granted: &Granted) -> Vec<Violat
         at: hold.first,
         place: hold.place.clone(),
         name: hold.name.clone(),
+        fence: hold.fence,
         text: format!("{} used it with fence {}, which etcd did not give it", hold.uid, hold.fence),
     };
     holds.iter().filter(unknown).map(violation).collect()

@@ -16,8 +16,14 @@ pub fn check(minted: &[Minted]) -> Vec<Violation> {
                 "{id} was minted by {} with fence {} and by {} with fence {}",
                 before.uid, before.fence, batch.uid, batch.fence
             );
-            let (place, name) = (batch.pool.clone(), batch.name.clone());
-            found.push(Violation { kind: Kind::DuplicateId, at: 0, place, name, text });
+            found.push(Violation {
+                kind: Kind::DuplicateId,
+                at: 0,
+                place: batch.pool.clone(),
+                name: batch.name.clone(),
+                fence: before.fence,
+                text,
+            });
         }
     }
     found

@@ -17,11 +17,17 @@ use crate::journal::Hold;
 use crate::pools::Layout;
 
 /// How a slot ended.
-#[derive(Clone, Copy, Debug)]
-struct End {
-    seen: Nanos,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When it was told.
+    pub seen: Nanos,
     /// A quarantine took its place in the same revision.
-    released: bool,
+    pub released: bool,
+}
+
+/// How many slots ran out: nobody released them, their lease was not renewed.
+pub fn ran_out(history: &History) -> usize {
+    ends(history).values().filter(|end| !end.released).count()
 }
 
 /// Compares every hold with the end of its slot. Stores that were wiped end no slot: a hold on the
@@ -48,13 +54,15 @@ pub fn check(layout: &Layout, holds: &[Hold], history: &History) -> Vec<Violatio
             at: end.seen,
             place: hold.place.clone(),
             name: hold.name.clone(),
+            fence: hold.fence,
             text: format!("{text}, fence {}", hold.fence),
         })
     };
     holds.iter().filter_map(violation).collect()
 }
 
-fn ends(history: &History) -> HashMap<Fence, End> {
+/// The end of every slot that ended, by fence.
+pub fn ends(history: &History) -> HashMap<Fence, End> {
     let mut ends = HashMap::new();
     let mut epoch = 0;
     for generation in &history.generations {

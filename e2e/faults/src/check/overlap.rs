@@ -50,7 +50,7 @@ fn compare(old: &Hold, new: &Hold) -> Option<Violation> {
         (Kind::Overlap, text)
     };
     let (place, name) = (new.place.clone(), new.name.clone());
-    Some(Violation { kind, at: new.first, place, name, text })
+    Some(Violation { kind, at: new.first, place, name, fence: old.fence, text })
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Replay<'_> {
         for (kind, text) in complain {
             let text = format!("{text} (revision {revision})");
             let (place, name) = (prefix.clone(), name.to_owned());
-            self.found.push(Violation { kind, at: seen, place, name, text });
+            self.found.push(Violation { kind, at: seen, place, name, fence, text });
         }
     }
 
@@ -210,10 +210,16 @@ impl Replay<'_> {
                     return;
                 };
                 place.tickets.insert(uid.clone(), put.create_revision);
-                if let Some((name, _)) = place.held.iter().find(|(_, holder)| **holder == uid) {
-                    let text = format!("{uid} holds it and joins the queue (revision {revision})");
-                    let (kind, name) = (Kind::HolderQueues, name.clone());
-                    self.found.push(Violation { kind, at: seen, place: prefix, name, text });
+                let holds = place.held.iter().find(|(_, holder)| **holder == uid);
+                if let Some(name) = holds.map(|(name, _)| name.clone()) {
+                    self.found.push(Violation {
+                        kind: Kind::HolderQueues,
+                        at: seen,
+                        place: prefix,
+                        name,
+                        fence: Fence::default(),
+                        text: format!("{uid} holds it and joins the queue (revision {revision})"),
+                    });
                 }
             }
             _ => {}

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cairn_core::claim::SlotRecord;
+use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_store::etcd::Etcd;
 use cairn_store::kv::KeyValue;
@@ -88,6 +88,7 @@ impl Stage {
                             at: boottime::now(),
                             place,
                             name: String::new(),
+                            fence: Fence::default(),
                             text: format!("{text}, {when}"),
                         }));
                         return Ok(odd);

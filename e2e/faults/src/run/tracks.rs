@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cairn_core::claim::Fence;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
 use tokio::time::sleep;
@@ -102,7 +103,7 @@ impl Stage {
                         cluster.link(member, Link::Clients, false)?;
                     }
                 }
-                Fault::ReplaceMember(_) => cluster.replace(member).await?,
+                Fault::ReplaceMember(_) => Box::pin(cluster.replace(member)).await?,
                 Fault::Wipe => {
                     self.recorder.pause().await;
                     self.cluster.wipe().await?;
@@ -110,6 +111,11 @@ impl Stage {
                     self.epoch = boottime::unix_seconds().max(self.epoch + 1);
                     let hold = self.layout.lease();
                     self.define(Some(hold)).await?;
+                }
+                Fault::Compact => {
+                    // What the recorder has not seen yet must stay.
+                    let seen = self.recorder.reader().last();
+                    cluster.compact(seen).await?;
                 }
                 Fault::EditPools => {
                     self.edits += 1;
@@ -121,7 +127,10 @@ impl Stage {
             let cluster = &mut self.cluster;
             match fault {
                 Fault::KillMember(_) => cluster.restart(member)?,
-                Fault::FreezeMember(_) => cluster.thaw(member),
+                Fault::FreezeMember(_) => {
+                    notes.journal.thawed();
+                    cluster.thaw(member);
+                }
                 Fault::CutMember(_, cut) => set_links(cluster, member, cut, true)?,
                 Fault::CutClients => {
                     for member in 0..MEMBERS {
@@ -193,8 +202,9 @@ fn hurt_pod(pods: &mut Pods, phase: Phase, fault: Fault, notes: &Notes) -> Resul
         (Phase::Begin, Fault::StepClock(pod, step)) => {
             pods.control(pod, |control| control.wall_offset_ms += step)?;
         }
-        (Phase::Begin, Fault::TwinSidecar(pod)) => pods.twin(pod)?,
+        (Phase::Begin, Fault::TwinSidecar(pod) | Fault::DoubleSidecar(pod)) => pods.twin(pod)?,
         (Phase::Middle, Fault::TwinSidecar(pod)) => pods.part(pod),
+        (Phase::Middle, Fault::DoubleSidecar(pod)) => pods.meet(pod),
         _ => {}
     }
     Ok(())
@@ -208,7 +218,8 @@ pub(super) fn tend(pods: &mut Pods, journal: &Journal) -> Result<Vec<Violation>,
         .map(|text| {
             journal.note(text.clone());
             let (place, name) = (String::new(), String::new());
-            Violation { kind: Kind::Died, at: boottime::now(), place, name, text }
+            let fence = Fence::default();
+            Violation { kind: Kind::Died, at: boottime::now(), place, name, fence, text }
         })
         .collect())
 }
