@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use cairn_core::claim::Fence;
+use cairn_core::names::MAX_NAMES;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub mod sentence;
@@ -25,10 +27,16 @@ pub struct Args {
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show who holds which name, and which names rest
+    /// Show who holds which name, who waits for one, and which names rest
     Claims(ClaimsArgs),
     /// Show the pools and how full they are
     Pools(PoolsArgs),
+    /// Take a name from the pod that holds it
+    Release(ReleaseArgs),
+    /// What is done to an etcd by hand
+    Admin(AdminArgs),
+    /// Measure claims on your own etcd
+    Bench(BenchArgs),
     /// Say whether Cairn would take the pods and pools of Kubernetes manifests
     Check(CheckArgs),
 }
@@ -59,6 +67,97 @@ pub struct PoolsArgs {
     /// How to print
     #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+}
+
+/// The arguments of `cairn release`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "The pod notices within one renewal. The name rests for the V + Q of its claim, so that \
+        an app that has not noticed is not overlapped; then it can be claimed again."
+)]
+pub struct ReleaseArgs {
+    /// Where to release.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// The pool
+    #[arg(value_name = "POOL")]
+    pub pool: String,
+    /// The name, as cairn claims shows it
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The fence of the claim that is meant, as cairn claims shows it
+    #[arg(long, env = "CAIRN_FENCE", value_name = "EPOCH-REVISION")]
+    pub fence: Fence,
+    /// The holder's namespace
+    #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
+    pub namespace: Option<String>,
+}
+
+/// The arguments of `cairn admin`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = false,
+    disable_help_subcommand = true
+)]
+pub struct AdminArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: AdminCommand,
+}
+
+/// What `cairn admin` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Say that etcd was restored from a snapshot; run it before any sidecar reaches that etcd
+    Restored(RestoredArgs),
+}
+
+/// The flags of `cairn admin restored`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RestoredArgs {
+    /// The etcd that was restored.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+}
+
+/// What `cairn bench` measures.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = false,
+    disable_help_subcommand = true
+)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    pub what: BenchCommand,
+}
+
+/// What `cairn bench` measures.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Let many pods claim at once, in a scratch place that is removed afterwards
+    Herd(HerdArgs),
+}
+
+/// The flags of `cairn bench herd`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Writes are counted as they are sent: leases granted and given back, and transactions \
+        that may write. Nothing of an installation in the same etcd is read or touched, but it shares \
+        etcd's attention for as long as this runs."
+)]
+pub struct HerdArgs {
+    /// Where to measure.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// How many pods
+    #[arg(long, env = "CAIRN_BENCH_PODS", value_name = "N", default_value = "100", value_parser = pods)]
+    pub pods: usize,
+    /// How many names; with fewer than pods, each pod hands its name on at once [default: one each]
+    #[arg(long, env = "CAIRN_BENCH_POOL_SIZE", value_name = "M", value_parser = pool_size)]
+    pub pool_size: Option<usize>,
 }
 
 /// The arguments of `cairn check`.
@@ -98,4 +197,20 @@ pub enum Output {
     Table,
     /// One JSON object.
     Json,
+}
+
+/// More would measure this machine's memory rather than etcd.
+const MOST_PODS: usize = 5000;
+
+fn pods(text: &str) -> Result<usize, String> {
+    number(text, MOST_PODS)
+}
+
+fn pool_size(text: &str) -> Result<usize, String> {
+    number(text, MAX_NAMES)
+}
+
+fn number(text: &str, most: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("give a number from 1 to {most}"))
 }

@@ -1,5 +1,10 @@
-//! `cairn claims`: who holds which name, and which names rest until they may be given out again.
+//! `cairn claims`: who holds which name, who waits for one, and which names rest until they may be
+//! given out again.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cairn_core::keys::ClaimPath;
 use cairn_core::pool::PoolName;
 use cairn_core::suggest;
 use serde_json::{Value, json};
@@ -7,113 +12,185 @@ use serde_json::{Value, json};
 use crate::args::{ClaimsArgs, Output};
 use crate::entry::{Exit, Report};
 use crate::etcd::{self, EtcdError};
-use crate::snapshot::{Entry, Snapshot};
+use crate::snapshot::{Entry, Snapshot, Waiting};
 use crate::table::Table;
+
+/// What is to be shown.
+struct Shown<'s> {
+    entries: Vec<&'s Entry>,
+    waiting: Vec<&'s Waiting>,
+    /// How long each lease has left.
+    leases: BTreeMap<i64, Duration>,
+}
 
 /// Runs the command.
 pub async fn run(args: &ClaimsArgs) -> Result<Report, EtcdError> {
-    Ok(report(args, Snapshot::read(&etcd::read(&args.etcd).await?)))
-}
-
-fn report(args: &ClaimsArgs, snapshot: Snapshot) -> Report {
+    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
     // An empty variable in the environment is as good as none.
     let namespace = args.namespace.as_deref().filter(|text| !text.is_empty());
     let pool = args.pool.as_deref().filter(|text| !text.is_empty());
-    let entries: Vec<&Entry> = snapshot
-        .entries
-        .iter()
-        .filter(|entry| namespace.is_none_or(|wanted| entry.namespace() == Some(wanted)))
-        .filter(|entry| pool.is_none_or(|wanted| entry.path.pool.as_str() == wanted))
-        .collect();
-    if let Some(wanted) = pool
-        && !snapshot.entries.iter().any(|entry| entry.path.pool.as_str() == wanted)
-        && !snapshot.pools.keys().any(|known| known.as_str() == wanted)
-    {
-        let mut trouble = snapshot.trouble;
-        let known = snapshot.pools.keys().map(PoolName::as_str);
-        trouble.push(match suggest::nearest(wanted, known) {
-            Some(near) => format!("pool '{wanted}' does not exist; did you mean '{near}'?"),
-            None => format!("pool '{wanted}' does not exist; see cairn pools"),
-        });
-        return Report { trouble, exit: Exit::Failed, ..Report::default() };
-    }
-    let text = match args.output {
-        Output::Json => format!("{:#}\n", as_json(&entries)),
-        Output::Table if entries.is_empty() => nothing(namespace, pool),
-        Output::Table => as_table(&entries),
+    let wanted = |path: &ClaimPath, of: Option<&str>| {
+        namespace.is_none_or(|wanted| of == Some(wanted))
+            && pool.is_none_or(|wanted| path.pool.as_str() == wanted)
     };
-    Report { text, trouble: snapshot.trouble, exit: Exit::Fine }
+    let entries = snapshot.entries.iter().filter(|entry| wanted(&entry.path, entry.namespace()));
+    let waiting =
+        snapshot.waiting.iter().filter(|pod| wanted(&pod.path, Some(&pod.holder().namespace)));
+    let mut shown =
+        Shown { entries: entries.collect(), waiting: waiting.collect(), leases: BTreeMap::new() };
+    if let Some(wanted) = pool
+        && let Some(report) = unknown(wanted, &snapshot)
+    {
+        return Ok(report);
+    }
+    shown.leases = etcd::leases(&args.etcd, shown.lease_ids()).await?;
+    let text = match args.output {
+        Output::Json => format!("{:#}\n", shown.as_json()),
+        Output::Table if shown.is_empty() => nothing(namespace, pool),
+        Output::Table => shown.as_table(),
+    };
+    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Fine })
+}
+
+/// A pool that is neither defined nor claimed from.
+fn unknown(wanted: &str, snapshot: &Snapshot) -> Option<Report> {
+    if snapshot.entries.iter().any(|entry| entry.path.pool.as_str() == wanted)
+        || snapshot.pools.keys().any(|known| known.as_str() == wanted)
+    {
+        return None;
+    }
+    let mut trouble = snapshot.trouble.clone();
+    let known = snapshot.pools.keys().map(PoolName::as_str);
+    trouble.push(match suggest::nearest(wanted, known) {
+        Some(near) => format!("pool '{wanted}' does not exist; did you mean '{near}'?"),
+        None => format!("pool '{wanted}' does not exist; see cairn pools"),
+    });
+    Some(Report { trouble, exit: Exit::Failed, ..Report::default() })
 }
 
 fn nothing(namespace: Option<&str>, pool: Option<&str>) -> String {
     let of_pool = pool.map(|pool| format!(" of pool '{pool}'")).unwrap_or_default();
     let within = namespace.map(|name| format!(" in namespace '{name}'")).unwrap_or_default();
-    format!("No name{of_pool} is held or rests{within}.\n")
+    format!("No name{of_pool} is held, rests, or is waited for{within}.\n")
 }
 
-fn as_table(entries: &[&Entry]) -> String {
-    let mut table = Table::new([
-        "NAMESPACE",
-        "POOL",
-        "GROUP",
-        "NAME",
-        "STATE",
-        "POD",
-        "NODE",
-        "FENCE",
-        "SINCE",
-    ]);
-    for entry in entries {
-        let [state, pod, node, fence, since] = match &entry.claim {
-            None => {
-                ["resting".to_owned(), String::new(), String::new(), String::new(), String::new()]
-            }
-            Some(claim) => [
-                "held".to_owned(),
-                claim.record.holder.pod.clone(),
-                claim.record.holder.node.clone(),
-                claim.fence.to_string(),
-                claim.record.since.to_string(),
-            ],
-        };
-        table.push([
-            entry.namespace().unwrap_or_default().to_owned(),
-            entry.path.pool.to_string(),
-            entry.group().to_owned(),
-            entry.name.clone(),
-            state,
-            pod,
-            node,
-            fence,
-            since,
-        ]);
+// === impl Shown ===
+
+impl Shown<'_> {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.waiting.is_empty()
     }
-    table.print()
-}
 
-/// Held names in the form of `claim.json`, as far as etcd knows it.
-fn as_json(entries: &[&Entry]) -> Value {
-    let (mut claims, mut resting) = (Vec::new(), Vec::new());
-    for entry in entries {
-        let mut object = json!({
-            "namespace": entry.namespace(),
-            "pool": entry.path.pool,
-            "group": entry.group(),
-            "name": entry.name,
-            "index": entry.index,
-        });
-        match &entry.claim {
-            None => resting.push(object),
-            Some(claim) => {
-                if let Some(fields) = object.as_object_mut() {
-                    fields.insert("state".to_owned(), json!("held"));
-                    fields.insert("fence".to_owned(), json!(claim.fence));
-                    fields.insert("since".to_owned(), json!(claim.record.since.to_string()));
-                    fields.insert("holder".to_owned(), json!(claim.record.holder));
+    fn lease_ids(&self) -> Vec<i64> {
+        let held = self.entries.iter().map(|entry| entry.lease);
+        held.chain(self.waiting.iter().map(|pod| pod.lease)).filter(|lease| *lease != 0).collect()
+    }
+
+    fn as_table(&self) -> String {
+        let mut table = Table::new([
+            "NAMESPACE",
+            "POOL",
+            "GROUP",
+            "NAME",
+            "STATE",
+            "RANK",
+            "POD",
+            "NODE",
+            "FENCE",
+            "SINCE",
+            "LEASE",
+        ]);
+        let left = |lease: i64| {
+            self.leases.get(&lease).map(|left| format!("{}s", left.as_secs())).unwrap_or_default()
+        };
+        for entry in &self.entries {
+            let [state, pod, node, fence, since] = match &entry.claim {
+                None => [
+                    "resting".to_owned(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                ],
+                Some(claim) => [
+                    "held".to_owned(),
+                    claim.record.holder.pod.clone(),
+                    claim.record.holder.node.clone(),
+                    claim.fence.to_string(),
+                    claim.record.since.to_string(),
+                ],
+            };
+            table.push([
+                entry.namespace().unwrap_or_default().to_owned(),
+                entry.path.pool.to_string(),
+                entry.group().to_owned(),
+                entry.name.clone(),
+                state,
+                String::new(),
+                pod,
+                node,
+                fence,
+                since,
+                left(entry.lease),
+            ]);
+        }
+        for pod in &self.waiting {
+            table.push([
+                pod.holder().namespace.clone(),
+                pod.path.pool.to_string(),
+                pod.group().to_owned(),
+                String::new(),
+                "waiting".to_owned(),
+                pod.rank.to_string(),
+                pod.holder().pod.clone(),
+                pod.holder().node.clone(),
+                String::new(),
+                pod.record.since.to_string(),
+                left(pod.lease),
+            ]);
+        }
+        table.print()
+    }
+
+    /// Held names in the form of `claim.json`, as far as etcd knows it.
+    fn as_json(&self) -> Value {
+        let (mut claims, mut resting) = (Vec::new(), Vec::new());
+        let left = |lease: i64| json!(self.leases.get(&lease).map(Duration::as_secs));
+        for entry in &self.entries {
+            let mut object = json!({
+                "namespace": entry.namespace(),
+                "pool": entry.path.pool,
+                "group": entry.group(),
+                "name": entry.name,
+                "index": entry.index,
+                "lease_seconds": left(entry.lease),
+            });
+            match &entry.claim {
+                None => resting.push(object),
+                Some(claim) => {
+                    if let Some(fields) = object.as_object_mut() {
+                        fields.insert("state".to_owned(), json!("held"));
+                        fields.insert("fence".to_owned(), json!(claim.fence));
+                        fields.insert("since".to_owned(), json!(claim.record.since.to_string()));
+                        fields.insert("holder".to_owned(), json!(claim.record.holder));
+                    }
+                    claims.push(object);
                 }
-                claims.push(object);
             }
         }
+        let waits = |pod: &&Waiting| {
+            json!({
+                "namespace": pod.holder().namespace,
+                "pool": pod.path.pool,
+                "group": pod.group(),
+                "state": "waiting",
+                "rank": pod.rank,
+                "since": pod.record.since.to_string(),
+                "holder": pod.holder(),
+                "lease_seconds": left(pod.lease),
+            })
+        };
+        let waiting: Vec<Value> = self.waiting.iter().map(waits).collect();
+        json!({"claims": claims, "waiting": waiting, "resting": resting})
     }
-    json!({"claims": claims, "resting": resting})
 }

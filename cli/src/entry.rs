@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::runtime::Builder;
 
-use crate::args::{Args, Command, sentence};
+use crate::args::{AdminCommand, Args, BenchCommand, Command, sentence};
 use crate::etcd::EtcdError;
-use crate::{check, claims, pools};
+use crate::{admin, bench, check, claims, pools, release};
 
 /// How `cairn` ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,13 @@ fn execute(command: &Command) -> Result<Report, EtcdError> {
     match command {
         Command::Check(args) => Ok(check::run(args)),
         Command::Claims(args) => wait(claims::run(args)),
+        Command::Release(args) => wait(release::run(args)),
+        Command::Admin(args) => match &args.what {
+            AdminCommand::Restored(args) => wait(admin::restored(args)),
+        },
+        Command::Bench(args) => match &args.what {
+            BenchCommand::Herd(args) => wait(bench::run(args)),
+        },
         Command::Pools(args) => wait(pools::run(args)),
     }
 }

@@ -1,10 +1,14 @@
 //! From flags to everything that Cairn keeps in etcd, or one sentence that says what to do.
 //!
-//! Reads only, once, with every member tried.
+//! Every member is tried before there is no answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cairn_core::keys;
 use cairn_store::etcd::{Etcd, TlsFiles};
 use cairn_store::{Class, KeyValue};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use thiserror::Error;
 
 use crate::args::EtcdArgs;
@@ -44,8 +48,11 @@ pub enum EtcdError {
     #[error("cannot start: {0}; free some memory or file descriptors and try again")]
     Runtime(std::io::Error),
     /// etcd said no.
-    #[error("{}; give --etcd-cert and --etcd-key of a user who may read {}", .0.report(), keys::ROOT)]
+    #[error("{}; give --etcd-cert and --etcd-key of a user who may read and write {}", .0.report(), keys::ROOT)]
     Denied(cairn_store::Error),
+    /// etcd did not say whether it was done.
+    #[error("{}; it may have been done all the same, look with cairn claims and try again", .0.report())]
+    Unsure(cairn_store::Error),
     /// No member answered.
     #[error("{}; is etcd running at the --etcd address?", .0.report())]
     Unreachable(cairn_store::Error),
@@ -56,27 +63,67 @@ pub enum EtcdError {
 impl EtcdError {
     /// Whether the flags are wrong, rather than the world.
     pub fn is_usage(&self) -> bool {
-        !matches!(self, Self::Runtime(_) | Self::Denied(_) | Self::Unreachable(_))
+        !matches!(self, Self::Runtime(_) | Self::Denied(_) | Self::Unsure(_) | Self::Unreachable(_))
+    }
+}
+
+impl From<cairn_store::Error> for EtcdError {
+    fn from(error: cairn_store::Error) -> Self {
+        match error.class() {
+            Class::Denied => Self::Denied(error),
+            _ => Self::Unreachable(error),
+        }
     }
 }
 
 /// All of Cairn's keys, at one revision.
 pub async fn read(args: &EtcdArgs) -> Result<Vec<KeyValue>, EtcdError> {
-    let members = members(args.etcd.as_deref())?;
-    let tls = tls(args, members.iter().any(|member| member.starts_with("https://")))?;
-    let etcd =
-        Etcd::connect(&members, tls.as_ref(), Etcd::PATIENCE).await.map_err(EtcdError::Setup)?;
-    let mut untried = members.len();
+    let (etcd, mut untried) = connect(args).await?;
     loop {
         untried -= 1;
         match etcd.list(keys::ROOT).await {
             Ok((_, found)) => return Ok(found),
             // The connection has moved on to the next member by itself.
             Err(error) if error.is_transient() && untried > 0 => {}
-            Err(error) if error.class() == Class::Denied => return Err(EtcdError::Denied(error)),
-            Err(error) => return Err(EtcdError::Unreachable(error)),
+            Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// How long these leases have left; those that are gone are left out.
+pub async fn leases(
+    args: &EtcdArgs,
+    ids: impl IntoIterator<Item = i64>,
+) -> Result<BTreeMap<i64, Duration>, EtcdError> {
+    /// One connection carries many requests; this many keep it busy.
+    const AT_ONCE: usize = 32;
+    let ids: BTreeSet<i64> = ids.into_iter().collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (etcd, members) = connect(args).await?;
+    let left = async |lease: i64| {
+        let mut untried = members;
+        loop {
+            untried -= 1;
+            match etcd.time_to_live(lease).await {
+                Ok(left) => return Ok(left.map(|left| (lease, left))),
+                Err(error) if error.is_transient() && untried > 0 => {}
+                Err(error) => return Err(EtcdError::from(error)),
+            }
+        }
+    };
+    let found: Vec<_> = stream::iter(ids).map(left).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// A connection, lazy as yet, and how many members it knows.
+pub async fn connect(args: &EtcdArgs) -> Result<(Etcd, usize), EtcdError> {
+    let members = members(args.etcd.as_deref())?;
+    let tls = tls(args, members.iter().any(|member| member.starts_with("https://")))?;
+    let etcd =
+        Etcd::connect(&members, tls.as_ref(), Etcd::PATIENCE).await.map_err(EtcdError::Setup)?;
+    Ok((etcd, members.len()))
 }
 
 fn members(etcd: Option<&str>) -> Result<Vec<String>, EtcdError> {

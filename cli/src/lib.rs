@@ -1,13 +1,18 @@
-//! The `cairn` command line: one file per command, nothing but reading.
+//! The `cairn` command line: one file per command. Only `release` and `admin` write to Cairn's keys;
+//! `bench` writes beside them.
 //!
 //! `main → entry → command → {check, etcd}`. Only [`entry`] prints; commands return a
 //! [`entry::Report`].
 
+pub mod admin;
 pub mod args;
+pub mod bench;
 pub mod check;
 pub mod claims;
+pub mod clock;
 pub mod entry;
 pub mod etcd;
 pub mod pools;
+pub mod release;
 pub mod snapshot;
 pub mod table;

@@ -1,10 +1,11 @@
-//! What etcd holds, read into pools, held names and resting names. Pure: keys and values in.
+//! What etcd holds, read into pools, held names, resting names and waiting pods. Pure: keys and
+//! values in.
 //!
 //! Whatever cannot be read becomes a sentence in [`Snapshot::trouble`] and hides nothing else.
 
 use std::collections::BTreeMap;
 
-use cairn_core::claim::{Fence, SlotRecord};
+use cairn_core::claim::{Fence, Holder, SlotRecord, TicketRecord};
 use cairn_core::keys::{ClaimPath, Key};
 use cairn_core::names::Names;
 use cairn_core::pool::{Pool, PoolName};
@@ -15,8 +16,12 @@ use cairn_store::KeyValue;
 pub struct Snapshot {
     /// The pools that are defined, by name.
     pub pools: BTreeMap<PoolName, Pool>,
+    /// The epoch; 0 when there is none.
+    pub epoch: i64,
     /// The names that are held or rest: by namespace, pool, group, and place in the pool.
     pub entries: Vec<Entry>,
+    /// The pods that wait for a name: by namespace, pool, group, and rank.
+    pub waiting: Vec<Waiting>,
     /// Records that could not be read.
     pub trouble: Vec<String>,
 }
@@ -26,12 +31,29 @@ pub struct Snapshot {
 pub struct Entry {
     /// Where it is claimed.
     pub path: ClaimPath,
+    /// Its key among the slots of the path.
+    pub key: String,
     /// The name, as users see it.
     pub name: String,
     /// Its place in the pool; `None` once it was removed from it.
     pub index: Option<usize>,
     /// Who holds it; `None` while it rests.
     pub claim: Option<Claim>,
+    /// The lease that it hangs on; 0 for none.
+    pub lease: i64,
+}
+
+/// A pod without a name.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Where it waits.
+    pub path: ClaimPath,
+    /// The pod, and since when it waits.
+    pub record: TicketRecord,
+    /// How many wait before it.
+    pub rank: usize,
+    /// The lease that its ticket hangs on.
+    pub lease: i64,
 }
 
 /// A held name.
@@ -49,34 +71,42 @@ impl Snapshot {
     /// Reads Cairn's keys.
     pub fn read(keys: &[KeyValue]) -> Self {
         let mut snapshot = Self::default();
-        let mut epoch = 0;
         let mut found = Vec::new();
+        let mut tickets = Vec::new();
         for key in keys {
             match Key::parse(&key.key) {
                 Some(Key::Epoch) => match parse_epoch(&key.value) {
-                    Some(number) => epoch = number,
+                    Some(number) => snapshot.epoch = number,
                     None => snapshot.complain(key, "not a number"),
                 },
                 Some(Key::Pool(name)) => match Pool::from_json(name.clone(), &key.value) {
                     Ok(pool) => drop(snapshot.pools.insert(name, pool)),
                     Err(error) => snapshot.complain(key, &error.to_string()),
                 },
-                Some(Key::Quarantine(path, slot)) => found.push((path, slot, None)),
+                Some(Key::Quarantine(path, slot)) => found.push((path, slot, None, key.lease)),
                 Some(Key::Slot(path, slot)) => match serde_json::from_slice(&key.value) {
-                    Ok(record) => found.push((path, slot, Some((record, key.create_revision)))),
+                    Ok(record) => {
+                        found.push((path, slot, Some((record, key.create_revision)), key.lease));
+                    }
+                    Err(error) => snapshot.complain(key, &error.to_string()),
+                },
+                Some(Key::Ticket(path, _)) => match serde_json::from_slice(&key.value) {
+                    Ok(record) => tickets.push((path, key.create_revision, record, key.lease)),
                     Err(error) => snapshot.complain(key, &error.to_string()),
                 },
                 _ => {}
             }
         }
-        for (path, slot, record) in found {
+        let epoch = snapshot.epoch;
+        for (path, slot, record, lease) in found {
             let names = snapshot.pools.get(&path.pool).map(|pool| &pool.names);
-            let (index, name) = show(names, slot);
+            let (index, name) = show(names, &slot);
             let claim =
                 record.map(|(record, revision)| Claim { record, fence: Fence { epoch, revision } });
-            snapshot.entries.push(Entry { path, name, index, claim });
+            snapshot.entries.push(Entry { path, key: slot, name, index, claim, lease });
         }
         snapshot.entries.sort_by_cached_key(Entry::order);
+        snapshot.waiting = in_line(tickets);
         snapshot
     }
 
@@ -109,13 +139,38 @@ impl Entry {
     }
 }
 
+// === impl Waiting ===
+
+impl Waiting {
+    /// Who waits.
+    pub fn holder(&self) -> &Holder {
+        &self.record.holder
+    }
+
+    /// The group, `-` for none.
+    pub fn group(&self) -> &str {
+        self.path.group.as_ref().map_or("-", |group| group.as_str())
+    }
+}
+
+/// A ticket's place is its create revision, among the tickets of one path.
+fn in_line(mut tickets: Vec<(ClaimPath, i64, TicketRecord, i64)>) -> Vec<Waiting> {
+    tickets.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    let mut waiting: Vec<Waiting> = Vec::with_capacity(tickets.len());
+    for (path, _, record, lease) in tickets {
+        let rank = waiting.last().filter(|last| last.path == path).map_or(0, |last| last.rank + 1);
+        waiting.push(Waiting { path, record, rank, lease });
+    }
+    waiting
+}
+
 /// A slot's place and its name as users see it: numeric slots are keyed by the bare number.
-fn show(names: Option<&Names>, slot: String) -> (Option<usize>, String) {
-    let index = names.and_then(|names| names.index_of(&slot));
+fn show(names: Option<&Names>, slot: &str) -> (Option<usize>, String) {
+    let index = names.and_then(|names| names.index_of(slot));
     let shown = names.zip(index).and_then(|(names, index)| names.shown(index));
     match shown {
         Some(name) => (index, name.into_owned()),
-        None => (index, slot),
+        None => (index, slot.to_owned()),
     }
 }
 

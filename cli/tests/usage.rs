@@ -15,9 +15,32 @@ fn wrong_usage_gets_one_sentence_and_exit_code_2() {
     let url = "--etcd http://127.0.0.1:1";
     let tls = "--etcd https://127.0.0.1:1";
     let table = [
-        (String::new(), "say what to do: claims, pools or check"),
+        (String::new(), "say what to do: claims, pools, release, admin, bench or check"),
         ("claim".into(), "'claim' is not a command of cairn; did you mean claims?"),
-        ("frobnicate".into(), "'frobnicate' is not a command of cairn; use claims, pools or check"),
+        (
+            "frobnicate".into(),
+            "'frobnicate' is not a command of cairn; --help shows those there are",
+        ),
+        ("bench".into(), "say what to do: herd"),
+        ("bench herds".into(), "'herds' is not a command of cairn; did you mean herd?"),
+        (
+            "bench herd".into(),
+            "--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379",
+        ),
+        (
+            "bench herd --pods 0".into(),
+            "invalid value '0' for '--pods <N>': give a number from 1 to 5000",
+        ),
+        (
+            "bench herd --pool-size many".into(),
+            "invalid value 'many' for '--pool-size <M>': give a number from 1 to 8192",
+        ),
+        ("release mountains".into(), "also give --fence <EPOCH-REVISION>, <NAME>"),
+        (
+            "release mountains Denali --fence 17".into(),
+            "invalid value '17' for '--fence <EPOCH-REVISION>': '17' is not a fence; write it as shown by `cairn claims`, like 1795228678-4711",
+        ),
+        ("admin".into(), "say what to do: restored"),
         ("check".into(), "name the files to check, or - for standard input"),
         ("claims --colour".into(), "--colour is not a flag here; --help shows those there are"),
         ("claims --etc x".into(), "--etc is not a flag here; did you mean --etcd?"),
@@ -74,6 +97,16 @@ fn wrong_usage_gets_one_sentence_and_exit_code_2() {
 }
 
 #[test]
+fn a_herd_needs_an_etcd_that_answers() {
+    let output = cairn(CAIRN.as_ref(), "bench herd --pods 3 --etcd http://127.0.0.1:1");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "cairn: a transaction failed at http://127.0.0.1:1: Connection refused (os error 111); is etcd running at the --etcd address?\n"
+    );
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+}
+
+#[test]
 fn an_unreachable_etcd_is_told_in_one_sentence_with_exit_code_1() {
     // Nothing listens there: ports 1 and 2 belong to services long extinct.
     for command in ["claims", "pools"] {
@@ -100,7 +133,14 @@ fn as_a_plugin_of_kubectl_only_the_usage_line_differs() {
 
 fn cairn(program: &Path, line: &str) -> Output {
     let mut command = Command::new(program);
-    for variable in ["CAIRN_ETCD", "CAIRN_NAMESPACE", "CAIRN_POOL", "CAIRN_OUTPUT"] {
+    for variable in [
+        "CAIRN_ETCD",
+        "CAIRN_NAMESPACE",
+        "CAIRN_POOL",
+        "CAIRN_OUTPUT",
+        "CAIRN_BENCH_PODS",
+        "CAIRN_BENCH_POOL_SIZE",
+    ] {
         command.env_remove(variable);
     }
     command.args(line.split_whitespace()).output().unwrap()

@@ -60,6 +60,8 @@ pub enum Key {
     Ticket(ClaimPath, String),
     /// `…/g`
     Sentinel(ClaimPath),
+    /// `…/r`
+    Reclaims(ClaimPath),
     /// `…/h/<name>`
     Clock(ClaimPath, String),
 }
@@ -130,6 +132,11 @@ impl ClaimPath {
         format!("{self}g")
     }
 
+    /// The key that moves whenever a lost name is claimed again, ahead of the queue.
+    pub fn reclaims(&self) -> String {
+        format!("{self}r")
+    }
+
     /// The prefix of all clock reservations.
     pub fn clocks(&self) -> String {
         format!("{self}h/")
@@ -184,6 +191,7 @@ impl Key {
             ["q", uid] => Some(Self::Ticket(path, (*uid).to_owned())),
             ["h", name] => Some(Self::Clock(path, (*name).to_owned())),
             ["g"] => Some(Self::Sentinel(path)),
+            ["r"] => Some(Self::Reclaims(path)),
             _ => None,
         }
     }
@@ -200,6 +208,7 @@ impl fmt::Display for Key {
             Self::Quarantine(path, name) => path.quarantine(name),
             Self::Ticket(path, uid) => path.ticket(uid),
             Self::Sentinel(path) => path.sentinel(),
+            Self::Reclaims(path) => path.reclaims(),
             Self::Clock(path, name) => path.clock(name),
         };
         f.write_str(&text)
@@ -242,7 +251,7 @@ mod tests {
                 Key::Epoch, Key::Pool(pool.clone()), Key::Hold(pool), owner,
                 Key::Slot(path.clone(), name.clone()), Key::Quarantine(path.clone(), name.clone()),
                 Key::Ticket(path.clone(), name.clone()), Key::Clock(path.clone(), name),
-                Key::Sentinel(path),
+                Key::Sentinel(path.clone()), Key::Reclaims(path),
             ];
             for key in keys {
                 prop_assert_eq!(Key::parse(&key.to_string()), Some(key));

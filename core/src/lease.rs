@@ -26,6 +26,7 @@ use crate::time::{BootInstant, UnixMillis};
 
 mod claiming;
 mod decide;
+mod doubt;
 mod machine;
 mod release;
 mod renewing;
@@ -98,6 +99,8 @@ pub enum Event {
     Queued(Queued),
     /// [`Action::ReadAt`] answered; `None` when the store does not know that revision, or not any more.
     Past(Option<Past>),
+    /// [`Action::Settle`] answered.
+    Settled,
     /// [`Action::Withdraw`] answered: the ticket does not exist any more.
     Withdrawn,
     /// Something that [`Action::Watch`] asked for has changed.
@@ -153,6 +156,8 @@ pub enum Action {
     },
     /// Turn our ticket into a slot (T2).
     Redeem(Box<Redemption>),
+    /// Give a quarantine that a force release has left without an end the lease that ends it.
+    Settle(String),
     /// Leave the queue.
     Withdraw(Withdrawal),
     /// Say when something changes that a waiting pod should look at; replaces any earlier watch.
@@ -172,8 +177,8 @@ pub enum Action {
     Renew {
         /// The lease.
         lease: LeaseId,
-        /// The slots' keys.
-        slots: Vec<String>,
+        /// Pool and key of each slot.
+        slots: Vec<(PoolName, String)>,
     },
     /// Reserve time under a node ID (T4).
     Reserve(Box<Extension>),
@@ -245,6 +250,10 @@ pub struct View {
     pub newest: i64,
     /// Mod revision of the queue's sentinel; 0 when nobody ever queued.
     pub sentinel: i64,
+    /// Mod revision of the key that every re-claim ahead of the queue moves; 0 before the first.
+    pub reclaims: i64,
+    /// Full keys of quarantines that a force release has left without an end.
+    pub unsettled: Vec<String>,
     /// How many tickets there are.
     pub queued: usize,
     /// Our own ticket.
@@ -281,13 +290,24 @@ pub struct Order {
     pub record: SlotRecord,
     /// The lease that all keys hang on.
     pub lease: LeaseId,
-    /// Join the queue when the slot cannot be had. Not for a name that a running pod had before:
-    /// it is that name, ahead of the queue, or none.
-    pub queue: bool,
+    /// What to do about the queue.
+    pub queue: Queue,
     /// The sentinel as read.
     pub sentinel: i64,
     /// The spec's mod revision as read.
     pub spec: i64,
+}
+
+/// How an order stands to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Join it when the slot cannot be had.
+    Join,
+    /// A name that a running pod had before (T7): that name, ahead of the queue, or none.
+    Ahead {
+        /// Also during a hold, because the deadline that was in force has not passed.
+        despite_hold: bool,
+    },
 }
 
 /// A slot that was won.
@@ -390,8 +410,21 @@ pub struct Renewal {
     pub sent: BootInstant,
     /// What the server granted; zero when the lease is gone.
     pub ttl: Duration,
+    /// What the read saw; `None` when no slot was asked for.
+    pub read: Option<Proof>,
+}
+
+/// The reading half of a renew pair; all of one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// That revision.
+    pub revision: i64,
+    /// The epoch.
+    pub epoch: Option<i64>,
     /// Every asked slot by its full key; `None` when it is gone.
     pub slots: Vec<(String, Option<Seen>)>,
+    /// Those of the slots' pools on which a hold lies.
+    pub on_hold: Vec<PoolName>,
 }
 
 /// A slot as a renewal saw it.
@@ -403,6 +436,8 @@ pub struct Seen {
     pub mod_revision: i64,
     /// Whose it is.
     pub uid: String,
+    /// Which process put it.
+    pub nonce: String,
 }
 
 /// T5.

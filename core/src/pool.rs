@@ -31,6 +31,12 @@ const DRIFT_PERCENT: u128 = 1;
 
 const SHORTEST_VALIDITY: Duration = Duration::from_secs(1);
 const LONGEST_SPAN: Duration = Duration::from_hours(1);
+/// The longest V + Q that a pool may have.
+pub const LONGEST_REST: Duration = Duration::from_hours(2);
+
+/// How far apart the wall clocks of two nodes are taken to be at most. NTP keeps them within
+/// milliseconds; this is for a node whose NTP has been failing for a while.
+const SKEW: Duration = Duration::from_secs(30);
 
 /// A pool's name: `^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`, and not the name of a published file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -251,6 +257,16 @@ impl PoolSpec {
         let needed = validity * (100 + DRIFT_PERCENT) + quarantine * 100;
         let seconds = needed.div_ceil(1000 * (100 - DRIFT_PERCENT));
         Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX))
+    }
+
+    /// How long nothing is granted after the store was wiped or restored: until every earlier holder
+    /// has stopped believing, and, where clocks were reserved, until every clock has passed what may
+    /// have been reserved and is forgotten (PROTOCOL, Epoch).
+    pub fn hold(&self) -> Duration {
+        match self.clock {
+            ClockRule::None => self.lease_ttl(),
+            ClockRule::Reserve => self.lease_ttl().max(crate::clock::AHEAD + SKEW),
+        }
     }
 }
 

@@ -40,12 +40,12 @@ impl Belief {
     }
 
     /// Whether it is about this name, whatever its slot's key is.
-    pub(crate) fn is_about(&self, pool: Pool, name: Name) -> bool {
+    pub(crate) fn is_about(self, pool: Pool, name: Name) -> bool {
         self.pool == pool && Spec::number(self.name) == Spec::number(name)
     }
 
     /// Whether the deadline has not passed.
-    pub(crate) fn holds(&self) -> bool {
+    pub(crate) fn holds(self) -> bool {
         self.left > 0
     }
 
@@ -71,6 +71,11 @@ impl Journal {
         }
         emitted.last = emitted.last.max(instant);
         instant > emitted.before
+    }
+
+    /// Whether somebody has emitted for a name for which another one had.
+    pub(crate) fn has_successor(&self) -> bool {
+        self.emitted.values().any(|emitted| emitted.before >= 0)
     }
 
     pub(crate) fn tick(&mut self) {

@@ -39,7 +39,7 @@ impl Reservation {
     }
 
     /// The next timestamp on a clock that shows `now`, when there is one.
-    pub(crate) fn next(&self, now: i8) -> Option<i8> {
+    pub(crate) fn next(self, now: i8) -> Option<i8> {
         let instant = now.max(self.start);
         (instant <= self.stamp.until).then_some(instant)
     }

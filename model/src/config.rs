@@ -1,12 +1,16 @@
 //! The bounds of one check: how many pods and names, how long things last, what may go wrong.
 
 use crate::action::Action;
-use crate::key::Pool;
+use crate::key::{Pod, Pool};
 use crate::rule::Rule;
 use crate::spec::Spec;
 
 /// One check's bounds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether one part of the world is there"
+)]
 pub struct Config {
     /// For each pod the pools of its annotation, in the annotation's order.
     pub pods: Vec<Vec<u8>>,
@@ -116,9 +120,15 @@ impl Config {
         self.without != Some(rule)
     }
 
+    pub(crate) fn every_pod(&self) -> impl Iterator<Item = Pod> + use<> {
+        0..u8::try_from(self.pods.len()).unwrap_or(u8::MAX)
+    }
+
     /// A spec of a pool: the first one, or the one after so many edits.
     pub(crate) fn spec(&self, pool: Pool, edits: u8) -> Option<Spec> {
-        self.pools.get(usize::from(pool))?.get(usize::from(edits)).copied()
+        let spec = self.pools.get(usize::from(pool))?.get(usize::from(edits)).copied()?;
+        let ttl = spec.validity + spec.quarantine;
+        Some(if self.keeps(Rule::LeaseOutlastsDrift) { spec } else { Spec { ttl, ..spec } })
     }
 
     /// The longest V: ages beyond it are all the same.

@@ -12,7 +12,10 @@ use crate::rule::Rule;
 use crate::store::Store;
 use crate::txn::{LeaseId, Value};
 
+mod ambiguous;
 mod claiming;
+mod loss;
+mod releasing;
 mod renewing;
 mod waiting;
 
@@ -58,7 +61,7 @@ pub(crate) enum Phase {
 }
 
 /// A slot of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Held {
     pub(crate) name: Name,
     /// Create revision: the fence.
@@ -152,8 +155,7 @@ impl Process {
 
     /// Whether it has a lease, as far as it knows.
     pub(crate) fn has_begun(&self) -> bool {
-        self.lease.is_some()
-            && !self.call.as_ref().is_some_and(|call| call.request == Request::Begin)
+        self.lease.is_some() && self.call.as_ref().is_none_or(|call| call.request != Request::Begin)
     }
 
     pub(crate) fn waits_in(&self, pool: Pool) -> Option<&Wait> {
@@ -208,17 +210,6 @@ impl Process {
         }
     }
 
-    /// Ends the app first, then gives its names back.
-    pub(crate) fn terminate(&mut self, context: &Context<'_>) -> Vec<Effect> {
-        self.terminating = true;
-        self.call = None;
-        self.pair = None;
-        let mut effects: Vec<Effect> =
-            self.claims.iter().map(|claim| Effect::Forget(claim.pool)).collect();
-        self.release_next(context, &mut effects);
-        effects
-    }
-
     /// Every revision in it, to be renumbered.
     pub(crate) fn revisions(&mut self, visit: &mut dyn FnMut(&mut Revision)) {
         if let Some(call) = &mut self.call {
@@ -250,7 +241,7 @@ impl Process {
         }
     }
 
-    fn phase(&self, pool: Pool) -> Option<&Phase> {
+    pub(crate) fn phase(&self, pool: Pool) -> Option<&Phase> {
         self.claims.iter().find(|claim| claim.pool == pool).map(|claim| &claim.phase)
     }
 
@@ -265,50 +256,6 @@ impl Process {
             self.lease = Some(context.fresh);
             self.ask(pool, Request::Begin);
         }
-    }
-
-    /// On to the next pool that wants something; first the slots of later pools are given back.
-    fn advance(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
-        if self.call.is_some() || self.terminating {
-            return;
-        }
-        let wanting = self.claims.iter().position(|claim| claim.phase == Phase::Wanting);
-        let Some(place) = wanting else { return };
-        let later = self.claims.iter().skip(place).find_map(|claim| match &claim.phase {
-            Phase::Held(held) | Phase::Yielding(held) => Some((claim.pool, held.clone())),
-            _ => None,
-        });
-        if let Some((pool, held)) = later
-            && context.config.keeps(Rule::LaterPoolsAreYielded)
-        {
-            effects.push(Effect::Forget(pool));
-            self.release(context, pool, &held, effects);
-            self.set(pool, Phase::Yielding(held));
-        } else if let Some(pool) =
-            self.current().filter(|claim| claim.phase == Phase::Wanting).map(|claim| claim.pool)
-        {
-            self.ask(pool, Request::Read);
-        }
-    }
-
-    /// T5, with a fresh lease for the quarantine.
-    fn release(
-        &mut self,
-        context: &Context<'_>,
-        pool: Pool,
-        held: &Held,
-        effects: &mut Vec<Effect>,
-    ) {
-        let rest = LeaseId::Rest(pool, held.name, context.pod, self.nonce);
-        effects.push(Effect::Grant(rest));
-        let request = Request::Release {
-            name: held.name,
-            create: held.create,
-            mine: held.mine,
-            rest,
-            emitted: held.clock.and_then(|clock| clock.emitted),
-        };
-        self.ask(pool, request);
     }
 
     fn believe(&self, context: &Context<'_>, pool: Pool, effects: &mut Vec<Effect>) {

@@ -1,11 +1,15 @@
 //! What must hold in every state.
 
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use stateright::{Model, Property};
 
 use crate::action::Action;
 use crate::belief::Belief;
 use crate::config::Config;
 use crate::key::{Key, Pod};
+use crate::milestone::{Step, Tally};
 use crate::recovery;
 use crate::txn::Value;
 use crate::world::World;
@@ -38,6 +42,9 @@ pub enum Promise {
 pub(crate) struct Space {
     pub(crate) config: Config,
     pub(crate) fine: recovery::Memory,
+    pub(crate) tally: Tally,
+    /// Which promises were found broken, so far.
+    broken: [AtomicBool; 9],
 }
 
 // === impl Promise ===
@@ -71,24 +78,72 @@ impl Promise {
         }
     }
 
+    /// Whether it holds in a state.
+    pub(crate) fn holds(self, space: &Space, world: &World) -> bool {
+        match self {
+            Self::NoTwoHolders => no_two_holders(world),
+            Self::NamesRest => !world.verdict.unrested,
+            Self::OneSlotPerPodAndPool => one_slot(world),
+            Self::NobodyIsOvertaken => !world.verdict.overtaken,
+            Self::NobodyIsStuck => !recovery::is_stuck(&space.config, &space.fine, world),
+            Self::TicketsAreWaiters => tickets_are_waiters(world),
+            Self::FailuresHaveReasons => !world.verdict.failed_for_nothing,
+            Self::NoDeadlyEmbrace => no_deadly_embrace(space, world),
+            Self::TimestampsAreUnique => !world.verdict.timestamp_repeated,
+        }
+    }
+
+    /// The same for the checker, which takes functions and no closures.
     fn condition(self) -> fn(&Space, &World) -> bool {
         match self {
-            Self::NoTwoHolders => no_two_holders,
-            Self::NamesRest => |_, world| !world.verdict.unrested,
-            Self::OneSlotPerPodAndPool => one_slot,
-            Self::NobodyIsOvertaken => |_, world| !world.verdict.overtaken,
-            Self::NobodyIsStuck => {
-                |space, world| !recovery::is_stuck(&space.config, &space.fine, world)
+            Self::NoTwoHolders => |space, world| space.first(Self::NoTwoHolders, world),
+            Self::NamesRest => |space, world| space.first(Self::NamesRest, world),
+            Self::OneSlotPerPodAndPool => {
+                |space, world| space.first(Self::OneSlotPerPodAndPool, world)
             }
-            Self::TicketsAreWaiters => tickets_are_waiters,
-            Self::FailuresHaveReasons => |_, world| !world.verdict.failed_for_nothing,
-            Self::NoDeadlyEmbrace => no_deadly_embrace,
-            Self::TimestampsAreUnique => |_, world| !world.verdict.timestamp_repeated,
+            Self::NobodyIsOvertaken => |space, world| space.first(Self::NobodyIsOvertaken, world),
+            Self::NobodyIsStuck => |space, world| space.first(Self::NobodyIsStuck, world),
+            Self::TicketsAreWaiters => |space, world| space.first(Self::TicketsAreWaiters, world),
+            Self::FailuresHaveReasons => {
+                |space, world| space.first(Self::FailuresHaveReasons, world)
+            }
+            Self::NoDeadlyEmbrace => |space, world| space.first(Self::NoDeadlyEmbrace, world),
+            Self::TimestampsAreUnique => {
+                |space, world| space.first(Self::TimestampsAreUnique, world)
+            }
         }
     }
 }
 
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 // === impl Space ===
+
+impl Space {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            config: config.clone(),
+            fine: recovery::Memory::default(),
+            tally: Tally::default(),
+            broken: Promise::ALL.map(|_| AtomicBool::new(false)),
+        }
+    }
+
+    /// Whether a promise holds, or was broken by a state before: the checker would report the last of
+    /// many states that break it, and the first one has the shortest way.
+    fn first(&self, promise: Promise, world: &World) -> bool {
+        let Some(broken) = self.broken.get(promise as usize) else { return true };
+        if broken.load(Ordering::Relaxed) || promise.holds(self, world) {
+            return true;
+        }
+        broken.store(true, Ordering::Relaxed);
+        false
+    }
+}
 
 impl Model for Space {
     type State = World;
@@ -103,7 +158,10 @@ impl Model for Space {
     }
 
     fn next_state(&self, last: &World, action: Action) -> Option<World> {
-        Some(last.after(&self.config, action))
+        let next = last.after(&self.config, action);
+        let step = Step { before: last, action, after: &next };
+        step.milestones(&mut |milestone| self.tally.count(milestone));
+        Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -112,7 +170,7 @@ impl Model for Space {
     }
 }
 
-fn no_two_holders(_: &Space, world: &World) -> bool {
+fn no_two_holders(world: &World) -> bool {
     let live: Vec<(Pod, Belief)> = (0..)
         .zip(&world.pods)
         .flat_map(|(pod, state)| state.beliefs.iter().map(move |belief| (pod, *belief)))
@@ -123,7 +181,7 @@ fn no_two_holders(_: &Space, world: &World) -> bool {
     })
 }
 
-fn one_slot(_: &Space, world: &World) -> bool {
+fn one_slot(world: &World) -> bool {
     let slots = || {
         world.store.keys().filter_map(|(key, entry)| match (key, entry.value) {
             (Key::Slot(pool, _), Value::Slot { pod, .. }) => Some((pod, pool, entry.create)),
@@ -140,7 +198,7 @@ fn one_slot(_: &Space, world: &World) -> bool {
     owners().count() == slots().count() && owners().all(|owner| slots().any(|slot| slot == owner))
 }
 
-fn tickets_are_waiters(_: &Space, world: &World) -> bool {
+fn tickets_are_waiters(world: &World) -> bool {
     world.store.keys().all(|(key, _)| match key {
         Key::Ticket(pool, pod) => !world.store.has(Key::Owner(pod, pool)),
         _ => true,

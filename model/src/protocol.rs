@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::key::{Key, Name, Range, Revision};
-use crate::request::{Adoption, Caller, Request, Rest, Terms};
+use crate::request::{Adoption, Caller, Request, Rest, Since, Terms};
 use crate::rule::Rule;
 use crate::txn::{Compare, Op, Txn, Value};
 
@@ -16,19 +16,21 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
             claim(config, caller, *name, *sentinel, *terms)
         }
         Request::Queue { .. } => Txn::read(ticket(config, caller)),
-        Request::Take { name, ticket, shift, terms, .. } => {
-            take(config, caller, *name, *ticket, *shift, *terms)
+        Request::Take { name, ticket, since, terms, .. } => {
+            take(config, caller, *name, (*ticket, *since), *terms)
         }
         Request::Adopt(adoption) => adopt(caller, *adoption),
         Request::Reserve { name, mine, seen, until } => {
-            reserve(caller, *name, *mine, *seen, *until)
+            reserve(config, caller, *name, (*mine, *seen), *until)
         }
         Request::Release { .. } => release(config, caller, request)?,
         Request::Force { .. } => force(caller, request)?,
         Request::Reclaim { name, terms, holding } => {
             reclaim(config, caller, *name, *terms, *holding)
         }
-        Request::Confirm(_) => Txn::read(vec![Op::Get(me(caller))]),
+        Request::Confirm(_) => {
+            Txn::read(vec![Op::Get(me(caller)), Op::Get(Key::Hold(caller.pool))])
+        }
         Request::ReadAt { .. } | Request::Revoke(_) => return None,
     })
 }
@@ -37,6 +39,7 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
 fn read(config: &Config, caller: Caller) -> Txn {
     let pool = caller.pool;
     let mut ops = vec![
+        Op::Get(Key::Epoch),
         Op::Get(Key::Spec(pool)),
         Op::Get(Key::Hold(pool)),
         Op::Get(Key::Sentinel(pool)),
@@ -87,8 +90,7 @@ fn take(
     config: &Config,
     caller: Caller,
     name: Name,
-    ticket: Revision,
-    shift: Revision,
+    (ticket, since): (Revision, Since),
     terms: Terms,
 ) -> Txn {
     let mine = Key::Ticket(caller.pool, caller.pod);
@@ -97,7 +99,10 @@ fn take(
     compares.push(Compare::Create(mine, ticket));
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
     if config.keeps(Rule::ReclaimShiftsThePairs) {
-        compares.push(Compare::Mod(Key::Shift(caller.pool), shift));
+        compares.push(Compare::Mod(Key::Shift(caller.pool), since.shift));
+    }
+    if config.keeps(Rule::TakesAreOfOneEpoch) {
+        compares.push(Compare::Mod(Key::Epoch, since.epoch));
     }
     let mut then = hold(caller, name, terms);
     then.push(Op::Delete(mine));
@@ -127,10 +132,20 @@ fn adopt(caller: Caller, found: Adoption) -> Txn {
 }
 
 /// T4: timestamps until this instant, by the holder as which we know ourselves.
-fn reserve(caller: Caller, name: Name, mine: Revision, seen: Revision, until: i8) -> Txn {
+fn reserve(
+    config: &Config,
+    caller: Caller,
+    name: Name,
+    (mine, seen): (Revision, Revision),
+    until: i8,
+) -> Txn {
     let (slot, clock) = (Key::Slot(caller.pool, name), Key::Clock(caller.pool, name));
+    let mut compares = vec![Compare::Mod(slot, mine), Compare::Mod(clock, seen)];
+    if config.keeps(Rule::ReleaseComparesOwner) {
+        compares.push(Compare::Mod(me(caller), mine));
+    }
     Txn {
-        compares: vec![Compare::Mod(slot, mine), Compare::Mod(clock, seen)],
+        compares,
         then: vec![Op::Put(clock, Value::ReservedUntil(until), None)],
         otherwise: vec![Op::Get(slot), Op::Get(clock)],
     }
@@ -187,6 +202,9 @@ fn reclaim(config: &Config, caller: Caller, name: Name, terms: Terms, holding: b
         compares.push(Compare::Create(Key::Hold(caller.pool), 0));
     }
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
+    if config.keeps(Rule::ReclaimComparesTicket) {
+        compares.push(Compare::Create(Key::Ticket(caller.pool, caller.pod), 0));
+    }
     let mut then = hold(caller, name, terms);
     if config.keeps(Rule::ReclaimShiftsThePairs) {
         then.push(Op::Put(Key::Shift(caller.pool), Value::Empty, None));

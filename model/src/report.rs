@@ -1,14 +1,14 @@
 //! Runs the checker, and says what it saw.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
-use stateright::{Checker, HasDiscoveries, Model, Path};
+use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::action::Action;
 use crate::config::Config;
+use crate::counterexample::Counterexample;
+use crate::milestone::Milestone;
 use crate::property::{Promise, Space};
-use crate::recovery;
-use crate::world::World;
 
 /// What a check saw.
 #[derive(Clone, Debug)]
@@ -19,72 +19,76 @@ pub struct Report {
     pub steps: usize,
     /// The longest of the shortest ways to a state.
     pub depth: usize,
+    /// How long it took.
+    pub took: Duration,
     /// Whether there was nothing left to visit.
     pub complete: bool,
     /// Every promise that was broken, the shortest way each.
     pub counterexamples: Vec<Counterexample>,
+    /// What was passed, and how often.
+    pub passed: Vec<(Milestone, u64)>,
 }
 
-/// How a promise was broken.
-#[derive(Clone, Debug)]
-pub struct Counterexample {
-    /// Which one.
-    pub promise: Promise,
-    /// The shortest way, step by step.
-    pub path: Vec<String>,
-}
-
-/// Visits every state, breadth first, on one thread, until a promise is broken, or up to `limit` states.
+/// Visits every state, breadth first, until a promise is broken, or up to so many steps.
+///
+/// On one thread: then the way to a broken promise is a shortest one, and the same in every run.
+#[expect(clippy::disallowed_methods, reason = "how long a check takes is no part of the model")]
 pub fn check(config: &Config, limit: Option<usize>) -> Report {
-    let space = Space { config: config.clone(), fine: recovery::Memory::default() };
+    let start = Instant::now();
+    let space = Space::new(config);
     let mut builder = space.checker().threads(1).finish_when(HasDiscoveries::AnyFailures);
     if let Some(limit) = limit {
         builder = builder.target_state_count(limit);
     }
     let checker = builder.spawn_bfs().join();
+    // Before the discoveries: finding their ways takes steps too.
+    let passed = checker.model().tally.passed();
     let mut found = checker.discoveries();
     let counterexamples: Vec<Counterexample> = Promise::ALL
         .into_iter()
         .filter_map(|promise| {
             let path = found.remove(promise.name())?;
-            Some(Counterexample { promise, path: tell(path) })
+            Some(Counterexample::new(config, promise, path))
         })
         .collect();
     Report {
         states: checker.unique_state_count(),
         steps: checker.state_count(),
         depth: checker.max_depth(),
+        took: start.elapsed(),
         complete: limit.is_none_or(|limit| checker.state_count() < limit)
             && counterexamples.is_empty(),
         counterexamples,
+        passed,
     }
 }
 
-/// A path in words: each step with the request that it is about.
-fn tell(path: Path<World, Action>) -> Vec<String> {
-    path.into_vec().into_iter().filter_map(|(world, action)| Some(world.tell(action?))).collect()
-}
+// === impl Report ===
 
-// === impl World ===
+impl Report {
+    /// Whether everything was visited and every promise held.
+    pub fn holds(&self) -> bool {
+        self.complete && self.counterexamples.is_empty()
+    }
 
-impl World {
-    fn tell(&self, action: Action) -> String {
-        let request = match action {
-            Action::Deliver(pod, place)
-            | Action::LoseAnswer(pod, place)
-            | Action::GiveUp(pod, place)
-            | Action::Duplicate(pod, place) => self
-                .process(pod, place)
-                .and_then(|process| process.call.as_ref())
-                .map(|call| format!("{:?}", call.request)),
-            Action::Land(stray) => self.strays.get(stray).map(|stray| {
-                format!("of pod {}.{} {:?}", stray.caller.pod, stray.caller.nonce, stray.request)
-            }),
-            _ => None,
-        };
-        match request {
-            Some(request) => format!("{action}: {request}"),
-            None => action.to_string(),
+    /// The way on which a promise was broken.
+    pub fn broken(&self, promise: Promise) -> Option<&Counterexample> {
+        self.counterexamples.iter().find(|counterexample| counterexample.promise == promise)
+    }
+
+    /// Which of these were never passed.
+    pub fn missed(&self, milestones: &[Milestone]) -> Vec<Milestone> {
+        let passed =
+            |milestone: &Milestone| self.passed.iter().any(|(other, _)| other == milestone);
+        milestones.iter().copied().filter(|milestone| !passed(milestone)).collect()
+    }
+
+    /// In a few words.
+    pub fn verdict(&self) -> &'static str {
+        match (self.counterexamples.is_empty(), self.complete) {
+            (true, true) => "every promise holds",
+            (true, false) => "no promise broken so far; not all was visited",
+            (false, _) => "BROKEN",
         }
     }
 }
@@ -92,22 +96,11 @@ impl World {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { states, steps, depth, .. } = self;
-        write!(f, "{states} states, {steps} steps, depth {depth}")?;
-        if !self.complete && self.counterexamples.is_empty() {
-            write!(f, ", not all")?;
-        }
+        let seconds = self.took.as_secs_f64();
+        let verdict = self.verdict();
+        write!(f, "{states} states, {steps} steps, depth {depth}, {seconds:.1} s: {verdict}")?;
         for counterexample in &self.counterexamples {
             write!(f, "\n{counterexample}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Counterexample {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "broken in {} steps: {}", self.path.len(), self.promise.name())?;
-        for step in &self.path {
-            write!(f, "\n    {step}")?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What a client asks of the store, and everything the store's transaction depends on.
 
+use std::fmt;
+
 use crate::clock::Stamp;
 use crate::key::{Name, Pod, Pool, Revision};
 use crate::spec::Spec;
@@ -21,6 +23,13 @@ pub(crate) struct Terms {
     pub(crate) revision: Revision,
     /// V as a claim gets it: the spec's, or what the lease has room for.
     pub(crate) validity: u8,
+}
+
+/// What a rank was read beside: mod revisions of what moves tickets against names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Since {
+    pub(crate) shift: Revision,
+    pub(crate) epoch: Revision,
 }
 
 /// An own slot as found.
@@ -57,7 +66,7 @@ pub(crate) enum Request {
     /// The first look of a new ticket: slots and quarantines as they were when it was created.
     ReadAt { ticket: Revision, rank: Option<u8>, terms: Terms },
     /// T2: this name for our ticket.
-    Take { name: Name, ticket: Revision, shift: Revision, terms: Terms, seen: Option<Stamp> },
+    Take { name: Name, ticket: Revision, since: Since, terms: Terms, seen: Option<Stamp> },
     /// T3: be the younger incarnation in our own slot, on the lease that it hangs on.
     Adopt(Adoption),
     /// T4: reserve timestamps.
@@ -69,7 +78,7 @@ pub(crate) enum Request {
     /// T7: the name that we had, ahead of the queue; during a hold only with a deadline not passed.
     Reclaim { name: Name, terms: Terms, holding: bool },
     /// After an ambiguous result: did it land? And what to send again if not.
-    Confirm(Box<Request>),
+    Confirm(Box<Self>),
     /// Give a lease back.
     Revoke(LeaseId),
 }
@@ -96,18 +105,23 @@ impl Request {
             Self::Claim { sentinel, terms, seen, .. } => {
                 visit(sentinel);
                 visit(&mut terms.revision);
-                seen.iter_mut().for_each(|stamp| visit(&mut stamp.revision));
+                if let Some(stamp) = seen {
+                    visit(&mut stamp.revision);
+                }
             }
             Self::Queue { terms } | Self::Reclaim { terms, .. } => visit(&mut terms.revision),
             Self::ReadAt { ticket, terms, .. } => {
                 visit(ticket);
                 visit(&mut terms.revision);
             }
-            Self::Take { ticket, shift, terms, seen, .. } => {
+            Self::Take { ticket, since, terms, seen, .. } => {
                 visit(ticket);
-                visit(shift);
+                visit(&mut since.shift);
+                visit(&mut since.epoch);
                 visit(&mut terms.revision);
-                seen.iter_mut().for_each(|stamp| visit(&mut stamp.revision));
+                if let Some(stamp) = seen {
+                    visit(&mut stamp.revision);
+                }
             }
             Self::Adopt(adoption) => {
                 visit(&mut adoption.create);
@@ -137,6 +151,37 @@ impl Request {
             }
             Self::Confirm(request) => request.tick(),
             _ => {}
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begin => write!(f, "a grant and T0"),
+            Self::Read => write!(f, "T0"),
+            Self::Claim { name, terms, .. } => {
+                write!(f, "T1 for name {name} with V {}, or else a ticket", terms.validity)
+            }
+            Self::Queue { .. } => write!(f, "T1 for a ticket"),
+            Self::ReadAt { ticket, .. } => write!(f, "a read at revision {ticket}"),
+            Self::Take { name, ticket, terms, .. } => {
+                write!(f, "T2 for name {name} with V {}, ticket {ticket}", terms.validity)
+            }
+            Self::Adopt(adoption) => write!(f, "T3 of name {}", adoption.name),
+            Self::Reserve { name, until, .. } => write!(f, "T4 for name {name} until {until}"),
+            Self::Release { name, mine, .. } => write!(f, "T5 of name {name}, mod {mine}"),
+            Self::Force { name, create, rest: Rest::On(_), .. } => {
+                write!(f, "T6 of name {name}, fence {create}, at rest on a lease granted before")
+            }
+            Self::Force { name, create, rest: Rest::Unsettled(ticks), .. } => {
+                write!(f, "T6 of name {name}, fence {create}, to rest for {ticks}")
+            }
+            Self::Reclaim { name, holding, .. } => {
+                write!(f, "T7 of name {name}{}", if *holding { ", hold or not" } else { "" })
+            }
+            Self::Confirm(request) => write!(f, "a get of the owner key after {request}"),
+            Self::Revoke(lease) => write!(f, "a revocation of {lease:?}"),
         }
     }
 }

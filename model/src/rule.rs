@@ -1,8 +1,28 @@
 //! The rules of the protocol that can be left out, one by one, to see what they are for.
 
-/// A rule. The model keeps all of them unless its configuration leaves one out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rule {
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A rule. The model keeps all of them unless its configuration leaves one out.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Rule {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Rule {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// As the command line calls it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+rules! {
     /// Keys: a pool's spec is put only when it differs. A put of the same spec moves its mod
     /// revision, and fails every claim that is under way.
     SpecPutOnlyWhenDifferent,
@@ -69,6 +89,15 @@ pub enum Rule {
     /// Found by this model. During a hold, a pair gives no claim back whose deadline has passed, and
     /// verifies no adoption: a restored store may show slots that were given away since.
     NothingResumesDuringHold,
+    /// Found by this model. During a hold, an owner key of ours that a read finds, with our own nonce and
+    /// lease, makes no claim that is held: it waits for a pair, as an adoption does.
+    NothingFoundDuringHold,
+    /// Found by this model. A look at R that names no target is followed by a current read before
+    /// anything is waited for: the spec that is known may be older than R, and no watch from R on tells.
+    VainLooksAreFollowed,
+    /// Found by this model. The V + Q for which T6 lets a name rest grow by 2 · drift: holder and store
+    /// measure them on different clocks.
+    ForceRestsOutlastDrift,
     /// Found by this model. T6 may land late, with a quarantine whose lease has almost run out: it
     /// puts the quarantine without a lease; the lease is granted once it has been seen.
     ForceRestsUntilSettled,
@@ -84,45 +113,19 @@ pub enum Rule {
     /// Found by this model. A re-claim ahead of the queue (T7) shifts the pairs of tickets and names
     /// without failing anybody's compare: it puts a key of its own, which T2 compares.
     ReclaimShiftsThePairs,
+    /// Found by this model. T7 compares that this pod has no ticket: a late one of a process that died
+    /// would leave a ticket on a holder, as a late T1 would.
+    ReclaimComparesTicket,
+    /// Found by this model. A T2 that counts on silence may land after a hold that began when it was
+    /// under way: holds come with a new epoch, and T2 compares the epoch.
+    TakesAreOfOneEpoch,
 }
 
 // === impl Rule ===
 
 impl Rule {
-    /// All of them.
-    pub const ALL: [Self; 33] = [
-        Self::SpecPutOnlyWhenDifferent,
-        Self::SlotsKeyedByNumber,
-        Self::TermsFixedAtGrant,
-        Self::FoundLeaseIsTaken,
-        Self::TicketIsGuarded,
-        Self::TicketRevisionIsItsOwn,
-        Self::RankCountsOlderTickets,
-        Self::AdoptionIsVerified,
-        Self::ReleaseComparesModRevision,
-        Self::FailedReleaseRevokesNothing,
-        Self::ForceSparesTheLease,
-        Self::PoolsInByteOrder,
-        Self::OwnAttemptsAreRecognised,
-        Self::RenewalsArePairs,
-        Self::ClockCountsSleep,
-        Self::WaitersReread,
-        Self::SilenceBeforeOvertaking,
-        Self::ReservationLearntInside,
-        Self::ClaimsAreGuardedByOwner,
-        Self::ClaimsAreGuardedBySentinel,
-        Self::ClaimsAreGuardedByQuarantine,
-        Self::ForceRestsAsGranted,
-        Self::WipeLeavesHold,
-        Self::LeaseOutlastsDrift,
-        Self::ClaimsSuitTheLease,
-        Self::RepeatedGrantsCountFromFirstSend,
-        Self::SilenceEndsWithSpecAndHold,
-        Self::NothingResumesDuringHold,
-        Self::ForceRestsUntilSettled,
-        Self::ReleaseComparesOwner,
-        Self::PairsCheckHolder,
-        Self::LaterPoolsAreYielded,
-        Self::ReclaimShiftsThePairs,
-    ];
+    /// The rule of this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|rule| rule.name() == name)
+    }
 }

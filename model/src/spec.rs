@@ -28,6 +28,11 @@ impl Spec {
         (0..self.names).map(move |index| if by_number { index } else { index + SHOWN * self.width })
     }
 
+    /// By how much S exceeds V + Q: what clocks may differ by, on both sides.
+    pub(crate) fn margin(self) -> u8 {
+        self.ttl.saturating_sub(self.validity + self.quarantine)
+    }
+
     /// The number behind a slot's key: what the app is called, and what must be unique.
     pub(crate) fn number(key: Name) -> u8 {
         key % SHOWN

@@ -72,10 +72,12 @@ impl Store {
         }
     }
 
-    /// Reads as of an older revision; `None` when that revision is compacted.
-    pub(crate) fn read_at(&self, revision: Revision, ranges: &[Range]) -> Option<Reply> {
+    /// Reads a pool's queue, slots and quarantines as of the older revision that created a ticket in
+    /// it; `None` when that revision is compacted.
+    pub(crate) fn read_at(&self, revision: Revision) -> Option<Reply> {
         let keys = self.past.get(&revision)?;
-        let answers = ranges.iter().map(|range| Answer::Found(list(keys, *range))).collect();
+        let found = keys.iter().map(|(key, entry)| (*key, *entry)).collect();
+        let answers = vec![Answer::Found(found)];
         Some(Reply { header: self.revision, succeeded: true, answers })
     }
 
@@ -197,10 +199,14 @@ impl Store {
         let past = std::mem::take(&mut self.past);
         for (mut revision, mut keys) in past {
             visit(&mut revision);
-            keys.values_mut().for_each(|entry| entry.revisions(visit));
+            for entry in keys.values_mut() {
+                entry.revisions(visit);
+            }
             self.past.insert(revision, keys);
         }
-        self.keys.values_mut().for_each(|entry| entry.revisions(visit));
+        for entry in self.keys.values_mut() {
+            entry.revisions(visit);
+        }
     }
 
     fn branch(&mut self, before: &Keys, txn: &Txn, next: Revision) -> Result<Reply, LeaseNotFound> {
@@ -250,7 +256,11 @@ impl Store {
             _ => None,
         };
         if let Some(pool) = self.events.iter().skip(events).find_map(queued) {
-            let watched = self.keys.iter().filter(|(key, _)| key.watched_in() == Some(pool));
+            let of_ranks = [Key::Shift(pool), Key::Epoch];
+            let watched = self
+                .keys
+                .iter()
+                .filter(|(key, _)| key.watched_in() == Some(pool) || of_ranks.contains(key));
             self.past.insert(self.revision, watched.map(|(key, entry)| (*key, *entry)).collect());
         }
     }

@@ -125,7 +125,7 @@ impl Reply {
     }
 
     /// The answer of the transaction within.
-    pub(crate) fn inner(&self) -> Option<&Reply> {
+    pub(crate) fn inner(&self) -> Option<&Self> {
         self.answers.iter().find_map(|answer| match answer {
             Answer::Txn(reply) => Some(reply),
             _ => None,

@@ -2,7 +2,7 @@
 
 use crate::clock::Stamp;
 use crate::key::{Key, Name, Pod, Revision};
-use crate::request::{Caller, Terms};
+use crate::request::{Caller, Since, Terms};
 use crate::spec::Spec;
 use crate::txn::{LeaseId, Reply, Value};
 
@@ -12,7 +12,7 @@ pub(crate) struct View {
     pub(crate) terms: Option<Terms>,
     pub(crate) on_hold: bool,
     pub(crate) sentinel: Revision,
-    pub(crate) shift: Revision,
+    pub(crate) since: Since,
     pub(crate) held: Vec<Name>,
     pub(crate) resting: Vec<Name>,
     pub(crate) tickets: Vec<Ticket>,
@@ -52,7 +52,8 @@ impl View {
                 }
                 (Key::Hold(_), _) => view.on_hold = true,
                 (Key::Sentinel(_), _) => view.sentinel = entry.modified,
-                (Key::Shift(_), _) => view.shift = entry.modified,
+                (Key::Shift(_), _) => view.since.shift = entry.modified,
+                (Key::Epoch, _) => view.since.epoch = entry.modified,
                 (Key::Slot(_, name), _) => view.held.push(name),
                 (Key::Quarantine(_, name), _) => view.resting.push(name),
                 (Key::Ticket(_, pod), _) => {

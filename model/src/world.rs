@@ -63,7 +63,7 @@ impl World {
             verdict: Verdict::default(),
         };
         world.set_up(config, false);
-        for pod in world.pods_of(config) {
+        for pod in config.every_pod() {
             world.start(config, pod);
         }
         world.normalise(config);
@@ -137,7 +137,7 @@ impl World {
             Action::KeepAlive(pod, place) => self.keep_alive(config, pod, place),
             Action::ReadOwn(pod, place) => self.read_own(config, pod, place),
             Action::Renewed(pod, place) => {
-                self.with(config, pod, place, |process, context| process.renewed(context));
+                self.with(config, pod, place, Process::renewed);
             }
             Action::DropPair(pod, place) => self.drop_pair(config, pod, place),
             Action::Reread(pod, place) => {
@@ -174,9 +174,5 @@ impl World {
     fn apply(&mut self, then: Vec<Op>) {
         // Nothing in these transactions can be refused: their leases have just been granted.
         let _ = self.store.txn(&Txn { then, ..Txn::default() });
-    }
-
-    fn pods_of(&self, config: &Config) -> impl Iterator<Item = Pod> + use<> {
-        0..u8::try_from(config.pods.len()).unwrap_or(u8::MAX)
     }
 }

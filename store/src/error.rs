@@ -60,6 +60,19 @@ pub enum Error {
         /// How long it was waited for.
         after: Duration,
     },
+    /// The member belongs to another cluster than the one that answered before.
+    #[error(
+        "{endpoint} belongs to another etcd cluster ({found:x}) than the one that was reached before \
+         ({known:x}); correct the list of etcd members"
+    )]
+    OtherCluster {
+        /// The member.
+        endpoint: String,
+        /// The cluster id so far.
+        known: u64,
+        /// The cluster id of this answer.
+        found: u64,
+    },
     /// The answer is not of the request's form.
     #[error("{operation} had an answer that does not fit the request")]
     Malformed {
@@ -98,7 +111,8 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Call { class, .. } | Self::Injected(class) => *class,
-            Self::Timeout { .. } => Class::Ambiguous,
+            // The other cluster may have done it; that is not ours to say.
+            Self::Timeout { .. } | Self::OtherCluster { .. } => Class::Ambiguous,
             Self::Endpoint { .. }
             | Self::NoEndpoint
             | Self::ReadTls { .. }

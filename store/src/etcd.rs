@@ -4,22 +4,25 @@
 //! (measured: 25 of 60 calls failed with one of two members dead), so each member has a client of
 //! its own and a transient failure moves on to the next member.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use etcd_client::{
-    Client, ConnectOptions, GetOptions, LeaseClient, LeaseKeepAliveStream, LeaseKeeper,
+    Client, ConnectOptions, LeaseClient, LeaseKeepAliveStream, LeaseKeeper, ResponseHeader,
 };
 use tokio::sync::Mutex;
 
 use crate::error::Error;
-use crate::kv::{KeyValue, Kv, Span, Txn, TxnReply};
+use crate::kv::{Kv, Span, Txn, TxnReply};
 
 mod classify;
 mod convert;
+mod origin;
+mod reading;
 mod tls;
 mod watch;
 
+use origin::Origin;
 pub use tls::TlsFiles;
 pub use watch::{Change, Watcher};
 
@@ -32,8 +35,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Etcd {
     members: Vec<Member>,
     current: AtomicUsize,
-    /// How long one attempt at one member may take.
-    patience: Duration,
+    /// How long one attempt at one member may take, in milliseconds.
+    patience: AtomicU64,
+    origin: Origin,
     keeper: Mutex<Option<Keeper>>,
 }
 
@@ -56,6 +60,9 @@ struct Keeper {
 impl Etcd {
     /// How long one attempt may take by default: V/6 of the shipped pools.
     pub const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// However short V is: a member that is busy, or far away, still answers within this.
+    const LEAST_PATIENCE: Duration = Duration::from_millis(300);
 
     /// Clients for all endpoints.
     pub async fn connect(
@@ -85,41 +92,36 @@ impl Etcd {
             })?;
             members.push(Member { endpoint: endpoint.clone(), client });
         }
-        Ok(Self { members, current: AtomicUsize::new(0), patience, keeper: Mutex::new(None) })
+        let etcd = Self {
+            members,
+            current: AtomicUsize::new(0),
+            patience: AtomicU64::new(0),
+            origin: Origin::default(),
+            keeper: Mutex::new(None),
+        };
+        etcd.set_patience(patience);
+        Ok(etcd)
     }
 
-    /// All keys below a prefix at one revision, for the mirror and the command line. Read in pages,
-    /// so that no answer exceeds gRPC's message limit.
-    pub async fn list(&self, prefix: &str) -> Result<(i64, Vec<KeyValue>), Error> {
-        /// A slot record takes up to about 700 bytes.
-        const PAGE: i64 = 2000;
-        let end = convert::prefix_end(prefix);
-        let mut from = prefix.as_bytes().to_vec();
-        let mut revision = 0;
-        let mut found = Vec::new();
-        loop {
-            let options =
-                GetOptions::new().with_range(end.clone()).with_limit(PAGE).with_revision(revision);
-            let start = from.clone();
-            let mut answer = self
-                .call("listing keys", |client| {
-                    let mut kv = client.kv_client();
-                    async move { kv.get(start, Some(options)).await }
-                })
-                .await?;
-            if revision == 0 {
-                revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    }
+
+    /// Refuses an answer of another cluster, and moves on from that member.
+    fn check_origin(&self, index: usize, header: Option<&ResponseHeader>) -> Result<(), Error> {
+        // A gateway that leaves headers out says nothing wrong.
+        let Some(cluster) = header.map(ResponseHeader::cluster_id) else {
+            return Ok(());
+        };
+        self.origin.check(index, self.members.len(), cluster).map_err(|stranger| {
+            self.rotate(index);
+            let endpoint = self.members.get(index).map(|member| member.endpoint.clone());
+            Error::OtherCluster {
+                endpoint: endpoint.unwrap_or_default(),
+                known: stranger.known,
+                found: stranger.found,
             }
-            let more = answer.more();
-            found.extend(answer.take_kvs().into_iter().map(convert::key_value));
-            match found.last() {
-                Some(last) if more => {
-                    from = last.key.as_bytes().to_vec();
-                    from.push(0);
-                }
-                _ => return Ok((revision, found)),
-            }
-        }
+        })
     }
 
     fn member(&self) -> Result<(usize, &Member), Error> {
@@ -138,12 +140,25 @@ impl Etcd {
         F: FnOnce(&Client) -> Fut,
         Fut: Future<Output = Result<T, etcd_client::Error>>,
     {
+        self.call_member(operation, request).await.map(|(_, answer)| answer)
+    }
+
+    /// The answer, and which member gave it.
+    async fn call_member<T, F, Fut>(
+        &self,
+        operation: &'static str,
+        request: F,
+    ) -> Result<(usize, T), Error>
+    where
+        F: FnOnce(&Client) -> Fut,
+        Fut: Future<Output = Result<T, etcd_client::Error>>,
+    {
         let (index, member) = self.member()?;
         let answer = self.bound(operation, member, request(&member.client)).await;
         if answer.as_ref().is_err_and(Error::is_transient) {
             self.rotate(index);
         }
-        answer
+        answer.map(|answer| (index, answer))
     }
 
     async fn bound<T>(
@@ -153,7 +168,8 @@ impl Etcd {
         request: impl Future<Output = Result<T, etcd_client::Error>>,
     ) -> Result<T, Error> {
         let endpoint = || member.endpoint.clone();
-        match tokio::time::timeout(self.patience, request).await {
+        let patience = self.patience();
+        match tokio::time::timeout(patience, request).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) => Err(Error::Call {
                 operation,
@@ -161,7 +177,7 @@ impl Etcd {
                 class: classify::class(&source),
                 source: Box::new(source),
             }),
-            Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: self.patience }),
+            Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: patience }),
         }
     }
 
@@ -187,6 +203,7 @@ impl Etcd {
         };
         match self.bound(OPERATION, member, renewing).await {
             Ok((open, Some(reply))) => {
+                self.check_origin(index, reply.header())?;
                 *keeper = Some(open);
                 Ok(Duration::from_secs(u64::try_from(reply.ttl()).unwrap_or_default()))
             }
@@ -208,24 +225,26 @@ impl Etcd {
 impl Kv for Etcd {
     async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
         let request = convert::txn(txn);
-        let answer = self
-            .call("a transaction", |client| {
+        let (member, answer) = self
+            .call_member("a transaction", |client| {
                 let mut kv = client.kv_client();
                 async move { kv.txn(request).await }
             })
             .await?;
+        self.check_origin(member, answer.header())?;
         convert::txn_reply(&answer).ok_or(Error::Malformed { operation: "a transaction" })
     }
 
     async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        let answer = self
-            .call("granting a lease", |client| {
+        let (member, answer) = self
+            .call_member("granting a lease", |client| {
                 let mut leases = client.lease_client();
                 async move { leases.grant(seconds, None).await }
             })
             .await?;
+        self.check_origin(member, answer.header())?;
         let granted = u64::try_from(answer.ttl()).unwrap_or_default();
         Ok((answer.id(), Duration::from_secs(granted)))
     }
@@ -242,6 +261,12 @@ impl Kv for Etcd {
         })
         .await
         .map(|_| ())
+    }
+
+    fn set_patience(&self, patience: Duration) {
+        let patience = patience.clamp(Self::LEAST_PATIENCE, Self::PATIENCE);
+        let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.patience.store(millis, Ordering::Relaxed);
     }
 
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {

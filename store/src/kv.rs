@@ -147,6 +147,9 @@ pub trait Kv: Send + Sync {
     fn keep_alive(&self, lease: i64) -> impl Future<Output = Result<Duration, Error>> + Send;
     /// Gives a lease back; the keys on it go.
     fn revoke(&self, lease: i64) -> impl Future<Output = Result<(), Error>> + Send;
+    /// How long one attempt at one member may take from now on. A part of V, which is known only once
+    /// the pools were read. For stores in which nothing can hang it is of no use.
+    fn set_patience(&self, _patience: Duration) {}
     /// Answers once something in the spans has changed at this revision or later, however long that
     /// takes; an error means that it cannot tell any more. This alone has no time limit.
     fn changed(
@@ -172,6 +175,10 @@ impl<K: Kv> Kv for Arc<K> {
 
     fn revoke(&self, lease: i64) -> impl Future<Output = Result<(), Error>> + Send {
         K::revoke(self, lease)
+    }
+
+    fn set_patience(&self, patience: Duration) {
+        K::set_patience(self, patience);
     }
 
     fn changed(

@@ -6,6 +6,7 @@
 //!
 //! Not for: deciding anything. What to do next is `cairn_core::lease`'s.
 
+pub mod admin;
 mod clock;
 pub mod error;
 pub mod etcd;

@@ -73,6 +73,10 @@ impl<K: Kv> Store<K> {
             Action::Redeem(redemption) => {
                 self.redeem(&redemption).await?.map_or(Event::Outrun, Event::Claimed)
             }
+            Action::Settle(resting) => {
+                self.settle(&resting).await?;
+                Event::Settled
+            }
             Action::Withdraw(withdrawal) => {
                 self.withdraw(&withdrawal).await?;
                 Event::Withdrawn

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
-    Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Renewal, Resumed,
-    Seen, Surrender, View, Won,
+    Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Queue, Renewal,
+    Resumed, Seen, Surrender, View, Won,
 };
 use cairn_core::pool::PoolName;
 use cairn_core::time::BootInstant;
@@ -61,6 +61,7 @@ impl<K: Kv> Store<K> {
             Op::list(keys::owners(&look.namespace, &look.uid)),
             Op::get(look.path.ticket(&look.uid)),
             Op::Count(look.path.tickets()),
+            Op::get(look.path.reclaims()),
         ];
         let specs_from = ops.len();
         ops.extend(look.pools.iter().map(|pool| Op::get(keys::pool(pool))));
@@ -84,6 +85,8 @@ impl<K: Kv> Store<K> {
             epoch: reply.key(0).and_then(epoch),
             on_hold: reply.key(1).is_some(),
             sentinel: reply.key(2).map_or(0, |sentinel| sentinel.mod_revision),
+            reclaims: reply.key(8).map_or(0, |reclaims| reclaims.mod_revision),
+            unsettled: unsettled(reply.keys(4)),
             held: names(reply.keys(3)),
             resting: names(reply.keys(4)),
             newest: newest(&[reply.keys(3), reply.keys(4)]),
@@ -100,17 +103,29 @@ impl<K: Kv> Store<K> {
     pub async fn claim(&self, order: &Order) -> Result<Claimed, Error> {
         let holder = &order.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &order.path.pool);
-        let join = if order.queue { queue::join(order, &me)? } else { Vec::new() };
+        let join = match order.queue {
+            Queue::Join => queue::join(order, &me)?,
+            Queue::Ahead { .. } => Vec::new(),
+        };
         let Some(key) = &order.key else {
             let reply = self.kv.txn(Txn { then: join, ..Txn::default() }).await?;
             return Ok(queue::joined(&reply));
         };
         let slot = order.path.slot(key);
         let mut compares = queue::free(&me, &order.path, key, order.spec);
-        compares.push(Compare::modified(order.path.sentinel(), order.sentinel));
         let mut then = puts(&me, &slot, &order.record, order.lease)?;
         then.push(Op::get(order.path.clock(key)));
         then.push(Op::get(keys::EPOCH));
+        if order.queue != (Queue::Ahead { despite_hold: true }) {
+            compares.push(Compare::created(keys::hold(&order.path.pool), 0));
+        }
+        match order.queue {
+            Queue::Join => {
+                compares.push(Compare::modified(order.path.sentinel(), order.sentinel));
+            }
+            // The ranks behind this name shift, and no other compare of theirs would tell them.
+            Queue::Ahead { .. } => then.push(Op::put(order.path.reclaims(), "", 0)),
+        }
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
         Ok(if reply.succeeded { Claimed::Won(won(&reply, 2)) } else { queue::joined(&reply) })
     }
@@ -165,38 +180,40 @@ impl<K: Kv> Store<K> {
         Ok(reply.succeeded.then_some(Adopted { mine: reply.revision, clock }))
     }
 
-    /// A renew pair: a keepalive and one linearizable read of all own slots. A keepalive alone
-    /// proves nothing after a force release.
+    /// A renew pair: a keepalive and one linearizable read of all own slots, with the holds on their
+    /// pools and the epoch. A keepalive alone proves nothing after a force release.
     pub async fn renew(
         &self,
         sent: BootInstant,
         lease: LeaseId,
-        slots: &[String],
+        slots: &[(PoolName, String)],
     ) -> Result<Renewal, Error> {
-        let read = Txn::read(slots.iter().map(Op::get).collect());
         let reading =
-            async { if slots.is_empty() { Ok(None) } else { self.kv.txn(read).await.map(Some) } };
-        let (ttl, reply) = futures::try_join!(self.kv.keep_alive(lease), reading)?;
-        let seen = |reply: &TxnReply, index: usize| -> Result<Option<Seen>, Error> {
-            let Some(key) = reply.key(index) else {
-                return Ok(None);
-            };
-            let record: SlotRecord = parse(key)?;
-            Ok(Some(Seen {
-                create_revision: key.create_revision,
-                mod_revision: key.mod_revision,
-                uid: record.holder.uid,
-            }))
+            async { if slots.is_empty() { Ok(None) } else { self.prove(slots).await.map(Some) } };
+        let (ttl, read) = futures::try_join!(self.kv.keep_alive(lease), reading)?;
+        Ok(Renewal { lease, sent, ttl, read })
+    }
+
+    async fn prove(&self, slots: &[(PoolName, String)]) -> Result<Proof, Error> {
+        let mut ops = vec![Op::get(keys::EPOCH)];
+        for (pool, slot) in slots {
+            ops.push(Op::get(slot));
+            ops.push(Op::get(keys::hold(pool)));
+        }
+        let reply = self.kv.txn(Txn::read(ops)).await?;
+        let mut proof = Proof {
+            revision: reply.revision,
+            epoch: reply.key(0).and_then(epoch),
+            ..Proof::default()
         };
-        let slots = match &reply {
-            None => Vec::new(),
-            Some(reply) => slots
-                .iter()
-                .enumerate()
-                .map(|(index, slot)| Ok((slot.clone(), seen(reply, index)?)))
-                .collect::<Result<_, Error>>()?,
-        };
-        Ok(Renewal { lease, sent, ttl, slots })
+        for ((pool, slot), at) in slots.iter().zip((1..).step_by(2)) {
+            let seen = reply.key(at).map(seen).transpose()?;
+            proof.slots.push((slot.clone(), seen));
+            if reply.key(at + 1).is_some() {
+                proof.on_hold.push(pool.clone());
+            }
+        }
+        Ok(proof)
     }
 
     /// T5: releases a slot into quarantine; false when it is not ours any more.
@@ -204,7 +221,10 @@ impl<K: Kv> Store<K> {
         let holder = &surrender.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &surrender.path.pool);
         let slot = surrender.path.slot(&surrender.key);
-        let mut then = vec![Op::Delete(slot.clone()), Op::Delete(me)];
+        // Both, because the revisions of a wiped store start anew: two keys hardly meet ours again.
+        let compares =
+            vec![Compare::modified(&slot, surrender.mine), Compare::modified(&me, surrender.mine)];
+        let mut then = vec![Op::Delete(slot), Op::Delete(me)];
         if let Some(record) = &surrender.clock {
             let key = surrender.path.clock(&surrender.key);
             then.push(Op::put(&key, json(&key, record)?, 0));
@@ -213,7 +233,6 @@ impl<K: Kv> Store<K> {
             let (lease, _) = self.kv.grant(surrender.quarantine).await?;
             then.push(Op::put(surrender.path.quarantine(&surrender.key), "", lease));
         }
-        let compares = vec![Compare::modified(&slot, surrender.mine)];
         let reply = self.kv.txn(Txn { compares, then, otherwise: Vec::new() }).await?;
         Ok(reply.succeeded)
     }
@@ -242,6 +261,20 @@ pub(crate) fn won(reply: &TxnReply, index: usize) -> Won {
         mine: reply.revision,
         clock: reply.key(index).and_then(clock::reservation),
     }
+}
+
+fn seen(key: &KeyValue) -> Result<Seen, Error> {
+    let record: SlotRecord = parse(key)?;
+    Ok(Seen {
+        create_revision: key.create_revision,
+        mod_revision: key.mod_revision,
+        uid: record.holder.uid,
+        nonce: record.nonce,
+    })
+}
+
+fn unsettled(keys: &[KeyValue]) -> Vec<String> {
+    keys.iter().filter(|key| key.lease == 0).map(|key| key.key.clone()).collect()
 }
 
 fn newest(lists: &[&[KeyValue]]) -> i64 {

@@ -16,11 +16,13 @@ impl<K: Kv> Store<K> {
     /// T2: turns a ticket into a slot. `None` when a compare failed; what has changed is for the
     /// next read, because a rank is good only together with slots of the same revision.
     pub async fn redeem(&self, redemption: &Redemption) -> Result<Option<Won>, Error> {
-        let Redemption { path, key, record, lease, ticket, spec } = redemption;
+        let Redemption { path, key, record, lease, ticket, spec, reclaims } = redemption;
         let me = keys::owner(&record.holder.namespace, &record.holder.uid, &path.pool);
         let mine = path.ticket(&record.holder.uid);
         let mut compares = free(&me, path, key, *spec);
+        compares.push(Compare::created(keys::hold(&path.pool), 0));
         compares.push(Compare::created(&mine, *ticket));
+        compares.push(Compare::modified(path.reclaims(), *reclaims));
         let mut then = puts(&me, &path.slot(key), record, *lease)?;
         then.push(Op::Delete(mine));
         then.push(Op::get(path.clock(key)));
@@ -33,11 +35,14 @@ impl<K: Kv> Store<K> {
     /// compacted away, or not arrived yet.
     pub async fn read_at(&self, path: &ClaimPath, revision: i64) -> Result<Option<Past>, Error> {
         let list = |prefix: String| Op::ListAt { prefix, revision };
-        let ops = vec![list(path.slots()), list(path.quarantines())];
+        let reclaims = Op::ListAt { prefix: path.reclaims(), revision };
+        let ops = vec![list(path.slots()), list(path.quarantines()), reclaims];
         match self.kv().txn(Txn::read(ops)).await {
-            Ok(reply) => {
-                Ok(Some(Past { held: names(reply.keys(0)), resting: names(reply.keys(1)) }))
-            }
+            Ok(reply) => Ok(Some(Past {
+                held: names(reply.keys(0)),
+                resting: names(reply.keys(1)),
+                reclaims: reply.key(2).map_or(0, |reclaims| reclaims.mod_revision),
+            })),
             Err(error) if error.class() == Class::NotApplied => Ok(None),
             Err(error) => Err(error),
         }
@@ -72,7 +77,6 @@ pub(crate) fn free(me: &str, path: &ClaimPath, key: &str, spec: i64) -> Vec<Comp
         Compare::created(me, 0),
         Compare::created(path.slot(key), 0),
         Compare::created(path.quarantine(key), 0),
-        Compare::created(keys::hold(&path.pool), 0),
         Compare::modified(keys::pool(&path.pool), spec),
     ]
 }

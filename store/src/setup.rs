@@ -43,12 +43,12 @@ impl<K: Kv> Store<K> {
             then,
             otherwise: Vec::new(),
         };
-        while holds.len() > OPS_PER_TXN {
-            let rest = holds.split_off(OPS_PER_TXN);
-            if !self.kv().txn(guarded(holds)).await?.succeeded {
+        let mut chunks = in_chunks(holds);
+        let mut holds = chunks.pop().unwrap_or_default();
+        for chunk in chunks {
+            if !self.kv().txn(guarded(chunk)).await?.succeeded {
                 return Ok(false);
             }
-            holds = rest;
         }
         holds.push(Op::put(keys::EPOCH, epoch.to_string(), 0));
         Ok(self.kv().txn(guarded(holds)).await?.succeeded)
@@ -101,4 +101,15 @@ impl<K: Kv> Store<K> {
         self.kv().txn(Txn { then, ..Txn::default() }).await?;
         Ok(())
     }
+}
+
+/// Operations in as many transactions as they need.
+pub(crate) fn in_chunks(mut ops: Vec<Op>) -> Vec<Vec<Op>> {
+    let mut chunks = Vec::new();
+    while ops.len() > OPS_PER_TXN {
+        let rest = ops.split_off(OPS_PER_TXN);
+        chunks.push(std::mem::replace(&mut ops, rest));
+    }
+    chunks.push(ops);
+    chunks
 }

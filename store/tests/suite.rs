@@ -1,6 +1,14 @@
 //! One suite for both stores: whatever the protocol relies on is asserted of the real etcd and of
 //! its twin in memory, so that the twin cannot drift from it.
 
+#[path = "suite/admin.rs"]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails"
+)]
+mod admin;
 #[path = "suite/cases.rs"]
 #[expect(
     clippy::unwrap_used,
@@ -85,6 +93,14 @@ suite! {
         the_epoch_and_the_hold_are_made_once
         an_empty_store_begins_once_with_every_hold
         a_nested_transaction_sees_the_keys_as_they_were_before_the_outer_one
+    }
+    admin {
+        a_force_release_takes_slot_and_owner_and_the_name_rests_as_long_as_the_slot_says
+        a_quarantine_without_an_end_is_shown_and_given_one
+        a_name_claimed_ahead_of_the_queue_outdates_every_rank_behind_it
+        only_whose_belief_has_not_ended_claims_its_name_again_during_a_hold
+        after_a_restore_every_pool_is_held_and_the_epoch_is_greater
+        a_slot_whose_owner_record_is_not_ours_is_not_released
     }
     clock {
         time_is_reserved_by_the_holder_of_the_slot_alone

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cairn_core::claim::{Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
-use cairn_core::lease::{Look, Order, Surrender};
+use cairn_core::lease::{Look, Order, Queue, Surrender};
 use cairn_core::pool::{Pool, PoolName, Scope};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::Store;
@@ -119,7 +119,7 @@ impl Sidecars {
             key: Some(name.to_owned()),
             record,
             lease,
-            queue: false,
+            queue: Queue::Ahead { despite_hold: false },
             sentinel: view.sentinel,
             spec: view.specs[0].2,
         };

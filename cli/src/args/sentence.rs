@@ -13,17 +13,24 @@ pub fn of(error: &clap::Error) -> String {
     let argument = text(ContextKind::InvalidArg).unwrap_or_default();
     let flag = argument.split(' ').next().unwrap_or_default();
     match error.kind() {
-        ErrorKind::MissingSubcommand => "say what to do: claims, pools or check".to_owned(),
+        ErrorKind::MissingSubcommand => {
+            format!("say what to do: {}", one_of(&texts(ContextKind::ValidSubcommand)))
+        }
         ErrorKind::InvalidSubcommand => {
             let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
             let advice = text(ContextKind::SuggestedSubcommand).map_or_else(
-                || "use claims, pools or check".to_owned(),
+                || "--help shows those there are".to_owned(),
                 |near| format!("did you mean {near}?"),
             );
             format!("'{word}' is not a command of cairn; {advice}")
         }
         ErrorKind::MissingRequiredArgument => {
-            "name the files to check, or - for standard input".to_owned()
+            let missing = texts(ContextKind::InvalidArg);
+            if missing.iter().any(|argument| argument.starts_with("<FILE>")) {
+                "name the files to check, or - for standard input".to_owned()
+            } else {
+                format!("also give {}", missing.join(", "))
+            }
         }
         ErrorKind::UnknownArgument if flag.starts_with('-') => {
             let advice = text(ContextKind::SuggestedArg).map_or_else(
@@ -44,6 +51,14 @@ pub fn of(error: &clap::Error) -> String {
         },
         ErrorKind::ArgumentConflict => format!("{flag} is given twice; give it once"),
         _ => first_line(&error.to_string()),
+    }
+}
+
+fn one_of(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => word.clone(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
     }
 }
 

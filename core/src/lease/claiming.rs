@@ -7,7 +7,7 @@ use super::decide::Decision;
 use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track, claim_path};
 use super::reserving::Reserving;
 use super::waiting::Waiting;
-use super::{Action, Adopted, Adoption, Look, Order, Outcome, Resumed, View, Won};
+use super::{Action, Adopted, Adoption, Look, Order, Outcome, Queue, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
 use crate::pool::{Pool, PoolName};
@@ -24,6 +24,9 @@ const OUTRUN_SPREAD: Duration = Duration::from_millis(50);
 
 impl Machine {
     pub(super) fn next_claim(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if self.next_yield(actions) {
+            return;
+        }
         let Some(index) = self.claims.iter().position(Claim::wants) else {
             return;
         };
@@ -58,6 +61,7 @@ impl Machine {
             return;
         }
         let read = self.look(claim);
+        self.looked_at = self.doubt.known;
         self.claiming = Track::Busy;
         actions.push(match self.lease {
             Some(_) => Action::Read(read),
@@ -66,6 +70,11 @@ impl Machine {
     }
 
     pub(super) fn on_view(&mut self, now: Now, view: &View, actions: &mut Vec<Action>) {
+        if let Some(sentence) = self.doubt.goes_back(self.looked_at, view.epoch, view.revision) {
+            let sentence = sentence.to_owned();
+            self.wait(now, self.current, &sentence);
+            return;
+        }
         self.epoch = view.epoch.unwrap_or(self.epoch);
         let index = self.current;
         let guess = self.claims.get(index).map(|claim| (claim.scope, claim.reserves()));
@@ -90,6 +99,8 @@ impl Machine {
             return;
         }
         let asked = self.asked;
+        let held = self.claims.get(index).and_then(Claim::held);
+        let live = held.is_some_and(|held| self.is_live(held, now));
         let Some(claim) = self.claims.get_mut(index).filter(|claim| claim.wants()) else {
             return;
         };
@@ -97,10 +108,15 @@ impl Machine {
             return; // The look was at the wrong place; the next one is not.
         }
         claim.line_up(view, asked, now.boot);
-        match claim.decide(view, lease, now.wall) {
+        if let (Some(resting), false) = (view.unsettled.first(), claim.on_hold) {
+            self.claiming = Track::Busy;
+            actions.push(Action::Settle(resting.clone()));
+            return;
+        }
+        match claim.decide(view, lease, live, now.wall) {
             Decision::Take(key, held) => self.order(now, view, Some(key), held.as_ref(), actions),
             Decision::Join => self.order(now, view, None, None, actions),
-            Decision::Redeem(key) => self.redeem(now, key, actions),
+            Decision::Redeem(key) => self.redeem(now, key, view.reclaims, actions),
             Decision::Stay(sentence) => self.stay(view, &sentence, actions),
             Decision::AskRank => {}
             Decision::Define if self.config.define_missing => {
@@ -144,17 +160,21 @@ impl Machine {
         let (Some(claim), Some(lease)) = (self.claims.get(self.current), self.lease) else {
             return;
         };
+        let queue = match before {
+            None => Queue::Join,
+            Some(held) => Queue::Ahead { despite_hold: self.is_live(held, now) },
+        };
         let order = Box::new(Order {
             path: claim_path(claim, &self.config),
             key,
             record: self.record(now, claim, before),
             lease: lease.id,
-            queue: before.is_none(),
+            queue,
             sentinel: view.sentinel,
             spec: claim.spec_revision,
         });
         if let Some(claim) = self.claims.get_mut(self.current) {
-            claim.may_be_queued |= order.queue;
+            claim.may_be_queued |= order.queue == Queue::Join;
             if let Some(key) = order.key.clone() {
                 claim.attempt = Some(Attempt { key, record: order.record.clone() });
             }
@@ -167,8 +187,13 @@ impl Machine {
         let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) else {
             return;
         };
+        // The lease may have run out meanwhile: then it is for the next look to say what became of it.
+        let Some(lease) = self.lease else {
+            claim.uncertain = true;
+            return;
+        };
         if let Some(attempt) = claim.attempt.take() {
-            claim.place(&attempt.key, &attempt.record, won.fence, won.mine);
+            claim.place(&attempt, won.fence, won.mine, Some(lease.believed_from));
             claim.clock = Reserving::won(won.clock);
         }
     }
@@ -225,12 +250,10 @@ impl Machine {
         {
             let (mine, incarnation) = (adopted.mine, held.incarnation + 1);
             claim.phase =
-                Phase::Placed(Held { mine, incarnation, verified: false, ..held.clone() });
+                Phase::Placed(Held { mine, incarnation, believed_from: None, ..held.clone() });
             claim.clock = Reserving::adopted(adopted.clock);
         }
-        if self.renewing != Track::Busy {
-            self.renewing = Track::Idle;
-        }
+        self.renewing = self.renewing.hurried();
     }
 
     /// ± 50 %: a failing store is not hit by everybody at once.
@@ -299,6 +322,7 @@ impl Machine {
     /// An attempt without an answer may have landed: our nonce on our current lease proves it.
     fn recognise_own_attempts(&mut self, view: &View) {
         let Some(lease) = self.lease else { return };
+        let current = self.claims.get(self.current).map(|claim| claim.name.clone());
         for owner in &view.owners {
             if owner.lease != lease.id || owner.record.nonce != self.config.nonce {
                 continue;
@@ -311,7 +335,13 @@ impl Machine {
                 (landed, Key::parse(&owner.record.slot))
             {
                 let fence = Fence { epoch: self.epoch, revision: owner.create_revision };
-                claim.place(&key, &attempt.record, fence, owner.mod_revision);
+                // A restored snapshot may show what was given away since: then a pair is to prove it.
+                let proved = !view.on_hold && current.as_ref() == Some(&claim.name);
+                let believed_from = proved.then_some(lease.believed_from);
+                claim.place(&Attempt { key, ..attempt }, fence, owner.mod_revision, believed_from);
+                if !proved {
+                    self.renewing = self.renewing.hurried();
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What one look at the store means for one claim.
 
 use super::View;
-use super::machine::{Claim, Held, Lease, Phase};
+use super::machine::{Attempt, Claim, Held, Lease, Phase};
 use super::reserving::Reserving;
 use crate::claim::{Fence, SlotRecord};
 use crate::pick;
@@ -57,8 +57,15 @@ impl Claim {
         }
     }
 
-    /// What follows from a look at the store.
-    pub(super) fn decide(&self, view: &View, lease: Lease, now: UnixMillis) -> Decision {
+    /// What follows from a look at the store. `live` is true while the deadline of what is held has
+    /// not passed.
+    pub(super) fn decide(
+        &self,
+        view: &View,
+        lease: Lease,
+        live: bool,
+        now: UnixMillis,
+    ) -> Decision {
         // Every attempt compares the spec's version: with an older one it would fail for ever.
         if let Some(sentence) = &self.unusable {
             return Decision::Wait(sentence.clone());
@@ -76,7 +83,8 @@ impl Claim {
             return Decision::Wait(sentence);
         }
         if let Some(held) = self.wanted_back(pool) {
-            return if view.on_hold {
+            // A hold is for those who believe in a name; whose belief has not ended may have it.
+            return if view.on_hold && !live {
                 Decision::Wait(self.hold_sentence())
             } else if view.held.contains(&held.key) {
                 Decision::Lose(held.clone(), format!("'{}' was given to another pod", held.key))
@@ -131,19 +139,24 @@ impl Claim {
             validity: pool.spec.validity,
             quarantine: pool.spec.quarantine,
             incarnation: before.incarnation,
-            verified: false,
-            last_deadline: BootInstant::default(),
+            believed_from: None,
         })
     }
 
     /// The slot is ours.
-    pub(super) fn place(&mut self, key: &str, record: &SlotRecord, fence: Fence, mine: i64) {
+    pub(super) fn place(
+        &mut self,
+        attempt: &Attempt,
+        fence: Fence,
+        mine: i64,
+        believed_from: Option<BootInstant>,
+    ) {
         self.attempt = None;
         self.uncertain = false;
         self.clock = Reserving::default();
         self.leave_queue();
-        let held = Held { verified: true, ..Held::new(key, record, fence, mine) };
-        self.phase = Phase::Placed(held);
+        let held = Held::new(&attempt.key, &attempt.record, fence, mine);
+        self.phase = Phase::Placed(Held { believed_from, ..held });
     }
 }
 
@@ -157,8 +170,7 @@ impl Held {
             validity: record.validity(),
             quarantine: record.quarantine(),
             incarnation: record.holder.incarnation,
-            verified: false,
-            last_deadline: BootInstant::default(),
+            believed_from: None,
         }
     }
 }

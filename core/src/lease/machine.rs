@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::doubt::{Doubt, Progress};
 use super::reserving::Reserving;
 use super::waiting::Waiting;
 use super::{Action, Config, Event, Inherited, LeaseId, Outcome, Trouble};
@@ -31,6 +32,10 @@ pub struct Machine {
     /// There will be no name, for this reason; what is left is to leave the queue.
     pub(super) failing: Option<String>,
     pub(super) finished: bool,
+    /// What speaks against the claims, and how far the store had come when each track last asked.
+    pub(super) doubt: Doubt,
+    pub(super) looked_at: Progress,
+    pub(super) renewed_at: Progress,
     /// Counts renewals, so that the jitter differs from one to the next.
     pub(super) round: u64,
 }
@@ -95,6 +100,9 @@ pub(super) enum Phase {
     Regaining(Held),
     /// `Keep`: somebody else has, or had, the name. For good.
     Lost(Held, String),
+    /// Being given back, because the name of an earlier pool was lost: pods claim in byte order of
+    /// pools, so that two never wait for each other. Never believed again.
+    Yielding(Held),
     /// Given back.
     Released,
     /// Could not be given back: the lease runs out.
@@ -111,10 +119,9 @@ pub(super) struct Held {
     pub(super) validity: Duration,
     pub(super) quarantine: Duration,
     pub(super) incarnation: u32,
-    /// Adoption does not renew: false until a renew pair has answered since.
-    pub(super) verified: bool,
-    /// The deadline that was in force when the lease was lost, for people to read.
-    pub(super) last_deadline: BootInstant,
+    /// Send instant of the grant or of the last renew pair that proved it; the deadline is V later.
+    /// Adoption does not renew: `None` until a pair has answered since.
+    pub(super) believed_from: Option<BootInstant>,
 }
 
 // === impl Machine ===
@@ -143,6 +150,9 @@ impl Machine {
             terminating: false,
             failing: None,
             finished: false,
+            doubt: Doubt::default(),
+            looked_at: Progress::default(),
+            renewed_at: Progress::default(),
             round: 0,
         }
     }
@@ -153,14 +163,16 @@ impl Machine {
         if self.finished {
             return actions;
         }
+        if self.doubt.read_clocks(now, self.shortest_validity() / 3) && self.lease.is_some() {
+            // At once: until a pair has answered nothing is believed.
+            self.renewing = self.renewing.hurried();
+        }
         match event {
             Event::Start | Event::Tick => {}
             Event::Terminate => {
                 self.terminating = true;
                 // A pod that waits, for whatever, has nothing to wait for any more.
-                if let Track::Until(_) = self.claiming {
-                    self.claiming = Track::Idle;
-                }
+                self.claiming = self.claiming.hurried();
             }
             Event::Woken => self.on_woken(now, false),
             Event::WatchEnded => self.on_woken(now, true),
@@ -199,11 +211,20 @@ impl Machine {
     /// When a claim stops being believed; `None` while there is nothing to believe in.
     pub(super) fn deadline(&self, claim: &Claim) -> Option<BootInstant> {
         match &claim.phase {
-            Phase::Placed(held) if held.verified => {
-                self.lease.map(|lease| lease.believed_from.after(held.validity))
-            }
+            Phase::Placed(held) => self.deadline_of(held),
             _ => None,
         }
+    }
+
+    /// The deadline that a pair has given, unless a clock has jumped since.
+    pub(super) fn deadline_of(&self, held: &Held) -> Option<BootInstant> {
+        let from = held.believed_from?;
+        Some(self.doubt.cut(from, from.after(held.validity)))
+    }
+
+    /// Whether a deadline, be it of a lease that is gone, has not passed.
+    pub(super) fn is_live(&self, held: &Held, now: Now) -> bool {
+        self.deadline_of(held).is_some_and(|deadline| now.boot < deadline)
     }
 
     pub(super) fn finish(&mut self, outcome: Outcome, actions: &mut Vec<Action>) {
@@ -280,6 +301,11 @@ impl Machine {
 // === impl Track ===
 
 impl Track {
+    /// Without its pause.
+    pub(super) fn hurried(self) -> Self {
+        if self == Self::Busy { self } else { Self::Idle }
+    }
+
     pub(super) fn is_due(self, now: BootInstant) -> bool {
         match self {
             Self::Idle => true,
@@ -346,7 +372,7 @@ impl Claim {
             | Phase::Placed(held)
             | Phase::Regaining(held)
             | Phase::Lost(held, _) => Some(held),
-            Phase::Pending(_) | Phase::Released | Phase::LeftToExpire => None,
+            Phase::Pending(_) | Phase::Yielding(_) | Phase::Released | Phase::LeftToExpire => None,
         }
     }
 }

@@ -1,36 +1,35 @@
 //! The claiming track once the app has exited: give back what is held, then the lease, and with it
 //! a waiting ticket.
 
-use super::machine::{Machine, Phase, Track, claim_path};
+use std::time::Duration;
+
+use super::machine::{Claim, Held, Machine, Phase, Track, claim_path};
+use super::show::YIELDED;
 use super::{Action, Outcome, Surrender};
 use crate::pool::{OnLoss, Pool};
 use crate::time::Now;
 
 impl Machine {
     pub(super) fn next_release(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let next = self.claims.iter().find_map(|claim| {
-            let Phase::Placed(held) = &claim.phase else {
-                return None;
+        let next = self.claims.iter().enumerate().find_map(|(index, claim)| {
+            let held = match &claim.phase {
+                Phase::Placed(held) => held,
+                Phase::Yielding(held) => return Some((index, self.yielded(claim, held))),
+                _ => return None,
             };
-            let live = self.deadline(claim).is_some_and(|deadline| now.boot < deadline);
+            let live = self.is_live(held, now);
             // SIGTERM is no proof that the app is gone once its liveness probe has been failing:
             // it may outlive its grace period. Then the lease runs out and the quarantine covers it.
             if claim.on_loss() == OnLoss::Stop && !live {
                 return None;
             }
             let rest = claim.pool.as_ref().map_or(held.quarantine, Pool::clean_quarantine);
-            Some(Surrender {
-                path: claim_path(claim, &self.config),
-                key: held.key.clone(),
-                holder: self.config.holder.clone(),
-                mine: held.mine,
-                quarantine: rest.min(held.quarantine),
-                clock: self.last_reservation(now, claim, held),
-            })
+            let clock = self.last_reservation(now, claim, held);
+            let surrender = self.surrender(claim, held, rest.min(held.quarantine));
+            Some((index, Surrender { clock, ..surrender }))
         });
-        if let Some(surrender) = next {
-            self.claiming = Track::Busy;
-            actions.push(Action::Release(Box::new(surrender)));
+        if let Some((index, surrender)) = next {
+            self.give_back(index, surrender, actions);
             return;
         }
         if self.leave(actions) {
@@ -39,11 +38,52 @@ impl Machine {
         self.finish(Outcome::Released, actions);
     }
 
+    /// Gives back what is to be claimed anew in its turn. True while an answer is to come.
+    pub(super) fn next_yield(&mut self, actions: &mut Vec<Action>) -> bool {
+        let next = self.claims.iter().enumerate().find_map(|(index, claim)| match &claim.phase {
+            Phase::Yielding(held) => Some((index, self.yielded(claim, held))),
+            _ => None,
+        });
+        let Some((index, surrender)) = next else {
+            return false;
+        };
+        self.give_back(index, surrender, actions);
+        true
+    }
+
     /// A release that lost its compare is left alone: the slot is another's, or the lease runs out.
     pub(super) fn on_released(&mut self, done: bool) {
-        let first = self.claims.iter_mut().find(|claim| matches!(claim.phase, Phase::Placed(_)));
-        if let Some(claim) = first {
-            claim.phase = if done { Phase::Released } else { Phase::LeftToExpire };
+        let Some(claim) = self.claims.get_mut(self.current) else {
+            return;
+        };
+        claim.phase = match (&claim.phase, done) {
+            // Whoever refused it, the next look tells what there is.
+            (Phase::Yielding(_), _) => Phase::Pending(YIELDED.to_owned()),
+            (Phase::Placed(_), true) => Phase::Released,
+            (Phase::Placed(_), false) => Phase::LeftToExpire,
+            _ => return,
+        };
+    }
+
+    fn give_back(&mut self, index: usize, surrender: Surrender, actions: &mut Vec<Action>) {
+        self.current = index;
+        self.claiming = Track::Busy;
+        actions.push(Action::Release(Box::new(surrender)));
+    }
+
+    /// The app may run and believe until its deadline, so the name rests as after a force release.
+    fn yielded(&self, claim: &Claim, held: &Held) -> Surrender {
+        self.surrender(claim, held, held.validity + held.quarantine)
+    }
+
+    fn surrender(&self, claim: &Claim, held: &Held, quarantine: Duration) -> Surrender {
+        Surrender {
+            path: claim_path(claim, &self.config),
+            key: held.key.clone(),
+            holder: self.config.holder.clone(),
+            mine: held.mine,
+            quarantine,
+            clock: None,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::machine::{Claim, Machine, Phase, Track, claim_path};
-use super::{Action, Outcome, Renewal, Seen};
-use crate::pool::OnLoss;
+use super::{Action, Outcome, Proof, Renewal, Seen};
+use crate::pool::{OnLoss, PoolName};
 use crate::time::{BootInstant, Now};
 
 /// Renewing starts at the grant, when the pools' specs may not be known yet; then this V counts.
@@ -14,7 +14,8 @@ impl Machine {
     pub(super) fn next_renewal(&mut self, actions: &mut Vec<Action>) {
         let Some(lease) = self.lease else { return };
         self.renewing = Track::Busy;
-        actions.push(Action::Renew { lease: lease.id, slots: self.placed_keys() });
+        self.renewed_at = self.doubt.known;
+        actions.push(Action::Renew { lease: lease.id, slots: self.placed_slots() });
     }
 
     /// V/3 ± 10 %: three tries fit into V, and pods that started together drift apart.
@@ -29,59 +30,86 @@ impl Machine {
     }
 
     pub(super) fn on_renewed(&mut self, now: Now, renewal: &Renewal, actions: &mut Vec<Action>) {
+        // A restarted sidecar changes over to its older lease; what the fresh one says is nothing.
+        let Some(lease) = self.lease.as_mut().filter(|lease| lease.id == renewal.lease) else {
+            return;
+        };
         if renewal.ttl.is_zero() {
             self.on_lease_gone("the lease ran out before it was renewed");
             return;
         }
-        let Some(lease) = self.lease.as_mut() else {
+        let proof = renewal.read.as_ref();
+        if let Some(proof) = proof
+            && self.doubt.goes_back(self.renewed_at, proof.epoch, proof.revision).is_some()
+        {
+            self.renewing = Track::Until(now.boot.after(self.renew_retry()));
             return;
-        };
+        }
         lease.believed_from = lease.believed_from.max(renewal.sent);
         lease.ttl = renewal.ttl;
         self.round += 1;
         let period = self.renew_period();
         self.renewing = Track::Until(renewal.sent.after(period).max(now.boot));
-        let uid = self.config.holder.uid.clone();
-        let mut fenced = None;
-        // A claim that was placed while the pair was under way was not asked for: no verdict.
-        let root = |claim: &Claim| match &claim.phase {
-            Phase::Placed(held) => Some(claim_path(claim, &self.config).slot(&held.key)),
-            _ => None,
-        };
-        for claim in &mut self.claims {
-            let Some(key) = root(claim) else { continue };
-            let Some((_, seen)) = renewal.slots.iter().find(|(slot, _)| *slot == key) else {
-                continue;
-            };
-            if let Some(sentence) = claim.on_seen(renewal.sent, seen.as_ref(), &uid) {
-                fenced = Some(sentence);
-            }
+        if let Some(sentence) = proof.and_then(|proof| self.prove(now, renewal.sent, proof)) {
+            self.finish(Outcome::Fenced(sentence), actions);
+            return;
         }
-        // Adopted while the pair was under way: another pair, at once.
-        let unverified =
-            |claim: &Claim| matches!(&claim.phase, Phase::Placed(held) if !held.verified);
-        if self.claims.iter().any(unverified) {
+        // Adopted, or doubted, while the pair was under way: another pair, at once. During a hold
+        // there is nothing to hurry for.
+        let unproved = |claim: &Claim| match &claim.phase {
+            Phase::Placed(held) if !claim.on_hold => {
+                held.believed_from.is_none_or(|from| self.doubt.since.is_some_and(|at| from < at))
+            }
+            _ => false,
+        };
+        if self.claims.iter().any(unproved) {
             self.renewing = Track::Idle;
         }
-        if let Some(sentence) = fenced {
-            self.finish(Outcome::Fenced(sentence), actions);
+    }
+
+    /// What a pair says of each claim that it asked for; a sentence means that we are fenced.
+    fn prove(&mut self, now: Now, sent: BootInstant, proof: &Proof) -> Option<String> {
+        let verdicts: Vec<_> = self
+            .claims
+            .iter()
+            .map(|claim| {
+                let key = self.placed_key(claim)?;
+                // Placed while the pair was under way: it was not asked for.
+                let (_, seen) = proof.slots.iter().find(|(slot, _)| *slot == key)?;
+                let live = claim.held().is_some_and(|held| self.is_live(held, now));
+                Some((seen.as_ref(), live))
+            })
+            .collect();
+        let me = (self.config.holder.uid.as_str(), self.config.nonce.as_str());
+        let mut fenced = None;
+        let mut lost = false;
+        for (claim, verdict) in self.claims.iter_mut().zip(verdicts) {
+            // Pools are claimed in byte order: what is held of later ones goes back first.
+            if lost {
+                claim.give_way();
+            }
+            let Some((seen, live)) = verdict else { continue };
+            claim.on_hold = proof.on_hold.contains(&claim.name);
+            // In a restored snapshot an old slot of ours looks as it did, while a later holder may
+            // still believe: until the hold ends, only a belief that never ended goes on.
+            let provable = live || !claim.on_hold;
+            fenced = claim.on_seen(seen, me, sent, provable).or(fenced);
+            lost |= matches!(claim.phase, Phase::Pending(_));
         }
+        fenced
     }
 
     /// The lease is known to be gone, and every slot with it.
     pub(super) fn on_lease_gone(&mut self, why: &str) {
-        let believed_from = self.lease.take().map(|lease| lease.believed_from).unwrap_or_default();
+        self.lease = None;
         self.renewing = Track::Idle;
         for claim in &mut self.claims {
             claim.leave_queue();
-            if let Phase::Placed(held) = &mut claim.phase {
-                held.last_deadline = believed_from.after(held.validity);
-            }
             match (&claim.phase, claim.on_loss()) {
                 (Phase::Placed(held) | Phase::Adopting(held), OnLoss::Keep) => {
                     claim.phase = Phase::Regaining(held.clone());
                 }
-                (Phase::Placed(_) | Phase::Adopting(_), OnLoss::Stop) => {
+                (Phase::Placed(_) | Phase::Adopting(_), OnLoss::Stop) | (Phase::Yielding(_), _) => {
                     claim.phase = Phase::Pending(format!("the claim was lost: {why}"));
                 }
                 _ => {}
@@ -89,15 +117,23 @@ impl Machine {
         }
     }
 
-    /// Keys of the slots that a renewal must read.
-    fn placed_keys(&self) -> Vec<String> {
-        self.claims
-            .iter()
-            .filter_map(|claim| match &claim.phase {
-                Phase::Placed(held) => Some(claim_path(claim, &self.config).slot(&held.key)),
-                _ => None,
-            })
-            .collect()
+    /// The slots that a renewal must read.
+    fn placed_slots(&self) -> Vec<(PoolName, String)> {
+        let slot = |claim: &Claim| Some((claim.name.clone(), self.placed_key(claim)?));
+        self.claims.iter().filter_map(slot).collect()
+    }
+
+    fn placed_key(&self, claim: &Claim) -> Option<String> {
+        match &claim.phase {
+            Phase::Placed(held) => Some(claim_path(claim, &self.config).slot(&held.key)),
+            _ => None,
+        }
+    }
+
+    /// How long one attempt at one etcd member may take: V/6, so that the next member is asked while
+    /// the claim is still believed.
+    pub fn patience(&self) -> Duration {
+        self.shortest_validity() / 6
     }
 
     pub(super) fn shortest_validity(&self) -> Duration {
@@ -111,31 +147,44 @@ impl Machine {
 }
 
 impl Claim {
+    fn give_way(&mut self) {
+        if let Phase::Placed(held) | Phase::Adopting(held) = &self.phase {
+            self.phase = Phase::Yielding(held.clone());
+        }
+    }
+
     /// Compares what a renewal saw with what we hold; a sentence means that we are fenced.
-    fn on_seen(&mut self, sent: BootInstant, seen: Option<&Seen>, uid: &str) -> Option<String> {
+    ///
+    /// Revisions alone would not do: those of a wiped store start anew and may meet ours again.
+    fn on_seen(
+        &mut self,
+        seen: Option<&Seen>,
+        (uid, nonce): (&str, &str),
+        sent: BootInstant,
+        provable: bool,
+    ) -> Option<String> {
         let Phase::Placed(held) = &mut self.phase else {
             return None;
         };
-        held.last_deadline = sent.after(held.validity);
-        let name = held.key.clone();
+        let (name, pool) = (&held.key, &self.name);
         let why = match seen {
-            Some(seen) if seen.create_revision == held.fence.revision => {
-                if seen.mod_revision == held.mine {
-                    held.verified = true;
-                    return None;
+            Some(seen) if seen.uid != uid => format!("'{name}' was given to another pod"),
+            Some(seen) if seen.create_revision != held.fence.revision => {
+                return Some(format!(
+                    "another sidecar of this pod has claimed '{name}' in pool '{pool}' anew"
+                ));
+            }
+            Some(seen) if seen.mod_revision != held.mine || seen.nonce != nonce => {
+                return Some(format!(
+                    "a younger sidecar of this pod has taken over '{name}' in pool '{pool}'"
+                ));
+            }
+            Some(_) => {
+                if provable {
+                    held.believed_from = held.believed_from.max(Some(sent));
                 }
-                return Some(format!(
-                    "a younger sidecar of this pod has taken over '{name}' in pool '{}'",
-                    self.name
-                ));
+                return None;
             }
-            Some(seen) if seen.uid == uid => {
-                return Some(format!(
-                    "another sidecar of this pod has claimed '{name}' in pool '{}' anew",
-                    self.name
-                ));
-            }
-            Some(_) => format!("'{name}' was given to another pod"),
             None => format!("'{name}' was released by an administrator"),
         };
         let held = held.clone();

@@ -26,6 +26,10 @@ pub struct Shown {
     pub minting: Option<Minting>,
 }
 
+/// Why a claim that was held is not held any more, although nobody took it.
+pub(super) const YIELDED: &str =
+    "given back, because the name of another pool was lost; claiming anew";
+
 impl Machine {
     /// Every claim at this instant, in the user's order of pools.
     pub fn shown(&self, now: Now) -> Vec<Shown> {
@@ -40,7 +44,9 @@ impl Machine {
     fn show(&self, claim: &Claim, now: Now) -> Shown {
         let on_loss = claim.on_loss();
         let (state, reason) = self.state(claim, now);
-        let known = claim.held().filter(|held| held.verified || state == ClaimState::Degraded);
+        let known = claim
+            .held()
+            .filter(|held| held.believed_from.is_some() || state == ClaimState::Degraded);
         // A claim that must not be used is not shown to an app either.
         let usable = match on_loss {
             OnLoss::Keep => known,
@@ -86,11 +92,18 @@ impl Machine {
                 }
             }
             (Phase::Placed(_), Some(_)) => {
-                let reason = say("etcd has not confirmed the claim since its deadline");
+                let reason = match (&self.doubt.sentence, claim.on_hold) {
+                    (Some(doubt), _) => say(doubt),
+                    (None, true) => say(&claim.hold_sentence()),
+                    (None, false) => say("etcd has not confirmed the claim since its deadline"),
+                };
                 match claim.on_loss() {
                     OnLoss::Keep => (ClaimState::Degraded, reason),
                     OnLoss::Stop => (ClaimState::Lost, reason),
                 }
+            }
+            (Phase::Placed(_), None) if claim.on_hold => {
+                (ClaimState::Waiting, say(&claim.hold_sentence()))
             }
             (Phase::Placed(_) | Phase::Adopting(_), None | Some(_)) => {
                 (ClaimState::Waiting, say("found again after a restart; asking etcd to confirm it"))
@@ -100,6 +113,7 @@ impl Machine {
             }
             (Phase::Lost(_, why), _) => (ClaimState::Lost, say(why)),
             (Phase::Pending(why), _) => (ClaimState::Waiting, say(why)),
+            (Phase::Yielding(_), _) => (ClaimState::Waiting, say(YIELDED)),
             (Phase::Released, _) => (ClaimState::Lost, say("released")),
             (Phase::LeftToExpire, _) => (ClaimState::Lost, say("left to run out")),
         }
@@ -117,11 +131,7 @@ impl Machine {
             .as_ref()
             .or_else(|| claim.pool.as_ref().map(|pool| &pool.spec.prefix))
             .unwrap_or(&default);
-        let deadline = match &claim.phase {
-            Phase::Placed(_) => self.lease.map(|lease| lease.believed_from.after(held.validity)),
-            _ => None,
-        };
-        let deadline = deadline.unwrap_or(held.last_deadline);
+        let deadline = self.deadline_of(held).unwrap_or_default();
         let window = claim.window();
         Slot {
             prefix: template.fill(&Values {

@@ -11,11 +11,15 @@ use crate::keys;
 use crate::pool::{MOUNTAINS, SNOWFLAKE};
 use crate::time::{Now, UnixMillis};
 
+mod doubt;
 mod reserving;
 mod script;
 mod waiting;
+mod yielding;
 
-use script::Script;
+use script::{Pair, Script};
+
+const AHEAD: Queue = Queue::Ahead { despite_hold: false };
 
 #[test]
 fn a_pod_claims_the_first_free_name_in_two_round_trips() {
@@ -81,7 +85,7 @@ fn a_late_answer_to_an_early_pair_does_not_move_the_deadline_past_its_send() {
 fn a_force_release_is_noticed_by_the_next_pair_although_the_keepalive_was_fine() {
     let mut script = Script::held(SNOWFLAKE);
     let mut renewal = script.renewal(7, 7);
-    renewal.slots.iter_mut().for_each(|(_, seen)| *seen = None);
+    renewal.slots().iter_mut().for_each(|(_, seen)| *seen = None);
     script.step(Event::Renewed(renewal));
     let shown = script.shown(SNOWFLAKE);
     assert_eq!(shown.identity.slot, None);
@@ -143,11 +147,7 @@ fn a_restarted_sidecar_takes_up_its_old_lease_and_holds_only_after_a_pair() {
     let renew = script.step(Event::Adopted(Adopted { mine: 12, clock: None }));
     assert!(matches!(renew.as_slice(), [Action::Renew { lease: 99, .. }]), "{renew:?}");
     assert_ne!(script.state(MOUNTAINS), ClaimState::Held);
-    let renewal = Renewal {
-        lease: 99,
-        slots: vec![(script.slot(MOUNTAINS, "Denali"), Script::seen(7, 12))],
-        ..script.renewal(7, 12)
-    };
+    let renewal = Renewal { lease: 99, ..script.renewal(7, 12) };
     script.step(Event::Renewed(renewal));
     assert_eq!(script.state(MOUNTAINS), ClaimState::Held);
 }
@@ -240,7 +240,7 @@ fn an_app_that_ran_on_without_its_sidecar_keeps_its_name_or_loses_it() {
     let claim = free.begun(free.view(&[]));
     let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
     assert_eq!(order.key.as_deref(), Some("PicodeOrizaba"));
-    assert_eq!((order.record.holder.incarnation, order.queue), (2, false));
+    assert_eq!((order.record.holder.incarnation, order.queue), (2, AHEAD));
 
     let mut taken = Script::inheriting(MOUNTAINS);
     taken.step(Event::Start);

@@ -60,6 +60,8 @@ pub struct Past {
     pub held: HashSet<String>,
     /// Slots in quarantine.
     pub resting: HashSet<String>,
+    /// Mod revision of the key that every re-claim ahead of the queue moves.
+    pub reclaims: i64,
 }
 
 /// T2.
@@ -77,6 +79,9 @@ pub struct Redemption {
     pub ticket: i64,
     /// The spec's mod revision as read.
     pub spec: i64,
+    /// [`Past::reclaims`] or [`super::View::reclaims`], of the read that gave the rank: a name that
+    /// was taken ahead of the queue shifts every later rank.
+    pub reclaims: i64,
 }
 
 /// Leaving the queue.

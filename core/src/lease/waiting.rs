@@ -84,11 +84,17 @@ impl Machine {
         let target = pick::free(&pool.names, &past.held, &past.resting).nth(rank);
         if let Some(key) = target.and_then(|index| pool.names.key(index)) {
             let key = key.into_owned();
-            self.redeem(now, key, actions);
+            self.redeem(now, key, past.reclaims, actions);
         }
     }
 
-    pub(super) fn redeem(&mut self, now: Now, key: String, actions: &mut Vec<Action>) {
+    pub(super) fn redeem(
+        &mut self,
+        now: Now,
+        key: String,
+        reclaims: i64,
+        actions: &mut Vec<Action>,
+    ) {
         let (Some(claim), Some(lease)) = (self.claims.get(self.current), self.lease) else {
             return;
         };
@@ -100,6 +106,7 @@ impl Machine {
             lease: lease.id,
             ticket: waiting.revision,
             spec: claim.spec_revision,
+            reclaims,
         });
         let attempt = Attempt { key: redemption.key.clone(), record: redemption.record.clone() };
         if let Some(claim) = self.claims.get_mut(self.current) {

@@ -143,7 +143,8 @@ impl Drop for TestEtcd {
     }
 }
 
-fn binary() -> PathBuf {
+/// The binary: what `CAIRN_ETCD` names, or what the cluster tool has built.
+pub fn binary() -> PathBuf {
     if let Some(path) = env::var_os("CAIRN_ETCD") {
         return path.into();
     }

@@ -1,6 +1,6 @@
-//! The claiming track: what answers to T0, T1, T2, T3, T5 and T7 mean.
+//! The claiming track: what answers to T0, T1, T2, T3, T4 and T7 mean.
 
-use super::{Call, Context, Effect, Held, Phase, Process, Regaining, Wait};
+use super::{Call, Context, Effect, Held, Phase, Process, Wait};
 use crate::clock::{Reservation, Stamp};
 use crate::key::{Key, Name, Pool, Revision};
 use crate::request::{Adoption, Request, Terms};
@@ -24,10 +24,11 @@ impl Process {
         match (request, reply) {
             // Definite and not applied: the slot runs out with its lease.
             (Request::Release { .. }, Err(LeaseNotFound)) if self.terminating => {
-                effects.push(Effect::Exit)
+                effects.push(Effect::Exit);
             }
-            // The quarantine's lease ran out under way.
-            (Request::Release { .. }, Err(LeaseNotFound)) => {}
+            // The quarantine's lease ran out under way: the next attempt brings another one.
+            (Request::Release { .. }, Err(LeaseNotFound))
+            | (Request::Force { .. } | Request::Revoke(_), Ok(_)) => {}
             (_, Err(LeaseNotFound)) => self.lease_gone(context),
             (Request::Begin, Ok(reply)) => {
                 self.age = age;
@@ -74,65 +75,16 @@ impl Process {
                 self.reserved(pool, (name, mine, until), &reply);
             }
             (Request::Release { .. }, Ok(reply)) => {
-                self.released(context, pool, &reply, &mut effects)
+                self.released(context, pool, &reply, &mut effects);
             }
             (Request::Confirm(request), Ok(reply)) => {
                 self.confirmed(context, pool, *request, &reply, &mut effects);
             }
-            (Request::Force { .. } | Request::Revoke(_), Ok(_)) => {}
         }
         if !effects.contains(&Effect::Exit) {
             self.advance(context, &mut effects);
         }
         effects
-    }
-
-    /// No answer came in time. It may have been applied, or may be yet.
-    pub(crate) fn unanswered(&mut self, context: &Context<'_>) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        let Some(Call { pool, request, age, .. }) = self.call.take() else {
-            return effects;
-        };
-        match request {
-            Request::Claim { .. }
-            | Request::Take { .. }
-            | Request::Adopt(_)
-            | Request::Reclaim { .. } => self.ask(pool, Request::Confirm(Box::new(request))),
-            // Known again from the answer of the next one.
-            Request::Reserve { .. } => self.advance(context, &mut effects),
-            // If it fails, nothing is revoked: the lease runs out.
-            Request::Release { .. } if self.terminating => effects.push(Effect::Exit),
-            // A deadline counts from the first send.
-            Request::Begin => self.call = Some(Call { pool, request, age, again: true }),
-            _ => self.ask(pool, request),
-        }
-        effects
-    }
-
-    /// The lease is known to be gone, and every key with it.
-    pub(super) fn lease_gone(&mut self, context: &Context<'_>) {
-        let age = self.age;
-        for claim in &mut self.claims {
-            claim.phase = match &claim.phase {
-                Phase::Held(held) if context.config.keep => Phase::Regaining(Regaining {
-                    name: held.name,
-                    left: if held.verified { held.validity.saturating_sub(age) } else { 0 },
-                }),
-                Phase::Lost => Phase::Lost,
-                Phase::Regaining(regaining) => Phase::Regaining(*regaining),
-                _ => Phase::Wanting,
-            };
-        }
-        self.begin(context);
-    }
-
-    /// Gives the next name back; ends when there is none.
-    pub(super) fn release_next(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
-        let next = self.claims.iter().find_map(|claim| Some((claim.pool, claim.held()?.clone())));
-        match next {
-            Some((pool, held)) => self.release(context, pool, &held, effects),
-            None => effects.push(Effect::Exit),
-        }
     }
 
     /// A read answered: adopt, go on waiting, or claim.
@@ -144,6 +96,11 @@ impl Process {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(ticket) = view.ticket(context.pod).filter(|_| view.owner.is_none()) {
+            if matches!(self.phase(pool), Some(Phase::Regaining(_))) {
+                // Whoever wants an old name has no ticket: a younger process of this pod waits.
+                effects.push(Effect::Exit);
+                return;
+            }
             self.take_up(context, ticket.lease, effects);
         }
         if context.config.keeps(Rule::ClaimsSuitTheLease)
@@ -183,8 +140,9 @@ impl Process {
         view: &View,
         effects: &mut Vec<Effect>,
     ) {
-        let Some((validity, quarantine)) =
-            owner.granted.or(view.terms.map(|terms| (terms.spec.validity, terms.spec.quarantine)))
+        let Some((validity, quarantine)) = owner
+            .granted
+            .or_else(|| view.terms.map(|terms| (terms.spec.validity, terms.spec.quarantine)))
         else {
             return;
         };
@@ -196,7 +154,7 @@ impl Process {
                 mine: owner.modified,
                 validity,
                 quarantine,
-                verified: true,
+                verified: !context.forbids_finding(view.on_hold),
                 clock,
             };
             self.set(pool, Phase::Held(held));
@@ -235,16 +193,6 @@ impl Process {
         self.age = context.config.oldest();
     }
 
-    fn regain(&mut self, pool: Pool, regaining: Regaining, view: &View) {
-        let Some(terms) = view.terms else { return };
-        let name = regaining.name;
-        if view.held.contains(&name) || view.resting.contains(&name) {
-            self.set(pool, Phase::Lost);
-        } else if !view.on_hold || regaining.left > 0 {
-            self.ask(pool, Request::Reclaim { name, terms, holding: regaining.left > 0 });
-        }
-    }
-
     fn won(
         &mut self,
         context: &Context<'_>,
@@ -267,7 +215,7 @@ impl Process {
         self.believe(context, pool, effects);
     }
 
-    fn adopted(
+    pub(super) fn adopted(
         &mut self,
         context: &Context<'_>,
         pool: Pool,
@@ -313,80 +261,19 @@ impl Process {
             clock.stamp = stamp(reply, pool, name);
         }
     }
-
-    fn released(
-        &mut self,
-        context: &Context<'_>,
-        pool: Pool,
-        reply: &Reply,
-        effects: &mut Vec<Effect>,
-    ) {
-        if !self.terminating {
-            self.set(pool, Phase::Wanting);
-            return;
-        }
-        if reply.succeeded {
-            self.set(pool, Phase::Lost);
-            self.release_next(context, effects);
-        } else {
-            effects.push(Effect::Exit);
-        }
-        let bare = reply.succeeded && self.call.is_none();
-        if bare || !context.config.keeps(Rule::FailedReleaseRevokesNothing) {
-            effects.extend(self.lease.map(Effect::Revoke));
-        }
-    }
-
-    /// A linearizable get of the owner key, after an attempt that got no answer.
-    fn confirmed(
-        &mut self,
-        context: &Context<'_>,
-        pool: Pool,
-        request: Request,
-        reply: &Reply,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(entry) = reply.entry(Key::Owner(context.pod, pool)) else {
-            match request {
-                Request::Adopt(_) => self.ask(pool, Request::Read),
-                _ => self.ask(pool, request),
-            }
-            return;
-        };
-        let Value::Owner { name, nonce } = entry.value else { return };
-        let ours = nonce == self.nonce && entry.lease == self.lease;
-        let (validity, quarantine, adopted) = match &request {
-            Request::Adopt(adoption) => (adoption.validity, adoption.quarantine, true),
-            Request::Claim { terms, .. }
-            | Request::Take { terms, .. }
-            | Request::Reclaim { terms, .. } => (terms.validity, terms.spec.quarantine, false),
-            _ => return,
-        };
-        // The reservation is not in this answer: a reader of clocks looks again.
-        let recognised = !context.config.keeps(Rule::OwnAttemptsAreRecognised) || ours;
-        if !recognised || context.config.clock {
-            self.ask(pool, Request::Read);
-            return;
-        }
-        let held = Held {
-            name,
-            create: entry.create,
-            mine: entry.modified,
-            validity,
-            quarantine,
-            verified: !adopted,
-            clock: None,
-        };
-        if adopted {
-            self.adopted(context, pool, held, effects);
-        } else {
-            self.set(pool, Phase::Held(held));
-            self.believe(context, pool, effects);
-        }
-    }
 }
 
 impl Context<'_> {
+    /// Whether a pair that shows a slot unchanged is no proof: it may be of a store that was restored.
+    pub(super) fn forbids_resuming(&self, on_hold: bool) -> bool {
+        on_hold && self.config.keeps(Rule::NothingResumesDuringHold)
+    }
+
+    /// Whether an owner key of ours in a read is no proof, for the same reason.
+    pub(super) fn forbids_finding(&self, on_hold: bool) -> bool {
+        on_hold && self.config.keeps(Rule::NothingFoundDuringHold)
+    }
+
     /// The reservation as a read showed it: used by those only who leave the rule out.
     pub(super) fn seen(&self, view: &View, name: Name) -> Option<Stamp> {
         let early = self.config.clock && !self.config.keeps(Rule::ReservationLearntInside);

@@ -127,8 +127,7 @@ impl Process {
         match seen.slot {
             Slot::Unchanged => {
                 let resumes = !held.verified || before >= held.validity;
-                let cautious = context.config.keeps(Rule::NothingResumesDuringHold);
-                held.verified = !(resumes && seen.on_hold && cautious);
+                held.verified = !(resumes && context.forbids_resuming(seen.on_hold));
                 self.believe(context, asked.pool, effects);
             }
             Slot::Younger => effects.push(Effect::Exit),
@@ -160,7 +159,7 @@ impl Pair {
 // === impl Asked ===
 
 impl Asked {
-    fn look(&self, context: &Context<'_>, nonce: u8, store: &Store) -> Slot {
+    fn look(self, context: &Context<'_>, nonce: u8, store: &Store) -> Slot {
         let Some(entry) = store.get(Key::Slot(self.pool, self.name)) else {
             return Slot::Gone;
         };

@@ -8,6 +8,7 @@ use crate::rule::Rule;
 use crate::view::View;
 
 /// A waiter's state.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wait {
     /// R: the create revision of the ticket.
@@ -79,6 +80,10 @@ impl Process {
     ) {
         let rank = rank.unwrap_or_else(|| context.rank(view, ticket));
         self.target(context, pool, rank, terms, view);
+        // The spec is the one that was known before the ticket was put; it may be older than that.
+        if self.call.is_none() && context.config.keeps(Rule::VainLooksAreFollowed) {
+            self.ask(pool, Request::Read);
+        }
     }
 
     /// The current state: rank anew, less one for every silent tick.
@@ -109,8 +114,8 @@ impl Process {
         let by_number = context.config.keeps(Rule::SlotsKeyedByNumber);
         if let Some(name) = view.free(terms.spec, by_number).get(usize::from(rank)).copied() {
             let seen = context.seen(view, name);
-            let shift = view.shift;
-            self.ask(pool, Request::Take { name, ticket, shift, terms, seen });
+            let since = view.since;
+            self.ask(pool, Request::Take { name, ticket, since, terms, seen });
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::key::{Key, Name, Pod, Pool};
 use crate::process::Process;
 use crate::request::{Caller, Request, Rest, Stray};
 use crate::rule::Rule;
+use crate::spec::Spec;
 use crate::store::Store;
 use crate::txn::{LeaseId, Op, Value};
 use crate::world::World;
@@ -41,7 +42,7 @@ impl World {
 
     pub(super) fn terminate(&mut self, config: &Config, pod: Pod, place: usize) {
         self.faults.releases -= 1;
-        self.with(config, pod, place, |process, context| process.terminate(context));
+        self.with(config, pod, place, Process::terminate);
     }
 
     pub(super) fn deafen(&mut self, config: &Config, pod: Pod, place: usize) {
@@ -67,6 +68,8 @@ impl World {
             }
             _ => validity + quarantine,
         };
+        let margin = config.spec(pool, 0).map_or(0, Spec::margin);
+        let ticks = ticks + if config.keeps(Rule::ForceRestsOutlastDrift) { margin } else { 0 };
         let rest = if config.keeps(Rule::ForceRestsUntilSettled) {
             Rest::Unsettled(ticks)
         } else {
@@ -108,7 +111,8 @@ impl World {
 
     pub(super) fn hold(&mut self, config: &Config, pool: Pool) {
         self.faults.holds -= 1;
-        self.lay_hold(config, pool);
+        self.epoch += 1;
+        self.lay_holds(config, std::iter::once(pool));
     }
 
     pub(super) fn wipe(&mut self, config: &Config) {
@@ -122,10 +126,7 @@ impl World {
         self.faults.restores -= 1;
         if let Some(snapshot) = self.snapshot.take() {
             self.come_back(config, *snapshot);
-            for pool in (0..).take(config.pools.len()) {
-                self.lay_hold(config, pool);
-            }
-            self.apply(vec![Op::Put(Key::Epoch, Value::Epoch(self.epoch), None)]);
+            self.lay_holds(config, (0..).take(config.pools.len()));
         }
     }
 
@@ -143,10 +144,15 @@ impl World {
         }
     }
 
-    fn lay_hold(&mut self, config: &Config, pool: Pool) {
-        let lease = LeaseId::Hold(pool);
-        self.store.revoke(lease);
-        self.store.grant(lease, config.hold);
-        self.apply(vec![Op::Put(Key::Hold(pool), Value::Empty, Some(lease))]);
+    /// A new epoch and holds, in one transaction.
+    fn lay_holds(&mut self, config: &Config, pools: impl Iterator<Item = Pool>) {
+        let mut then = vec![Op::Put(Key::Epoch, Value::Epoch(self.epoch), None)];
+        for pool in pools {
+            let lease = LeaseId::Hold(pool);
+            self.store.revoke(lease);
+            self.store.grant(lease, config.hold);
+            then.push(Op::Put(Key::Hold(pool), Value::Empty, Some(lease)));
+        }
+        self.apply(then);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::belief::Belief;
 use crate::config::Config;
-use crate::key::{Key, Pod, Range};
+use crate::key::{Key, Pod};
 use crate::process::{Context, Effect, Process, Watch};
 use crate::protocol;
 use crate::request::{Caller, Request, Stray};
@@ -16,7 +16,7 @@ impl World {
         let Some((caller, request)) = self.in_flight(pod, place) else { return };
         match self.perform(config, caller, &request) {
             Some(reply) => {
-                self.with(config, pod, place, |process, context| process.answered(context, reply))
+                self.with(config, pod, place, |process, context| process.answered(context, reply));
             }
             None => self.refuse_past(config, pod, place),
         }
@@ -152,7 +152,7 @@ impl World {
     }
 
     fn unanswered(&mut self, config: &Config, pod: Pod, place: usize) {
-        self.with(config, pod, place, |process, context| process.unanswered(context));
+        self.with(config, pod, place, Process::unanswered);
     }
 
     /// A request reaches the store; `None` when it asks for a past that is not there.
@@ -171,8 +171,7 @@ impl World {
                 }
             }
             Request::ReadAt { ticket, .. } => {
-                let ranges = [Range::Slots(pool), Range::Quarantines(pool), Range::Tickets(pool)];
-                return self.store.read_at(*ticket, &ranges).map(Ok);
+                return self.store.read_at(*ticket).map(Ok);
             }
             Request::Revoke(lease) => {
                 self.store.revoke(*lease);
@@ -203,9 +202,7 @@ impl World {
             Some(Value::Spec(spec)) => Some(spec.ttl),
             _ => config.spec(*pool, 0).map(|spec| spec.ttl),
         };
-        let ttl = pools.filter_map(spec).max().unwrap_or_default();
-        // Without the rule S is just V + Q; the model's drift is one tick on either side.
-        ttl - if config.keeps(Rule::LeaseOutlastsDrift) { 0 } else { 2 }
+        pools.filter_map(spec).max().unwrap_or_default()
     }
 
     /// A lease of this pod that nobody has used, as far as anybody can still tell.

@@ -20,7 +20,7 @@ impl World {
             }
         }
         actions.extend((0..self.strays.len()).map(Action::Land));
-        for pod in self.pods_of(config) {
+        for pod in config.every_pod() {
             self.starts_of(pod, actions);
         }
         self.admin(config, actions);
@@ -178,7 +178,7 @@ impl World {
     }
 
     fn drifts(&self, config: &Config, actions: &mut Vec<Action>) {
-        for pod in self.pods_of(config).filter(|_| self.may_tick(1)) {
+        for pod in config.every_pod().filter(|_| self.may_tick(1)) {
             if self.faults.slow > 0 {
                 actions.push(Action::Tick(Drift::Slow(pod)));
             }

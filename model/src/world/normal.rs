@@ -33,8 +33,9 @@ impl World {
         self.strays.retain(|stray| {
             let alive = |lease: Option<LeaseId>| lease.is_none_or(|lease| store.has_lease(lease));
             let puts_on = match &stray.request {
-                Request::Release { rest, .. } => Some(*rest),
-                Request::Force { rest: Rest::On(rest), .. } => Some(*rest),
+                Request::Release { rest, .. } | Request::Force { rest: Rest::On(rest), .. } => {
+                    Some(*rest)
+                }
                 Request::Revoke(lease) => return store.has_lease(*lease),
                 Request::Reserve { .. } | Request::Force { .. } => None,
                 Request::Adopt(adoption) => adoption.lease,

@@ -21,7 +21,7 @@ impl World {
             Drift::Fast => self.faults.fast -= 1,
             Drift::Asleep(_) => self.faults.sleeps -= 1,
         }
-        for pod in self.pods_of(config) {
+        for pod in config.every_pod() {
             if drift == Drift::Slow(pod) || drift == Drift::Asleep(pod) {
                 self.miss(pod);
             } else {

@@ -8,7 +8,7 @@ use crate::world::World;
 
 /// What has gone wrong so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::struct_excessive_bools)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a promise of its own")]
 pub(crate) struct Verdict {
     /// A name was issued before its last holder's deadline was Q ago.
     pub(crate) unrested: bool,
@@ -54,7 +54,7 @@ impl World {
 
     /// The waiters with an older ticket that have never let a tick pass with something to do.
     fn prompt_before(&self, config: &Config, caller: Caller, ticket: Option<Revision>) -> u8 {
-        let before = self.pods_of(config).filter(|pod| {
+        let before = config.every_pod().filter(|pod| {
             let theirs = self.ticket(*pod, caller.pool);
             let older = match (theirs, ticket) {
                 (Some(theirs), Some(ticket)) => theirs < ticket,
@@ -78,19 +78,21 @@ impl World {
             .any(|wait| Some(wait.ticket) == ticket && !wait.lags)
     }
 
-    /// Neither a success of anybody, nor a release, a spec edit, a hold, or a lost ticket.
+    /// Neither a success of anybody, nor a release, a spec edit, a hold, a new epoch, or a lost ticket.
     fn nothing_happened(&self, caller: Caller, request: &Request) -> bool {
-        let Request::Take { name, ticket, terms, shift, .. } = request else {
+        let Request::Take { name, ticket, terms, since, .. } = request else {
             return false;
         };
         let pool = caller.pool;
-        let shifted = self.store.get(Key::Shift(pool)).map_or(0, |entry| entry.modified) != *shift;
+        let modified = |key| self.store.get(key).map_or(0, |entry| entry.modified);
+        let moved =
+            modified(Key::Shift(pool)) != since.shift || modified(Key::Epoch) != since.epoch;
         let spec = self.store.get(Key::Spec(pool)).map(|entry| entry.value);
         let same_spec = spec == Some(Value::Spec(terms.spec));
         let gone = self.ticket(caller.pod, pool) != Some(*ticket);
         let taken = self.store.has(Key::Slot(pool, *name))
             || self.store.has(Key::Quarantine(pool, *name))
             || self.store.has(Key::Owner(caller.pod, pool));
-        same_spec && !gone && !taken && !shifted && !self.store.has(Key::Hold(pool))
+        same_spec && !gone && !taken && !moved && !self.store.has(Key::Hold(pool))
     }
 }

@@ -96,6 +96,7 @@ impl<K: Kv + 'static> Driver<K> {
                 }
             }
             self.publish(seam);
+            self.store.kv().set_patience(self.machine.patience());
             let given_up = !seam.config.in_pod && !self.contact && !terminating;
             event = tokio::select! {
                 Some(Performed { event, trouble }) = running.next() => {

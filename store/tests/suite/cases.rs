@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cairn_core::claim::Fence;
 use cairn_core::keys;
-use cairn_core::lease::{Adoption, Claimed};
+use cairn_core::lease::{Adoption, Claimed, Order, Queue};
 use cairn_core::time::BootInstant;
 use cairn_store::{Class, Compare, Kv, Op, OpReply, Txn};
 use tokio::time::sleep;
@@ -37,8 +37,11 @@ pub(crate) async fn a_claim_loses_to_a_change_of_the_spec_the_queue_or_a_hold<K:
     for key in [keys::pool(&tea()), path().sentinel(), keys::hold(&tea())] {
         let before = world.view("u1").await;
         let order = World::<K>::order(&before, "u1", "assam", lease);
+        // A name that a running pod had is claimed ahead of the queue: the sentinel is not its matter.
+        let queue = if key == path().sentinel() { Queue::Join } else { order.queue };
         world.store.kv().txn(put(key.clone())).await.unwrap();
-        assert_eq!(world.store.claim(&order).await.unwrap(), Claimed::Outrun, "{key}");
+        let claimed = world.store.claim(&Order { queue, ..order }).await.unwrap();
+        assert_eq!(claimed.won(), None, "{key}");
         assert!(world.view("u1").await.held.is_empty());
     }
     assert_eq!(world.store.claim(&order).await.unwrap(), Claimed::Outrun);
@@ -99,9 +102,13 @@ pub(crate) async fn a_restarted_holder_finds_its_lease_and_adopts_its_slot<K: Kv
     assert_eq!(found.record, record("u1", 1));
     let adopted = world.store.adopt(&adoption(won.mine, won.mine, lease)).await.unwrap();
     let mine = adopted.unwrap().mine;
-    let renewal = world.store.renew(BootInstant::default(), lease, &[slots[0].1.clone()]).await;
-    let seen = renewal.unwrap().slots.remove(0).1.unwrap();
+    let renewal = world.store.renew(BootInstant::default(), lease, &slots).await.unwrap();
+    let proof = renewal.read.unwrap();
+    let seen = proof.slots[0].1.as_ref().unwrap();
     assert_eq!((seen.create_revision, seen.mod_revision), (won.fence.revision, mine));
+    assert_eq!((seen.uid.as_str(), &seen.nonce), ("u1", &record("u1", 2).nonce));
+    assert_eq!((proof.epoch, proof.on_hold), (Some(5), Vec::new()));
+    assert!(proof.revision >= mine);
 }
 
 pub(crate) async fn an_adoption_loses_to_another_adoption<K: Kv>(world: &World<K>) {
@@ -122,11 +129,12 @@ pub(crate) async fn a_renewed_lease_outlives_its_ttl_and_an_unrenewed_one_takes_
     // Two seconds are the least that etcd grants with its usual election timeout.
     let (_, renewed) = world.claim("u1", "assam", 2).await;
     world.claim("u2", "darjeeling", 2).await;
-    let slot = [path().slot("assam")];
+    let slot = [(tea(), path().slot("assam"))];
     world
         .until("the unrenewed lease's end", async || {
             let renewal = world.store.renew(BootInstant::default(), renewed, &slot).await.unwrap();
-            assert!(renewal.slots[0].1.is_some() && !renewal.ttl.is_zero());
+            assert!(!renewal.ttl.is_zero());
+            assert!(renewal.read.is_some_and(|proof| proof.slots[0].1.is_some()));
             sleep(Duration::from_millis(200)).await;
             !world.view("u2").await.held.contains("darjeeling")
         })
@@ -139,10 +147,10 @@ pub(crate) async fn a_renewal_of_a_lease_that_is_gone_says_so<K: Kv>(world: &Wor
     world.define(r#""assam""#).await;
     let (_, lease) = world.claim("u1", "assam", 60).await;
     world.store.revoke(lease).await.unwrap();
-    let slot = [path().slot("assam")];
+    let slot = [(tea(), path().slot("assam"))];
     let renewal = world.store.renew(BootInstant::default(), lease, &slot).await.unwrap();
     assert_eq!(renewal.ttl, Duration::ZERO);
-    assert_eq!(renewal.slots[0].1, None);
+    assert_eq!(renewal.read.unwrap().slots[0].1, None);
 }
 
 pub(crate) async fn a_claim_on_a_lease_that_is_gone_is_refused_and_leaves_nothing<K: Kv>(

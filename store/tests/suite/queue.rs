@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cairn_core::keys;
-use cairn_core::lease::{Claimed, FRONT, Order, Queued, Withdrawal};
+use cairn_core::lease::{Claimed, FRONT, Order, Queue, Queued, Withdrawal};
 use cairn_store::{Kv, Op, Txn};
 
 use crate::world::{LIMIT, World, path, tea};
@@ -20,7 +20,7 @@ pub(crate) async fn whoever_cannot_have_a_slot_joins_the_queue_behind_those_who_
     world.claim("u0", "assam", 60).await;
     for (rank, uid) in ["u1", "u2", "u3"].into_iter().enumerate() {
         let lease = world.grant(60).await.lease;
-        let order = Order { queue: true, ..World::<K>::order(&view, uid, "assam", lease) };
+        let order = Order { queue: Queue::Join, ..World::<K>::order(&view, uid, "assam", lease) };
         let Claimed::Queued(queued) = world.store.claim(&order).await.unwrap() else { panic!() };
         assert_eq!(queued.rank, Some(rank));
         assert!(queued.revision > revision);
@@ -39,7 +39,7 @@ pub(crate) async fn a_queue_that_somebody_joined_meanwhile_sends_a_claim_to_its_
     let view = world.view("u1").await;
     let first = world.join("u0", world.grant(60).await.lease).await;
     let lease = world.grant(60).await.lease;
-    let order = Order { queue: true, ..World::<K>::order(&view, "u1", "assam", lease) };
+    let order = Order { queue: Queue::Join, ..World::<K>::order(&view, "u1", "assam", lease) };
     let Claimed::Queued(queued) = world.store.claim(&order).await.unwrap() else { panic!() };
     assert_eq!((first.rank, queued.rank), (Some(0), Some(1)));
 }
@@ -59,7 +59,7 @@ pub(crate) async fn a_late_duplicate_leaves_no_ticket_on_a_holder<K: Kv>(world: 
     world.define(r#""assam""#).await;
     let lease = world.grant(60).await.lease;
     let order = World::<K>::order(&world.view("u1").await, "u1", "assam", lease);
-    let order = Order { queue: true, ..order };
+    let order = Order { queue: Queue::Join, ..order };
     assert!(matches!(world.store.claim(&order).await.unwrap(), Claimed::Won(_)));
     for late in [order.clone(), Order { key: None, ..order }] {
         assert_eq!(world.store.claim(&late).await.unwrap(), Claimed::Outrun);

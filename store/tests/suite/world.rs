@@ -5,7 +5,7 @@ use std::time::Duration;
 use cairn_core::claim::{Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{
-    Claimed, Granted, Look, Order, Queued, Redemption, Surrender, View, Watch, Won,
+    Claimed, Granted, Look, Order, Queue, Queued, Redemption, Surrender, View, Watch, Won,
 };
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::time::{BootInstant, UnixMillis};
@@ -84,7 +84,7 @@ impl<K: Kv> World<K> {
             key: Some(key.into()),
             record: record(uid, 1),
             lease,
-            queue: false,
+            queue: Queue::Ahead { despite_hold: false },
             sentinel: view.sentinel,
             spec: view.specs[0].2,
         }
@@ -104,8 +104,11 @@ impl<K: Kv> World<K> {
 
     /// Joins the queue on a lease.
     pub(crate) async fn join(&self, uid: &str, lease: i64) -> Queued {
-        let order =
-            Order { key: None, queue: true, ..Self::order(&self.view(uid).await, uid, "", lease) };
+        let order = Order {
+            key: None,
+            queue: Queue::Join,
+            ..Self::order(&self.view(uid).await, uid, "", lease)
+        };
         match self.store.claim(&order).await.unwrap() {
             Claimed::Queued(queued) => queued,
             other => panic!("{uid} did not join the queue: {other:?}"),
@@ -127,6 +130,7 @@ impl<K: Kv> World<K> {
             lease,
             ticket,
             spec: self.view(uid).await.specs[0].2,
+            reclaims: self.view(uid).await.reclaims,
         }
     }
 

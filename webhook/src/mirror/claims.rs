@@ -195,7 +195,14 @@ impl Claims {
             Some(Key::Quarantine(path, _)) => {
                 self.resting.insert(found.key.clone(), path.pool);
             }
-            Some(Key::Hold(_) | Key::Ticket(..) | Key::Sentinel(_) | Key::Clock(..)) | None => {}
+            Some(
+                Key::Hold(_)
+                | Key::Ticket(..)
+                | Key::Sentinel(_)
+                | Key::Reclaims(_)
+                | Key::Clock(..),
+            )
+            | None => {}
         }
     }
 
@@ -214,7 +221,12 @@ impl Claims {
             Some(Key::Quarantine(..)) => drop(self.resting.remove(key)),
             // Without an epoch the store is empty, and every claim goes by its own key.
             Some(
-                Key::Epoch | Key::Hold(_) | Key::Ticket(..) | Key::Sentinel(_) | Key::Clock(..),
+                Key::Epoch
+                | Key::Hold(_)
+                | Key::Ticket(..)
+                | Key::Sentinel(_)
+                | Key::Reclaims(_)
+                | Key::Clock(..),
             )
             | None => {}
         }

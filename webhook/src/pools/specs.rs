@@ -70,7 +70,7 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         // Kept over a failure: whatever was not removed in this round is in the next.
         self.known.extend(present.iter().cloned());
         let mut progress = Progress::new();
-        if let Some(hold) = valid.iter().map(|pool| pool.spec.lease_ttl()).max() {
+        if let Some(hold) = valid.iter().map(|pool| pool.spec.hold()).max() {
             let epoch = self.begin(&present, now, hold).await?;
             for pool in valid {
                 // The hold is for an etcd that was wiped a moment ago, after `begin` has looked.

@@ -117,6 +117,7 @@ impl Script {
         };
         View {
             specs: vec![spec(MOUNTAINS), spec(SNOWFLAKE)],
+            revision: 30,
             epoch: Some(5),
             held: held.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>(),
             ..View::default()
@@ -126,7 +127,6 @@ impl Script {
     /// The same, with our ticket on our lease and so many tickets ahead of it.
     pub(super) fn in_line(&self, held: &[&str], ticket: i64, rank: usize) -> View {
         View {
-            revision: 30,
             queued: rank + 1,
             ticket: Some(Ticket { revision: ticket, lease: 1 }),
             ahead: Some(Ahead { rank, landmark: None }),
@@ -139,7 +139,7 @@ impl Script {
     }
 
     pub(super) fn seen(create_revision: i64, mod_revision: i64) -> Option<Seen> {
-        Some(Seen { create_revision, mod_revision, uid: "u1".into() })
+        Some(Seen { create_revision, mod_revision, uid: "u1".into(), nonce: "nonce".into() })
     }
 
     pub(super) fn slot(&self, pool: &str, name: &str) -> String {
@@ -157,8 +157,18 @@ impl Script {
             lease: 1,
             sent: self.now().boot,
             ttl: Duration::from_secs(61),
-            slots: slots.to_vec(),
+            read: Some(Proof {
+                revision: 40,
+                epoch: Some(5),
+                slots: slots.to_vec(),
+                on_hold: Vec::new(),
+            }),
         }
+    }
+
+    /// The wall clock is set, by so many seconds.
+    pub(super) fn set_clock(&mut self, seconds: i64) {
+        self.skew += seconds * 1000;
     }
 
     pub(super) fn owner(&self, pool: &str, name: &str, nonce: &str) -> Owner {
@@ -227,5 +237,20 @@ impl Script {
             21 => drop(self.step(Event::ExtendingFailed)),
             _ => drop(self.step(Event::Tick)),
         }
+    }
+}
+
+/// Short ways into a pair.
+pub(super) trait Pair {
+    fn proof(&mut self) -> &mut Proof;
+
+    fn slots(&mut self) -> &mut Vec<(String, Option<Seen>)> {
+        &mut self.proof().slots
+    }
+}
+
+impl Pair for Renewal {
+    fn proof(&mut self) -> &mut Proof {
+        self.read.as_mut().unwrap()
     }
 }

@@ -17,7 +17,7 @@ fn joining(rule: &str) -> Script {
     script.step(Event::Start);
     let joins = script.begun(tea(View { queued: 1, ..script.view(&[]) }, rule));
     let [Action::Claim(order)] = joins.as_slice() else { panic!("{joins:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (None, true));
+    assert_eq!((order.key.as_deref(), order.queue), (None, Queue::Join));
     script
 }
 
@@ -61,7 +61,7 @@ fn a_claim_out_of_turn_is_tried_only_with_nobody_waiting_a_free_name_and_no_hold
         let view = View { on_hold, queued, ..script.view(held) };
         let claim = script.begun(tea(view, "Wait"));
         let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
-        assert_eq!((order.key.as_deref(), order.queue), (key, true));
+        assert_eq!((order.key.as_deref(), order.queue), (key, Queue::Join));
     }
 }
 
@@ -144,7 +144,7 @@ fn a_ticket_that_is_gone_is_asked_for_anew() {
     let view = View { queued: 1, ..script.view(&ALL) };
     let again = script.look(tea(view, "Wait"));
     let [Action::Claim(order)] = again.as_slice() else { panic!("{again:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (None, true));
+    assert_eq!((order.key.as_deref(), order.queue), (None, Queue::Join));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn every_waiter_looks_again_once_per_validity_whatever_its_watch_says() {
             script.pass_millis(u64::try_from(pause).unwrap());
             let renew = script.step(Event::Tick);
             assert!(matches!(renew.as_slice(), [Action::Renew { .. }]), "{renew:?}");
-            script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+            script.step(Event::Renewed(Renewal { read: None, ..script.renewal(0, 0) }));
             other += pause;
             if other + script.wakes_in() >= 27_000 {
                 break;
@@ -357,7 +357,7 @@ fn a_lease_with_a_slot_is_not_given_up_for_a_place_in_a_queue() {
 #[test]
 fn a_ticket_is_forgotten_with_its_lease() {
     let mut script = waiting(1, &ALL);
-    let gone = Renewal { ttl: Duration::ZERO, slots: Vec::new(), ..script.renewal(0, 0) };
+    let gone = Renewal { ttl: Duration::ZERO, read: None, ..script.renewal(0, 0) };
     script.step(Event::Renewed(gone));
     script.pass(40);
     let begin = script.step(Event::Tick);
@@ -440,10 +440,10 @@ fn the_watch_is_closed_when_the_wait_is_over() {
     // A tick, and not the watch, is what finds the name.
     script.pass(9);
     script.step(Event::Tick);
-    script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+    script.step(Event::Renewed(Renewal { read: None, ..script.renewal(0, 0) }));
     script.pass(9);
     script.step(Event::Tick);
-    script.step(Event::Renewed(Renewal { slots: Vec::new(), ..script.renewal(0, 0) }));
+    script.step(Event::Renewed(Renewal { read: None, ..script.renewal(0, 0) }));
     script.pass(16);
     script.step(Event::Tick);
     let redeem = script.look(tea(script.in_line(&["Assam", "Ceylon"], 20, 0), "Wait"));
@@ -457,5 +457,8 @@ fn a_name_that_a_running_pod_had_is_claimed_ahead_of_the_queue_and_without_a_tic
     script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
     let claim = script.begun(View { queued: 3, ..script.view(&["MtLogan"]) });
     let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (Some("Denali"), false));
+    assert_eq!(
+        (order.key.as_deref(), order.queue),
+        (Some("Denali"), Queue::Ahead { despite_hold: true })
+    );
 }

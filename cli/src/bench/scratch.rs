@@ -1,0 +1,229 @@
+//! A place of its own in somebody's etcd: the whole layout of keys, moved below a random prefix.
+//!
+//! Whatever runs here meets no claim, pool or epoch of an installation, and is seen by no webhook,
+//! which would remove a pool that is no `Pool` object and would tell about claims of no pod. What
+//! was put is known by its prefix and its leases, and [`Scratch::clear`] removes it; what it cannot
+//! remove any more hangs on leases that run out.
+
+use std::collections::HashSet;
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cairn_core::keys;
+use cairn_store::{Class, Error, Kv, Op, OpReply, Span, Txn, TxnReply};
+use futures::stream::{self, StreamExt};
+use uuid::Uuid;
+
+/// Beside, not below, what a webhook or a role of a namespace reaches.
+pub const SCRATCH: &str = "/cairn-bench/";
+
+/// A few more than etcd needs to be busy, few enough to leave room for others.
+const REVOKED_AT_ONCE: usize = 64;
+
+/// etcd takes 128 operations in a transaction by default.
+const DELETED_AT_ONCE: usize = 100;
+
+/// One connection to the place.
+#[derive(Clone, Debug)]
+pub struct Scratch<K> {
+    kv: K,
+    root: Arc<str>,
+    tally: Arc<Tally>,
+}
+
+/// What was done through all connections.
+#[derive(Debug, Default)]
+struct Tally {
+    writes: AtomicU64,
+    leases: Mutex<HashSet<i64>>,
+}
+
+// === impl Scratch ===
+
+impl<K: Kv> Scratch<K> {
+    /// A new place.
+    pub fn new(kv: K) -> Self {
+        let root = format!("{SCRATCH}{}/", Uuid::new_v4().simple());
+        Self { kv, root: root.into(), tally: Arc::default() }
+    }
+
+    /// The same place by another connection.
+    #[must_use]
+    pub fn by(&self, kv: K) -> Self {
+        Self { kv, root: Arc::clone(&self.root), tally: Arc::clone(&self.tally) }
+    }
+
+    /// The prefix of all its keys.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// How many requests were sent that etcd passes through Raft: grants, revocations, and
+    /// transactions that could write, whether their compares hold or not. Keepalives and reads are
+    /// none.
+    pub fn writes(&self) -> u64 {
+        self.tally.writes.load(Ordering::Relaxed)
+    }
+
+    /// Removes everything that was put here.
+    pub async fn clear(&self) -> Result<(), Error> {
+        let leases = mem::take(&mut *self.leases());
+        let mut revoking = stream::iter(leases)
+            .map(|lease| self.kv.revoke(lease))
+            .buffer_unordered(REVOKED_AT_ONCE);
+        while let Some(answer) = revoking.next().await {
+            match answer {
+                Err(error) if error.class() != Class::LeaseGone => return Err(error),
+                _ => {}
+            }
+        }
+        // What hung on no lease: the spec, the epoch, the queue's sentinel.
+        let list = Txn::read(vec![Op::list_keys(&*self.root)]);
+        let reply = self.kv.txn(list).await?;
+        for keys in reply.keys(0).chunks(DELETED_AT_ONCE) {
+            let then = keys.iter().map(|found| Op::Delete(found.key.clone())).collect();
+            self.kv.txn(Txn { then, ..Txn::default() }).await?;
+        }
+        Ok(())
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashSet<i64>> {
+        // Held for one insertion, never across an await: a poisoned set is still a good set.
+        self.tally.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) {
+        self.tally.writes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl<K: Kv> Kv for Scratch<K> {
+    async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
+        if writes(&txn) {
+            self.count();
+        }
+        let mut reply = self.kv.txn(moved_in(txn, &self.root)).await?;
+        move_out(&mut reply, &self.root);
+        Ok(reply)
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
+        self.count();
+        let granted = self.kv.grant(ttl).await?;
+        self.leases().insert(granted.0);
+        Ok(granted)
+    }
+
+    async fn keep_alive(&self, lease: i64) -> Result<Duration, Error> {
+        self.kv.keep_alive(lease).await
+    }
+
+    async fn revoke(&self, lease: i64) -> Result<(), Error> {
+        self.count();
+        self.kv.revoke(lease).await?;
+        self.leases().remove(&lease);
+        Ok(())
+    }
+
+    async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
+        let spans = spans.into_iter().map(|span| Span {
+            from: inside(&span.from, &self.root),
+            to: span.to.map(|to| inside(&to, &self.root)),
+            ..span
+        });
+        self.kv.changed(spans.collect(), from).await
+    }
+}
+
+/// Whether etcd must pass it through Raft: it looks for a put or a deletion in either branch.
+fn writes(txn: &Txn) -> bool {
+    txn.then.iter().chain(&txn.otherwise).any(|op| match op {
+        Op::Put { .. } | Op::Delete(_) => true,
+        Op::Txn(inner) => writes(inner),
+        Op::Get(_) | Op::List { .. } | Op::Count(_) | Op::ListBefore { .. } | Op::ListAt { .. } => {
+            false
+        }
+    })
+}
+
+/// A key of the layout as it is named in the scratch place.
+fn inside(key: &str, root: &str) -> String {
+    format!("{root}{}", key.strip_prefix(keys::ROOT).unwrap_or(key))
+}
+
+fn moved_in(mut txn: Txn, root: &str) -> Txn {
+    for compare in &mut txn.compares {
+        compare.key = inside(&compare.key, root);
+    }
+    let ops = |ops: Vec<Op>| ops.into_iter().map(|op| op_inside(op, root)).collect();
+    Txn { then: ops(txn.then), otherwise: ops(txn.otherwise), ..txn }
+}
+
+fn op_inside(op: Op, root: &str) -> Op {
+    match op {
+        Op::Get(key) => Op::Get(inside(&key, root)),
+        Op::List { prefix, keys_only } => Op::List { prefix: inside(&prefix, root), keys_only },
+        Op::Count(prefix) => Op::Count(inside(&prefix, root)),
+        Op::ListBefore { prefix, revision } => {
+            Op::ListBefore { prefix: inside(&prefix, root), revision }
+        }
+        Op::ListAt { prefix, revision } => Op::ListAt { prefix: inside(&prefix, root), revision },
+        Op::Put { key, value, lease } => Op::Put { key: inside(&key, root), value, lease },
+        Op::Delete(key) => Op::Delete(inside(&key, root)),
+        Op::Txn(inner) => Op::Txn(moved_in(inner, root)),
+    }
+}
+
+fn move_out(reply: &mut TxnReply, root: &str) {
+    for answer in &mut reply.replies {
+        match answer {
+            OpReply::Keys { keys: found, .. } => {
+                for key in found {
+                    if let Some(rest) = key.key.strip_prefix(root) {
+                        key.key = format!("{}{rest}", keys::ROOT);
+                    }
+                }
+            }
+            OpReply::Txn(inner) => move_out(inner, root),
+            OpReply::Done => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_core::pool::Pool;
+    use cairn_store::Store;
+    use cairn_store::memory::Memory;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_layout_itself_and_nothing_stays() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let memory = Memory::default();
+            let scratch = Scratch::new(memory.clone());
+            let store = Store::new(scratch.clone());
+            let pool = Pool::builtin(&"mountains".parse().unwrap()).unwrap();
+            store.define(&pool, 5, None).await.unwrap();
+            assert_eq!(store.epoch().await.unwrap(), Some(5), "it is there for those inside");
+            assert_eq!(Store::new(memory.clone()).epoch().await.unwrap(), None);
+
+            let (lease, _) = scratch.grant(Duration::from_secs(46)).await.unwrap();
+            let guarded =
+                Txn { otherwise: vec![Op::put(keys::EPOCH, "6", lease)], ..Txn::default() };
+            let nested = Txn { otherwise: vec![Op::Txn(guarded)], ..Txn::default() };
+            scratch.txn(nested).await.unwrap();
+            assert_eq!(scratch.writes(), 3, "a definition, a grant, and what could have written");
+
+            scratch.clear().await.unwrap();
+            let left = Txn::read(vec![Op::list_keys("/")]);
+            assert_eq!(memory.txn(left).await.unwrap().keys(0), []);
+            assert!(memory.keep_alive(lease).await.unwrap().is_zero());
+        });
+    }
+}

@@ -1,0 +1,81 @@
+//! `cairn release`: takes a name from its holder, by the fence that `cairn claims` shows.
+//!
+//! The fence is asked for so that nobody releases a claim that they have not looked at: between the
+//! look and the command the name may have gone to another pod.
+
+use cairn_core::claim::Fence;
+use cairn_core::duration;
+use cairn_store::Store;
+use cairn_store::admin::Forced;
+
+use crate::args::ReleaseArgs;
+use crate::entry::{Exit, Report};
+use crate::etcd::{self, EtcdError};
+use crate::snapshot::{Claim, Entry, Snapshot};
+
+/// Runs the command.
+pub async fn run(args: &ReleaseArgs) -> Result<Report, EtcdError> {
+    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
+    let (entry, claim) = match choose(args, &snapshot) {
+        Ok(chosen) => chosen,
+        Err(sentence) => return Ok(refused(sentence)),
+    };
+    let (connected, _) = etcd::connect(&args.etcd).await?;
+    let forced = Store::new(connected)
+        .force_release(&entry.path, &entry.key, args.fence.revision)
+        .await
+        .map_err(EtcdError::Unsure)?;
+    let Entry { name, .. } = entry;
+    let pod = format!("{}/{}", claim.record.holder.namespace, claim.record.holder.pod);
+    Ok(match forced {
+        Forced::Released(rest) => Report {
+            text: format!(
+                "'{name}' was taken from pod {pod}; it rests for {} and can then be claimed again.\n",
+                duration::print(rest)
+            ),
+            ..Report::default()
+        },
+        Forced::NotHeld => refused(format!("'{name}' is not held any more; see cairn claims")),
+        Forced::Other(_) => {
+            refused(format!("'{name}' is held by another pod by now; see cairn claims"))
+        }
+    })
+}
+
+/// The one claim that is meant.
+fn choose<'s>(
+    args: &ReleaseArgs,
+    snapshot: &'s Snapshot,
+) -> Result<(&'s Entry, &'s Claim), String> {
+    let (pool, name) = (&args.pool, &args.name);
+    let of_namespace = |entry: &Entry| {
+        args.namespace.as_deref().is_none_or(|wanted| entry.namespace() == Some(wanted))
+    };
+    let named: Vec<_> = snapshot
+        .entries
+        .iter()
+        .filter(|entry| entry.path.pool.as_str() == pool && entry.name == *name)
+        .filter(|entry| of_namespace(entry))
+        .filter_map(|entry| Some((entry, entry.claim.as_ref()?)))
+        .collect();
+    let is_meant = |fence: Fence| fence == args.fence;
+    match named.iter().find(|(_, claim)| is_meant(claim.fence)) {
+        Some((entry, claim)) => Ok((entry, claim)),
+        None if named.is_empty() => {
+            Err(format!("nobody holds '{name}' of pool '{pool}'; see cairn claims"))
+        }
+        None => {
+            let fences: Vec<String> =
+                named.iter().map(|(_, claim)| claim.fence.to_string()).collect();
+            Err(format!(
+                "'{name}' of pool '{pool}' is held with fence {}, not {}; look at cairn claims again",
+                fences.join(" and "),
+                args.fence
+            ))
+        }
+    }
+}
+
+fn refused(sentence: String) -> Report {
+    Report { trouble: vec![sentence], exit: Exit::Failed, ..Report::default() }
+}

@@ -1,0 +1,102 @@
+//! `cairn release` and `cairn admin restored` against a real etcd.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails")]
+
+use cairn_test_etcd::TestEtcd;
+
+#[path = "store/world.rs"]
+#[expect(dead_code, reason = "shared with the tests of claims and pools")]
+mod world;
+
+use world::{World, cairn, say};
+
+/// Refused with exit code 1 and this sentence.
+fn assert_refused(etcd: &str, args: &[&str], sentence: &str) {
+    let output = cairn(etcd, args);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {sentence}\n"), "{args:?}");
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true));
+}
+
+#[test]
+fn a_name_is_taken_from_its_holder_by_the_fence_that_claims_shows() {
+    let world = World::new();
+    let url = world.process.url();
+    let denali = world.claim("mountains", "shop", Some("checkout"), "Denali", "checkout-a");
+    world.claim("mountains", "bank", None, "Denali", "teller");
+    let fence = format!("5-{}", denali.fence.revision);
+    assert_eq!(
+        say(url, &["release", "mountains", "Denali", "--fence", &fence]),
+        "'Denali' was taken from pod shop/checkout-a; it rests for 45s and can then be claimed again.\n"
+    );
+    let claims = say(url, &["claims", "-n", "shop"]);
+    assert!(claims.contains("resting") && !claims.contains("held"), "{claims}");
+    assert!(say(url, &["claims", "-n", "bank"]).contains("held"));
+}
+
+#[test]
+fn nothing_is_released_that_was_not_looked_at() {
+    let world = World::new();
+    let url = world.process.url();
+    let won = world.claim("mountains", "shop", Some("checkout"), "Denali", "checkout-a");
+    let revision = won.fence.revision;
+    let release = |name: &'static str, fence: String| {
+        ["release", "mountains", name, "--fence"].map(str::to_owned).into_iter().chain([fence])
+    };
+    for (name, fence, sentence) in [
+        (
+            "MtLogan",
+            "5-1",
+            "nobody holds 'MtLogan' of pool 'mountains'; see cairn claims".to_owned(),
+        ),
+        (
+            "Denali",
+            "5-1",
+            format!(
+                "'Denali' of pool 'mountains' is held with fence 5-{revision}, not 5-1; look at cairn claims again"
+            ),
+        ),
+        (
+            "Denali",
+            "4-1",
+            format!(
+                "'Denali' of pool 'mountains' is held with fence 5-{revision}, not 4-1; look at cairn claims again"
+            ),
+        ),
+    ] {
+        let args: Vec<String> = release(name, fence.to_owned()).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        assert_refused(url, &args, &sentence);
+    }
+    let elsewhere = ["release", "mountains", "Denali", "-n", "bank", "--fence", "5-1"];
+    assert_refused(url, &elsewhere, "nobody holds 'Denali' of pool 'mountains'; see cairn claims");
+    let output = cairn(url, &["release", "mountains", "Denali", "--fence", "17"]);
+    let sentence = String::from_utf8_lossy(&output.stderr);
+    assert!(sentence.contains("is not a fence; write it as shown by `cairn claims`"), "{sentence}");
+    assert_eq!((output.status.code(), sentence.lines().count()), (Some(2), 1));
+    assert!(say(url, &["claims"]).contains("held"));
+}
+
+#[test]
+fn after_a_restore_nothing_is_granted_for_a_while_and_fences_grow() {
+    let world = World::new();
+    let url = world.process.url();
+    let told = say(url, &["admin", "restored"]);
+    let epoch = world.runtime.block_on(world.store.epoch()).unwrap().unwrap();
+    assert!(epoch > 1_795_000_000, "Unix seconds: {epoch}");
+    assert_eq!(
+        told,
+        format!(
+            "The epoch is {epoch} now (before: 5). Nothing is granted from mountains, snowflake for \
+             90s; whoever holds a name and still believes in it keeps it.\n"
+        )
+    );
+    assert!(say(url, &["admin", "restored"]).contains(&format!("(before: {epoch})")));
+}
+
+#[test]
+fn an_etcd_without_pools_has_nothing_to_hold() {
+    let process = TestEtcd::start().unwrap();
+    let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd gets its \
+                    epoch by itself";
+    assert_refused(process.url(), &["admin", "restored"], sentence);
+}

@@ -1,0 +1,164 @@
+//! A real etcd with pools and claims in it, and short ways to ask the command line about it.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use cairn_core::claim::{Holder, SlotRecord};
+use cairn_core::keys::ClaimPath;
+use cairn_core::lease::{Look, Order, Queue, Surrender, Won};
+use cairn_core::pool::{Pool, PoolName};
+use cairn_core::time::{BootInstant, UnixMillis};
+use cairn_store::Store;
+use cairn_store::etcd::Etcd;
+use cairn_test_etcd::TestEtcd;
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+/// Longer than any test: nothing here waits for a lease to end.
+pub(crate) const LONG: Duration = Duration::from_secs(600);
+
+/// A real etcd in which the pools that ship with Cairn are defined.
+pub(crate) struct World {
+    pub(crate) process: TestEtcd,
+    pub(crate) runtime: Runtime,
+    pub(crate) store: Store<Etcd>,
+}
+
+// === impl World ===
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let process = TestEtcd::start().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let store = runtime.block_on(async {
+            let endpoints = [process.url().to_owned()];
+            let store = Store::new(Etcd::connect(&endpoints, None, Etcd::PATIENCE).await.unwrap());
+            for name in Pool::builtin_names() {
+                store.define(&Pool::builtin(&name).unwrap(), 5, None).await.unwrap();
+            }
+            store
+        });
+        Self { process, runtime, store }
+    }
+
+    pub(crate) fn claim(
+        &self,
+        pool: &str,
+        namespace: &str,
+        group: Option<&str>,
+        key: &str,
+        pod: &str,
+    ) -> Won {
+        let path = path(pool, namespace, group);
+        let look = Look {
+            path: path.clone(),
+            pools: vec![path.pool.clone()],
+            namespace: namespace.to_owned(),
+            uid: pod.to_owned(),
+            ticket: None,
+            clocks: false,
+        };
+        self.runtime.block_on(async {
+            let granted = self.store.grant(BootInstant::default(), LONG).await.unwrap();
+            let view = self.store.read(&look).await.unwrap();
+            let order = Order {
+                path,
+                key: Some(key.to_owned()),
+                record: record(namespace, pod),
+                lease: granted.lease,
+                queue: Queue::Ahead { despite_hold: false },
+                sentinel: view.sentinel,
+                spec: view.specs[0].2,
+            };
+            self.store.claim(&order).await.unwrap().won().unwrap()
+        })
+    }
+
+    /// Joins the queue on a lease of its own.
+    pub(crate) fn join(&self, pool: &str, namespace: &str, group: Option<&str>, pod: &str) {
+        let path = path(pool, namespace, group);
+        let order = Order {
+            path,
+            key: None,
+            record: record(namespace, pod),
+            lease: self
+                .runtime
+                .block_on(self.store.grant(BootInstant::default(), LONG))
+                .unwrap()
+                .lease,
+            queue: Queue::Join,
+            sentinel: 0,
+            spec: 0,
+        };
+        assert_eq!(self.runtime.block_on(self.store.claim(&order)).unwrap().won(), None);
+    }
+
+    pub(crate) fn release(
+        &self,
+        pool: &str,
+        namespace: &str,
+        group: Option<&str>,
+        key: &str,
+        pod: &str,
+        mine: i64,
+    ) {
+        let surrender = Surrender {
+            path: path(pool, namespace, group),
+            key: key.to_owned(),
+            holder: holder(namespace, pod),
+            mine,
+            quarantine: LONG,
+            clock: None,
+        };
+        assert!(self.runtime.block_on(self.store.release(&surrender)).unwrap());
+    }
+}
+
+pub(crate) fn path(pool: &str, namespace: &str, group: Option<&str>) -> ClaimPath {
+    let pool: PoolName = pool.parse().unwrap();
+    let scope = Pool::builtin(&pool).unwrap().spec.scope;
+    ClaimPath::new(pool, scope, namespace, group.map(|group| group.parse().unwrap()))
+}
+
+pub(crate) fn holder(namespace: &str, pod: &str) -> Holder {
+    Holder {
+        namespace: namespace.to_owned(),
+        pod: pod.to_owned(),
+        uid: pod.to_owned(),
+        node: "node-1".to_owned(),
+        incarnation: 1,
+    }
+}
+
+fn record(namespace: &str, pod: &str) -> SlotRecord {
+    SlotRecord {
+        holder: holder(namespace, pod),
+        nonce: pod.to_owned(),
+        since: UnixMillis(1_795_230_000_000),
+        validity_ms: 30_000,
+        quarantine_ms: 15_000,
+    }
+}
+
+pub(crate) fn words(text: &str) -> Vec<Vec<&str>> {
+    text.lines().map(|line| line.split_whitespace().collect()).collect()
+}
+
+pub(crate) fn say(etcd: &str, args: &[&str]) -> String {
+    let output = cairn(etcd, args);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub(crate) fn json_of(etcd: &str, args: &[&str]) -> Value {
+    serde_json::from_str(&say(etcd, &[args, &["-o", "json"]].concat())).unwrap()
+}
+
+/// The address goes in by its variable, as it does in a pod.
+pub(crate) fn cairn(etcd: &str, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+    for variable in ["CAIRN_NAMESPACE", "CAIRN_POOL", "CAIRN_OUTPUT"] {
+        command.env_remove(variable);
+    }
+    command.env("CAIRN_ETCD", etcd).args(args).output().unwrap()
+}

@@ -1,0 +1,222 @@
+//! Sentences about what a renew pair does not prove: wiped and restored stores, clocks that jump.
+
+use super::*;
+
+/// A pair in which every slot was seen so.
+fn pair(script: &Script, change: impl Fn(&mut Seen)) -> Renewal {
+    let mut renewal = script.renewal(7, 7);
+    renewal.slots().iter_mut().filter_map(|(_, seen)| seen.as_mut()).for_each(change);
+    renewal
+}
+
+#[test]
+fn the_same_revisions_under_another_pod_are_another_claim() {
+    let mut script = Script::held(SNOWFLAKE);
+    script.step(Event::Renewed(pair(&script, |seen| seen.uid = "u2".into())));
+    assert_eq!(script.state(SNOWFLAKE), ClaimState::Waiting);
+    assert_eq!(script.shown(SNOWFLAKE).identity.slot, None);
+}
+
+#[test]
+fn the_same_revisions_put_by_another_process_of_this_pod_fence_this_one() {
+    let mut script = Script::held(SNOWFLAKE);
+    let actions = script.step(Event::Renewed(pair(&script, |seen| seen.nonce = "younger".into())));
+    assert!(matches!(actions.as_slice(), [Action::Finish(Outcome::Fenced(_))]), "{actions:?}");
+}
+
+#[test]
+fn during_a_hold_a_belief_that_never_ended_goes_on() {
+    let mut script = Script::held(SNOWFLAKE);
+    script.pass(20);
+    let mut renewal = script.renewal(7, 7);
+    renewal.proof().on_hold.push(SNOWFLAKE.parse().unwrap());
+    script.step(Event::Renewed(renewal));
+    script.pass(20);
+    assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
+}
+
+#[test]
+fn during_a_hold_a_belief_that_has_ended_does_not_begin_again_and_afterwards_it_does() {
+    let mut script = Script::held(SNOWFLAKE);
+    script.pass(31);
+    let mut renewal = script.renewal(7, 7);
+    renewal.proof().on_hold.push(SNOWFLAKE.parse().unwrap());
+    let actions = script.step(Event::Renewed(renewal));
+    let hurried = actions.iter().any(|action| matches!(action, Action::Renew { .. }));
+    assert!(!hurried, "a stream of pairs during the hold: {actions:?}");
+    assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost);
+    assert!(script.shown(SNOWFLAKE).identity.reason.unwrap().contains("wiped or restored"));
+    script.pass(11);
+    script.step(Event::Renewed(script.renewal(7, 7)));
+    assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
+}
+
+#[test]
+fn during_a_hold_an_adoption_is_not_proved() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    let mut view = script.view(&["Denali"]);
+    view.owners.push(script.owner(MOUNTAINS, "Denali", "older"));
+    let resume = script.begun(view);
+    let [Action::Resume { slots, .. }] = resume.as_slice() else { panic!("{resume:?}") };
+    script.step(Event::Resumed(script.resumed(slots, 99)));
+    script.step(Event::Adopted(Adopted { mine: 12, clock: None }));
+    let mut renewal = Renewal { lease: 99, ..script.renewal(7, 12) };
+    renewal.proof().on_hold.push(MOUNTAINS.parse().unwrap());
+    assert_eq!(script.step(Event::Renewed(renewal)), []);
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
+    script.pass(11);
+    script.step(Event::Renewed(Renewal { lease: 99, ..script.renewal(7, 12) }));
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Held);
+}
+
+#[test]
+fn a_store_that_went_back_proves_nothing_until_it_has_a_new_epoch() {
+    let mut script = Script::held(SNOWFLAKE);
+    let seen_at = |script: &Script, epoch, revision| {
+        let mut renewal = script.renewal(7, 7);
+        *renewal.proof() = Proof { epoch: Some(epoch), revision, ..renewal.proof().clone() };
+        renewal
+    };
+    script.step(Event::Tick);
+    script.step(Event::Renewed(seen_at(&script, 5, 900)));
+    for _ in 0..4 {
+        script.pass(10);
+        script.step(Event::Tick);
+        script.step(Event::Renewed(seen_at(&script, 5, 800)));
+    }
+    assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost);
+    let reason = script.shown(SNOWFLAKE).identity.reason.unwrap();
+    assert!(reason.contains("from revision 900 to 800"), "{reason}");
+    assert!(reason.contains("cairn admin restored"), "{reason}");
+    script.pass(2);
+    script.step(Event::Tick);
+    script.step(Event::Renewed(seen_at(&script, 6, 801)));
+    assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
+}
+
+#[test]
+fn an_answer_that_was_overtaken_by_a_later_one_is_no_store_that_went_back() {
+    let mut script = Script::new(&[SNOWFLAKE, MOUNTAINS]);
+    script.step(Event::Start);
+    script.begun(View { revision: 31, ..script.view(&[]) });
+    script.step(Event::Claimed(Script::won(7)));
+    // The look at the second pool is under way while a pair answers from a later revision.
+    script.pass(11);
+    script.step(Event::Tick);
+    let mut renewal = script.renewal(7, 7);
+    renewal.proof().revision = 50;
+    script.step(Event::Renewed(renewal));
+    let claim = script.step(Event::Viewed(Box::new(View { revision: 40, ..script.view(&[]) })));
+    assert!(matches!(claim.as_slice(), [Action::Claim(_)]), "{claim:?}");
+}
+
+#[test]
+fn a_waiting_pod_claims_nothing_in_a_store_that_went_back() {
+    let mut script = Script::held(MOUNTAINS);
+    script.pass(31);
+    script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
+    script.begun(View { revision: 60, on_hold: true, ..script.view(&[]) });
+    script.pass(2);
+    script.step(Event::Tick);
+    let actions = script.step(Event::Viewed(Box::new(View { revision: 59, ..script.view(&[]) })));
+    assert_eq!(actions, []);
+}
+
+#[test]
+fn a_clock_that_jumps_ends_the_belief_until_a_pair_sent_afterwards() {
+    for jump in [11, -11, 86_400] {
+        let mut script = Script::held(SNOWFLAKE);
+        let under_way = script.renewal(7, 7);
+        script.step(Event::Tick);
+        script.set_clock(jump);
+        script.pass_millis(1);
+        let pair = script.step(Event::Tick);
+        assert!(matches!(pair.as_slice(), [Action::Renew { .. }]), "{pair:?}");
+        assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost, "{jump}");
+        let again = script.step(Event::Renewed(under_way));
+        assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost, "{jump}");
+        assert!(matches!(again.as_slice(), [Action::Renew { .. }]), "{again:?}");
+        script.step(Event::Renewed(script.renewal(7, 7)));
+        assert_eq!(script.state(SNOWFLAKE), ClaimState::Held, "{jump}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_slewed_a_little_changes_nothing() {
+    let mut script = Script::held(SNOWFLAKE);
+    for _ in 0..9 {
+        script.set_clock(1);
+        assert_eq!(script.step(Event::Tick), []);
+        assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
+    }
+}
+
+#[test]
+fn what_an_older_lease_says_after_the_change_of_leases_is_nothing() {
+    let mut script = Script::held(SNOWFLAKE);
+    script.step(Event::Renewed(Renewal { lease: 98, ttl: Duration::ZERO, ..script.renewal(7, 7) }));
+    assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
+    script.pass(20);
+    script.step(Event::Renewed(Renewal { lease: 98, ..script.renewal(7, 7) }));
+    script.pass(11);
+    assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost);
+}
+
+#[test]
+fn a_wiped_store_gives_a_name_back_to_whoever_still_believes_in_it() {
+    for (passed, claims) in [(29, true), (31, false)] {
+        let mut script = Script::held(MOUNTAINS);
+        script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
+        script.pass(passed);
+        let view = View { revision: 2, epoch: Some(6), on_hold: true, ..script.view(&[]) };
+        let actions = script.begun(view);
+        let despite_hold = match actions.as_slice() {
+            [Action::Claim(order)] => order.queue == Queue::Ahead { despite_hold: true },
+            _ => false,
+        };
+        assert_eq!(despite_hold, claims, "{passed} s: {actions:?}");
+    }
+}
+
+#[test]
+fn an_attempt_found_during_a_hold_is_not_believed_before_a_pair_after_it() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    script.begun(script.view(&[]));
+    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
+    script.pass(2);
+    script.step(Event::Tick);
+    let mut view = View { on_hold: true, ..script.view(&["Denali"]) };
+    view.owners.push(Owner { lease: 1, ..script.owner(MOUNTAINS, "Denali", "nonce") });
+    let actions = script.step(Event::Viewed(Box::new(view)));
+    assert!(matches!(actions.as_slice(), [Action::Renew { .. }]), "{actions:?}");
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
+    script.step(Event::Renewed(script.renewal(7, 7)));
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Held);
+}
+
+#[test]
+fn a_quarantine_without_an_end_is_given_one_before_anything_else() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    let resting = "…/x/Denali".to_owned();
+    let actions = script.begun(View { unsettled: vec![resting.clone()], ..script.view(&[]) });
+    assert_eq!(actions, [Action::Settle(resting)]);
+    let again = script.step(Event::Settled);
+    assert!(matches!(again.as_slice(), [Action::Read(_)]), "{again:?}");
+}
+
+#[test]
+fn a_claim_won_on_a_lease_that_is_gone_meanwhile_is_looked_at_and_not_believed() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    script.begun(script.view(&[]));
+    script.pass(20);
+    script.step(Event::Tick);
+    let gone = Renewal { ttl: Duration::ZERO, read: None, ..script.renewal(0, 0) };
+    script.step(Event::Renewed(gone));
+    let actions = script.step(Event::Claimed(Script::won(7)));
+    assert!(matches!(actions.as_slice(), [Action::Begin { .. }]), "{actions:?}");
+    assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
+}

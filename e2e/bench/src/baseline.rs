@@ -1,0 +1,172 @@
+//! Two simpler protocols, for comparison: the same leases, renewals and guards, but no queue.
+//!
+//! A name is put by a transaction that fails when it exists, together with an owner record that
+//! keeps a pod from having two. What differs is which name is tried next. Not for use: nobody is in
+//! front of anybody, and a pod that came first may be the last to have a name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_cli::bench::herd::Ground;
+use cairn_cli::bench::race::{Held, Race, Reporter, Told};
+use cairn_cli::bench::scratch::Scratch;
+use cairn_core::claim::{Holder, OwnerRecord, SlotRecord};
+use cairn_core::keys::{self, ClaimPath, Key};
+use cairn_core::pool::Pool;
+use cairn_core::time::UnixMillis;
+use cairn_store::{Compare, Error, Kv, Op, Store, Txn};
+use tokio::time::sleep;
+
+/// Whatever failed is tried again after this, so that errors do not add to what caused them.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Which name to try next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// The first, the second, the third, until one is free.
+    OneByOne,
+    /// List the names that are held, try the lowest one that is not; when it is gone, list again.
+    LowestFree,
+}
+
+/// One pod.
+struct Claimant<K> {
+    store: Arc<Store<Scratch<K>>>,
+    path: ClaimPath,
+    pool: Pool,
+    holder: Holder,
+    me: String,
+    baseline: Baseline,
+}
+
+// === impl Baseline ===
+
+impl Baseline {
+    /// Starts a herd of such pods.
+    pub fn start<K: Kv + Clone + 'static>(self, ground: &Ground<K>) -> Race {
+        ground.start_with(|store, number, reporter| {
+            let path = ground.path();
+            let namespace = path.namespace.clone().unwrap_or_default();
+            let uid = format!("pod-{number}");
+            let claimant = Claimant {
+                me: keys::owner(&namespace, &uid, &path.pool),
+                holder: Holder { namespace, pod: uid.clone(), uid, ..Holder::default() },
+                pool: ground.pool().clone(),
+                baseline: self,
+                path,
+                store,
+            };
+            claimant.live(reporter)
+        })
+    }
+}
+
+// === impl Claimant ===
+
+impl<K: Kv + 'static> Claimant<K> {
+    async fn live(self, reporter: Reporter) {
+        loop {
+            let Ok((lease, _)) = self.store.kv().grant(self.pool.spec.lease_ttl()).await else {
+                sleep(RETRY).await;
+                continue;
+            };
+            let renewing = self.renew(lease);
+            tokio::pin!(renewing);
+            tokio::select! {
+                held = self.claim(lease) => {
+                    reporter.tell(Told::Held(held));
+                    renewing.await;
+                    reporter.tell(Told::Lost);
+                }
+                // The lease ran out before there was a name: everything from the start.
+                () = &mut renewing => {}
+            }
+        }
+    }
+
+    /// Every V/3, as sidecars do; returns when the lease is gone.
+    async fn renew(&self, lease: i64) {
+        loop {
+            sleep(self.pool.spec.validity / 3).await;
+            loop {
+                match self.store.kv().keep_alive(lease).await {
+                    Ok(ttl) if ttl.is_zero() => return,
+                    Ok(_) => break,
+                    Err(_) => sleep(RETRY).await,
+                }
+            }
+        }
+    }
+
+    async fn claim(&self, lease: i64) -> Held {
+        let (mut index, mut rounds) = (0, 1);
+        loop {
+            if self.baseline == Baseline::LowestFree {
+                rounds += 1;
+                let Ok(Some(free)) = self.lowest_free().await else {
+                    sleep(RETRY).await;
+                    continue;
+                };
+                index = free;
+            }
+            rounds += 1;
+            match self.take(index, lease).await {
+                Ok(Some((index, revision))) => return Held { index, revision, rounds },
+                Ok(None) => index = (index + 1) % self.pool.names.len().max(1),
+                Err(_) => sleep(RETRY).await,
+            }
+        }
+    }
+
+    async fn lowest_free(&self) -> Result<Option<usize>, Error> {
+        let list = Txn::read(vec![Op::list_keys(self.path.slots())]);
+        let reply = self.store.kv().txn(list).await?;
+        let mut taken = vec![false; self.pool.names.len()];
+        for found in reply.keys(0) {
+            if let Some(slot) = self.index_of(&found.key).and_then(|index| taken.get_mut(index)) {
+                *slot = true;
+            }
+        }
+        Ok(taken.iter().position(|taken| !taken))
+    }
+
+    /// Tries one name. What an unanswered attempt has put counts too.
+    async fn take(&self, index: usize, lease: i64) -> Result<Option<(usize, i64)>, Error> {
+        let key = self.pool.names.key(index).unwrap_or_default();
+        let slot = self.path.slot(&key);
+        let nonce = self.holder.uid.clone();
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let record = SlotRecord {
+            holder: self.holder.clone(),
+            nonce: nonce.clone(),
+            since: UnixMillis::default(),
+            validity_ms: millis(self.pool.spec.validity),
+            quarantine_ms: millis(self.pool.spec.quarantine),
+        };
+        let owner = OwnerRecord { slot: slot.clone(), nonce };
+        let txn = Txn {
+            compares: vec![Compare::created(&self.me, 0), Compare::created(&slot, 0)],
+            then: vec![
+                Op::put(&slot, serde_json::to_vec(&record).unwrap_or_default(), lease),
+                Op::put(&self.me, serde_json::to_vec(&owner).unwrap_or_default(), lease),
+            ],
+            otherwise: vec![Op::get(&self.me)],
+        };
+        let reply = self.store.kv().txn(txn).await?;
+        if reply.succeeded {
+            return Ok(Some((index, reply.revision)));
+        }
+        let mine = reply.key(0).filter(|owner| owner.lease == lease);
+        Ok(mine.and_then(|found| {
+            let owner: OwnerRecord = serde_json::from_slice(&found.value).ok()?;
+            Some((self.index_of(&owner.slot)?, found.create_revision))
+        }))
+    }
+
+    fn index_of(&self, slot: &str) -> Option<usize> {
+        match Key::parse(slot)? {
+            Key::Slot(_, name) => self.pool.names.index_of(&name),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What claims cost: one pod alone, herds by three protocols, and names that are handed on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_cli::bench::CONNECTIONS;
+use cairn_cli::bench::figures::{Figures, percentile};
+use cairn_cli::bench::herd::{Ground, Herd};
+use cairn_cli::bench::pod::Stay;
+use cairn_core::keys;
+use cairn_core::pool::PoolError;
+use cairn_store::etcd::Etcd;
+use cairn_store::{Error, Kv, Op, Txn};
+use thiserror::Error;
+
+use crate::args::ClaimsArgs;
+use crate::baseline::Baseline;
+use crate::history::History;
+use crate::members::{Members, MembersError};
+
+/// Enough for a 99th percentile.
+const ALONE: usize = 200;
+
+/// The exhausted pool: three pods for each name.
+const HANDED_ON: (usize, usize) = (300, 100);
+
+/// How long names rest in it: not at all, for the protocol's own speed, and as long as those of a
+/// pool of names do after a clean release.
+const RESTS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(5)];
+
+/// Which protocol a herd follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Ours.
+    Cairn,
+    /// One to compare with.
+    Baseline(Baseline),
+}
+
+/// One pod alone, again and again.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// Of etcd.
+    pub members: usize,
+    /// How often.
+    pub claims: usize,
+    /// The median.
+    pub p50: Duration,
+    /// What 99 % did not exceed.
+    pub p99: Duration,
+    /// The most round trips that one took.
+    pub rounds: usize,
+    /// Raft entries per claim.
+    pub writes: f64,
+}
+
+/// A herd.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Of etcd.
+    pub members: usize,
+    /// How they claimed.
+    pub protocol: Protocol,
+    /// Who claimed what.
+    pub herd: Herd,
+    /// What came of it.
+    pub figures: Figures,
+    /// Everybody had a name in time.
+    pub finished: bool,
+    /// Until the last name was given, or until it was given up.
+    pub elapsed: Duration,
+    /// Raft entries per name given.
+    pub writes: f64,
+    /// How many took a name that was another's, as etcd's history has it. Only ours has a queue.
+    pub overtaken: Option<usize>,
+}
+
+/// Everything.
+#[derive(Clone, Debug, Default)]
+pub struct Claims {
+    /// One pod alone.
+    pub alone: Vec<Alone>,
+    /// Herds with enough names.
+    pub herds: Vec<Run>,
+    /// Herds with too few.
+    pub handed_on: Vec<Run>,
+}
+
+/// Why there are no figures.
+#[derive(Debug, Error)]
+pub enum MeasureError {
+    /// No etcd.
+    #[error("there is no etcd to measure")]
+    Members(#[from] MembersError),
+    /// A request outside of the herds failed.
+    #[error("could not prepare or remove a herd")]
+    Store(#[from] Error),
+    /// More pods than a pool can have names.
+    #[error("the herd is too large")]
+    Pool(#[from] PoolError),
+}
+
+/// An etcd and the connections to it.
+#[derive(Debug)]
+pub struct Site {
+    /// Its processes.
+    pub members: Members,
+    connections: Vec<Arc<Etcd>>,
+}
+
+/// Measures all of it, on one etcd after the other.
+pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
+    let limit = Duration::from_secs(args.limit);
+    let mut claims = Claims::default();
+    for count in &args.members {
+        let site = Site::new(*count, CONNECTIONS).await?;
+        eprintln!("etcd of {count}: one pod alone");
+        claims.alone.push(site.alone().await?);
+        for pods in &args.herds {
+            let simple = [Baseline::OneByOne, Baseline::LowestFree].map(Protocol::Baseline);
+            let simple = simple.into_iter().filter(|_| *pods <= args.baselines_up_to);
+            for protocol in std::iter::once(Protocol::Cairn).chain(simple) {
+                eprintln!("etcd of {count}: {pods} pods, {}", protocol.name());
+                claims.herds.push(site.run(protocol, Herd::of(*pods), limit).await?);
+            }
+        }
+        for rest in RESTS {
+            eprintln!("etcd of {count}: an exhausted pool, rest {rest:?}");
+            let (pods, names) = HANDED_ON;
+            let herd = Herd { quarantine: rest, ..Herd::handing_on(pods, names) };
+            claims.handed_on.push(site.run(Protocol::Cairn, herd, limit).await?);
+        }
+    }
+    Ok(claims)
+}
+
+// === impl Site ===
+
+impl Site {
+    /// Starts etcd. Each connection prefers another member, as behind a Service.
+    pub async fn new(members: usize, connections: usize) -> Result<Self, MeasureError> {
+        let members = Members::start(members).await?;
+        let mut urls = members.urls();
+        let mut opened = Vec::with_capacity(connections);
+        for _ in 0..connections.max(1) {
+            opened.push(Arc::new(Etcd::connect(&urls, None, Etcd::PATIENCE).await?));
+            urls.rotate_left(1);
+        }
+        Ok(Self { members, connections: opened })
+    }
+
+    /// A new place for a herd.
+    pub async fn ground(&self, herd: Herd) -> Result<Ground<Arc<Etcd>>, MeasureError> {
+        let mut connections = self.connections.iter().cloned();
+        let first = connections.next().ok_or(Error::NoEndpoint)?;
+        let ground = Ground::new(first, connections.collect(), herd)?;
+        ground.prepare().await?;
+        Ok(ground)
+    }
+
+    async fn alone(&self) -> Result<Alone, MeasureError> {
+        let (mut spans, mut rounds, mut entries) = (Vec::new(), 0, 0.0);
+        for _ in 0..ALONE {
+            let ground = self.ground(Herd::of(1)).await?;
+            let before = self.members.sample().await?;
+            let mut race = ground.start();
+            race.finish(Etcd::PATIENCE).await;
+            entries += self.members.sample().await?.entries - before.entries;
+            let figures = Figures::of(race.courses());
+            spans.push(figures.wall);
+            rounds = figures.most_rounds.max(rounds);
+            race.stop().await;
+            ground.scratch().clear().await?;
+        }
+        spans.sort_unstable();
+        Ok(Alone {
+            members: self.members.count(),
+            claims: ALONE,
+            p50: percentile(&spans, 50),
+            p99: percentile(&spans, 99),
+            rounds,
+            writes: entries / count(ALONE),
+        })
+    }
+
+    async fn run(
+        &self,
+        protocol: Protocol,
+        herd: Herd,
+        limit: Duration,
+    ) -> Result<Run, MeasureError> {
+        let ground = self.ground(herd).await?;
+        let scratch = ground.scratch();
+        let epoch = scratch.txn(Txn::read(vec![Op::get(keys::EPOCH)])).await?;
+        let sent = scratch.writes();
+        let before = self.members.sample().await?;
+        let mut race = match protocol {
+            Protocol::Cairn => ground.start(),
+            Protocol::Baseline(baseline) => baseline.start(&ground),
+        };
+        let finished = race.finish(limit).await;
+        let after = self.members.sample().await?;
+        let sent = scratch.writes() - sent;
+        let figures = Figures::of(race.courses());
+        race.stop().await;
+        let entries = after.entries - before.entries;
+        eprintln!(
+            "  {:.3} s, {} of {} held, {entries} Raft entries, {sent} writes sent",
+            figures.wall.as_secs_f64(),
+            figures.held,
+            figures.pods
+        );
+        let overtaken = match (protocol, self.connections.first()) {
+            (Protocol::Cairn, Some(etcd)) => {
+                let history = History::read(etcd, scratch, herd.names, epoch.revision + 1).await?;
+                Some(history.overtaken)
+            }
+            _ => None,
+        };
+        scratch.clear().await?;
+        let writes = entries / count(figures.held.max(1));
+        Ok(Run {
+            members: self.members.count(),
+            protocol,
+            herd,
+            elapsed: if finished { figures.wall } else { limit },
+            figures,
+            finished,
+            writes,
+            overtaken,
+        })
+    }
+}
+
+// === impl Protocol ===
+
+impl Protocol {
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cairn => "Cairn",
+            Self::Baseline(Baseline::OneByOne) => "names one by one",
+            Self::Baseline(Baseline::LowestFree) => "list, then lowest free",
+        }
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    /// Whether the names went to whom they should go.
+    pub fn is_fair(&self) -> bool {
+        let kept = self.herd.stay == Stay::Hold;
+        self.overtaken == Some(0) && (!kept || (self.figures.lowest && self.figures.in_order))
+    }
+}
+
+/// A count as a divisor.
+pub fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,44 @@
+//! What a process has used so far, as Linux tells it.
+
+use std::fs;
+use std::time::Duration;
+
+/// CPU time of all threads of a process, to the nanosecond; zero when it is gone.
+pub fn used(pid: u32) -> Duration {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Duration::ZERO;
+    };
+    let nanos = threads.flatten().filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
+/// Resident memory of a process in KiB.
+pub fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    kib(&status, "VmRSS:").unwrap_or_default()
+}
+
+/// A line like `VmRSS:     1234 kB`.
+pub fn kib(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_something() {
+        assert!(used(std::process::id()) > Duration::ZERO);
+        assert!(resident(std::process::id()) > 0);
+    }
+
+    #[test]
+    fn kibibytes_are_read_by_their_name() {
+        assert_eq!(kib("VmPeak:\t 9 kB\nVmRSS:\t   1234 kB\n", "VmRSS:"), Some(1234));
+        assert_eq!(kib("", "VmRSS:"), None);
+    }
+}

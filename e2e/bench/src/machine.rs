@@ -1,0 +1,15 @@
+//! The machine in words: what somebody must know to compare figures.
+
+use std::fs;
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use crate::cpu::kib;
+
+/// One clause.
+pub fn words() -> String {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let gib = kib(&memory, "MemTotal:").unwrap_or_default() / (1024 * 1024);
+    format!("{cores} cores ({}), {gib} GiB of memory, Linux", std::env::consts::ARCH)
+}

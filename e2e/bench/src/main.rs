@@ -1,0 +1,31 @@
+//! `cairn-bench`: prints what claims cost, and writes it down for the documentation.
+
+use std::process::ExitCode;
+
+use cairn_bench::app;
+use cairn_bench::args::Args;
+use clap::Parser as _;
+use tokio::runtime::Builder;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(app::run(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    eprintln!("cairn-bench: {line}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,175 @@
+//! An etcd of one member or several, on loopback, with the disk as in earnest.
+//!
+//! Unlike the etcd of the tests these members wait for the disk: what is measured is what a Raft
+//! entry costs. All share one machine, so three are slower than three machines would be.
+
+use std::fs::File;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use thiserror::Error;
+use tokio::time::{sleep, timeout};
+
+use crate::http::{self, HttpError};
+
+/// A cold binary on a busy machine, and an election.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// The members, until dropped.
+#[derive(Debug)]
+pub struct Members {
+    /// Outlives the processes.
+    dir: TempDir,
+    addresses: Vec<String>,
+    processes: Vec<Child>,
+}
+
+/// Why there is no etcd.
+#[derive(Debug, Error)]
+pub enum MembersError {
+    /// No binary.
+    #[error("there is no etcd at {}; run `e2e/cluster/cluster build etcd`, or set CAIRN_ETCD", .0.display())]
+    Missing(PathBuf),
+    /// A process could not be started, or its folder not be made.
+    #[error("could not start etcd")]
+    Start(#[source] io::Error),
+    /// It does not answer.
+    #[error("etcd was not healthy within {START_LIMIT:?}")]
+    Silent,
+    /// A page could not be read.
+    #[error("could not ask etcd about itself")]
+    Page(#[from] HttpError),
+}
+
+/// etcd's own counters at one instant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    /// Raft entries so far.
+    pub entries: f64,
+    /// Seconds of CPU so far, of all members.
+    pub cpu: f64,
+    /// Memory of all members, in bytes.
+    pub memory: f64,
+}
+
+// === impl Members ===
+
+impl Members {
+    /// Starts so many members with an empty store and waits until they have a leader.
+    pub async fn start(count: usize) -> Result<Self, MembersError> {
+        let binary = cairn_test_etcd::binary();
+        if !binary.exists() {
+            return Err(MembersError::Missing(binary));
+        }
+        let dir = TempDir::new().map_err(MembersError::Start)?;
+        let clients = free_addresses(count).map_err(MembersError::Start)?;
+        let peers = free_addresses(count).map_err(MembersError::Start)?;
+        let named = peers.iter().enumerate();
+        let cluster: Vec<_> = named.map(|(n, peer)| format!("m{n}=http://{peer}")).collect();
+        let mut members = Self { dir, addresses: clients.clone(), processes: Vec::new() };
+        for (number, (client, peer)) in clients.iter().zip(&peers).enumerate() {
+            let name = format!("m{number}");
+            let (client, peer) = (format!("http://{client}"), format!("http://{peer}"));
+            let home = members.dir.path().join(&name);
+            let log = File::create(home.with_extension("log")).map_err(MembersError::Start)?;
+            let process = Command::new(&binary)
+                .args(["--name", &name, "--initial-cluster", &cluster.join(",")])
+                .arg("--data-dir")
+                .arg(&home)
+                .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+                .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .map_err(MembersError::Start)?;
+            members.processes.push(process);
+        }
+        timeout(START_LIMIT, members.healthy()).await.map_err(|_| MembersError::Silent)?;
+        Ok(members)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// The members' URLs for clients.
+    pub fn urls(&self) -> Vec<String> {
+        self.addresses.iter().map(|address| format!("http://{address}")).collect()
+    }
+
+    /// What they count.
+    ///
+    /// Entries are `etcd_server_proposals_committed_total`: everything that went through Raft, a
+    /// failed compare as well as a put, a lease as well as a key. `etcd_mvcc_put_total` would count
+    /// the keys of a transaction one by one and leases not at all. The leader knows first what is
+    /// committed, before it answers; so the greatest count is exact once all answers are there.
+    pub async fn sample(&self) -> Result<Sample, MembersError> {
+        let mut sum = Sample::default();
+        for address in &self.addresses {
+            let page = http::get(address, "/metrics").await?;
+            let read = |name| value(&page, name).unwrap_or_default();
+            sum.entries = read("etcd_server_proposals_committed_total").max(sum.entries);
+            sum.cpu += read("process_cpu_seconds_total");
+            sum.memory += read("process_resident_memory_bytes");
+        }
+        Ok(sum)
+    }
+
+    /// The version of the first one, if it tells.
+    pub async fn version(&self) -> String {
+        let Some(address) = self.addresses.first() else { return String::new() };
+        let page = http::get(address, "/version").await.unwrap_or_default();
+        let page: Value = serde_json::from_str(&page).unwrap_or_default();
+        page.get("etcdserver").and_then(Value::as_str).unwrap_or("unknown").to_owned()
+    }
+
+    async fn healthy(&self) {
+        for address in &self.addresses {
+            let well = |page: String| page.contains(r#""health":"true""#);
+            while !http::get(address, "/health").await.is_ok_and(well) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        for process in &mut self.processes {
+            // Both fail only when the process is gone already, which is what is wanted.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// The value of a metric without labels.
+fn value(page: &str, name: &str) -> Option<f64> {
+    page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// The system picks free ports, all of them taken until all are known.
+fn free_addresses(count: usize) -> io::Result<Vec<String>> {
+    let listeners: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
+    listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_found_by_its_whole_name() {
+        let page = "# HELP a_total help\n# TYPE a_total gauge\na_total_more 4\na_total 1.5e+03\n";
+        assert_eq!(value(page, "a_total"), Some(1500.0));
+        assert_eq!(value(page, "a"), None);
+    }
+}

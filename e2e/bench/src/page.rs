@@ -1,0 +1,70 @@
+//! The page of the documentation, every figure of it from the run that writes it.
+
+use crate::sheet::Sheet;
+
+/// What a page says besides its tables.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// When it was measured, as `2026-11-21`.
+    pub date: String,
+    /// The machine in words.
+    pub machine: String,
+    /// etcd's version.
+    pub etcd: String,
+    /// After how many seconds a herd was given up.
+    pub limit: u64,
+}
+
+/// The whole page.
+pub fn write(facts: &Facts, claims: &[Sheet], steady: &Sheet) -> String {
+    let Facts { date, machine, etcd, limit } = facts;
+    let tables: Vec<String> = claims.iter().map(Sheet::markdown).collect();
+    let (tables, steady) = (tables.join("\n"), steady.markdown());
+    format!(
+        "# Benchmarks
+
+<!-- Written by `make bench-claims`; change e2e/bench instead. -->
+
+Measured on {date} with etcd {etcd} on {machine}. etcd, all of its members and all pods share that
+machine; members write to its disk and wait for it. Run it again with
+
+```sh
+make bench-claims
+```
+
+or let a herd loose on your own etcd, where it leaves nothing behind:
+
+```sh
+cairn bench herd --etcd http://127.0.0.1:2379 --pods 1000
+```
+
+![Herd size against time and Raft writes](claims.svg)
+
+One etcd member, both axes logarithmic; an open circle is a herd that was given up.
+
+## What is compared
+
+- **Cairn**: the lease machine and the transactions of the sidecar, one machine per pod.
+- **Names one by one**: every pod tries the first name, then the second, until one is free.
+- **List, then lowest free**: every pod lists the names that are held and tries the lowest other one;
+  when that is gone, it lists again.
+
+All three have the same leases (46 s, renewed every 10 s), put the same records, and share 16
+connections from one process with one thread; in the etcd of three, connections are spread over the
+members. Herds start all at once, with connections open. A herd is given up after {limit} s. Times
+are seconds from the start, p50 and p99 over its pods.
+
+A *Raft write* is an entry of etcd's log, as counted by etcd: `etcd_server_proposals_committed_total`
+before and after. A failed compare costs one as well as a success, a lease one, keepalives and reads
+none. *Lowest first, FIFO*: exactly the lowest names are held, by the order of the queue's tickets,
+and nobody in etcd's own history was given a name that was another's turn.
+
+{tables}
+Per hand-over: the time until the last name was given, over the number of names that were somebody
+else's before. A rest is a quarantine: etcd ends it when its lease runs out, which is one more write.
+
+{steady}
+Each of these pods has a connection of its own; V is 30 s, as shipped.
+"
+    )
+}

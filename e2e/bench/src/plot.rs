@@ -1,0 +1,188 @@
+//! Herd size against time and against Raft writes, one line per protocol, as an SVG.
+
+use std::ops::Range;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use thiserror::Error;
+
+use crate::baseline::Baseline;
+use crate::claims::{Protocol, Run, count};
+
+const SIZE: (u32, u32) = (1000, 440);
+
+/// A page of its own, so that it can be read on a dark one too.
+const PAPER: RGBColor = RGBColor(255, 255, 255);
+const INK: RGBColor = RGBColor(40, 44, 52);
+const GRID: RGBColor = RGBColor(226, 229, 234);
+
+/// Beyond two decades more labels run into each other.
+const LABELS: usize = 4;
+
+/// The drawing failed.
+#[derive(Debug, Error)]
+#[error("could not draw the plot: {0}")]
+pub struct PlotError(String);
+
+/// One protocol's line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    label: &'static str,
+    color: RGBColor,
+    points: Vec<Point>,
+}
+
+/// One herd.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pods: f64,
+    value: f64,
+    /// It gave up: the value is a lower bound.
+    open: bool,
+}
+
+/// Draws herds on the smallest etcd that was measured.
+pub fn draw(runs: &[Run]) -> Result<String, PlotError> {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        root.fill(&PAPER).map_err(|error| PlotError(error.to_string()))?;
+        let (left, right) = root.split_horizontally(SIZE.0 / 2);
+        let time = lines(runs, |run| run.elapsed.as_secs_f64());
+        panel(&left, "Until every pod has its name, seconds", &time)?;
+        let writes = lines(runs, |run| run.writes);
+        panel(&right, "Raft writes per claim", &writes)?;
+        root.present().map_err(|error| PlotError(error.to_string()))?;
+    }
+    Ok(svg)
+}
+
+fn lines(runs: &[Run], value: impl Fn(&Run) -> f64) -> Vec<Line> {
+    let members = runs.iter().map(|run| run.members).min().unwrap_or_default();
+    let shown = [
+        (Protocol::Cairn, RGBColor(0, 114, 178)),
+        (Protocol::Baseline(Baseline::OneByOne), RGBColor(213, 94, 0)),
+        (Protocol::Baseline(Baseline::LowestFree), RGBColor(120, 94, 160)),
+    ];
+    shown
+        .into_iter()
+        .map(|(protocol, color)| {
+            let runs = runs.iter().filter(|run| run.members == members && run.protocol == protocol);
+            let point = |run: &Run| Point {
+                pods: count(run.figures.pods),
+                value: value(run),
+                open: !run.finished,
+            };
+            Line { label: protocol.name(), color, points: runs.map(point).collect() }
+        })
+        .collect()
+}
+
+fn panel(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    title: &str,
+    lines: &[Line],
+) -> Result<(), PlotError> {
+    let failed = |error: &dyn std::fmt::Display| PlotError(error.to_string());
+    let points = || lines.iter().flat_map(|line| &line.points);
+    let text = |size: u32| ("sans-serif", size).into_font().color(&INK);
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, text(17))
+        .margin(14)
+        .margin_right(24)
+        .x_label_area_size(44)
+        .y_label_area_size(56)
+        .build_cartesian_2d(
+            near(points().map(|point| point.pods)).log_scale(),
+            decades(points().map(|point| point.value)).log_scale(),
+        )
+        .map_err(|error| failed(&error))?;
+    chart
+        .configure_mesh()
+        .x_desc("pods at once")
+        .x_labels(LABELS)
+        .axis_style(INK)
+        .bold_line_style(GRID)
+        .light_line_style(PAPER)
+        .label_style(text(13))
+        .axis_desc_style(text(14))
+        .x_label_formatter(&|pods| number(*pods))
+        .y_label_formatter(&|value| number(*value))
+        .draw()
+        .map_err(|error| failed(&error))?;
+    for Line { label, color, points } in lines.iter().filter(|line| !line.points.is_empty()) {
+        let style = color.stroke_width(2);
+        chart
+            .draw_series(LineSeries::new(
+                points.iter().map(|point| (point.pods, point.value)),
+                style,
+            ))
+            .map_err(|error| failed(&error))?
+            .label(*label)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        let marks = points.iter().map(|point| {
+            let fill = if point.open { PAPER.filled() } else { color.filled() };
+            EmptyElement::at((point.pods, point.value))
+                + Circle::new((0, 0), 5, fill)
+                + Circle::new((0, 0), 5, style)
+        });
+        chart.draw_series(marks).map_err(|error| failed(&error))?;
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(PAPER)
+        .border_style(GRID)
+        .label_font(text(13))
+        .draw()
+        .map_err(|error| failed(&error))
+}
+
+/// A little more than all values.
+fn near(values: impl Iterator<Item = f64>) -> Range<f64> {
+    /// Marks are not cut by the axis.
+    const ROOM: f64 = 1.25;
+    bounds(values).map_or(1.0..10.0, |(low, high)| low / ROOM..high * ROOM)
+}
+
+/// Whole decades around all values, so that the axis has round ends.
+fn decades(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let Some((low, high)) = bounds(values) else { return 1.0..10.0 };
+    let (low, high) = (low.log10().floor(), high.log10().ceil());
+    10_f64.powf(low)..10_f64.powf(high.max(low + 1.0))
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.filter(|value| *value > 0.0).fold(None, |bounds, value| match bounds {
+        None => Some((value, value)),
+        Some((low, high)) => Some((value.min(low), value.max(high))),
+    })
+}
+
+fn number(value: f64) -> String {
+    if value >= 1.0 { format!("{value:.0}") } else { format!("{value}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_end_at_whole_decades() {
+        assert_eq!(decades([0.03, 45.0].into_iter()), 0.01..100.0);
+        assert_eq!(decades([3.0].into_iter()), 1.0..10.0);
+        assert_eq!(decades([100.0].into_iter()), 100.0..1000.0);
+        assert_eq!(decades(std::iter::empty()), 1.0..10.0);
+        assert_eq!(near([100.0, 200.0, 0.0].into_iter()), 80.0..250.0);
+    }
+
+    #[test]
+    fn labels_have_no_needless_digits() {
+        assert_eq!([0.01, 1.0, 3000.0].map(number), ["0.01", "1", "3000"]);
+    }
+
+    #[test]
+    fn a_plot_of_nothing_is_still_a_picture() {
+        assert!(draw(&[]).unwrap().contains("<svg"));
+    }
+}

@@ -1,0 +1,159 @@
+//! What held claims cost while nothing happens: a keepalive and a read per pod every V/3.
+//!
+//! Here every pod has a connection of its own, as in a cluster: pings and keepalive streams are most
+//! of what there is to see.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cairn_cli::bench::figures::Figures;
+use cairn_cli::bench::herd::Herd;
+use tempfile::TempDir;
+use thiserror::Error;
+use tokio::time::{sleep, timeout};
+
+use crate::args::SteadyArgs;
+use crate::claims::{MeasureError, Site, count};
+use crate::cpu;
+
+/// Until a thousand connections are open and everybody has a name.
+const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// Longer than a renewal: the first ones come all at once, then they drift apart.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub struct Steady {
+    /// How many held a name from the beginning to the end.
+    pub held: usize,
+    /// How often one of them lost it.
+    pub losses: usize,
+    /// For how long.
+    pub span: Duration,
+    /// Raft entries per second.
+    pub writes: f64,
+    /// Of one core, in percent.
+    pub etcd_cpu: f64,
+    /// In MiB.
+    pub etcd_memory: f64,
+    /// Of one core, in percent, for all pods together.
+    pub pods_cpu: f64,
+    /// A real sidecar.
+    pub sidecar: Option<Sidecar>,
+}
+
+/// One process.
+#[derive(Clone, Copy, Debug)]
+pub struct Sidecar {
+    /// Milliseconds of CPU per minute.
+    pub cpu: f64,
+    /// Resident memory in KiB.
+    pub memory: u64,
+}
+
+/// Why there are no figures.
+#[derive(Debug, Error)]
+pub enum SteadyError {
+    /// The herd, or its etcd.
+    #[error("could not measure held claims")]
+    Measure(#[from] MeasureError),
+    /// Not everybody got a name.
+    #[error("only {held} of {pods} pods had a name within {START_LIMIT:?}")]
+    Short {
+        /// So many had.
+        held: usize,
+        /// Out of so many.
+        pods: usize,
+    },
+    /// The sidecar could not be started.
+    #[error("could not run the sidecar; build it with `cargo build --release -p cairn-sidecar`")]
+    Sidecar(#[source] std::io::Error),
+    /// It does not claim.
+    #[error("the sidecar had no name within {START_LIMIT:?}")]
+    SidecarSilent,
+}
+
+/// Ends with its handle.
+struct Running {
+    process: Child,
+    dir: TempDir,
+}
+
+/// Holds and looks on.
+pub async fn measure(args: &SteadyArgs) -> Result<Steady, SteadyError> {
+    eprintln!("{} held claims, one connection each", args.pods);
+    let site = Site::new(1, args.pods).await?;
+    let ground = site.ground(Herd::of(args.pods)).await?;
+    let mut race = ground.start();
+    if !race.finish(START_LIMIT).await {
+        let held = Figures::of(race.courses()).held;
+        return Err(SteadyError::Short { held, pods: args.pods });
+    }
+    let sidecar = match (&args.sidecar, site.members.urls().first()) {
+        (Some(binary), Some(url)) => Some(Running::start(binary, url).await?),
+        _ => None,
+    };
+    sleep(SETTLE).await;
+    let own = std::process::id();
+    let used = || (cpu::used(own), sidecar.as_ref().map_or(Duration::ZERO, Running::used));
+    let (before, used_before) = (site.members.sample().await.map_err(MeasureError::from)?, used());
+    let span = Duration::from_secs(args.seconds.max(1));
+    sleep(span).await;
+    let (used_after, after) = (used(), site.members.sample().await.map_err(MeasureError::from)?);
+    let figures = Figures::of(race.courses());
+    race.stop().await;
+    let per_second = |amount: f64| amount / span.as_secs_f64();
+    let spent = |after: Duration, before: Duration| after.saturating_sub(before).as_secs_f64();
+    Ok(Steady {
+        held: figures.held,
+        losses: figures.losses,
+        span,
+        writes: per_second(after.entries - before.entries),
+        etcd_cpu: 100.0 * per_second(after.cpu - before.cpu),
+        etcd_memory: after.memory / count(1024 * 1024),
+        pods_cpu: 100.0 * per_second(spent(used_after.0, used_before.0)),
+        sidecar: sidecar.as_ref().map(|sidecar| Sidecar {
+            cpu: 60_000.0 * per_second(spent(used_after.1, used_before.1)),
+            memory: cpu::resident(sidecar.process.id()),
+        }),
+    })
+}
+
+// === impl Running ===
+
+impl Running {
+    async fn start(binary: &Path, url: &str) -> Result<Self, SteadyError> {
+        let dir = TempDir::new().map_err(SteadyError::Sidecar)?;
+        let process = Command::new(binary)
+            .args(["--etcd", url, "--pool", "mountains", "--dir"])
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(SteadyError::Sidecar)?;
+        let running = Self { process, dir };
+        let name = running.dir.path().join("name");
+        let named = async {
+            while !name.exists() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(START_LIMIT, named).await.map_err(|_| SteadyError::SidecarSilent)?;
+        Ok(running)
+    }
+
+    fn used(&self) -> Duration {
+        cpu::used(self.process.id())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when the process is gone already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,79 @@
+//! The product's sidecar, flags and all, on clocks and on a way to etcd that the harness controls.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_faults::faulty::{Faulty, PodClock, Treatment};
+use cairn_faults::variable;
+use cairn_sidecar::app::{self, Exit};
+use cairn_sidecar::args::Args;
+use cairn_sidecar::claim::driver::Driver;
+use cairn_sidecar::claim::{Outcome, Seam};
+use cairn_sidecar::config::Config;
+use cairn_sidecar::{logging, shutdown};
+use cairn_store::Store;
+use cairn_store::etcd::Etcd;
+use clap::Parser as _;
+use tokio::runtime::Builder;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(exit) => exit.into(),
+        Err(sentence) => {
+            eprintln!("faulty-sidecar: {sentence}");
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn run() -> Result<Exit, String> {
+    let treatment = treatment()?;
+    let args = Args::try_parse().map_err(|error| error.to_string())?;
+    let config = Config::try_from(args.claim).map_err(|error| error.to_string())?;
+    logging::init(config.log_format);
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))?;
+    let exit = runtime.block_on(async {
+        let shutdown = shutdown::on_signals().map_err(|error| format!("no signals: {error}"))?;
+        let clock = Arc::new(PodClock(treatment.control.clone()));
+        let driver = |seam| drive(seam, treatment.clone());
+        Ok(app::run(Arc::new(config), clock, driver, shutdown).await)
+    });
+    runtime.shutdown_background();
+    exit
+}
+
+/// What `cairn_sidecar::claim::run` does, on the faulty way.
+async fn drive(seam: Seam, treatment: Treatment) -> Outcome {
+    let endpoints = &seam.config.etcd.endpoints;
+    match Etcd::connect(endpoints, None, treatment.patience).await {
+        Ok(etcd) => {
+            let store = Store::new(Faulty::new(etcd, treatment));
+            Driver::new(&seam, store).run(&seam).await
+        }
+        Err(error) => Outcome::Failed(error.report()),
+    }
+}
+
+fn treatment() -> Result<Treatment, String> {
+    let text = |key: &str| env::var(key).map_err(|_| format!("{key} is not set"));
+    let millis = |key: &str| -> Result<Duration, String> {
+        let number = text(key)?.parse().map_err(|_| format!("{key} is not a number"))?;
+        Ok(Duration::from_millis(number))
+    };
+    let bug = match text(variable::BUG)?.as_str() {
+        "" => None,
+        name => Some(name.parse()?),
+    };
+    Ok(Treatment {
+        control: PathBuf::from(text(variable::CONTROL)?),
+        bug,
+        lease: millis(variable::LEASE_MS)?,
+        patience: millis(variable::PATIENCE_MS)?,
+    })
+}

@@ -1,0 +1,29 @@
+//! The one clock of a history: `CLOCK_BOOTTIME`, which every process of this machine shares, so that
+//! whether two holders overlapped can be decided exactly.
+
+use std::time::Duration;
+
+use cairn_sidecar::clock::{Clock as _, SystemClock};
+
+/// Nanoseconds on `CLOCK_BOOTTIME`.
+pub type Nanos = u64;
+
+/// Now.
+pub fn now() -> Nanos {
+    SystemClock.now().boot.as_nanos()
+}
+
+/// Seconds of the wall clock, for epochs and seeds.
+pub fn unix_seconds() -> i64 {
+    SystemClock.now().wall.0 / 1000
+}
+
+/// From one instant to a later one; zero when it is not later.
+pub fn between(from: Nanos, to: Nanos) -> Duration {
+    Duration::from_nanos(to.saturating_sub(from))
+}
+
+/// A span as nanoseconds.
+pub fn nanos(span: Duration) -> Nanos {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

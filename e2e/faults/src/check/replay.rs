@@ -1,0 +1,231 @@
+//! etcd's own history, replayed: whom each slot was given to, and what stood in the store before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use cairn_core::claim::{Fence, SlotRecord};
+use cairn_core::keys::{ClaimPath, Key};
+use cairn_core::pool::OnLoss;
+
+use super::grants::Granted;
+use super::{Kind, Violation};
+use crate::boottime::{self, Nanos};
+use crate::history::{Change, History, Step};
+use crate::journal::Stall;
+use crate::pools::Layout;
+
+/// What a pod behind may take for abandonment, for each pod ahead (PROTOCOL, Waiting).
+const SILENCE: Duration = Duration::from_secs(1);
+/// How late a change may be told by the fastest of three members on a busy machine, besides the
+/// stalls that were measured.
+const LATE: Duration = Duration::from_millis(700);
+/// Stalls so long before a change may still have made it look late.
+const STALL_REACH: Duration = Duration::from_secs(5);
+
+/// What stands in one place.
+#[derive(Debug, Default)]
+struct Place {
+    held: BTreeMap<String, String>,
+    resting: BTreeSet<String>,
+    /// UID and create revision.
+    tickets: HashMap<String, i64>,
+    changed: Nanos,
+}
+
+#[derive(Debug, Default)]
+struct Replay<'a> {
+    places: HashMap<String, Place>,
+    epoch: i64,
+    /// Survive the store: the last fence of each name, and who had it then.
+    last: HashMap<(String, String), (String, Fence)>,
+    /// And whoever ever had it, by place, name and UID.
+    owners: BTreeSet<(String, String, String)>,
+    granted: Granted,
+    found: Vec<Violation>,
+    stalls: &'a [Stall],
+}
+
+/// Replays every store. The slots that were made are for [`super::grants`].
+pub fn check(layout: &Layout, history: &History, stalls: &[Stall]) -> (Vec<Violation>, Granted) {
+    let mut replay = Replay { stalls, ..Replay::default() };
+    for generation in &history.generations {
+        replay.places.clear();
+        for (revision, step) in generation {
+            replay.step(layout, *revision, step);
+        }
+    }
+    (replay.found, replay.granted)
+}
+
+impl Replay<'_> {
+    fn step(&mut self, layout: &Layout, revision: i64, step: &Step) {
+        let parsed: Vec<(Key, &Change)> = step
+            .changes
+            .iter()
+            .filter_map(|change| Some((Key::parse(&change.key)?, change)))
+            .collect();
+        // Every grant is judged by what stood there before.
+        for (key, change) in &parsed {
+            if let (Key::Slot(path, name), Some(put)) = (key, &change.put)
+                && put.create_revision == revision
+                && let Ok(record) = serde_json::from_slice::<SlotRecord>(&put.value)
+            {
+                self.grant(layout, path, name, &record.holder.uid, revision, step.seen);
+            }
+        }
+        for (key, change) in parsed {
+            self.apply(key, change, revision, step.seen);
+        }
+    }
+
+    fn grant(
+        &mut self,
+        layout: &Layout,
+        path: &ClaimPath,
+        name: &str,
+        uid: &str,
+        revision: i64,
+        seen: Nanos,
+    ) {
+        let prefix = path.to_string();
+        let fence = Fence { epoch: self.epoch, revision };
+        let mut complain = Vec::new();
+        let empty = Place::default();
+        let place = self.places.get(&prefix).unwrap_or(&empty);
+        if place.resting.contains(name) {
+            complain.push((Kind::ClaimedWhileResting, format!("given to {uid} while it rested")));
+        }
+        if let Some((other, _)) = place.held.iter().find(|(_, holder)| *holder == uid) {
+            complain.push((Kind::TwoNames, format!("given to {uid}, which has '{other}'")));
+        }
+        let before = self.last.insert((prefix.clone(), name.to_owned()), (uid.to_owned(), fence));
+        // T7: a pod of a `Keep` pool takes its lost name back ahead of the queue. Of a store that was
+        // wiped it may not even know that others have had the name since.
+        let keeps =
+            layout.pool(path.pool.as_str()).is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep);
+        let owner = (prefix.clone(), name.to_owned(), uid.to_owned());
+        let own = !self.owners.insert(owner) && keeps;
+        if let Some((holder, old)) = before.filter(|(_, old)| *old >= fence) {
+            let text = format!("given to {uid} with fence {fence} after {holder} had {old}");
+            complain.push((Kind::FenceOrder, text));
+        }
+        if let Some(text) = self.overtaking(layout, path, place, (name, uid), seen, own) {
+            complain.push((Kind::Overtaken, text));
+        }
+        self.granted.insert(fence, (prefix.clone(), name.to_owned(), uid.to_owned()));
+        for (kind, text) in complain {
+            let text = format!("{text} (revision {revision})");
+            let (place, name) = (prefix.clone(), name.to_owned());
+            self.found.push(Violation { kind, at: seen, place, name, text });
+        }
+    }
+
+    /// Whether pods ahead were passed over, and nothing explains it: neither enough free names for
+    /// all of them, nor silence, nor that the name was the pod's own.
+    fn overtaking(
+        &self,
+        layout: &Layout,
+        path: &ClaimPath,
+        place: &Place,
+        (name, uid): (&str, &str),
+        seen: Nanos,
+        own: bool,
+    ) -> Option<String> {
+        let ticket = place.tickets.get(uid).copied();
+        if ticket.is_none() && own {
+            return None;
+        }
+        let ahead = place
+            .tickets
+            .iter()
+            .filter(|(waiting, revision)| {
+                *waiting != uid && ticket.is_none_or(|ticket| **revision < ticket)
+            })
+            .count();
+        let pool = layout.pool(path.pool.as_str())?;
+        let left = (0..pool.names.len())
+            .filter_map(|index| pool.names.key(index))
+            .take_while(|key| *key != name)
+            .filter(|key| !place.held.contains_key(&**key) && !place.resting.contains(&**key))
+            .count();
+        let passed = ahead.saturating_sub(left);
+        let silent = boottime::between(place.changed, seen);
+        let excused = match ticket {
+            // Only those in the queue may take silence for abandonment.
+            None => Duration::ZERO,
+            Some(_) => silent + LATE + self.stalled(seen),
+        };
+        let needed = SILENCE * u32::try_from(passed).unwrap_or(u32::MAX);
+        if passed == 0 || excused >= needed {
+            return None;
+        }
+        let how = if ticket.is_some() { "with a younger ticket" } else { "without a ticket" };
+        Some(format!(
+            "given to {uid} {how}, {passed} of {ahead} pods ahead passed over after {silent:?} of silence"
+        ))
+    }
+
+    /// The longest stall of the harness that may have delayed what it saw.
+    fn stalled(&self, seen: Nanos) -> Duration {
+        let from = seen.saturating_sub(boottime::nanos(STALL_REACH));
+        let near = self
+            .stalls
+            .iter()
+            .filter(|stall| stall.at >= from && stall.at <= seen + boottime::nanos(stall.lasted));
+        near.map(|stall| stall.lasted).max().unwrap_or_default()
+    }
+
+    fn apply(&mut self, key: Key, change: &Change, revision: i64, seen: Nanos) {
+        let prefix = |path: &ClaimPath| path.to_string();
+        match (key, &change.put) {
+            (Key::Epoch, Some(put)) => {
+                let number =
+                    std::str::from_utf8(&put.value).ok().and_then(|text| text.parse().ok());
+                self.epoch = number.unwrap_or(self.epoch);
+            }
+            (Key::Pool(_) | Key::Hold(_), _) => {
+                // What it sets free, or fits anew, nobody has let lie yet.
+                self.places.values_mut().for_each(|place| place.changed = seen);
+            }
+            (Key::Slot(path, name), put) => {
+                let place = self.place(prefix(&path), seen);
+                match put.as_ref().map(|put| serde_json::from_slice::<SlotRecord>(&put.value)) {
+                    Some(Ok(record)) => place.held.insert(name, record.holder.uid),
+                    _ => place.held.remove(&name),
+                };
+            }
+            (Key::Quarantine(path, name), put) => {
+                let place = self.place(prefix(&path), seen);
+                if put.is_some() {
+                    place.resting.insert(name);
+                } else {
+                    place.resting.remove(&name);
+                }
+            }
+            (Key::Ticket(path, uid), put) => {
+                let prefix = prefix(&path);
+                let place = self.place(prefix.clone(), seen);
+                let Some(put) = put else {
+                    place.tickets.remove(&uid);
+                    return;
+                };
+                place.tickets.insert(uid.clone(), put.create_revision);
+                if let Some((name, _)) = place.held.iter().find(|(_, holder)| **holder == uid) {
+                    let text = format!("{uid} holds it and joins the queue (revision {revision})");
+                    let (kind, name) = (Kind::HolderQueues, name.clone());
+                    self.found.push(Violation { kind, at: seen, place: prefix, name, text });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn place(&mut self, prefix: String, seen: Nanos) -> &mut Place {
+        let place = self.places.entry(prefix).or_default();
+        place.changed = seen;
+        place
+    }
+}
+
+#[cfg(test)]
+mod tests;

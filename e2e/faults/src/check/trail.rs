@@ -1,0 +1,62 @@
+//! What led to a violation: everything about its name, from a while before it to shortly after.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Violation;
+use crate::boottime::{self, Nanos};
+use crate::history::History;
+use crate::journal::Evidence;
+
+/// V, S and Q of the histories' pools fit into it.
+const BEFORE: Duration = Duration::from_secs(20);
+const AFTER: Duration = Duration::from_secs(5);
+
+/// Holds, changes and faults around a violation, in the order of time.
+pub fn of(violation: &Violation, evidence: &Evidence, history: &History) -> String {
+    let (from, to) = (
+        violation.at.saturating_sub(boottime::nanos(BEFORE)),
+        violation.at.saturating_add(boottime::nanos(AFTER)),
+    );
+    let mut lines: Vec<(Nanos, String)> = Vec::new();
+    for hold in &evidence.holds {
+        let same = hold.place == violation.place && hold.name == violation.name;
+        if same && hold.until >= from && hold.first <= to {
+            let (uid, fence) = (&hold.uid, hold.fence);
+            lines.push((hold.first, format!("app of {uid} uses it first, fence {fence}")));
+            lines.push((hold.last, format!("app of {uid} uses it last, fence {fence}")));
+            lines.push((hold.until, format!("app of {uid} stops at the latest, fence {fence}")));
+        }
+    }
+    for note in evidence.notes.iter().filter(|note| note.at >= from && note.at <= to) {
+        lines.push((note.at, note.what.clone()));
+    }
+    for generation in &history.generations {
+        for (revision, step) in generation {
+            if step.seen < from || step.seen > to {
+                continue;
+            }
+            for change in &step.changes {
+                let rest = change.key.strip_prefix(&violation.place);
+                let about = rest.is_some_and(|rest| {
+                    rest.starts_with("q/") || rest.get(2..) == Some(violation.name.as_str())
+                });
+                if !violation.place.is_empty() && about {
+                    let what = match &change.put {
+                        Some(put) => format!("put {}", String::from_utf8_lossy(&put.value)),
+                        None => "deleted".to_owned(),
+                    };
+                    lines.push((step.seen, format!("etcd {revision}: {} {what}", change.key)));
+                }
+            }
+        }
+    }
+    lines.sort();
+    let mut text = String::new();
+    for (at, line) in lines {
+        let sign = if at < violation.at { '-' } else { '+' };
+        let apart = boottime::between(at.min(violation.at), at.max(violation.at));
+        let _ = writeln!(text, "    {sign}{:8.3}s {line}", apart.as_secs_f64());
+    }
+    text
+}

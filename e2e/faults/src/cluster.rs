@@ -1,0 +1,292 @@
+//! A real etcd of three members, each in a network namespace of its own, to be hurt.
+//!
+//! Every method leaves the value knowing what is up, so that [`Cluster::heal`] can undo whatever a
+//! history has done. Not for keys: that is the store's.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs};
+
+use etcd_client::{Client, ConnectOptions, GetOptions};
+use tokio::time::timeout;
+
+use crate::failure::Failure;
+use crate::net::{Link, Net};
+use crate::process::Process;
+use crate::wait::until;
+
+/// One of them may fail.
+pub const MEMBERS: usize = 3;
+
+/// How long a call of the harness may take before another member is asked.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// An election, a cold start or the taking-in of a member, on a busy machine.
+const RECOVERY: Duration = Duration::from_mins(1);
+
+/// The members.
+#[derive(Debug)]
+pub struct Cluster {
+    net: Net,
+    dir: PathBuf,
+    binary: PathBuf,
+    members: Vec<Member>,
+    /// How many stores there have been, the first included.
+    generation: usize,
+}
+
+#[derive(Debug, Default)]
+struct Member {
+    process: Option<Process>,
+    /// Each life has a data directory of its own.
+    life: u32,
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Starts an empty store below a directory, on a network whose clients' namespace the calling
+    /// thread has entered.
+    pub async fn start(net: Net, dir: &Path) -> Result<Self, Failure> {
+        let binary = binary();
+        if !binary.exists() {
+            return Err(Failure::NoEtcd(binary));
+        }
+        let members = (0..MEMBERS).map(|_| Member::default()).collect();
+        let mut cluster = Self { net, dir: dir.to_owned(), binary, members, generation: 1 };
+        for member in 0..MEMBERS {
+            cluster.spawn(member, "new")?;
+        }
+        cluster.ready().await?;
+        Ok(cluster)
+    }
+
+    /// The members' URLs for clients.
+    pub fn urls(&self) -> Vec<String> {
+        (0..MEMBERS).map(|member| self.net.client_url(member)).collect()
+    }
+
+    /// How many stores there have been, the present one included.
+    pub fn generation(&self) -> usize {
+        self.generation
+    }
+
+    /// Waits until a linearizable read answers, and says at which revision.
+    pub async fn ready(&self) -> Result<i64, Failure> {
+        until("etcd to answer", RECOVERY, async || {
+            let mut last = String::new();
+            for member in 0..MEMBERS {
+                match self.revision_at(member).await {
+                    Ok(revision) => return Ok(revision),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        })
+        .await
+    }
+
+    /// Waits until every member answers.
+    pub async fn whole(&self) -> Result<(), Failure> {
+        until("every member of etcd to answer", RECOVERY, async || {
+            for member in 0..MEMBERS {
+                self.revision_at(member).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Which member leads, as far as one can tell.
+    pub async fn leader(&self) -> Option<usize> {
+        for member in 0..MEMBERS {
+            let Ok(mut client) = self.client(member).await else {
+                continue;
+            };
+            if let Ok(Ok(status)) = timeout(PATIENCE, client.status()).await
+                && let Some(header) = status.header()
+                && header.member_id() == status.leader()
+            {
+                return Some(member);
+            }
+        }
+        None
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self, member: usize) {
+        if let Some(process) = self.member(member).and_then(|member| member.process.take()) {
+            process.kill();
+        }
+    }
+
+    /// Starts a killed member on the data that it had.
+    pub fn restart(&mut self, member: usize) -> Result<(), Failure> {
+        self.kill(member);
+        self.spawn(member, "existing")
+    }
+
+    /// SIGSTOP.
+    pub fn freeze(&self, member: usize) {
+        if let Some(process) = self.process(member) {
+            process.freeze();
+        }
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self, member: usize) {
+        if let Some(process) = self.process(member) {
+            process.thaw();
+        }
+    }
+
+    /// Cuts or heals a link.
+    pub fn link(&self, member: usize, link: Link, up: bool) -> Result<(), Failure> {
+        self.net.set(member, link, up)
+    }
+
+    /// Removes a member from the cluster, data and all, and adds a new one in its place.
+    pub async fn replace(&mut self, member: usize) -> Result<(), Failure> {
+        let peer = self.net.peer_url(member);
+        let through = (member + 1) % MEMBERS;
+        self.kill(member);
+        until("removing a member", RECOVERY, async || {
+            let mut client = self.client(through).await?;
+            let listed = within(client.member_list()).await?;
+            let old = listed.members().iter().find(|old| old.peer_urls().contains(&peer));
+            match old {
+                Some(old) => within(client.member_remove(old.id())).await.map(drop),
+                None => Ok(()),
+            }
+        })
+        .await?;
+        until("adding a member", RECOVERY, async || {
+            let mut client = self.client(through).await?;
+            let listed = within(client.member_list()).await?;
+            if listed.members().iter().any(|new| new.peer_urls().contains(&peer)) {
+                return Ok(());
+            }
+            within(client.member_add([peer.as_str()], None)).await.map(drop)
+        })
+        .await?;
+        if let Some(replaced) = self.member(member) {
+            replaced.life += 1;
+        }
+        self.spawn(member, "existing")
+    }
+
+    /// Loses everything: all members are killed and start with nothing.
+    pub async fn wipe(&mut self) -> Result<(), Failure> {
+        for member in 0..MEMBERS {
+            self.kill(member);
+        }
+        self.generation += 1;
+        for member in 0..MEMBERS {
+            if let Some(wiped) = self.member(member) {
+                wiped.life += 1;
+            }
+            self.spawn(member, "new")?;
+        }
+        self.ready().await.map(drop)
+    }
+
+    /// Undoes every fault that can be undone.
+    pub async fn heal(&mut self) -> Result<(), Failure> {
+        for member in 0..MEMBERS {
+            self.link(member, Link::Peers, true)?;
+            self.link(member, Link::Clients, true)?;
+            self.thaw(member);
+            let gone = self.members.get_mut(member).is_none_or(|member| {
+                member.process.as_mut().is_none_or(|process| process.ended().is_some())
+            });
+            if gone {
+                self.restart(member)?;
+            }
+        }
+        self.whole().await
+    }
+
+    /// A client of one member.
+    async fn client(&self, member: usize) -> Result<Client, String> {
+        let options = ConnectOptions::new().with_connect_timeout(PATIENCE).with_timeout(PATIENCE);
+        within(Client::connect([self.net.client_url(member)], Some(options))).await
+    }
+
+    async fn revision_at(&self, member: usize) -> Result<i64, String> {
+        let mut client = self.client(member).await?;
+        let answer = within(client.get("/", Some(GetOptions::new().with_count_only()))).await?;
+        Ok(answer.header().map_or(0, etcd_client::ResponseHeader::revision))
+    }
+
+    fn member(&mut self, member: usize) -> Option<&mut Member> {
+        self.members.get_mut(member)
+    }
+
+    fn process(&self, member: usize) -> Option<&Process> {
+        self.members.get(member)?.process.as_ref()
+    }
+
+    fn spawn(&mut self, member: usize, state: &str) -> Result<(), Failure> {
+        let life = self.members.get(member).map_or(0, |member| member.life);
+        let data = self.dir.join(format!("etcd{member}-{life}"));
+        fs::create_dir_all(&data)
+            .map_err(|source| Failure::system(format!("making {}", data.display()), source))?;
+        let (room, client, peer) =
+            (self.net.room_file(member), self.net.client_url(member), self.net.peer_url(member));
+        let everyone = (0..MEMBERS)
+            .map(|member| format!("etcd{member}={}", self.net.peer_url(member)))
+            .collect::<Vec<_>>()
+            .join(",");
+        let process = Process::start(
+            &[
+                "nsenter",
+                &format!("--net={}", room.display()),
+                &self.binary.to_string_lossy(),
+                "--name",
+                &format!("etcd{member}"),
+                "--data-dir",
+                &data.to_string_lossy(),
+                "--listen-client-urls",
+                &client,
+                "--advertise-client-urls",
+                &client,
+                "--listen-peer-urls",
+                &peer,
+                "--initial-advertise-peer-urls",
+                &peer,
+                "--initial-cluster",
+                &everyone,
+                "--initial-cluster-state",
+                state,
+                "--initial-cluster-token",
+                &format!("generation-{}", self.generation),
+                // A killed process loses nothing that the kernel has: only machines need the disk.
+                "--unsafe-no-fsync",
+                "--log-level",
+                "warn",
+            ],
+            &[],
+            &self.dir.join(format!("etcd{member}.log")),
+        )?;
+        if let Some(started) = self.member(member) {
+            started.process = Some(process);
+        }
+        Ok(())
+    }
+}
+
+/// One call of the harness, with its time limit.
+async fn within<T>(call: impl Future<Output = Result<T, etcd_client::Error>>) -> Result<T, String> {
+    match timeout(PATIENCE, call).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    }
+}
+
+fn binary() -> PathBuf {
+    if let Some(path) = env::var_os("CAIRN_ETCD") {
+        return path.into();
+    }
+    let home = env::var_os("CAIRN_HOME").map(PathBuf::from);
+    let home = home.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cairn"));
+    home.join("bin/etcd")
+}

@@ -1,0 +1,181 @@
+//! The network of one history: a namespace for the clients with two bridges, and one namespace for
+//! each etcd member, joined to both: one link for its peers, one for its clients.
+//!
+//! A link is cut by taking its end at the bridge down: packets vanish, connections stay open, as in a
+//! real partition. Nothing is made in the namespace of the host. Names carry the process's number, so
+//! that a later run removes what a killed one has left.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::failure::Failure;
+
+const PREFIX: &str = "cairn-faults-";
+/// Where iproute2 keeps namespaces.
+const NAMESPACES: &str = "/run/netns";
+
+/// Counts the networks of this process.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// One of a member's two links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// To the other members.
+    Peers,
+    /// To the sidecars.
+    Clients,
+}
+
+/// Namespaces that are removed with this value.
+#[derive(Debug)]
+pub struct Net {
+    name: String,
+    members: usize,
+}
+
+// === impl Link ===
+
+impl Link {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Peers => "peers",
+            Self::Clients => "clients",
+        }
+    }
+
+    fn subnet(self) -> &'static str {
+        match self {
+            Self::Peers => "10.77.1",
+            Self::Clients => "10.77.2",
+        }
+    }
+
+    /// Its end at the bridge.
+    fn port(self, member: usize) -> String {
+        format!("{}{member}", self.name())
+    }
+}
+
+// === impl Net ===
+
+impl Net {
+    /// Makes the namespaces.
+    pub fn new(members: usize) -> Result<Self, Failure> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(Failure::NotRoot);
+        }
+        sweep();
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let net = Self { name: format!("{PREFIX}{}-{count}", std::process::id()), members };
+        let hub = net.hub();
+        ip(&["netns", "add", &hub])?;
+        ip(&["-n", &hub, "link", "set", "lo", "up"])?;
+        for link in [Link::Peers, Link::Clients] {
+            let bridge = format!("br-{}", link.name());
+            let address = format!("{}.254/24", link.subnet());
+            // Without a delay a port forwards from the instant that it is up.
+            ip(&["-n", &hub, "link", "add", &bridge, "type", "bridge", "forward_delay", "0"])?;
+            ip(&["-n", &hub, "addr", "add", &address, "dev", &bridge])?;
+            ip(&["-n", &hub, "link", "set", &bridge, "up"])?;
+        }
+        for member in 0..members {
+            let room = net.room(member);
+            ip(&["netns", "add", &room])?;
+            ip(&["-n", &room, "link", "set", "lo", "up"])?;
+            for link in [Link::Peers, Link::Clients] {
+                let (port, end) = (link.port(member), link.name());
+                let address = format!("{}.{}/24", link.subnet(), member + 1);
+                let bridge = format!("br-{}", link.name());
+                ip(&[
+                    "-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", end, "netns",
+                    &room,
+                ])?;
+                ip(&["-n", &hub, "link", "set", &port, "master", &bridge, "up"])?;
+                ip(&["-n", &room, "addr", "add", &address, "dev", end])?;
+                ip(&["-n", &room, "link", "set", end, "up"])?;
+            }
+        }
+        Ok(net)
+    }
+
+    /// Where sidecars and the harness find a member.
+    pub fn client_url(&self, member: usize) -> String {
+        format!("http://{}.{}:2379", Link::Clients.subnet(), member + 1)
+    }
+
+    /// Where members find each other.
+    pub fn peer_url(&self, member: usize) -> String {
+        format!("http://{}.{}:2380", Link::Peers.subnet(), member + 1)
+    }
+
+    /// The file of a member's namespace.
+    pub fn room_file(&self, member: usize) -> PathBuf {
+        Path::new(NAMESPACES).join(self.room(member))
+    }
+
+    /// Cuts or heals a link.
+    pub fn set(&self, member: usize, link: Link, up: bool) -> Result<(), Failure> {
+        let state = if up { "up" } else { "down" };
+        ip(&["-n", &self.hub(), "link", "set", &link.port(member), state])
+    }
+
+    /// Moves the calling thread into the clients' namespace, and with it every thread and process
+    /// that it starts from now on.
+    pub fn enter(&self) -> Result<(), Failure> {
+        let path = Path::new(NAMESPACES).join(self.hub());
+        let failed = |source| Failure::system(format!("entering {}", path.display()), source);
+        let file = File::open(&path).map_err(failed)?;
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(|error| failed(error.into()))
+    }
+
+    fn hub(&self) -> String {
+        format!("{}-hub", self.name)
+    }
+
+    fn room(&self, member: usize) -> String {
+        format!("{}-etcd{member}", self.name)
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next run's sweep removes.
+        for member in 0..self.members {
+            let _ = ip(&["netns", "del", &self.room(member)]);
+        }
+        let _ = ip(&["netns", "del", &self.hub()]);
+    }
+}
+
+/// Removes what runs have left whose process is gone; their children went with them.
+fn sweep() {
+    let entries = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
+    for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        let Some(pid) = owner.and_then(|owner| owner.parse::<u32>().ok()) else {
+            continue;
+        };
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            let _ = ip(&["netns", "del", &name]);
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<(), Failure> {
+    let command = || format!("ip {}", arguments.join(" "));
+    let output = Command::new("ip")
+        .args(arguments)
+        .output()
+        .map_err(|source| Failure::system(format!("running {}", command()), source))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Failure::Command { command: command(), output: text })
+}

@@ -1,0 +1,309 @@
+//! One history from start to verdict.
+//!
+//! It runs on a thread of its own, which enters the clients' network namespace first: whatever it
+//! starts, threads and processes, is in there too, and the host's network is left alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+use crate::boottime;
+use crate::bug::Bug;
+use crate::check::{self, Kind, Violation, trail};
+use crate::cluster::{Cluster, MEMBERS};
+use crate::failure::Failure;
+use crate::history::{History, Recorder};
+use crate::journal::{Evidence, Journal};
+use crate::net::Net;
+use crate::plan::{Menu, Plan};
+use crate::pod::{Pods, Setup};
+use crate::pools::Layout;
+use crate::wait::until;
+
+mod settle;
+mod tracks;
+
+/// How often a history with a planted bug is judged before its end.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often the harness looks whether it is scheduled in time.
+const PULSE: Duration = Duration::from_millis(50);
+/// Being later than this is a stall.
+const STALL: Duration = Duration::from_millis(150);
+/// All pods start at once, and the machine is busy.
+const BEGINNING: Duration = Duration::from_mins(2);
+
+/// What a history is made of.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Where the plan comes from.
+    pub seed: u64,
+    /// How many numbers there are.
+    pub numbers: u32,
+    /// How many names there are for each group.
+    pub names: usize,
+    /// V.
+    pub validity: Duration,
+    /// Q.
+    pub quarantine: Duration,
+    /// Whether the numbers reserve time, and apps mint IDs.
+    pub minting: bool,
+    /// What may happen.
+    pub menu: Menu,
+    /// The planted bug, and the violations that would show it.
+    pub bug: Option<(Bug, Vec<Kind>)>,
+}
+
+/// What came of a history.
+#[derive(Debug)]
+pub struct Report {
+    /// Where the plan came from.
+    pub seed: u64,
+    /// How often each kind of fault was done.
+    pub faults: BTreeMap<&'static str, usize>,
+    /// How many slots etcd has made.
+    pub granted: usize,
+    /// How many pods there were.
+    pub pods: usize,
+    /// How many stores there were.
+    pub stores: usize,
+    /// How often an app was told a later deadline.
+    pub renewals: u64,
+    /// How many IDs were minted.
+    pub minted: usize,
+    /// The longest that an app used a name since the deadline's start.
+    pub unrenewed: Duration,
+    /// The harness's own longest stall.
+    pub stalled: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// What must not have happened.
+    pub violations: Vec<Violation>,
+    /// What led to the first violations.
+    pub trails: String,
+    /// Where the evidence was put; only when there are violations.
+    pub kept: Option<PathBuf>,
+}
+
+/// A history while it is made.
+pub(crate) struct Stage {
+    pub(crate) scenario: Scenario,
+    pub(crate) layout: Layout,
+    pub(crate) journal: Journal,
+    pub(crate) recorder: Recorder,
+    pub(crate) cluster: Cluster,
+    pub(crate) faults: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+    pub(crate) epoch: i64,
+    pub(crate) edits: u32,
+}
+
+/// Makes a history with sidecars of this binary.
+pub fn run(scenario: Scenario, binary: &Path) -> Result<Report, Failure> {
+    let binary = binary.to_owned();
+    let work = thread::spawn(move || {
+        let net = Net::new(MEMBERS)?;
+        net.enter()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|source| Failure::system("starting the runtime", source))?;
+        let dir = TempDir::new().map_err(|source| Failure::system("making a folder", source))?;
+        // Every child is started by this thread, which lives to the end: children die with it.
+        runtime.block_on(make(scenario, binary, net, dir))
+    });
+    match work.join() {
+        Ok(report) => report,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+async fn make(
+    scenario: Scenario,
+    binary: PathBuf,
+    net: Net,
+    dir: TempDir,
+) -> Result<Report, Failure> {
+    let began = boottime::now();
+    let layout =
+        Layout::new(scenario.numbers, scenario.names, scenario.validity, scenario.quarantine)?;
+    let layout = if scenario.minting { layout.reserving() } else { layout };
+    let plan = Plan::new(scenario.seed, &scenario.menu);
+    println!("{plan}");
+    let journal = Journal::default();
+    let cluster = Cluster::start(net, dir.path()).await?;
+    let recorder = Recorder::start(cluster.urls());
+    let setup = Setup {
+        binary,
+        urls: cluster.urls(),
+        layout: layout.clone(),
+        journal: journal.clone(),
+        bug: scenario.bug.as_ref().map(|(bug, _)| *bug),
+        dir: dir.path().to_owned(),
+    };
+    let mut stage = Stage {
+        epoch: boottime::unix_seconds(),
+        edits: 0,
+        scenario,
+        layout,
+        journal,
+        recorder,
+        cluster,
+        faults: Arc::default(),
+    };
+    stage.define(None).await?;
+    let pulse = tokio::spawn(feel_pulse(stage.journal.clone()));
+    let mut pods = Pods::start(setup, stage.scenario.menu.pods)?;
+    let played = stage.play(&mut pods, &plan).await;
+    let ended = match played {
+        Ok(ended) => ended,
+        Err(failure) => {
+            keep(dir);
+            return Err(failure);
+        }
+    };
+    pulse.abort();
+    let evidence = stage.journal.evidence();
+    let history = stage.recorder.reader().history();
+    let mut violations = check::judge(&stage.layout, &evidence, &history);
+    violations.extend(ended);
+    let report = stage.report(boottime::between(began, boottime::now()), &evidence, &history);
+    let trails = violations
+        .iter()
+        .take(3)
+        .map(|violation| format!("  {violation}\n{}", trail::of(violation, &evidence, &history)))
+        .collect::<Vec<_>>()
+        .concat();
+    drop(pods);
+    let kept = (!violations.is_empty() && stage.scenario.bug.is_none()).then(|| keep(dir));
+    Ok(Report { violations, trails, kept, ..report })
+}
+
+impl Stage {
+    /// Carries out the plan and brings everything to rest. With a planted bug it ends as soon as the
+    /// bug has shown; then there is no rest to look at.
+    async fn play(&mut self, pods: &mut Pods, plan: &Plan) -> Result<Vec<Violation>, Failure> {
+        let Some((_, wanted)) = self.scenario.bug.clone() else {
+            let start = boottime::now();
+            self.wait_for_the_beginning(pods).await?;
+            let begun = boottime::now();
+            let mut odd = self.carry_out(pods, plan).await?;
+            let done = boottime::now();
+            odd.extend(self.settle(pods).await?);
+            println!(
+                "begun in {:.0?}, hurt for {:.0?}, settled in {:.0?}",
+                boottime::between(start, begun),
+                boottime::between(begun, done),
+                boottime::between(done, boottime::now())
+            );
+            return Ok(odd);
+        };
+        let (journal, layout) = (self.journal.clone(), self.layout.clone());
+        let history = self.recorder.reader();
+        let shown = async {
+            loop {
+                sleep(LOOK).await;
+                let found = check::judge(&layout, &journal.evidence(), &history.history());
+                if found.iter().any(|violation| wanted.contains(&violation.kind)) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = shown => Ok(Vec::new()),
+            odd = self.carry_out(pods, plan) => odd,
+        }
+    }
+
+    /// Waits until every slot that is asked for is held: from then on there is something to hurt.
+    async fn wait_for_the_beginning(&self, pods: &Pods) -> Result<(), Failure> {
+        let enough = self.layout.pools.iter().map(|pool| pool.names.len()).min().unwrap_or(0);
+        let enough = enough.min(self.scenario.menu.pods / 2);
+        until("the first claims", BEGINNING, async || {
+            let complete = pods.complete();
+            if complete >= enough {
+                Ok(())
+            } else {
+                Err(format!("{complete} pods have all they ask for"))
+            }
+        })
+        .await
+    }
+
+    fn report(&self, took: Duration, evidence: &Evidence, history: &History) -> Report {
+        let (_, granted) = check::replay::check(&self.layout, history, &evidence.stalls);
+        let holds = &evidence.holds;
+        let pods: std::collections::BTreeSet<_> = holds.iter().map(|hold| &hold.uid).collect();
+        Report {
+            seed: self.scenario.seed,
+            faults: self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            granted: granted.len(),
+            pods: pods.len(),
+            stores: self.cluster.generation(),
+            renewals: holds.iter().map(|hold| u64::from(hold.renewals)).sum(),
+            minted: evidence.minted.iter().map(|batch| batch.ids.len()).sum(),
+            unrenewed: holds.iter().map(|hold| hold.unrenewed).max().unwrap_or_default(),
+            stalled: evidence.stalls.iter().map(|stall| stall.lasted).max().unwrap_or_default(),
+            took,
+            violations: Vec::new(),
+            trails: String::new(),
+            kept: None,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: usize = self.faults.values().sum();
+        writeln!(f, "history of seed {}: {faults} faults in {:.0?}", self.seed, self.took)?;
+        for (kind, count) in &self.faults {
+            writeln!(f, "  {count:4} × {kind}")?;
+        }
+        writeln!(
+            f,
+            "  {} claims granted by {} stores to {} pods, {} renewals, {} IDs minted",
+            self.granted, self.stores, self.pods, self.renewals, self.minted
+        )?;
+        writeln!(f, "  longest use without a renewal {:.2?}", self.unrenewed)?;
+        writeln!(f, "  longest stall of the harness itself {:.2?}", self.stalled)?;
+        writeln!(f, "  {} violations", self.violations.len())?;
+        for violation in &self.violations {
+            writeln!(f, "  {violation}")?;
+        }
+        write!(f, "{}", self.trails)?;
+        if let Some(kept) = &self.kept {
+            writeln!(f, "  logs of sidecars and etcd are kept in {}", kept.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// Measures how late the harness itself is scheduled.
+async fn feel_pulse(journal: Journal) {
+    loop {
+        let before = boottime::now();
+        sleep(PULSE).await;
+        let late = boottime::between(before, boottime::now()).saturating_sub(PULSE);
+        if late > STALL {
+            journal.stalled(late);
+        }
+    }
+}
+
+/// Keeps a folder for people to look into; data directories are of no use to them.
+fn keep(dir: TempDir) -> PathBuf {
+    let path = dir.keep();
+    for entry in fs::read_dir(&path).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    path
+}

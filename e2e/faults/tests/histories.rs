@@ -1,0 +1,172 @@
+//! Real histories. They need root, iproute2 and an etcd binary:
+//! `cargo test -p cairn-faults --features histories -- --nocapture`.
+//!
+//! `CAIRN_FAULT_SEED` replays one plan; `CAIRN_FAULT_MINUTES` makes the long history longer.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cairn_faults::boottime;
+use cairn_faults::bug::Bug;
+use cairn_faults::check::Kind;
+use cairn_faults::failure::Failure;
+use cairn_faults::plan::{Menu, PodKind};
+use cairn_faults::run::{Report, Scenario, run};
+
+/// One at a time: each of them has more processes than the machine has cores.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A bug that has not shown by then, over different seeds, is not found.
+const ATTEMPTS: u64 = 4;
+
+const SIDECAR: &str = env!("CARGO_BIN_EXE_faulty-sidecar");
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn seed() -> u64 {
+    number("CAIRN_FAULT_SEED").unwrap_or_else(|| {
+        let seconds = u64::try_from(boottime::unix_seconds()).unwrap_or_default();
+        seconds * 1000 + boottime::now() % 1000
+    })
+}
+
+/// Everything that can go wrong, for a while.
+fn everything(seed: u64, span: Duration, pods: usize) -> Scenario {
+    let third = pods / 3;
+    let validity = Duration::from_secs(4);
+    Scenario {
+        seed,
+        // Two thirds of the pods ask for either: so a quarter of those that ask must wait.
+        numbers: u32::try_from(third * 3 / 2).unwrap_or(u32::MAX),
+        names: third * 3 / 4,
+        validity,
+        quarantine: Duration::from_secs(2),
+        minting: false,
+        menu: Menu {
+            span,
+            pods,
+            validity,
+            lease: Duration::from_secs(7),
+            pod_pace: Duration::from_millis(400),
+            pod_kinds: vec![
+                PodKind::Kill,
+                PodKind::Kill,
+                PodKind::Freeze,
+                PodKind::Freeze,
+                PodKind::Delete,
+                PodKind::Delete,
+                PodKind::Delete,
+                PodKind::Lose,
+                PodKind::Cut,
+                PodKind::Deafen,
+                PodKind::Clock,
+                PodKind::Twin,
+            ],
+            members: true,
+            wipe_at: Some(span / 2),
+        },
+        bug: None,
+    }
+}
+
+/// A few pods, a planted bug, and only the faults that it needs in order to do harm.
+fn planted(seed: u64, bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Scenario {
+    let validity = Duration::from_secs(6);
+    Scenario {
+        seed,
+        numbers: 4,
+        names: 3,
+        validity,
+        quarantine: Duration::from_secs(1),
+        minting: false,
+        menu: Menu {
+            span: Duration::from_secs(40),
+            pods: 12,
+            validity,
+            lease: Duration::from_secs(8),
+            pod_pace: Duration::from_millis(800),
+            pod_kinds: faults.to_vec(),
+            members: false,
+            wipe_at: None,
+        },
+        bug: Some((bug, kinds.to_vec())),
+    }
+}
+
+fn history(scenario: Scenario) -> Result<Report, Failure> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    println!("replay with CAIRN_FAULT_SEED={}", scenario.seed);
+    let report = run(scenario, Path::new(SIDECAR))?;
+    println!("{report}");
+    Ok(report)
+}
+
+/// Plants a bug until the checker has found it.
+fn is_found(bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Result<(), String> {
+    let first = seed();
+    let mut took = Duration::ZERO;
+    for attempt in 0..ATTEMPTS {
+        let scenario = planted(first + attempt, bug, kinds, faults);
+        let report = history(scenario).map_err(|failure| format!("no history: {failure}"))?;
+        took += report.took;
+        let found = report.violations.iter().find(|violation| kinds.contains(&violation.kind));
+        if let Some(found) = found {
+            println!("planted {bug}: found as {:?} after {took:.1?}", found.kind);
+            return Ok(());
+        }
+    }
+    Err(format!("planted {bug} was not found with the seeds {first} to {}", first + ATTEMPTS - 1))
+}
+
+#[test]
+fn a_short_history_of_twelve_sidecars_holds() -> Result<(), Failure> {
+    let mut scenario = everything(seed(), Duration::from_secs(15), 12);
+    scenario.menu.wipe_at = None;
+    assert!(history(scenario)?.violations.is_empty());
+    Ok(())
+}
+
+#[test]
+fn sixty_sidecars_keep_their_promises_through_everything() -> Result<(), Failure> {
+    let span = Duration::from_secs(60 * number("CAIRN_FAULT_MINUTES").unwrap_or(2));
+    assert!(history(everything(seed(), span, 60))?.violations.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_planted_ignorance_of_quarantines_is_found() -> Result<(), String> {
+    is_found(Bug::NoQuarantine, &[Kind::ClaimedWhileResting], &[PodKind::Delete])
+}
+
+#[test]
+fn a_planted_release_that_compares_nothing_is_found() -> Result<(), String> {
+    is_found(Bug::BlindRelease, &[Kind::Overlap, Kind::Outlived], &[PodKind::Twin])
+}
+
+#[test]
+fn a_planted_deadline_without_an_answer_is_found() -> Result<(), String> {
+    is_found(Bug::FalseRenewal, &[Kind::Overlap], &[PodKind::Cut])
+}
+
+#[test]
+fn a_planted_boot_clock_that_runs_slow_is_found() -> Result<(), String> {
+    is_found(Bug::SlowClock, &[Kind::Overlap], &[PodKind::Cut, PodKind::Freeze])
+}
+
+#[test]
+fn a_planted_queue_without_its_guard_is_found() -> Result<(), String> {
+    is_found(Bug::UnguardedQueue, &[Kind::HolderQueues], &[PodKind::Delete])
+}
+
+#[test]
+fn a_planted_lease_that_is_shorter_than_said_is_found() -> Result<(), String> {
+    is_found(Bug::ShortLease, &[Kind::Overlap], &[PodKind::Cut, PodKind::Freeze])
+}
+
+#[test]
+fn a_planted_queue_jumper_is_found() -> Result<(), String> {
+    is_found(Bug::JumpedQueue, &[Kind::Overtaken], &[PodKind::Delete])
+}

@@ -1,0 +1,32 @@
+//! The command line.
+
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+
+use crate::rule::Rule;
+use crate::scenario;
+
+/// Checks the claim protocol in small bounds: every state, every promise.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "cairn-model",
+    version,
+    after_help = "Exit codes: 0 as expected, 1 not, 2 wrong usage."
+)]
+pub(crate) struct Args {
+    /// The scenarios to check; all of them when none is named
+    #[arg(value_name = "SCENARIO", value_parser = PossibleValuesParser::new(scenario::all().into_iter().map(|scenario| scenario.name)))]
+    pub(crate) scenarios: Vec<String>,
+    /// Take the bounds that need minutes and gigabytes
+    #[arg(long)]
+    pub(crate) large: bool,
+    /// Stop a check after so many steps
+    #[arg(long, value_name = "STEPS")]
+    pub(crate) limit: Option<usize>,
+    /// Say what each check has come past, and how often
+    #[arg(long)]
+    pub(crate) milestones: bool,
+    /// Leave a rule of the protocol out, and print the shortest way to a broken promise
+    #[arg(long, value_name = "RULE", conflicts_with = "large", value_parser = PossibleValuesParser::new(Rule::ALL.iter().map(|rule| rule.name())))]
+    pub(crate) left_out: Option<String>,
+}

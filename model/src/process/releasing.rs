@@ -1,0 +1,97 @@
+//! Giving slots back (T5): all of them when the process ends, those of later pools when an earlier one is
+//! lost. The app has stopped using a name before its slot is given back.
+
+use super::{Context, Effect, Held, Phase, Process};
+use crate::key::Pool;
+use crate::request::Request;
+use crate::rule::Rule;
+use crate::txn::{LeaseId, Reply};
+
+impl Process {
+    /// Ends the app first, then gives its names back.
+    pub(crate) fn terminate(&mut self, context: &Context<'_>) -> Vec<Effect> {
+        self.terminating = true;
+        self.call = None;
+        self.pair = None;
+        let mut effects: Vec<Effect> =
+            self.claims.iter().map(|claim| Effect::Forget(claim.pool)).collect();
+        self.release_next(context, &mut effects);
+        effects
+    }
+
+    /// On to the next pool that wants something; first the slots of later pools are given back.
+    pub(super) fn advance(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
+        if self.call.is_some() || self.terminating {
+            return;
+        }
+        let wanting = self.claims.iter().position(|claim| claim.phase == Phase::Wanting);
+        let Some(place) = wanting else { return };
+        let later = self.claims.iter().skip(place).find_map(|claim| match &claim.phase {
+            Phase::Held(held) | Phase::Yielding(held) => Some((claim.pool, *held)),
+            _ => None,
+        });
+        if let Some((pool, held)) = later
+            && context.config.keeps(Rule::LaterPoolsAreYielded)
+        {
+            effects.push(Effect::Forget(pool));
+            self.release(context, pool, &held, effects);
+            self.set(pool, Phase::Yielding(held));
+        } else if let Some(pool) =
+            self.current().filter(|claim| claim.phase == Phase::Wanting).map(|claim| claim.pool)
+        {
+            self.ask(pool, Request::Read);
+        }
+    }
+
+    /// Gives the next name back; ends when there is none.
+    fn release_next(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
+        let next = self.claims.iter().find_map(|claim| Some((claim.pool, *claim.held()?)));
+        match next {
+            Some((pool, held)) => self.release(context, pool, &held, effects),
+            None => effects.push(Effect::Exit),
+        }
+    }
+
+    pub(super) fn released(
+        &mut self,
+        context: &Context<'_>,
+        pool: Pool,
+        reply: &Reply,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.terminating {
+            self.set(pool, Phase::Wanting);
+            return;
+        }
+        if reply.succeeded {
+            self.set(pool, Phase::Lost);
+            self.release_next(context, effects);
+        } else {
+            effects.push(Effect::Exit);
+        }
+        let bare = reply.succeeded && self.call.is_none();
+        if bare || !context.config.keeps(Rule::FailedReleaseRevokesNothing) {
+            effects.extend(self.lease.map(Effect::Revoke));
+        }
+    }
+
+    /// T5, with a fresh lease for the quarantine.
+    fn release(
+        &mut self,
+        context: &Context<'_>,
+        pool: Pool,
+        held: &Held,
+        effects: &mut Vec<Effect>,
+    ) {
+        let rest = LeaseId::Rest(pool, held.name, context.pod, self.nonce);
+        effects.push(Effect::Grant(rest));
+        let request = Request::Release {
+            name: held.name,
+            create: held.create,
+            mine: held.mine,
+            rest,
+            emitted: held.clock.and_then(|clock| clock.emitted),
+        };
+        self.ask(pool, request);
+    }
+}

@@ -1,0 +1,57 @@
+//! Reading more than the protocol does: for the mirror and the command line.
+
+use std::time::Duration;
+
+use etcd_client::GetOptions;
+
+use super::{Etcd, convert};
+use crate::error::Error;
+use crate::kv::KeyValue;
+
+impl Etcd {
+    /// All keys below a prefix at one revision, for the mirror and the command line. Read in pages,
+    /// so that no answer exceeds gRPC's message limit.
+    pub async fn list(&self, prefix: &str) -> Result<(i64, Vec<KeyValue>), Error> {
+        /// A slot record takes up to about 700 bytes.
+        const PAGE: i64 = 2000;
+        let end = convert::prefix_end(prefix);
+        let mut from = prefix.as_bytes().to_vec();
+        let mut revision = 0;
+        let mut found = Vec::new();
+        loop {
+            let options =
+                GetOptions::new().with_range(end.clone()).with_limit(PAGE).with_revision(revision);
+            let start = from.clone();
+            let mut answer = self
+                .call("listing keys", |client| {
+                    let mut kv = client.kv_client();
+                    async move { kv.get(start, Some(options)).await }
+                })
+                .await?;
+            if revision == 0 {
+                revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
+            }
+            let more = answer.more();
+            found.extend(answer.take_kvs().into_iter().map(convert::key_value));
+            match found.last() {
+                Some(last) if more => {
+                    from = last.key.as_bytes().to_vec();
+                    from.push(0);
+                }
+                _ => return Ok((revision, found)),
+            }
+        }
+    }
+
+    /// How long a lease has left unless it is renewed; `None` when it does not exist.
+    pub async fn time_to_live(&self, lease: i64) -> Result<Option<Duration>, Error> {
+        let answer = self
+            .call("asking for a lease's time to live", |client| {
+                let mut leases = client.lease_client();
+                async move { leases.time_to_live(lease, None).await }
+            })
+            .await?;
+        // -1 stands for a lease that is gone.
+        Ok(u64::try_from(answer.ttl()).ok().map(Duration::from_secs))
+    }
+}

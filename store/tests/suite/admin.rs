@@ -1,0 +1,117 @@
+//! What an administrator does, and what claims ahead of the queue do to it.
+
+use std::time::Duration;
+
+use cairn_core::keys;
+use cairn_core::lease::{Claimed, Order, Queue};
+use cairn_store::admin::Forced;
+use cairn_store::{KeyValue, Kv, Op, Txn};
+
+use crate::world::{World, path, tea};
+
+pub(crate) async fn a_force_release_takes_slot_and_owner_and_the_name_rests_as_long_as_the_slot_says<
+    K: Kv,
+>(
+    world: &World<K>,
+) {
+    world.define(r#""assam""#).await;
+    let (won, lease) = world.claim("u1", "assam", 60).await;
+    let fence = won.unwrap().fence.revision;
+    let other = world.store.force_release(&path(), "assam", fence - 1).await.unwrap();
+    assert_eq!(other, Forced::Other(fence));
+    let done = world.store.force_release(&path(), "assam", fence).await.unwrap();
+    assert_eq!(done, Forced::Released(Duration::from_secs(45)));
+    let view = world.view("u1").await;
+    assert!(view.held.is_empty() && view.owners.is_empty() && view.unsettled.is_empty());
+    assert!(view.resting.contains("assam"));
+    let resting = world.get(&path().quarantine("assam")).await.unwrap();
+    assert_ne!(resting.lease, lease, "the pod's lease is left alone");
+    let renewal = world.store.kv().keep_alive(resting.lease).await.unwrap();
+    assert_eq!(renewal, Duration::from_secs(45));
+    let again = world.store.force_release(&path(), "assam", fence).await.unwrap();
+    assert_eq!(again, Forced::NotHeld);
+}
+
+pub(crate) async fn a_quarantine_without_an_end_is_shown_and_given_one<K: Kv>(world: &World<K>) {
+    world.define(r#""assam""#).await;
+    let resting = path().quarantine("assam");
+    world.write(&resting, "2").await;
+    assert_eq!(world.view("u1").await.unsettled, [resting.clone()]);
+    assert_eq!(world.claim("u1", "assam", 60).await.0, None);
+    world.store.settle(&resting).await.unwrap();
+    let view = world.view("u1").await;
+    assert!(view.unsettled.is_empty() && view.resting.contains("assam"));
+    let settled = world.get(&resting).await.unwrap();
+    world.store.settle(&resting).await.unwrap();
+    assert_eq!(world.get(&resting).await.unwrap(), settled, "once is enough");
+    let gone = async || world.view("u1").await.resting.is_empty();
+    world.until("the end of the quarantine", gone).await;
+    world.store.settle(&resting).await.unwrap();
+}
+
+pub(crate) async fn a_name_claimed_ahead_of_the_queue_outdates_every_rank_behind_it<K: Kv>(
+    world: &World<K>,
+) {
+    world.define(r#""assam","ceylon""#).await;
+    let lease = world.grant(60).await.lease;
+    let ticket = world.join("u1", lease).await.revision;
+    let outdated = world.redemption("u1", "ceylon", ticket, lease).await;
+    assert!(world.claim("u0", "assam", 60).await.0.is_some());
+    assert_eq!(world.store.redeem(&outdated).await.unwrap(), None);
+    let past = world.store.read_at(&path(), ticket).await.unwrap().unwrap();
+    assert_eq!(past.reclaims, outdated.reclaims);
+    let view = world.view("u1").await;
+    assert!(view.reclaims > outdated.reclaims);
+    let past = world.store.read_at(&path(), view.revision).await.unwrap().unwrap();
+    assert_eq!(past.reclaims, view.reclaims);
+    let fresh = world.redemption("u1", "ceylon", ticket, lease).await;
+    assert!(world.store.redeem(&fresh).await.unwrap().is_some());
+}
+
+pub(crate) async fn only_whose_belief_has_not_ended_claims_its_name_again_during_a_hold<K: Kv>(
+    world: &World<K>,
+) {
+    world.define(r#""assam""#).await;
+    world.write(&keys::hold(&tea()), "").await;
+    let lease = world.grant(60).await.lease;
+    let view = world.view("u1").await;
+    let order = World::<K>::order(&view, "u1", "assam", lease);
+    assert_eq!(world.store.claim(&order).await.unwrap(), Claimed::Outrun);
+    let order = Order { queue: Queue::Ahead { despite_hold: true }, ..order };
+    assert!(world.store.claim(&order).await.unwrap().won().is_some());
+}
+
+pub(crate) async fn after_a_restore_every_pool_is_held_and_the_epoch_is_greater<K: Kv>(
+    world: &World<K>,
+) {
+    world.define(r#""assam""#).await;
+    let many: Vec<_> = (0..300).map(|n| format!("pool-{n}").parse().unwrap()).collect();
+    let hold = Duration::from_secs(60);
+    assert_eq!(world.store.restored(&many, 3, hold).await.unwrap(), 6, "one more than before");
+    for pool in [&many[0], &many[127], &many[299]] {
+        assert!(world.get(&keys::hold(pool)).await.is_some(), "{pool}");
+    }
+    assert_eq!(world.store.restored(&[tea()], 9_000, hold).await.unwrap(), 9_000);
+    assert_eq!(world.store.epoch().await.unwrap(), Some(9_000));
+    assert!(world.view("u1").await.on_hold);
+}
+
+pub(crate) async fn a_slot_whose_owner_record_is_not_ours_is_not_released<K: Kv>(world: &World<K>) {
+    world.define(r#""assam""#).await;
+    let mine = world.claim("u1", "assam", 60).await.0.unwrap().mine;
+    // In a wiped store another pod's slot may meet our revision; its owner record then does not.
+    world.write(&keys::owner("shop", "u1", &tea()), "{}").await;
+    assert!(!world.release("u1", "assam", mine, 5).await);
+    assert!(world.get(&path().slot("assam")).await.is_some());
+}
+
+impl<K: Kv> World<K> {
+    async fn write(&self, key: &str, value: &str) {
+        let then = vec![Op::put(key, value, 0)];
+        self.store.kv().txn(Txn { then, ..Txn::default() }).await.unwrap();
+    }
+
+    async fn get(&self, key: &str) -> Option<KeyValue> {
+        self.store.kv().txn(Txn::read(vec![Op::get(key)])).await.unwrap().key(0).cloned()
+    }
+}
