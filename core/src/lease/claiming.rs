@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::decide::Decision;
 use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track, claim_path};
-use super::reserving::Reserving;
 use super::waiting::Waiting;
 use super::{Action, Adopted, Adoption, Look, Order, Outcome, Queue, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
@@ -198,7 +197,7 @@ impl Machine {
         };
         if let Some(attempt) = claim.attempt.take() {
             claim.place(&attempt, won.fence, won.mine, Some(lease.believed_from));
-            claim.clock = Reserving::won(won.clock);
+            claim.clock.anew(won.clock, false);
         }
     }
 
@@ -255,7 +254,7 @@ impl Machine {
             let (mine, incarnation) = (adopted.mine, held.incarnation + 1);
             claim.phase =
                 Phase::Placed(Held { mine, incarnation, believed_from: None, ..held.clone() });
-            claim.clock = Reserving::adopted(adopted.clock);
+            claim.clock.anew(adopted.clock, true);
         }
         self.renewing = self.renewing.hurried();
     }

@@ -2,7 +2,6 @@
 
 use super::View;
 use super::machine::{Attempt, Claim, Held, Lease, Phase};
-use super::reserving::Reserving;
 use crate::claim::{Fence, SlotRecord};
 use crate::pick;
 use crate::pool::{OnExhausted, OnLoss, Pool};
@@ -166,7 +165,7 @@ impl Claim {
     ) {
         self.attempt = None;
         self.uncertain = false;
-        self.clock = Reserving::default();
+        self.clock.anew(None, false);
         self.leave_queue();
         let held = Held::new(&attempt.key, &attempt.record, fence, mine);
         self.phase = Phase::Placed(Held { believed_from, ..held });

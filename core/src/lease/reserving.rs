@@ -5,6 +5,7 @@
 //! track stands beside claiming and renewing, with one request in flight at most; a lost compare
 //! means "look again", and whether we are fenced is for the renew pair to say.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::machine::{Claim, Held, Machine, Phase, Track, claim_path};
@@ -47,6 +48,9 @@ pub(super) struct Reserving {
     window: Option<Window>,
     /// Nothing before this instant.
     next: BootInstant,
+    /// By slot: the last timestamp that this process may have emitted under it, in whichever claim. A
+    /// store that was wiped has no word of it.
+    used: BTreeMap<String, UnixMillis>,
     /// The latest timestamp that was minted here.
     minted: Option<UnixMillis>,
 }
@@ -100,7 +104,7 @@ impl Machine {
                 continue;
             }
             let fence = held.fence;
-            claim.clock.begin(now, mark(config, &claim.name, fence));
+            claim.clock.begin(now, &held.key, mark(config, &claim.name, fence));
             if !claim.clock.is_due(now) {
                 continue;
             }
@@ -128,7 +132,11 @@ impl Machine {
             return;
         };
         match extended {
-            Extended::Done(revision) => claim.clock.extend(asked, revision),
+            Extended::Done(revision) => {
+                if let Phase::Placed(held) = &claim.phase {
+                    claim.clock.extend(&held.key, asked, revision);
+                }
+            }
             Extended::Refused(found) if found == claim.clock.known => {
                 // Not the reservation has changed, so the slot has: the renew pair knows how.
                 claim.clock.next = retry;
@@ -250,18 +258,14 @@ impl Claim {
 // === impl Reserving ===
 
 impl Reserving {
-    /// For a slot that was won.
-    pub(super) fn won(known: Option<Reservation>) -> Self {
-        Self { known, ..Self::default() }
-    }
-
-    /// For a slot that an earlier process of ours has won.
-    pub(super) fn adopted(known: Option<Reservation>) -> Self {
-        Self { known, adopted: true, ..Self::default() }
+    /// For another claim: one that was won, or one that an earlier process of ours has won.
+    pub(super) fn anew(&mut self, known: Option<Reservation>, adopted: bool) {
+        let used = std::mem::take(&mut self.used);
+        *self = Self { known, adopted, used, ..Self::default() };
     }
 
     /// Fixes where this holder begins, once.
-    fn begin(&mut self, now: Now, mark: Option<Mark>) {
+    fn begin(&mut self, now: Now, key: &str, mark: Option<Mark>) {
         if self.start.is_some() {
             return;
         }
@@ -273,8 +277,9 @@ impl Reserving {
                 resumed: true,
             }
         } else {
-            let after = self.known.map(|known| next(known.record.reserved_until));
-            let not_before = after.map_or(now.wall, |after| after.max(now.wall));
+            let reserved = self.known.map(|known| known.record.reserved_until);
+            let emitted = reserved.max(self.used.get(key).copied());
+            let not_before = emitted.map_or(now.wall, |emitted| next(emitted).max(now.wall));
             Start { not_before, from: not_before, resumed: false }
         });
     }
@@ -318,7 +323,8 @@ impl Reserving {
         record
     }
 
-    fn extend(&mut self, asked: Asked, revision: i64) {
+    fn extend(&mut self, key: &str, asked: Asked, revision: i64) {
+        self.used.insert(key.to_owned(), asked.record.reserved_until);
         self.known = Some(Reservation { record: asked.record, revision });
         self.window = Some(Window { not_after: asked.record.reserved_until, steady: asked.steady });
     }

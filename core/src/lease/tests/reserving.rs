@@ -269,6 +269,27 @@ fn a_restart_without_its_mark_waits_for_all_that_was_reserved() {
 }
 
 #[test]
+fn a_claim_anew_of_the_same_id_begins_after_the_one_before_also_when_the_store_was_wiped() {
+    for (key, begins) in [("0", 160_001), ("1", 102_000)] {
+        let (mut script, _) = won(None);
+        script.step(Event::Extended(Extended::Done(8)));
+        script.pass(2);
+        let gone = Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) };
+        script.step(Event::Renewed(gone));
+        let taken: &[&str] = if key == "0" { &[] } else { &["0"] };
+        let claim = script.begun(script.view(taken));
+        let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
+        assert_eq!(order.key.as_deref(), Some(key));
+        // Nobody has reserved anything, says the store.
+        script.step(Event::Claimed(Script::won(9)));
+        script.pass_millis(begins - 102_000);
+        script.step(Event::Renewed(script.renewal(9, 9)));
+        script.step(Event::Extended(Extended::Done(10)));
+        assert_eq!(bounds(&script).0, i64::try_from(begins).unwrap(), "{key}");
+    }
+}
+
+#[test]
 fn a_release_says_how_far_it_went_when_that_is_known() {
     let surrender = |minted: Option<i64>| {
         let (mut script, _) = won(None);
