@@ -16,6 +16,8 @@ pub(super) struct Script {
     millis: u64,
     /// How far the wall clock is off, in milliseconds.
     pub(super) skew: i64,
+    /// When the wall clock was last set by [`Script::arbitrary`].
+    pub(super) jumped_at: Option<BootInstant>,
     pub(super) last_good_send: Option<BootInstant>,
 }
 
@@ -56,7 +58,13 @@ impl Script {
             marks,
             define_missing: true,
         };
-        Self { machine: Machine::new(config), millis: 100_000, skew: 0, last_good_send: None }
+        Self {
+            machine: Machine::new(config),
+            millis: 100_000,
+            skew: 0,
+            jumped_at: None,
+            last_good_send: None,
+        }
     }
 
     /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.
@@ -212,6 +220,13 @@ impl Script {
         self.shown(pool).identity.state
     }
 
+    /// A pair, sent now, that saw something else.
+    fn changed_pair(&mut self, change: impl Fn(&mut Proof)) -> Vec<Action> {
+        let mut renewal = self.renewal(7, 7);
+        change(renewal.proof());
+        self.step(Event::Renewed(renewal))
+    }
+
     /// Any event at all, whether or not the machine has asked for it.
     pub(super) fn arbitrary(&mut self, kind: u8) {
         let trouble = |lease_gone| Trouble { lease_gone, sentence: "trouble".into() };
@@ -235,6 +250,22 @@ impl Script {
             18 | 19 => drop(self.step(Event::Extended(Extended::Done(20)))),
             20 => drop(self.step(Event::Extended(Extended::Refused(None)))),
             21 => drop(self.step(Event::ExtendingFailed)),
+            22 => drop(self.step(Event::Settled)),
+            23 => drop(self.step(Event::Released(false))),
+            24 => {
+                self.set_clock(100);
+                self.jumped_at = Some(self.now().boot);
+                self.step(Event::Tick);
+            }
+            25 => drop(self.changed_pair(|proof| proof.on_hold.push(SNOWFLAKE.parse().unwrap()))),
+            26 => drop(self.changed_pair(|proof| proof.revision = 3)),
+            27 => drop(self.changed_pair(|proof| {
+                proof.slots.iter_mut().flat_map(|(_, seen)| seen).for_each(|s| s.uid.clear());
+            })),
+            28 => {
+                let view = View { on_hold: true, epoch: Some(6), revision: 4, ..self.view(&[]) };
+                self.step(Event::Viewed(Box::new(view)));
+            }
             _ => drop(self.step(Event::Tick)),
         }
     }
