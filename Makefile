@@ -16,6 +16,7 @@ DENY := -D warnings
 help:
 	@echo "make demo    a real Kubernetes here, Cairn on it, and a table of who is called what"
 	@echo "make test    format, lints, unit, integration and end-to-end tests, as CI runs them"
+	@echo "make bench-claims  what a claim costs, measured here: writes docs/benchmarks.md and its plot"
 	@echo "make down    take down every cluster that was started from here"
 	@echo "make clean   down, and remove everything that was built"
 	@echo "single steps of make test: $(STEPS)"
@@ -74,8 +75,12 @@ chart: tools
 	@HELM=$(CAIRN_HOME)/bin/helm charts/check.sh
 
 # The protocol's implementation, on a real three-member etcd that is being hurt.
-faults: etcd
+faults: setup etcd
 	$(CARGO) test -p cairn-faults --features histories -- --nocapture
+
+# Not a test: figures for docs/, beside two simpler protocols in the same run. Ten minutes on a quiet machine.
+bench-claims: setup etcd
+	$(CARGO) run --release -p cairn-bench -- all --write docs
 
 e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)
