@@ -14,11 +14,11 @@ DENY := -D warnings
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    a real Kubernetes here, Cairn on it, and a table of who is called what"
-	@echo "make test    format, lints, unit, integration and end-to-end tests, as CI runs them"
+	@echo "make demo          a real Kubernetes here, Cairn on it, and a table of who is called what"
+	@echo "make test          format, lints, model, unit, fault and end-to-end tests, as CI runs them"
 	@echo "make bench-claims  what a claim costs, measured here: writes docs/benchmarks.md and its plot"
-	@echo "make down    take down every cluster that was started from here"
-	@echo "make clean   down, and remove everything that was built"
+	@echo "make down          take down every cluster that was started from here"
+	@echo "make clean         down, and remove everything that was built"
 	@echo "single steps of make test: $(STEPS)"
 
 # --- the front door ---
