@@ -123,11 +123,12 @@ fn is_release(txn: &Txn) -> bool {
         .any(|op| matches!(op, Op::Delete(key) if matches!(Key::parse(key), Some(Key::Slot(..)))))
 }
 
-/// Whether a transaction is the read of a renew pair: slots, and nothing else.
+/// Whether a transaction is the read of a renew pair: single keys, some of them slots.
 pub fn is_renewal(txn: &Txn) -> bool {
+    let single = |op: &Op| matches!(op, Op::Get(_));
     let slot =
         |op: &Op| matches!(op, Op::Get(key) if matches!(Key::parse(key), Some(Key::Slot(..))));
-    txn.compares.is_empty() && !txn.then.is_empty() && txn.then.iter().all(slot)
+    txn.compares.is_empty() && txn.then.iter().all(single) && txn.then.iter().any(slot)
 }
 
 /// Whether a transaction may claim or queue: what a network may deliver late.
