@@ -15,8 +15,8 @@ use cairn_store::Store;
 
 use crate::args::{ResetClockArgs, RestoredArgs};
 use crate::clock;
-use crate::entry::{Exit, Report};
 use crate::etcd::{self, EtcdError};
+use crate::report::{Exit, Report};
 use crate::snapshot::Snapshot;
 
 /// Runs the command.

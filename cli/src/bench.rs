@@ -9,8 +9,8 @@ use cairn_store::etcd::Etcd;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::HerdArgs;
-use crate::entry::{Exit, Report};
 use crate::etcd::{self, EtcdError};
+use crate::report::{Exit, Report};
 use crate::table::Table;
 
 pub mod figures;

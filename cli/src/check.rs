@@ -11,7 +11,7 @@ use cairn_core::suggest;
 use thiserror::Error;
 
 use crate::args::CheckArgs;
-use crate::entry::{Exit, Report};
+use crate::report::{Exit, Report};
 use manifest::{Finding, Verdict};
 
 pub mod manifest;

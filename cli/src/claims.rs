@@ -10,8 +10,8 @@ use cairn_core::suggest;
 use serde_json::{Value, json};
 
 use crate::args::{ClaimsArgs, Output};
-use crate::entry::{Exit, Report};
 use crate::etcd::{self, EtcdError};
+use crate::report::{Exit, Report};
 use crate::snapshot::{Entry, Snapshot, Waiting};
 use crate::table::Table;
 

@@ -3,37 +3,14 @@
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::runtime::Builder;
 
 use crate::args::{AdminCommand, Args, BenchCommand, Command, sentence};
 use crate::etcd::EtcdError;
+use crate::report::{Exit, Report};
 use crate::{admin, bench, check, claims, pools, release};
-
-/// How `cairn` ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exit {
-    /// All is well.
-    #[default]
-    Fine,
-    /// Something was refused or failed.
-    Failed,
-    /// Wrong usage, or a file that cannot be read.
-    Usage,
-}
-
-/// What a command has to say.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// For standard output.
-    pub text: String,
-    /// Sentences for standard error.
-    pub trouble: Vec<String>,
-    /// How to end.
-    pub exit: Exit,
-}
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
@@ -106,16 +83,4 @@ fn complain(sentence: &str, exit: Exit) -> Exit {
     // Nobody reads it when standard error is closed, and there is nobody else to tell.
     let _ = writeln!(io::stderr(), "cairn: {sentence}");
     exit
-}
-
-// === impl Exit ===
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Fine => Self::SUCCESS,
-            Exit::Failed => Self::FAILURE,
-            Exit::Usage => Self::from(2),
-        }
-    }
 }

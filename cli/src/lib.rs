@@ -2,7 +2,7 @@
 //! `bench` writes beside them.
 //!
 //! `main → entry → command → {check, etcd}`. Only [`entry`] prints; commands return a
-//! [`entry::Report`].
+//! [`report::Report`].
 
 pub mod admin;
 pub mod args;
@@ -14,5 +14,6 @@ pub mod entry;
 pub mod etcd;
 pub mod pools;
 pub mod release;
+pub mod report;
 pub mod snapshot;
 pub mod table;

@@ -8,8 +8,8 @@ use cairn_core::pool::{OnLoss, Pool, Scope};
 use serde_json::{Value, json};
 
 use crate::args::{Output, PoolsArgs};
-use crate::entry::{Exit, Report};
 use crate::etcd::{self, EtcdError};
+use crate::report::{Exit, Report};
 use crate::snapshot::Snapshot;
 use crate::table::Table;
 

@@ -9,8 +9,8 @@ use cairn_store::Store;
 use cairn_store::admin::Forced;
 
 use crate::args::ReleaseArgs;
-use crate::entry::{Exit, Report};
 use crate::etcd::{self, EtcdError};
+use crate::report::{Exit, Report};
 use crate::snapshot::{Claim, Entry, Snapshot};
 
 /// Runs the command.
