@@ -21,6 +21,10 @@ use crate::members::{Members, MembersError};
 /// Enough for a 99th percentile.
 const ALONE: usize = 200;
 
+/// A herd of ours is over in a second, in which a machine may have had other things to do. Those
+/// of the others take minutes.
+const REPEATS: usize = 5;
+
 /// The exhausted pool: three pods for each name.
 const HANDED_ON: (usize, usize) = (300, 100);
 
@@ -124,7 +128,12 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
             let simple = simple.into_iter().filter(|_| *pods <= args.baselines_up_to);
             for protocol in std::iter::once(Protocol::Cairn).chain(simple) {
                 eprintln!("etcd of {count}: {pods} pods, {}", protocol.name());
-                claims.herds.push(site.run(protocol, Herd::of(*pods), limit).await?);
+                let times = if protocol == Protocol::Cairn { REPEATS } else { 1 };
+                let mut runs = Vec::with_capacity(times);
+                for _ in 0..times {
+                    runs.push(site.run(protocol, Herd::of(*pods), limit).await?);
+                }
+                claims.herds.extend(typical(runs));
             }
         }
         for rest in RESTS {
@@ -135,6 +144,23 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
         }
     }
     Ok(claims)
+}
+
+/// The run of the median time, with the worst of whatever else should never be worse.
+fn typical(mut runs: Vec<Run>) -> Option<Run> {
+    runs.sort_by_key(|run| run.elapsed);
+    let mut typical = runs.get(runs.len() / 2)?.clone();
+    for run in &runs {
+        typical.writes = run.writes.max(typical.writes);
+        typical.overtaken = run.overtaken.max(typical.overtaken);
+        typical.finished &= run.finished;
+        typical.figures.held = run.figures.held.min(typical.figures.held);
+        typical.figures.lowest &= run.figures.lowest;
+        typical.figures.in_order &= run.figures.in_order;
+        typical.figures.failures = run.figures.failures.max(typical.figures.failures);
+        typical.figures.most_rounds = run.figures.most_rounds.max(typical.figures.most_rounds);
+    }
+    Some(typical)
 }
 
 // === impl Site ===
