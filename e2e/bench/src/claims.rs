@@ -289,3 +289,39 @@ impl Run {
 pub fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(seconds: u64, writes: f64, overtaken: usize) -> Run {
+        let elapsed = Duration::from_secs(seconds);
+        Run {
+            members: 1,
+            protocol: Protocol::Cairn,
+            herd: Herd::of(10),
+            figures: Figures::of(&[]),
+            finished: true,
+            elapsed,
+            writes,
+            overtaken: Some(overtaken),
+        }
+    }
+
+    #[test]
+    fn a_repeated_herd_has_the_median_time_and_the_worst_of_the_rest() {
+        let typical = typical(vec![run(9, 3.0, 0), run(1, 3.4, 0), run(2, 2.9, 1)]).unwrap();
+        assert_eq!(typical.elapsed, Duration::from_secs(2));
+        assert_eq!(typical.overtaken, Some(1));
+        assert!((typical.writes - 3.4).abs() < f64::EPSILON);
+        assert!(!typical.is_fair());
+    }
+
+    #[test]
+    fn fair_is_whoever_overtook_nobody_and_left_no_gap() {
+        assert!(run(1, 3.0, 0).is_fair());
+        let mut gap = run(1, 3.0, 0);
+        gap.figures.lowest = false;
+        assert!(!gap.is_fair());
+    }
+}
