@@ -21,6 +21,10 @@ use crate::members::{Members, MembersError};
 /// Enough for a 99th percentile.
 const ALONE: usize = 200;
 
+/// A herd of ours is over in a second, in which a machine may have had other things to do. Those
+/// of the others take minutes.
+const REPEATS: usize = 5;
+
 /// The exhausted pool: three pods for each name.
 const HANDED_ON: (usize, usize) = (300, 100);
 
@@ -124,7 +128,12 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
             let simple = simple.into_iter().filter(|_| *pods <= args.baselines_up_to);
             for protocol in std::iter::once(Protocol::Cairn).chain(simple) {
                 eprintln!("etcd of {count}: {pods} pods, {}", protocol.name());
-                claims.herds.push(site.run(protocol, Herd::of(*pods), limit).await?);
+                let times = if protocol == Protocol::Cairn { REPEATS } else { 1 };
+                let mut runs = Vec::with_capacity(times);
+                for _ in 0..times {
+                    runs.push(site.run(protocol, Herd::of(*pods), limit).await?);
+                }
+                claims.herds.extend(typical(runs));
             }
         }
         for rest in RESTS {
@@ -135,6 +144,23 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
         }
     }
     Ok(claims)
+}
+
+/// The run of the median time, with the worst of whatever else should never be worse.
+fn typical(mut runs: Vec<Run>) -> Option<Run> {
+    runs.sort_by_key(|run| run.elapsed);
+    let mut typical = runs.get(runs.len() / 2)?.clone();
+    for run in &runs {
+        typical.writes = run.writes.max(typical.writes);
+        typical.overtaken = run.overtaken.max(typical.overtaken);
+        typical.finished &= run.finished;
+        typical.figures.held = run.figures.held.min(typical.figures.held);
+        typical.figures.lowest &= run.figures.lowest;
+        typical.figures.in_order &= run.figures.in_order;
+        typical.figures.failures = run.figures.failures.max(typical.figures.failures);
+        typical.figures.most_rounds = run.figures.most_rounds.max(typical.figures.most_rounds);
+    }
+    Some(typical)
 }
 
 // === impl Site ===
@@ -262,4 +288,40 @@ impl Run {
 /// A count as a divisor.
 pub fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(seconds: u64, writes: f64, overtaken: usize) -> Run {
+        let elapsed = Duration::from_secs(seconds);
+        Run {
+            members: 1,
+            protocol: Protocol::Cairn,
+            herd: Herd::of(10),
+            figures: Figures::of(&[]),
+            finished: true,
+            elapsed,
+            writes,
+            overtaken: Some(overtaken),
+        }
+    }
+
+    #[test]
+    fn a_repeated_herd_has_the_median_time_and_the_worst_of_the_rest() {
+        let typical = typical(vec![run(9, 3.0, 0), run(1, 3.4, 0), run(2, 2.9, 1)]).unwrap();
+        assert_eq!(typical.elapsed, Duration::from_secs(2));
+        assert_eq!(typical.overtaken, Some(1));
+        assert!((typical.writes - 3.4).abs() < f64::EPSILON);
+        assert!(!typical.is_fair());
+    }
+
+    #[test]
+    fn fair_is_whoever_overtook_nobody_and_left_no_gap() {
+        assert!(run(1, 3.0, 0).is_fair());
+        let mut gap = run(1, 3.0, 0);
+        gap.figures.lowest = false;
+        assert!(!gap.is_fair());
+    }
 }

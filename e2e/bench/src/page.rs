@@ -51,8 +51,10 @@ One etcd member, both axes logarithmic; an open circle is a herd that was given 
 
 All three have the same leases (46 s, renewed every 10 s), put the same records, and share 16
 connections from one process with one thread; in the etcd of three, connections are spread over the
-members. Herds start all at once, with connections open, each size on a fresh etcd, Cairn first. A herd is given up after {limit} s. Times
-are seconds from the start, p50 and p99 over its pods.
+members. Herds start all at once, with connections open, each size on a fresh etcd, Cairn first. A
+herd is given up after {limit} s. Times are seconds from the start, p50 and p99 over its pods. A herd
+of Cairn's is over too soon for one run to tell much: times are those of the median of five, everything
+else is the worst of the five.
 
 A *Raft write* is an entry of etcd's log, as counted by etcd: `etcd_server_proposals_committed_total`
 before and after. A failed compare costs one as well as a success, a lease one, keepalives and reads

@@ -134,7 +134,7 @@ fn is_found(bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Result<(), String> 
 /// The other side of the scales: the rules must not be kept by giving names up.
 #[test]
 fn nobody_loses_a_name_while_nothing_happens() -> Result<(), Failure> {
-    let mut scenario = everything(seed(), Duration::from_secs(20), 12);
+    let mut scenario = everything(seed(), Duration::from_secs(12), 12);
     scenario.menu.members = false;
     scenario.menu.pod_kinds.clear();
     scenario.menu.wipe_at = None;
@@ -148,8 +148,9 @@ fn nobody_loses_a_name_while_nothing_happens() -> Result<(), Failure> {
 
 /// Holders that renew with the new leader while the old one is frozen for longer than S.
 #[test]
-fn a_leader_that_comes_back_after_a_long_pause_takes_nothing_away() -> Result<(), Failure> {
-    let mut scenario = everything(seed(), Duration::from_secs(45), 18);
+fn after_a_leaders_long_pause_nothing_is_wrong_but_what_etcd_does_by_itself() -> Result<(), Failure>
+{
+    let mut scenario = everything(seed(), Duration::from_secs(25), 18);
     scenario.menu.only_pauses = true;
     scenario.menu.pod_kinds = vec![PodKind::Delete];
     scenario.menu.pod_pace = Duration::from_secs(2);
@@ -169,7 +170,7 @@ fn a_short_history_of_twelve_sidecars_holds() -> Result<(), Failure> {
 /// The older one is told to stop while it holds, or waits on the very ticket that the younger uses.
 #[test]
 fn two_sidecars_of_one_pod_do_not_harm_it() -> Result<(), Failure> {
-    let mut scenario = everything(seed(), Duration::from_secs(40), 24);
+    let mut scenario = everything(seed(), Duration::from_secs(25), 24);
     scenario.menu.members = false;
     scenario.menu.wipe_at = None;
     scenario.menu.pod_kinds = vec![PodKind::Twin, PodKind::Double, PodKind::Delete];
@@ -180,7 +181,7 @@ fn two_sidecars_of_one_pod_do_not_harm_it() -> Result<(), Failure> {
 /// Node IDs go from pod to pod while wall clocks are set by hours, and every pod mints all the time.
 #[test]
 fn no_id_is_minted_twice_whatever_the_clocks_say() -> Result<(), Failure> {
-    let mut scenario = everything(seed(), Duration::from_secs(40), 24);
+    let mut scenario = everything(seed(), Duration::from_secs(25), 24);
     scenario.minting = true;
     scenario.menu.wipe_at = None;
     scenario.menu.pod_kinds = vec![

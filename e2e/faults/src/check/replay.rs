@@ -1,5 +1,6 @@
 //! etcd's own history, replayed: whom each slot was given to, and what stood in the store before.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// How late a change may be told by the fastest of three members on a busy machine, besides the
 /// stalls that were measured.
 const LATE: Duration = Duration::from_millis(700);
+/// A request that was right when it was sent may land so much later: etcd's own time limit of a
+/// request is seven seconds, and the harness delivers some a second time after up to three.
+const FLIGHT: Duration = Duration::from_secs(8);
 /// Stalls so long before a change may still have made it look late.
 const STALL_REACH: Duration = Duration::from_secs(5);
 
@@ -30,6 +34,8 @@ struct Place {
     /// UID and create revision.
     tickets: HashMap<String, i64>,
     changed: Nanos,
+    /// By UID and name: when a ticket's rank last named that name.
+    named: HashMap<(String, String), Nanos>,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +70,9 @@ impl Replay<'_> {
             .iter()
             .filter_map(|change| Some((Key::parse(&change.key)?, change)))
             .collect();
+        for path in parsed.iter().filter_map(|(key, _)| path_of(key)) {
+            self.name_ranks(layout, path, step.seen);
+        }
         // Every grant is judged by what stood there before.
         for (key, change) in &parsed {
             if let (Key::Slot(path, name), Some(put)) = (key, &change.put)
@@ -121,7 +130,8 @@ impl Replay<'_> {
     }
 
     /// Whether pods ahead were passed over, and nothing explains it: neither enough free names for
-    /// all of them, nor silence, nor that the name was the pod's own.
+    /// all of them, nor that the ticket's rank meant this name a short while ago, nor that the name
+    /// was the pod's own.
     fn overtaking(
         &self,
         layout: &Layout,
@@ -149,20 +159,41 @@ impl Replay<'_> {
             .filter(|key| !place.held.contains_key(&**key) && !place.resting.contains(&**key))
             .count();
         let passed = ahead.saturating_sub(left);
-        let silent = boottime::between(place.changed, seen);
-        let excused = match ticket {
-            // Only those in the queue may take silence for abandonment.
-            None => Duration::ZERO,
-            Some(_) => silent + LATE + self.stalled(seen),
-        };
-        let needed = SILENCE * u32::try_from(passed).unwrap_or(u32::MAX);
-        if passed == 0 || excused >= needed {
+        let named = place.named.get(&(uid.to_owned(), name.to_owned()));
+        let in_turn = named.is_some_and(|at| boottime::between(*at, seen) < FLIGHT);
+        if passed == 0 || (ticket.is_some() && in_turn) {
             return None;
         }
         let how = if ticket.is_some() { "with a younger ticket" } else { "without a ticket" };
+        let silent = boottime::between(place.changed, seen);
         Some(format!(
             "given to {uid} {how}, {passed} of {ahead} pods ahead passed over after {silent:?} of silence"
         ))
+    }
+
+    /// Notes which name each ticket's rank meant since the last change: less one rank for each second
+    /// of silence.
+    fn name_ranks(&mut self, layout: &Layout, path: &ClaimPath, seen: Nanos) {
+        let late = LATE + self.stalled(seen);
+        let pool = layout.pool(path.pool.as_str());
+        let (Some(place), Some(pool)) = (self.places.get_mut(&path.to_string()), pool) else {
+            return;
+        };
+        let silent = boottime::between(place.changed, seen) + late;
+        let reach = usize::try_from(silent.as_millis() / SILENCE.as_millis()).unwrap_or(usize::MAX);
+        let free: Vec<String> = (0..pool.names.len())
+            .filter_map(|index| pool.names.key(index))
+            .filter(|key| !place.held.contains_key(&**key) && !place.resting.contains(&**key))
+            .map(Cow::into_owned)
+            .collect();
+        let mut tickets: Vec<_> = place.tickets.iter().collect();
+        tickets.sort_by_key(|(_, revision)| **revision);
+        for (rank, (uid, _)) in tickets.into_iter().enumerate() {
+            let meant = free.iter().take(rank + 1).skip(rank.saturating_sub(reach));
+            for name in meant {
+                place.named.insert((uid.clone(), name.clone()), seen);
+            }
+        }
     }
 
     /// The longest stall of the harness that may have delayed what it saw.
@@ -230,6 +261,14 @@ impl Replay<'_> {
         let place = self.places.entry(prefix).or_default();
         place.changed = seen;
         place
+    }
+}
+
+/// The place whose slots, rests or tickets a key is one of.
+fn path_of(key: &Key) -> Option<&ClaimPath> {
+    match key {
+        Key::Slot(path, _) | Key::Quarantine(path, _) | Key::Ticket(path, _) => Some(path),
+        _ => None,
     }
 }
 

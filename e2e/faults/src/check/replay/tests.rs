@@ -171,3 +171,12 @@ fn fences_grow_over_a_wipe_only_with_the_epoch() {
     assert_eq!(kinds("2"), (Vec::new(), 3));
     assert_eq!(kinds("1").0, [Kind::FenceOrder]);
 }
+
+#[test]
+fn a_request_that_was_right_when_it_was_sent_may_land_late() {
+    let script = queue()
+        .at(4, &[("-s/1", ""), ("-s/2", "")])
+        .at(5, &[("+x/1", "")])
+        .at(5, &[("+s/2", "c"), ("-q/c", "")]);
+    assert!(script.kinds().is_empty());
+}
