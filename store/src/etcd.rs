@@ -4,6 +4,7 @@
 //! (measured: 25 of 60 calls failed with one of two members dead), so each member has a client of
 //! its own and a transient failure moves on to the next member.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ impl Etcd {
         }
         let etcd = Self {
             members,
-            current: AtomicUsize::new(0),
+            current: AtomicUsize::new(anywhere(endpoints.len())),
             patience: AtomicU64::new(0),
             origin: Origin::default(),
             keeper: Mutex::new(None),
@@ -272,6 +273,12 @@ impl Kv for Etcd {
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
         self.wait_for_change(spans, from).await
     }
+}
+
+/// Where to begin. All pods have the same list, and its first member is not to serve them all.
+fn anywhere(members: usize) -> usize {
+    let random = RandomState::new().hash_one(members);
+    usize::try_from(random % u64::try_from(members.max(1)).unwrap_or(1)).unwrap_or_default()
 }
 
 async fn open_stream(

@@ -23,14 +23,13 @@ pub struct Performed {
 
 impl<K: Kv> Store<K> {
     /// Carries out an action. `sent` is the instant before the call: a deadline may start there.
-    /// `epoch` is for a store that has none yet: Unix seconds.
-    pub async fn perform(&self, sent: BootInstant, epoch: i64, action: Action) -> Performed {
+    pub async fn perform(&self, sent: BootInstant, action: Action) -> Performed {
         let renewing = matches!(action, Action::Renew { .. });
         let revoking = matches!(action, Action::Revoke(_));
         // These put on a lease of their own, whose end says nothing of the pod's.
         let own_lease = matches!(action, Action::Release(_) | Action::Settle(_));
         let reserving = matches!(action, Action::Reserve(_));
-        match self.try_perform(sent, epoch, action).await {
+        match self.try_perform(sent, action).await {
             Ok(event) => Performed { event, trouble: None },
             Err(error) => {
                 let event = match (renewing, revoking) {
@@ -47,23 +46,22 @@ impl<K: Kv> Store<K> {
         }
     }
 
-    async fn try_perform(
-        &self,
-        sent: BootInstant,
-        epoch: i64,
-        action: Action,
-    ) -> Result<Option<Event>, Error> {
+    async fn try_perform(&self, sent: BootInstant, action: Action) -> Result<Option<Event>, Error> {
         let event = match action {
             Action::Renew { lease, slots } => {
                 Event::Renewed(self.renew(sent, lease, &slots).await?)
             }
             Action::Begin { ttl, read } => {
-                let (granted, view) = futures::try_join!(self.grant(sent, ttl), self.read(&read))?;
-                Event::Begun(granted, Box::new(view))
+                let (granted, view) = futures::join!(self.grant(sent, ttl), self.read(&read));
+                if let (Ok(granted), Err(_)) = (&granted, &view) {
+                    // Nothing hangs on it. When this fails as well it runs out by itself.
+                    let _ = self.revoke(granted.lease).await;
+                }
+                Event::Begun(granted?, Box::new(view?))
             }
             Action::Read(read) => Event::Viewed(Box::new(self.read(&read).await?)),
-            Action::Define(pool) => {
-                self.define(&pool, epoch, None).await?;
+            Action::Define { pool, epoch, hold } => {
+                self.define(&pool, epoch, hold).await?;
                 Event::Defined
             }
             Action::Claim(order) => match self.claim(&order).await? {

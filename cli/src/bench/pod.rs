@@ -113,7 +113,7 @@ pub async fn live<K: Kv + 'static>(
 
 async fn perform<K: Kv>(store: Arc<Store<K>>, action: Action) -> Performed {
     let now = clock::now();
-    store.perform(now.boot, now.wall.0 / 1000, action).await
+    store.perform(now.boot, action).await
 }
 
 async fn nap(machine: &Machine) {

@@ -23,7 +23,15 @@ pub enum Action {
     /// Read (T0).
     Read(Look),
     /// Write a built-in pool's spec into the store.
-    Define(Pool),
+    Define {
+        /// The pool.
+        pool: Pool,
+        /// The epoch, in case the store has none: greater than any that this process knows of.
+        epoch: i64,
+        /// How long nothing may be granted then; `None` when nobody can believe in anything, as far as
+        /// this process knows.
+        hold: Option<Duration>,
+    },
     /// Claim a slot, or join the queue (T1).
     Claim(Box<Order>),
     /// Read which slots were held and resting at the revision that made our ticket. Any member will

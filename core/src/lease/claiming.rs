@@ -9,7 +9,7 @@ use super::waiting::Waiting;
 use super::{Action, Adopted, Adoption, Look, Order, Outcome, Queue, Resumed, View, Won};
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::keys::Key;
-use crate::pool::{Pool, PoolName};
+use crate::pool::{Pool, PoolName, Scope};
 use crate::time::Now;
 
 /// What to ask for before any spec was seen: the TTL of numeric pools, the longest built-in one.
@@ -17,6 +17,10 @@ const UNKNOWN_TTL: Duration = Duration::from_secs(61);
 
 /// Between two looks at a store that has no name for us, or that does not answer.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Retries slow down to four seconds: so a herd that has overrun its store lets it recover, and a pod
+/// starts soon enough after an outage.
+const MOST_DOUBLINGS: u32 = 2;
 
 /// After a lost compare: others are claiming right now, and the spread keeps them apart.
 const OUTRUN_SPREAD: Duration = Duration::from_millis(50);
@@ -80,11 +84,16 @@ impl Machine {
         for claim in &mut self.claims {
             claim.learn(view);
         }
+        // A lease is granted before the pools are known: their V may want it renewed sooner.
+        if let (Track::Until(instant), Some(lease)) = (self.renewing, self.lease) {
+            let period = self.renew_period();
+            self.renewing = Track::Until(instant.min(lease.believed_from.after(period)));
+        }
         self.recognise_own_attempts(view);
         if self.terminating {
             return;
         }
-        if self.resume_older_lease(view, actions) {
+        if self.resume_older_lease(now, view, actions) {
             return;
         }
         let Some(lease) = self.lease else { return };
@@ -95,7 +104,7 @@ impl Machine {
         if self.resume_older_ticket(view, lease.id, actions) {
             return;
         }
-        if lease.ttl < self.needed_ttl() && self.claims.iter().all(|claim| claim.held().is_none()) {
+        if lease.ttl < self.needed_ttl() && !self.claims.iter().any(Claim::is_placed) {
             self.lease = None;
             self.claims.iter_mut().for_each(Claim::leave_queue);
             actions.push(Action::Revoke(lease.id));
@@ -116,23 +125,31 @@ impl Machine {
             actions.push(Action::Settle(resting.clone()));
             return;
         }
-        match claim.decide(view, lease, live, now.wall) {
+        let decision = claim.decide(view, lease, live, now.wall);
+        let name = claim.name.clone();
+        if matches!(decision, Decision::Join | Decision::Stay(_)) && self.give_way(index) {
+            return;
+        }
+        match decision {
             Decision::Take(key, held) => self.order(now, view, Some(key), held.as_ref(), actions),
             Decision::Join => self.order(now, view, None, None, actions),
             Decision::Redeem(key) => self.redeem(now, key, view.marks(), actions),
             Decision::Stay(sentence) => self.stay(view, &sentence, actions),
             Decision::AskRank => {}
             Decision::Define if self.config.define_missing => {
-                if let Some(pool) = Pool::builtin(&claim.name) {
+                if let Some(pool) = Pool::builtin(&name) {
                     self.claiming = Track::Busy;
-                    actions.push(Action::Define(pool));
+                    // A store without an epoch that had one was wiped: others may still believe.
+                    let known = self.epoch;
+                    let hold = (known > 0).then(|| pool.spec.hold());
+                    let epoch = (now.wall.0 / 1000).max(known.saturating_add(1));
+                    actions.push(Action::Define { pool, epoch, hold });
                     return;
                 }
                 let known =
                     Pool::builtin_names().iter().map(PoolName::to_string).collect::<Vec<_>>();
                 let sentence = format!(
-                    "pool '{}' is not defined in etcd and is none of the built-in ones ({})",
-                    claim.name,
+                    "pool '{name}' is not defined in etcd and is none of the built-in ones ({})",
                     known.join(", ")
                 );
                 self.finish(Outcome::Failed(sentence), actions);
@@ -141,12 +158,15 @@ impl Machine {
                 now,
                 index,
                 &format!(
-                    "pool '{}' is not in etcd yet; it is written by cairn-webhook, look at its log",
-                    self.claims.get(index).map(|claim| claim.name.to_string()).unwrap_or_default()
+                    "pool '{name}' is not in etcd yet; it is written by cairn-webhook, look at its log"
                 ),
             ),
             Decision::Wait(sentence) => self.wait(now, index, &sentence),
-            Decision::Lose(held, sentence) => claim.phase = Phase::Lost(held, sentence),
+            Decision::Lose(held, sentence) => {
+                if let Some(claim) = self.claims.get_mut(index) {
+                    claim.phase = Phase::Lost(held, sentence);
+                }
+            }
             Decision::Fail(sentence) => self.failing = Some(sentence),
         }
     }
@@ -179,7 +199,8 @@ impl Machine {
         if let Some(claim) = self.claims.get_mut(self.current) {
             claim.may_be_queued |= order.queue == Queue::Join;
             if let Some(key) = order.key.clone() {
-                claim.attempt = Some(Attempt { key, record: order.record.clone() });
+                let record = order.record.clone();
+                claim.attempt = Some(Attempt { key, record, believed_from: lease.believed_from });
             }
         }
         self.claiming = Track::Busy;
@@ -191,12 +212,12 @@ impl Machine {
             return;
         };
         // The lease may have run out meanwhile: then it is for the next look to say what became of it.
-        let Some(lease) = self.lease else {
+        if self.lease.is_none() {
             claim.uncertain = true;
             return;
-        };
+        }
         if let Some(attempt) = claim.attempt.take() {
-            claim.place(&attempt, won.fence, won.mine, Some(lease.believed_from));
+            claim.place(&attempt, won.fence, won.mine, Some(attempt.believed_from));
             claim.clock.anew(won.clock, false);
         }
     }
@@ -236,9 +257,11 @@ impl Machine {
             let Some(claim) = self.claims.iter_mut().find(|claim| claim.name == found.pool) else {
                 continue;
             };
-            let Some(Key::Slot(_, key)) = Key::parse(&found.slot) else {
+            let Some(Key::Slot(path, key)) = Key::parse(&found.slot) else {
                 continue;
             };
+            // The spec may be gone; where the slot is, is its scope.
+            claim.scope = path.namespace.map_or(Scope::Cluster, |_| Scope::Namespace);
             let fence = Fence { epoch: resumed.epoch, revision: found.create_revision };
             claim.phase =
                 Phase::Adopting(Held::new(&key, &found.record, fence, found.mod_revision));
@@ -259,9 +282,10 @@ impl Machine {
         self.renewing = self.renewing.hurried();
     }
 
-    /// ± 50 %: a failing store is not hit by everybody at once.
+    /// ± 50 %, and longer from failure to failure: a store that fails is not hit by everybody at once.
     pub(super) fn claim_retry(&self) -> Duration {
-        RETRY.mul_f64(0.5 + self.jitter(self.round))
+        let slower = 1 << self.failures.saturating_sub(1).min(MOST_DOUBLINGS);
+        (RETRY * slower).mul_f64(0.5 + self.jitter(self.round + u64::from(self.failures)))
     }
 
     /// A number in `0..1` that differs from pod to pod and from round to round, and is the same in
@@ -340,7 +364,7 @@ impl Machine {
                 let fence = Fence { epoch: self.epoch, revision: owner.create_revision };
                 // A restored snapshot may show what was given away since: then a pair is to prove it.
                 let proved = !view.on_hold && current.as_ref() == Some(&claim.name);
-                let believed_from = proved.then_some(lease.believed_from);
+                let believed_from = proved.then_some(attempt.believed_from);
                 claim.place(&Attempt { key, ..attempt }, fence, owner.mod_revision, believed_from);
                 if !proved {
                     self.renewing = self.renewing.hurried();
@@ -350,7 +374,7 @@ impl Machine {
     }
 
     /// Owner records of ours on another lease mean that we restarted: that lease is taken up again.
-    fn resume_older_lease(&mut self, view: &View, actions: &mut Vec<Action>) -> bool {
+    fn resume_older_lease(&mut self, now: Now, view: &View, actions: &mut Vec<Action>) -> bool {
         let wanted =
             |pool: &PoolName| self.claims.iter().any(|claim| claim.name == *pool && claim.wants());
         let Some(older) = view.owners.iter().find(|owner| wanted(&owner.pool)) else {
@@ -362,6 +386,13 @@ impl Machine {
             .filter(|owner| owner.lease == older.lease && wanted(&owner.pool))
             .map(|owner| (owner.pool.clone(), owner.record.slot.clone()))
             .collect();
+        let current = self.lease.map(|lease| lease.id);
+        if current != Some(older.lease) && self.claims.iter().any(Claim::is_placed) {
+            // An attempt of an earlier process that landed late. Its lease runs out by itself; ours, with
+            // what we hold, is not given up for it.
+            self.wait(now, self.current, "an earlier attempt of this pod is running out");
+            return true;
+        }
         self.claiming = Track::Busy;
         actions.push(Action::Resume { lease: older.lease, slots });
         true

@@ -23,7 +23,7 @@ pub(super) struct Progress {
 pub(super) struct Doubt {
     /// The furthest that was seen.
     pub(super) known: Progress,
-    /// Wall clock minus boot clock at the last step, in milliseconds.
+    /// Wall clock minus boot clock when a pair last proved something, in milliseconds.
     offset: Option<i64>,
     /// Nothing that was proved before this instant is believed after it.
     pub(super) since: Option<BootInstant>,
@@ -37,14 +37,18 @@ impl Doubt {
     /// Takes in a reading of the clocks; true when one has jumped against the other by more than
     /// `limit`.
     pub(super) fn read_clocks(&mut self, now: Now, limit: Duration) -> bool {
-        let boot = i64::try_from(now.boot.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
-        let offset = now.wall.0.saturating_sub(boot);
-        let moved = self.offset.replace(offset).map_or(0, |last| offset.abs_diff(last));
+        let moved = offset(now).abs_diff(*self.offset.get_or_insert(offset(now)));
         let jumped = u128::from(moved) > limit.as_millis();
         if jumped {
             self.since = Some(now.boot);
+            self.settle_clocks(now);
         }
         jumped
+    }
+
+    /// What the clocks say now is what later readings are held against.
+    pub(super) fn settle_clocks(&mut self, now: Now) {
+        self.offset = Some(offset(now));
     }
 
     /// Takes in what a read saw, and says whether the store has gone back since `floor`. A store
@@ -76,4 +80,9 @@ impl Doubt {
             _ => deadline,
         }
     }
+}
+
+fn offset(now: Now) -> i64 {
+    let boot = i64::try_from(now.boot.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
+    now.wall.0.saturating_sub(boot)
 }

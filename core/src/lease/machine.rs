@@ -32,6 +32,10 @@ pub struct Machine {
     /// There will be no name, for this reason; what is left is to leave the queue.
     pub(super) failing: Option<String>,
     pub(super) finished: bool,
+    /// A ticket hung on the lease.
+    pub(super) withdrew: bool,
+    /// Claiming actions in a row that had no good answer.
+    pub(super) failures: u32,
     /// What speaks against the claims, and how far the store had come when each track last asked.
     pub(super) doubt: Doubt,
     pub(super) looked_at: Progress,
@@ -85,6 +89,9 @@ pub(super) struct Claim {
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) key: String,
+    /// What the lease was believed from when the attempt was sent. A pair that answers meanwhile has not
+    /// looked at the slot, and proves nothing of it.
+    pub(super) believed_from: BootInstant,
     pub(super) record: SlotRecord,
 }
 
@@ -150,6 +157,8 @@ impl Machine {
             terminating: false,
             failing: None,
             finished: false,
+            withdrew: false,
+            failures: 0,
             doubt: Doubt::default(),
             looked_at: Progress::default(),
             renewed_at: Progress::default(),
@@ -163,7 +172,9 @@ impl Machine {
         if self.finished {
             return actions;
         }
-        if self.doubt.read_clocks(now, self.shortest_validity() / 3) && self.lease.is_some() {
+        if self.lease.is_none() {
+            self.doubt.settle_clocks(now);
+        } else if self.doubt.read_clocks(now, self.shortest_validity() / 3) {
             // At once: until a pair has answered nothing is believed.
             self.renewing = self.renewing.hurried();
         }
@@ -187,6 +198,9 @@ impl Machine {
             Event::ExtendingFailed => self.on_extending_failed(now),
             other => {
                 self.claiming = Track::Idle;
+                if !matches!(other, Event::ClaimingFailed(_)) {
+                    self.failures = 0;
+                }
                 self.on_claiming(now, other, &mut actions);
             }
         }
@@ -258,13 +272,14 @@ impl Machine {
     }
 
     fn on_claiming_failed(&mut self, now: Now, trouble: &Trouble) {
+        self.failures = self.failures.saturating_add(1);
         if trouble.lease_gone {
             self.on_lease_gone(&trouble.sentence);
         }
         if let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) {
             claim.uncertain |= claim.attempt.is_some();
             if let Some(waiting) = &mut claim.ticket {
-                waiting.fresh = None;
+                waiting.failed();
             }
             claim.say(&trouble.sentence);
         }
@@ -343,7 +358,7 @@ impl Claim {
 
     /// Whether a slot hangs on the lease.
     pub(super) fn is_placed(&self) -> bool {
-        matches!(self.phase, Phase::Placed(_) | Phase::Adopting(_))
+        matches!(self.phase, Phase::Placed(_) | Phase::Adopting(_) | Phase::Yielding(_))
     }
 
     /// Whether neither a slot nor an attempt at one can hang on the lease.

@@ -38,6 +38,19 @@ impl Machine {
         self.finish(Outcome::Released, actions);
     }
 
+    /// Before a claim waits for others, what is held of later pools goes back: pools are claimed in byte
+    /// order, so that two pods never wait for each other. False when there is nothing.
+    pub(super) fn give_way(&mut self, waiting: usize) -> bool {
+        let mut gives = false;
+        for claim in self.claims.iter_mut().skip(waiting + 1) {
+            if let Phase::Placed(held) | Phase::Adopting(held) = &claim.phase {
+                claim.phase = Phase::Yielding(held.clone());
+                gives = true;
+            }
+        }
+        gives
+    }
+
     /// Gives back what is to be claimed anew in its turn. True while an answer is to come.
     pub(super) fn next_yield(&mut self, actions: &mut Vec<Action>) -> bool {
         let next = self.claims.iter().enumerate().find_map(|(index, claim)| match &claim.phase {

@@ -47,6 +47,7 @@ impl Machine {
         }
         lease.believed_from = lease.believed_from.max(renewal.sent);
         lease.ttl = renewal.ttl;
+        self.doubt.settle_clocks(now);
         self.round += 1;
         let period = self.renew_period();
         self.renewing = Track::Until(renewal.sent.after(period).max(now.boot));
@@ -81,13 +82,8 @@ impl Machine {
             })
             .collect();
         let me = (self.config.holder.uid.as_str(), self.config.nonce.as_str());
-        let mut fenced = None;
-        let mut lost = false;
+        let (mut fenced, mut lost) = (None, false);
         for (claim, verdict) in self.claims.iter_mut().zip(verdicts) {
-            // Pools are claimed in byte order: what is held of later ones goes back first.
-            if lost {
-                claim.give_way();
-            }
             let Some((seen, live)) = verdict else { continue };
             claim.on_hold = proof.on_hold.contains(&claim.name);
             // In a restored snapshot an old slot of ours looks as it did, while a later holder may
@@ -96,6 +92,9 @@ impl Machine {
             fenced = claim.on_seen(seen, me, sent, provable).or(fenced);
             lost |= matches!(claim.phase, Phase::Pending(_));
         }
+        if lost {
+            self.claiming = self.claiming.hurried();
+        }
         fenced
     }
 
@@ -103,6 +102,7 @@ impl Machine {
     pub(super) fn on_lease_gone(&mut self, why: &str) {
         self.lease = None;
         self.renewing = Track::Idle;
+        self.claiming = self.claiming.hurried();
         for claim in &mut self.claims {
             claim.leave_queue();
             match (&claim.phase, claim.on_loss()) {
@@ -147,12 +147,6 @@ impl Machine {
 }
 
 impl Claim {
-    fn give_way(&mut self) {
-        if let Phase::Placed(held) | Phase::Adopting(held) = &self.phase {
-            self.phase = Phase::Yielding(held.clone());
-        }
-    }
-
     /// Compares what a renewal saw with what we hold; a sentence means that we are fenced.
     ///
     /// Revisions alone would not do: those of a wiped store start anew and may meet ours again.

@@ -149,10 +149,12 @@ impl Machine {
     }
 
     pub(super) fn on_extending_failed(&mut self, now: Now) {
-        self.reserving = Track::Until(now.boot.after(self.claim_retry()));
+        // The claim waits, not the track: other pools' reservations may be well.
+        self.reserving = Track::Idle;
+        let retry = now.boot.after(self.claim_retry());
         for claim in &mut self.claims {
             if claim.clock.asked.take().is_some() {
-                claim.clock.next = BootInstant::default();
+                claim.clock.next = retry;
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::keys;
 use crate::pool::{MOUNTAINS, SNOWFLAKE};
 use crate::time::{BootInstant, Now, UnixMillis};
 
+mod corners;
 mod doubt;
 mod queue_ends;
 mod reserving;

@@ -45,6 +45,7 @@ struct Pulse {
     sentinel: i64,
     counts: [usize; 3],
     spec: i64,
+    epoch: i64,
     on_hold: bool,
 }
 
@@ -102,7 +103,11 @@ impl Machine {
             spec: claim.spec_revision,
             seen,
         });
-        let attempt = Attempt { key: redemption.key.clone(), record: redemption.record.clone() };
+        let attempt = Attempt {
+            key: redemption.key.clone(),
+            record: redemption.record.clone(),
+            believed_from: lease.believed_from,
+        };
         if let Some(claim) = self.claims.get_mut(self.current) {
             claim.attempt = Some(attempt);
         }
@@ -143,6 +148,7 @@ impl Machine {
     }
 
     pub(super) fn on_withdrawn(&mut self) {
+        self.withdrew = true;
         if let Some(claim) = self.claims.get_mut(self.current) {
             claim.leave_queue();
         }
@@ -185,11 +191,15 @@ impl Machine {
     /// Revoke only when nothing else can hang on the lease: neither a slot that was not released
     /// nor an attempt whose answer never came.
     pub(super) fn leave(&mut self, actions: &mut Vec<Action>) -> bool {
-        if let Some(lease) = self.lease.filter(|_| self.claims.iter().all(Claim::is_bare)) {
+        let queued = |claim: &Claim| claim.ticket.is_some() || claim.may_be_queued;
+        // Another sidecar of this pod may have found the ticket, taken its lease up and won a slot on
+        // it: a lease that carried one is left to run out.
+        let alone = !self.withdrew && !self.claims.iter().any(queued);
+        let bare = alone && self.claims.iter().all(Claim::is_bare);
+        if let Some(lease) = self.lease.filter(|_| bare) {
             actions.push(Action::Revoke(lease.id));
             return false;
         }
-        let queued = |claim: &Claim| claim.ticket.is_some() || claim.may_be_queued;
         let Some(index) = self.claims.iter().position(queued) else {
             return false;
         };
@@ -232,6 +242,7 @@ impl Claim {
                 sentinel: view.sentinel,
                 counts: [view.held.len(), view.resting.len(), view.queued],
                 spec: self.spec_revision,
+                epoch: view.epoch_revision,
                 on_hold: view.on_hold,
             };
             waiting.observe(pulse, ahead.rank, asked, now);
@@ -290,6 +301,12 @@ impl Waiting {
     pub(super) fn is_first_failure(&mut self) -> bool {
         self.failures += 1;
         self.failures == 1
+    }
+
+    /// A request had no good answer. Nobody can be said to have been silent while the store was.
+    pub(super) fn failed(&mut self) {
+        self.fresh = None;
+        self.quiet = None;
     }
 
     fn observe(&mut self, pulse: Pulse, rank: usize, asked: BootInstant, now: BootInstant) {

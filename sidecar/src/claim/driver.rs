@@ -43,7 +43,6 @@ pub struct Driver<K> {
     contact: bool,
     /// The last thing that went wrong, so that it is logged once and not every second.
     trouble: Option<String>,
-    define_epoch: i64,
 }
 
 // === impl Driver ===
@@ -71,7 +70,6 @@ impl<K: Kv + 'static> Driver<K> {
             was_held: vec![false; config.pools.len()],
             contact: false,
             trouble: None,
-            define_epoch: now.wall.0 / 1000,
         }
     }
 
@@ -150,8 +148,7 @@ impl<K: Kv + 'static> Driver<K> {
     fn start(&self, action: Action) -> LocalBoxFuture<'static, Performed> {
         let store = Arc::clone(&self.store);
         let clock = Arc::clone(&self.clock);
-        let epoch = self.define_epoch;
-        async move { store.perform(clock.now().boot, epoch, action).await }.boxed_local()
+        async move { store.perform(clock.now().boot, action).await }.boxed_local()
     }
 
     /// Counts and logs what an answer means; each trouble once.

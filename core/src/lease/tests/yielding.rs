@@ -39,10 +39,23 @@ fn only(script: &Script, kept: &str) -> Renewal {
     renewal
 }
 
-#[test]
-fn a_later_pool_is_given_back_before_an_earlier_one_is_claimed_anew() {
+/// The one name of both pools is another pod's.
+fn exhausted(script: &Script) -> View {
+    View { held: HashSet::from(["mocha".to_owned()]), ..view(script) }
+}
+
+/// Has lost `beans`, found nothing free, and gives `tea` back.
+fn yielding() -> (Script, Vec<Action>) {
     let mut script = holding_two();
-    let actions = script.step(Event::Renewed(only(&script, TEA)));
+    let look = script.step(Event::Renewed(only(&script, TEA)));
+    assert!(matches!(look.as_slice(), [Action::Read(_)]), "{look:?}");
+    let actions = script.step(Event::Viewed(Box::new(exhausted(&script))));
+    (script, actions)
+}
+
+#[test]
+fn a_later_pool_is_given_back_before_an_earlier_one_is_waited_for() {
+    let (mut script, actions) = yielding();
     let [Action::Release(surrender)] = actions.as_slice() else { panic!("{actions:?}") };
     assert_eq!(surrender.path.pool.as_str(), TEA);
     // As after a force release: nothing says that the app has stopped believing.
@@ -54,9 +67,36 @@ fn a_later_pool_is_given_back_before_an_earlier_one_is_claimed_anew() {
 }
 
 #[test]
-fn a_slot_is_not_believed_again_once_its_release_was_sent() {
+fn with_a_name_free_nothing_is_given_back() {
     let mut script = holding_two();
     script.step(Event::Renewed(only(&script, TEA)));
+    let claim = script.step(Event::Viewed(Box::new(view(&script))));
+    let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
+    assert_eq!(order.path.pool.as_str(), BEANS);
+    assert_eq!(script.state(TEA), ClaimState::Held);
+}
+
+#[test]
+fn a_later_pool_that_is_won_after_the_loss_is_given_back_as_well() {
+    let mut script = Script::new(&[BEANS, TEA]);
+    script.step(Event::Start);
+    script.begun(view(&script));
+    script.step(Event::Claimed(Script::won(7)));
+    script.step(Event::Viewed(Box::new(view(&script))));
+    // The claim of the later pool is under way while a pair shows the earlier one gone.
+    script.pass(11);
+    script.step(Event::Tick);
+    script.step(Event::Renewed(only(&script, TEA)));
+    let look = script.step(Event::Claimed(Script::won(7)));
+    let [Action::Read(look)] = look.as_slice() else { panic!("{look:?}") };
+    assert_eq!(look.path.pool.as_str(), BEANS);
+    let actions = script.step(Event::Viewed(Box::new(exhausted(&script))));
+    assert!(matches!(actions.as_slice(), [Action::Release(_)]), "{actions:?}");
+}
+
+#[test]
+fn a_slot_is_not_believed_again_once_its_release_was_sent() {
+    let (mut script, _) = yielding();
     let trouble = Trouble { lease_gone: false, sentence: "timeout".into() };
     script.step(Event::ClaimingFailed(trouble));
     script.pass(12);
@@ -67,6 +107,23 @@ fn a_slot_is_not_believed_again_once_its_release_was_sent() {
     assert_eq!((again.path.pool.as_str(), slots.len()), (TEA, 0));
     script.step(Event::Renewed(script.renewal(7, 7)));
     assert_eq!(script.state(TEA), ClaimState::Waiting);
+}
+
+#[test]
+fn a_lease_on_which_something_is_being_given_back_is_not_given_up_for_a_longer_one() {
+    let (mut script, _) = yielding();
+    script.step(Event::Released(false));
+    let (mut script, _) = (script, ());
+    let mut longer = exhausted(&script);
+    for spec in &mut longer.specs {
+        spec.1 = br#"{"names":{"list":["mocha"]},"onLoss":"Stop","validity":"200s"}"#.to_vec();
+    }
+    // The release was refused, so nothing is known to hang on the lease: now it may go.
+    let actions = script.step(Event::Viewed(Box::new(longer.clone())));
+    assert!(matches!(actions.first(), Some(Action::Revoke(1))), "{actions:?}");
+    let (mut script, _) = yielding();
+    let late = script.step(Event::Viewed(Box::new(longer)));
+    assert!(!late.iter().any(|action| matches!(action, Action::Revoke(_))), "{late:?}");
 }
 
 #[test]
