@@ -118,7 +118,7 @@ impl Replay<'_> {
             let text = format!("given to {uid} with fence {fence} after {holder} had {old}");
             complain.push((Kind::FenceOrder, text));
         }
-        if let Some(text) = self.overtaking(layout, path, place, (name, uid), seen, own) {
+        if let Some(text) = Self::overtaking(layout, path, place, (name, uid), seen, own) {
             complain.push((Kind::Overtaken, text));
         }
         self.granted.insert(fence, (prefix.clone(), name.to_owned(), uid.to_owned()));
@@ -133,7 +133,6 @@ impl Replay<'_> {
     /// all of them, nor that the ticket's rank meant this name a short while ago, nor that the name
     /// was the pod's own.
     fn overtaking(
-        &self,
         layout: &Layout,
         path: &ClaimPath,
         place: &Place,
