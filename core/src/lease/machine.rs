@@ -300,7 +300,8 @@ impl Machine {
                 self.next_claim(now, actions);
             }
         }
-        if self.watching && self.claims.iter().all(|claim| claim.ticket.is_none()) {
+        if !self.finished && self.watching && self.claims.iter().all(|claim| claim.ticket.is_none())
+        {
             self.watching = false;
             actions.push(Action::Unwatch);
         }

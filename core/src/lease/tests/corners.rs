@@ -132,8 +132,39 @@ fn two_jumps_between_two_pairs_count_together() {
     script.step(Event::Extended(Extended::Done(8)));
     for _ in 0..2 {
         assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
+        script.pass_millis(1);
         script.set_clock(6);
         script.step(Event::Tick);
     }
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost);
+}
+
+#[test]
+fn a_pool_with_a_short_validity_is_renewed_in_time_from_the_beginning() {
+    let mut script = Script::new(&["tea"]);
+    script.step(Event::Start);
+    let spec = r#"{"names":{"list":["Assam"]},"validity":"3s","quarantine":"2s"}"#;
+    script.begun(view_with(&script, "tea", spec));
+    script.step(Event::Claimed(Script::won(7)));
+    script.pass_millis(1200);
+    let pair = script.step(Event::Tick);
+    assert!(matches!(pair.as_slice(), [Action::Renew { .. }]), "{pair:?}");
+}
+
+#[test]
+fn a_store_that_fails_is_asked_less_and_less_often_but_every_six_seconds() {
+    let mut script = Script::new(&[MOUNTAINS]);
+    script.step(Event::Start);
+    let mut pauses = Vec::new();
+    for _ in 0..5 {
+        script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "full".into() }));
+        let pause = script.wakes_in();
+        pauses.push(pause);
+        script.pass_millis(u64::try_from(pause).unwrap());
+        assert!(matches!(script.step(Event::Tick).as_slice(), [Action::Begin { .. }]));
+    }
+    let bounds = [(500, 1500), (1000, 3000), (2000, 6000), (2000, 6000), (2000, 6000)];
+    for (pause, (least, most)) in pauses.iter().zip(bounds) {
+        assert!((least..=most).contains(pause), "{pauses:?}");
+    }
 }

@@ -19,7 +19,7 @@ fn holding_two() -> Script {
 }
 
 fn view(script: &Script) -> View {
-    let mut view = script.view(&[]);
+    let mut view = View { revision: 60, ..script.view(&[]) };
     for pool in [BEANS, TEA] {
         let spec = br#"{"names":{"list":["mocha"]},"onLoss":"Stop","quarantine":"30s"}"#;
         view.specs.push((pool.parse().unwrap(), spec.to_vec(), 3));
@@ -30,6 +30,7 @@ fn view(script: &Script) -> View {
 /// A pair in which only the slot of this pool is still there.
 fn only(script: &Script, kept: &str) -> Renewal {
     let mut renewal = script.renewal(7, 7);
+    renewal.proof().revision = 60;
     *renewal.slots() = [BEANS, TEA]
         .map(|pool| {
             let seen = Script::seen(7, 7).filter(|_| pool == kept);
@@ -113,7 +114,6 @@ fn a_slot_is_not_believed_again_once_its_release_was_sent() {
 fn a_lease_on_which_something_is_being_given_back_is_not_given_up_for_a_longer_one() {
     let (mut script, _) = yielding();
     script.step(Event::Released(false));
-    let (mut script, _) = (script, ());
     let mut longer = exhausted(&script);
     for spec in &mut longer.specs {
         spec.1 = br#"{"names":{"list":["mocha"]},"onLoss":"Stop","validity":"200s"}"#.to_vec();
