@@ -80,7 +80,8 @@ faults: setup etcd
 
 # Not a test: figures for docs/, beside two simpler protocols in the same run. Ten minutes on a quiet machine.
 bench-claims: setup etcd
-	$(CARGO) run --release -p cairn-bench -- all --write docs
+	$(CARGO) build --release -p cairn-sidecar
+	$(CARGO) run --release -p cairn-bench -- all --sidecar target/release/cairn-sidecar --write docs
 
 e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)

@@ -30,6 +30,7 @@ mod machine;
 mod release;
 mod renewing;
 mod reserving;
+mod resuming;
 mod show;
 mod tickets;
 mod waiting;

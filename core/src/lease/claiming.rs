@@ -4,12 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::decide::Decision;
-use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track, claim_path};
+use super::machine::{Attempt, Claim, Held, Machine, Phase, Track, claim_path};
 use super::waiting::Waiting;
-use super::{Action, Adopted, Adoption, Look, Order, Outcome, Queue, Resumed, View, Won};
-use crate::claim::{Fence, Holder, SlotRecord};
-use crate::keys::Key;
-use crate::pool::{Pool, PoolName, Scope};
+use super::{Action, Adoption, Look, Order, Outcome, Queue, View, Won};
+use crate::claim::{Holder, SlotRecord};
+use crate::pool::{Pool, PoolName};
 use crate::time::Now;
 
 /// What to ask for before any spec was seen: the TTL of numeric pools, the longest built-in one.
@@ -105,14 +104,18 @@ impl Machine {
             return;
         }
         if lease.ttl < self.needed_ttl() && !self.claims.iter().any(Claim::is_placed) {
+            if self.withdraw(actions) {
+                return;
+            }
             self.lease = None;
-            self.claims.iter_mut().for_each(Claim::leave_queue);
-            actions.push(Action::Revoke(lease.id));
+            if !lease.carried_ticket {
+                actions.push(Action::Revoke(lease.id));
+            }
             return;
         }
         let asked = self.asked;
-        let held = self.claims.get(index).and_then(Claim::held);
-        let live = held.is_some_and(|held| self.is_live(held, now));
+        let claim = self.claims.get(index);
+        let live = claim.and_then(Claim::held).is_some_and(|held| self.is_live(held, now));
         let Some(claim) = self.claims.get_mut(index).filter(|claim| claim.wants()) else {
             return;
         };
@@ -120,6 +123,9 @@ impl Machine {
             return; // The look was at the wrong place; the next one is not.
         }
         claim.line_up(view, asked, now.boot);
+        if let (Some(lease), true) = (&mut self.lease, claim.ticket.is_some()) {
+            lease.carried_ticket = true;
+        }
         if let (Some(resting), false) = (view.unsettled.first(), claim.on_hold) {
             self.claiming = Track::Busy;
             actions.push(Action::Settle(resting.clone()));
@@ -136,24 +142,7 @@ impl Machine {
             Decision::Redeem(key) => self.redeem(now, key, view.marks(), actions),
             Decision::Stay(sentence) => self.stay(view, &sentence, actions),
             Decision::AskRank => {}
-            Decision::Define if self.config.define_missing => {
-                if let Some(pool) = Pool::builtin(&name) {
-                    self.claiming = Track::Busy;
-                    // A store without an epoch that had one was wiped: others may still believe.
-                    let known = self.epoch;
-                    let hold = (known > 0).then(|| pool.spec.hold());
-                    let epoch = (now.wall.0 / 1000).max(known.saturating_add(1));
-                    actions.push(Action::Define { pool, epoch, hold });
-                    return;
-                }
-                let known =
-                    Pool::builtin_names().iter().map(PoolName::to_string).collect::<Vec<_>>();
-                let sentence = format!(
-                    "pool '{name}' is not defined in etcd and is none of the built-in ones ({})",
-                    known.join(", ")
-                );
-                self.finish(Outcome::Failed(sentence), actions);
-            }
+            Decision::Define if self.config.define_missing => self.define(now, &name, actions),
             Decision::Define => self.wait(
                 now,
                 index,
@@ -169,6 +158,25 @@ impl Machine {
             }
             Decision::Fail(sentence) => self.failing = Some(sentence),
         }
+    }
+
+    /// Writes a pool that ships with Cairn; there is nobody else to ask for it without Kubernetes.
+    fn define(&mut self, now: Now, name: &PoolName, actions: &mut Vec<Action>) {
+        if let Some(pool) = Pool::builtin(name) {
+            self.claiming = Track::Busy;
+            // A store without an epoch that had one was wiped: others may still believe.
+            let known = self.epoch;
+            let hold = (known > 0).then(|| pool.spec.hold());
+            let epoch = (now.wall.0 / 1000).max(known.saturating_add(1));
+            actions.push(Action::Define { pool, epoch, hold });
+            return;
+        }
+        let known = Pool::builtin_names().iter().map(PoolName::to_string).collect::<Vec<_>>();
+        let sentence = format!(
+            "pool '{name}' is not defined in etcd and is none of the built-in ones ({})",
+            known.join(", ")
+        );
+        self.finish(Outcome::Failed(sentence), actions);
     }
 
     /// Claims the slot of this key, or only joins the queue.
@@ -239,49 +247,6 @@ impl Machine {
             Track::Until(now.boot.after(OUTRUN_SPREAD.mul_f64(self.jitter(self.round))));
     }
 
-    pub(super) fn on_resumed(&mut self, now: Now, resumed: Resumed, actions: &mut Vec<Action>) {
-        if resumed.granted.ttl.is_zero() || (resumed.found.is_empty() && !resumed.waiting) {
-            self.claiming = Track::Until(now.boot.after(self.claim_retry()));
-            return;
-        }
-        if let Some(fresh) = self.lease.filter(|fresh| fresh.id != resumed.granted.lease) {
-            actions.push(Action::Revoke(fresh.id));
-        }
-        self.epoch = resumed.epoch;
-        self.lease = Some(Lease {
-            id: resumed.granted.lease,
-            ttl: resumed.granted.ttl,
-            believed_from: resumed.granted.sent,
-        });
-        for found in resumed.found {
-            let Some(claim) = self.claims.iter_mut().find(|claim| claim.name == found.pool) else {
-                continue;
-            };
-            let Some(Key::Slot(path, key)) = Key::parse(&found.slot) else {
-                continue;
-            };
-            // The spec may be gone; where the slot is, is its scope.
-            claim.scope = path.namespace.map_or(Scope::Cluster, |_| Scope::Namespace);
-            let fence = Fence { epoch: resumed.epoch, revision: found.create_revision };
-            claim.phase =
-                Phase::Adopting(Held::new(&key, &found.record, fence, found.mod_revision));
-        }
-    }
-
-    pub(super) fn on_adopted(&mut self, adopted: Adopted) {
-        let adopting =
-            self.claims.iter_mut().find(|claim| matches!(claim.phase, Phase::Adopting(_)));
-        if let Some(claim) = adopting
-            && let Phase::Adopting(held) = &claim.phase
-        {
-            let (mine, incarnation) = (adopted.mine, held.incarnation + 1);
-            claim.phase =
-                Phase::Placed(Held { mine, incarnation, believed_from: None, ..held.clone() });
-            claim.clock.anew(adopted.clock, true);
-        }
-        self.renewing = self.renewing.hurried();
-    }
-
     /// ± 50 %, and longer from failure to failure: a store that fails is not hit by everybody at once.
     pub(super) fn claim_retry(&self) -> Duration {
         let slower = 1 << self.failures.saturating_sub(1).min(MOST_DOUBLINGS);
@@ -296,7 +261,7 @@ impl Machine {
         f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
     }
 
-    fn wait(&mut self, now: Now, index: usize, sentence: &str) {
+    pub(super) fn wait(&mut self, now: Now, index: usize, sentence: &str) {
         if let Some(claim) = self.claims.get_mut(index) {
             claim.say(sentence);
         }
@@ -344,57 +309,5 @@ impl Machine {
             validity_ms: millis(validity),
             quarantine_ms: millis(quarantine),
         }
-    }
-
-    /// An attempt without an answer may have landed: our nonce on our current lease proves it.
-    fn recognise_own_attempts(&mut self, view: &View) {
-        let Some(lease) = self.lease else { return };
-        let current = self.claims.get(self.current).map(|claim| claim.name.clone());
-        for owner in &view.owners {
-            if owner.lease != lease.id || owner.record.nonce != self.config.nonce {
-                continue;
-            }
-            let Some(claim) = self.claims.iter_mut().find(|claim| claim.name == owner.pool) else {
-                continue;
-            };
-            let landed = claim.wants().then(|| claim.attempt.take()).flatten();
-            if let (Some(attempt), Some(Key::Slot(_, key))) =
-                (landed, Key::parse(&owner.record.slot))
-            {
-                let fence = Fence { epoch: self.epoch, revision: owner.create_revision };
-                // A restored snapshot may show what was given away since: then a pair is to prove it.
-                let proved = !view.on_hold && current.as_ref() == Some(&claim.name);
-                let believed_from = proved.then_some(attempt.believed_from);
-                claim.place(&Attempt { key, ..attempt }, fence, owner.mod_revision, believed_from);
-                if !proved {
-                    self.renewing = self.renewing.hurried();
-                }
-            }
-        }
-    }
-
-    /// Owner records of ours on another lease mean that we restarted: that lease is taken up again.
-    fn resume_older_lease(&mut self, now: Now, view: &View, actions: &mut Vec<Action>) -> bool {
-        let wanted =
-            |pool: &PoolName| self.claims.iter().any(|claim| claim.name == *pool && claim.wants());
-        let Some(older) = view.owners.iter().find(|owner| wanted(&owner.pool)) else {
-            return false;
-        };
-        let slots = view
-            .owners
-            .iter()
-            .filter(|owner| owner.lease == older.lease && wanted(&owner.pool))
-            .map(|owner| (owner.pool.clone(), owner.record.slot.clone()))
-            .collect();
-        let current = self.lease.map(|lease| lease.id);
-        if current != Some(older.lease) && self.claims.iter().any(Claim::is_placed) {
-            // An attempt of an earlier process that landed late. Its lease runs out by itself; ours, with
-            // what we hold, is not given up for it.
-            self.wait(now, self.current, "an earlier attempt of this pod is running out");
-            return true;
-        }
-        self.claiming = Track::Busy;
-        actions.push(Action::Resume { lease: older.lease, slots });
-        true
     }
 }

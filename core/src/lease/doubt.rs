@@ -37,7 +37,7 @@ impl Doubt {
     /// Takes in a reading of the clocks; true when one has jumped against the other by more than
     /// `limit`.
     pub(super) fn read_clocks(&mut self, now: Now, limit: Duration) -> bool {
-        let moved = offset(now).abs_diff(*self.offset.get_or_insert(offset(now)));
+        let moved = offset(now).abs_diff(*self.offset.get_or_insert_with(|| offset(now)));
         let jumped = u128::from(moved) > limit.as_millis();
         if jumped {
             self.since = Some(now.boot);

@@ -32,8 +32,6 @@ pub struct Machine {
     /// There will be no name, for this reason; what is left is to leave the queue.
     pub(super) failing: Option<String>,
     pub(super) finished: bool,
-    /// A ticket hung on the lease.
-    pub(super) withdrew: bool,
     /// Claiming actions in a row that had no good answer.
     pub(super) failures: u32,
     /// What speaks against the claims, and how far the store had come when each track last asked.
@@ -50,6 +48,9 @@ pub(super) struct Lease {
     pub(super) ttl: Duration,
     /// Send instant of the grant or of the last renew pair that answered well.
     pub(super) believed_from: BootInstant,
+    /// A ticket has hung on it. Another sidecar of this pod may have found it, taken the lease up and won
+    /// a slot on it: it is never revoked, but left to run out.
+    pub(super) carried_ticket: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +158,6 @@ impl Machine {
             terminating: false,
             failing: None,
             finished: false,
-            withdrew: false,
             failures: 0,
             doubt: Doubt::default(),
             looked_at: Progress::default(),
@@ -253,6 +253,7 @@ impl Machine {
                     id: granted.lease,
                     ttl: granted.ttl,
                     believed_from: granted.sent,
+                    carried_ticket: false,
                 });
                 self.renewing = Track::Until(granted.sent.after(self.renew_period()));
                 self.on_view(now, &view, actions);

@@ -66,6 +66,9 @@ impl Machine {
         }
         // During a hold nothing is granted: no attempt is worth its write.
         let fresh = queued.rank.filter(|_| !claim.on_hold);
+        if let Some(lease) = &mut self.lease {
+            lease.carried_ticket = true;
+        }
         claim.ticket = Some(Waiting { fresh, ..Waiting::new(queued.revision, queued.rank) });
     }
 
@@ -148,7 +151,6 @@ impl Machine {
     }
 
     pub(super) fn on_withdrawn(&mut self) {
-        self.withdrew = true;
         if let Some(claim) = self.claims.get_mut(self.current) {
             claim.leave_queue();
         }
@@ -192,14 +194,17 @@ impl Machine {
     /// nor an attempt whose answer never came.
     pub(super) fn leave(&mut self, actions: &mut Vec<Action>) -> bool {
         let queued = |claim: &Claim| claim.ticket.is_some() || claim.may_be_queued;
-        // Another sidecar of this pod may have found the ticket, taken its lease up and won a slot on
-        // it: a lease that carried one is left to run out.
-        let alone = !self.withdrew && !self.claims.iter().any(queued);
-        let bare = alone && self.claims.iter().all(Claim::is_bare);
-        if let Some(lease) = self.lease.filter(|_| bare) {
+        let bare = !self.claims.iter().any(queued) && self.claims.iter().all(Claim::is_bare);
+        if let Some(lease) = self.lease.filter(|lease| bare && !lease.carried_ticket) {
             actions.push(Action::Revoke(lease.id));
             return false;
         }
+        self.withdraw(actions)
+    }
+
+    /// Withdraws a ticket that there is or may be. True while an answer is to come.
+    pub(super) fn withdraw(&mut self, actions: &mut Vec<Action>) -> bool {
+        let queued = |claim: &Claim| claim.ticket.is_some() || claim.may_be_queued;
         let Some(index) = self.claims.iter().position(queued) else {
             return false;
         };

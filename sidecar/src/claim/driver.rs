@@ -11,7 +11,7 @@ use std::time::Duration;
 use cairn_core::claim::ClaimState;
 use cairn_core::lease::{self, Action, Event, Machine, Watch};
 use cairn_core::time::BootInstant;
-use cairn_store::{Error, Kv, Performed, Store};
+use cairn_store::{Class, Error, Kv, Performed, Store};
 use futures::future::{Fuse, FutureExt, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, timeout};
@@ -164,6 +164,8 @@ impl<K: Kv + 'static> Driver<K> {
                 self.trouble = None;
             }
             Some(error) => {
+                // One that refuses for the moment answers all the same.
+                self.contact |= error.class() == Class::NotApplied;
                 let sentence = error.report();
                 if self.trouble.as_ref() == Some(&sentence) {
                     debug!("{sentence}");
