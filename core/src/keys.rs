@@ -60,6 +60,8 @@ pub enum Key {
     Ticket(ClaimPath, String),
     /// `…/g`
     Sentinel(ClaimPath),
+    /// `…/d/<name>`
+    Due(ClaimPath, String),
     /// `…/r`
     Reclaims(ClaimPath),
     /// `…/h/<name>`
@@ -137,6 +139,16 @@ impl ClaimPath {
         format!("{self}r")
     }
 
+    /// The prefix of all rests that are due.
+    pub fn dues(&self) -> String {
+        format!("{self}d/")
+    }
+
+    /// The key that says how long a slot is to rest once it is gone, whatever took it away.
+    pub fn due(&self, key: &str) -> String {
+        format!("{self}d/{key}")
+    }
+
     /// The prefix of all clock reservations.
     pub fn clocks(&self) -> String {
         format!("{self}h/")
@@ -189,6 +201,7 @@ impl Key {
             ["s", name] => Some(Self::Slot(path, (*name).to_owned())),
             ["x", name] => Some(Self::Quarantine(path, (*name).to_owned())),
             ["q", uid] => Some(Self::Ticket(path, (*uid).to_owned())),
+            ["d", name] => Some(Self::Due(path, (*name).to_owned())),
             ["h", name] => Some(Self::Clock(path, (*name).to_owned())),
             ["g"] => Some(Self::Sentinel(path)),
             ["r"] => Some(Self::Reclaims(path)),
@@ -208,6 +221,7 @@ impl fmt::Display for Key {
             Self::Quarantine(path, name) => path.quarantine(name),
             Self::Ticket(path, uid) => path.ticket(uid),
             Self::Sentinel(path) => path.sentinel(),
+            Self::Due(path, name) => path.due(name),
             Self::Reclaims(path) => path.reclaims(),
             Self::Clock(path, name) => path.clock(name),
         };
@@ -250,7 +264,8 @@ mod tests {
             let keys = [
                 Key::Epoch, Key::Pool(pool.clone()), Key::Hold(pool), owner,
                 Key::Slot(path.clone(), name.clone()), Key::Quarantine(path.clone(), name.clone()),
-                Key::Ticket(path.clone(), name.clone()), Key::Clock(path.clone(), name),
+                Key::Ticket(path.clone(), name.clone()), Key::Clock(path.clone(), name.clone()),
+                Key::Due(path.clone(), name),
                 Key::Sentinel(path.clone()), Key::Reclaims(path),
             ];
             for key in keys {

@@ -31,11 +31,12 @@ mod release;
 mod renewing;
 mod reserving;
 mod resuming;
+mod settling;
 mod show;
 mod tickets;
 mod waiting;
 
-pub use action::{Action, Adoption, Extension, Look, Order, Outcome, Queue, Surrender};
+pub use action::{Action, Adoption, Extension, Look, Order, Outcome, Queue, Settlement, Surrender};
 pub use event::{
     Adopted, Event, Extended, Found, Granted, Owner, Proof, Renewal, Resumed, Seen, Trouble, View,
     Won,

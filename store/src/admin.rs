@@ -59,6 +59,7 @@ impl<K: Kv> Store<K> {
                 Op::put(&resting, rest.as_secs().to_string(), 0),
                 Op::Delete(slot.clone()),
                 Op::Delete(owner),
+                Op::Delete(path.due(key)),
             ],
             otherwise: vec![Op::get(&slot)],
         };
@@ -67,24 +68,40 @@ impl<K: Kv> Store<K> {
             let other = reply.key(0).map(|found| Forced::Other(found.create_revision));
             return Ok(other.unwrap_or(Forced::NotHeld));
         }
-        self.settle(&resting).await?;
+        self.settle(path, &[key.to_owned()]).await?;
         Ok(Forced::Released(rest))
     }
 
-    /// Gives a quarantine without a lease the one that ends it. The lease is granted after the key
-    /// was seen, so that it cannot end early.
-    pub async fn settle(&self, resting: &str) -> Result<(), Error> {
-        let seen = self.kv().txn(Txn::read(vec![Op::get(resting)])).await?;
-        let Some(found) = seen.key(0).filter(|found| found.lease == 0) else {
+    /// Gives slots that are gone, or were taken by force, the quarantine that ends. Its lease is granted
+    /// after they were seen to be gone, so that it cannot end early. When anything has changed in between,
+    /// nothing is done: the next look tells.
+    pub async fn settle(&self, path: &ClaimPath, slots: &[String]) -> Result<(), Error> {
+        let mut ops = Vec::new();
+        for key in slots {
+            ops.extend([path.slot(key), path.quarantine(key), path.due(key)].map(Op::get));
+        }
+        let seen = self.kv().txn(Txn::read(ops)).await?;
+        let (mut compares, mut resting, mut longest) = (Vec::new(), Vec::new(), Duration::ZERO);
+        for (key, at) in slots.iter().zip((0..).step_by(3)) {
+            let (slot, quarantine, due) = (seen.key(at), seen.key(at + 1), seen.key(at + 2));
+            let forced = quarantine.filter(|quarantine| quarantine.lease == 0);
+            let note = due.or(forced);
+            let (Some(note), None) = (note, slot) else { continue };
+            longest = longest.max(rest(note));
+            compares.push(Compare::created(path.slot(key), 0));
+            compares.push(Compare::modified(&note.key, note.mod_revision));
+            resting.push(key);
+        }
+        if resting.is_empty() {
             return Ok(());
-        };
-        let (lease, _) = self.kv().grant(rest(found)).await?;
-        let txn = Txn {
-            compares: vec![Compare::modified(resting, found.mod_revision)],
-            then: vec![Op::put(resting, "", lease)],
-            otherwise: Vec::new(),
-        };
-        if !self.kv().txn(txn).await?.succeeded {
+        }
+        let (lease, _) = self.kv().grant(longest).await?;
+        let mut then = Vec::new();
+        for key in resting {
+            then.push(Op::put(path.quarantine(key), "", lease));
+            then.push(Op::Delete(path.due(key)));
+        }
+        if !self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?.succeeded {
             // Somebody else was faster; what is left of this lease costs nobody anything.
             self.kv().revoke(lease).await?;
         }
@@ -131,7 +148,7 @@ impl<K: Kv> Store<K> {
     }
 }
 
-/// What the force release wrote. Whatever cannot be read was not written by this version; then the
+/// What the claim, or the force release, wrote. Whatever cannot be read was not written by this version; then the
 /// longest V + Q that a pool may have is safe.
 fn rest(found: &KeyValue) -> Duration {
     let written = std::str::from_utf8(&found.value).ok().and_then(|text| text.parse().ok());

@@ -73,8 +73,8 @@ impl<K: Kv> Store<K> {
             Action::Redeem(redemption) => {
                 self.redeem(&redemption).await?.map_or(Event::Outrun, Event::Claimed)
             }
-            Action::Settle(resting) => {
-                self.settle(&resting).await?;
+            Action::Settle(settlement) => {
+                self.settle(&settlement.path, &settlement.keys).await?;
                 Event::Settled
             }
             Action::Withdraw(withdrawal) => {

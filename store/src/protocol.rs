@@ -1,16 +1,16 @@
 //! The transactions T0, T1, T3, T5 and the renew pair, one method each. T2 and the rest of the
 //! queue are in `queue.rs`, T4 is in `clock.rs`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
-use cairn_core::keys::{self, Key};
+use cairn_core::keys::{self, ClaimPath, Key};
 use cairn_core::lease::{
     Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Queue, Renewal,
     Resumed, Seen, Surrender, View, Won,
 };
-use cairn_core::pool::PoolName;
+use cairn_core::pool::{PoolName, outlasting};
 use cairn_core::time::BootInstant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,6 +62,7 @@ impl<K: Kv> Store<K> {
             Op::get(look.path.ticket(&look.uid)),
             Op::Count(look.path.tickets()),
             Op::get(look.path.reclaims()),
+            Op::list_keys(look.path.dues()),
         ];
         let specs_from = ops.len();
         ops.extend(look.pools.iter().map(|pool| Op::get(keys::pool(pool))));
@@ -87,9 +88,10 @@ impl<K: Kv> Store<K> {
             on_hold: reply.key(1).is_some(),
             sentinel: modified(reply.key(2)),
             reclaims: modified(reply.key(8)),
-            unsettled: unsettled(reply.keys(4)),
+            unsettled: unsettled(reply.keys(3), reply.keys(4), reply.keys(9)),
+            due: due(reply.keys(3), reply.keys(9)),
             held: names(reply.keys(3)),
-            resting: names(reply.keys(4)),
+            resting: resting(reply.keys(3), reply.keys(4), reply.keys(9)),
             newest: newest(&[reply.keys(3), reply.keys(4)]),
             owners: reply.keys(5).iter().map(owner).collect::<Result<_, _>>()?,
             ticket,
@@ -114,6 +116,7 @@ impl<K: Kv> Store<K> {
         };
         let slot = order.path.slot(key);
         let mut compares = queue::free(&me, &order.path, key, order.spec);
+        compares.push(Compare::modified(order.path.due(key), order.due));
         let mut then = puts(&me, &slot, &order.record, order.lease)?;
         then.push(Op::get(order.path.clock(key)));
         then.push(Op::get(keys::EPOCH));
@@ -131,6 +134,7 @@ impl<K: Kv> Store<K> {
                 then.push(Op::put(order.path.reclaims(), "", 0));
             }
         }
+        then.push(rest_due(&order.path, key, &order.record));
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
         Ok(if reply.succeeded { Claimed::Won(won(&reply, 2)) } else { queue::joined(&reply) })
     }
@@ -229,7 +233,8 @@ impl<K: Kv> Store<K> {
         // Both, because the revisions of a wiped store start anew: two keys hardly meet ours again.
         let compares =
             vec![Compare::modified(&slot, surrender.mine), Compare::modified(&me, surrender.mine)];
-        let mut then = vec![Op::Delete(slot), Op::Delete(me)];
+        let due = surrender.path.due(&surrender.key);
+        let mut then = vec![Op::Delete(slot), Op::Delete(me), Op::Delete(due)];
         if let Some(record) = &surrender.clock {
             let key = surrender.path.clock(&surrender.key);
             then.push(Op::put(&key, json(&key, record)?, 0));
@@ -283,8 +288,45 @@ pub(crate) fn modified(found: Option<&KeyValue>) -> i64 {
     found.map_or(0, |found| found.mod_revision)
 }
 
-fn unsettled(keys: &[KeyValue]) -> Vec<String> {
-    keys.iter().filter(|key| key.lease == 0).map(|key| key.key.clone()).collect()
+/// The note of how long a slot is to rest once it is gone. It has no lease, so that it outlives the
+/// slot however that ends; only a release takes it away.
+pub(crate) fn rest_due(path: &ClaimPath, key: &str, record: &SlotRecord) -> Op {
+    let rest = outlasting(record.validity(), record.quarantine());
+    Op::put(path.due(key), rest.as_secs().to_string(), 0)
+}
+
+/// Slots that are gone and whose note still stands, with the note's mod revision.
+fn due(held: &[KeyValue], dues: &[KeyValue]) -> HashMap<String, i64> {
+    let held = names(held);
+    dues.iter()
+        .filter_map(|key| Some((name(key)?, key.mod_revision)))
+        .filter(|(name, _)| !held.contains(name))
+        .collect()
+}
+
+/// Slots that rest, or must still begin to.
+pub(crate) fn resting(
+    held: &[KeyValue],
+    resting: &[KeyValue],
+    dues: &[KeyValue],
+) -> HashSet<String> {
+    let mut all = names(resting);
+    all.extend(due(held, dues).into_keys());
+    all
+}
+
+fn unsettled(held: &[KeyValue], resting: &[KeyValue], dues: &[KeyValue]) -> Vec<String> {
+    let forced = resting.iter().filter(|key| key.lease == 0).filter_map(name);
+    let mut all: Vec<String> = forced.chain(due(held, dues).into_keys()).collect();
+    all.sort_unstable();
+    all
+}
+
+fn name(key: &KeyValue) -> Option<String> {
+    match Key::parse(&key.key)? {
+        Key::Slot(_, name) | Key::Quarantine(_, name) | Key::Due(_, name) => Some(name),
+        _ => None,
+    }
 }
 
 fn newest(lists: &[&[KeyValue]]) -> i64 {
@@ -292,12 +334,7 @@ fn newest(lists: &[&[KeyValue]]) -> i64 {
 }
 
 pub(crate) fn names(keys: &[KeyValue]) -> HashSet<String> {
-    keys.iter()
-        .filter_map(|key| match Key::parse(&key.key)? {
-            Key::Slot(_, name) | Key::Quarantine(_, name) => Some(name),
-            _ => None,
-        })
-        .collect()
+    keys.iter().filter_map(name).collect()
 }
 
 fn owner(key: &KeyValue) -> Result<Owner, Error> {

@@ -8,7 +8,7 @@ use cairn_core::lease::{
 
 use crate::error::{Class, Error};
 use crate::kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
-use crate::protocol::{Store, json, modified, names, puts, won};
+use crate::protocol::{Store, json, modified, names, puts, rest_due, resting, won};
 
 // === impl Store ===
 
@@ -22,14 +22,16 @@ impl<K: Kv> Store<K> {
         let mut compares = free(&me, path, key, *spec);
         compares.push(Compare::created(keys::hold(&path.pool), 0));
         compares.push(Compare::created(&mine, *ticket));
+        compares.push(Compare::created(path.due(key), 0));
         compares.push(Compare::modified(path.reclaims(), seen.reclaims));
         compares.push(Compare::modified(keys::EPOCH, seen.epoch));
         let mut then = puts(&me, &path.slot(key), record, *lease)?;
         then.push(Op::Delete(mine));
+        then.push(rest_due(path, key, record));
         then.push(Op::get(path.clock(key)));
         then.push(Op::get(keys::EPOCH));
         let reply = self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?;
-        Ok(reply.succeeded.then(|| won(&reply, 3)))
+        Ok(reply.succeeded.then(|| won(&reply, 4)))
     }
 
     /// Which slots were taken at a revision. `None` when no member that was asked has that revision:
@@ -41,11 +43,12 @@ impl<K: Kv> Store<K> {
             list(path.quarantines()),
             list(path.reclaims()),
             list(keys::EPOCH.to_owned()),
+            list(path.dues()),
         ];
         match self.kv().txn(Txn::read(ops)).await {
             Ok(reply) => Ok(Some(Past {
                 held: names(reply.keys(0)),
-                resting: names(reply.keys(1)),
+                resting: resting(reply.keys(0), reply.keys(1), reply.keys(4)),
                 seen: Marks { reclaims: modified(reply.key(2)), epoch: modified(reply.key(3)) },
             })),
             Err(error) if error.class() == Class::NotApplied => Ok(None),

@@ -96,6 +96,8 @@ suite! {
         only_whose_belief_has_not_ended_claims_its_name_again_during_a_hold
         a_hold_outdates_every_rank_that_was_found_before_it
         a_name_is_not_claimed_again_over_a_ticket_of_the_same_pod
+        a_slot_that_was_lost_must_rest_before_it_is_given_on
+        a_slot_that_was_lost_need_not_rest_for_its_own_holder
         after_a_restore_every_pool_is_held_and_the_epoch_is_greater
         a_slot_whose_owner_record_is_not_ours_is_not_released
     }

@@ -120,6 +120,7 @@ impl Sidecars {
             record,
             lease,
             queue: Queue::Ahead { despite_hold: false },
+            due: 0,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
         };

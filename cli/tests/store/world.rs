@@ -67,6 +67,7 @@ impl World {
                 record: record(namespace, pod),
                 lease: granted.lease,
                 queue: Queue::Ahead { despite_hold: false },
+                due: 0,
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
             };
@@ -87,6 +88,7 @@ impl World {
                 .unwrap()
                 .lease,
             queue: Queue::Join,
+            due: 0,
             sentinel: 0,
             spec: 0,
         };

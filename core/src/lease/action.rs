@@ -44,8 +44,8 @@ pub enum Action {
     },
     /// Turn our ticket into a slot (T2).
     Redeem(Box<Redemption>),
-    /// Give a quarantine that a force release has left without an end the lease that ends it.
-    Settle(String),
+    /// Give slots that are gone, or were taken by force, the quarantine that ends by itself.
+    Settle(Settlement),
     /// Leave the queue.
     Withdraw(Withdrawal),
     /// Say when something changes that a waiting pod should look at; replaces any earlier watch.
@@ -119,10 +119,21 @@ pub struct Order {
     pub lease: LeaseId,
     /// What to do about the queue.
     pub queue: Queue,
+    /// Revision of the claim after which the slot must still rest, when that was ours; otherwise 0.
+    pub due: i64,
     /// The sentinel as read.
     pub sentinel: i64,
     /// The spec's mod revision as read.
     pub spec: i64,
+}
+
+/// Slots to be given a quarantine that ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Where.
+    pub path: ClaimPath,
+    /// Which slots, by key.
+    pub keys: Vec<String>,
 }
 
 /// How an order stands to the queue.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::decide::Decision;
 use super::machine::{Attempt, Claim, Held, Machine, Phase, Track, claim_path};
+use super::settling::key_due;
 use super::waiting::Waiting;
 use super::{Action, Adoption, Look, Order, Outcome, Queue, View, Won};
 use crate::claim::{Holder, SlotRecord};
@@ -30,6 +31,7 @@ impl Machine {
             return;
         }
         let Some(index) = self.claims.iter().position(Claim::wants) else {
+            self.next_chore(actions);
             return;
         };
         let adopting = self.claims.iter().enumerate().find_map(|(at, claim)| match &claim.phase {
@@ -126,14 +128,19 @@ impl Machine {
         if let (Some(lease), true) = (&mut self.lease, claim.ticket.is_some()) {
             lease.carried_ticket = true;
         }
-        if let (Some(resting), false) = (view.unsettled.first(), claim.on_hold) {
-            self.claiming = Track::Busy;
-            actions.push(Action::Settle(resting.clone()));
-            return;
-        }
         let decision = claim.decide(view, lease, live, now.wall);
         let name = claim.name.clone();
         if matches!(decision, Decision::Join | Decision::Stay(_)) && self.give_way(index) {
+            return;
+        }
+        let settles = match &decision {
+            Decision::Stay(_) => self.settles_for_all(view),
+            // Nobody waits in such a pool, so whoever fails sees to it that a later one need not.
+            Decision::Fail(_) => !view.unsettled.is_empty(),
+            _ => false,
+        };
+        if settles {
+            self.settle(view, actions);
             return;
         }
         match decision {
@@ -201,9 +208,11 @@ impl Machine {
             record: self.record(now, claim, before),
             lease: lease.id,
             queue,
+            due: key_due(view, before),
             sentinel: view.sentinel,
             spec: claim.spec_revision,
         });
+        self.note_chore(view);
         if let Some(claim) = self.claims.get_mut(self.current) {
             claim.may_be_queued |= order.queue == Queue::Join;
             if let Some(key) = order.key.clone() {
@@ -225,6 +234,10 @@ impl Machine {
             return;
         }
         if let Some(attempt) = claim.attempt.take() {
+            // One that had to queue leaves the chore to the one that had not, or to those who wait.
+            if claim.ticket.is_some() {
+                self.chore = None;
+            }
             claim.place(&attempt, won.fence, won.mine, Some(attempt.believed_from));
             claim.clock.anew(won.clock, false);
         }

@@ -87,7 +87,7 @@ impl Claim {
                 Decision::Wait(self.hold_sentence())
             } else if view.held.contains(&held.key) {
                 Decision::Lose(held.clone(), format!("'{}' was given to another pod", held.key))
-            } else if view.resting.contains(&held.key) {
+            } else if view.resting.contains(&held.key) && !rests_after(view, &held) {
                 Decision::Wait(String::new())
             } else {
                 Decision::Take(held.key.clone(), Some(held.clone()))
@@ -170,6 +170,11 @@ impl Claim {
         let held = Held::new(&attempt.key, &attempt.record, fence, mine);
         self.phase = Phase::Placed(Held { believed_from, ..held });
     }
+}
+
+/// Whether a slot rests after our own claim, and after no other: then it needs no rest for us.
+fn rests_after(view: &View, held: &Held) -> bool {
+    view.due.get(&held.key) == Some(&held.fence.revision)
 }
 
 impl Held {

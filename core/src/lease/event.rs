@@ -90,7 +90,7 @@ pub struct View {
     pub owners: Vec<Owner>,
     /// Keys of held slots.
     pub held: HashSet<String>,
-    /// Keys of slots in quarantine.
+    /// Keys of slots in quarantine, or that must still go into it.
     pub resting: HashSet<String>,
     /// The greatest mod revision among the keys of held and resting slots.
     pub newest: i64,
@@ -98,8 +98,11 @@ pub struct View {
     pub sentinel: i64,
     /// Mod revision of the key that every re-claim ahead of the queue moves; 0 before the first.
     pub reclaims: i64,
-    /// Full keys of quarantines that a force release has left without an end.
+    /// Of these resting slots, by key, nobody has said yet when their rest ends.
     pub unsettled: Vec<String>,
+    /// Slots that are gone and must still rest, by key, with the revision of the claim that they were;
+    /// they are among the resting ones.
+    pub due: HashMap<String, i64>,
     /// How many tickets there are.
     pub queued: usize,
     /// Our own ticket.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::doubt::{Doubt, Progress};
 use super::reserving::Reserving;
 use super::waiting::Waiting;
-use super::{Action, Config, Event, Inherited, LeaseId, Outcome, Trouble};
+use super::{Action, Config, Event, Inherited, LeaseId, Outcome, Settlement, Trouble};
 use crate::claim::{Fence, SlotRecord};
 use crate::keys::ClaimPath;
 use crate::names::Names;
@@ -34,6 +34,8 @@ pub struct Machine {
     pub(super) finished: bool,
     /// Claiming actions in a row that had no good answer.
     pub(super) failures: u32,
+    /// What is to be done for others once nothing is wanted.
+    pub(super) chore: Option<Settlement>,
     /// What speaks against the claims, and how far the store had come when each track last asked.
     pub(super) doubt: Doubt,
     pub(super) looked_at: Progress,
@@ -159,6 +161,7 @@ impl Machine {
             failing: None,
             finished: false,
             failures: 0,
+            chore: None,
             doubt: Doubt::default(),
             looked_at: Progress::default(),
             renewed_at: Progress::default(),

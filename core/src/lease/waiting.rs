@@ -326,17 +326,19 @@ impl Waiting {
     }
 
     /// The rank to act with: the own one, less those ahead that let a name lie.
-    fn reach(&self) -> usize {
+    pub(super) fn reach(&self) -> usize {
         let rank = self.rank.unwrap_or(usize::MAX);
         let silences = self.quiet.as_ref().map_or(0, Quiet::count);
         if rank < FRONT { rank.saturating_sub(silences) } else { rank }
     }
 
-    /// When to look whether it is still silent. Silence means nothing while no name is free.
+    /// When to look whether it is still silent. Silence means nothing while there is nothing to do.
     fn next_silence(&self, view: &View, claim: &Claim) -> Option<BootInstant> {
         let quiet = self.quiet.as_ref().filter(|_| self.rank.is_some_and(|rank| rank < FRONT))?;
         let names = claim.names().filter(|_| !view.on_hold)?;
-        pick::free(names, &view.held, &view.resting).next()?;
+        if view.unsettled.is_empty() {
+            pick::free(names, &view.held, &view.resting).next()?;
+        }
         let next = u32::try_from(quiet.count()).unwrap_or(u32::MAX).saturating_add(1);
         Some(quiet.since.after(SILENCE * next))
     }

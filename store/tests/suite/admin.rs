@@ -36,17 +36,17 @@ pub(crate) async fn a_quarantine_without_an_end_is_shown_and_given_one<K: Kv>(wo
     world.define(r#""assam""#).await;
     let resting = path().quarantine("assam");
     world.write(&resting, "2").await;
-    assert_eq!(world.view("u1").await.unsettled, std::slice::from_ref(&resting));
+    assert_eq!(world.view("u1").await.unsettled, ["assam"]);
     assert_eq!(world.claim("u1", "assam", 60).await.0, None);
-    world.store.settle(&resting).await.unwrap();
+    world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
     let view = world.view("u1").await;
     assert!(view.unsettled.is_empty() && view.resting.contains("assam"));
     let settled = world.get(&resting).await.unwrap();
-    world.store.settle(&resting).await.unwrap();
+    world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
     assert_eq!(world.get(&resting).await.unwrap(), settled, "once is enough");
     let gone = async || world.view("u1").await.resting.is_empty();
     world.until("the end of the quarantine", gone).await;
-    world.store.settle(&resting).await.unwrap();
+    world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
 }
 
 pub(crate) async fn a_name_claimed_ahead_of_the_queue_outdates_every_rank_behind_it<K: Kv>(
@@ -101,6 +101,44 @@ pub(crate) async fn a_name_is_not_claimed_again_over_a_ticket_of_the_same_pod<K:
     world.join("u1", world.grant(60).await.lease).await;
     assert_eq!(world.claim("u1", "assam", 60).await.0, None);
     assert!(world.claim("u2", "assam", 60).await.0.is_some());
+}
+
+pub(crate) async fn a_slot_that_was_lost_must_rest_before_it_is_given_on<K: Kv>(world: &World<K>) {
+    world.define(r#""assam""#).await;
+    let (won, lease) = world.claim("u1", "assam", 60).await;
+    let fence = won.unwrap().fence.revision;
+    // However that happens: etcd itself may do it too early.
+    world.store.revoke(lease).await.unwrap();
+    let view = world.view("u2").await;
+    assert!(view.held.is_empty() && view.resting.contains("assam"));
+    assert_eq!((&view.unsettled[..], view.due["assam"]), (&["assam".to_owned()][..], fence));
+    let past = world.store.read_at(&path(), view.revision).await.unwrap().unwrap();
+    assert!(past.resting.contains("assam"));
+    assert_eq!(world.claim("u2", "assam", 60).await.0, None);
+    let waiting = world.grant(60).await.lease;
+    let ticket = world.join("u3", waiting).await.revision;
+    let redemption = world.redemption("u3", "assam", ticket, waiting).await;
+    assert_eq!(world.store.redeem(&redemption).await.unwrap(), None);
+
+    world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
+    let view = world.view("u2").await;
+    assert!(view.unsettled.is_empty() && view.due.is_empty() && view.resting.contains("assam"));
+    let resting = world.get(&path().quarantine("assam")).await.unwrap();
+    let left = world.store.kv().keep_alive(resting.lease).await.unwrap();
+    assert_eq!(left, Duration::from_secs(46), "V + Q of the claim, and drift");
+}
+
+pub(crate) async fn a_slot_that_was_lost_need_not_rest_for_its_own_holder<K: Kv>(world: &World<K>) {
+    world.define(r#""assam""#).await;
+    let (won, lease) = world.claim("u1", "assam", 60).await;
+    world.store.revoke(lease).await.unwrap();
+    let lease = world.grant(60).await.lease;
+    let view = world.view("u1").await;
+    let order = World::<K>::order(&view, "u1", "assam", lease);
+    let again = Order { due: won.unwrap().fence.revision, ..order };
+    let won = world.store.claim(&again).await.unwrap().won().unwrap();
+    assert!(world.release("u1", "assam", won.mine, 0).await);
+    assert!(world.view("u1").await.resting.is_empty(), "a release leaves nothing due");
 }
 
 pub(crate) async fn after_a_restore_every_pool_is_held_and_the_epoch_is_greater<K: Kv>(

@@ -125,6 +125,9 @@ pub(crate) async fn a_reservation_outlives_its_holder_and_a_release_may_shorten_
     world.store.revoke(lease).await.unwrap();
     assert_eq!(world.clocks().await["assam"], UnixMillis(90));
 
+    // As if it had rested.
+    let rested = Txn { then: vec![Op::Delete(path().due("assam"))], ..Txn::default() };
+    world.store.kv().txn(rested).await.unwrap();
     let won = world.claim("u2", "assam", 60).await.0.unwrap();
     let seen = won.clock.unwrap().revision;
     done(world.store.reserve(&extension("u2", won, seen, 120)).await.unwrap());

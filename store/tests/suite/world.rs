@@ -85,6 +85,7 @@ impl<K: Kv> World<K> {
             record: record(uid, 1),
             lease,
             queue: Queue::Ahead { despite_hold: false },
+            due: 0,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
         }
@@ -107,6 +108,7 @@ impl<K: Kv> World<K> {
         let order = Order {
             key: None,
             queue: Queue::Join,
+            due: 0,
             ..Self::order(&self.view(uid).await, uid, "", lease)
         };
         match self.store.claim(&order).await.unwrap() {

@@ -200,6 +200,7 @@ impl Claims {
                 | Key::Ticket(..)
                 | Key::Sentinel(_)
                 | Key::Reclaims(_)
+                | Key::Due(..)
                 | Key::Clock(..),
             )
             | None => {}
@@ -226,6 +227,7 @@ impl Claims {
                 | Key::Ticket(..)
                 | Key::Sentinel(_)
                 | Key::Reclaims(_)
+                | Key::Due(..)
                 | Key::Clock(..),
             )
             | None => {}

@@ -197,14 +197,35 @@ fn an_attempt_found_during_a_hold_is_not_believed_before_a_pair_after_it() {
 }
 
 #[test]
-fn a_quarantine_without_an_end_is_given_one_before_anything_else() {
+fn whoever_claims_past_a_slot_that_must_still_rest_sees_to_its_rest_afterwards() {
     let mut script = Script::new(&[MOUNTAINS]);
     script.step(Event::Start);
-    let resting = "…/x/Denali".to_owned();
-    let actions = script.begun(View { unsettled: vec![resting.clone()], ..script.view(&[]) });
-    assert_eq!(actions, [Action::Settle(resting)]);
-    let again = script.step(Event::Settled);
-    assert!(matches!(again.as_slice(), [Action::Read(_)]), "{again:?}");
+    let gone = HashSet::from(["Denali".to_owned()]);
+    let unsettled = vec!["Denali".to_owned()];
+    let claim = script.begun(View { unsettled, resting: gone, ..script.view(&[]) });
+    let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
+    assert_eq!((order.key.as_deref(), order.due), (Some("MtLogan"), 0));
+    let chore = script.step(Event::Claimed(Script::won(7)));
+    let [Action::Settle(settlement)] = chore.as_slice() else { panic!("{chore:?}") };
+    assert_eq!(settlement.keys, ["Denali"]);
+    assert_eq!(script.step(Event::Settled), []);
+}
+
+#[test]
+fn a_keep_claim_need_not_rest_after_itself_but_after_another_it_must() {
+    for (after, claims) in [(7, true), (9, false)] {
+        let mut script = Script::held(MOUNTAINS);
+        script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
+        let mut view = View { revision: 60, ..script.view(&[]) };
+        view.resting.insert("Denali".into());
+        view.due.insert("Denali".into(), after);
+        let actions = script.begun(view);
+        let due = actions.iter().find_map(|action| match action {
+            Action::Claim(order) => Some(order.due),
+            _ => None,
+        });
+        assert_eq!(due, claims.then_some(7), "{actions:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! itself for active, skips the check of its leadership, and asks for the revocation of every lease
 //! that it has not seen renewed. Sixteen of these requests go out at once; the others wait for them,
 //! for up to their timeout, and are then sent without another look.
+//!
+//! A slot may end too early by that; it must not be given on too early, so an overlap is never excused.
 
 use std::time::Duration;
 
@@ -21,8 +23,7 @@ const MOMENT: Duration = Duration::from_secs(7 + 3);
 pub fn attribute(found: &mut [Violation], thaws: &[Nanos], history: &History) {
     let ends = outlived::ends(history);
     for violation in found {
-        let kind = matches!(violation.kind, Kind::Outlived | Kind::Overlap);
-        if kind && explains(ends.get(&violation.fence), thaws) {
+        if violation.kind == Kind::Outlived && explains(ends.get(&violation.fence), thaws) {
             violation.kind = Kind::Deposed;
         }
     }

@@ -31,6 +31,8 @@ const STALL_REACH: Duration = Duration::from_secs(5);
 struct Place {
     held: BTreeMap<String, String>,
     resting: BTreeSet<String>,
+    /// Must rest once their slots are gone.
+    due: BTreeSet<String>,
     /// UID and create revision.
     tickets: HashMap<String, i64>,
     changed: Nanos,
@@ -61,6 +63,22 @@ pub fn check(layout: &Layout, history: &History, stalls: &[Stall]) -> (Vec<Viola
         }
     }
     (replay.found, replay.granted)
+}
+
+impl Place {
+    fn is_free(&self, name: &str) -> bool {
+        !self.held.contains_key(name) && !self.resting.contains(name) && !self.due.contains(name)
+    }
+}
+
+/// Whether a name was last this pod's own: then it need not rest for it.
+fn before_is(
+    last: &HashMap<(String, String), (String, Fence)>,
+    place: &str,
+    name: &str,
+    uid: &str,
+) -> bool {
+    last.get(&(place.to_owned(), name.to_owned())).is_some_and(|(holder, _)| holder == uid)
 }
 
 impl Replay<'_> {
@@ -101,7 +119,8 @@ impl Replay<'_> {
         let mut complain = Vec::new();
         let empty = Place::default();
         let place = self.places.get(&prefix).unwrap_or(&empty);
-        if place.resting.contains(name) {
+        let own_due = before_is(&self.last, &prefix, name, uid);
+        if place.resting.contains(name) || (place.due.contains(name) && !own_due) {
             complain.push((Kind::ClaimedWhileResting, format!("given to {uid} while it rested")));
         }
         if let Some((other, _)) = place.held.iter().find(|(_, holder)| *holder == uid) {
@@ -155,7 +174,7 @@ impl Replay<'_> {
         let left = (0..pool.names.len())
             .filter_map(|index| pool.names.key(index))
             .take_while(|key| *key != name)
-            .filter(|key| !place.held.contains_key(&**key) && !place.resting.contains(&**key))
+            .filter(|key| place.is_free(key))
             .count();
         let passed = ahead.saturating_sub(left);
         let named = place.named.get(&(uid.to_owned(), name.to_owned()));
@@ -182,7 +201,7 @@ impl Replay<'_> {
         let reach = usize::try_from(silent.as_millis() / SILENCE.as_millis()).unwrap_or(usize::MAX);
         let free: Vec<String> = (0..pool.names.len())
             .filter_map(|index| pool.names.key(index))
-            .filter(|key| !place.held.contains_key(&**key) && !place.resting.contains(&**key))
+            .filter(|key| place.is_free(key))
             .map(Cow::into_owned)
             .collect();
         let mut tickets: Vec<_> = place.tickets.iter().collect();
@@ -230,6 +249,14 @@ impl Replay<'_> {
                     place.resting.insert(name);
                 } else {
                     place.resting.remove(&name);
+                }
+            }
+            (Key::Due(path, name), put) => {
+                let place = self.place(prefix(&path), seen);
+                if put.is_some() {
+                    place.due.insert(name);
+                } else {
+                    place.due.remove(&name);
                 }
             }
             (Key::Ticket(path, uid), put) => {
