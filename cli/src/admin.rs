@@ -25,11 +25,7 @@ pub async fn restored(args: &RestoredArgs) -> Result<Report, EtcdError> {
     let Some(hold) = snapshot.pools.values().map(|pool| pool.spec.hold()).max() else {
         let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd \
             gets its epoch by itself";
-        return Ok(Report {
-            trouble: vec![sentence.to_owned()],
-            exit: Exit::Failed,
-            ..Report::default()
-        });
+        return Ok(Report::refused(sentence));
     };
     let pools: Vec<PoolName> = snapshot.pools.keys().cloned().collect();
     let (connected, _) = etcd::connect(&args.etcd).await?;
@@ -45,14 +41,14 @@ pub async fn reset_clock(args: &ResetClockArgs) -> Result<Report, EtcdError> {
     let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
     let (path, key) = match reserved(args, &snapshot) {
         Ok(found) => found,
-        Err(sentence) => return Ok(refused(sentence)),
+        Err(sentence) => return Ok(Report::refused(sentence)),
     };
     let (connected, _) = etcd::connect(&args.etcd).await?;
     let forgotten =
         Store::new(connected).reset_clock(&path, &key).await.map_err(EtcdError::Unsure)?;
     let name = &args.name;
     if !forgotten {
-        return Ok(refused(format!(
+        return Ok(Report::refused(format!(
             "somebody holds '{name}', and reserves time as long as it does; see cairn claims"
         )));
     }
@@ -86,10 +82,6 @@ fn reserved(args: &ResetClockArgs, snapshot: &Snapshot) -> Result<(ClaimPath, St
     };
     let path = ClaimPath::new(pool.name.clone(), pool.spec.scope, &namespace, args.group.clone());
     Ok((path, key.into_owned()))
-}
-
-fn refused(sentence: String) -> Report {
-    Report { trouble: vec![sentence], exit: Exit::Failed, ..Report::default() }
 }
 
 fn text(snapshot: &Snapshot, epoch: i64, hold: Duration) -> String {

@@ -78,16 +78,9 @@ impl From<cairn_store::Error> for EtcdError {
 
 /// All of Cairn's keys, at one revision.
 pub async fn read(args: &EtcdArgs) -> Result<Vec<KeyValue>, EtcdError> {
-    let (etcd, mut untried) = connect(args).await?;
-    loop {
-        untried -= 1;
-        match etcd.list(keys::ROOT).await {
-            Ok((_, found)) => return Ok(found),
-            // The connection has moved on to the next member by itself.
-            Err(error) if error.is_transient() && untried > 0 => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let (etcd, members) = connect(args).await?;
+    let (_, found) = ask_each(members, async || etcd.list(keys::ROOT).await).await?;
+    Ok(found)
 }
 
 /// How long these leases have left; those that are gone are left out.
@@ -103,18 +96,27 @@ pub async fn leases(
     }
     let (etcd, members) = connect(args).await?;
     let left = async |lease: i64| {
-        let mut untried = members;
-        loop {
-            untried -= 1;
-            match etcd.time_to_live(lease).await {
-                Ok(left) => return Ok(left.map(|left| (lease, left))),
-                Err(error) if error.is_transient() && untried > 0 => {}
-                Err(error) => return Err(EtcdError::from(error)),
-            }
-        }
+        let left = ask_each(members, async || etcd.time_to_live(lease).await).await?;
+        Ok::<_, EtcdError>(left.map(|left| (lease, left)))
     };
     let found: Vec<_> = stream::iter(ids).map(left).buffered(AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// Asks until a member has answered, or each has had its turn.
+async fn ask_each<T>(
+    members: usize,
+    request: impl AsyncFn() -> Result<T, cairn_store::Error>,
+) -> Result<T, EtcdError> {
+    let mut untried = members;
+    loop {
+        untried -= 1;
+        match request().await {
+            // The connection has moved on to the next member by itself.
+            Err(error) if error.is_transient() && untried > 0 => {}
+            answer => return answer.map_err(EtcdError::from),
+        }
+    }
 }
 
 /// A connection, lazy as yet, and how many members it knows.

@@ -10,7 +10,7 @@ use cairn_store::admin::Forced;
 
 use crate::args::ReleaseArgs;
 use crate::etcd::{self, EtcdError};
-use crate::report::{Exit, Report};
+use crate::report::Report;
 use crate::snapshot::{Claim, Entry, Snapshot};
 
 /// Runs the command.
@@ -18,7 +18,7 @@ pub async fn run(args: &ReleaseArgs) -> Result<Report, EtcdError> {
     let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
     let (entry, claim) = match choose(args, &snapshot) {
         Ok(chosen) => chosen,
-        Err(sentence) => return Ok(refused(sentence)),
+        Err(sentence) => return Ok(Report::refused(sentence)),
     };
     let (connected, _) = etcd::connect(&args.etcd).await?;
     let forced = Store::new(connected)
@@ -35,9 +35,11 @@ pub async fn run(args: &ReleaseArgs) -> Result<Report, EtcdError> {
             ),
             ..Report::default()
         },
-        Forced::NotHeld => refused(format!("'{name}' is not held any more; see cairn claims")),
+        Forced::NotHeld => {
+            Report::refused(format!("'{name}' is not held any more; see cairn claims"))
+        }
         Forced::Other(_) => {
-            refused(format!("'{name}' is held by another pod by now; see cairn claims"))
+            Report::refused(format!("'{name}' is held by another pod by now; see cairn claims"))
         }
     })
 }
@@ -74,8 +76,4 @@ fn choose<'s>(
             ))
         }
     }
-}
-
-fn refused(sentence: String) -> Report {
-    Report { trouble: vec![sentence], exit: Exit::Failed, ..Report::default() }
 }

@@ -25,6 +25,15 @@ pub struct Report {
     pub exit: Exit,
 }
 
+// === impl Report ===
+
+impl Report {
+    /// One sentence, and nothing was done.
+    pub fn refused(sentence: impl Into<String>) -> Self {
+        Self { trouble: vec![sentence.into()], exit: Exit::Failed, ..Self::default() }
+    }
+}
+
 // === impl Exit ===
 
 impl From<Exit> for ExitCode {

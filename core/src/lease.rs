@@ -34,6 +34,7 @@ mod resuming;
 mod settling;
 mod show;
 mod tickets;
+mod track;
 mod waiting;
 
 pub use action::{Action, Adoption, Extension, Look, Order, Outcome, Queue, Settlement, Surrender};

@@ -111,6 +111,18 @@ impl<'a> Pod<'a> {
             .ok_or_else(|| Failure::new(format!("pod {} has no container '{name}' yet", self.name)))
     }
 
+    /// Waits until the app, last seen so, was started again and runs.
+    pub fn started_again(&self, before: &Container) -> crate::Done {
+        until(&format!("the app of {} runs again", self.name), secs(90), || {
+            let now = self.container(&self.app)?;
+            Ok(if now.restarts > before.restarts && now.started_at.is_some() {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{now:?}"))
+            })
+        })
+    }
+
     /// The name that the annotation shows, once it does.
     pub fn claimed(&self, pool: &str) -> Result<String, Failure> {
         let key = format!("claim.cairn.dev/{pool}");

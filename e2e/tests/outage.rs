@@ -57,14 +57,7 @@ fn stopped_past_the_deadline_a_stop_pools_app_is_killed_and_comes_back_with_the_
             })
         })?;
         frozen.thaw()?;
-        until("the app runs again", secs(90), || {
-            let now = pod.container("app")?;
-            Ok(if now.restarts > app.restarts && now.started_at.is_some() {
-                Seen::Yes(())
-            } else {
-                Seen::NotYet(format!("{now:?}"))
-            })
-        })?;
+        pod.started_again(&app)?;
         assert_eq!((pod.file("name")?, pod.file("fence")?), (name.clone(), fence));
         assert_eq!(pod.environment()?["CAIRN_NAME"], name);
         assert_eq!(json::text(&pod.claim()?, "/state").as_deref(), Some("held"));

@@ -54,14 +54,7 @@ fn a_name_that_is_taken_by_force_stops_its_app_and_rests_before_it_is_given_agai
         let told = cairn_text(ns, &["release", &pool.name, "0", "--fence", &fence])?;
         println!("{}", told.trim());
         assert!(told.contains(&format!("was taken from pod {}/victim; it rests for 19s", ns.name)));
-        until("the app runs again, with the other name", secs(90), || {
-            let now = pod.container("app")?;
-            Ok(if now.restarts > app.restarts && now.started_at.is_some() {
-                Seen::Yes(())
-            } else {
-                Seen::NotYet(format!("{now:?}"))
-            })
-        })?;
+        pod.started_again(&app)?;
         assert_eq!(pod.environment()?["CAIRN_NAME"], "1");
         assert_ne!(pod.file("fence")?, fence);
         let resting = format!("/cairn/v1/ns/{}/c/{}/contest/x/", ns.name, pool.name);

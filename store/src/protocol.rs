@@ -80,6 +80,8 @@ impl<K: Kv> Store<K> {
         let ticket = reply.key(6).map(queue::ticket);
         // The rank of a ticket that is not there any more is nobody's.
         let same = ticket.map(|ticket| ticket.revision) == look.ticket;
+        let held = names(reply.keys(3));
+        let due = due(&held, reply.keys(9));
         Ok(View {
             revision: reply.revision,
             specs: specs.collect(),
@@ -88,10 +90,10 @@ impl<K: Kv> Store<K> {
             on_hold: reply.key(1).is_some(),
             sentinel: modified(reply.key(2)),
             reclaims: modified(reply.key(8)),
-            unsettled: unsettled(reply.keys(3), reply.keys(4), reply.keys(9)),
-            due: due(reply.keys(3), reply.keys(9)),
-            held: names(reply.keys(3)),
-            resting: resting(reply.keys(3), reply.keys(4), reply.keys(9)),
+            unsettled: unsettled(reply.keys(4), &due),
+            resting: resting(reply.keys(4), &due),
+            held,
+            due,
             newest: newest(&[reply.keys(3), reply.keys(4)]),
             owners: reply.keys(5).iter().map(owner).collect::<Result<_, _>>()?,
             ticket,
@@ -296,8 +298,7 @@ pub(crate) fn rest_due(path: &ClaimPath, key: &str, record: &SlotRecord) -> Op {
 }
 
 /// Slots that are gone and whose note still stands, with the note's mod revision.
-fn due(held: &[KeyValue], dues: &[KeyValue]) -> HashMap<String, i64> {
-    let held = names(held);
+pub(crate) fn due(held: &HashSet<String>, dues: &[KeyValue]) -> HashMap<String, i64> {
     dues.iter()
         .filter_map(|key| Some((name(key)?, key.mod_revision)))
         .filter(|(name, _)| !held.contains(name))
@@ -305,19 +306,15 @@ fn due(held: &[KeyValue], dues: &[KeyValue]) -> HashMap<String, i64> {
 }
 
 /// Slots that rest, or must still begin to.
-pub(crate) fn resting(
-    held: &[KeyValue],
-    resting: &[KeyValue],
-    dues: &[KeyValue],
-) -> HashSet<String> {
+pub(crate) fn resting(resting: &[KeyValue], due: &HashMap<String, i64>) -> HashSet<String> {
     let mut all = names(resting);
-    all.extend(due(held, dues).into_keys());
+    all.extend(due.keys().cloned());
     all
 }
 
-fn unsettled(held: &[KeyValue], resting: &[KeyValue], dues: &[KeyValue]) -> Vec<String> {
+fn unsettled(resting: &[KeyValue], due: &HashMap<String, i64>) -> Vec<String> {
     let forced = resting.iter().filter(|key| key.lease == 0).filter_map(name);
-    let mut all: Vec<String> = forced.chain(due(held, dues).into_keys()).collect();
+    let mut all: Vec<String> = forced.chain(due.keys().cloned()).collect();
     all.sort_unstable();
     all
 }

@@ -8,7 +8,7 @@ use cairn_core::lease::{
 
 use crate::error::{Class, Error};
 use crate::kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
-use crate::protocol::{Store, json, modified, names, puts, rest_due, resting, won};
+use crate::protocol::{Store, due, json, modified, names, puts, rest_due, resting, won};
 
 // === impl Store ===
 
@@ -46,11 +46,12 @@ impl<K: Kv> Store<K> {
             list(path.dues()),
         ];
         match self.kv().txn(Txn::read(ops)).await {
-            Ok(reply) => Ok(Some(Past {
-                held: names(reply.keys(0)),
-                resting: resting(reply.keys(0), reply.keys(1), reply.keys(4)),
-                seen: Marks { reclaims: modified(reply.key(2)), epoch: modified(reply.key(3)) },
-            })),
+            Ok(reply) => {
+                let held = names(reply.keys(0));
+                let resting = resting(reply.keys(1), &due(&held, reply.keys(4)));
+                let (reclaims, epoch) = (modified(reply.key(2)), modified(reply.key(3)));
+                Ok(Some(Past { held, resting, seen: Marks { reclaims, epoch } }))
+            }
             Err(error) if error.class() == Class::NotApplied => Ok(None),
             Err(error) => Err(error),
         }

@@ -7,7 +7,7 @@ use cairn_core::pool::{Pool, PoolName};
 
 use crate::error::Error;
 use crate::kv::{Compare, Kv, Op, Txn};
-use crate::protocol::Store;
+use crate::protocol::{Store, epoch};
 
 /// etcd takes 128 operations in a transaction by default; two are left for the epoch.
 const OPS_PER_TXN: usize = 126;
@@ -17,8 +17,7 @@ impl<K: Kv> Store<K> {
     pub async fn epoch(&self) -> Result<Option<i64>, Error> {
         let reply = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH)])).await?;
         // Whatever does not parse was not written by us, and is no reason to start another epoch.
-        let number = |value: &[u8]| std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
-        Ok(reply.key(0).map(|found| number(&found.value).unwrap_or_default()))
+        Ok(reply.key(0).map(|found| epoch(found).unwrap_or_default()))
     }
 
     /// Gives an empty store its epoch, and holds these pools before that: as long as the hold lasts

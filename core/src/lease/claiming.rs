@@ -4,8 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::decide::Decision;
-use super::machine::{Attempt, Claim, Held, Machine, Phase, Track, claim_path};
+use super::machine::{Attempt, Claim, Held, Machine, Phase, claim_path};
 use super::settling::key_due;
+use super::track::Track;
 use super::waiting::Waiting;
 use super::{Action, Adoption, Look, Order, Outcome, Queue, View, Won};
 use crate::claim::{Holder, SlotRecord};

@@ -26,7 +26,7 @@ pub(super) struct Doubt {
     /// Wall clock minus boot clock when a pair last proved something, in milliseconds.
     offset: Option<i64>,
     /// Nothing that was proved before this instant is believed after it.
-    pub(super) since: Option<BootInstant>,
+    since: Option<BootInstant>,
     /// The store went back.
     pub(super) sentence: Option<String>,
 }
@@ -73,12 +73,14 @@ impl Doubt {
         self.sentence.as_deref()
     }
 
+    /// The instant that voids what was proved at `believed_from`, if one has come since.
+    pub(super) fn voids(&self, believed_from: BootInstant) -> Option<BootInstant> {
+        self.since.filter(|since| believed_from < *since)
+    }
+
     /// The last instant for which what was proved at `believed_from` may be believed.
     pub(super) fn cut(&self, believed_from: BootInstant, deadline: BootInstant) -> BootInstant {
-        match self.since {
-            Some(since) if believed_from < since => deadline.min(since),
-            _ => deadline,
-        }
+        self.voids(believed_from).map_or(deadline, |since| deadline.min(since))
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::doubt::{Doubt, Progress};
 use super::reserving::Reserving;
+use super::track::Track;
 use super::waiting::Waiting;
 use super::{Action, Config, Event, Inherited, LeaseId, Outcome, Settlement, Trouble};
 use crate::claim::{Fence, SlotRecord};
@@ -53,14 +54,6 @@ pub(super) struct Lease {
     /// A ticket has hung on it. Another sidecar of this pod may have found it, taken the lease up and won
     /// a slot on it: it is never revoked, but left to run out.
     pub(super) carried_ticket: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Track {
-    Idle,
-    Busy,
-    /// Nothing before this instant.
-    Until(BootInstant),
 }
 
 #[derive(Clone, Debug)]
@@ -314,23 +307,6 @@ impl Machine {
         }
         if !self.finished && !self.terminating {
             self.next_reservation(now, actions);
-        }
-    }
-}
-
-// === impl Track ===
-
-impl Track {
-    /// Without its pause.
-    pub(super) fn hurried(self) -> Self {
-        if self == Self::Busy { self } else { Self::Idle }
-    }
-
-    pub(super) fn is_due(self, now: BootInstant) -> bool {
-        match self {
-            Self::Idle => true,
-            Self::Busy => false,
-            Self::Until(instant) => now >= instant,
         }
     }
 }

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::machine::{Claim, Held, Machine, Phase, Track, claim_path};
+use super::machine::{Claim, Held, Machine, Phase, claim_path};
 use super::show::YIELDED;
+use super::track::Track;
 use super::{Action, Outcome, Surrender};
 use crate::pool::{OnLoss, Pool, outlasting};
 use crate::time::Now;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::machine::{Claim, Machine, Phase, Track, claim_path};
+use super::machine::{Claim, Machine, Phase, claim_path};
+use super::track::Track;
 use super::{Action, Outcome, Proof, Renewal, Seen};
 use crate::pool::{OnLoss, PoolName};
 use crate::time::{BootInstant, Now};
@@ -59,7 +60,7 @@ impl Machine {
         // there is nothing to hurry for.
         let unproved = |claim: &Claim| match &claim.phase {
             Phase::Placed(held) if !claim.on_hold => {
-                held.believed_from.is_none_or(|from| self.doubt.since.is_some_and(|at| from < at))
+                held.believed_from.is_none_or(|from| self.doubt.voids(from).is_some())
             }
             _ => false,
         };

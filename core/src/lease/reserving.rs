@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::machine::{Claim, Held, Machine, Phase, Track, claim_path};
+use super::machine::{Claim, Held, Machine, Phase, claim_path};
+use super::track::Track;
 use super::{Action, Config, Extended, Extension, View};
 use crate::claim::Fence;
 use crate::clock::{self, ClockRecord, Implausible, Mark, Reservation, Steady};

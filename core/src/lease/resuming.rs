@@ -1,7 +1,8 @@
 //! The claiming track after a restart, and after an answer that was lost: what is ours already is
 //! found by the pod's UID, taken up with its lease, and adopted.
 
-use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase, Track};
+use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase};
+use super::track::Track;
 use super::{Action, Adopted, Resumed, View};
 use crate::claim::Fence;
 use crate::keys::Key;

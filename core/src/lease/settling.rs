@@ -5,7 +5,8 @@
 //! rest; only a release takes it away. A slot whose note stands is not free, and somebody has to turn
 //! the note into a quarantine that ends: whoever is first in the queue, and whoever claims past it.
 
-use super::machine::{Held, Machine, Track, claim_path};
+use super::machine::{Held, Machine, claim_path};
+use super::track::Track;
 use super::{Action, Settlement, View};
 
 /// In one transaction; etcd takes 128 operations, and each slot needs two, and two compares.
@@ -21,10 +22,8 @@ impl Machine {
     }
 
     pub(super) fn settle(&mut self, view: &View, actions: &mut Vec<Action>) {
-        if let Some(settlement) = self.settlement(view) {
-            self.claiming = Track::Busy;
-            actions.push(Action::Settle(settlement));
-        }
+        self.note_chore(view);
+        self.next_chore(actions);
     }
 
     /// Remembers, for after the claim, what there is to settle.
@@ -32,7 +31,7 @@ impl Machine {
         self.chore = self.settlement(view);
     }
 
-    /// Nothing is wanted any more: what is left to do for others is done now.
+    /// Does now what is left to do for others.
     pub(super) fn next_chore(&mut self, actions: &mut Vec<Action>) {
         if let Some(settlement) = self.chore.take() {
             self.claiming = Track::Busy;

@@ -156,12 +156,7 @@ fn a_restarted_sidecar_takes_up_its_old_lease_and_holds_only_after_a_pair() {
 
 #[test]
 fn an_attempt_without_an_answer_is_recognised_by_its_nonce_on_our_lease() {
-    let mut script = Script::new(&[MOUNTAINS]);
-    script.step(Event::Start);
-    script.begun(script.view(&[]));
-    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
-    script.pass(2);
-    script.step(Event::Tick);
+    let mut script = Script::unanswered();
     let mut view = script.view(&["Denali"]);
     view.owners.push(Owner { lease: 1, ..script.owner(MOUNTAINS, "Denali", "nonce") });
     script.step(Event::Viewed(Box::new(view)));
@@ -171,12 +166,7 @@ fn an_attempt_without_an_answer_is_recognised_by_its_nonce_on_our_lease() {
 
 #[test]
 fn an_attempt_that_landed_on_another_lease_than_ours_is_not_believed_but_taken_up() {
-    let mut script = Script::new(&[MOUNTAINS]);
-    script.step(Event::Start);
-    script.begun(script.view(&[]));
-    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
-    script.pass(2);
-    script.step(Event::Tick);
+    let mut script = Script::unanswered();
     let mut view = script.view(&["Denali"]);
     view.owners.push(script.owner(MOUNTAINS, "Denali", "nonce"));
     let actions = script.step(Event::Viewed(Box::new(view)));

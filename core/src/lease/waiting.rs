@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::decide::Decision;
-use super::machine::{Attempt, Claim, Machine, Track, claim_path};
+use super::machine::{Attempt, Claim, Machine, claim_path};
+use super::track::Track;
 use super::{Action, FRONT, LeaseId, Marks, Past, Queued, Redemption, View, Watch, Withdrawal};
 use crate::pick;
 use crate::pool::{OnExhausted, Pool};

@@ -181,12 +181,7 @@ fn a_wiped_store_gives_a_name_back_to_whoever_still_believes_in_it() {
 
 #[test]
 fn an_attempt_found_during_a_hold_is_not_believed_before_a_pair_after_it() {
-    let mut script = Script::new(&[MOUNTAINS]);
-    script.step(Event::Start);
-    script.begun(script.view(&[]));
-    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
-    script.pass(2);
-    script.step(Event::Tick);
+    let mut script = Script::unanswered();
     let mut view = View { on_hold: true, ..script.view(&["Denali"]) };
     view.owners.push(Owner { lease: 1, ..script.owner(MOUNTAINS, "Denali", "nonce") });
     let actions = script.step(Event::Viewed(Box::new(view)));

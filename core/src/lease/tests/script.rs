@@ -67,6 +67,18 @@ impl Script {
         }
     }
 
+    /// A machine whose first attempt, at the first mountain, had no answer, and that asks again.
+    pub(super) fn unanswered() -> Self {
+        let mut script = Self::new(&[MOUNTAINS]);
+        script.step(Event::Start);
+        script.begun(script.view(&[]));
+        let trouble = Trouble { lease_gone: false, sentence: "timeout".into() };
+        script.step(Event::ClaimingFailed(trouble));
+        script.pass(2);
+        script.step(Event::Tick);
+        script
+    }
+
     /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.
     pub(super) fn held(pool: &str) -> Self {
         let mut script = Self::new(&[pool]);
