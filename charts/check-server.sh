@@ -130,8 +130,12 @@ k -n "$ROOM" wait --for=create serviceaccount/default --timeout=30s >/dev/null
 k create -f - >/dev/null <<<"
   {apiVersion: v1, kind: Pod, metadata: {$me, labels: {a: b}, annotations: {a: b}},
    spec: {schedulingGates: [{name: cairn.dev/never}], containers: [{name: a, image: a}]}}"
-status "metadata: {$me, annotations: {claim.cairn.dev/mountains: Denali, cairn.dev/status: '{}'}}" ||
+status "metadata: {$me, annotations: {claim.cairn.dev/mountains: Denali, cairn.dev/status: '{}',
+  claim.cairn.dev/mountains.prefix: shop.-.Denali, claim.cairn.dev/mountains.fence: 1-2}}" ||
   bad "the webhook may not write its own annotations"
+for key in mountains.name mountains.fence.fence mountains. .fence Mountains "$(printf 'x%.0s' {1..41})"; do
+  fenced 'may change only the annotations' "metadata: {$me, annotations: {claim.cairn.dev/$key: x}}"
+done
 fenced 'may change only the annotations' "metadata: {$me, annotations: {a: c}}"
 fenced 'may change only the annotations' "metadata: {$me, annotations: {new: c}}"
 fenced 'may change only the annotations' "metadata: {$me, annotations: {cairn.dev/pool: mountains}}"

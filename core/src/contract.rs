@@ -24,8 +24,12 @@ pub mod annotation {
     pub const INPUTS: [&str; 7] = [POOL, GROUP, PREFIX_TEMPLATE, CONTAINERS, ENV, GATE, RESOURCES];
     /// Result: compact JSON about every claim.
     pub const STATUS: &str = "cairn.dev/status";
-    /// Result: the name, one annotation per pool: `claim.cairn.dev/<pool>`.
+    /// Result: every annotation about one claim starts with this; `claim.cairn.dev/<pool>` is the name.
     pub const CLAIM_PREFIX: &str = "claim.cairn.dev/";
+    /// Result: `claim.cairn.dev/<pool>.prefix` is the claim's metrics prefix.
+    pub const CLAIM_PREFIX_SUFFIX: &str = ".prefix";
+    /// Result: `claim.cairn.dev/<pool>.fence` is the claim's fence.
+    pub const CLAIM_FENCE_SUFFIX: &str = ".fence";
     /// Label set at admission, so that controllers can watch only our pods.
     pub const INJECTED_LABEL: &str = "cairn.dev/injected";
 }

@@ -6,9 +6,13 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::{ClaimState, Fence, Holder};
-use crate::contract::{annotation, env, path};
+use crate::contract::path;
 use crate::pool::PoolName;
 use crate::time::{BootInstant, UnixMillis};
+
+mod field;
+
+pub use field::{ClaimField, is_result_annotation};
 
 /// Everything there is to say about one claim, complete or still waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,12 +139,9 @@ impl Identity {
         let Some(slot) = &self.slot else {
             return Vec::new();
         };
-        vec![
-            (path::NAME, slot.name.clone()),
-            (path::PREFIX, slot.prefix.clone()),
-            (path::FENCE, slot.fence.to_string()),
-            (path::CLAIM_JSON, serde_json::to_string(&self.json()).unwrap_or_default()),
-        ]
+        let json = serde_json::to_string(&self.json()).unwrap_or_default();
+        let fields = ClaimField::ALL.into_iter().map(|field| (field.file(), field.value(slot)));
+        fields.chain([(path::CLAIM_JSON, json)]).collect()
     }
 
     /// The environment variables of this claim alone, without the unprefixed ones.
@@ -148,11 +149,8 @@ impl Identity {
         let Some(slot) = &self.slot else {
             return Vec::new();
         };
-        vec![
-            (env::of_pool(&self.pool, "NAME"), slot.name.clone()),
-            (env::of_pool(&self.pool, "PREFIX"), slot.prefix.clone()),
-            (env::of_pool(&self.pool, "FENCE"), slot.fence.to_string()),
-        ]
+        let variable = |field: ClaimField| (field.pool_variable(&self.pool), field.value(slot));
+        ClaimField::ALL.map(variable).to_vec()
     }
 }
 
@@ -162,11 +160,7 @@ impl Identity {
 pub fn env_file(claims: &[Identity]) -> String {
     let first = claims.first().and_then(|claim| claim.slot.as_ref());
     let plain = first.into_iter().flat_map(|slot| {
-        [
-            (env::NAME.to_owned(), slot.name.clone()),
-            (env::PREFIX.to_owned(), slot.prefix.clone()),
-            (env::FENCE.to_owned(), slot.fence.to_string()),
-        ]
+        ClaimField::ALL.map(|field| (field.variable().to_owned(), field.value(slot)))
     });
     let mut out = String::new();
     for (key, value) in plain.chain(claims.iter().flat_map(Identity::variables)) {
@@ -175,9 +169,9 @@ pub fn env_file(claims: &[Identity]) -> String {
     out
 }
 
-/// The key of the annotation that shows a pool's claim.
+/// The key of the annotation that shows the name of a pool's claim.
 pub fn claim_annotation(pool: &PoolName) -> String {
-    format!("{}{pool}", annotation::CLAIM_PREFIX)
+    ClaimField::Name.annotation(pool)
 }
 
 #[cfg(test)]

@@ -71,11 +71,6 @@ pub enum News {
     },
 }
 
-/// Whether this annotation is a result.
-pub fn is_result(key: &str) -> bool {
-    key == annotation::STATUS || key.starts_with(annotation::CLAIM_PREFIX)
-}
-
 /// What should be on a pod. `missing` tells for how long a pool's claim has been missing, and
 /// `keeps` whether a lost name of the pool stays with its pod.
 pub fn desired(

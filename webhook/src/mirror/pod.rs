@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairn_core::contract::annotation;
+use cairn_core::identity::is_result_annotation;
 use cairn_core::pool::PoolName;
 use futures::Stream;
 use k8s_openapi::api::core::v1::Pod;
@@ -13,7 +14,7 @@ use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::{Api, Client};
 
 use super::claims::PodId;
-use super::desired::{Shown, is_result};
+use super::desired::Shown;
 
 /// The pods with our sidecar that have not finished, as metadata only. A finished pod has released
 /// its claims and must not be told that it has lost them.
@@ -44,7 +45,10 @@ pub fn shown(annotations: BTreeMap<String, String>) -> Shown {
         asked.split(',').filter_map(|pool| pool.trim().parse().ok()).collect();
     asked.sort();
     asked.dedup();
-    Shown { asked, results: annotations.into_iter().filter(|(key, _)| is_result(key)).collect() }
+    Shown {
+        asked,
+        results: annotations.into_iter().filter(|(key, _)| is_result_annotation(key)).collect(),
+    }
 }
 
 #[cfg(test)]
