@@ -19,5 +19,6 @@ pub mod pick;
 pub mod pool;
 pub mod prefix;
 pub mod request;
+pub mod rest;
 pub mod suggest;
 pub mod time;

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod perform;
 pub mod protocol;
 mod queue;
+mod rest;
 pub mod setup;
 
 pub use error::{Class, Error};

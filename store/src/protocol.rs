@@ -19,6 +19,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn, TxnReply};
 use crate::queue;
+use crate::rest::rest;
 
 /// The claim protocol on a store.
 #[derive(Clone, Debug)]
@@ -72,6 +73,8 @@ impl<K: Kv> Store<K> {
         if look.clocks {
             ops.push(Op::list(look.path.clocks()));
         }
+        let rest_at = ops.len();
+        ops.extend(look.wanted.as_ref().map(|key| Op::get(look.path.quarantine(key))));
         let reply = self.kv.txn(Txn::read(ops)).await?;
         let specs = look.pools.iter().enumerate().filter_map(|(offset, pool)| {
             let found = reply.key(specs_from + offset)?;
@@ -99,7 +102,8 @@ impl<K: Kv> Store<K> {
             ticket,
             queued: reply.count(7),
             ahead: ticket.filter(|_| same).map(|_| queue::ahead(reply.keys(ahead_at))),
-            clocks: clock::reserved(reply.keys(clocks_at)),
+            rest: reply.key(rest_at).and_then(rest),
+            clocks: clock::reserved(if look.clocks { reply.keys(clocks_at) } else { &[] }),
         })
     }
 
@@ -118,8 +122,14 @@ impl<K: Kv> Store<K> {
         };
         let slot = order.path.slot(key);
         let mut compares = queue::free(&me, &order.path, key, order.spec);
+        compares.push(Compare::modified(order.path.quarantine(key), order.rest));
         compares.push(Compare::modified(order.path.due(key), order.due));
         let mut then = puts(&me, &slot, &order.record, order.lease)?;
+        let clock_at = then.len() + usize::from(order.clock.is_some());
+        if let Some(record) = &order.clock {
+            let clock = order.path.clock(key);
+            then.push(Op::put(&clock, json(&clock, record)?, 0));
+        }
         then.push(Op::get(order.path.clock(key)));
         then.push(Op::get(keys::EPOCH));
         if order.queue != (Queue::Ahead { despite_hold: true }) {
@@ -137,8 +147,15 @@ impl<K: Kv> Store<K> {
             }
         }
         then.push(rest_due(&order.path, key, &order.record));
+        if order.rest != 0 {
+            then.push(Op::Delete(order.path.quarantine(key)));
+        }
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
-        Ok(if reply.succeeded { Claimed::Won(won(&reply, 2)) } else { queue::joined(&reply) })
+        Ok(if reply.succeeded {
+            Claimed::Won(won(&reply, clock_at))
+        } else {
+            queue::joined(&reply)
+        })
     }
 
     /// Renews a lease found on our own keys, and reads the slots that hang on it.
@@ -227,9 +244,9 @@ impl<K: Kv> Store<K> {
         Ok(proof)
     }
 
-    /// T5: releases a slot into quarantine; false when it is not ours any more.
+    /// T5: releases a slot into a quarantine that says whose it was; false when it is not ours any more.
     pub async fn release(&self, surrender: &Surrender) -> Result<bool, Error> {
-        let holder = &surrender.holder;
+        let holder = &surrender.record.holder;
         let me = keys::owner(&holder.namespace, &holder.uid, &surrender.path.pool);
         let slot = surrender.path.slot(&surrender.key);
         // Both, because the revisions of a wiped store start anew: two keys hardly meet ours again.
@@ -243,7 +260,9 @@ impl<K: Kv> Store<K> {
         }
         if !surrender.quarantine.is_zero() {
             let (lease, _) = self.kv.grant(surrender.quarantine).await?;
-            then.push(Op::put(surrender.path.quarantine(&surrender.key), "", lease));
+            let resting = surrender.path.quarantine(&surrender.key);
+            let record = json(&resting, &surrender.record)?;
+            then.push(Op::put(resting, record, lease));
         }
         let reply = self.kv.txn(Txn { compares, then, otherwise: Vec::new() }).await?;
         Ok(reply.succeeded)

@@ -20,6 +20,7 @@ impl<K: Kv> Store<K> {
         let me = keys::owner(&record.holder.namespace, &record.holder.uid, &path.pool);
         let mine = path.ticket(&record.holder.uid);
         let mut compares = free(&me, path, key, *spec);
+        compares.push(Compare::created(path.quarantine(key), 0));
         compares.push(Compare::created(keys::hold(&path.pool), 0));
         compares.push(Compare::created(&mine, *ticket));
         compares.push(Compare::created(path.due(key), 0));
@@ -80,12 +81,12 @@ impl<K: Kv> Store<K> {
     }
 }
 
-/// What must hold for a slot to be granted, in turn or out of it.
+/// What must hold for a slot to be granted, in turn or out of it. That it does not rest is for the caller to
+/// add: a pod may end a rest of its own.
 pub(crate) fn free(me: &str, path: &ClaimPath, key: &str, spec: i64) -> Vec<Compare> {
     vec![
         Compare::created(me, 0),
         Compare::created(path.slot(key), 0),
-        Compare::created(path.quarantine(key), 0),
         Compare::modified(keys::pool(&path.pool), spec),
     ]
 }

@@ -28,6 +28,9 @@ mod clock;
     reason = "a test that fails"
 )]
 mod queue;
+#[path = "suite/rest.rs"]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
+mod rest;
 #[path = "suite/world.rs"]
 #[expect(
     clippy::unwrap_used,
@@ -112,6 +115,13 @@ suite! {
         reservations_are_read_only_when_asked_for
         an_unreadable_reservation_is_learned_as_unknown_and_reported_by_the_next
         an_administrator_resets_the_reservation_of_a_slot_that_nobody_holds
+    }
+    rest {
+        a_released_name_is_taken_back_by_its_own_pod_before_its_rest_is_over
+        a_name_is_not_taken_back_when_anything_has_changed_since_it_was_seen
+        a_name_that_is_taken_back_outdates_every_rank_behind_it
+        a_rest_that_waits_for_its_pod_is_prolonged_and_shortened
+        a_claim_that_goes_on_writes_what_it_had_reserved
     }
     queue {
         whoever_cannot_have_a_slot_joins_the_queue_behind_those_who_wait

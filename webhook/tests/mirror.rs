@@ -10,10 +10,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_core::claim::{Holder, SlotRecord};
+use cairn_core::claim::{Fence, Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{Look, Order, Queue, Surrender};
 use cairn_core::pool::{Pool, PoolName, Scope};
+use cairn_core::rest::{RestRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
@@ -105,6 +106,7 @@ impl Sidecars {
             uid: uid.into(),
             ticket: None,
             clocks: false,
+            wanted: None,
         };
         let view = self.store.read(&look).await.unwrap();
         let record = SlotRecord {
@@ -121,6 +123,8 @@ impl Sidecars {
             lease,
             queue: Queue::Ahead { despite_hold: false },
             due: 0,
+            rest: 0,
+            clock: None,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
         };
@@ -129,8 +133,14 @@ impl Sidecars {
 
     async fn release(&self, uid: &str, name: &str, mine: i64) {
         let quarantine = LONG;
-        let (key, holder) = (name.to_owned(), holder(uid));
-        let surrender = Surrender { path: path(), key, holder, mine, quarantine, clock: None };
+        let record = RestRecord {
+            holder: holder(uid),
+            fence: Fence::default(),
+            since: UnixMillis(0),
+            waits_for: WaitsFor::Time,
+        };
+        let key = name.to_owned();
+        let surrender = Surrender { path: path(), key, record, mine, quarantine, clock: None };
         assert!(self.store.release(&surrender).await.unwrap());
     }
 }

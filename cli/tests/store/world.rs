@@ -3,10 +3,11 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use cairn_core::claim::{Holder, SlotRecord};
+use cairn_core::claim::{Fence, Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{Look, Order, Queue, Surrender, Won};
 use cairn_core::pool::{Pool, PoolName};
+use cairn_core::rest::{RestRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
@@ -57,6 +58,7 @@ impl World {
             uid: pod.to_owned(),
             ticket: None,
             clocks: false,
+            wanted: None,
         };
         self.runtime.block_on(async {
             let granted = self.store.grant(BootInstant::default(), LONG).await.unwrap();
@@ -68,6 +70,8 @@ impl World {
                 lease: granted.lease,
                 queue: Queue::Ahead { despite_hold: false },
                 due: 0,
+                rest: 0,
+                clock: None,
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
             };
@@ -89,6 +93,8 @@ impl World {
                 .lease,
             queue: Queue::Join,
             due: 0,
+            rest: 0,
+            clock: None,
             sentinel: 0,
             spec: 0,
         };
@@ -107,7 +113,12 @@ impl World {
         let surrender = Surrender {
             path: path(pool, namespace, group),
             key: key.to_owned(),
-            holder: holder(namespace, pod),
+            record: RestRecord {
+                holder: holder(namespace, pod),
+                fence: Fence::default(),
+                since: UnixMillis(0),
+                waits_for: WaitsFor::Time,
+            },
             mine,
             quarantine: LONG,
             clock: None,

@@ -9,6 +9,7 @@ use crate::claim::{Holder, SlotRecord};
 use crate::clock::ClockRecord;
 use crate::keys::ClaimPath;
 use crate::pool::{Pool, PoolName};
+use crate::rest::RestRecord;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +105,8 @@ pub struct Look {
     pub ticket: Option<i64>,
     /// Whether to read the reservations of time.
     pub clocks: bool,
+    /// The key of the slot that this pod held before: whose quarantine it is in is asked for.
+    pub wanted: Option<String>,
 }
 
 /// One attempt at a slot (T1).
@@ -121,6 +124,12 @@ pub struct Order {
     pub queue: Queue,
     /// Revision of the claim after which the slot must still rest, when that was ours; otherwise 0.
     pub due: i64,
+    /// Mod revision of the slot's quarantine, when that is our own: the claim ends it. Otherwise 0: there
+    /// must be none.
+    pub rest: i64,
+    /// What is put under the slot's key as reserved time: what this holder knows to have reserved and the
+    /// store may have forgotten.
+    pub clock: Option<ClockRecord>,
     /// The sentinel as read.
     pub sentinel: i64,
     /// The spec's mod revision as read.
@@ -189,8 +198,8 @@ pub struct Surrender {
     pub path: ClaimPath,
     /// Which slot, by key.
     pub key: String,
-    /// Our namespace and UID.
-    pub holder: Holder,
+    /// What the quarantine says of us: by it this pod takes the name back.
+    pub record: RestRecord,
     /// Mod revision of our own last put: an older incarnation must not release a younger one's slot.
     pub mine: i64,
     /// How long the slot rests.

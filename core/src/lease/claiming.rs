@@ -210,6 +210,8 @@ impl Machine {
             lease: lease.id,
             queue,
             due: key_due(view, before),
+            rest: 0,
+            clock: None,
             sentinel: view.sentinel,
             spec: claim.spec_revision,
         });
@@ -292,6 +294,7 @@ impl Machine {
             ticket: claim.ticket.as_ref().map(|waiting| waiting.revision),
             // In the queue the rank decides.
             clocks: claim.reserves() && claim.ticket.is_none(),
+            wanted: None,
         }
     }
 

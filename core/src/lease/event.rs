@@ -10,6 +10,7 @@ use super::{Ahead, LeaseId, Past, Queued, Ticket};
 use crate::claim::{Fence, OwnerRecord, SlotRecord};
 use crate::clock::Reservation;
 use crate::pool::PoolName;
+use crate::rest::Rest;
 use crate::time::{BootInstant, UnixMillis};
 
 /// What happened.
@@ -109,6 +110,8 @@ pub struct View {
     pub ticket: Option<Ticket>,
     /// Who waits before us, when the look asked for it.
     pub ahead: Option<Ahead>,
+    /// The quarantine of the wanted slot, when it names a holder.
+    pub rest: Option<Rest>,
     /// By the slots' keys: until when time is reserved. Empty when the look did not ask for it.
     pub clocks: HashMap<String, UnixMillis>,
 }

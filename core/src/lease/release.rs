@@ -7,7 +7,9 @@ use super::machine::{Claim, Held, Machine, Phase, claim_path};
 use super::show::YIELDED;
 use super::track::Track;
 use super::{Action, Outcome, Surrender};
+use crate::claim::Holder;
 use crate::pool::{OnLoss, Pool, outlasting};
+use crate::rest::{RestRecord, WaitsFor};
 use crate::time::Now;
 
 impl Machine {
@@ -94,7 +96,12 @@ impl Machine {
         Surrender {
             path: claim_path(claim, &self.config),
             key: held.key.clone(),
-            holder: self.config.holder.clone(),
+            record: RestRecord {
+                holder: Holder { incarnation: held.incarnation, ..self.config.holder.clone() },
+                fence: held.fence,
+                since: held.since,
+                waits_for: WaitsFor::Time,
+            },
             mine: held.mine,
             quarantine,
             clock: None,

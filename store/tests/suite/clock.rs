@@ -10,7 +10,7 @@ use cairn_core::lease::{Adoption, Extended, Extension, Look, Surrender, Won};
 use cairn_core::time::UnixMillis;
 use cairn_store::{Error, Kv, Op, Txn};
 
-use crate::world::{World, holder, path, record, tea};
+use crate::world::{World, holder, left_by, path, record, tea};
 
 fn reserved(until: i64, fence: Fence) -> ClockRecord {
     ClockRecord { reserved_until: UnixMillis(until), fence }
@@ -162,6 +162,7 @@ pub(crate) async fn reservations_are_read_only_when_asked_for<K: Kv>(world: &Wor
         uid: "u2".into(),
         ticket: Some(ticket),
         clocks,
+        wanted: None,
     };
     let with = world.store.read(&look(true)).await.unwrap();
     assert_eq!((with.clocks.len(), with.ahead.map(|ahead| ahead.rank)), (1, Some(0)));
@@ -213,7 +214,7 @@ fn surrender(uid: &str, won: Won, minted: Option<i64>) -> Surrender {
     Surrender {
         path: path(),
         key: "assam".into(),
-        holder: holder(uid, 1),
+        record: left_by(uid),
         mine: won.mine,
         quarantine: Duration::ZERO,
         clock: minted.map(|until| reserved(until, won.fence)),

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use cairn_core::claim::{Holder, SlotRecord};
+use cairn_core::claim::{Fence, Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{
     Claimed, Granted, Look, Marks, Order, Queue, Queued, Redemption, Surrender, View, Watch, Won,
 };
 use cairn_core::pool::{Pool, PoolName};
+use cairn_core::rest::{RestRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::memory::Memory;
 use cairn_store::{Kv, Store};
@@ -74,6 +75,7 @@ impl<K: Kv> World<K> {
             uid: uid.into(),
             ticket,
             clocks: true,
+            wanted: None,
         };
         self.store.read(&look).await.unwrap()
     }
@@ -86,6 +88,8 @@ impl<K: Kv> World<K> {
             lease,
             queue: Queue::Ahead { despite_hold: false },
             due: 0,
+            rest: 0,
+            clock: None,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
         }
@@ -149,7 +153,7 @@ impl<K: Kv> World<K> {
         let surrender = Surrender {
             path: path(),
             key: key.into(),
-            holder: holder(uid, 1),
+            record: left_by(uid),
             mine,
             quarantine: Duration::from_secs(rest),
             clock: None,
@@ -174,6 +178,16 @@ pub(crate) fn marks(view: &View) -> Marks {
 
 pub(crate) fn holder(uid: &str, incarnation: u32) -> Holder {
     Holder { namespace: "shop".into(), uid: uid.into(), incarnation, ..Holder::default() }
+}
+
+/// What a release of this pod leaves.
+pub(crate) fn left_by(uid: &str) -> RestRecord {
+    RestRecord {
+        holder: holder(uid, 1),
+        fence: Fence::default(),
+        since: UnixMillis(0),
+        waits_for: WaitsFor::Time,
+    }
 }
 
 pub(crate) fn record(uid: &str, incarnation: u32) -> SlotRecord {

@@ -163,6 +163,7 @@ async fn view<K: Kv>(store: &Store<K>, uid: &str) -> View {
         uid: uid.into(),
         ticket: None,
         clocks: false,
+        wanted: None,
     };
     store.read(&look).await.unwrap()
 }

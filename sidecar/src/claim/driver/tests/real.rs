@@ -112,6 +112,7 @@ async fn ids_go_on_over_a_kill_and_say_to_the_store_how_far_they_went() {
                 uid: "nobody".into(),
                 ticket: None,
                 clocks: true,
+                wanted: None,
             };
             let seen = store.read(&look).await.unwrap();
             assert!(seen.held.is_empty() && seen.clocks["7"].0 < reserved);

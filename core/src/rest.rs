@@ -1,0 +1,85 @@
+//! What a released name leaves behind in its quarantine: whose it was, and what the rest waits for.
+//!
+//! A SIGTERM of the sidecar is no proof that the app has ended: the container may be restarted in place
+//! while the app runs on with its name. So the quarantine names the pod, and the restarted sidecar of the
+//! same pod takes exactly this name back, ahead of every queue (PROTOCOL, T7). To everybody else it is a
+//! quarantine like any other.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::claim::{Fence, Holder};
+use crate::time::UnixMillis;
+
+/// The lease of a rest that waits for the end of a pod. Its end is not the rule: the claims mirror puts the
+/// rest on a short lease once the pod has ended, and on a new long one while it runs. One hour covers an
+/// outage of the mirror that somebody repairs, and gives the name back when nobody does.
+pub const WITH_POD: Duration = Duration::from_hours(1);
+
+/// What the claims mirror puts in its place once the pod has ended: covers one flush of a StatsD-style
+/// buffer, as after any clean release of a name.
+pub const AFTER_POD: Duration = Duration::from_secs(5);
+
+/// The value of a quarantine `…/x/<name>` that a release has put. Other quarantines have no record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestRecord {
+    /// Who held the name, and may take it back.
+    #[serde(flatten)]
+    pub holder: Holder,
+    /// The claim that was released.
+    pub fence: Fence,
+    /// Since when it was held, by the holder's wall clock.
+    pub since: UnixMillis,
+    /// What the rest waits for.
+    pub waits_for: WaitsFor,
+}
+
+/// What ends a rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitsFor {
+    /// The lease of the quarantine.
+    Time,
+    /// The end of the pod, or of all its app containers. Nothing stops the app of a `Keep` pool before that.
+    PodEnd,
+}
+
+/// A rest as found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The slot's key.
+    pub key: String,
+    /// The quarantine's mod revision.
+    pub revision: i64,
+    /// Its value.
+    pub record: RestRecord,
+}
+
+// === impl RestRecord ===
+
+impl RestRecord {
+    /// Reads the value of a quarantine; `None` when it names no holder.
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        serde_json::from_slice(value).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_is_flat_json_and_other_quarantines_name_nobody() {
+        let record = RestRecord {
+            holder: Holder { uid: "u".into(), ..Holder::default() },
+            fence: Fence { epoch: 1, revision: 2 },
+            since: UnixMillis(5),
+            waits_for: WaitsFor::PodEnd,
+        };
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!((&json["uid"], &json["waits_for"]), (&"u".into(), &"pod-end".into()));
+        assert_eq!(RestRecord::parse(json.to_string().as_bytes()), Some(record));
+        assert_eq!((RestRecord::parse(b""), RestRecord::parse(b"46")), (None, None));
+    }
+}
