@@ -26,13 +26,17 @@ pub enum Bug {
     ShortLease,
     /// A free name is taken although others wait.
     JumpedQueue,
+    /// The apps of Stop pools have no liveness probe.
+    NoStop,
+    /// T5 lets the name rest without saying whose it was.
+    ForgetfulRelease,
 }
 
 // === impl Bug ===
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::NoQuarantine,
         Self::BlindRelease,
         Self::FalseRenewal,
@@ -40,6 +44,8 @@ impl Bug {
         Self::UnguardedQueue,
         Self::ShortLease,
         Self::JumpedQueue,
+        Self::NoStop,
+        Self::ForgetfulRelease,
     ];
 
     /// Its name on a command line.
@@ -52,6 +58,8 @@ impl Bug {
             Self::UnguardedQueue => "unguarded-queue",
             Self::ShortLease => "short-lease",
             Self::JumpedQueue => "jumped-queue",
+            Self::NoStop => "no-stop",
+            Self::ForgetfulRelease => "forgetful-release",
         }
     }
 

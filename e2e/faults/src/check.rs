@@ -12,6 +12,7 @@ use crate::journal::Evidence;
 use crate::pools::Layout;
 
 pub mod deposed;
+pub mod environment;
 pub mod grants;
 pub mod ids;
 pub mod outlived;
@@ -24,6 +25,8 @@ pub mod trail;
 pub enum Kind {
     /// Two pods could use one name at the same time.
     Overlap,
+    /// Two apps ran with one identity in their variables at the same time.
+    SharedIdentity,
     /// A pod could use a name longer than its slot allows.
     Outlived,
     /// As [`Kind::Outlived`] or [`Kind::Overlap`], but a member of etcd that had been frozen has just
@@ -73,6 +76,7 @@ pub fn judge(layout: &Layout, evidence: &Evidence, history: &History) -> Vec<Vio
     let mut found = overlap::check(&evidence.holds);
     found.extend(outlived::check(layout, &evidence.holds, history));
     deposed::attribute(&mut found, &evidence.thaws, history);
+    found.extend(environment::check(&evidence.runs, &evidence.stalls, evidence.taken).0);
     found.extend(ids::check(&evidence.minted));
     let (violations, granted) = replay::check(layout, history, &evidence.stalls);
     found.extend(violations);

@@ -11,6 +11,7 @@ use cairn_core::claim::Fence;
 use serde::Serialize;
 
 use crate::boottime::{self, Nanos};
+use crate::kubelet::environment::Identity;
 
 /// One app's use of one claim, from the first time to the last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,6 +64,24 @@ pub struct Minted {
     pub ids: Vec<u64>,
 }
 
+/// A container's run, from its first instruction to its last, with the identities that its variables
+/// have given it. Unlike a [`Hold`] it ends only when the container does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// The pod.
+    pub uid: String,
+    /// The name of every pool of the pod.
+    pub environment: Vec<Identity>,
+    /// Whether the pod's app ran before.
+    pub restart: bool,
+    /// When it was started.
+    pub started: Nanos,
+    /// When it was stopped or crashed; none while it runs.
+    pub ended: Option<Nanos>,
+    /// Whether the sidecar has said during this run that the app may go on.
+    pub answered: bool,
+}
+
 /// Something that the harness did or saw, for the trail of a violation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
@@ -77,6 +96,10 @@ pub struct Note {
 pub struct Evidence {
     /// Every hold.
     pub holds: Vec<Hold>,
+    /// When it was taken: whatever has no end yet went on at least until then.
+    pub taken: Nanos,
+    /// Every run of a container that the harness's kubelet started.
+    pub runs: Vec<Run>,
     /// Every minted ID.
     pub minted: Vec<Minted>,
     /// Faults and ends of processes.
@@ -171,6 +194,27 @@ impl Journal {
         }
     }
 
+    /// A container was started; the answer identifies its run.
+    pub fn started(&self, run: Run) -> usize {
+        let runs = &mut self.lock().evidence.runs;
+        runs.push(run);
+        runs.len() - 1
+    }
+
+    /// The sidecar of a run has said that the app may go on.
+    pub fn answered(&self, run: usize) {
+        if let Some(run) = self.lock().evidence.runs.get_mut(run) {
+            run.answered = true;
+        }
+    }
+
+    /// A run is over.
+    pub fn stopped(&self, run: usize, at: Nanos) {
+        if let Some(run) = self.lock().evidence.runs.get_mut(run) {
+            run.ended = Some(at);
+        }
+    }
+
     /// A sidecar has minted IDs.
     pub fn minted(&self, minted: Minted) {
         self.lock().evidence.minted.push(minted);
@@ -194,7 +238,8 @@ impl Journal {
 
     /// Everything so far.
     pub fn evidence(&self) -> Evidence {
-        self.lock().evidence.clone()
+        let inner = self.lock();
+        Evidence { taken: boottime::now(), ..inner.evidence.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

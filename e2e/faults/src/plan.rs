@@ -36,6 +36,10 @@ pub enum Fault {
     EditPools,
     /// kill -9 of a sidecar, and a restart; its app runs on.
     KillSidecar(usize),
+    /// SIGTERM of a sidecar while its app runs on, as when its image is changed in place.
+    TermSidecar(usize, Comeback),
+    /// The app ends by itself, and its kubelet starts it again.
+    CrashApp(usize),
     /// SIGSTOP and SIGCONT of a sidecar; its app runs on.
     FreezeSidecar(usize),
     /// The pod is deleted: its app ends, its sidecar is asked to stop, another pod takes its place.
@@ -65,6 +69,17 @@ pub enum Cut {
     Clients,
     /// Both.
     Both,
+}
+
+/// When a sidecar that was stopped runs again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comeback {
+    /// As soon as the kubelet is through with it.
+    Soon,
+    /// Long after what it gave up has been given to others.
+    Late,
+    /// Not in this pod, as with an image that does not exist: the pod is deleted at last.
+    Never,
 }
 
 /// A fault at its time.
@@ -106,6 +121,10 @@ pub struct Menu {
 pub enum PodKind {
     /// [`Fault::KillSidecar`]
     Kill,
+    /// [`Fault::TermSidecar`]
+    Term,
+    /// [`Fault::CrashApp`]
+    Crash,
     /// [`Fault::FreezeSidecar`]
     Freeze,
     /// [`Fault::DeletePod`]
@@ -156,6 +175,10 @@ impl Fault {
             Self::EditPools => "edit pools",
             Self::DoubleSidecar(_) => "double sidecars",
             Self::KillSidecar(_) => "kill sidecar",
+            Self::TermSidecar(_, Comeback::Soon) => "stop sidecar, restart it",
+            Self::TermSidecar(_, Comeback::Late) => "stop sidecar, restart it late",
+            Self::TermSidecar(_, Comeback::Never) => "stop sidecar for good",
+            Self::CrashApp(_) => "crash app",
             Self::FreezeSidecar(_) => "freeze sidecar",
             Self::DeletePod(_) => "delete pod",
             Self::LosePod(_) => "lose pod",
@@ -266,6 +289,12 @@ fn pod_fault(rng: &mut Rng, menu: &Menu, kind: PodKind, pod: usize) -> (Fault, D
     let lasts = millis(rng, 300..longest);
     match kind {
         PodKind::Kill => (Fault::KillSidecar(pod), lasts / 2),
+        PodKind::Term => match rng.u8(0..5) {
+            0..3 => (Fault::TermSidecar(pod, Comeback::Soon), millis(rng, 0..2_000)),
+            3 => (Fault::TermSidecar(pod, Comeback::Late), menu.lease + lasts / 4),
+            _ => (Fault::TermSidecar(pod, Comeback::Never), menu.lease + lasts / 4),
+        },
+        PodKind::Crash => (Fault::CrashApp(pod), Duration::ZERO),
         PodKind::Freeze => (Fault::FreezeSidecar(pod), lasts),
         PodKind::Delete => (Fault::DeletePod(pod), lasts / 4),
         PodKind::Lose => (Fault::LosePod(pod), lasts / 2),

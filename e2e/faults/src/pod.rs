@@ -1,17 +1,18 @@
 //! The pods of a history: each a sidecar process, an app and a control file, under one UID.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::app::App;
 use crate::boottime::{self, Nanos};
 use crate::bug::Bug;
 use crate::control::Control;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::pools::{GROUPS, Layout, NAMESPACE, NODES, PEAKS};
+use crate::pools::Layout;
 use crate::process::Process;
-use crate::variable;
+
+mod place;
+
+use place::{Pod, Work};
 
 /// Exit code of a sidecar that a younger one of its pod has fenced.
 const FENCED: i32 = 3;
@@ -31,6 +32,8 @@ pub struct Setup {
     pub journal: Journal,
     /// The planted bug.
     pub bug: Option<Bug>,
+    /// Whether a kubelet starts and stops the apps.
+    pub kubelet: bool,
     /// Every pod's directory is below it.
     pub dir: PathBuf,
 }
@@ -54,22 +57,6 @@ struct Leaving {
     fenced: bool,
 }
 
-#[derive(Debug)]
-struct Pod {
-    uid: String,
-    pools: Vec<String>,
-    group: &'static str,
-    dir: PathBuf,
-    control_file: PathBuf,
-    control: Control,
-    process: Option<Process>,
-    app: Option<App>,
-    /// The first of two sidecars.
-    elder: Option<Process>,
-    /// How many directories it has had besides the first.
-    lives: u32,
-}
-
 // === impl Leaving ===
 
 impl Leaving {
@@ -85,7 +72,8 @@ impl Pods {
     pub fn start(setup: Setup, count: usize) -> Result<Self, Failure> {
         let mut pods = Self { setup, places: Vec::new(), created: 0, leaving: Vec::new() };
         for place in 0..count {
-            let pod = pods.create(place)?;
+            pods.created += 1;
+            let pod = Pod::new(&pods.setup, place, pods.created)?;
             pods.places.push(pod);
         }
         Ok(pods)
@@ -93,31 +81,45 @@ impl Pods {
 
     /// The UIDs of the pods that live now.
     pub fn uids(&self) -> Vec<String> {
-        self.places.iter().filter(|pod| pod.app.is_some()).map(|pod| pod.uid.clone()).collect()
+        self.places.iter().filter(|pod| pod.lives()).map(|pod| pod.uid.clone()).collect()
     }
 
     /// How many apps hold every name that their pod asks for.
     pub fn complete(&self) -> usize {
-        self.places
-            .iter()
-            .filter(|pod| pod.app.as_ref().is_some_and(|app| app.holds(&pod.pools)))
-            .count()
+        self.places.iter().filter(|pod| pod.work.holds(&pod.pools)).count()
     }
 
     /// kill -9 of a sidecar.
     pub fn kill_sidecar(&mut self, place: usize) {
-        if let Some(process) = self.pod(place).and_then(|pod| pod.process.take()) {
+        if let Some(process) = self.pod(place).and_then(Pod::take_sidecar) {
             process.kill();
         }
     }
 
-    /// Starts a sidecar again that was killed.
+    /// SIGTERM of a sidecar; its app runs on.
+    pub fn term_sidecar(&mut self, place: usize) {
+        let Some(pod) = self.pod(place) else { return };
+        if let Some(process) = pod.take_sidecar() {
+            process.terminate();
+            pod.ending = Some(Leaving::asked(pod.uid.clone(), process));
+        }
+    }
+
+    /// Starts a sidecar again that was killed, or has been asked to stop and is about to end.
     pub fn restart_sidecar(&mut self, place: usize) -> Result<(), Failure> {
         let setup = self.setup.clone();
-        if let Some(pod) = self.pod(place).filter(|pod| pod.process.is_none()) {
-            pod.process = Some(sidecar(&setup, pod)?);
+        let Some(pod) = self.pod(place).filter(|pod| pod.process.is_none()) else {
+            return Ok(());
+        };
+        pod.wanted = true;
+        if pod.ending.is_none() { pod.start_sidecar(&setup) } else { Ok(()) }
+    }
+
+    /// The app ends by itself; only a kubelet starts it again.
+    pub fn crash(&mut self, place: usize) {
+        if let Some(Work::Managed(kubelet)) = self.pod(place).map(|pod| &pod.work) {
+            kubelet.crash();
         }
-        Ok(())
     }
 
     /// SIGSTOP of a sidecar.
@@ -137,28 +139,30 @@ impl Pods {
     /// Ends the app, and then asks the sidecar to stop, as the kubelet does.
     pub fn delete(&mut self, place: usize) {
         let Some(pod) = self.pod(place) else { return };
-        pod.app = None;
+        pod.work = Work::Gone;
+        let mut ending = pod.ending.take();
         if let Some(process) = pod.process.take() {
             process.terminate();
-            let uid = pod.uid.clone();
-            self.leaving.push(Leaving::asked(uid, process));
+            ending = Some(Leaving::asked(pod.uid.clone(), process));
         }
+        self.leaving.extend(ending);
     }
 
     /// App and sidecar are gone.
     pub fn lose(&mut self, place: usize) {
         let Some(pod) = self.pod(place) else { return };
-        let process = pod.process.take();
         // The sidecar first: nothing of it may outlive the app's last use.
-        if let Some(process) = process {
+        let ending = pod.ending.take().map(|ending| ending.process);
+        for process in pod.process.take().into_iter().chain(ending) {
             process.kill();
         }
-        pod.app = None;
+        pod.work = Work::Gone;
     }
 
     /// Another pod takes the place of one that is gone.
     pub fn replace(&mut self, place: usize) -> Result<(), Failure> {
-        let pod = self.create(place)?;
+        self.created += 1;
+        let pod = Pod::new(&self.setup, place, self.created)?;
         if let Some(old) = self.places.get_mut(place) {
             *old = pod;
         }
@@ -173,7 +177,7 @@ impl Pods {
     ) -> Result<(), Failure> {
         let Some(pod) = self.pod(place) else { return Ok(()) };
         change(&mut pod.control);
-        write(&pod.control, &pod.control_file)
+        pod.write_control()
     }
 
     /// Freezes a pod's sidecar and starts a second one, in a directory of its own.
@@ -183,14 +187,8 @@ impl Pods {
         let Some(elder) = pod.process.take() else { return Ok(()) };
         elder.freeze();
         pod.elder = Some(elder);
-        pod.app = None;
-        // A directory of its own each time: sockets and files of the first must stay its own.
-        pod.lives += 1;
-        pod.dir = setup.dir.join(format!("{}.{}", pod.uid, pod.lives));
-        make(&pod.dir)?;
-        pod.process = Some(sidecar(&setup, pod)?);
-        pod.app = Some(app(&setup, pod));
-        Ok(())
+        pod.work = Work::Gone;
+        pod.move_on(&setup)
     }
 
     /// Freezes the second sidecar, and lets the first go on to find that it was asked to stop.
@@ -237,12 +235,18 @@ impl Pods {
         });
         for place in 0..self.places.len() {
             let Some(pod) = self.pod(place) else { continue };
+            // Past its grace period the kubelet kills it, as dropping it does.
+            pod.ending.take_if(|ending| ending.process.ended().is_some() || now >= ending.until);
+            if pod.wanted {
+                self.restart_sidecar(place)?;
+            }
+            let Some(pod) = self.pod(place) else { continue };
             let Some(code) = pod.process.as_mut().and_then(Process::ended) else { continue };
             // Beside another one it may be the second to adopt, or the first: one of them has to go.
             if code != FENCED || pod.lives == 0 {
                 odd.push(format!("the sidecar of {} ended by itself, exit code {code}", pod.uid));
             }
-            pod.process = None;
+            pod.take_sidecar();
             self.restart_sidecar(place)?;
         }
         Ok(odd)
@@ -255,10 +259,10 @@ impl Pods {
             self.thaw(place);
             self.control(place, |control| *control = Control::default())?;
             let Some(pod) = self.pod(place) else { continue };
-            if pod.app.is_none() {
-                self.replace(place)?;
-            } else {
+            if pod.lives() {
                 self.restart_sidecar(place)?;
+            } else {
+                self.replace(place)?;
             }
         }
         Ok(())
@@ -279,88 +283,4 @@ impl Pods {
     fn pod(&mut self, place: usize) -> Option<&mut Pod> {
         self.places.get_mut(place)
     }
-
-    fn create(&mut self, place: usize) -> Result<Pod, Failure> {
-        self.created += 1;
-        let uid = format!("pod{place}-{}", self.created);
-        let both = [NODES.to_owned(), PEAKS.to_owned()];
-        let pools = match place % 3 {
-            0 => both.to_vec(),
-            1 => vec![NODES.to_owned()],
-            _ => vec![PEAKS.to_owned()],
-        };
-        let dir = self.setup.dir.join(&uid);
-        make(&dir)?;
-        let mut pod = Pod {
-            group: GROUPS.get(place / 3 % GROUPS.len()).copied().unwrap_or_default(),
-            control_file: dir.with_extension("control"),
-            dir,
-            uid,
-            pools,
-            control: Control::default(),
-            process: None,
-            app: None,
-            elder: None,
-            lives: 0,
-        };
-        if self.setup.bug == Some(Bug::SlowClock) {
-            pod.control.slow_from = boottime::now();
-            pod.control.rate = 300;
-        }
-        write(&pod.control, &pod.control_file)?;
-        pod.process = Some(sidecar(&self.setup, &pod)?);
-        pod.app = Some(app(&self.setup, &pod));
-        Ok(pod)
-    }
-}
-
-fn app(setup: &Setup, pod: &Pod) -> App {
-    App::start(&pod.uid, &pod.dir, &pod.control_file, &setup.layout, &setup.journal)
-}
-
-fn sidecar(setup: &Setup, pod: &Pod) -> Result<Process, Failure> {
-    let (etcd, pools) = (setup.urls.join(","), pod.pools.join(","));
-    let patience = setup.layout.validity() / 4;
-    Process::start(
-        &[
-            &setup.binary.to_string_lossy(),
-            "--in-pod",
-            "--api",
-            "off",
-            "--admin",
-            "off",
-            "--etcd",
-            &etcd,
-            "--pool",
-            &pools,
-            "--dir",
-            &pod.dir.to_string_lossy(),
-            "--namespace",
-            NAMESPACE,
-            "--group",
-            pod.group,
-            "--instance",
-            &pod.uid,
-            "--pod",
-            &pod.uid,
-        ],
-        &[
-            (variable::CONTROL, pod.control_file.to_string_lossy().into_owned()),
-            (variable::BUG, setup.bug.map(|bug| bug.to_string()).unwrap_or_default()),
-            (variable::LEASE_MS, setup.layout.lease().as_millis().to_string()),
-            (variable::PATIENCE_MS, patience.as_millis().to_string()),
-        ],
-        &pod.control_file.with_extension("log"),
-    )
-}
-
-fn make(dir: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(dir)
-        .map_err(|source| Failure::system(format!("making {}", dir.display()), source))
-}
-
-fn write(control: &Control, file: &Path) -> Result<(), Failure> {
-    control
-        .write(file)
-        .map_err(|source| Failure::system(format!("writing {}", file.display()), source))
 }

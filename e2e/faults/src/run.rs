@@ -17,6 +17,7 @@ use tokio::time::sleep;
 
 use crate::boottime;
 use crate::bug::Bug;
+use crate::check::environment::{self, Brief};
 use crate::check::{self, Kind, Violation, trail};
 use crate::cluster::{Cluster, MEMBERS};
 use crate::failure::Failure;
@@ -55,6 +56,8 @@ pub struct Scenario {
     pub quarantine: Duration,
     /// Whether the numbers reserve time, and apps mint IDs.
     pub minting: bool,
+    /// Whether a kubelet starts and stops the apps.
+    pub kubelet: bool,
     /// What may happen.
     pub menu: Menu,
     /// The planted bug, and the violations that would show it.
@@ -80,6 +83,10 @@ pub struct Report {
     pub renewals: u64,
     /// How many IDs were minted.
     pub minted: usize,
+    /// How often an app was started.
+    pub runs: usize,
+    /// Restarts of apps beside silent sidecars that shared an identity for a moment.
+    pub brief: Brief,
     /// The longest that an app used a name since the deadline's start.
     pub unrenewed: Duration,
     /// The harness's own longest stall.
@@ -148,6 +155,7 @@ async fn make(
         layout: layout.clone(),
         journal: journal.clone(),
         bug: scenario.bug.as_ref().map(|(bug, _)| *bug),
+        kubelet: scenario.kubelet,
         dir: dir.path().to_owned(),
     };
     let mut stage = Stage {
@@ -252,6 +260,8 @@ impl Stage {
             stores: self.cluster.generation(),
             renewals: holds.iter().map(|hold| u64::from(hold.renewals)).sum(),
             minted: evidence.minted.iter().map(|batch| batch.ids.len()).sum(),
+            runs: evidence.runs.len(),
+            brief: environment::check(&evidence.runs, &evidence.stalls, evidence.taken).1,
             unrenewed: holds.iter().map(|hold| hold.unrenewed).max().unwrap_or_default(),
             stalled: evidence.stalls.iter().map(|stall| stall.lasted).max().unwrap_or_default(),
             took,
@@ -274,6 +284,14 @@ impl fmt::Display for Report {
             "  {} claims granted by {} stores to {} pods, {} ran out, {} renewals, {} IDs minted",
             self.granted, self.stores, self.pods, self.ran_out, self.renewals, self.minted
         )?;
+        if self.runs > 0 {
+            let Brief { shared, longest } = self.brief;
+            writeln!(
+                f,
+                "  {} starts of apps; {shared} beside a silent sidecar shared an identity, for {longest:.2?} at most",
+                self.runs
+            )?;
+        }
         writeln!(f, "  longest use without a renewal {:.2?}", self.unrenewed)?;
         writeln!(f, "  longest stall of the harness itself {:.2?}", self.stalled)?;
         writeln!(f, "  {} violations", self.violations.len())?;

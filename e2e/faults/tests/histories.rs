@@ -45,6 +45,7 @@ fn everything(seed: u64, span: Duration, pods: usize) -> Scenario {
         validity,
         quarantine: Duration::from_secs(2),
         minting: false,
+        kubelet: false,
         menu: Menu {
             span,
             pods,
@@ -84,6 +85,7 @@ fn planted(seed: u64, bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Scenario 
         validity,
         quarantine: Duration::from_secs(1),
         minting: false,
+        kubelet: false,
         menu: Menu {
             span: Duration::from_secs(40),
             pods: 12,
@@ -98,6 +100,20 @@ fn planted(seed: u64, bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Scenario 
         },
         bug: Some((bug, kinds.to_vec())),
     }
+}
+
+/// Apps that know their identity from their variables only, kubelets that stop and start them, and
+/// sidecars that are stopped, frozen and killed beside them.
+fn environments(seed: u64, span: Duration, pods: usize) -> Scenario {
+    let mut scenario = everything(seed, span, pods);
+    // The shortest that lets a kubelet detect, terminate and kill an app, and a sidecar restart.
+    scenario.quarantine = Duration::from_secs(8);
+    scenario.kubelet = true;
+    // Some faults must outlast S and the rest after it.
+    scenario.menu.lease = Duration::from_secs(24);
+    scenario.menu.wipe_at = None;
+    scenario.menu.pod_kinds = vec![PodKind::Kill, PodKind::Delete, PodKind::Lose, PodKind::Crash];
+    scenario
 }
 
 fn history(scenario: Scenario) -> Result<Report, Failure> {
@@ -116,10 +132,25 @@ fn ours(report: &Report) -> Vec<&Violation> {
 
 /// Plants a bug until the checker has found it.
 fn is_found(bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Result<(), String> {
+    found_in(kinds, bug, |seed| planted(seed, bug, kinds, faults))
+}
+
+/// Plants a bug that only running apps show.
+fn is_found_in_apps(bug: Bug, faults: &[PodKind]) -> Result<(), String> {
+    let kinds = [Kind::SharedIdentity];
+    found_in(&kinds, bug, |seed| {
+        let mut scenario = planted(seed, bug, &kinds, faults);
+        scenario.quarantine = Duration::from_secs(8);
+        scenario.kubelet = true;
+        scenario
+    })
+}
+
+fn found_in(kinds: &[Kind], bug: Bug, scenario: impl Fn(u64) -> Scenario) -> Result<(), String> {
     let first = seed();
     let mut took = Duration::ZERO;
     for attempt in 0..ATTEMPTS {
-        let scenario = planted(first + attempt, bug, kinds, faults);
+        let scenario = scenario(first + attempt);
         let report = history(scenario).map_err(|failure| format!("no history: {failure}"))?;
         took += report.took;
         let found = report.violations.iter().find(|violation| kinds.contains(&violation.kind));
@@ -199,6 +230,15 @@ fn no_id_is_minted_twice_whatever_the_clocks_say() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The names of running apps, as their variables have them, whatever is done to their sidecars.
+#[test]
+fn no_two_running_apps_have_one_identity_whatever_becomes_of_their_sidecars() -> Result<(), Failure>
+{
+    let report = history(environments(seed(), Duration::from_secs(70), 18))?;
+    assert_eq!(ours(&report), Vec::<&Violation>::new());
+    Ok(())
+}
+
 #[test]
 fn sixty_sidecars_keep_their_promises_through_everything() -> Result<(), Failure> {
     let span = Duration::from_secs(60 * number("CAIRN_FAULT_MINUTES").unwrap_or(2));
@@ -239,4 +279,14 @@ fn a_planted_lease_that_is_shorter_than_said_is_found() -> Result<(), String> {
 #[test]
 fn a_planted_queue_jumper_is_found() -> Result<(), String> {
     is_found(Bug::JumpedQueue, &[Kind::Overtaken], &[PodKind::Delete])
+}
+
+#[test]
+fn a_planted_release_that_does_not_say_whose_the_name_was_is_found() -> Result<(), String> {
+    is_found_in_apps(Bug::ForgetfulRelease, &[PodKind::Term, PodKind::Delete])
+}
+
+#[test]
+fn a_planted_app_without_a_liveness_probe_is_found() -> Result<(), String> {
+    is_found_in_apps(Bug::NoStop, &[PodKind::Term, PodKind::Cut, PodKind::Freeze])
 }

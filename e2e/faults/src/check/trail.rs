@@ -28,6 +28,13 @@ pub fn of(violation: &Violation, evidence: &Evidence, history: &History) -> Stri
             lines.push((hold.until, format!("app of {uid} stops at the latest, fence {fence}")));
         }
     }
+    let identity = (violation.place.clone(), violation.name.clone());
+    for run in evidence.runs.iter().filter(|run| run.environment.contains(&identity)) {
+        if run.ended.is_none_or(|ended| ended >= from) && run.started <= to {
+            lines.push((run.started, format!("app of {} is started with it", run.uid)));
+            lines.extend(run.ended.map(|ended| (ended, format!("app of {} has ended", run.uid))));
+        }
+    }
     for note in evidence.notes.iter().filter(|note| note.at >= from && note.at <= to) {
         lines.push((note.at, note.what.clone()));
     }

@@ -17,7 +17,7 @@ use crate::control::Way;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::net::Link;
-use crate::plan::{Cut, Fault, Plan, Planned, Whom};
+use crate::plan::{Comeback, Cut, Fault, Plan, Planned, Whom};
 use crate::pod::Pods;
 use crate::wait::until;
 
@@ -163,6 +163,8 @@ async fn hurt_pods(
             ]
         })
         .collect();
+    // What is not over by then, healing ends.
+    timeline.retain(|(at, ..)| *at <= span);
     timeline.sort_by_key(|(at, phase, _)| (*at, *phase));
     let mut odd = Vec::new();
     for (at, phase, fault) in timeline {
@@ -185,6 +187,15 @@ fn hurt_pod(pods: &mut Pods, phase: Phase, fault: Fault, notes: &Notes) -> Resul
     match (phase, fault) {
         (Phase::Begin, Fault::KillSidecar(pod)) => pods.kill_sidecar(pod),
         (Phase::End, Fault::KillSidecar(pod)) => pods.restart_sidecar(pod)?,
+        (Phase::Begin, Fault::TermSidecar(pod, _)) => pods.term_sidecar(pod),
+        (Phase::End, Fault::TermSidecar(pod, Comeback::Soon | Comeback::Late)) => {
+            pods.restart_sidecar(pod)?;
+        }
+        (Phase::End, Fault::TermSidecar(pod, Comeback::Never)) => {
+            pods.delete(pod);
+            pods.replace(pod)?;
+        }
+        (Phase::Begin, Fault::CrashApp(pod)) => pods.crash(pod),
         (Phase::Begin, Fault::FreezeSidecar(pod)) => pods.freeze(pod),
         (Phase::End, Fault::FreezeSidecar(pod) | Fault::TwinSidecar(pod)) => pods.thaw(pod),
         (Phase::Begin, Fault::DeletePod(pod)) => pods.delete(pod),

@@ -1,0 +1,248 @@
+//! Plays the kubelet for the app container of one pod: starts it with the variables that the env file
+//! has at that moment, asks its liveness probe, stops it, and starts it again. It journals with which
+//! identity the container runs; what files say later does not change a running app's variables.
+//!
+//! Rules of Kubernetes that are played here:
+//! - the first start waits for the sidecar's startup probe; so does a later one while no container of
+//!   the pod runs. A pod with a companion container restarts its app whatever its sidecar does;
+//! - without the env file, or without one of its variables, the container is not started;
+//! - a failing liveness probe leads to SIGTERM, and after the grace period to SIGKILL.
+//!
+//! Back-off between restarts is a second instead of ten to three hundred: more restarts, more risk.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cairn_sidecar::probe as startup;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::app::App;
+use crate::boottime;
+use crate::journal::{Journal, Run};
+use crate::pools::Layout;
+
+pub mod environment;
+pub mod probe;
+
+use environment::Identity;
+use probe::{Count, Timing};
+
+/// Between two looks whether a container can be started.
+const LOOK: Duration = Duration::from_millis(200);
+/// From reading the env file to the container's first instruction.
+const CREATING: Duration = Duration::from_millis(300);
+/// Between the end of a container and its next start.
+const BACKOFF: Duration = Duration::from_secs(1);
+/// What the startup probe waits for the sidecar, as in a pod.
+const STARTUP_WAIT: Duration = Duration::from_millis(900);
+
+/// One pod, as its kubelet knows it.
+#[derive(Clone, Debug)]
+pub struct PodSpec {
+    /// The pod.
+    pub uid: String,
+    /// Its pools.
+    pub pools: Vec<String>,
+    /// Its group.
+    pub group: &'static str,
+    /// The shared volume.
+    pub dir: PathBuf,
+    /// The file of the pod's clock errors.
+    pub control: PathBuf,
+    /// The sidecar's admin port.
+    pub port: u16,
+    /// The app's liveness probe; none in a pod without Stop pools.
+    pub liveness: Option<Timing>,
+    /// Whether another container of the pod always runs.
+    pub companion: bool,
+    /// Whether the app ignores SIGTERM.
+    pub stubborn: bool,
+}
+
+/// The kubelet of one pod.
+#[derive(Debug)]
+pub struct Kubelet {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pod: PodSpec,
+    layout: Layout,
+    journal: Journal,
+    crash: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Counts starts and ends of the sidecar.
+    sidecar: u64,
+    /// The sidecar whose startup probe has passed.
+    started: Option<u64>,
+    /// The running app and its entry in the journal.
+    running: Option<(App, usize)>,
+    /// The pod is gone.
+    ended: bool,
+}
+
+// === impl Kubelet ===
+
+impl Kubelet {
+    /// Looks after a pod's app from now on.
+    pub fn start(pod: PodSpec, layout: &Layout, journal: &Journal) -> Self {
+        let shared = Arc::new(Shared {
+            pod,
+            layout: layout.clone(),
+            journal: journal.clone(),
+            crash: Notify::new(),
+            state: Mutex::default(),
+        });
+        let task = tokio::spawn(look_after(Arc::clone(&shared)));
+        Self { shared, task }
+    }
+
+    /// Whether the running app holds a name in every pool of a list.
+    pub fn holds(&self, pools: &[String]) -> bool {
+        self.shared.lock().running.as_ref().is_some_and(|(app, _)| app.holds(pools))
+    }
+
+    /// The sidecar was started or has ended: its startup probe has not passed yet.
+    pub fn sidecar_changed(&self) {
+        self.shared.lock().sidecar += 1;
+    }
+
+    /// The app ends by itself.
+    pub fn crash(&self) {
+        if self.shared.lock().running.is_some() {
+            self.shared.crash.notify_one();
+        }
+    }
+}
+
+/// The pod is gone, and its app with it.
+impl Drop for Kubelet {
+    fn drop(&mut self) {
+        self.task.abort();
+        let mut state = self.shared.lock();
+        state.ended = true;
+        self.shared.stop(&mut state);
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the container can be started; answers with its variables.
+    async fn startable(&self, restart: bool) -> Vec<Identity> {
+        loop {
+            let free = restart && self.pod.companion;
+            if free || self.sidecar_started().await {
+                let PodSpec { dir, pools, group, .. } = &self.pod;
+                if let Some(environment) = environment::read(dir, pools, group, &self.layout) {
+                    sleep(CREATING).await;
+                    return environment;
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn sidecar_started(&self) -> bool {
+        let (sidecar, started) = {
+            let state = self.lock();
+            (state.sidecar, state.started)
+        };
+        if started == Some(sidecar) {
+            return true;
+        }
+        let passed = startup::ask(&self.pod.dir, STARTUP_WAIT).await.is_ok();
+        let mut state = self.lock();
+        if passed && state.sidecar == sidecar {
+            state.started = Some(sidecar);
+        }
+        state.started == Some(state.sidecar)
+    }
+
+    fn start(&self, environment: Vec<Identity>, restart: bool) {
+        let mut state = self.lock();
+        if state.ended {
+            return;
+        }
+        let PodSpec { uid, dir, control, .. } = &self.pod;
+        let app = App::start(uid, dir, control, &self.layout, &self.journal);
+        let run = self.journal.started(Run {
+            uid: uid.clone(),
+            environment,
+            restart,
+            started: boottime::now(),
+            ended: None,
+            answered: false,
+        });
+        state.running = Some((app, run));
+    }
+
+    fn stop(&self, state: &mut State) {
+        if let Some((app, run)) = state.running.take() {
+            self.journal.stopped(run, boottime::now());
+            drop(app);
+        }
+    }
+
+    /// Waits until the container is to be stopped. True when it has ended by itself.
+    async fn watch_over(&self) -> bool {
+        tokio::select! {
+            () = self.crash.notified() => true,
+            () = self.probe() => false,
+        }
+    }
+
+    async fn probe(&self) {
+        let Some(timing) = self.pod.liveness else {
+            return std::future::pending().await;
+        };
+        let mut count = Count::new(timing);
+        let mut ticks = interval(timing.period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            let healthy = probe::ask(self.pod.port).await;
+            if healthy && let Some((_, run)) = &self.lock().running {
+                self.journal.answered(*run);
+            }
+            if count.fails(healthy) {
+                return;
+            }
+        }
+    }
+}
+
+async fn look_after(shared: Arc<Shared>) {
+    let mut restart = false;
+    loop {
+        let environment = shared.startable(restart).await;
+        shared.start(environment, restart);
+        let crashed = shared.watch_over().await;
+        let grace = shared.pod.liveness.map(|timing| timing.grace);
+        if !crashed && shared.pod.stubborn {
+            sleep(grace.unwrap_or_default()).await;
+        }
+        shared.stop(&mut shared.lock());
+        shared.journal.note(format!(
+            "app of {} {}",
+            shared.pod.uid,
+            if crashed { "crashed" } else { "was stopped by its liveness probe" }
+        ));
+        restart = true;
+        sleep(BACKOFF).await;
+    }
+}

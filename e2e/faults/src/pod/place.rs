@@ -1,0 +1,220 @@
+//! One pod: its directory, its processes, and how they are started.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cairn_core::pool::OnLoss;
+
+use super::{Leaving, Setup};
+use crate::app::App;
+use crate::boottime;
+use crate::bug::Bug;
+use crate::control::Control;
+use crate::failure::Failure;
+use crate::kubelet::probe::Timing;
+use crate::kubelet::{Kubelet, PodSpec};
+use crate::pools::{GROUPS, NAMESPACE, NODES, PEAKS};
+use crate::process::Process;
+use crate::variable;
+
+/// Admin ports, in the order of the pods; below those that the kernel gives away.
+const FIRST_PORT: usize = 10_000;
+
+/// A pod in its place.
+#[derive(Debug)]
+pub(super) struct Pod {
+    pub(super) uid: String,
+    pub(super) pools: Vec<String>,
+    pub(super) group: &'static str,
+    pub(super) dir: PathBuf,
+    control_file: PathBuf,
+    pub(super) control: Control,
+    /// Of the sidecar's admin server, which only a kubelet asks.
+    port: u16,
+    /// The sidecar.
+    pub(super) process: Option<Process>,
+    /// A sidecar that was asked to stop while the pod lives on.
+    pub(super) ending: Option<Leaving>,
+    /// A sidecar is to be started once there is none.
+    pub(super) wanted: bool,
+    pub(super) work: Work,
+    /// The first of two sidecars.
+    pub(super) elder: Option<Process>,
+    /// How many directories it has had besides the first.
+    pub(super) lives: u32,
+}
+
+/// What uses a pod's names.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// The pod is gone.
+    Gone,
+    /// An app that runs as long as the pod does.
+    App(App),
+    /// An app that is started and stopped.
+    Managed(Kubelet),
+}
+
+// === impl Work ===
+
+impl Work {
+    /// Whether it holds a name in every pool of a list.
+    pub(super) fn holds(&self, pools: &[String]) -> bool {
+        match self {
+            Self::Gone => false,
+            Self::App(app) => app.holds(pools),
+            Self::Managed(kubelet) => kubelet.holds(pools),
+        }
+    }
+}
+
+// === impl Pod ===
+
+impl Pod {
+    /// Starts the pod with this number in a place.
+    pub(super) fn new(setup: &Setup, place: usize, number: usize) -> Result<Self, Failure> {
+        let uid = format!("pod{place}-{number}");
+        let both = [NODES.to_owned(), PEAKS.to_owned()];
+        let pools = match place % 3 {
+            0 => both.to_vec(),
+            1 => vec![NODES.to_owned()],
+            _ => vec![PEAKS.to_owned()],
+        };
+        let dir = setup.dir.join(&uid);
+        make(&dir)?;
+        let mut pod = Self {
+            group: GROUPS.get(place / 3 % GROUPS.len()).copied().unwrap_or_default(),
+            control_file: dir.with_extension("control"),
+            dir,
+            uid,
+            pools,
+            control: Control::default(),
+            port: u16::try_from(FIRST_PORT + number).unwrap_or_default(),
+            process: None,
+            ending: None,
+            wanted: false,
+            work: Work::Gone,
+            elder: None,
+            lives: 0,
+        };
+        if setup.bug == Some(Bug::SlowClock) {
+            pod.control.slow_from = boottime::now();
+            pod.control.rate = 300;
+        }
+        pod.write_control()?;
+        pod.start_app(setup, number);
+        pod.start_sidecar(setup)?;
+        Ok(pod)
+    }
+
+    /// Whether the pod exists.
+    pub(super) fn lives(&self) -> bool {
+        !matches!(self.work, Work::Gone)
+    }
+
+    /// Replaces the control file.
+    pub(super) fn write_control(&self) -> Result<(), Failure> {
+        let file = &self.control_file;
+        self.control
+            .write(file)
+            .map_err(|source| Failure::system(format!("writing {}", file.display()), source))
+    }
+
+    /// Goes on in a new directory: sockets and files of a first sidecar must stay its own.
+    pub(super) fn move_on(&mut self, setup: &Setup) -> Result<(), Failure> {
+        self.lives += 1;
+        self.dir = setup.dir.join(format!("{}.{}", self.uid, self.lives));
+        make(&self.dir)?;
+        self.start_sidecar(setup)?;
+        self.work = Work::App(self.app(setup));
+        Ok(())
+    }
+
+    /// Takes the sidecar away, in order to end it.
+    pub(super) fn take_sidecar(&mut self) -> Option<Process> {
+        let process = self.process.take()?;
+        self.sidecar_changed();
+        Some(process)
+    }
+
+    /// Starts a sidecar in the pod's directory.
+    pub(super) fn start_sidecar(&mut self, setup: &Setup) -> Result<(), Failure> {
+        let (etcd, pools) = (setup.urls.join(","), self.pools.join(","));
+        let patience = setup.layout.validity() / 4;
+        let admin =
+            if setup.kubelet { format!("127.0.0.1:{}", self.port) } else { "off".to_owned() };
+        let process = Process::start(
+            &[
+                &setup.binary.to_string_lossy(),
+                "--in-pod",
+                "--api",
+                "off",
+                "--admin",
+                &admin,
+                "--etcd",
+                &etcd,
+                "--pool",
+                &pools,
+                "--dir",
+                &self.dir.to_string_lossy(),
+                "--namespace",
+                NAMESPACE,
+                "--group",
+                self.group,
+                "--instance",
+                &self.uid,
+                "--pod",
+                &self.uid,
+            ],
+            &[
+                (variable::CONTROL, self.control_file.to_string_lossy().into_owned()),
+                (variable::BUG, setup.bug.map(|bug| bug.to_string()).unwrap_or_default()),
+                (variable::LEASE_MS, setup.layout.lease().as_millis().to_string()),
+                (variable::PATIENCE_MS, patience.as_millis().to_string()),
+            ],
+            &self.control_file.with_extension("log"),
+        )?;
+        self.process = Some(process);
+        self.wanted = false;
+        self.sidecar_changed();
+        Ok(())
+    }
+
+    fn sidecar_changed(&self) {
+        if let Work::Managed(kubelet) = &self.work {
+            kubelet.sidecar_changed();
+        }
+    }
+
+    fn start_app(&mut self, setup: &Setup, number: usize) {
+        if !setup.kubelet {
+            self.work = Work::App(self.app(setup));
+            return;
+        }
+        let stops = |name: &String| {
+            let pool = setup.layout.pool(name)?;
+            (pool.spec.on_loss == OnLoss::Stop).then(|| Timing::within(pool.spec.quarantine))
+        };
+        let pod = PodSpec {
+            uid: self.uid.clone(),
+            pools: self.pools.clone(),
+            group: self.group,
+            dir: self.dir.clone(),
+            control: self.control_file.clone(),
+            port: self.port,
+            liveness: self.pools.iter().find_map(stops).filter(|_| setup.bug != Some(Bug::NoStop)),
+            companion: number.is_multiple_of(2),
+            stubborn: number % 4 < 2,
+        };
+        self.work = Work::Managed(Kubelet::start(pod, &setup.layout, &setup.journal));
+    }
+
+    fn app(&self, setup: &Setup) -> App {
+        App::start(&self.uid, &self.dir, &self.control_file, &setup.layout, &setup.journal)
+    }
+}
+
+fn make(dir: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(dir)
+        .map_err(|source| Failure::system(format!("making {}", dir.display()), source))
+}
