@@ -20,8 +20,11 @@ pub mod annotation {
     pub const GATE: &str = "cairn.dev/gate";
     /// Input: the sidecar's requests and limits.
     pub const RESOURCES: &str = "cairn.dev/resources";
+    /// Input: who stops the app once a claim of a `Stop` pool is lost.
+    pub const STOP: &str = "cairn.dev/stop";
     /// All inputs, for checks and suggestions.
-    pub const INPUTS: [&str; 7] = [POOL, GROUP, PREFIX_TEMPLATE, CONTAINERS, ENV, GATE, RESOURCES];
+    pub const INPUTS: [&str; 8] =
+        [POOL, GROUP, PREFIX_TEMPLATE, CONTAINERS, ENV, GATE, RESOURCES, STOP];
     /// Result: compact JSON about every claim.
     pub const STATUS: &str = "cairn.dev/status";
     /// Result: every annotation about one claim starts with this; `claim.cairn.dev/<pool>` is the name.
@@ -92,8 +95,16 @@ pub mod port {
     pub const API: u16 = 24040;
     /// Health, metrics and `/app/livez`, on the pod's address.
     pub const ADMIN: u16 = 24041;
-    /// The path of the app's liveness on the admin port.
+    /// Whether the apps may go on, on the admin port. With `/<container>` after it, the container's
+    /// own liveness and startup probes count too; the kubelet's liveness probe asks that.
     pub const APP_LIVEZ: &str = "/app/livez";
+    /// With `/<container>` after it: whether a container that has just started may run. The kubelet
+    /// asks it at every start of the container, and only then.
+    pub const APP_STARTUPZ: &str = "/app/startupz";
+    /// With `/<container>` after it: whether the container's own startup probe has passed.
+    pub const APP_READYZ: &str = "/app/readyz";
+    /// The header of the kubelet's probes that carries the value of [`super::flag::PROBE_TOKEN`].
+    pub const PROBE_TOKEN_HEADER: &str = "Cairn-Probe-Token";
 }
 
 /// Flags of `cairn-sidecar` that the webhook writes. Each has a `CAIRN_…` variable.
@@ -126,6 +137,12 @@ pub mod flag {
     pub const ID_LAYOUT: &str = "--id-layout";
     /// Where the time in IDs starts.
     pub const ID_EPOCH: &str = "--id-epoch";
+    /// The probes of one app container, which the sidecar asks in the kubelet's place; repeated.
+    pub const APP_PROBES: &str = "--app-probes";
+    /// The address for those probes that name no host: the pod's.
+    pub const APP_HOST: &str = "--app-host";
+    /// A secret of the pod that tells the kubelet's probes from requests of others.
+    pub const PROBE_TOKEN: &str = "--probe-token";
     /// A file of the pod's annotations (downward API); the gate opens once it shows the claims.
     pub const GATE_FILE: &str = "--gate-file";
 }

@@ -5,6 +5,7 @@
 //! `cairn-store` speaks etcd, `cairn-sidecar` and `cairn-webhook` speak to the world; the
 //! [`contract`] module is the treaty between those two, which never see each other.
 
+pub mod app_probe;
 pub mod claim;
 pub mod clock;
 pub mod contract;

@@ -39,6 +39,8 @@ pub struct Request {
     pub gate: Gate,
     /// The sidecar's resources, where they differ from the defaults.
     pub resources: Resources,
+    /// Who stops the app once a claim of a `Stop` pool is lost.
+    pub stop: StoppedBy,
 }
 
 /// `cairn.dev/env`.
@@ -63,6 +65,16 @@ pub enum Gate {
     Startup,
     /// The app starts at once.
     None,
+}
+
+/// `cairn.dev/stop`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoppedBy {
+    /// The kubelet, on the sidecar's word.
+    #[default]
+    Sidecar,
+    /// The app itself: it watches `valid_until`, or takes its IDs from the sidecar.
+    App,
 }
 
 /// Why a pod's annotations were refused.
@@ -167,7 +179,7 @@ impl Request {
             }
         }
         let injected = check_labels(labels)?;
-        let [pool, group, prefix, containers, env, gate, resources] = given;
+        let [pool, group, prefix, containers, env, gate, resources, stop] = given;
         let Some(pool) = pool else {
             let orphan =
                 given.iter().zip(annotation::INPUTS).find_map(|(value, key)| value.map(|_| key));
@@ -187,6 +199,7 @@ impl Request {
             env: env.map(EnvChoice::parse).transpose()?.unwrap_or_default(),
             gate: gate.map(Gate::parse).transpose()?.unwrap_or_default(),
             resources: resources.map(Resources::parse).transpose()?.unwrap_or_default(),
+            stop: stop.map(StoppedBy::parse).transpose()?.unwrap_or_default(),
         };
         request.with_consistent_env().map(Some)
     }
@@ -222,6 +235,16 @@ impl Gate {
             "startup" => Ok(Self::Startup),
             "none" => Ok(Self::None),
             other => Err(choice(annotation::GATE, other, &["startup", "none"])),
+        }
+    }
+}
+
+impl StoppedBy {
+    fn parse(text: &str) -> Result<Self, RequestError> {
+        match text.trim() {
+            "sidecar" => Ok(Self::Sidecar),
+            "self" => Ok(Self::App),
+            other => Err(choice(annotation::STOP, other, &["sidecar", "self"])),
         }
     }
 }

@@ -87,6 +87,23 @@ fn bad_values_beside_a_good_pool_are_refused_with_what_to_write_instead() -> Don
 }
 
 #[test]
+fn an_app_that_cannot_be_stopped_is_refused_with_the_ways_out() -> Done {
+    let watch = "set cairn.dev/stop: self and let the app watch valid_until in /var/run/cairn/snowflake/claim.json";
+    within("unstoppable", |ns| {
+        let app = App::claiming("bad", "snowflake");
+        let said = refusal(ns, &app.clone().annotation("cairn.dev/gate", "none"))?;
+        let sentence = "annotation 'cairn.dev/gate: none' lets the app run without a claim, so Cairn cannot stop it when its claim on pool 'snowflake' is lost; remove it, or ";
+        assert_eq!(said, format!("{sentence}{watch}"));
+        let said = refusal(ns, &app.clone().annotation("cairn.dev/env", "annotation"))?;
+        let sentence = "annotation 'cairn.dev/env: annotation' gives variables that outlive a claim, but apps of pool 'snowflake' must not start again with an old one; use file or none, or ";
+        assert_eq!(said, format!("{sentence}{watch}"));
+        let said = refusal(ns, &app.annotation("cairn.dev/stop", "slef"))?;
+        assert_eq!(said, "annotation 'cairn.dev/stop' is 'slef'; did you mean 'self'?");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_deployment_with_the_annotation_in_the_wrong_place_is_warned_about() -> Done {
     within("misplaced", |ns| {
         let mut deployment = App::named("checkout").deployment();

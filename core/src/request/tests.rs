@@ -19,6 +19,7 @@ fn one_annotation_is_enough() {
             env: EnvChoice::Auto,
             gate: Gate::Startup,
             resources: Resources::default(),
+            stop: StoppedBy::Sidecar,
         }
     );
 }
@@ -34,6 +35,7 @@ fn every_annotation_is_read_and_the_order_of_pools_is_kept() {
             ("cairn.dev/env", "file"),
             ("cairn.dev/gate", "startup"),
             ("cairn.dev/resources", "cpu=10m"),
+            ("cairn.dev/stop", "self"),
             ("cairn.dev/status", "{}"),
             ("claim.cairn.dev/mountains", "Denali"),
             ("example.com/other", "x"),
@@ -47,6 +49,7 @@ fn every_annotation_is_read_and_the_order_of_pools_is_kept() {
     assert_eq!(request.group.unwrap().as_str(), "checkout");
     assert_eq!(request.containers.unwrap(), ["app", "worker"]);
     assert_eq!(request.env, EnvChoice::File);
+    assert_eq!(request.stop, StoppedBy::App);
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn bad_input_is_refused_with_a_sentence_that_says_what_to_write() {
         ),
         (
             &[pool, ("cairn.dev/colour", "x")],
-            "annotation 'cairn.dev/colour' is not known; Cairn reads the annotations cairn.dev/pool, cairn.dev/group, cairn.dev/prefix, cairn.dev/containers, cairn.dev/env, cairn.dev/gate, cairn.dev/resources",
+            "annotation 'cairn.dev/colour' is not known; Cairn reads the annotations cairn.dev/pool, cairn.dev/group, cairn.dev/prefix, cairn.dev/containers, cairn.dev/env, cairn.dev/gate, cairn.dev/resources, cairn.dev/stop",
         ),
         (
             &[("cairn.dev/group", "a")],
@@ -129,6 +132,14 @@ fn bad_input_is_refused_with_a_sentence_that_says_what_to_write() {
         (
             &[pool, ("cairn.dev/gate", "closed")],
             "annotation 'cairn.dev/gate' is 'closed'; use startup, none",
+        ),
+        (
+            &[pool, ("cairn.dev/stop", "slef")],
+            "annotation 'cairn.dev/stop' is 'slef'; did you mean 'self'?",
+        ),
+        (
+            &[pool, ("cairn.dev/stop", "kubelet")],
+            "annotation 'cairn.dev/stop' is 'kubelet'; use sidecar, self",
         ),
         (
             &[pool, ("cairn.dev/gate", "none"), ("cairn.dev/env", "file")],

@@ -103,12 +103,16 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     };
     place::check(&pod.spec)?;
     let pools = resolve::pools(&request, facts)?;
+    let stop = stop::Stop::of(&pools, &request, &pod.spec)?;
     let group = resolve::group(&request, &pools, metadata)?;
     let inits = place::init_containers(&pod.spec);
     let ours = place::find_ours(&inits)?;
     place::check_volumes(&pod.spec, ours.is_some())?;
     let targets = apps::targets(&request, pod, &inits)?;
-    let mode = env_mode(&request, ours.map(|(_, container)| container), facts)?;
+    let mut mode = env_mode(&request, ours.map(|(_, container)| container), facts)?;
+    if let Some(stop) = &stop {
+        mode = stop.env_mode(mode, &mut plan.warnings);
+    }
     let sidecar = Sidecar {
         settings: facts.settings,
         request: &request,
@@ -123,11 +127,11 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
 
     set_label(pod, &mut plan.patch);
     mesh::exclude_ports(pod, &inits, facts, &mut plan.patch);
-    let stop = stop::Stop::of(&pools, &sidecar);
-    plan.warnings.extend(stop.warnings());
     for target in &targets {
         apps::equip(target, &sidecar, ours.is_some(), &mut plan.patch)?;
-        stop.probe(target, &mut plan);
+        if let Some(stop) = &stop {
+            stop.probe(target, &mut plan)?;
+        }
     }
     add_volumes(pod, &sidecar, &mut plan.patch);
     match ours {

@@ -2,7 +2,11 @@
 //!
 //! Only what the user of the pod can change; trouble of Cairn's own is not a refusal.
 
-use cairn_core::contract::annotation;
+use std::time::Duration;
+
+use cairn_core::app_probe::AppProbeError;
+use cairn_core::contract::{annotation, path};
+use cairn_core::duration;
 use cairn_core::group::Group;
 use cairn_core::pool::PoolName;
 use cairn_core::request::RequestError;
@@ -109,4 +113,76 @@ pub enum Refusal {
         /// As written.
         name: String,
     },
+    /// An app that runs without a claim, where apps are stopped.
+    #[error(
+        "annotation '{key}: none' lets the app run without a claim, so Cairn cannot stop it when its claim on pool '{pool}' is lost; remove it, or {way}",
+        key = annotation::GATE, way = watch(pool)
+    )]
+    StopWithoutGate {
+        /// The first pool whose apps are stopped.
+        pool: PoolName,
+    },
+    /// An app in the node's network, where the kubelet cannot ask the sidecar.
+    #[error(
+        "a hostNetwork app cannot be stopped by Cairn when its claim on pool '{pool}' is lost; remove hostNetwork, or {way}",
+        way = watch(pool)
+    )]
+    StopHostNetwork {
+        /// The first pool whose apps are stopped.
+        pool: PoolName,
+    },
+    /// Variables that outlive a claim, where apps are stopped.
+    #[error(
+        "annotation '{key}: annotation' gives variables that outlive a claim, but apps of pool '{pool}' must not start again with an old one; use file or none, or {way}",
+        key = annotation::ENV, way = watch(pool)
+    )]
+    StopAnnotationEnv {
+        /// The first pool whose apps are stopped.
+        pool: PoolName,
+    },
+    /// A quarantine in which the kubelet cannot stop an app.
+    #[error(
+        "pool '{pool}' has onLoss: Stop and a quarantine of {}, which is too short to stop an app in; give the pool at least {}, or {way}",
+        duration::print(*quarantine), duration::print(*least), way = watch(pool)
+    )]
+    StopQuarantine {
+        /// The pool.
+        pool: PoolName,
+        /// What it has.
+        quarantine: Duration,
+        /// What it needs.
+        least: Duration,
+    },
+    /// A probe that the sidecar cannot ask in the kubelet's place.
+    #[error(
+        "container '{container}': its {probe} {error}; {mend}, leave the container out with {key}, or {way}",
+        mend = mend(error), key = annotation::CONTAINERS, way = watch(pool)
+    )]
+    StopProbe {
+        /// The container.
+        container: String,
+        /// `livenessProbe` or `startupProbe`.
+        probe: &'static str,
+        /// What is in the way.
+        error: AppProbeError,
+        /// The first pool whose apps are stopped.
+        pool: PoolName,
+    },
+}
+
+/// The way out that every app has.
+fn watch(pool: &PoolName) -> String {
+    format!(
+        "set {}: self and let the app watch valid_until in {}/{pool}/{}",
+        annotation::STOP,
+        path::DIR,
+        path::CLAIM_JSON
+    )
+}
+
+fn mend(error: &AppProbeError) -> &'static str {
+    match error {
+        AppProbeError::Exec | AppProbeError::Action => "use httpGet, tcpSocket or grpc",
+        _ => "correct it",
+    }
 }

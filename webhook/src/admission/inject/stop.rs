@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_core::contract::{path, port};
+use cairn_core::app_probe::AppProbe;
+use cairn_core::contract::{annotation, path, port};
 use cairn_core::pool::{OnLoss, Pool};
+use cairn_core::request::{EnvChoice, Gate, Request, StoppedBy};
 use serde_json::{Value, json};
 
-use cairn_core::request::Gate;
-
-use super::super::sidecar_spec::Sidecar;
+use super::super::refusal::Refusal;
+use super::super::view::Spec;
 use super::apps::Target;
 use super::{EnvMode, Plan};
 
@@ -28,14 +29,10 @@ const TIMEOUT: u64 = 1;
 /// Below this the kubelet cannot detect, terminate and kill in time.
 const SHORTEST_QUARANTINE: Duration = Duration::from_secs(5);
 
-/// What stops the apps of one pod.
+/// What stops the apps of one pod whose claims are of a `Stop` pool.
 pub(super) struct Stop<'p> {
-    pool: Option<&'p Pool>,
-    quarantine: Duration,
-    gateless: bool,
-    host_network: bool,
-    /// Variables that outlive a claim: a stopped app starts again with them at once.
-    stale_env: bool,
+    /// The pool with the shortest quarantine.
+    pool: &'p Pool,
 }
 
 /// The numbers of a probe, in seconds and tries.
@@ -49,73 +46,79 @@ struct Timing {
 // === impl Stop ===
 
 impl<'p> Stop<'p> {
-    /// What the pod's pools ask for.
-    pub(super) fn of(pools: &'p [Arc<Pool>], sidecar: &Sidecar<'_>) -> Self {
+    /// What the pod's pools ask for; `None` where nothing has to be stopped by Cairn.
+    pub(super) fn of(
+        pools: &'p [Arc<Pool>],
+        request: &Request,
+        spec: &Spec<'_>,
+    ) -> Result<Option<Self>, Refusal> {
         let strictest = pools
             .iter()
             .filter(|pool| pool.spec.on_loss == OnLoss::Stop)
             .min_by_key(|pool| pool.spec.quarantine);
-        Self {
-            pool: strictest.map(|pool| &**pool),
-            quarantine: strictest.map_or(Duration::ZERO, |pool| pool.spec.quarantine),
-            gateless: sidecar.request.gate == Gate::None,
-            host_network: sidecar.host_network,
-            stale_env: sidecar.mode == EnvMode::Annotation,
+        let Some(strictest) = strictest.filter(|_| request.stop == StoppedBy::Sidecar) else {
+            return Ok(None);
+        };
+        let pool = strictest.name.clone();
+        if request.gate == Gate::None {
+            return Err(Refusal::StopWithoutGate { pool });
         }
+        if spec.host_network {
+            return Err(Refusal::StopHostNetwork { pool });
+        }
+        if request.env == EnvChoice::Annotation {
+            return Err(Refusal::StopAnnotationEnv { pool });
+        }
+        let quarantine = strictest.spec.quarantine;
+        if quarantine < SHORTEST_QUARANTINE {
+            return Err(Refusal::StopQuarantine { pool, quarantine, least: SHORTEST_QUARANTINE });
+        }
+        Ok(Some(Self { pool: strictest }))
     }
 
-    /// What to say once per pod.
-    pub(super) fn warnings(&self) -> Option<String> {
-        let pool = &self.pool?.name;
-        let watch =
-            format!("let the app watch valid_until in {}/{pool}/{}", path::DIR, path::CLAIM_JSON);
-        if self.host_network {
-            return Some(format!(
-                "Cairn: a hostNetwork app is not stopped when its claim on pool '{pool}' is lost; {watch}"
-            ));
+    /// How variables get into the pod, given how they would. Annotations outlive a claim, so an app
+    /// that was stopped would start again with an old one; then there are none.
+    pub(super) fn env_mode(&self, mode: EnvMode, warnings: &mut Vec<String>) -> EnvMode {
+        if mode != EnvMode::Annotation {
+            return mode;
         }
-        if self.gateless {
-            return Some(format!(
-                "Cairn: with cairn.dev/gate: none the app is not stopped when its claim on pool '{pool}' is lost; {watch}"
-            ));
-        }
-        if self.quarantine < SHORTEST_QUARANTINE {
-            return Some(format!(
-                "Cairn: the quarantine of pool '{pool}' is too short to stop an app in; give it at least {}s",
-                SHORTEST_QUARANTINE.as_secs()
-            ));
-        }
-        self.stale_env.then(|| {
-            format!(
-                "Cairn: an app that was stopped starts again before its claim on pool '{pool}' is back; \
-                 let it read {}/{pool}/{}, which is gone until then, and not the variables",
-                path::DIR,
-                path::NAME
-            )
-        })
+        let pool = &self.pool.name;
+        warnings.push(format!(
+            "Cairn: the app gets no CAIRN_ variables, because in this cluster they would outlive its claim on \
+             pool '{pool}'; let it read {}/{pool}/{}, or set {}: self",
+            path::DIR,
+            path::NAME,
+            annotation::STOP
+        ));
+        EnvMode::None
     }
 
     /// Makes sure that a container is stopped, or says what is missing for it.
-    pub(super) fn probe(&self, target: &Target<'_, '_>, plan: &mut Plan) {
-        let Some(pool) = self.pool else { return };
-        if self.host_network || self.gateless {
-            return;
-        }
+    pub(super) fn probe(&self, target: &Target<'_, '_>, plan: &mut Plan) -> Result<(), Refusal> {
+        let pool = &self.pool.name;
         match target.container.liveness_probe {
             None => {
                 let path = format!("{}/livenessProbe", target.path);
-                plan.patch.add(path, Timing::within(self.quarantine).probe());
+                plan.patch.add(path, Timing::within(self.pool.spec.quarantine).probe());
             }
             Some(probe) if is_ours(probe.get()) => {}
-            Some(_) => plan.warnings.push(format!(
-                "Cairn: container '{}' has its own livenessProbe, so it is not stopped when its claim on pool '{}' is lost; \
-                 probe http://:{}{} instead, or call it from yours",
-                target.container.name,
-                pool.name,
-                port::ADMIN,
-                port::APP_LIVEZ
-            )),
+            Some(probe) => {
+                AppProbe::parse(probe.get(), |_| Some(1)).map_err(|error| Refusal::StopProbe {
+                    container: target.container.name.to_string(),
+                    probe: "livenessProbe",
+                    error,
+                    pool: pool.clone(),
+                })?;
+                plan.warnings.push(format!(
+                    "Cairn: container '{}' has its own livenessProbe, so it is not stopped when its claim on pool \
+                     '{pool}' is lost; probe http://:{}{} instead, or call it from yours",
+                    target.container.name,
+                    port::ADMIN,
+                    port::APP_LIVEZ
+                ));
+            }
         }
+        Ok(())
     }
 }
 

@@ -30,7 +30,7 @@ fn variables_come_from_the_env_file_and_before_the_containers_own() {
 
 #[test]
 fn without_env_files_they_come_from_annotations_and_the_gate_watches_those() {
-    let annotations = json!({"cairn.dev/pool": "mountains,snowflake"});
+    let annotations = json!({"cairn.dev/pool": "mountains,snowflake", "cairn.dev/stop": "self"});
     let after = World::new().without_env_files().inject(&pod(annotations));
     let env = &after["spec"]["containers"][0]["env"];
     assert_eq!(
@@ -107,44 +107,35 @@ fn an_app_with_a_probe_of_its_own_keeps_it_and_its_owner_is_told() {
 }
 
 #[test]
-fn what_cannot_be_stopped_is_said() {
-    let host = with(pod(json!({"cairn.dev/pool": "snowflake"})), "/spec/hostNetwork", json!(true));
-    let host = with(host, "/spec/dnsPolicy", json!("Default"));
-    let free = pod(json!({"cairn.dev/pool": "snowflake", "cairn.dev/gate": "none"}));
-    let short = pod(json!({"cairn.dev/pool": "tea"}));
-    let world = World::new().labelled("team", "a");
-    for (pod, sentence) in [
-        (
-            host,
-            "Cairn: a hostNetwork app is not stopped when its claim on pool 'snowflake' is lost; \
-             let the app watch valid_until in /var/run/cairn/snowflake/claim.json",
-        ),
-        (
-            free,
-            "Cairn: with cairn.dev/gate: none the app is not stopped when its claim on pool 'snowflake' is lost; \
-             let the app watch valid_until in /var/run/cairn/snowflake/claim.json",
-        ),
-        (
-            short,
-            "Cairn: the quarantine of pool 'tea' is too short to stop an app in; give it at least 5s",
-        ),
-    ] {
-        assert_eq!(world.decide(&pod).unwrap().warnings, [sentence]);
-    }
+fn an_app_that_stops_itself_keeps_its_probes_and_gets_none() {
+    let annotations = json!({"cairn.dev/pool": "snowflake", "cairn.dev/stop": "self"});
+    let before = pod(annotations.clone());
+    let plan = World::new().decide(&before).unwrap();
+    assert_eq!(plan.warnings, Vec::<String>::new());
+    assert_eq!(applied(&before, &plan)["spec"]["containers"][0].get("livenessProbe"), None);
+    let probe = json!({"exec": {"command": ["true"]}});
+    let before = with(before, "/spec/containers/0/livenessProbe", probe.clone());
+    let after = World::new().inject(&before);
+    assert_eq!(after["spec"]["containers"][0]["livenessProbe"], probe);
 }
 
 #[test]
-fn variables_that_outlive_a_claim_are_warned_about_where_apps_are_stopped() {
-    let stop = pod(json!({"cairn.dev/pool": "snowflake", "cairn.dev/env": "annotation"}));
+fn variables_that_outlive_a_claim_are_left_out_where_apps_are_stopped() {
+    let old = World::new().without_env_files();
+    let stop = pod(json!({"cairn.dev/pool": "snowflake"}));
+    let plan = old.decide(&stop).unwrap();
     assert_eq!(
-        World::new().decide(&stop).unwrap().warnings,
+        plan.warnings,
         [
-            "Cairn: an app that was stopped starts again before its claim on pool 'snowflake' is back; let it read \
-          /var/run/cairn/snowflake/name, which is gone until then, and not the variables"
+            "Cairn: the app gets no CAIRN_ variables, because in this cluster they would outlive its claim on pool \
+          'snowflake'; let it read /var/run/cairn/snowflake/name, or set cairn.dev/stop: self"
         ]
     );
-    let keep = pod(json!({"cairn.dev/pool": "mountains", "cairn.dev/env": "annotation"}));
-    assert_eq!(World::new().decide(&keep).unwrap().warnings, Vec::<String>::new());
+    let after = applied(&stop, &plan);
+    assert_eq!(names_of(&after["spec"]["containers"][0]["env"]), ["GREETING"]);
+    assert_eq!(after["spec"]["containers"][0]["volumeMounts"][1]["name"], "cairn");
+    let keep = pod(json!({"cairn.dev/pool": "mountains"}));
+    assert_eq!(old.decide(&keep).unwrap().warnings, Vec::<String>::new());
 }
 
 #[test]

@@ -94,6 +94,53 @@ fn every_refusal_is_one_sentence_that_says_what_to_do() {
 }
 
 #[test]
+fn a_pod_whose_app_cannot_be_stopped_is_refused_with_the_ways_out() {
+    let stop = || pod(json!({"cairn.dev/pool": "snowflake"}));
+    let plus = |key: &str, value: &str| pod(json!({"cairn.dev/pool": "snowflake", key: value}));
+    let host = with(stop(), "/spec/hostNetwork", json!(true));
+    let host = with(host, "/spec/dnsPolicy", json!("ClusterFirstWithHostNet"));
+    let exec = json!({"exec": {"command": ["true"]}, "periodSeconds": 10});
+    let cases = [
+        (
+            plus("cairn.dev/gate", "none"),
+            "annotation 'cairn.dev/gate: none' lets the app run without a claim, so Cairn cannot stop it when its \
+             claim on pool 'snowflake' is lost; remove it, or set cairn.dev/stop: self and let the app watch \
+             valid_until in /var/run/cairn/snowflake/claim.json",
+        ),
+        (
+            host,
+            "a hostNetwork app cannot be stopped by Cairn when its claim on pool 'snowflake' is lost; remove \
+             hostNetwork, or set cairn.dev/stop: self and let the app watch valid_until in \
+             /var/run/cairn/snowflake/claim.json",
+        ),
+        (
+            plus("cairn.dev/env", "annotation"),
+            "annotation 'cairn.dev/env: annotation' gives variables that outlive a claim, but apps of pool \
+             'snowflake' must not start again with an old one; use file or none, or set cairn.dev/stop: self and \
+             let the app watch valid_until in /var/run/cairn/snowflake/claim.json",
+        ),
+        (
+            pod(json!({"cairn.dev/pool": "tea"})),
+            "pool 'tea' has onLoss: Stop and a quarantine of 2s, which is too short to stop an app in; give the \
+             pool at least 5s, or set cairn.dev/stop: self and let the app watch valid_until in \
+             /var/run/cairn/tea/claim.json",
+        ),
+        (
+            with(stop(), "/spec/containers/0/livenessProbe", exec),
+            "container 'app': its livenessProbe is an exec probe, which the sidecar cannot run in the app's \
+             container; use httpGet, tcpSocket or grpc, leave the container out with cairn.dev/containers, or set \
+             cairn.dev/stop: self and let the app watch valid_until in /var/run/cairn/snowflake/claim.json",
+        ),
+    ];
+    let world = World::new().labelled("team", "a");
+    for (mut pod, sentence) in cases {
+        assert_eq!(world.refuse(&pod), sentence);
+        pod["metadata"]["annotations"]["cairn.dev/stop"] = json!("self");
+        assert!(world.decide(&pod).is_ok(), "{pod}");
+    }
+}
+
+#[test]
 fn an_init_container_cannot_be_named() {
     let pod = pod(json!({"cairn.dev/pool": "mountains", "cairn.dev/containers": "migrate"}));
     let pod = with(pod, "/spec/initContainers", json!([{"name": "migrate"}]));
@@ -115,7 +162,7 @@ fn env_files_are_refused_where_an_old_kubelet_would_give_empty_values() {
 
 #[test]
 fn a_namespace_that_is_selected_may_claim() {
-    let pod = pod(json!({"cairn.dev/pool": "tea"}));
+    let pod = pod(json!({"cairn.dev/pool": "tea", "cairn.dev/stop": "self"}));
     assert!(World::new().labelled("team", "a").decide(&pod).is_ok());
 }
 
