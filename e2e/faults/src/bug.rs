@@ -72,6 +72,15 @@ impl Bug {
                 });
             }
             Self::BlindRelease if is_release(&txn) => txn.compares.clear(),
+            Self::ForgetfulRelease if is_release(&txn) => {
+                for op in &mut txn.then {
+                    if let Op::Put { key, value, .. } = op
+                        && matches!(Key::parse(key), Some(Key::Quarantine(..)))
+                    {
+                        value.clear();
+                    }
+                }
+            }
             Self::UnguardedQueue => {
                 for op in txn.then.iter_mut().chain(&mut txn.otherwise) {
                     if let Op::Txn(join) = op {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cairn_core::rest::WITH_POD;
 use cairn_core::time::{BootInstant, Now, UnixMillis};
 use cairn_sidecar::clock::{Clock, SystemClock};
 use cairn_store::etcd::Etcd;
@@ -141,7 +142,9 @@ impl Kv for Faulty {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
-        let ttl = ttl.min(self.treatment.lease);
+        // A rest that waits for the end of its pod is no lease of a pod.
+        let rests = ttl == WITH_POD && !self.has(Bug::ForgetfulRelease);
+        let ttl = if rests { ttl } else { ttl.min(self.treatment.lease) };
         if !self.has(Bug::ShortLease) {
             return self.send(self.inner.grant(ttl)).await;
         }

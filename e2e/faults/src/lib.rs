@@ -20,6 +20,7 @@ pub mod history;
 pub mod ids;
 pub mod journal;
 pub mod kubelet;
+pub mod mirror;
 pub mod net;
 pub mod plan;
 pub mod pod;

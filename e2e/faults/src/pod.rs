@@ -7,6 +7,7 @@ use crate::bug::Bug;
 use crate::control::Control;
 use crate::failure::Failure;
 use crate::journal::Journal;
+use crate::mirror::Existing;
 use crate::pools::Layout;
 use crate::process::Process;
 
@@ -30,6 +31,8 @@ pub struct Setup {
     pub layout: Layout,
     /// Where the apps write.
     pub journal: Journal,
+    /// The pods that exist.
+    pub existing: Existing,
     /// The planted bug.
     pub bug: Option<Bug>,
     /// Whether a kubelet starts and stops the apps.
@@ -140,12 +143,14 @@ impl Pods {
     pub fn delete(&mut self, place: usize) {
         let Some(pod) = self.pod(place) else { return };
         pod.work = Work::Gone;
+        let uid = pod.uid.clone();
         let mut ending = pod.ending.take();
         if let Some(process) = pod.process.take() {
             process.terminate();
             ending = Some(Leaving::asked(pod.uid.clone(), process));
         }
         self.leaving.extend(ending);
+        self.setup.existing.remove(&uid);
     }
 
     /// App and sidecar are gone.
@@ -157,6 +162,8 @@ impl Pods {
             process.kill();
         }
         pod.work = Work::Gone;
+        let uid = pod.uid.clone();
+        self.setup.existing.remove(&uid);
     }
 
     /// Another pod takes the place of one that is gone.

@@ -1,6 +1,7 @@
 //! The pools of a history: short-lived, so that many holders follow one another, and too small for
 //! all pods, so that some always wait.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cairn_core::keys::ClaimPath;
@@ -75,6 +76,14 @@ impl Layout {
     /// A pool by its name.
     pub fn pool(&self, name: &str) -> Option<&Pool> {
         self.pools.iter().find(|pool| pool.name.as_str() == name)
+    }
+
+    /// Where claims live.
+    pub fn paths(&self) -> BTreeSet<ClaimPath> {
+        let path = |pool: &Pool, group: &str| {
+            ClaimPath::new(pool.name.clone(), pool.spec.scope, NAMESPACE, group.parse().ok())
+        };
+        self.pools.iter().flat_map(|pool| GROUPS.map(|group| path(pool, group))).collect()
     }
 
     /// Where the claims of a pool and group live, as the prefix of their keys.

@@ -23,6 +23,7 @@ use crate::cluster::{Cluster, MEMBERS};
 use crate::failure::Failure;
 use crate::history::{History, Recorder};
 use crate::journal::{Evidence, Journal};
+use crate::mirror::{Existing, Mirror};
 use crate::net::Net;
 use crate::plan::{Menu, Plan};
 use crate::pod::{Pods, Setup};
@@ -149,7 +150,10 @@ async fn make(
     let journal = Journal::default();
     let cluster = Cluster::start(net, dir.path()).await?;
     let recorder = Recorder::start(cluster.urls());
+    let existing = Existing::default();
+    let _mirror = Mirror::start(cluster.urls(), layout.clone(), existing.clone());
     let setup = Setup {
+        existing,
         binary,
         urls: cluster.urls(),
         layout: layout.clone(),

@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn only_what_ran_out_right_after_a_thaw_is_a_deposed_leaders_doing() {
         const SECOND: u64 = 1_000_000_000;
-        let end = |seen, released| Some(End { seen: seen * SECOND, released });
+        let end =
+            |seen, released| Some(End { seen: seen * SECOND, released, rest: None, over: None });
         let thaws = [10 * SECOND];
         assert!(explains(end(11, false).as_ref(), &thaws));
         assert!(!explains(end(11, true).as_ref(), &thaws));

@@ -1,5 +1,7 @@
-//! No belief may outlive its slot: a slot that runs out does so at least Q after the last instant at
-//! which its holder may have used it, and a slot that is released is used by nobody any more.
+//! No belief may outlive what protects it: a slot that runs out does so at least Q after the last instant
+//! at which its holder may have used it. A release is no proof that the app has ended, so a released name
+//! rests until Q after that instant, or until the end of its pod, unless the same pod takes it back. A
+//! release that does not say whose the name was is one of which nobody may make use any more.
 //!
 //! Sharper than [`super::overlap`]: it needs nobody who takes the name next. A deletion is told after
 //! it happened, so a late recorder only makes the rest look longer.
@@ -7,12 +9,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use cairn_core::claim::Fence;
+use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::Key;
+use cairn_core::rest::{RestRecord, WaitsFor};
 
 use super::{Kind, Violation};
 use crate::boottime::{self, Nanos};
-use crate::history::History;
+use crate::history::{History, Put};
 use crate::journal::Hold;
 use crate::pools::Layout;
 
@@ -23,6 +26,10 @@ pub struct End {
     pub seen: Nanos,
     /// A quarantine took its place in the same revision.
     pub released: bool,
+    /// What that quarantine waits for, when it names the holder.
+    pub rest: Option<WaitsFor>,
+    /// When that quarantine was told to be over, other than by its own holder's claim.
+    pub over: Option<Nanos>,
 }
 
 /// How many slots ran out: nobody released them, their lease was not renewed.
@@ -37,21 +44,26 @@ pub fn check(layout: &Layout, holds: &[Hold], history: &History) -> Vec<Violatio
     let violation = |hold: &Hold| {
         let end = ends.get(&hold.fence)?;
         let quarantine = layout.pool(&hold.pool)?.spec.quarantine;
-        let rest = if end.released { Duration::ZERO } else { quarantine };
-        if hold.until.saturating_add(boottime::nanos(rest)) <= end.seen {
+        let (rest, seen, how) = match end.rest {
+            // Without an end the name still rests, or is its pod's again.
+            Some(WaitsFor::Time) => (quarantine, end.over?, "rest was over"),
+            Some(WaitsFor::PodEnd) => (Duration::ZERO, end.over?, "rest was over"),
+            None if end.released => (Duration::ZERO, end.seen, "slot was released"),
+            None => (quarantine, end.seen, "slot ran out"),
+        };
+        if hold.until.saturating_add(boottime::nanos(rest)) <= seen {
             return None;
         }
-        let how = if end.released { "was released" } else { "ran out" };
-        let text = if hold.until > end.seen {
-            let late = boottime::between(end.seen, hold.until);
-            format!("{} could use it for {late:?} after its slot {how}", hold.uid)
+        let text = if hold.until > seen {
+            let late = boottime::between(seen, hold.until);
+            format!("{} could use it for {late:?} after its {how}", hold.uid)
         } else {
-            let left = boottime::between(hold.until, end.seen);
-            format!("its slot {how} only {left:?} after {} could use it last", hold.uid)
+            let left = boottime::between(hold.until, seen);
+            format!("its {how} only {left:?} after {} could use it last", hold.uid)
         };
         Some(Violation {
             kind: Kind::Outlived,
-            at: end.seen,
+            at: seen,
             place: hold.place.clone(),
             name: hold.name.clone(),
             fence: hold.fence,
@@ -67,6 +79,7 @@ pub fn ends(history: &History) -> HashMap<Fence, End> {
     let mut epoch = 0;
     for generation in &history.generations {
         let mut standing: HashMap<&str, Fence> = HashMap::new();
+        let mut resting: HashMap<&str, (Fence, String)> = HashMap::new();
         for step in generation.values() {
             for change in &step.changes {
                 match (&change.put, Key::parse(&change.key)) {
@@ -80,12 +93,28 @@ pub fn ends(history: &History) -> HashMap<Fence, End> {
                     }
                     (None, Some(Key::Slot(path, name))) => {
                         let rest = path.quarantine(&name);
-                        let released = step
-                            .changes
-                            .iter()
-                            .any(|other| other.put.is_some() && other.key == rest);
-                        if let Some(fence) = standing.remove(change.key.as_str()) {
-                            ends.insert(fence, End { seen: step.seen, released });
+                        let rest = step.changes.iter().find(|other| other.key == rest);
+                        let rest = rest.and_then(|rest| Some((&rest.key, rest.put.as_ref()?)));
+                        let record = rest.and_then(|(_, put)| RestRecord::parse(&put.value));
+                        let Some(fence) = standing.remove(change.key.as_str()) else { continue };
+                        if let (Some((key, _)), Some(record)) = (rest, &record) {
+                            resting.insert(key, (fence, record.holder.uid.clone()));
+                        }
+                        let (seen, released) = (step.seen, rest.is_some());
+                        let rest = record.map(|record| record.waits_for);
+                        ends.insert(fence, End { seen, released, rest, over: None });
+                    }
+                    (None, Some(Key::Quarantine(path, name))) => {
+                        let Some((fence, uid)) = resting.remove(change.key.as_str()) else {
+                            continue;
+                        };
+                        let slot = path.slot(&name);
+                        let taken_back = step.changes.iter().any(|other| {
+                            other.key == slot
+                                && other.put.as_ref().and_then(holder).as_ref() == Some(&uid)
+                        });
+                        if let Some(end) = ends.get_mut(&fence).filter(|_| !taken_back) {
+                            end.over = Some(step.seen);
                         }
                     }
                     _ => {}
@@ -96,51 +125,10 @@ pub fn ends(history: &History) -> HashMap<Fence, End> {
     ends
 }
 
-#[cfg(test)]
-mod tests {
-    use cairn_core::keys;
-
-    use super::super::overlap::tests::hold;
-    use super::*;
-    use crate::history::{Change, Generation, Put, Step};
-
-    const SLOT: &str = "/cairn/v1/cluster/nodes/-/s/1";
-    const REST: &str = "/cairn/v1/cluster/nodes/-/x/1";
-    const SECOND: u64 = 1_000_000_000;
-
-    fn change(key: &str, put: Option<(&str, i64)>) -> Change {
-        let put = put.map(|(value, create_revision)| Put {
-            value: value.as_bytes().to_vec(),
-            create_revision,
-        });
-        Change { key: key.to_owned(), put }
-    }
-
-    /// Whether a belief up to some second is too long for a slot that ended at second 10, Q being 2 s.
-    fn too_long(until: u64, released: bool) -> bool {
-        let mut last = vec![change(SLOT, None)];
-        last.extend(released.then(|| change(REST, Some(("", 5)))));
-        let step = |seen: u64, changes| Step { seen: seen * SECOND, changes };
-        let generation = Generation::from([
-            (2, step(0, vec![change(keys::EPOCH, Some(("1", 2)))])),
-            (3, step(1, vec![change(SLOT, Some(("{}", 3)))])),
-            (5, step(10, last)),
-        ]);
-        let layout = Layout::new(3, 3, Duration::from_secs(4), Duration::from_secs(2)).unwrap();
-        let history = History { generations: vec![generation] };
-        !check(&layout, &[hold("a", 3, SECOND, until * SECOND)], &history).is_empty()
-    }
-
-    #[test]
-    fn a_slot_runs_out_no_sooner_than_q_after_the_last_belief() {
-        assert!(!too_long(8, false));
-        assert!(too_long(9, false));
-        assert!(too_long(11, false));
-    }
-
-    #[test]
-    fn a_released_slot_is_believed_in_no_longer() {
-        assert!(!too_long(10, true));
-        assert!(too_long(11, true));
-    }
+/// The UID in a slot.
+fn holder(put: &Put) -> Option<String> {
+    serde_json::from_slice::<SlotRecord>(&put.value).ok().map(|record| record.holder.uid)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::{ClaimPath, Key};
-use cairn_core::pool::OnLoss;
+use cairn_core::pool::{OnLoss, PoolName};
+use cairn_core::rest::RestRecord;
 
 use super::grants::Granted;
 use super::{Kind, Violation};
@@ -30,7 +31,8 @@ const STALL_REACH: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Place {
     held: BTreeMap<String, String>,
-    resting: BTreeSet<String>,
+    /// With the UID of the pod that may end the rest; empty when nobody may.
+    resting: BTreeMap<String, String>,
     /// Must rest once their slots are gone.
     due: BTreeSet<String>,
     /// UID and create revision.
@@ -44,6 +46,8 @@ struct Place {
 struct Replay<'a> {
     places: HashMap<String, Place>,
     epoch: i64,
+    /// Pools from which nothing is granted.
+    frozen: BTreeSet<PoolName>,
     /// Survive the store: the last fence of each name, and who had it then.
     last: HashMap<(String, String), (String, Fence)>,
     /// And whoever ever had it, by place, name and UID.
@@ -58,6 +62,7 @@ pub fn check(layout: &Layout, history: &History, stalls: &[Stall]) -> (Vec<Viola
     let mut replay = Replay { stalls, ..Replay::default() };
     for generation in &history.generations {
         replay.places.clear();
+        replay.frozen.clear();
         for (revision, step) in generation {
             replay.step(layout, *revision, step);
         }
@@ -67,7 +72,9 @@ pub fn check(layout: &Layout, history: &History, stalls: &[Stall]) -> (Vec<Viola
 
 impl Place {
     fn is_free(&self, name: &str) -> bool {
-        !self.held.contains_key(name) && !self.resting.contains(name) && !self.due.contains(name)
+        !self.held.contains_key(name)
+            && !self.resting.contains_key(name)
+            && !self.due.contains(name)
     }
 }
 
@@ -120,19 +127,23 @@ impl Replay<'_> {
         let empty = Place::default();
         let place = self.places.get(&prefix).unwrap_or(&empty);
         let own_due = before_is(&self.last, &prefix, name, uid);
-        if place.resting.contains(name) || (place.due.contains(name) && !own_due) {
+        let own_rest = place.resting.get(name).is_some_and(|holder| holder == uid);
+        let rests = place.resting.contains_key(name) && !own_rest;
+        if rests || (place.due.contains(name) && !own_due) {
             complain.push((Kind::ClaimedWhileResting, format!("given to {uid} while it rested")));
         }
         if let Some((other, _)) = place.held.iter().find(|(_, holder)| *holder == uid) {
             complain.push((Kind::TwoNames, format!("given to {uid}, which has '{other}'")));
         }
         let before = self.last.insert((prefix.clone(), name.to_owned()), (uid.to_owned(), fence));
-        // T7: a pod of a `Keep` pool takes its lost name back ahead of the queue. Of a store that was
-        // wiped it may not even know that others have had the name since.
+        // T7: a pod takes its own name back ahead of the queue: out of its rest, during a freeze, and in a
+        // `Keep` pool also when its lease has run out. Of a store that was wiped it may not even know that
+        // others have had the name since.
         let keeps =
             layout.pool(path.pool.as_str()).is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep);
         let owner = (prefix.clone(), name.to_owned(), uid.to_owned());
-        let own = !self.owners.insert(owner) && keeps;
+        let may = keeps || own_rest || self.frozen.contains(&path.pool);
+        let own = !self.owners.insert(owner) && may;
         if let Some((holder, old)) = before.filter(|(_, old)| *old >= fence) {
             let text = format!("given to {uid} with fence {fence} after {holder} had {old}");
             complain.push((Kind::FenceOrder, text));
@@ -232,7 +243,12 @@ impl Replay<'_> {
                     std::str::from_utf8(&put.value).ok().and_then(|text| text.parse().ok());
                 self.epoch = number.unwrap_or(self.epoch);
             }
-            (Key::Pool(_) | Key::Hold(_), _) => {
+            (key @ (Key::Pool(_) | Key::Hold(_)), put) => {
+                match (key, put) {
+                    (Key::Hold(pool), Some(_)) => self.frozen.insert(pool),
+                    (Key::Hold(pool), None) => self.frozen.remove(&pool),
+                    _ => false,
+                };
                 // What it sets free, or fits anew, nobody has let lie yet.
                 self.places.values_mut().for_each(|place| place.changed = seen);
             }
@@ -245,8 +261,9 @@ impl Replay<'_> {
             }
             (Key::Quarantine(path, name), put) => {
                 let place = self.place(prefix(&path), seen);
-                if put.is_some() {
-                    place.resting.insert(name);
+                if let Some(put) = put {
+                    let holder = RestRecord::parse(&put.value).map(|record| record.holder.uid);
+                    place.resting.insert(name, holder.unwrap_or_default());
                 } else {
                     place.resting.remove(&name);
                 }

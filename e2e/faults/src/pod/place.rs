@@ -102,6 +102,7 @@ impl Pod {
             pod.control.rate = 300;
         }
         pod.write_control()?;
+        setup.existing.insert(&pod.uid);
         pod.start_app(setup, number);
         pod.start_sidecar(setup)?;
         Ok(pod)

@@ -86,6 +86,42 @@ fn a_name_given_out_while_it_rests_is_found() {
     assert_eq!(script.kinds(), [Kind::ClaimedWhileResting]);
 }
 
+/// A rest of `a`, and who claims next.
+fn after_a_rest_of_a(next: &str) -> Vec<Kind> {
+    let rest = r#"{"namespace":"n","pod":"p","uid":"a","node":"","incarnation":1,"since":0,
+        "fence":{"epoch":1,"revision":3},"waits_for":"time"}"#;
+    Script::new()
+        .at(1, &[("+s/0", "a")])
+        .at(3, &[("-s/0", ""), ("+x/0", rest)])
+        .at(4, &[("+q/c", ""), ("+g", "")])
+        .at(5, &[("+s/0", next), ("-x/0", "")])
+        .kinds()
+}
+
+#[test]
+fn a_pod_ends_its_own_rest_ahead_of_the_queue_and_no_other_pod_does() {
+    assert_eq!(after_a_rest_of_a("a"), []);
+    let found = after_a_rest_of_a("b");
+    assert!(found.contains(&Kind::ClaimedWhileResting), "{found:?}");
+}
+
+#[test]
+fn only_in_a_freeze_a_pod_takes_its_lost_number_back_ahead_of_the_queue() {
+    let claims_again = |meanwhile: &'static str| {
+        Script::new()
+            .at(1, &[("+s/0", "x")])
+            .at(1, &[("+s/1", "a")])
+            .at(1, &[("+s/2", "y")])
+            .at(2, &[("-s/1", "")])
+            .at(3, &[("+q/c", ""), ("+g", "")])
+            .at(4, &[(meanwhile, "")])
+            .at(4, &[("+s/1", "a")])
+            .kinds()
+    };
+    assert_eq!(claims_again("+/cairn/v1/hold/nodes"), []);
+    assert_eq!(claims_again("+/cairn/v1/pools/nodes"), [Kind::Overtaken]);
+}
+
 #[test]
 fn a_second_name_of_one_pool_is_found() {
     let script = Script::new().at(1, &[("+s/0", "a")]).at(2, &[("+s/1", "a")]);
