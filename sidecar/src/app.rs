@@ -18,6 +18,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use crate::app_probes::AppProbes;
 use crate::applied::{Applied, Watch};
 use crate::claim::{Outcome, Seam};
 use crate::clock::Clock;
@@ -61,6 +62,7 @@ pub struct Bound {
     applied: Watch,
     ids: Ids,
     metrics: (Metrics, ClaimMetrics),
+    probes: AppProbes,
     socket: UnixListener,
     api: Option<TcpListener>,
     admin: Option<TcpListener>,
@@ -121,8 +123,10 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
     let gate_file = config.gate_file.clone();
     let ids = Ids::new(&config, &holder.uid, Arc::clone(&clock), snapshots.subscribe());
     let (publisher, applied) = Publisher::new(tree, gate_file, Arc::clone(&clock), &first);
+    let metrics = metrics::build(Arc::clone(&clock));
+    let probes =
+        AppProbes::new(&config.app_probes, &config.dir, Arc::clone(&clock), metrics.0.app_probes());
     Ok(Bound {
-        metrics: metrics::build(Arc::clone(&clock)),
         config,
         clock,
         holder,
@@ -130,6 +134,8 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
         publisher,
         applied,
         ids,
+        metrics,
+        probes,
         socket,
         api,
         admin,
@@ -231,18 +237,15 @@ impl Bound {
             applied,
             ids,
             metrics: (metrics, counters),
+            probes,
             socket,
             api,
             admin,
         } = self;
-        let mut servers = JoinSet::new();
-        let routes = api::router(applied.clone(), Some(ids.clone()));
-        servers.spawn(serve(socket, routes.clone()));
-        if let Some(listener) = api {
-            servers.spawn(serve(listener, routes));
-        }
+        let mut servers = serve_claims(socket, api, &applied, &ids);
         if let Some(listener) = admin {
-            servers.spawn(serve(listener, admin::router(applied, metrics)));
+            probes.spawn_into(&mut servers);
+            servers.spawn(serve(listener, admin::router(applied, metrics, probes)));
         }
         let news = snapshots.subscribe();
         let publishing = tokio::spawn(async move {
@@ -269,6 +272,22 @@ impl Bound {
         servers.shutdown().await;
         exit
     }
+}
+
+/// The claims API on its listeners, until the set is gone.
+fn serve_claims(
+    socket: UnixListener,
+    api: Option<TcpListener>,
+    applied: &Watch,
+    ids: &Ids,
+) -> JoinSet<()> {
+    let mut servers = JoinSet::new();
+    let routes = api::router(applied.clone(), Some(ids.clone()));
+    servers.spawn(serve(socket, routes.clone()));
+    if let Some(listener) = api {
+        servers.spawn(serve(listener, routes));
+    }
+    servers
 }
 
 /// Runs the driver, again after a failure in a pod that had no success yet. `None` when it did not

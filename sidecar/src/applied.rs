@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use cairn_core::pool::OnLoss;
 use tokio::sync::watch;
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Claim, Snapshot};
 
 /// What the API, the probe and the admin server read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,26 @@ impl Applied {
         }
     }
 
+    /// Whether a container may start now: every `Stop` claim held and published.
+    pub fn app_may_start(&self) -> Result<(), String> {
+        if let Some(failure) = &self.snapshot.failure {
+            return Err(failure.clone());
+        }
+        let missing = self
+            .snapshot
+            .claims
+            .iter()
+            .find(|claim| claim.on_loss != Some(OnLoss::Keep) && !claim.is_held());
+        if let Some(claim) = missing {
+            let identity = &claim.identity;
+            return Err(format!("pool {}: {}", identity.pool, identity.state));
+        }
+        match &self.trouble {
+            Some(trouble) if self.snapshot.claims.iter().any(is_stop) => Err(trouble.clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a running app may go on: no `Stop` claim that it was given is in doubt.
     pub fn app_alive(&self) -> Result<(), String> {
         let stopped = self.snapshot.claims.iter().find(|claim| claim.must_stop() && claim.was_held);
@@ -70,12 +91,14 @@ impl Applied {
     }
 }
 
+fn is_stop(claim: &Claim) -> bool {
+    claim.on_loss == Some(OnLoss::Stop)
+}
+
 #[cfg(test)]
 mod tests {
-    use cairn_core::claim::{ClaimState, Holder};
-    use cairn_core::pool::OnLoss;
-
     use super::*;
+    use cairn_core::claim::{ClaimState, Holder};
 
     fn applied(change: impl FnOnce(&mut Snapshot)) -> Applied {
         let pools = ["snowflake".parse().unwrap()];
@@ -109,6 +132,31 @@ mod tests {
             snapshot.claims[0].on_loss = Some(OnLoss::Keep);
         });
         assert_eq!(kept.app_alive(), Ok(()));
+    }
+
+    #[test]
+    fn a_container_may_start_while_every_stop_claim_is_held() {
+        let held = applied(|snapshot| state(snapshot, ClaimState::Held, true));
+        assert_eq!(held.app_may_start(), Ok(()));
+        for not_held in [ClaimState::Waiting, ClaimState::Degraded, ClaimState::Lost] {
+            let applied = applied(|snapshot| state(snapshot, not_held, false));
+            let sentence = format!("pool snowflake: {not_held}");
+            assert_eq!(
+                applied.app_may_start(),
+                Err(sentence),
+                "after a restart of the sidecar, too"
+            );
+        }
+        let unwritten = Applied { trouble: Some("disk full".into()), ..held };
+        assert_eq!(unwritten.app_may_start(), Err("disk full".into()));
+        let kept = applied(|snapshot| {
+            state(snapshot, ClaimState::Degraded, true);
+            snapshot.claims[0].on_loss = Some(OnLoss::Keep);
+        });
+        assert_eq!(kept.app_may_start(), Ok(()));
+        let unread = applied(|snapshot| snapshot.claims[0].on_loss = None);
+        assert!(unread.app_may_start().is_err(), "whether its apps are stopped is not known yet");
+        assert!(Applied::failed("no").app_may_start().is_err());
     }
 
     #[test]

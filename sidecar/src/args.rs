@@ -91,6 +91,15 @@ pub struct ClaimArgs {
     /// Downward API file of the pod's annotations; the probe waits until it shows the claims
     #[arg(long, env = "CAIRN_GATE_FILE", value_name = "FILE")]
     pub gate_file: Option<PathBuf>,
+    /// Probes of one app container as JSON, asked in the kubelet's place; repeat it per container
+    #[arg(long, env = "CAIRN_APP_PROBES", value_name = "JSON")]
+    pub app_probes: Vec<String>,
+    /// Where those probes connect to when they name no host
+    #[arg(long, env = "CAIRN_APP_HOST", value_name = "ADDR", default_value = "127.0.0.1")]
+    pub app_host: String,
+    /// What the kubelet's probes carry in their Cairn-Probe-Token header
+    #[arg(long, env = "CAIRN_PROBE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub probe_token: Option<String>,
     /// How to log: text or json
     #[arg(long, env = "CAIRN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: String,

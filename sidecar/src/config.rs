@@ -13,10 +13,12 @@ use cairn_core::pool::{PoolError, PoolName};
 use cairn_core::prefix::{PrefixError, Template};
 use thiserror::Error;
 
+use crate::app_probes::Settings;
 use crate::args::ClaimArgs;
 use crate::logging::LogFormat;
 
 pub mod etcd;
+mod probes;
 
 pub use etcd::{Etcd, TlsFiles};
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub in_pod: bool,
     /// The annotations that open the gate.
     pub gate_file: Option<PathBuf>,
+    /// The apps' own probes, asked in the kubelet's place.
+    pub app_probes: Settings,
     /// How to log.
     pub log_format: LogFormat,
 }
@@ -160,6 +164,14 @@ pub enum ConfigError {
     /// The same port twice.
     #[error("--api and --admin have the same address {0}; give them different ports")]
     SameAddress(SocketAddr),
+    /// Not the probes of a container.
+    #[error("--app-probes '{text}' {reason}; write it like {}", probes::EXAMPLE)]
+    AppProbes {
+        /// As written.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Not a log format.
     #[error("--log-format '{0}' is not known; use text or json")]
     LogFormat(String),
@@ -190,9 +202,13 @@ impl TryFrom<ClaimArgs> for Config {
             id_epoch,
             in_pod,
             gate_file,
+            app_probes,
+            app_host,
+            probe_token,
             log_format,
         } = args;
         let log_format = log_format.parse()?;
+        let app_probes = probes::settings(&app_probes, app_host, probe_token)?;
         let etcd = Etcd::new(etcd.as_deref(), etcd_cacert, etcd_cert, etcd_key)?;
         let pools = pools(pool.as_deref())?;
         check_dir(&dir)?;
@@ -250,6 +266,7 @@ impl TryFrom<ClaimArgs> for Config {
             admin,
             in_pod,
             gate_file,
+            app_probes,
             log_format,
         })
     }

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod app_probes;
 pub mod applied;
 pub mod args;
 pub mod claim;

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::app_probes::health::Kind;
 use crate::applied::Applied;
 use crate::clock::Clock;
 
@@ -30,11 +31,16 @@ pub struct ClaimMetrics {
     wait: Histogram,
 }
 
+/// What the tasks that ask apps count.
+#[derive(Clone, Debug, Default)]
+pub struct AppProbeMetrics(Family<ProbeLabels, Counter>);
+
 /// Everything, and how to show it.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
     claims: ClaimGauges,
+    probes: AppProbeMetrics,
     clock: Arc<dyn Clock>,
 }
 
@@ -55,6 +61,13 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProbeLabels {
+    container: String,
+    probe: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct PoolLabels {
     pool: String,
 }
@@ -71,7 +84,13 @@ pub fn build(clock: Arc<dyn Clock>) -> (Metrics, ClaimMetrics) {
     let mut registry = Registry::with_prefix("cairn_sidecar");
     let driver = ClaimMetrics::register(&mut registry);
     let claims = ClaimGauges::register(registry.sub_registry_with_prefix("claim"));
-    let metrics = Metrics { registry: Arc::new(registry), claims, clock };
+    let probes = AppProbeMetrics::default();
+    registry.register(
+        "app_probes",
+        "Answers of apps to their own probes, which the sidecar asks in the kubelet's place",
+        probes.0.clone(),
+    );
+    let metrics = Metrics { registry: Arc::new(registry), claims, probes, clock };
     (metrics, driver)
 }
 
@@ -115,9 +134,28 @@ impl ClaimMetrics {
     }
 }
 
+// === impl AppProbeMetrics ===
+
+impl AppProbeMetrics {
+    /// A container answered one of its probes, or did not.
+    pub fn answered(&self, container: &str, kind: Kind, success: bool) {
+        let labels = ProbeLabels {
+            container: container.to_owned(),
+            probe: kind.as_str(),
+            result: if success { "success" } else { "failure" },
+        };
+        self.0.get_or_create_owned(&labels).inc();
+    }
+}
+
 // === impl Metrics ===
 
 impl Metrics {
+    /// What the tasks that ask apps count.
+    pub fn app_probes(&self) -> AppProbeMetrics {
+        self.probes.clone()
+    }
+
     /// The text of a scrape, in the `OpenMetrics` format.
     pub fn render(&self, applied: &Applied) -> String {
         self.claims.read_off(applied, self.clock.as_ref());

@@ -256,13 +256,35 @@ pub(crate) async fn request(
     (status, body)
 }
 
+/// Status and body of a GET with a header of its own.
+pub(crate) async fn request_with(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    path: &str,
+    header: (&str, &str),
+) -> (u16, String) {
+    let header = format!("{}: {}\r\n", header.0, header.1);
+    let (head, body) = exchange_with(stream, "GET", path, &header).await;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body)
+}
+
 /// Head and body of the answer to one request.
 pub(crate) async fn exchange(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     method: &str,
     path: &str,
 ) -> (String, String) {
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: cairn\r\nConnection: close\r\n\r\n");
+    exchange_with(stream, method, path, "").await
+}
+
+async fn exchange_with(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+    headers: &str,
+) -> (String, String) {
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: cairn\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();

@@ -11,6 +11,7 @@
 
 mod admin;
 mod api;
+mod app_probes;
 mod binary;
 mod files;
 mod flags;

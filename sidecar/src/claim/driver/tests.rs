@@ -82,6 +82,7 @@ impl Sidecar {
             admin: None,
             in_pod: false,
             gate_file: None,
+            app_probes: crate::app_probes::Settings::default(),
             log_format: crate::logging::LogFormat::Text,
         });
         let holder = Holder {

@@ -1,0 +1,114 @@
+//! `GET`, with the kubelet's idea of success: a status from 200 to 399, and redirects followed as
+//! long as they stay on the same host.
+
+use axum::body::{self, Body};
+use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use cairn_core::app_probe::HttpGet;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{USER_AGENT, authority, connect, tls};
+
+mod redirect;
+
+use redirect::Target;
+
+/// The kubelet reads as much of an answer, so that the app is not cut off while it writes.
+const READ_LIMIT: usize = 10 * 1024;
+/// Go's limit, hence the kubelet's.
+const MAX_REDIRECTS: usize = 10;
+
+/// Whether the app answers with success.
+pub(super) async fn ask(get: &HttpGet, host: &str) -> Result<(), String> {
+    let mut target =
+        Target { tls: get.tls, host: host.to_owned(), port: get.port, path: get.path.clone() };
+    for _ in 0..=MAX_REDIRECTS {
+        let (status, location) = once(get, &target).await?;
+        if !status.is_success() && !status.is_redirection() {
+            return Err(format!("status {}", status.as_u16()));
+        }
+        let next = location.filter(|_| is_followed(status));
+        match next.and_then(|location| target.follow(&location)) {
+            Some(next) => target = next,
+            None => return Ok(()),
+        }
+    }
+    Err(format!("more than {MAX_REDIRECTS} redirects"))
+}
+
+/// One request: the status, and where it leads.
+async fn once(get: &HttpGet, target: &Target) -> Result<(StatusCode, Option<String>), String> {
+    let request = request(get, target)?;
+    let tcp = connect(&target.host, target.port).await?;
+    if target.tls {
+        exchange(tls::connect(tcp, &target.host).await?, request).await
+    } else {
+        exchange(tcp, request).await
+    }
+}
+
+fn request(get: &HttpGet, target: &Target) -> Result<Request<Body>, String> {
+    let bad = |what: &str| format!("{what} cannot be sent");
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = target.path.parse().map_err(|_| bad("the path"))?;
+    let headers = request.headers_mut();
+    for (name, value) in &get.headers {
+        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad(name))?;
+        headers.append(known, HeaderValue::from_str(value).map_err(|_| bad(name))?);
+    }
+    let default_port = if target.tls { 443 } else { 80 };
+    let host = if target.port == default_port && !target.host.contains(':') {
+        target.host.clone()
+    } else {
+        authority(&target.host, target.port)
+    };
+    let host = HeaderValue::from_str(&host).map_err(|_| bad("the host"))?;
+    headers.entry(header::HOST).or_insert(host);
+    let agent = HeaderValue::from_static(USER_AGENT);
+    headers.entry(header::USER_AGENT).or_insert(agent);
+    match headers.get(header::ACCEPT) {
+        None => {
+            headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        }
+        // The way to send none, as Kubernetes documents it.
+        Some(value) if value.is_empty() => {
+            headers.remove(header::ACCEPT);
+        }
+        Some(_) => {}
+    }
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Ok(request)
+}
+
+async fn exchange(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Body>,
+) -> Result<(StatusCode, Option<String>), String> {
+    let failed = |error: hyper::Error| format!("no HTTP answer: {error}");
+    let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(failed)?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let (head, incoming) = response.into_parts();
+        // The status has decided; what cannot be read of the body changes nothing.
+        let _ = body::to_bytes(Body::new(incoming), READ_LIMIT).await;
+        let location = head.headers.get(header::LOCATION);
+        let location = location.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok((head.status, location))
+    };
+    tokio::pin!(connection);
+    tokio::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => answer,
+        ended = &mut connection => match ended {
+            Ok(()) => answer.await,
+            Err(error) => Err(error),
+        },
+    }
+    .map_err(failed)
+}
+
+/// The statuses that Go's client, hence the kubelet, follows.
+fn is_followed(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
