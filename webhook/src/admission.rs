@@ -140,7 +140,7 @@ impl Admission {
                 catalog: &catalog,
                 namespace,
                 namespace_facts: &self.namespaces.get(namespace),
-                env: self.env.facts(),
+                env: &self.env.facts(),
             },
         )
     }

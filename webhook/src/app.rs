@@ -161,7 +161,8 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     tasks.start("certificates", certificates.run(ready.register("certificate")));
     tasks.start("namespaces", namespaces.run(client.clone(), ready.register("namespaces")));
     tasks.start("pools", pools::controller::run(controller));
-    tasks.start("environment", env.run(client, args.namespace, ready.register("environment")));
+    let (asked, listed) = (ready.register("environment"), ready.register("nodes"));
+    tasks.start("environment", env.run(client, args.namespace, asked, listed));
     // These two end by themselves: they have something to finish.
     tasks.spawn("leader", leader::run(candidate, leads, tasks.shutdown.clone()));
     tasks.spawn("mirror", mirror::run(seam));

@@ -1,48 +1,44 @@
 //! How environment variables can get into app containers in this cluster.
 //!
 //! `fileKeyRef` is used only where two checks agree: the API server accepts it (a dry run of a probe
-//! pod), and every Linux node's kubelet is new enough, because an older one silently gives "".
-//! Until both have said yes, and whenever one cannot be asked at first, the way that works everywhere
-//! is taken. Looked at again from time to time, because nodes come and go.
+//! pod), and the kubelet of every Linux node that the pod may run on is new enough, because an older
+//! one silently gives "" ([`crate::nodes`]). Until both have said yes, the way that works everywhere is
+//! taken. The API server is asked again from time to time, because it may be upgraded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use serde_json::json;
 use thiserror::Error;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::admission::inject::{EnvFacts, EnvMode};
+use crate::admission::inject::{EnvFacts, EnvMode, FileSupport};
+use crate::nodes::Nodes;
 use crate::ready::Block;
 use crate::report::report;
 
-/// The first minor version of Kubernetes 1 whose kubelet has `EnvFiles` on by default.
-const MINOR: u32 = 35;
-/// A node pool is added a few times a year.
+/// A control plane is upgraded a few times a year.
 const TICK: Duration = Duration::from_secs(300);
 /// While the question could not be answered.
 const RETRY: Duration = Duration::from_secs(10);
-/// Nodes per page of the list: their status is large.
-const PAGE: u32 = 200;
-
 /// The answer of the moment. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EnvSupport {
     default: Option<EnvMode>,
-    file_works: Arc<AtomicBool>,
+    /// Whether the API server accepts `fileKeyRef`.
+    accepted: Arc<AtomicBool>,
+    nodes: Nodes,
 }
 
 #[derive(Debug, Error)]
 enum CheckError {
     #[error("could not try a probe pod")]
     Probe(#[source] kube::Error),
-    #[error("could not list nodes")]
-    Nodes(#[source] kube::Error),
 }
 
 // === impl EnvSupport ===
@@ -50,32 +46,49 @@ enum CheckError {
 impl EnvSupport {
     /// With the operator's decision; `None` is the best that works.
     pub fn new(default: Option<EnvMode>) -> Self {
-        // Whoever decides for files knows the nodes; the check is not asked then.
-        let file_works = Arc::new(AtomicBool::new(default == Some(EnvMode::File)));
-        Self { default, file_works }
+        Self { default, accepted: Arc::default(), nodes: Nodes::default() }
     }
 
     /// For the decision about a pod.
     pub fn facts(&self) -> EnvFacts {
-        EnvFacts { default: self.default, file_works: self.file_works.load(Ordering::Relaxed) }
+        let files = if self.is_decided() {
+            FileSupport::Assumed
+        } else if self.accepted.load(Ordering::Relaxed) {
+            FileSupport::ByNode(self.nodes.known())
+        } else {
+            FileSupport::Refused
+        };
+        EnvFacts { default: self.default, files }
     }
 
-    /// Keeps the answer up to date for ever; `block` is lifted with the first attempt.
-    pub async fn run(self, client: Client, namespace: String, block: Block) {
-        let mut block = Some(block);
-        if self.default == Some(EnvMode::File) {
+    /// Keeps the answer up to date for ever. `asked` is lifted with the first attempt at the API server,
+    /// `listed` with the first complete list of nodes.
+    pub async fn run(self, client: Client, namespace: String, asked: Block, listed: Block) {
+        if self.is_decided() {
             return;
         }
+        let nodes = self.nodes.clone().run(client.clone(), listed);
+        tokio::join!(nodes, self.ask(client, namespace, asked));
+    }
+
+    /// An operator who decides for files knows the nodes; nothing is checked then.
+    fn is_decided(&self) -> bool {
+        self.default == Some(EnvMode::File)
+    }
+
+    async fn ask(&self, client: Client, namespace: String, block: Block) {
+        let mut block = Some(block);
         loop {
-            let pause = match check(&client, &namespace).await {
-                Ok(works) => {
-                    if self.file_works.swap(works, Ordering::Relaxed) != works || block.is_some() {
-                        info!(file_works = works, "looked at how variables reach containers");
+            let pause = match api_server_accepts(&client, &namespace).await {
+                Ok(accepts) => {
+                    if self.accepted.swap(accepts, Ordering::Relaxed) != accepts || block.is_some()
+                    {
+                        info!(accepts, "asked the API server for fileKeyRef");
                     }
                     TICK
                 }
                 Err(error) => {
-                    warn!("how variables reach containers: {}", report(&error));
+                    warn!("asking the API server for fileKeyRef: {}", report(&error));
                     RETRY
                 }
             };
@@ -83,10 +96,6 @@ impl EnvSupport {
             sleep(pause).await;
         }
     }
-}
-
-async fn check(client: &Client, namespace: &str) -> Result<bool, CheckError> {
-    Ok(api_server_accepts(client, namespace).await? && kubelets_know(client).await?)
 }
 
 /// Asks with a dry run, because the published schema lists the field also where it is switched off.
@@ -136,58 +145,21 @@ fn probe_pod(resource: &ApiResource) -> DynamicObject {
     pod
 }
 
-/// Whether there is a Linux node, and none is too old.
-async fn kubelets_know(client: &Client) -> Result<bool, CheckError> {
-    let nodes: Api<Node> = Api::all(client.clone());
-    let mut params = ListParams::default().limit(PAGE);
-    let mut any = false;
-    loop {
-        let page = nodes.list(&params).await.map_err(CheckError::Nodes)?;
-        for info in page.items.iter().filter_map(|node| node.status.as_ref()?.node_info.as_ref()) {
-            if info.operating_system != "linux" {
-                continue;
-            }
-            any = true;
-            if !is_new_enough(&info.kubelet_version) {
-                return Ok(false);
-            }
-        }
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(any),
-        }
-    }
-}
-
-/// `v1.35.4-eks-1a2b3c` and its like.
-fn is_new_enough(version: &str) -> bool {
-    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
-    let mut number = || parts.next()?.parse::<u32>().ok();
-    match (number(), number()) {
-        (Some(1), Some(minor)) => minor >= MINOR,
-        (Some(major), Some(_)) => major > 1,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_kubelet_says_its_age_in_many_dialects() {
-        for new in ["v1.35.0", "v1.35.4-eks-1a2b3c", "v1.36.0-gke.1", "v1.40.1+k3s1", "v2.0.0"] {
-            assert!(is_new_enough(new), "{new}");
-        }
-        for old in ["v1.34.9", "v1.30.0-gke.1", "", "v1", "unknown"] {
-            assert!(!is_new_enough(old), "{old}");
-        }
+    fn until_the_api_server_has_accepted_files_they_are_not_used() {
+        let auto = EnvSupport::new(None);
+        assert!(matches!(auto.facts().files, FileSupport::Refused));
+        auto.accepted.store(true, Ordering::Relaxed);
+        assert!(matches!(auto.facts().files, FileSupport::ByNode(_)));
     }
 
     #[test]
-    fn until_both_checks_said_yes_files_are_not_used() {
-        let auto = EnvSupport::new(None).facts();
-        assert_eq!(auto, EnvFacts { default: None, file_works: false });
-        assert!(EnvSupport::new(Some(EnvMode::File)).facts().file_works);
+    fn an_operator_who_decides_for_files_is_believed() {
+        let files = EnvSupport::new(Some(EnvMode::File)).facts().files;
+        assert!(matches!(files, FileSupport::Assumed));
     }
 }

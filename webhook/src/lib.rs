@@ -15,6 +15,7 @@ pub mod leader;
 pub mod logging;
 pub mod mirror;
 pub mod namespaces;
+pub mod nodes;
 pub mod pools;
 pub mod ready;
 pub mod report;

@@ -4,24 +4,26 @@
 //! that", so a pod that was injected already gets an empty patch, and a pod that another webhook
 //! changed after us gets only what is missing.
 
-use cairn_core::contract::{annotation, flag, pod as names};
-use cairn_core::request::{EnvChoice, Request};
+use cairn_core::contract::{annotation, pod as names};
+use cairn_core::request::Request;
 use serde_json::{Value, json};
 
 use super::patch::{Patch, escape};
 use super::refusal::Refusal;
 use super::sidecar_spec::{self, Sidecar};
-use super::view::{Container, Pod};
+use super::view::Pod;
 use crate::namespaces::NamespaceFacts;
 use crate::pools::catalog::Catalog;
 
 mod apps;
+mod env;
 mod mesh;
 mod place;
 mod qos;
 mod resolve;
 mod stop;
 
+pub use env::{EnvFacts, EnvMode, FileSupport};
 pub use qos::Qos;
 
 /// What the operator decided about every sidecar.
@@ -49,16 +51,7 @@ pub struct Facts<'a> {
     /// What is known about it.
     pub namespace_facts: &'a NamespaceFacts,
     /// How variables can get into app containers here.
-    pub env: EnvFacts,
-}
-
-/// How variables can get into app containers in this cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EnvFacts {
-    /// What `auto` means, when the operator decided it; otherwise the best that works.
-    pub default: Option<EnvMode>,
-    /// Whether the API server and every kubelet know `fileKeyRef`.
-    pub file_works: bool,
+    pub env: &'a EnvFacts,
 }
 
 /// What to do about a pod.
@@ -70,25 +63,6 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Whether the pod carries Cairn afterwards.
     pub injected: bool,
-}
-
-/// How variables get into app containers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EnvMode {
-    /// `fileKeyRef` on the env file.
-    File,
-    /// `fieldRef` on the claim annotations.
-    Annotation,
-    /// Not at all.
-    None,
-}
-
-// === impl EnvFacts ===
-
-impl EnvFacts {
-    fn auto(self) -> EnvMode {
-        self.default.unwrap_or(if self.file_works { EnvMode::File } else { EnvMode::Annotation })
-    }
 }
 
 /// Decides about a pod at CREATE.
@@ -108,8 +82,9 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let inits = place::init_containers(&pod.spec);
     let ours = place::find_ours(&inits)?;
     place::check_volumes(&pod.spec, ours.is_some())?;
-    let targets = apps::targets(&request, pod, &inits)?;
-    let mut mode = env_mode(&request, ours.map(|(_, container)| container), facts)?;
+    let stop_pool = stop.as_ref().map(stop::Stop::pool);
+    let targets = apps::targets(&request, stop_pool, pod, &inits)?;
+    let mut mode = env::mode(&request, ours.map(|(_, container)| container), pod, facts.env)?;
     if let Some(stop) = &stop {
         mode = stop.env_mode(mode, &mut plan.warnings);
     }
@@ -129,7 +104,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     mesh::exclude_ports(pod, &inits, facts, &mut plan.patch);
     for target in &targets {
         apps::equip(target, &sidecar, ours.is_some(), &mut plan.patch)?;
-        if let Some(stop) = &stop {
+        if let Some(stop) = stop.as_ref().filter(|_| target.kind.has_probes()) {
             stop.probe(target, &mut plan)?;
         }
     }
@@ -176,25 +151,6 @@ fn add_volumes(pod: &Pod<'_>, sidecar: &Sidecar<'_>, patch: &mut Patch) {
     };
     let missing: Vec<Value> = sidecar.volumes().into_iter().filter(absent).collect();
     patch.append("/spec/volumes", !volumes.is_empty(), missing);
-}
-
-/// A pod that was injected keeps the mode it was injected with: half of its parts have it already.
-fn env_mode(
-    request: &Request,
-    ours: Option<&Container<'_>>,
-    facts: &Facts<'_>,
-) -> Result<EnvMode, Refusal> {
-    let gate_file = |container: &Container<'_>| {
-        container.args.iter().any(|arg| arg.starts_with(flag::GATE_FILE))
-    };
-    match (request.env, ours) {
-        (EnvChoice::None, _) => Ok(EnvMode::None),
-        (EnvChoice::Annotation, _) => Ok(EnvMode::Annotation),
-        (EnvChoice::File, _) if !facts.env.file_works => Err(Refusal::EnvFile),
-        (EnvChoice::File, _) => Ok(EnvMode::File),
-        (EnvChoice::Auto, Some(container)) if gate_file(container) => Ok(EnvMode::Annotation),
-        (EnvChoice::Auto, _) => Ok(facts.env.auto()),
-    }
 }
 
 /// The names of the volumes that are ours.

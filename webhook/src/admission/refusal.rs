@@ -55,12 +55,23 @@ pub enum Refusal {
         /// The first pool.
         pool: PoolName,
     },
-    /// `env: file` where it would give empty values.
+    /// `env: file` where the API server does not take it.
     #[error(
-        "annotation '{key}: file' needs Kubernetes 1.35 or newer on every Linux node, which this cluster does not have; use auto or annotation",
+        "annotation '{key}: file' needs Kubernetes 1.35 or newer, which this cluster does not have; use auto or annotation",
         key = annotation::ENV
     )]
     EnvFile,
+    /// `env: file` where an old kubelet would give empty values.
+    #[error(
+        "annotation '{key}: file' needs Kubernetes 1.35 or newer on every Linux node that the pod can run on, and node '{node}' has {version}; keep the pod off such nodes with a nodeSelector, or use auto or annotation",
+        key = annotation::ENV
+    )]
+    EnvFileOldNode {
+        /// One of the nodes.
+        node: String,
+        /// Its kubelet's version.
+        version: String,
+    },
     /// A Windows pod.
     #[error("Cairn runs on Linux nodes only; remove {key} from this Windows pod", key = annotation::POOL)]
     Windows,
@@ -107,11 +118,27 @@ pub enum Refusal {
         /// A suggestion or the list.
         advice: String,
     },
-    /// A name in `cairn.dev/containers` that is an init container.
-    #[error("annotation '{key}' names '{name}', which is an init container; name app containers only", key = annotation::CONTAINERS)]
-    InitContainer {
+    /// A name in `cairn.dev/containers` that is an init container before ours.
+    #[error(
+        "annotation '{key}' names init container '{name}', which starts before Cairn's sidecar, when there is no claim yet; move it behind '{after}', or take it off the list",
+        key = annotation::CONTAINERS
+    )]
+    EarlyInitContainer {
         /// As written.
         name: String,
+        /// The container before ours, or ours.
+        after: String,
+    },
+    /// A name in `cairn.dev/containers` that is an init container which nothing can stop.
+    #[error(
+        "annotation '{key}' names init container '{name}', which Kubernetes cannot stop when its claim on pool '{pool}' is lost; take it off the list, make it a native sidecar with restartPolicy: Always, or {way}",
+        key = annotation::CONTAINERS, way = watch(pool)
+    )]
+    StopInitContainer {
+        /// As written.
+        name: String,
+        /// The pool.
+        pool: PoolName,
     },
     /// An app that runs without a claim, where apps are stopped.
     #[error(

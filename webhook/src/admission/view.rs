@@ -11,6 +11,10 @@ use cairn_core::request::owner::Owner;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
+pub mod scheduling;
+
+use scheduling::{Affinity, Toleration};
+
 /// A string that borrows from the input unless it contains an escape.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text<'a>(Cow<'a, str>);
@@ -80,6 +84,12 @@ pub struct Spec<'a> {
     /// Labels that the node must have.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub node_selector: Pairs<'a>,
+    /// Other rules about the node.
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    pub affinity: Affinity<'a>,
+    /// The node, when the pod names it itself.
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    pub node_name: Text<'a>,
     /// Taints that the pod tolerates.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub tolerations: Vec<Toleration<'a>>,
@@ -167,14 +177,6 @@ pub struct Volume<'a> {
     /// `downwardAPI`
     #[serde(borrow, default, rename = "downwardAPI")]
     pub downward_api: Option<&'a RawValue>,
-}
-
-/// A toleration.
-#[derive(Debug, serde::Deserialize)]
-pub struct Toleration<'a> {
-    /// The taint.
-    #[serde(borrow, default, deserialize_with = "nullable")]
-    pub key: Text<'a>,
 }
 
 /// `spec.os`

@@ -1,10 +1,15 @@
-//! What app containers get: the mount, read-only, and the variables, before their own.
+//! The containers that get the identity, and what they get: the mount, read-only, and the variables,
+//! before their own.
+//!
+//! Apps, native sidecars and init containers get the same. Only what starts after our container can:
+//! before it there is no claim yet.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use cairn_core::contract::{annotation, env, path, pod as names};
-use cairn_core::identity::claim_annotation;
-use cairn_core::pool::PoolName;
+use cairn_core::contract::{annotation, path, pod as names};
+use cairn_core::identity::ClaimField;
+use cairn_core::pool::{Pool, PoolName};
 use cairn_core::request::Request;
 use cairn_core::suggest;
 use serde_json::{Value, json};
@@ -14,46 +19,105 @@ use super::super::refusal::Refusal;
 use super::super::sidecar_spec::Sidecar;
 use super::super::view::{Container, EnvVar, Pod};
 use super::EnvMode;
-use super::place::MESH_PROXIES;
+use super::place::{self, MESH_CONTAINERS};
 
 /// `/var/run` is a link to `/run` in most images, so both lead to the same place.
 const DIR_ALIAS: &str = "/run/cairn";
 
-/// An app container that gets the identity.
+/// A container that gets the identity.
 pub(super) struct Target<'c, 'a> {
     /// The container.
     pub(super) container: &'c Container<'a>,
     /// Where it stands in the pod, as a JSON pointer.
     pub(super) path: String,
+    /// Which kind of container it is.
+    pub(super) kind: Kind,
 }
 
-/// The containers that get the identity: those named, or all but mesh proxies.
+/// The kinds of containers that can get the identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An app container.
+    App,
+    /// An init container with `restartPolicy: Always`: it runs beside the apps.
+    NativeSidecar,
+    /// An init container that ends before the apps start.
+    Init,
+}
+
+/// The containers that get the identity: those named, or all but those of a mesh. Where Cairn stops what
+/// has lost its claim, plain init containers are left out, because Kubernetes cannot stop them; `stop_pool`
+/// is the pool that asks for it.
 pub(super) fn targets<'c, 'a>(
     request: &Request,
+    stop_pool: Option<&PoolName>,
     pod: &'c Pod<'a>,
-    inits: &[Container<'_>],
+    inits: &'c [Container<'a>],
 ) -> Result<Vec<Target<'c, 'a>>, Refusal> {
-    let all = &pod.spec.containers;
-    for name in request.containers.iter().flatten() {
-        if all.iter().any(|container| *container.name == **name) {
-            continue;
-        }
-        if inits.iter().any(|container| *container.name == **name) {
-            return Err(Refusal::InitContainer { name: name.clone() });
-        }
-        return Err(Refusal::UnknownContainer { name: name.clone(), advice: advice(name, all) });
-    }
-    let wanted = |container: &Container<'_>| match &request.containers {
-        Some(names) => names.iter().any(|name| **name == *container.name),
-        None => !MESH_PROXIES.contains(&&*container.name),
-    };
-    if all.iter().any(|container| *container.name == *names::CONTAINER) {
+    let apps = &pod.spec.containers;
+    if apps.iter().any(|container| *container.name == *names::CONTAINER) {
         return Err(Refusal::ContainerTaken(names::CONTAINER));
     }
-    let chosen = all.iter().enumerate().filter(|(_, container)| wanted(container));
-    Ok(chosen
-        .map(|(index, container)| Target { container, path: format!("/spec/containers/{index}") })
-        .collect())
+    let early_count = place::early_count(inits);
+    let candidates: Vec<Target<'c, 'a>> = inits
+        .iter()
+        .enumerate()
+        .skip(early_count)
+        .map(|(index, container)| Target {
+            container,
+            path: format!("/spec/initContainers/{index}"),
+            kind: if *container.restart_policy == *"Always" {
+                Kind::NativeSidecar
+            } else {
+                Kind::Init
+            },
+        })
+        .chain(apps.iter().enumerate().map(|(index, container)| Target {
+            container,
+            path: format!("/spec/containers/{index}"),
+            kind: Kind::App,
+        }))
+        .collect();
+    let early = inits.get(..early_count).unwrap_or_default();
+    let Some(named) = &request.containers else {
+        let by_default = |target: &Target<'_, '_>| {
+            !MESH_CONTAINERS.contains(&&*target.container.name)
+                && !(target.kind == Kind::Init && stop_pool.is_some())
+        };
+        return Ok(candidates.into_iter().filter(by_default).collect());
+    };
+    for name in named {
+        let is_named = |container: &Container<'_>| *container.name == **name;
+        match candidates.iter().find(|target| is_named(target.container)) {
+            Some(Target { kind: Kind::Init, .. }) => {
+                if let Some(pool) = stop_pool {
+                    let (name, pool) = (name.clone(), pool.clone());
+                    return Err(Refusal::StopInitContainer { name, pool });
+                }
+            }
+            Some(_) => {}
+            None if **name != *names::CONTAINER && early.iter().any(is_named) => {
+                let after = early.last().map(|last| last.name.to_string()).unwrap_or_default();
+                return Err(Refusal::EarlyInitContainer { name: name.clone(), after });
+            }
+            None => {
+                let advice = advice(name, &candidates);
+                return Err(Refusal::UnknownContainer { name: name.clone(), advice });
+            }
+        }
+    }
+    let wanted =
+        |target: &Target<'_, '_>| named.iter().any(|name| **name == *target.container.name);
+    Ok(candidates.into_iter().filter(wanted).collect())
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// Whether the kubelet probes such containers: it cannot stop an init container half-way.
+    pub(super) fn has_probes(self) -> bool {
+        self != Self::Init
+    }
 }
 
 /// Makes sure that one container has the mount and the variables.
@@ -112,61 +176,69 @@ fn mount(target: &Target<'_, '_>, injected: bool, patch: &mut Patch) -> Result<(
 
 /// The variables and where their values come from.
 fn variables(sidecar: &Sidecar<'_>) -> Vec<(String, Value)> {
-    let names = sidecar.pools.iter().map(|pool| &pool.name);
     match sidecar.mode {
         EnvMode::None => Vec::new(),
-        EnvMode::File => from_file(names),
-        EnvMode::Annotation => from_annotations(names),
+        EnvMode::File => from_file(fields(sidecar.pools)),
+        EnvMode::Annotation => from_annotations(fields(sidecar.pools)),
     }
 }
 
-fn from_file<'p>(pools: impl Iterator<Item = &'p PoolName>) -> Vec<(String, Value)> {
-    let plain = [env::NAME, env::PREFIX, env::FENCE].map(str::to_owned);
-    let of_pools =
-        pools.flat_map(|pool| ["NAME", "PREFIX", "FENCE"].map(|what| env::of_pool(pool, what)));
-    plain
-        .into_iter()
-        .chain(of_pools)
-        .map(|key| {
-            let source = json!({"fileKeyRef": {
-                "volumeName": names::VOLUME, "path": path::ENV, "key": key,
-            }});
-            (key, source)
-        })
-        .collect()
+fn from_file(variables: Vec<(String, ClaimField, &PoolName)>) -> Vec<(String, Value)> {
+    let source = |key: &str| json!({"fileKeyRef": {"volumeName": names::VOLUME, "path": path::ENV, "key": key}});
+    variables.into_iter().map(|(name, ..)| (name.clone(), source(&name))).collect()
 }
 
 /// The mirror writes names only, so names are all that there is.
-fn from_annotations<'p>(pools: impl Iterator<Item = &'p PoolName>) -> Vec<(String, Value)> {
-    let field = |pool: &PoolName| {
-        let path = format!("metadata.annotations['{}']", claim_annotation(pool));
+fn from_annotations(variables: Vec<(String, ClaimField, &PoolName)>) -> Vec<(String, Value)> {
+    let source = |field: ClaimField, pool: &PoolName| {
+        let path = format!("metadata.annotations['{}']", field.annotation(pool));
         json!({"fieldRef": {"fieldPath": path}})
     };
-    let mut variables = Vec::new();
-    for pool in pools {
-        if variables.is_empty() {
-            variables.push((env::NAME.to_owned(), field(pool)));
-        }
-        variables.push((env::of_pool(pool, "NAME"), field(pool)));
-    }
     variables
+        .into_iter()
+        .filter(|(_, field, _)| *field == ClaimField::Name)
+        .map(|(name, field, pool)| (name, source(field, pool)))
+        .collect()
+}
+
+/// The variables of the first pool without its name, then those of every pool with it.
+fn fields<'p>(pools: &'p [Arc<Pool>]) -> Vec<(String, ClaimField, &'p PoolName)> {
+    let plain = pools.first().into_iter().flat_map(|pool| {
+        ClaimField::ALL.map(|field| (field.variable().to_owned(), field, &pool.name))
+    });
+    let of_pools = pools.iter().flat_map(|pool| {
+        ClaimField::ALL.map(|field| (field.pool_variable(&pool.name), field, &pool.name))
+    });
+    plain.chain(of_pools).collect()
+}
+
+/// Whether some container of the pod has variables that come from the env file.
+pub(super) fn take_files(pod: &Pod<'_>) -> bool {
+    let apps = pod.spec.containers.iter();
+    apps.flat_map(|container| &container.env).any(|var| source(var) == Some(EnvMode::File))
 }
 
 /// Whether a variable takes its value from Cairn, by either way.
 fn is_ours(var: &EnvVar<'_>) -> bool {
-    let Some(source) = var.value_from else {
-        return false;
-    };
-    let source: Value = serde_json::from_str(source.get()).unwrap_or_default();
-    let at = |pointer: &str| source.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    at("/fileKeyRef/volumeName") == names::VOLUME
-        || at("/fieldRef/fieldPath")
-            .strip_prefix("metadata.annotations['")
-            .is_some_and(|key| key.starts_with(annotation::CLAIM_PREFIX))
+    source(var).is_some()
 }
 
-fn advice(name: &str, all: &[Container<'_>]) -> String {
-    let known: BTreeSet<&str> = all.iter().map(|container| &*container.name).collect();
+/// The way in which a variable takes its value from Cairn.
+fn source(var: &EnvVar<'_>) -> Option<EnvMode> {
+    let source: Value = serde_json::from_str(var.value_from?.get()).unwrap_or_default();
+    let at = |pointer: &str| source.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let key = at("/fieldRef/fieldPath").strip_prefix("metadata.annotations['");
+    if at("/fileKeyRef/volumeName") == names::VOLUME {
+        Some(EnvMode::File)
+    } else if key.is_some_and(|key| key.starts_with(annotation::CLAIM_PREFIX)) {
+        Some(EnvMode::Annotation)
+    } else {
+        None
+    }
+}
+
+fn advice(name: &str, candidates: &[Target<'_, '_>]) -> String {
+    let known: BTreeSet<&str> = candidates.iter().map(|target| &*target.container.name).collect();
     if let Some(near) = suggest::nearest(name, known.iter().copied()) {
         return format!("did you mean '{near}'?");
     }

@@ -6,10 +6,25 @@ use super::super::refusal::Refusal;
 use super::super::view::{Container, Pairs, Spec, Text};
 use super::VOLUMES;
 
-/// Proxies that other containers reach the network through: as native sidecars they start before
-/// us, and as app containers they are not apps.
-pub(super) const MESH_PROXIES: [&str; 4] =
+/// Proxies that other containers reach the network through: as native sidecars they start before us.
+const MESH_PROXIES: [&str; 4] =
     ["istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane"];
+
+/// The containers that meshes add to pods: their proxies, and what prepares the network for these.
+/// None of them is an app.
+pub(super) const MESH_CONTAINERS: [&str; 11] = [
+    "istio-proxy",
+    "istio-init",
+    "istio-validation",
+    "linkerd-proxy",
+    "linkerd-init",
+    "linkerd-network-validator",
+    "kuma-sidecar",
+    "kuma-init",
+    "kuma-validation",
+    "consul-dataplane",
+    "consul-connect-inject-init",
+];
 
 /// Refuses pods that run where Cairn cannot.
 pub(super) fn check(spec: &Spec<'_>) -> Result<(), Refusal> {
@@ -72,6 +87,13 @@ pub(super) fn index_for_ours(inits: &[Container<'_>]) -> usize {
             *container.restart_policy == *"Always" && MESH_PROXIES.contains(&&*container.name)
         })
         .map_or(0, |index| index + 1)
+}
+
+/// How many init containers stand before those that start after ours, once ours is there. Ours is one
+/// of them when the pod carries it already.
+pub(super) fn early_count(inits: &[Container<'_>]) -> usize {
+    let ours = inits.iter().position(|container| *container.name == *names::CONTAINER);
+    ours.map_or_else(|| index_for_ours(inits), |index| index + 1)
 }
 
 /// Refuses volumes that have our names and are not ours.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cairn_core::app_probe::AppProbe;
 use cairn_core::contract::{annotation, path, port};
-use cairn_core::pool::{OnLoss, Pool};
+use cairn_core::pool::{OnLoss, Pool, PoolName};
 use cairn_core::request::{EnvChoice, Gate, Request, StoppedBy};
 use serde_json::{Value, json};
 
@@ -74,6 +74,11 @@ impl<'p> Stop<'p> {
             return Err(Refusal::StopQuarantine { pool, quarantine, least: SHORTEST_QUARANTINE });
         }
         Ok(Some(Self { pool: strictest }))
+    }
+
+    /// The pool with the shortest quarantine.
+    pub(super) fn pool(&self) -> &PoolName {
+        &self.pool.name
     }
 
     /// How variables get into the pod, given how they would. Annotations outlive a claim, so an app

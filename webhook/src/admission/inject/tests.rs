@@ -7,9 +7,11 @@ use cairn_core::pool::Pool;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::nodes::{Known, OldNode};
 use crate::pools::catalog::Entry;
 
 mod apps;
+mod inits;
 mod once;
 mod refusals;
 mod sidecar;
@@ -44,12 +46,23 @@ impl World {
             },
             catalog: builtin.chain(others).collect(),
             namespace: NamespaceFacts::default(),
-            env: EnvFacts { default: None, file_works: true },
+            env: EnvFacts { default: None, files: with_nodes(Vec::new()) },
         }
     }
 
     pub(super) fn without_env_files(mut self) -> Self {
-        self.env.file_works = false;
+        self.env.files = FileSupport::Refused;
+        self
+    }
+
+    /// With one node that is too old, which has this label.
+    pub(super) fn with_old_node(mut self, key: &str, value: &str) -> Self {
+        self.env.files = with_nodes(vec![OldNode {
+            name: "old-1".to_owned(),
+            version: "v1.34.1-eks-abc".to_owned(),
+            labels: [(key.to_owned(), value.to_owned())].into(),
+            taints: Vec::new(),
+        }]);
         self
     }
 
@@ -69,7 +82,7 @@ impl World {
                 catalog: &self.catalog,
                 namespace: "shop",
                 namespace_facts: &self.namespace,
-                env: self.env,
+                env: &self.env,
             },
         )
     }
@@ -82,6 +95,10 @@ impl World {
     pub(super) fn refuse(&self, pod: &Value) -> String {
         self.decide(pod).unwrap_err().to_string()
     }
+}
+
+fn with_nodes(old: Vec<OldNode>) -> FileSupport {
+    FileSupport::ByNode(Arc::new(Known { any: true, old }))
 }
 
 pub(super) fn applied(pod: &Value, plan: &Plan) -> Value {

@@ -53,6 +53,23 @@ fn without_env_files_they_come_from_annotations_and_the_gate_watches_those() {
 }
 
 #[test]
+fn only_old_nodes_that_the_pod_can_run_on_keep_it_from_files() {
+    let world = World::new().with_old_node("pool", "old");
+    let source = |world: &World, pod: &Value| {
+        let after = world.inject(pod);
+        let source = &after["spec"]["containers"][0]["env"][0]["valueFrom"];
+        source.as_object().unwrap().keys().next().unwrap().clone()
+    };
+    let selecting = |pool: &str| with(mountains(), "/spec/nodeSelector", json!({"pool": pool}));
+    assert_eq!(source(&world, &mountains()), "fieldRef");
+    assert_eq!(source(&world, &selecting("old")), "fieldRef");
+    assert_eq!(source(&world, &selecting("new")), "fileKeyRef");
+    let mut empty = World::new();
+    empty.env.files = FileSupport::ByNode(Arc::default());
+    assert_eq!(source(&empty, &mountains()), "fieldRef", "nothing is known of an empty cluster");
+}
+
+#[test]
 fn only_the_named_containers_are_touched_and_mesh_proxies_never_by_default() {
     let proxy = json!({"name": "istio-proxy", "image": "p"});
     let worker = json!({"name": "worker", "image": "w"});

@@ -48,6 +48,10 @@ fn what_another_webhook_or_a_copy_got_wrong_is_set_right() {
 fn a_pod_keeps_the_way_of_its_variables_when_the_cluster_changes_between_two_looks() {
     let by_annotation = World::new().without_env_files().inject(&mountains());
     assert!(World::new().decide(&by_annotation).unwrap().patch.is_empty());
+    let by_file = World::new().inject(&mountains());
+    for world in [World::new().without_env_files(), World::new().with_old_node("a", "b")] {
+        assert!(world.decide(&by_file).unwrap().patch.is_empty());
+    }
 }
 
 #[test]
@@ -88,6 +92,10 @@ proptest! {
         deep in any_json(), env in 0_usize..40, containers in 1_usize..5,
         pools in proptest::sample::select(vec!["mountains", "snowflake", "snowflake,mountains"]),
         file_works in any::<bool>(),
+        inits in proptest::collection::vec(
+            proptest::sample::select(vec![("prep", None), ("shipper", Some("Always")), ("kuma-sidecar", Some("Always"))]),
+            0..4,
+        ),
     ) {
         let mut before = pod(json!({"cairn.dev/pool": pools, "x/y~z": "v"}));
         let app = json!({
@@ -96,8 +104,14 @@ proptest! {
         });
         before["spec"]["containers"] = (0..containers).map(|_| app.clone()).collect();
         before["spec"]["unknown"] = deep;
-        let mut world = World::new();
-        world.env.file_works = file_works;
+        before["spec"]["initContainers"] = inits
+            .into_iter()
+            .map(|(name, policy)| match policy {
+                Some(policy) => json!({"name": name, "restartPolicy": policy}),
+                None => json!({"name": name}),
+            })
+            .collect();
+        let world = if file_works { World::new() } else { World::new().without_env_files() };
         let after = world.inject(&before);
         prop_assert_eq!(without_ours(after.clone()), without_ours(before));
         prop_assert!(world.decide(&after).unwrap().patch.is_empty());
@@ -111,11 +125,13 @@ fn without_ours(mut pod: Value) -> Value {
     for (list, key) in [("initContainers", "name"), ("volumes", "name")] {
         retain(spec.entry(list).or_insert_with(|| json!([])), key, "cairn");
     }
-    for app in spec["containers"].as_array_mut().unwrap() {
-        let app = app.as_object_mut().unwrap();
-        retain(app.entry("env").or_insert_with(|| json!([])), "name", "CAIRN_");
-        retain(app.entry("volumeMounts").or_insert_with(|| json!([])), "name", "cairn");
-        app.remove("livenessProbe");
+    for list in ["containers", "initContainers"] {
+        for container in spec[list].as_array_mut().unwrap() {
+            let container = container.as_object_mut().unwrap();
+            retain(container.entry("env").or_insert_with(|| json!([])), "name", "CAIRN_");
+            retain(container.entry("volumeMounts").or_insert_with(|| json!([])), "name", "cairn");
+            container.remove("livenessProbe");
+        }
     }
     pod
 }

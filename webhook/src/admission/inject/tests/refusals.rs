@@ -141,23 +141,21 @@ fn a_pod_whose_app_cannot_be_stopped_is_refused_with_the_ways_out() {
 }
 
 #[test]
-fn an_init_container_cannot_be_named() {
-    let pod = pod(json!({"cairn.dev/pool": "mountains", "cairn.dev/containers": "migrate"}));
-    let pod = with(pod, "/spec/initContainers", json!([{"name": "migrate"}]));
-    assert_eq!(
-        World::new().refuse(&pod),
-        "annotation 'cairn.dev/containers' names 'migrate', which is an init container; name app containers only"
-    );
-}
-
-#[test]
 fn env_files_are_refused_where_an_old_kubelet_would_give_empty_values() {
     let pod = pod(json!({"cairn.dev/pool": "mountains", "cairn.dev/env": "file"}));
     assert_eq!(
         World::new().without_env_files().refuse(&pod),
-        "annotation 'cairn.dev/env: file' needs Kubernetes 1.35 or newer on every Linux node, which this cluster \
-         does not have; use auto or annotation"
+        "annotation 'cairn.dev/env: file' needs Kubernetes 1.35 or newer, which this cluster does not have; use auto \
+         or annotation"
     );
+    let world = World::new().with_old_node("pool", "old");
+    assert_eq!(
+        world.refuse(&pod),
+        "annotation 'cairn.dev/env: file' needs Kubernetes 1.35 or newer on every Linux node that the pod can run on, \
+         and node 'old-1' has v1.34.1-eks-abc; keep the pod off such nodes with a nodeSelector, or use auto or \
+         annotation"
+    );
+    assert!(world.decide(&with(pod, "/spec/nodeSelector", json!({"pool": "new"}))).is_ok());
 }
 
 #[test]
