@@ -25,6 +25,9 @@ pub mod annotation {
     /// All inputs, for checks and suggestions.
     pub const INPUTS: [&str; 8] =
         [POOL, GROUP, PREFIX_TEMPLATE, CONTAINERS, ENV, GATE, RESOURCES, STOP];
+    /// Written by admission on the pod template of a workload that was created with `generateName`: that
+    /// `generateName`. Its pods show only the name that came of it.
+    pub const GENERATE_NAME: &str = "cairn.dev/generate-name";
     /// Result: compact JSON about every claim.
     pub const STATUS: &str = "cairn.dev/status";
     /// Result: every annotation about one claim starts with this; `claim.cairn.dev/<pool>` is the name.

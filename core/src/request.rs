@@ -169,7 +169,8 @@ impl Request {
     ) -> Result<Option<Self>, RequestError> {
         let mut given: [Option<&str>; annotation::INPUTS.len()] = Default::default();
         for (key, value) in annotations {
-            if !key.starts_with(annotation::PREFIX) || key == annotation::STATUS {
+            let ours = [annotation::STATUS, annotation::GENERATE_NAME].contains(&key);
+            if !key.starts_with(annotation::PREFIX) || ours {
                 continue;
             }
             let known = given.iter_mut().zip(annotation::INPUTS).find(|(_, input)| *input == key);

@@ -32,6 +32,7 @@ pub mod refusal;
 pub mod review;
 pub mod sidecar_spec;
 pub mod view;
+pub mod workload;
 
 /// The API server takes objects of up to 3 MiB, and an update carries two of them.
 const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -55,6 +56,7 @@ pub struct Admission {
 pub fn router(admission: Arc<Admission>) -> Router {
     Router::new()
         .route("/mutate", post(mutate))
+        .route("/mutate-workload", post(mutate_workload))
         .route("/validate-pool", post(validate_pool))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(admission)
@@ -67,8 +69,25 @@ async fn mutate(
     respond(body, |body| admission.mutate(body))
 }
 
+async fn mutate_workload(body: Result<Bytes, BytesRejection>) -> Response {
+    respond(body, mutate_generated)
+}
+
 async fn validate_pool(body: Result<Bytes, BytesRejection>) -> Response {
     respond(body, validate::review)
+}
+
+/// Answers one review about a workload that makes pods.
+fn mutate_generated(body: &[u8]) -> Vec<u8> {
+    let (uid, answer) = match review::read(body) {
+        Ok(question) => {
+            let object = question.object.filter(|_| *question.operation == *"CREATE");
+            let patch = object.map(workload::decide).unwrap_or_default();
+            (question.uid.to_string(), Answer { patch, ..Answer::allowed() })
+        }
+        Err(sentence) => (String::new(), Answer::refused(sentence)),
+    };
+    review::write(&uid, &answer)
 }
 
 /// 200 whatever happens: another status reaches users without its body.

@@ -1,13 +1,42 @@
 //! The group that a pod belongs to when it does not say: the workload behind its owner reference.
 //!
-//! Only what is on the pod itself is looked at (admission makes no calls): a Deployment is seen
-//! through its ReplicaSet's name and the template hash, a CronJob through its Job's name.
+//! An owner whose name is new with every run or rollout would make a new group each time, and with it
+//! new metrics. So the part that Kubernetes or a well-known controller generated is taken off the name.
+//! Only what is on the pod itself is looked at, because admission makes no calls.
+//!
+//! A name is cut only where it is known to be generated. `worker-x7k2p` may be a name that Kubernetes
+//! made from `generateName: worker-`, or one that somebody chose; admission finds out when the workload
+//! is created and leaves [`annotation::GENERATE_NAME`](crate::contract::annotation::GENERATE_NAME) on its
+//! pods. Where nothing is known and the name looks generated, [`Derived::looks_generated`] says so.
 
+use crate::contract::annotation;
 use crate::group::Group;
 
-/// Labels whose value ends the name of a ReplicaSet: the Deployment controller's, and that of Argo
+mod generated;
+
+use generated::{without_likely_suffix, without_random_suffix, without_unix_seconds};
+
+/// Labels whose value ends the name of a `ReplicaSet`: the Deployment controller's, and that of Argo
 /// Rollouts.
 const HASH_LABELS: [&str; 2] = ["pod-template-hash", "rollouts-pod-template-hash"];
+
+/// Knative makes a Deployment per revision; this label names the Service on all of their pods.
+const KNATIVE_SERVICE: &str = "serving.knative.dev/service";
+
+/// OpenShift makes a `ReplicationController` `<config>-<number>` per rollout of a `DeploymentConfig`, and
+/// names the latter on the pods.
+const DEPLOYMENT_CONFIG_LABEL: &str = "deploymentconfig";
+const DEPLOYMENT_CONFIG_ANNOTATION: &str = "openshift.io/deployment-config.name";
+
+/// Argo Workflows names the Workflow on its pods.
+const ARGO_WORKFLOW: &str = "workflows.argoproj.io/workflow";
+
+/// Labels that Tekton puts on the pod of a `TaskRun`. A pipeline or task that is embedded in its run has
+/// the name of the run.
+const TEKTON_PIPELINE: &str = "tekton.dev/pipeline";
+const TEKTON_PIPELINE_RUN: &str = "tekton.dev/pipelineRun";
+const TEKTON_PIPELINE_TASK: &str = "tekton.dev/pipelineTask";
+const TEKTON_TASK: &str = "tekton.dev/task";
 
 /// A CronJob names its Jobs `<cronjob>-<minutes since 1970>`: eight digits until the year 2160.
 const MINUTES_DIGITS: usize = 8;
@@ -24,14 +53,28 @@ pub struct Owner<'a> {
     pub name: &'a str,
 }
 
-/// The group of a pod with this controller; `None` for bare pods and for static pods.
+/// What can be told about the group of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// The group; `None` for bare pods and for static pods.
+    pub group: Option<Group>,
+    /// When the group still looks as if a part of it were new each time: the group without that part.
+    pub looks_generated: Option<Group>,
+}
+
+/// Derives the group of a pod with this controller, these labels and these annotations.
 pub fn group<'a>(
     controller: Option<Owner<'a>>,
     label: impl Fn(&str) -> Option<&'a str>,
-) -> Option<Group> {
-    let owner = controller?;
+    annotation: impl Fn(&str) -> Option<&'a str>,
+) -> Derived {
+    let Some(owner) = controller.filter(|owner| owner.kind != "Node") else {
+        return Derived::default();
+    };
+    if let Some(workload) = of_well_known_controller(owner, &label, &annotation) {
+        return Derived { group: workload.parse().ok(), looks_generated: None };
+    }
     let workload = match owner.kind {
-        "Node" => return None,
         "ReplicaSet" => HASH_LABELS
             .into_iter()
             .find_map(|key| without_suffix(owner.name, label(key)?))
@@ -39,7 +82,68 @@ pub fn group<'a>(
         "Job" => without_minutes(owner.name),
         _ => owner.name,
     };
-    workload.parse().ok()
+    let generate_name = annotation(annotation::GENERATE_NAME);
+    if let Some(stem) = generate_name.and_then(|from| without_random_suffix(workload, Some(from))) {
+        return Derived { group: stem.parse().ok(), looks_generated: None };
+    }
+    let looks_generated = without_likely_suffix(workload).and_then(|stem| stem.parse().ok());
+    Derived { group: workload.parse().ok(), looks_generated }
+}
+
+// === impl Derived ===
+
+impl Derived {
+    /// What to tell whoever made the pod or looks at it, when the group looks generated.
+    pub fn warning(&self) -> Option<String> {
+        let (group, stem) = (self.group.as_ref()?, self.looks_generated.as_ref()?);
+        Some(format!(
+            "Cairn: the group of this pod is '{group}', after its owner, and that name looks generated; if it is new \
+             with every run, so are the pod's names and metrics: set {key}: {stem}",
+            key = annotation::GROUP
+        ))
+    }
+}
+
+/// The workload, where a controller that makes owners for each run or rollout says what it is.
+fn of_well_known_controller<'a>(
+    owner: Owner<'a>,
+    label: impl Fn(&str) -> Option<&'a str>,
+    annotation: impl Fn(&str) -> Option<&'a str>,
+) -> Option<String> {
+    match owner.kind {
+        "ReplicaSet" => label(KNATIVE_SERVICE).map(str::to_owned),
+        "ReplicationController" => {
+            let config = annotation(DEPLOYMENT_CONFIG_ANNOTATION)
+                .or_else(|| label(DEPLOYMENT_CONFIG_LABEL))?;
+            let number = owner.name.strip_prefix(config)?.strip_prefix('-')?;
+            number.bytes().all(|digit| digit.is_ascii_digit()).then(|| config.to_owned())
+        }
+        "Workflow" => {
+            label(ARGO_WORKFLOW).filter(|workflow| *workflow == owner.name)?;
+            Some(run(owner.name))
+        }
+        "TaskRun" => match (label(TEKTON_PIPELINE), label(TEKTON_PIPELINE_TASK)) {
+            (Some(pipeline), Some(task)) => {
+                let embedded = label(TEKTON_PIPELINE_RUN) == Some(pipeline);
+                let pipeline = if embedded { run(pipeline) } else { pipeline.to_owned() };
+                Some(format!("{pipeline}-{task}"))
+            }
+            _ => match label(TEKTON_TASK) {
+                Some(task) if task != owner.name => Some(task.to_owned()),
+                _ => Some(run(owner.name)),
+            },
+        },
+        _ => None,
+    }
+}
+
+/// The name of a run without what makes it differ from other runs. Such objects are one run each, so a
+/// suffix that looks random is random.
+fn run(name: &str) -> String {
+    without_random_suffix(name, None)
+        .or_else(|| without_unix_seconds(name))
+        .unwrap_or(name)
+        .to_owned()
 }
 
 fn without_suffix<'a>(name: &'a str, hash: &str) -> Option<&'a str> {
@@ -62,43 +166,4 @@ fn without_minutes(name: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(kind: &str, name: &str, labels: &[(&str, &'static str)]) -> Option<String> {
-        let label =
-            |key: &str| labels.iter().find_map(|(known, value)| (*known == key).then_some(*value));
-        group(Some(Owner { kind, name }), label).map(|group| group.to_string())
-    }
-
-    #[test]
-    fn a_deployment_is_seen_through_its_replica_set() {
-        let hash = [("pod-template-hash", "5d4f")];
-        assert_eq!(of("ReplicaSet", "checkout-5d4f", &hash).as_deref(), Some("checkout"));
-        let rollout = [("rollouts-pod-template-hash", "77")];
-        assert_eq!(of("ReplicaSet", "cart-77", &rollout).as_deref(), Some("cart"));
-        assert_eq!(of("ReplicaSet", "by-hand", &[]).as_deref(), Some("by-hand"));
-        assert_eq!(
-            of("ReplicaSet", "other", &hash).as_deref(),
-            Some("other"),
-            "a hash that is not in the name takes nothing away"
-        );
-    }
-
-    #[test]
-    fn a_cron_job_is_seen_through_its_job_and_a_dated_job_is_not_one() {
-        assert_eq!(of("Job", "nightly-29920140", &[]).as_deref(), Some("nightly"));
-        for job in ["import-2", "report-20161121", "29920140", "a-299201400"] {
-            assert_eq!(of("Job", job, &[]).as_deref(), Some(job));
-        }
-    }
-
-    #[test]
-    fn other_controllers_give_their_own_name_and_bare_pods_none() {
-        for kind in ["StatefulSet", "DaemonSet", "ReplicationController", "CloneSet"] {
-            assert_eq!(of(kind, "db-0", &[]).as_deref(), Some("db-0"));
-        }
-        assert_eq!(of("Node", "node-1", &[]), None);
-        assert_eq!(group(None, |_| None), None);
-    }
-}
+mod tests;

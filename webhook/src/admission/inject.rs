@@ -78,7 +78,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     place::check(&pod.spec)?;
     let pools = resolve::pools(&request, facts)?;
     let stop = stop::Stop::of(&pools, &request, &pod.spec)?;
-    let group = resolve::group(&request, &pools, metadata)?;
+    let group = resolve::group(&request, &pools, metadata, &mut plan.warnings)?;
     let inits = place::init_containers(&pod.spec);
     let ours = place::find_ours(&inits)?;
     place::check_volumes(&pod.spec, ours.is_some())?;

@@ -114,3 +114,23 @@ async fn a_body_beyond_the_limit_is_answered_with_a_sentence() {
     let message = answer["response"]["status"]["message"].as_str().unwrap();
     assert!(message.starts_with("the request could not be read: "), "{message}");
 }
+
+#[tokio::test]
+async fn a_workload_that_is_created_with_generate_name_is_patched_and_never_refused() {
+    let review = |operation: &str| {
+        json!({"request": {
+            "uid": "0b5", "operation": operation, "namespace": "shop",
+            "object": {
+                "metadata": {"generateName": "mail-"},
+                "spec": {"template": {"metadata": {"annotations": {"cairn.dev/pool": "montains"}}}},
+            },
+        }})
+        .to_string()
+    };
+    let (admission, _) = admission();
+    let (_, answer) = post_to(&admission, "/mutate-workload", review("CREATE")).await;
+    assert_eq!(answer["response"]["allowed"], true);
+    assert_eq!(answer["response"]["patchType"], "JSONPatch");
+    let (_, answer) = post_to(&admission, "/mutate-workload", review("UPDATE")).await;
+    assert_eq!(answer["response"], json!({"uid": "0b5", "allowed": true}));
+}

@@ -81,8 +81,8 @@ pub(super) fn targets<'c, 'a>(
     let early = inits.get(..early_count).unwrap_or_default();
     let Some(named) = &request.containers else {
         let by_default = |target: &Target<'_, '_>| {
-            !MESH_CONTAINERS.contains(&&*target.container.name)
-                && !(target.kind == Kind::Init && stop_pool.is_some())
+            let meshed = MESH_CONTAINERS.contains(&&*target.container.name);
+            !meshed && (stop_pool.is_none() || target.kind != Kind::Init)
         };
         return Ok(candidates.into_iter().filter(by_default).collect());
     };
@@ -202,7 +202,7 @@ fn from_annotations(variables: Vec<(String, ClaimField, &PoolName)>) -> Vec<(Str
 }
 
 /// The variables of the first pool without its name, then those of every pool with it.
-fn fields<'p>(pools: &'p [Arc<Pool>]) -> Vec<(String, ClaimField, &'p PoolName)> {
+fn fields(pools: &[Arc<Pool>]) -> Vec<(String, ClaimField, &PoolName)> {
     let plain = pools.first().into_iter().flat_map(|pool| {
         ClaimField::ALL.map(|field| (field.variable().to_owned(), field, &pool.name))
     });

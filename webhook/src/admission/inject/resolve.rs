@@ -26,17 +26,25 @@ pub(super) fn group(
     request: &Request,
     pools: &[Arc<Pool>],
     metadata: &Metadata<'_>,
+    warnings: &mut Vec<String>,
 ) -> Result<Option<Group>, Refusal> {
-    match &request.group {
-        Some(group) => match pools.first() {
-            Some(first) if pools.iter().all(|pool| pool.spec.scope == Scope::Cluster) => {
-                Err(Refusal::GroupOnCluster { group: group.clone(), pool: first.name.clone() })
+    let cluster_only = pools.iter().all(|pool| pool.spec.scope == Scope::Cluster);
+    match (&request.group, pools.first()) {
+        (Some(group), Some(first)) if cluster_only => {
+            Err(Refusal::GroupOnCluster { group: group.clone(), pool: first.name.clone() })
+        }
+        (Some(group), _) => Ok(Some(group.clone())),
+        (None, _) => {
+            let derived = owner::group(
+                metadata.controller(),
+                |key| metadata.labels.get(key).map(|value| &**value),
+                |key| metadata.annotations.get(key).map(|value| &**value),
+            );
+            if !cluster_only {
+                warnings.extend(derived.warning());
             }
-            _ => Ok(Some(group.clone())),
-        },
-        None => Ok(owner::group(metadata.controller(), |label| {
-            metadata.labels.get(label).map(|value| &**value)
-        })),
+            Ok(derived.group)
+        }
     }
 }
 

@@ -23,7 +23,7 @@ fn node(labels: &[(&str, &str)], taints: &[(&str, &str, &str)]) -> OldNode {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "reads better at thirty callers")]
+#[expect(clippy::needless_pass_by_value, reason = "reads better at twenty callers")]
 fn runs(spec: Value, node: &OldNode) -> bool {
     let mut pod = json!({"spec": {"containers": []}});
     pod["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
@@ -32,6 +32,7 @@ fn runs(spec: Value, node: &OldNode) -> bool {
     may_run(&pod.spec, node)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better at twenty callers")]
 fn affine(terms: Value) -> Value {
     json!({"affinity": {"nodeAffinity": {
         "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": {}}],
