@@ -9,9 +9,12 @@
 mod command_line;
 mod footprint;
 mod gate;
+mod groups;
 mod identity;
+mod init_containers;
 mod lifecycle;
 mod manifest;
+mod nodes;
 mod outage;
 mod refusals;
 mod rollouts;
