@@ -133,7 +133,7 @@ k create -f - >/dev/null <<<"
 status "metadata: {$me, annotations: {claim.cairn.dev/mountains: Denali, cairn.dev/status: '{}',
   claim.cairn.dev/mountains.prefix: shop.-.Denali, claim.cairn.dev/mountains.fence: 1-2}}" ||
   bad "the webhook may not write its own annotations"
-for key in mountains.name mountains.fence.fence mountains. .fence Mountains "$(printf 'x%.0s' {1..41})"; do
+for key in mountains.name mountains.fence.fence Mountains "$(printf 'x%.0s' {1..41})"; do
   fenced 'may change only the annotations' "metadata: {$me, annotations: {claim.cairn.dev/$key: x}}"
 done
 fenced 'may change only the annotations' "metadata: {$me, annotations: {a: c}}"
