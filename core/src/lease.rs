@@ -14,19 +14,21 @@
 //! - whoever finds no name, or others before it, joins the queue and takes the name that its rank
 //!   gives it, so that nobody is overtaken and nobody tries what another is about to take.
 
-use crate::claim::{Fence, Holder};
+use crate::claim::Holder;
 use crate::clock::Mark;
 use crate::group::Group;
 use crate::pool::{Pool, PoolName, Scope};
 use crate::prefix::Template;
-use crate::time::UnixMillis;
 
 mod action;
+mod claim;
 mod claiming;
 mod decide;
 mod doubt;
 mod event;
+mod inherited;
 mod machine;
+mod regaining;
 mod release;
 mod renewing;
 mod reserving;
@@ -42,6 +44,7 @@ pub use event::{
     Adopted, Event, Extended, Found, Granted, Owner, Proof, Renewal, Resumed, Seen, Trouble, View,
     Won,
 };
+pub use inherited::{Deadline, Inherited};
 pub use machine::Machine;
 pub use reserving::Minting;
 pub use show::Shown;
@@ -66,27 +69,15 @@ pub struct Config {
     /// Tells the attempts of this process from those of others under the same UID. Kept for the
     /// process's whole life, so that an attempt that lands late is recognised as ours.
     pub nonce: String,
-    /// What an earlier process of this holder published, for an app that may have run on with it.
+    /// What earlier processes of this holder have published, for an app that may run on with it.
     pub inherited: Vec<Inherited>,
     /// Where an earlier process of this holder has stopped emitting timestamps.
     pub marks: Vec<(PoolName, Mark)>,
     /// Define built-in pools that are not in the store. True without Kubernetes, where no webhook does.
     pub define_missing: bool,
-}
-
-/// A claim as an earlier process of the same holder published it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inherited {
-    /// The pool.
-    pub pool: PoolName,
-    /// The name's place in the pool's list.
-    pub index: usize,
-    /// Its fence.
-    pub fence: Fence,
-    /// Since when it was held.
-    pub since: UnixMillis,
-    /// The earlier process's incarnation.
-    pub incarnation: u32,
+    /// Runs in a pod, where a SIGTERM is no proof that the app has ended: what is released rests until it
+    /// certainly has, and only this pod has it back before.
+    pub in_pod: bool,
 }
 
 /// The scope to look in before the spec was seen. A wrong guess costs one more round trip.

@@ -122,7 +122,8 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
     let first = Arc::clone(&first.borrow());
     let gate_file = config.gate_file.clone();
     let ids = Ids::new(&config, &holder.uid, Arc::clone(&clock), snapshots.subscribe());
-    let (publisher, applied) = Publisher::new(tree, gate_file, Arc::clone(&clock), &first);
+    let pod = config.in_pod.then(|| holder.uid.clone());
+    let (publisher, applied) = Publisher::new(tree, gate_file, pod, Arc::clone(&clock), &first);
     let metrics = metrics::build(Arc::clone(&clock));
     let probes =
         AppProbes::new(&config.app_probes, &config.dir, Arc::clone(&clock), metrics.0.app_probes());
@@ -263,7 +264,7 @@ impl Bound {
         };
         let outcome = drive(&driver, seam, &snapshots, config.in_pod, &shutdown).await;
         drop(snapshots);
-        let exit = settle(outcome, publishing.await.ok()).await;
+        let exit = settle(outcome, publishing.await.ok(), config.in_pod).await;
         // A socket that nobody serves would only make clients wait.
         let socket = api::socket_path(&config.dir);
         if let Err(error) = std::fs::remove_file(&socket) {
@@ -332,7 +333,10 @@ where
 }
 
 /// What is left of the files once the driver has ended, and the exit code.
-async fn settle(outcome: Option<Outcome>, publisher: Option<Publisher>) -> Exit {
+///
+/// In a pod the app may run on, and its sidecar with it: names of `Keep` pools stay with the app, and marks
+/// stay for the next process, which takes the same names back.
+async fn settle(outcome: Option<Outcome>, publisher: Option<Publisher>, in_pod: bool) -> Exit {
     let (exit, given_up) = match outcome {
         Some(Outcome::Released) => (Exit::Clean, true),
         Some(Outcome::Fenced(sentence)) => {
@@ -349,10 +353,11 @@ async fn settle(outcome: Option<Outcome>, publisher: Option<Publisher>) -> Exit 
             (Exit::Failed, true)
         }
     };
-    if let Some(publisher) = publisher.filter(|_| given_up)
-        && let Err(error) = publisher.clear().await
-    {
-        warn!("{}", report(&error));
+    if let Some(publisher) = publisher.filter(|_| given_up) {
+        let gone = if in_pod { publisher.withdraw().await } else { publisher.clear().await };
+        if let Err(error) = gone {
+            warn!("{}", report(&error));
+        }
     }
     exit
 }

@@ -19,6 +19,8 @@ pub struct Applied {
     pub trouble: Option<String>,
     /// What the gate still waits for.
     pub gate: Option<String>,
+    /// The gate of this pod was open once, by this process or an earlier one.
+    pub opened: bool,
 }
 
 /// The current [`Applied`], and word of each change.
@@ -75,6 +77,13 @@ impl Applied {
             Some(trouble) if self.snapshot.claims.iter().any(is_stop) => Err(trouble.clone()),
             _ => Ok(()),
         }
+    }
+
+    /// What the startup probe asks. It concerns the first start of the pod's app: the kubelet asks it again
+    /// whenever this container was restarted, and an app that has its name must not wait for etcd again. After
+    /// that only a `Stop` claim that was withdrawn keeps an app down.
+    pub fn startup_verdict(&self) -> Result<(), String> {
+        if self.opened { self.app_alive() } else { self.held() }
     }
 
     /// Whether a running app may go on: no `Stop` claim that it was given is in doubt.

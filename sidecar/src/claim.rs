@@ -17,7 +17,6 @@ use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
 
 pub mod driver;
-mod inherited;
 
 use driver::Driver;
 

@@ -194,15 +194,17 @@ impl Ids {
         layout
             .check(pool.as_str(), minting.largest)
             .map_err(|error| Unavailable::for_good(error.to_string()))?;
-        let fresh = || Desk {
+        let fresh = |from, last| Desk {
             fence: minting.fence,
-            minter: Minter::new(layout, minting.node, minting.from),
+            minter: Minter::new(layout, minting.node, from),
             kept: None,
-            last: None,
+            last,
         };
-        let desk = desks.open.entry(pool.clone()).or_insert_with(fresh);
+        let desk = desks.open.entry(pool.clone()).or_insert_with(|| fresh(minting.from, None));
         if desk.fence != minting.fence {
-            *desk = fresh();
+            // The claim may go on from the desk's under a new fence.
+            let after = desk.last.map(|last| last.after(Duration::from_millis(1)));
+            *desk = fresh(after.max(Some(minting.from)).unwrap_or(minting.from), desk.last);
         }
         let time = minting.steady.at(now.boot);
         let ahead = desk.minter.ahead(time);

@@ -21,6 +21,7 @@ use crate::gate;
 use crate::snapshot::{Claim, Snapshot};
 
 pub mod file;
+pub mod mark;
 pub mod plan;
 pub mod told;
 pub mod tree;
@@ -45,6 +46,9 @@ pub struct Publisher {
     tree: Arc<Tree>,
     memory: Memory,
     gate_file: Option<PathBuf>,
+    /// The pod's UID, under which it is remembered that the gate was open; `None` outside a pod.
+    pod: Option<String>,
+    opened: bool,
     /// Whether the annotations have shown the names that are held now.
     gate_open: bool,
     clock: Arc<dyn Clock>,
@@ -65,21 +69,33 @@ pub enum PublishError {
 // === impl Publisher ===
 
 impl Publisher {
-    /// Publishes into a tree; what may be said starts with `first`.
+    /// Publishes into a tree; what may be said starts with `first`. `pod` is the UID of a pod, whose gate opens
+    /// once.
     pub fn new(
         tree: Tree,
         gate_file: Option<PathBuf>,
+        pod: Option<String>,
         clock: Arc<dyn Clock>,
         first: &Snapshot,
     ) -> (Self, applied::Watch) {
         let mut memory = Memory::new(tree.told());
         let reviewed = memory.review(first, clock.now());
+        let opened = pod.as_ref().is_some_and(|uid| tree.was_opened(uid));
         let (applied, watch) = watch::channel(Arc::new(Applied {
             snapshot: Arc::new(reviewed),
+            opened,
             ..Applied::default()
         }));
-        let publisher =
-            Self { tree: Arc::new(tree), memory, gate_file, gate_open: false, clock, applied };
+        let publisher = Self {
+            tree: Arc::new(tree),
+            memory,
+            gate_file,
+            pod,
+            opened,
+            gate_open: false,
+            clock,
+            applied,
+        };
         (publisher, watch)
     }
 
@@ -104,6 +120,12 @@ impl Publisher {
         }
     }
 
+    /// Removes the files that an app must not go on with while no sidecar runs beside it.
+    pub async fn withdraw(&self) -> Result<(), PublishError> {
+        let tree = Arc::clone(&self.tree);
+        Ok(spawn_blocking(move || tree.withdraw()).await??)
+    }
+
     /// Removes the files: the claims were given up.
     pub async fn clear(&self) -> Result<(), PublishError> {
         let tree = Arc::clone(&self.tree);
@@ -118,7 +140,21 @@ impl Publisher {
         let trouble =
             written.map_err(PublishError::from).flatten().err().map(|error| report(&error));
         let gate = self.look_at_gate(&shown).await;
-        Applied { snapshot: Arc::new(shown), trouble, gate }
+        let mut applied = Applied { snapshot: Arc::new(shown), trouble, gate, opened: self.opened };
+        if let Err(error) = self.note_opened(&mut applied).await {
+            warn!("{}; a restarted sidecar will hold the app back again", report(&error));
+        }
+        applied
+    }
+
+    /// Remembers that the gate is open, the first time that it is.
+    async fn note_opened(&mut self, applied: &mut Applied) -> Result<(), PublishError> {
+        let Some(uid) = self.pod.clone().filter(|_| !self.opened && applied.held().is_ok()) else {
+            return Ok(());
+        };
+        (self.opened, applied.opened) = (true, true);
+        let tree = Arc::clone(&self.tree);
+        Ok(spawn_blocking(move || tree.set_opened(&uid)).await??)
     }
 
     /// What the gate waits for; asked only while every claim is held, and again after a change of

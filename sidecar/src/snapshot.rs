@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cairn_core::claim::{ClaimState, Holder};
 use cairn_core::identity::Identity;
-use cairn_core::lease::Minting;
+use cairn_core::lease::{Inherited, Minting};
 use cairn_core::pool::{ClockRule, OnLoss, PoolName};
 
 /// Every claim of the pod.
@@ -32,6 +32,8 @@ pub struct Claim {
     pub clock: Option<ClockRule>,
     /// While it is held: what may be minted.
     pub minting: Option<Minting>,
+    /// While there is a name to show: what the next process of this sidecar has to know of it.
+    pub mark: Option<Inherited>,
     /// Whether this process has held it at least once.
     pub was_held: bool,
 }
@@ -57,6 +59,7 @@ impl Snapshot {
                 quarantine: Duration::ZERO,
                 clock: None,
                 minting: None,
+                mark: None,
                 was_held: false,
             })
             .collect();

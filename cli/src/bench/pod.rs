@@ -45,6 +45,7 @@ pub fn machine(namespace: &str, pool: &PoolName, number: usize) -> Machine {
         inherited: Vec::new(),
         marks: Vec::new(),
         define_missing: false,
+        in_pod: false,
     })
 }
 

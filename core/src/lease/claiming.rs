@@ -3,8 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use super::claim::{Attempt, Claim, Held, Phase, claim_path};
 use super::decide::Decision;
-use super::machine::{Attempt, Claim, Held, Machine, Phase, claim_path};
+use super::machine::Machine;
+use super::regaining::Wanted;
 use super::settling::key_due;
 use super::track::Track;
 use super::waiting::Waiting;
@@ -70,6 +72,9 @@ impl Machine {
         self.claiming = Track::Busy;
         actions.push(match self.lease {
             Some(_) => Action::Read(read),
+            // The lease lasts as long as the pools need, so their specs come first. Those that ship with
+            // Cairn are known, which saves a round trip.
+            None if self.unknown_pool().is_some() => Action::Read(read),
             None => Action::Begin { ttl: self.needed_ttl(), read },
         });
     }
@@ -91,15 +96,20 @@ impl Machine {
             let period = self.renew_period();
             self.renewing = Track::Until(instant.min(lease.believed_from.after(period)));
         }
-        self.recognise_own_attempts(view);
+        self.recognise_own_attempts(now, view);
         if self.terminating {
             return;
         }
         if self.resume_older_lease(now, view, actions) {
             return;
         }
-        let Some(lease) = self.lease else { return };
-        if let Some(sentence) = self.claims.get(index).and_then(|claim| claim.outlived_by(view)) {
+        let Some(lease) = self.lease else {
+            self.on_first_look(now, actions);
+            return;
+        };
+        let claim = self.claims.get(index).filter(|claim| claim.pool.is_some());
+        let wanted = claim.and_then(|claim| self.wanted(claim, view, now));
+        if let Some(sentence) = claim.and_then(|claim| claim.outlived_by(view, wanted.as_ref())) {
             self.finish(Outcome::Fenced(sentence), actions);
             return;
         }
@@ -117,8 +127,6 @@ impl Machine {
             return;
         }
         let asked = self.asked;
-        let claim = self.claims.get(index);
-        let live = claim.and_then(Claim::held).is_some_and(|held| self.is_live(held, now));
         let Some(claim) = self.claims.get_mut(index).filter(|claim| claim.wants()) else {
             return;
         };
@@ -129,7 +137,7 @@ impl Machine {
         if let (Some(lease), true) = (&mut self.lease, claim.ticket.is_some()) {
             lease.carried_ticket = true;
         }
-        let decision = claim.decide(view, lease, live, now.wall);
+        let decision = claim.decide(view, lease, wanted, now.wall);
         let name = claim.name.clone();
         if matches!(decision, Decision::Join | Decision::Stay(_)) && self.give_way(index) {
             return;
@@ -145,26 +153,48 @@ impl Machine {
             return;
         }
         match decision {
-            Decision::Take(key, held) => self.order(now, view, Some(key), held.as_ref(), actions),
+            Decision::Take(key) => self.order(now, view, Some(key), None, actions),
+            Decision::TakeBack(wanted) => {
+                let key = wanted.held.key.clone();
+                self.order(now, view, Some(key), Some(&wanted), actions);
+            }
             Decision::Join => self.order(now, view, None, None, actions),
             Decision::Redeem(key) => self.redeem(now, key, view.marks(), actions),
             Decision::Stay(sentence) => self.stay(view, &sentence, actions),
             Decision::AskRank => {}
             Decision::Define if self.config.define_missing => self.define(now, &name, actions),
-            Decision::Define => self.wait(
-                now,
-                index,
-                &format!(
-                    "pool '{name}' is not in etcd yet; it is written by cairn-webhook, look at its log"
-                ),
-            ),
+            Decision::Define => self.wait(now, index, &not_defined(&name)),
             Decision::Wait(sentence) => self.wait(now, index, &sentence),
             Decision::Lose(held, sentence) => {
                 if let Some(claim) = self.claims.get_mut(index) {
                     claim.phase = Phase::Lost(held, sentence);
                 }
             }
+            Decision::GiveUp(sentence) => {
+                if let Some(claim) = self.claims.get_mut(index) {
+                    claim.before = None;
+                    claim.phase = Phase::Pending(sentence);
+                }
+            }
             Decision::Fail(sentence) => self.failing = Some(sentence),
+        }
+    }
+
+    /// A pool of which nobody can say yet how long a lease it needs.
+    fn unknown_pool(&self) -> Option<usize> {
+        let unknown = |claim: &Claim| claim.pool.is_none() && Pool::builtin(&claim.name).is_none();
+        self.claims.iter().position(unknown)
+    }
+
+    /// What a look without a lease has not found.
+    fn on_first_look(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let Some(index) = self.unknown_pool() else { return };
+        let Some(claim) = self.claims.get(index) else { return };
+        let name = claim.name.clone();
+        match claim.unusable.clone() {
+            Some(sentence) => self.wait(now, index, &sentence),
+            None if self.config.define_missing => self.define(now, &name, actions),
+            None => self.wait(now, index, &not_defined(&name)),
         }
     }
 
@@ -193,15 +223,16 @@ impl Machine {
         now: Now,
         view: &View,
         key: Option<String>,
-        before: Option<&Held>,
+        wanted: Option<&Wanted>,
         actions: &mut Vec<Action>,
     ) {
         let (Some(claim), Some(lease)) = (self.claims.get(self.current), self.lease) else {
             return;
         };
-        let queue = match before {
+        let before = wanted.map(|wanted| &wanted.held);
+        let queue = match wanted {
             None => Queue::Join,
-            Some(held) => Queue::Ahead { despite_hold: self.is_live(held, now) },
+            Some(wanted) => Queue::Ahead { despite_hold: wanted.live },
         };
         let order = Box::new(Order {
             path: claim_path(claim, &self.config),
@@ -210,8 +241,8 @@ impl Machine {
             lease: lease.id,
             queue,
             due: key_due(view, before),
-            rest: 0,
-            clock: None,
+            rest: wanted.and_then(|wanted| wanted.rest).unwrap_or_default(),
+            clock: wanted.and_then(|wanted| claim.forgotten_reservation(wanted, view)),
             sentinel: view.sentinel,
             spec: claim.spec_revision,
         });
@@ -220,14 +251,16 @@ impl Machine {
             claim.may_be_queued |= order.queue == Queue::Join;
             if let Some(key) = order.key.clone() {
                 let record = order.record.clone();
-                claim.attempt = Some(Attempt { key, record, believed_from: lease.believed_from });
+                let continues = before.map(|held| held.fence);
+                let believed_from = lease.believed_from;
+                claim.attempt = Some(Attempt { key, believed_from, record, continues });
             }
         }
         self.claiming = Track::Busy;
         actions.push(Action::Claim(order));
     }
 
-    pub(super) fn on_claimed(&mut self, won: Won) {
+    pub(super) fn on_claimed(&mut self, now: Now, won: Won) {
         let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) else {
             return;
         };
@@ -241,8 +274,7 @@ impl Machine {
             if claim.ticket.is_some() {
                 self.chore = None;
             }
-            claim.place(&attempt, won.fence, won.mine, Some(attempt.believed_from));
-            claim.clock.anew(won.clock, false);
+            claim.place(&attempt, won, Some(attempt.believed_from), now);
         }
     }
 
@@ -294,7 +326,7 @@ impl Machine {
             ticket: claim.ticket.as_ref().map(|waiting| waiting.revision),
             // In the queue the rank decides.
             clocks: claim.reserves() && claim.ticket.is_none(),
-            wanted: None,
+            wanted: claim.former().map(|held| held.key),
         }
     }
 
@@ -327,4 +359,8 @@ impl Machine {
             quarantine_ms: millis(quarantine),
         }
     }
+}
+
+fn not_defined(name: &PoolName) -> String {
+    format!("pool '{name}' is not in etcd yet; it is written by cairn-webhook, look at its log")
 }

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
+use super::claim::{Claim, Held, Phase};
 use super::doubt::{Doubt, Progress};
-use super::reserving::Reserving;
 use super::track::Track;
-use super::waiting::Waiting;
-use super::{Action, Config, Event, Inherited, LeaseId, Outcome, Settlement, Trouble};
-use crate::claim::{Fence, SlotRecord};
-use crate::keys::ClaimPath;
-use crate::names::Names;
-use crate::pool::{OnLoss, Pool, PoolName, Scope};
-use crate::time::{BootInstant, Now, UnixMillis};
+use super::{Action, Config, Event, LeaseId, Outcome, Settlement, Trouble};
+use crate::pool::PoolName;
+use crate::time::{BootInstant, Now};
+
+/// Between two attempts at a release: whoever has refused one is not asked in a busy loop.
+const RELEASE_RETRY: Duration = Duration::from_millis(10);
 
 /// The lease and claims of one pod.
 #[derive(Clone, Debug)]
@@ -54,77 +53,6 @@ pub(super) struct Lease {
     /// A ticket has hung on it. Another sidecar of this pod may have found it, taken the lease up and won
     /// a slot on it: it is never revoked, but left to run out.
     pub(super) carried_ticket: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Claim {
-    pub(super) name: PoolName,
-    pub(super) scope: Scope,
-    pub(super) pool: Option<Pool>,
-    pub(super) spec_revision: i64,
-    /// Why the spec that is in the store now cannot be used.
-    pub(super) unusable: Option<String>,
-    pub(super) phase: Phase,
-    /// The last attempt at a slot.
-    pub(super) attempt: Option<Attempt>,
-    /// Some attempt had no clear answer: it may be in the store, or still land.
-    pub(super) uncertain: bool,
-    /// A request to join the queue has had no clear answer yet.
-    pub(super) may_be_queued: bool,
-    /// Our place in the queue.
-    pub(super) ticket: Option<Waiting>,
-    /// A hold lay on the pool at the last look.
-    pub(super) on_hold: bool,
-    /// What an earlier process of this holder published.
-    pub(super) before: Option<Inherited>,
-    /// The time reserved under the slot.
-    pub(super) clock: Reserving,
-}
-
-/// What an attempt would put.
-#[derive(Clone, Debug)]
-pub(super) struct Attempt {
-    pub(super) key: String,
-    /// What the lease was believed from when the attempt was sent. A pair that answers meanwhile has not
-    /// looked at the slot, and proves nothing of it.
-    pub(super) believed_from: BootInstant,
-    pub(super) record: SlotRecord,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Phase {
-    /// No slot. The sentence says why.
-    Pending(String),
-    /// A slot found after a restart, not yet adopted.
-    Adopting(Held),
-    /// A slot.
-    Placed(Held),
-    /// `Keep`: the lease ran out; the name may be had again, ahead of the queue.
-    Regaining(Held),
-    /// `Keep`: somebody else has, or had, the name. For good.
-    Lost(Held, String),
-    /// Being given back, because the name of an earlier pool was lost: pods claim in byte order of
-    /// pools, so that two never wait for each other. Never believed again.
-    Yielding(Held),
-    /// Given back.
-    Released,
-    /// Could not be given back: the lease runs out.
-    LeftToExpire,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) key: String,
-    pub(super) fence: Fence,
-    /// Mod revision of our own last put.
-    pub(super) mine: i64,
-    pub(super) since: UnixMillis,
-    pub(super) validity: Duration,
-    pub(super) quarantine: Duration,
-    pub(super) incarnation: u32,
-    /// Send instant of the grant or of the last renew pair that proved it; the deadline is V later.
-    /// Adoption does not renew: `None` until a pair has answered since.
-    pub(super) believed_from: Option<BootInstant>,
 }
 
 // === impl Machine ===
@@ -183,6 +111,8 @@ impl Machine {
             }
             Event::Woken => self.on_woken(now, false),
             Event::WatchEnded => self.on_woken(now, true),
+            // The release has been told until when the claim may be believed: nothing prolongs that.
+            Event::Renewed(_) if self.terminating => self.renewing = Track::Idle,
             Event::Renewed(renewal) => {
                 self.renewing = Track::Idle;
                 self.on_renewed(now, &renewal, &mut actions);
@@ -221,7 +151,7 @@ impl Machine {
     /// When a claim stops being believed; `None` while there is nothing to believe in.
     pub(super) fn deadline(&self, claim: &Claim) -> Option<BootInstant> {
         match &claim.phase {
-            Phase::Placed(held) => self.deadline_of(held),
+            Phase::Placed(held) | Phase::Regaining(held, _) => self.deadline_of(held),
             _ => None,
         }
     }
@@ -255,7 +185,7 @@ impl Machine {
                 self.on_view(now, &view, actions);
             }
             Event::Viewed(view) => self.on_view(now, &view, actions),
-            Event::Claimed(won) => self.on_claimed(won),
+            Event::Claimed(won) => self.on_claimed(now, won),
             Event::Resumed(resumed) => self.on_resumed(now, resumed, actions),
             Event::Adopted(adopted) => self.on_adopted(adopted),
             Event::Released(done) => self.on_released(done),
@@ -271,7 +201,7 @@ impl Machine {
     fn on_claiming_failed(&mut self, now: Now, trouble: &Trouble) {
         self.failures = self.failures.saturating_add(1);
         if trouble.lease_gone {
-            self.on_lease_gone(&trouble.sentence);
+            self.on_lease_gone(now, &trouble.sentence);
         }
         if let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) {
             claim.uncertain |= claim.attempt.is_some();
@@ -280,7 +210,9 @@ impl Machine {
             }
             claim.say(&trouble.sentence);
         }
-        self.claiming = Track::Until(now.boot.after(self.claim_retry()));
+        // A process that is to end has a second for it, and asks the next member at once.
+        let pause = if self.terminating { RELEASE_RETRY } else { self.claim_retry() };
+        self.claiming = Track::Until(now.boot.after(pause));
     }
 
     /// Decides what each idle track does next.
@@ -309,71 +241,4 @@ impl Machine {
             self.next_reservation(now, actions);
         }
     }
-}
-
-// === impl Claim ===
-
-impl Claim {
-    fn new(before: Option<Inherited>, name: PoolName) -> Self {
-        Self {
-            scope: super::scope_guess(&name),
-            name,
-            pool: None,
-            spec_revision: 0,
-            unusable: None,
-            phase: Phase::Pending("reading the pool from etcd".to_owned()),
-            attempt: None,
-            uncertain: false,
-            may_be_queued: false,
-            ticket: None,
-            on_hold: false,
-            before,
-            clock: Reserving::default(),
-        }
-    }
-
-    /// Whether the claiming track has something to do for it.
-    pub(super) fn wants(&self) -> bool {
-        matches!(self.phase, Phase::Pending(_) | Phase::Adopting(_) | Phase::Regaining(_))
-    }
-
-    /// Whether a slot hangs on the lease.
-    pub(super) fn is_placed(&self) -> bool {
-        matches!(self.phase, Phase::Placed(_) | Phase::Adopting(_) | Phase::Yielding(_))
-    }
-
-    /// Whether neither a slot nor an attempt at one can hang on the lease.
-    pub(super) fn is_bare(&self) -> bool {
-        !self.uncertain
-            && matches!(self.phase, Phase::Pending(_) | Phase::Released | Phase::Lost(..))
-    }
-
-    pub(super) fn say(&mut self, sentence: &str) {
-        if let Phase::Pending(reason) = &mut self.phase {
-            sentence.clone_into(reason);
-        }
-    }
-
-    pub(super) fn on_loss(&self) -> OnLoss {
-        self.pool.as_ref().map_or(OnLoss::Keep, |pool| pool.spec.on_loss)
-    }
-
-    pub(super) fn names(&self) -> Option<&Names> {
-        self.pool.as_ref().map(|pool| &pool.names)
-    }
-
-    pub(super) fn held(&self) -> Option<&Held> {
-        match &self.phase {
-            Phase::Adopting(held)
-            | Phase::Placed(held)
-            | Phase::Regaining(held)
-            | Phase::Lost(held, _) => Some(held),
-            Phase::Pending(_) | Phase::Yielding(_) | Phase::Released | Phase::LeftToExpire => None,
-        }
-    }
-}
-
-pub(super) fn claim_path(claim: &Claim, config: &Config) -> ClaimPath {
-    let group = config.group.clone();
-    ClaimPath::new(claim.name.clone(), claim.scope, &config.holder.namespace, group)
 }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use super::machine::{Claim, Held, Machine, Phase, claim_path};
+use super::claim::{Claim, Held, Phase, claim_path};
+use super::machine::Machine;
 use super::show::YIELDED;
 use super::track::Track;
-use super::{Action, Outcome, Surrender};
+use super::{Action, Inherited, Outcome, Surrender};
 use crate::claim::Holder;
 use crate::pool::{OnLoss, Pool, outlasting};
-use crate::rest::{RestRecord, WaitsFor};
+use crate::rest::{self, RestRecord, WaitsFor};
 use crate::time::Now;
 
 impl Machine {
@@ -26,9 +27,9 @@ impl Machine {
             if claim.on_loss() == OnLoss::Stop && !live {
                 return None;
             }
-            let rest = claim.pool.as_ref().map_or(held.quarantine, Pool::clean_quarantine);
             let clock = self.last_reservation(now, claim, held);
-            let surrender = self.surrender(claim, held, rest.min(held.quarantine));
+            let (rest, waits_for) = self.rest_of(claim, held, now);
+            let surrender = self.surrender(claim, held, rest, waits_for);
             Some((index, Surrender { clock, ..surrender }))
         });
         if let Some((index, surrender)) = next {
@@ -39,6 +40,27 @@ impl Machine {
             return;
         }
         self.finish(Outcome::Released, actions);
+    }
+
+    /// How long a name rests after a SIGTERM, and what that waits for.
+    ///
+    /// Outside a pod the sidecar ends after its app, because whoever runs both sees to it. In a pod its
+    /// container may end alone:
+    /// - the app of a `Stop` pool may believe until the deadline, and the longest is one that watches
+    ///   `valid_until` by itself (`cairn.dev/stop: self`); then come Q, as ever;
+    /// - nothing stops the app of a `Keep` pool while its pod lives, and so the name rests as long.
+    fn rest_of(&self, claim: &Claim, held: &Held, now: Now) -> (Duration, WaitsFor) {
+        if !self.config.in_pod {
+            let rest = claim.pool.as_ref().map_or(held.quarantine, Pool::clean_quarantine);
+            return (rest.min(held.quarantine), WaitsFor::Time);
+        }
+        match claim.on_loss() {
+            OnLoss::Keep => (rest::WITH_POD, WaitsFor::PodEnd),
+            OnLoss::Stop => {
+                let left = self.deadline_of(held).unwrap_or_default().since(now.boot);
+                (outlasting(left, held.quarantine), WaitsFor::Time)
+            }
+        }
     }
 
     /// Before a claim waits for others, what is held of later pools goes back: pools are claimed in byte
@@ -69,12 +91,19 @@ impl Machine {
 
     /// A release that lost its compare is left alone: the slot is another's, or the lease runs out.
     pub(super) fn on_released(&mut self, done: bool) {
+        let yielded = self.claims.get(self.current).and_then(|claim| match &claim.phase {
+            Phase::Yielding(held) => Some(claim.mark(held, &self.slot(claim, held))),
+            _ => None,
+        });
         let Some(claim) = self.claims.get_mut(self.current) else {
             return;
         };
         claim.phase = match (&claim.phase, done) {
-            // Whoever refused it, the next look tells what there is.
-            (Phase::Yielding(_), _) => Phase::Pending(YIELDED.to_owned()),
+            // Whoever refused it, the next look tells what there is. The app may run on with the name.
+            (Phase::Yielding(_), _) => {
+                claim.before = yielded.map(|mark| Inherited { deadline: None, ..mark });
+                Phase::Pending(YIELDED.to_owned())
+            }
             (Phase::Placed(_), true) => Phase::Released,
             (Phase::Placed(_), false) => Phase::LeftToExpire,
             _ => return,
@@ -89,10 +118,16 @@ impl Machine {
 
     /// The app may run and believe until its deadline, so the name rests as after a force release.
     fn yielded(&self, claim: &Claim, held: &Held) -> Surrender {
-        self.surrender(claim, held, outlasting(held.validity, held.quarantine))
+        self.surrender(claim, held, outlasting(held.validity, held.quarantine), WaitsFor::Time)
     }
 
-    fn surrender(&self, claim: &Claim, held: &Held, quarantine: Duration) -> Surrender {
+    fn surrender(
+        &self,
+        claim: &Claim,
+        held: &Held,
+        quarantine: Duration,
+        waits_for: WaitsFor,
+    ) -> Surrender {
         Surrender {
             path: claim_path(claim, &self.config),
             key: held.key.clone(),
@@ -100,7 +135,7 @@ impl Machine {
                 holder: Holder { incarnation: held.incarnation, ..self.config.holder.clone() },
                 fence: held.fence,
                 since: held.since,
-                waits_for: WaitsFor::Time,
+                waits_for,
             },
             mine: held.mine,
             quarantine,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::machine::{Claim, Machine, Phase, claim_path};
+use super::claim::{Claim, Phase, claim_path};
+use super::machine::Machine;
 use super::track::Track;
 use super::{Action, Outcome, Proof, Renewal, Seen};
 use crate::pool::{OnLoss, PoolName};
@@ -36,7 +37,7 @@ impl Machine {
             return;
         };
         if renewal.ttl.is_zero() {
-            self.on_lease_gone("the lease ran out before it was renewed");
+            self.on_lease_gone(now, "the lease ran out before it was renewed");
             return;
         }
         let proof = renewal.read.as_ref();
@@ -83,6 +84,7 @@ impl Machine {
             })
             .collect();
         let me = (self.config.holder.uid.as_str(), self.config.nonce.as_str());
+        let new_epoch = proof.epoch.is_none_or(|epoch| epoch > self.epoch);
         let (mut fenced, mut lost) = (None, false);
         for (claim, verdict) in self.claims.iter_mut().zip(verdicts) {
             let Some((seen, live)) = verdict else { continue };
@@ -90,32 +92,18 @@ impl Machine {
             // In a restored snapshot an old slot of ours looks as it did, while a later holder may
             // still believe: until the hold ends, only a belief that never ended goes on.
             let provable = live || !claim.on_hold;
-            fenced = claim.on_seen(seen, me, sent, provable).or(fenced);
-            lost |= matches!(claim.phase, Phase::Pending(_));
+            if let (None, true, Phase::Placed(held)) = (seen, new_epoch, &claim.phase) {
+                // Not released by anybody: it went with the store.
+                claim.phase =
+                    claim.lost_with_store(held.clone(), live, "etcd was wiped or restored");
+            }
+            fenced = claim.on_seen(seen, me, provable.then_some(sent), now).or(fenced);
+            lost |= matches!(claim.phase, Phase::Pending(_) | Phase::Regaining(..));
         }
         if lost {
             self.claiming = self.claiming.hurried();
         }
         fenced
-    }
-
-    /// The lease is known to be gone, and every slot with it.
-    pub(super) fn on_lease_gone(&mut self, why: &str) {
-        self.lease = None;
-        self.renewing = Track::Idle;
-        self.claiming = self.claiming.hurried();
-        for claim in &mut self.claims {
-            claim.leave_queue();
-            match (&claim.phase, claim.on_loss()) {
-                (Phase::Placed(held) | Phase::Adopting(held), OnLoss::Keep) => {
-                    claim.phase = Phase::Regaining(held.clone());
-                }
-                (Phase::Placed(_) | Phase::Adopting(_), OnLoss::Stop) | (Phase::Yielding(_), _) => {
-                    claim.phase = Phase::Pending(format!("the claim was lost: {why}"));
-                }
-                _ => {}
-            }
-        }
     }
 
     /// The slots that a renewal must read.
@@ -155,8 +143,8 @@ impl Claim {
         &mut self,
         seen: Option<&Seen>,
         (uid, nonce): (&str, &str),
-        sent: BootInstant,
-        provable: bool,
+        proved: Option<BootInstant>,
+        now: Now,
     ) -> Option<String> {
         let Phase::Placed(held) = &mut self.phase else {
             return None;
@@ -175,8 +163,8 @@ impl Claim {
                 ));
             }
             Some(_) => {
-                if provable {
-                    held.believed_from = held.believed_from.max(Some(sent));
+                if let Some(sent) = proved {
+                    held.believe(sent, now);
                 }
                 return None;
             }

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::machine::{Claim, Held, Machine, Phase, claim_path};
+use super::claim::{Claim, Held, Phase, claim_path};
+use super::machine::Machine;
 use super::track::Track;
 use super::{Action, Config, Extended, Extension, View};
 use crate::claim::Fence;
@@ -42,8 +43,8 @@ pub(super) struct Reserving {
     /// The reservation in the store; `None` when there is none, or none that we know of: then the
     /// first compare fails and tells.
     known: Option<Reservation>,
-    /// An earlier process of ours had the slot: a reservation under our own fence may be its own.
-    adopted: bool,
+    /// The claim that an earlier process of ours had of the slot: a reservation under its fence is ours.
+    resumes: Option<Fence>,
     start: Option<Start>,
     asked: Option<Asked>,
     window: Option<Window>,
@@ -105,7 +106,8 @@ impl Machine {
                 continue;
             }
             let fence = held.fence;
-            claim.clock.begin(now, &held.key, mark(config, &claim.name, fence));
+            let mark = claim.clock.resumes.and_then(|fence| mark(config, &claim.name, fence));
+            claim.clock.begin(now, &held.key, mark);
             if !claim.clock.is_due(now) {
                 continue;
             }
@@ -197,7 +199,8 @@ impl Machine {
         held: &Held,
     ) -> Option<ClockRecord> {
         let window = claim.clock.window.filter(|_| claim.reserves())?;
-        let mark = mark(&self.config, &claim.name, held.fence);
+        let fence = claim.clock.resumes.unwrap_or(held.fence);
+        let mark = mark(&self.config, &claim.name, fence);
         let minted = claim.clock.minted.max(mark.and_then(|mark| mark.minted_until))?;
         // An app that has minted beside us kept to the time, which is all that we know of it.
         let last = minted.max(window.steady.at(now.boot)).min(window.not_after);
@@ -261,10 +264,31 @@ impl Claim {
 // === impl Reserving ===
 
 impl Reserving {
-    /// For another claim: one that was won, or one that an earlier process of ours has won.
-    pub(super) fn anew(&mut self, known: Option<Reservation>, adopted: bool) {
+    /// For another claim.
+    pub(super) fn anew(&mut self, known: Option<Reservation>) {
         let used = std::mem::take(&mut self.used);
-        *self = Self { known, adopted, used, ..Self::default() };
+        *self = Self { known, used, ..Self::default() };
+    }
+
+    /// For a claim of which an earlier process of ours has had the slot, under this fence.
+    pub(super) fn adopt(&mut self, known: Option<Reservation>, before: Fence) {
+        self.anew(known);
+        self.resumes = Some(before);
+    }
+
+    /// For a claim that goes on from another one of this pod: nobody else had the slot in between.
+    pub(super) fn go_on(&mut self, known: Option<Reservation>, before: Fence) {
+        if self.window.is_none() {
+            self.adopt(known, before);
+            return;
+        }
+        self.known = known;
+        self.asked = None;
+    }
+
+    /// The last timestamp that this process may have emitted under a slot.
+    pub(super) fn used(&self, key: &str) -> Option<UnixMillis> {
+        self.used.get(key).copied()
     }
 
     /// Fixes where this holder begins, once.
@@ -272,7 +296,6 @@ impl Reserving {
         if self.start.is_some() {
             return;
         }
-        let mark = mark.filter(|_| self.adopted);
         self.start = Some(if let Some(mark) = mark {
             Start {
                 not_before: mark.not_before,
@@ -311,7 +334,7 @@ impl Reserving {
                 let from = start.map_or(now.wall, |start| start.from);
                 // The lease of an earlier process of ours has not run out: that bounds how long it
                 // has been gone, whatever this clock says.
-                let known = self.known.filter(|known| self.adopted && known.record.fence == fence);
+                let known = self.known.filter(|known| self.resumes == Some(known.record.fence));
                 let latest = known.map(|known| known.record.reserved_until.max(from).after(ttl));
                 let wall = latest.map_or(now.wall, |latest| now.wall.min(latest)).max(from);
                 Steady::new(Now { boot: now.boot, wall })
@@ -338,8 +361,15 @@ impl Reserving {
     fn look_again(&mut self, fence: Fence, found: Option<Reservation>) {
         self.known = found;
         self.next = BootInstant::default();
-        let adopted = self.adopted && self.start.is_some_and(|start| !start.resumed);
-        let foreign = found.filter(|found| found.record.fence != fence || adopted);
+        let resumed = self.start.is_some_and(|start| start.resumed);
+        let foreign = found.filter(|found| {
+            let of = found.record.fence;
+            if resumed {
+                of != fence && self.resumes != Some(of)
+            } else {
+                of != fence || self.resumes.is_some()
+            }
+        });
         if let (None, Some(start), Some(found)) = (self.window, &mut self.start, foreign) {
             start.not_before = start.not_before.max(next(found.record.reserved_until));
             start.from = start.from.max(start.not_before);

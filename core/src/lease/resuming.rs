@@ -1,9 +1,10 @@
 //! The claiming track after a restart, and after an answer that was lost: what is ours already is
 //! found by the pod's UID, taken up with its lease, and adopted.
 
-use super::machine::{Attempt, Claim, Held, Lease, Machine, Phase};
+use super::claim::{Attempt, Claim, Held, Phase};
+use super::machine::{Lease, Machine};
 use super::track::Track;
-use super::{Action, Adopted, Resumed, View};
+use super::{Action, Adopted, Resumed, View, Won};
 use crate::claim::Fence;
 use crate::keys::Key;
 use crate::pool::{PoolName, Scope};
@@ -47,15 +48,16 @@ impl Machine {
             && let Phase::Adopting(held) = &claim.phase
         {
             let (mine, incarnation) = (adopted.mine, held.incarnation + 1);
-            claim.phase =
-                Phase::Placed(Held { mine, incarnation, believed_from: None, ..held.clone() });
-            claim.clock.anew(adopted.clock, true);
+            let fence = held.fence;
+            let held = Held { mine, incarnation, believed_from: None, ..held.clone() };
+            claim.set_placed(held);
+            claim.clock.adopt(adopted.clock, fence);
         }
         self.renewing = self.renewing.hurried();
     }
 
     /// An attempt without an answer may have landed: our nonce on our current lease proves it.
-    pub(super) fn recognise_own_attempts(&mut self, view: &View) {
+    pub(super) fn recognise_own_attempts(&mut self, now: Now, view: &View) {
         let Some(lease) = self.lease else { return };
         let current = self.claims.get(self.current).map(|claim| claim.name.clone());
         for owner in &view.owners {
@@ -73,7 +75,8 @@ impl Machine {
                 // A restored snapshot may show what was given away since: then a pair is to prove it.
                 let proved = !view.on_hold && current.as_ref() == Some(&claim.name);
                 let believed_from = proved.then_some(attempt.believed_from);
-                claim.place(&Attempt { key, ..attempt }, fence, owner.mod_revision, believed_from);
+                let won = Won { fence, mine: owner.mod_revision, clock: None };
+                claim.place(&Attempt { key, ..attempt }, won, believed_from, now);
                 if !proved {
                     self.renewing = self.renewing.hurried();
                 }

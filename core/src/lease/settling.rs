@@ -5,7 +5,8 @@
 //! rest; only a release takes it away. A slot whose note stands is not free, and somebody has to turn
 //! the note into a quarantine that ends: whoever is first in the queue, and whoever claims past it.
 
-use super::machine::{Held, Machine, claim_path};
+use super::claim::{Held, claim_path};
+use super::machine::Machine;
 use super::track::Track;
 use super::{Action, Settlement, View};
 

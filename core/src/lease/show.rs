@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::machine::{Claim, Held, Machine, Phase};
+use super::claim::{Claim, Held, Phase, RESTARTED};
+use super::machine::Machine;
 use super::reserving::Minting;
+use super::{Deadline, Inherited};
 use crate::claim::{ClaimState, Holder};
 use crate::group::Group;
 use crate::identity::{Identity, Slot};
@@ -24,6 +26,8 @@ pub struct Shown {
     pub clock: Option<ClockRule>,
     /// While it is held: what may be minted.
     pub minting: Option<Minting>,
+    /// While there is a name to show: what the next process of this holder has to know of it.
+    pub mark: Option<Inherited>,
 }
 
 /// Why a claim that was held is not held any more, although nobody took it.
@@ -44,9 +48,10 @@ impl Machine {
     fn show(&self, claim: &Claim, now: Now) -> Shown {
         let on_loss = claim.on_loss();
         let (state, reason) = self.state(claim, now);
-        let known = claim
-            .held()
-            .filter(|held| held.believed_from.is_some() || state == ClaimState::Degraded);
+        let runs_on = matches!(claim.phase, Phase::Regaining(..) | Phase::Lost(..));
+        let known = claim.held().filter(|held| {
+            held.believed_from.is_some() || runs_on || state == ClaimState::Degraded
+        });
         // A claim that must not be used is not shown to an app either.
         let usable = match on_loss {
             OnLoss::Keep => known,
@@ -59,10 +64,12 @@ impl Machine {
         };
         let minting = usable.filter(|_| state == ClaimState::Held);
         let minting = minting.and_then(|held| claim.minting(held));
+        let slot = usable.map(|held| self.slot(claim, held));
+        let mark = usable.zip(slot.as_ref()).map(|(held, slot)| claim.mark(held, slot));
         let identity = Identity {
             pool: claim.name.clone(),
             group: group.unwrap_or_else(|| "-".to_owned()),
-            slot: usable.map(|held| self.slot(claim, held, now)),
+            slot,
             state,
             reason,
             rank: claim.ticket.as_ref().and_then(|waiting| waiting.rank),
@@ -71,10 +78,13 @@ impl Machine {
         let spec = claim.pool.as_ref().map(|pool| &pool.spec);
         Shown {
             identity,
-            on_loss: spec.map(|spec| spec.on_loss),
+            on_loss: spec
+                .map(|spec| spec.on_loss)
+                .or_else(|| claim.before.as_ref().map(|before| before.on_loss)),
             quarantine: spec.map(|spec| spec.quarantine).unwrap_or_default(),
             clock: spec.map(|spec| spec.clock),
             minting,
+            mark,
         }
     }
 
@@ -105,12 +115,22 @@ impl Machine {
             (Phase::Placed(_), None) if claim.on_hold => {
                 (ClaimState::Waiting, say(&claim.hold_sentence()))
             }
-            (Phase::Placed(_) | Phase::Adopting(_), None | Some(_)) => {
-                (ClaimState::Waiting, say("found again after a restart; asking etcd to confirm it"))
+            (Phase::Placed(held) | Phase::Adopting(held), None | Some(_)) => {
+                // An app that ran on with its old claim has its name and its files.
+                let ran_on = claim.before.as_ref().is_some_and(|before| before.key == held.key);
+                match claim.on_loss() {
+                    OnLoss::Keep if ran_on => (ClaimState::Degraded, say(RESTARTED)),
+                    _ => (ClaimState::Waiting, say(RESTARTED)),
+                }
             }
-            (Phase::Regaining(_), _) => {
-                (ClaimState::Degraded, say("the lease ran out; claiming the same name again"))
-            }
+            (Phase::Regaining(_, why), deadline) => match claim.on_loss() {
+                OnLoss::Keep => (ClaimState::Degraded, say(why)),
+                // Nobody else can have the name before the deadline, and it may be had again until then.
+                OnLoss::Stop if deadline.is_some_and(|deadline| now.boot < deadline) => {
+                    (ClaimState::Held, None)
+                }
+                OnLoss::Stop => (ClaimState::Lost, say(why)),
+            },
             (Phase::Lost(_, why), _) => (ClaimState::Lost, say(why)),
             (Phase::Pending(why), _) => (ClaimState::Waiting, say(why)),
             (Phase::Yielding(_), _) => (ClaimState::Waiting, say(YIELDED)),
@@ -119,11 +139,15 @@ impl Machine {
         }
     }
 
-    fn slot(&self, claim: &Claim, held: &Held, now: Now) -> Slot {
+    pub(super) fn slot(&self, claim: &Claim, held: &Held) -> Slot {
+        let before = claim.before.as_ref().filter(|before| before.key == held.key);
+        let before = before.filter(|_| claim.pool.is_none());
         let index = claim.names().and_then(|names| names.index_of(&held.key));
         let shown = index
             .and_then(|index| claim.names().and_then(|names| names.shown(index)))
-            .map_or_else(|| held.key.clone(), std::borrow::Cow::into_owned);
+            .map(std::borrow::Cow::into_owned)
+            .or_else(|| before.map(|before| before.name.clone()))
+            .unwrap_or_else(|| held.key.clone());
         let default = Template::default();
         let template = self
             .config
@@ -131,25 +155,57 @@ impl Machine {
             .as_ref()
             .or_else(|| claim.pool.as_ref().map(|pool| &pool.spec.prefix))
             .unwrap_or(&default);
-        let deadline = self.deadline_of(held).unwrap_or_default();
-        let window = claim.window();
-        Slot {
-            prefix: template.fill(&Values {
+        let prefix = || {
+            template.fill(&Values {
                 name: &shown,
                 pool: claim.name.as_str(),
                 group: self.config.group.as_ref().map(Group::as_str),
                 namespace: &self.config.holder.namespace,
                 pod: &self.config.holder.pod,
                 node: &self.config.holder.node,
-            }),
+            })
+        };
+        let deadline = self.deadline_of(held).unwrap_or_default();
+        let whole = held.believed_from.unwrap_or_default().after(held.validity);
+        let window = claim.window();
+        Slot {
+            prefix: before.map_or_else(prefix, |before| before.prefix.clone()),
+            index: index.or_else(|| before.and_then(|before| before.index)),
             name: shown,
-            index,
             fence: held.fence,
             since: held.since,
-            valid_until: now.wall_at(deadline),
+            valid_until: held.valid_until.before(whole.since(deadline)),
             valid_until_boottime: deadline,
             not_before: window.map(|(not_before, _)| not_before),
             not_after: window.map(|(_, not_after)| not_after),
+        }
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    /// What the next process of this holder has to know.
+    pub(super) fn mark(&self, held: &Held, slot: &Slot) -> Inherited {
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Inherited {
+            pool: self.name.clone(),
+            on_loss: self.on_loss(),
+            scope: self.scope,
+            key: held.key.clone(),
+            name: slot.name.clone(),
+            index: slot.index,
+            prefix: slot.prefix.clone(),
+            fence: held.fence,
+            since: held.since,
+            incarnation: held.incarnation,
+            validity_ms: millis(held.validity),
+            quarantine_ms: millis(held.quarantine),
+            deadline: held
+                .believed_from
+                .map(|_| Deadline { boot: slot.valid_until_boottime, wall: slot.valid_until }),
+            not_before: slot.not_before,
+            not_after: slot.not_after,
         }
     }
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::claim::{ClaimState, OwnerRecord};
+use crate::claim::{ClaimState, Fence, OwnerRecord};
 use crate::keys;
 use crate::pool::{MOUNTAINS, SNOWFLAKE};
+use crate::rest::{Rest, RestRecord, WaitsFor};
 use crate::time::{BootInstant, Now, UnixMillis};
 
 mod corners;
 mod doubt;
 mod queue_ends;
+mod regaining;
 mod reserving;
 mod script;
 mod waiting;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::claim::{Attempt, Claim, claim_path};
 use super::decide::Decision;
-use super::machine::{Attempt, Claim, Machine, claim_path};
+use super::machine::Machine;
 use super::track::Track;
 use super::{Action, FRONT, LeaseId, Marks, Past, Queued, Redemption, View, Watch, Withdrawal};
 use crate::pick;
@@ -111,6 +112,7 @@ impl Machine {
             key: redemption.key.clone(),
             record: redemption.record.clone(),
             believed_from: lease.believed_from,
+            continues: None,
         };
         if let Some(claim) = self.claims.get_mut(self.current) {
             claim.attempt = Some(attempt);

@@ -76,17 +76,17 @@ pub async fn claim(
     Json(claim).into_response()
 }
 
-/// `GET /v1/probe?wait_ms=900`: answers when every claim is held, or when the wait is over.
+/// `GET /v1/probe?wait_ms=900`: answers when the app may start, or when the wait is over.
 pub async fn probe(State(mut api): State<Api>, RawQuery(query): RawQuery) -> Response {
     let wait = match wait(query.as_deref()) {
         Ok(wait) => wait,
         Err(sentence) => return refuse(StatusCode::BAD_REQUEST, sentence),
     };
-    let held = api.applied.wait_for(|applied| applied.held().is_ok());
+    let held = api.applied.wait_for(|applied| applied.startup_verdict().is_ok());
     if matches!(timeout(wait, held).await, Ok(Ok(_))) {
         return Json(Held { held: true }).into_response();
     }
-    let verdict = api.applied.borrow().held();
+    let verdict = api.applied.borrow().startup_verdict();
     match verdict {
         Ok(()) => Json(Held { held: true }).into_response(),
         Err(sentence) => refuse(StatusCode::SERVICE_UNAVAILABLE, sentence),

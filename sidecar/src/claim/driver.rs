@@ -18,9 +18,10 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use super::{Outcome, Seam, inherited};
+use super::{Outcome, Seam};
 use crate::clock::Clock;
-use crate::ids::mark;
+use crate::ids;
+use crate::publish::mark;
 use crate::snapshot::{Claim, Snapshot};
 
 /// Timers stand still while the machine sleeps, deadlines do not: look at the clock this often.
@@ -29,6 +30,10 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// Outside a pod somebody sits before the screen: say that etcd cannot be reached, and end. Longer
 /// than an election, shorter than patience.
 const FIRST_CONTACT: Duration = Duration::from_secs(8);
+
+/// How long one member may take over a part of the release. A process that is asked to stop has less than a
+/// second, and the first member may be the one that is being stopped with it.
+const RELEASE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Drives one pod's claims.
 #[derive(Debug)]
@@ -52,15 +57,19 @@ impl<K: Kv + 'static> Driver<K> {
     pub fn new(seam: &Seam, store: Store<K>) -> Self {
         let config = &seam.config;
         let now = seam.clock.now();
+        let uid = &seam.holder.uid;
+        let inherited =
+            config.pools.iter().filter_map(|pool| mark::inherited(&config.dir, pool, uid));
         let machine = Machine::new(lease::Config {
             holder: seam.holder.clone(),
             group: config.group.clone(),
             pools: config.pools.clone(),
             prefix: config.prefix.clone(),
             nonce: Uuid::new_v4().simple().to_string(),
-            inherited: inherited::read(&config.dir, &config.pools, &seam.holder.uid),
-            marks: mark::read(&config.dir, &config.pools, &seam.holder.uid),
+            inherited: inherited.collect(),
+            marks: ids::mark::read(&config.dir, &config.pools, uid),
             define_missing: !config.in_pod,
+            in_pod: config.in_pod,
         });
         Self {
             store: Arc::new(store),
@@ -94,7 +103,9 @@ impl<K: Kv + 'static> Driver<K> {
                 }
             }
             self.publish(seam);
-            self.store.kv().set_patience(self.machine.patience());
+            let patience = self.machine.patience();
+            let hurry = if terminating { RELEASE_PATIENCE } else { patience };
+            self.store.kv().set_patience(patience.min(hurry));
             let given_up = !seam.config.in_pod && !self.contact && !terminating;
             event = tokio::select! {
                 Some(Performed { event, trouble }) = running.next() => {
@@ -192,6 +203,7 @@ impl<K: Kv + 'static> Driver<K> {
             quarantine: shown.quarantine,
             clock: shown.clock,
             minting: shown.minting,
+            mark: shown.mark,
             was_held: *was_held,
         });
         let snapshot = Snapshot { claims: claims.collect(), failure: None };

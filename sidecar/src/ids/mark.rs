@@ -7,12 +7,12 @@ use std::path::Path;
 use cairn_core::claim::Fence;
 use cairn_core::clock::Mark;
 use cairn_core::contract::path;
-use cairn_core::identity::ClaimJson;
 use cairn_core::pool::PoolName;
 use cairn_core::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use crate::publish::file::{self, FileError};
+use crate::publish::mark;
 
 /// The file's content.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,9 +27,11 @@ struct MarkJson {
 pub fn read(dir: &Path, pools: &[PoolName], uid: &str) -> Vec<(PoolName, Mark)> {
     let mark = |pool: &PoolName| {
         let dir = dir.join(pool.as_str());
-        // Of a younger claim than the file's nothing was minted: that is never done before the file is written.
-        let mark = minted(&dir, uid).into_iter().chain(published(&dir, uid));
-        mark.max_by_key(|mark| (mark.fence, mark.minted_until)).map(|mark| (pool.clone(), mark))
+        // A younger claim may go on from the file's under a new fence: whatever was minted counts.
+        let (minted, told) = (minted(&dir, uid), told(&dir, uid));
+        let until = minted.and_then(|minted| minted.minted_until);
+        let youngest = minted.into_iter().chain(told).max_by_key(|mark| mark.fence)?;
+        Some((pool.clone(), Mark { minted_until: until, ..youngest }))
     };
     pools.iter().filter_map(mark).collect()
 }
@@ -61,15 +63,10 @@ fn minted(dir: &Path, uid: &str) -> Option<Mark> {
 }
 
 /// An app may have minted on its own: it goes on, too.
-fn published(dir: &Path, uid: &str) -> Option<Mark> {
-    let claim: ClaimJson =
-        serde_json::from_slice(&fs::read(dir.join(path::CLAIM_JSON)).ok()?).ok()?;
-    let not_before = UnixMillis(claim.not_before_ms?);
-    (claim.holder.uid == uid).then_some(Mark {
-        fence: claim.fence?,
-        not_before,
-        minted_until: None,
-    })
+fn told(dir: &Path, uid: &str) -> Option<Mark> {
+    let mark = mark::read(dir).filter(|mark| mark.uid == uid)?;
+    let not_before = mark.claim.not_before?;
+    Some(Mark { fence: mark.claim.fence, not_before, minted_until: None })
 }
 
 #[cfg(test)]
@@ -85,13 +82,14 @@ mod tests {
     }
 
     fn publish(dir: &Path, revision: i64) {
-        let claim = serde_json::json!({
-            "pool": "snowflake", "group": "-", "state": "held",
-            "fence": {"epoch": 1, "revision": revision}, "not_before_ms": 5,
-            "holder": {"namespace": "n", "pod": "p", "uid": "u", "node": "", "incarnation": 1},
-        });
+        let mark = serde_json::json!({"uid": "u", "boot_id": "", "claim": {
+            "pool": "snowflake", "on_loss": "Stop", "scope": "Cluster", "key": "1", "name": "1",
+            "index": 1, "prefix": "1", "fence": {"epoch": 1, "revision": revision}, "since": 0,
+            "incarnation": 1, "validity_ms": 1, "quarantine_ms": 1, "deadline": null,
+            "not_before": 5, "not_after": null,
+        }});
         fs::create_dir_all(dir).unwrap();
-        fs::write(dir.join(path::CLAIM_JSON), claim.to_string()).unwrap();
+        fs::write(dir.join(".claim"), mark.to_string()).unwrap();
     }
 
     #[test]
@@ -107,9 +105,11 @@ mod tests {
         assert_eq!(found("u"), Some(mark(7, Some(90))));
         assert_eq!(found("another"), None);
         publish(&pool, 8);
-        assert_eq!(found("u"), Some(mark(8, None)));
+        // It may be the same one, claimed again: what was minted before it counts all the same.
+        assert_eq!(found("u"), Some(mark(8, Some(90))));
         fs::write(pool.join(path::IDS_JSON), "{").unwrap();
-        fs::remove_file(pool.join(path::CLAIM_JSON)).unwrap();
+        assert_eq!(found("u"), Some(mark(8, None)));
+        fs::remove_file(pool.join(".claim")).unwrap();
         assert_eq!(found("u"), None);
     }
 }

@@ -3,9 +3,10 @@
 //! A claim without a name leaves what is there alone: after a restart the files of the life before
 //! stay until the driver knows better. Only a `Stop` claim that may not be used takes files away.
 
-use cairn_core::claim::{ClaimState, Fence};
+use cairn_core::claim::ClaimState;
 use cairn_core::identity::{Identity, env_file};
-use cairn_core::pool::{OnLoss, PoolName};
+use cairn_core::lease::Inherited;
+use cairn_core::pool::PoolName;
 
 use crate::snapshot::{Claim, Snapshot};
 
@@ -29,8 +30,8 @@ pub enum PoolFiles {
     Write {
         /// Name and content.
         files: Vec<(&'static str, String)>,
-        /// Of a `Stop` pool: the fence that the app is told, to be remembered over a restart.
-        told: Option<Fence>,
+        /// What is to be remembered over a restart: the holder's UID and the claim.
+        mark: Option<Box<(String, Inherited)>>,
     },
 }
 
@@ -79,9 +80,13 @@ impl PoolFiles {
         }
         match &claim.identity.slot {
             // A name that is being adopted is not held before a renewal has answered.
-            Some(slot) if claim.identity.state != ClaimState::Waiting => Self::Write {
+            Some(_) if claim.identity.state != ClaimState::Waiting => Self::Write {
                 files: claim.identity.files(),
-                told: (claim.on_loss == Some(OnLoss::Stop)).then_some(slot.fence),
+                mark: claim.mark.as_ref().map(|mark| {
+                    // These stand in claim.json, which changes with every renewal.
+                    let mark = Inherited { deadline: None, not_after: None, ..mark.clone() };
+                    Box::new((claim.identity.holder.uid.clone(), mark))
+                }),
             },
             _ => Self::Leave,
         }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cairn_core::claim::{ClaimState, Fence};
+use cairn_core::lease::Inherited;
 use cairn_core::pool::{OnLoss, PoolName};
 use cairn_core::time::{BootInstant, Now, UnixMillis};
 
@@ -23,15 +24,24 @@ use crate::snapshot::{Claim, Snapshot};
 pub const STOP_FOR: Duration = Duration::from_secs(15);
 
 /// What one pool's app was told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// The claim.
-    pub fence: Option<Fence>,
+    pub claim: Option<Known>,
     /// Until when it may be believed, on both clocks: the boot-time clock starts afresh with the
     /// machine, the wall clock does not. `None` once the files are gone.
     pub until: Option<(BootInstant, UnixMillis)>,
     /// Since when the app has been told to stop.
     pub stopping: Option<BootInstant>,
+}
+
+/// What tells a claim from another one. A claim may go on under a new fence: the same name, since the same
+/// instant, by a later incarnation. Nobody else had the name in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    fence: Fence,
+    key: String,
+    since: UnixMillis,
 }
 
 /// What the apps of all `Stop` pools were told.
@@ -74,10 +84,11 @@ impl Memory {
             return;
         }
         let slot = claim.identity.slot.as_ref().filter(|_| claim.is_held());
+        let known = || claim.mark.clone().map(Known::from);
         let Some(told) = self.0.get_mut(pool) else {
             if let Some(slot) = slot.filter(|_| claim.on_loss == Some(OnLoss::Stop)) {
                 let until = Some((slot.valid_until_boottime, slot.valid_until));
-                let told = Told { fence: Some(slot.fence), until, stopping: None };
+                let told = Told { claim: known(), until, stopping: None };
                 self.0.insert(pool.clone(), told);
             }
             return;
@@ -85,9 +96,10 @@ impl Memory {
         if let Some(slot) = slot {
             let pause = STOP_FOR.max(claim.quarantine / 2);
             let stopping_since = *told.stopping.get_or_insert(now.boot);
-            if told.fence == Some(slot.fence) || now.boot.since(stopping_since) >= pause {
+            let same = told.claim.as_ref().is_some_and(|told| told.goes_on_in(claim.mark.as_ref()));
+            if same || now.boot.since(stopping_since) >= pause {
                 *told = Told {
-                    fence: Some(slot.fence),
+                    claim: known(),
                     until: Some((slot.valid_until_boottime, slot.valid_until)),
                     stopping: None,
                 };
@@ -111,6 +123,23 @@ impl Memory {
         told.until = None;
         claim.was_held = true;
         claim.on_loss = Some(OnLoss::Stop);
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn goes_on_in(&self, claim: Option<&Inherited>) -> bool {
+        claim.is_some_and(|claim| {
+            self.fence == claim.fence
+                || (self.key == claim.key && self.since == claim.since && claim.incarnation > 1)
+        })
+    }
+}
+
+impl From<Inherited> for Known {
+    fn from(claim: Inherited) -> Self {
+        Self { fence: claim.fence, key: claim.key, since: claim.since }
     }
 }
 

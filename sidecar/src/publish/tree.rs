@@ -9,20 +9,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cairn_core::contract::path;
-use cairn_core::identity::ClaimJson;
-use cairn_core::pool::PoolName;
-use cairn_core::time::{BootInstant, UnixMillis};
+use cairn_core::pool::{OnLoss, PoolName};
 use thiserror::Error;
 
 use super::file::{self, FileError};
+use super::mark::{self, Mark};
 use super::plan::{EnvFile, Plan, PoolFiles};
 use super::told::Told;
 
 /// Held by the one process that writes here; the kernel drops it with the process.
 const LOCK: &str = ".lock";
-/// Within a pool's directory: the fence that the app of a `Stop` pool was told. It outlives the
-/// withdrawn files, so that a sidecar restarted meanwhile still knows that the app has to stop.
-const TOLD: &str = ".told";
+/// The UID of the pod whose gate was open once.
+const OPENED: &str = ".opened";
 /// What a pool's directory has; `claim.json` comes last, so that whoever sees it sees all.
 const FILES: [&str; 4] = [path::NAME, path::PREFIX, path::FENCE, path::CLAIM_JSON];
 
@@ -31,6 +29,7 @@ const FILES: [&str; 4] = [path::NAME, path::PREFIX, path::FENCE, path::CLAIM_JSO
 pub struct Tree {
     dir: PathBuf,
     pools: Vec<PoolName>,
+    boot_id: String,
     /// Never read: it is the lock.
     _lock: File,
 }
@@ -74,7 +73,12 @@ impl Tree {
         for pool in pools {
             file::sweep(&dir.join(pool.as_str())).map_err(TreeError::Sweep)?;
         }
-        Ok(Self { dir: dir.to_owned(), pools: pools.to_vec(), _lock: lock })
+        Ok(Self {
+            dir: dir.to_owned(),
+            pools: pools.to_vec(),
+            boot_id: mark::boot_id(),
+            _lock: lock,
+        })
     }
 
     /// The directory.
@@ -86,13 +90,10 @@ impl Tree {
     pub fn told(&self) -> Vec<(PoolName, Told)> {
         let found = self.pools.iter().filter_map(|pool| {
             let dir = self.dir.join(pool.as_str());
-            let fence = fs::read_to_string(dir.join(TOLD)).ok()?;
-            let told = Told {
-                fence: fence.parse().ok(),
-                until: until(&dir.join(path::CLAIM_JSON)),
-                stopping: None,
-            };
-            Some((pool.clone(), told))
+            let mark = mark::read(&dir).filter(|mark| mark.claim.on_loss == OnLoss::Stop)?;
+            let deadline = mark::published(&dir).as_ref().and_then(mark::deadline);
+            let until = deadline.map(|deadline| (deadline.boot, deadline.wall));
+            Some((pool.clone(), Told { claim: Some(mark.claim.into()), until, stopping: None }))
         });
         found.collect()
     }
@@ -112,12 +113,12 @@ impl Tree {
             }
         }
         for (pool, files) in &plan.pools {
-            if let PoolFiles::Write { files, told } = files {
+            if let PoolFiles::Write { files, mark } = files {
                 let dir = self.dir.join(pool.as_str());
                 file::make_dir(&dir)?;
-                match told {
-                    Some(fence) => file::write(&dir, TOLD, fence.to_string().as_bytes())?,
-                    None => file::remove(&dir.join(TOLD))?,
+                if let Some((uid, claim)) = mark.as_deref() {
+                    let (uid, boot_id) = (uid.clone(), self.boot_id.clone());
+                    mark::write(&dir, &Mark { uid, boot_id, claim: claim.clone() })?;
                 }
                 if self.is_renamed(pool, files) {
                     self.empty(pool)?;
@@ -138,16 +139,41 @@ impl Tree {
         }
     }
 
+    /// Whether the gate of this pod was open once.
+    pub fn was_opened(&self, uid: &str) -> bool {
+        fs::read_to_string(self.dir.join(OPENED)).is_ok_and(|found| found == uid)
+    }
+
+    /// Remembers that the gate of this pod was open.
+    pub fn set_opened(&self, uid: &str) -> Result<(), FileError> {
+        file::write(&self.dir, OPENED, uid.as_bytes())
+    }
+
+    /// Removes what an app must not go on with when the sidecar ends alone: the files of `Stop` pools. Names of
+    /// `Keep` pools stay with the app, and marks stay for the next process.
+    pub fn withdraw(&self) -> Result<(), FileError> {
+        let stays = |pool: &&PoolName| {
+            let mark = mark::read(&self.dir.join(pool.as_str()));
+            mark.is_some_and(|mark| mark.claim.on_loss == OnLoss::Keep)
+        };
+        let gone: Vec<_> = self.pools.iter().filter(|pool| !stays(pool)).collect();
+        if !gone.is_empty() {
+            file::remove(&self.dir.join(path::ENV))?;
+        }
+        gone.into_iter().try_for_each(|pool| self.empty(pool))
+    }
+
     /// Removes everything that says something about a claim: nothing is claimed any more.
     pub fn clear(&self) -> Result<(), FileError> {
         file::remove(&self.dir.join(path::ENV))?;
+        file::remove(&self.dir.join(OPENED))?;
         for name in FILES {
             file::remove(&self.dir.join(name))?;
         }
         for pool in &self.pools {
             self.empty(pool)?;
             let dir = self.dir.join(pool.as_str());
-            file::remove(&dir.join(TOLD))?;
+            file::remove(&dir.join(mark::FILE))?;
             file::remove(&dir.join(path::IDS_JSON))?;
             if let Err(error) = fs::remove_dir(&dir) {
                 // Somebody else's file in it is theirs to keep.
@@ -171,16 +197,6 @@ impl Tree {
             _ => false,
         }
     }
-}
-
-/// The deadline that a `claim.json` shows.
-fn until(path: &Path) -> Option<(BootInstant, UnixMillis)> {
-    let json: ClaimJson = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let wall: jiff::Timestamp = json.valid_until?.parse().ok()?;
-    Some((
-        BootInstant::from_nanos(json.valid_until_boottime_ns?),
-        UnixMillis(wall.as_millisecond()),
-    ))
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use std::time::Duration;
 use cairn_core::claim::{ClaimState, Fence};
 use cairn_core::clock::Steady;
 use cairn_core::identity::Slot;
-use cairn_core::lease::Minting;
-use cairn_core::pool::{ClockRule, OnLoss};
+use cairn_core::lease::{Inherited, Minting};
+use cairn_core::pool::{ClockRule, OnLoss, Scope};
 use cairn_core::time::UnixMillis;
 use cairn_sidecar::app::{self, Exit};
 use cairn_sidecar::args::Args;
@@ -225,6 +225,23 @@ pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
             since: UnixMillis(0),
             valid_until: now.wall.after(Duration::from_secs(30)),
             valid_until_boottime: now.boot.after(Duration::from_secs(30)),
+            not_before: None,
+            not_after: None,
+        });
+        claim.mark = Some(Inherited {
+            pool: claim.identity.pool.clone(),
+            on_loss,
+            scope: Scope::Namespace,
+            key: name.into(),
+            name: name.into(),
+            index: Some(0),
+            prefix: format!("shop.checkout.{name}"),
+            fence,
+            since: UnixMillis(0),
+            incarnation: 1,
+            validity_ms: 30_000,
+            quarantine_ms: 15_000,
+            deadline: None,
             not_before: None,
             not_after: None,
         });

@@ -27,14 +27,59 @@ impl Script {
     }
 
     pub(super) fn inheriting(pool: &str) -> Self {
-        let inherited = Inherited {
-            pool: pool.parse().unwrap(),
-            index: 2,
+        Self::with(&[pool], vec![Self::inherited(pool)], Vec::new())
+    }
+
+    /// The third name of a pool, which the app was told to give up.
+    pub(super) fn inherited(pool: &str) -> Inherited {
+        let name: PoolName = pool.parse().unwrap();
+        let builtin = Pool::builtin(&name).unwrap();
+        let key = builtin.names.key(2).unwrap().into_owned();
+        Inherited {
+            pool: name,
+            on_loss: builtin.spec.on_loss,
+            scope: builtin.spec.scope,
+            name: key.clone(),
+            index: Some(2),
+            prefix: format!("as.before.{key}"),
+            key,
             fence: Fence { epoch: 5, revision: 6 },
             since: UnixMillis(1),
             incarnation: 1,
-        };
+            validity_ms: 30_000,
+            quarantine_ms: 15_000,
+            deadline: None,
+            not_before: None,
+            not_after: None,
+        }
+    }
+
+    /// The same, believed for so many more seconds at the script's beginning.
+    pub(super) fn believing(pool: &str, seconds: u64) -> Self {
+        let now = Self::new(&[pool]).now();
+        let left = Duration::from_secs(seconds);
+        let deadline = Deadline { boot: now.boot.after(left), wall: now.wall.after(left) };
+        let inherited = Inherited { deadline: Some(deadline), ..Self::inherited(pool) };
         Self::with(&[pool], vec![inherited], Vec::new())
+    }
+
+    /// The machine of a pod's sidecar.
+    pub(super) fn in_pod(mut self) -> Self {
+        self.machine.config.in_pod = true;
+        self
+    }
+
+    /// What a look finds in the third name's quarantine.
+    pub(super) fn rest(&self, pool: &str, uid: &str) -> Rest {
+        let before = Self::inherited(pool);
+        let holder = Holder { uid: uid.into(), ..Holder::default() };
+        let record = RestRecord {
+            holder,
+            fence: before.fence,
+            since: before.since,
+            waits_for: WaitsFor::Time,
+        };
+        Rest { key: before.key, revision: 25, record }
     }
 
     pub(super) fn with(
@@ -57,6 +102,7 @@ impl Script {
             inherited,
             marks,
             define_missing: true,
+            in_pod: false,
         };
         Self {
             machine: Machine::new(config),

@@ -1,5 +1,6 @@
 use cairn_core::claim::Holder;
 use cairn_core::identity::Slot;
+use cairn_core::pool::Scope;
 
 use super::*;
 
@@ -35,6 +36,34 @@ fn held(revision: i64, until: u64) -> Snapshot {
         not_before: None,
         not_after: None,
     });
+    claim.mark = Some(mark(revision, 1));
+    snapshot
+}
+
+fn mark(revision: i64, incarnation: u32) -> Inherited {
+    Inherited {
+        pool: "snowflake".parse().unwrap(),
+        on_loss: OnLoss::Stop,
+        scope: Scope::Cluster,
+        key: "17".into(),
+        name: "17".into(),
+        index: Some(17),
+        prefix: "17".into(),
+        fence: fence(revision),
+        since: UnixMillis(0),
+        incarnation,
+        validity_ms: 30_000,
+        quarantine_ms: 30_000,
+        deadline: None,
+        not_before: None,
+        not_after: None,
+    }
+}
+
+/// The claim under a new fence: nobody else had the name in between.
+fn goes_on(revision: i64, until: u64) -> Snapshot {
+    let mut snapshot = held(revision, until);
+    snapshot.claims[0].mark = Some(mark(revision, 2));
     snapshot
 }
 
@@ -44,10 +73,13 @@ fn lost(revision: i64) -> Snapshot {
     snapshot
 }
 
+fn told(until: Option<(BootInstant, UnixMillis)>) -> Told {
+    Told { claim: Some(mark(5, 1).into()), until, stopping: None }
+}
+
 /// What a restarted sidecar finds: claim 5, good for another 30 s.
 fn memory() -> Memory {
-    let told =
-        Told { fence: Some(fence(5)), until: Some((at(30).boot, at(30).wall)), stopping: None };
+    let told = told(Some((at(30).boot, at(30).wall)));
     Memory::new([("snowflake".parse().unwrap(), told)])
 }
 
@@ -111,7 +143,7 @@ fn time_spent_in_doubt_counts_as_time_to_stop() {
 
 #[test]
 fn a_sidecar_restarted_after_its_files_were_withdrawn_still_stops_the_app() {
-    let told = Told { fence: Some(fence(5)), ..Told::default() };
+    let told = told(None);
     let mut memory = Memory::new([("snowflake".parse().unwrap(), told)]);
     assert!(stops(&memory.review(&waiting(), at(1))));
     assert_eq!(memory.review(&held(5, 60), at(2)), held(5, 60));
@@ -140,4 +172,25 @@ fn a_pool_with_a_long_quarantine_gives_its_slower_probe_more_time() {
     assert!(stops(&memory.review(&slow(100), at(1))));
     assert!(stops(&memory.review(&slow(100), at(30))));
     assert!(!stops(&memory.review(&slow(100), at(31))));
+}
+
+#[test]
+fn a_name_that_was_taken_back_is_shown_at_once_although_its_fence_is_another() {
+    let told = told(None);
+    let mut memory = Memory::new([("snowflake".parse().unwrap(), told)]);
+    assert!(stops(&memory.review(&waiting(), at(1))), "until then the app is not healthy");
+    assert_eq!(memory.review(&goes_on(9, 60), at(2)), goes_on(9, 60));
+    // And so is one that was claimed again during a hold, of which the app is not told to stop at all.
+    assert_eq!(memory.review(&goes_on(12, 90), at(30)), goes_on(12, 90));
+}
+
+#[test]
+fn the_same_name_that_somebody_else_had_in_between_is_another_claim() {
+    let mut memory = memory();
+    let mut other = goes_on(9, 60);
+    other.claims[0].mark.as_mut().unwrap().since = UnixMillis(1);
+    assert!(stops(&memory.review(&other, at(2))));
+    let mut first = held(9, 60);
+    first.claims[0].mark.as_mut().unwrap().incarnation = 1;
+    assert!(stops(&memory.review(&first, at(3))));
 }

@@ -2,10 +2,12 @@ use std::os::unix::fs::MetadataExt as _;
 
 use cairn_core::claim::{ClaimState, Fence, Holder};
 use cairn_core::identity::Slot;
-use cairn_core::pool::OnLoss;
+use cairn_core::lease::Inherited;
+use cairn_core::pool::{OnLoss, Scope};
+use cairn_core::time::{BootInstant, UnixMillis};
 
 use super::*;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Claim, Snapshot};
 
 fn pools() -> Vec<PoolName> {
     vec!["mountains".parse().unwrap(), "snowflake".parse().unwrap()]
@@ -30,7 +32,31 @@ fn held(first: &str, second: &str) -> Snapshot {
         });
     }
     snapshot.claims[1].on_loss = Some(OnLoss::Stop);
+    for claim in &mut snapshot.claims {
+        claim.mark = Some(mark(claim));
+    }
     snapshot
+}
+
+fn mark(claim: &Claim) -> Inherited {
+    let slot = claim.identity.slot.clone().unwrap();
+    Inherited {
+        pool: claim.identity.pool.clone(),
+        on_loss: claim.on_loss.unwrap(),
+        scope: Scope::Namespace,
+        key: slot.name.clone(),
+        name: slot.name,
+        index: slot.index,
+        prefix: slot.prefix,
+        fence: slot.fence,
+        since: slot.since,
+        incarnation: 1,
+        validity_ms: 30_000,
+        quarantine_ms: 15_000,
+        deadline: None,
+        not_before: None,
+        not_after: None,
+    }
 }
 
 struct Published {
@@ -108,7 +134,8 @@ fn a_restarted_sidecar_leaves_the_files_until_it_knows_better() {
     assert_eq!(inode("name"), before);
     let told = published.tree.told();
     assert_eq!(told.len(), 1, "only the Stop pool's app is told to stop");
-    assert_eq!(told[0].1.fence.unwrap().to_string(), "1-7");
+    let snowflake = held("Denali", "17").claims.remove(1);
+    assert_eq!(told[0].1.claim, snowflake.mark.map(Into::into));
     let until = (BootInstant::from_nanos(30), UnixMillis(30_000));
     assert_eq!(told[0].1.until, Some(until));
     published.apply(&held("Denali", "17"));
@@ -124,7 +151,7 @@ fn a_stop_pool_whose_files_were_withdrawn_is_still_remembered() {
     published.apply(&lost);
     let told = published.tree.told();
     assert_eq!(told[0].1.until, None);
-    assert!(told[0].1.fence.is_some());
+    assert!(told[0].1.claim.is_some());
 }
 
 #[test]
@@ -147,4 +174,70 @@ fn released_claims_leave_nothing_that_tells_of_them() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(left, [LOCK]);
+}
+
+#[test]
+fn a_sidecar_that_ends_alone_takes_the_files_of_stop_pools_and_leaves_marks_for_the_next() {
+    let published = Published::new();
+    published.apply(&held("Denali", "17"));
+    let uid = Holder::default().uid;
+    let inherited =
+        |pool: &str| mark::inherited(published.dir.path(), &pool.parse().unwrap(), &uid);
+    assert!(inherited("snowflake").unwrap().deadline.is_some());
+    published.tree.withdraw().unwrap();
+    for gone in ["env", "snowflake/name", "snowflake/claim.json"] {
+        assert_eq!(published.read(gone), None, "{gone}");
+    }
+    for stays in ["name", "prefix", "fence", "claim.json"] {
+        assert!(published.read(stays).is_some(), "{stays}");
+    }
+    let [keep, stop] = ["mountains", "snowflake"].map(|pool| inherited(pool).unwrap());
+    assert_eq!((keep.key.as_str(), stop.key.as_str()), ("Denali", "17"));
+    // What was withdrawn is not believed any more; what stays is, as long as it was.
+    assert_eq!(stop.deadline, None);
+    assert_eq!(keep.deadline.unwrap().boot, BootInstant::from_nanos(30));
+    assert_eq!(published.tree.told()[0].1.until, None);
+}
+
+#[test]
+fn a_pod_with_keep_pools_alone_keeps_its_env_file() {
+    let published = Published::new();
+    let mut snapshot = held("Denali", "17");
+    snapshot.claims[1].on_loss = Some(OnLoss::Keep);
+    snapshot.claims[1].mark = Some(mark(&snapshot.claims[1]));
+    published.apply(&snapshot);
+    published.tree.withdraw().unwrap();
+    assert!(published.read("env").is_some());
+    assert_eq!(published.read("snowflake/name").unwrap(), "17");
+}
+
+#[test]
+fn a_mark_is_for_its_own_holder_and_boot_and_is_not_rewritten_by_renewals() {
+    let published = Published::new();
+    published.apply(&held("Denali", "17"));
+    let pool = "snowflake".parse().unwrap();
+    let inode = || fs::metadata(published.dir.path().join("snowflake/.claim")).unwrap().ino();
+    let before = inode();
+    let mut renewed = held("Denali", "17");
+    renewed.claims[1].identity.slot.as_mut().unwrap().valid_until_boottime =
+        BootInstant::from_nanos(60);
+    renewed.claims[1].mark.as_mut().unwrap().not_after = Some(UnixMillis(90));
+    published.apply(&renewed);
+    assert_eq!(inode(), before);
+    assert_eq!(mark::inherited(published.dir.path(), &pool, "another"), None);
+    let text = published.read("snowflake/.claim").unwrap();
+    let rebooted = text.replace(&mark::boot_id(), "another");
+    fs::write(published.dir.path().join("snowflake/.claim"), rebooted).unwrap();
+    let uid = Holder::default().uid;
+    assert_eq!(mark::inherited(published.dir.path(), &pool, &uid).unwrap().deadline, None);
+}
+
+#[test]
+fn it_is_remembered_of_which_pod_the_gate_was_open() {
+    let published = Published::new();
+    assert!(!published.tree.was_opened("u"));
+    published.tree.set_opened("u").unwrap();
+    assert!(published.tree.was_opened("u") && !published.tree.was_opened("another"));
+    published.tree.clear().unwrap();
+    assert!(!published.tree.was_opened("u"));
 }

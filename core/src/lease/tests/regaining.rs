@@ -1,0 +1,345 @@
+//! Sentences about names that a pod has again: after a SIGTERM of its sidecar, and after a store that was wiped.
+
+use super::script::at;
+use super::*;
+use crate::claim::ClaimState::{Degraded, Held, Lost, Waiting};
+use crate::clock::ClockRecord;
+use crate::rest::WITH_POD;
+
+const WIPED: Fence = Fence { epoch: 6, revision: 4 };
+
+/// The first look of a restarted sidecar at a store in which the old name rests.
+fn look_at_rest(script: &Script, pool: &str, uid: &str) -> View {
+    let rest = script.rest(pool, uid);
+    View { resting: HashSet::from([rest.key.clone()]), rest: Some(rest), ..script.view(&[]) }
+}
+
+fn order(actions: &[Action]) -> Order {
+    let found = actions.iter().find_map(|action| match action {
+        Action::Claim(order) => Some(Order::clone(order)),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("nothing is claimed: {actions:?}"))
+}
+
+fn released(mut script: Script) -> Surrender {
+    let actions = script.step(Event::Terminate);
+    let [Action::Release(surrender)] = actions.as_slice() else { panic!("{actions:?}") };
+    Surrender::clone(surrender)
+}
+
+/// A lease that a wiped store knows nothing of.
+fn gone(script: &mut Script) {
+    script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
+}
+
+/// A store that was wiped, during its hold.
+fn wiped(script: &Script) -> View {
+    View { revision: 2, epoch: Some(6), on_hold: true, ..script.view(&[]) }
+}
+
+#[test]
+fn a_release_says_whose_the_name_was_and_since_when() {
+    let record = released(Script::held(SNOWFLAKE)).record;
+    assert_eq!((record.holder.uid.as_str(), record.fence.revision), ("u1", 7));
+    assert_eq!((record.since, record.waits_for), (at(100_000), WaitsFor::Time));
+}
+
+#[test]
+fn in_a_pod_the_name_of_a_stop_pool_rests_until_the_app_may_not_believe_in_it_and_then_q() {
+    let rest = |passed: u64, in_pod: bool| {
+        let script = Script::held(SNOWFLAKE);
+        let mut script = if in_pod { script.in_pod() } else { script };
+        script.pass(passed);
+        released(script).quarantine
+    };
+    // V is 30 s and Q is 30 s; clocks may drift by one in a hundred.
+    assert_eq!(rest(0, true), Duration::from_secs(61));
+    assert_eq!(rest(20, true), Duration::from_secs(41));
+    assert_eq!(rest(29, true), Duration::from_secs(32));
+    assert_eq!(rest(20, false), Duration::from_secs(30));
+}
+
+#[test]
+fn in_a_pod_the_name_of_a_keep_pool_rests_as_long_as_the_pod_lives() {
+    let surrender = released(Script::held(MOUNTAINS).in_pod());
+    assert_eq!((surrender.quarantine, surrender.record.waits_for), (WITH_POD, WaitsFor::PodEnd));
+    let outside = released(Script::held(MOUNTAINS));
+    assert_eq!(outside.quarantine, Duration::from_secs(5));
+    assert_eq!(outside.record.waits_for, WaitsFor::Time);
+}
+
+#[test]
+fn no_pair_prolongs_what_the_release_has_counted_from() {
+    let mut script = Script::held(SNOWFLAKE).in_pod();
+    script.pass(10);
+    script.step(Event::Tick);
+    let under_way = script.renewal(7, 7);
+    script.step(Event::Terminate);
+    let before = script.shown(SNOWFLAKE).identity.slot.unwrap().valid_until_boottime;
+    script.step(Event::Renewed(under_way));
+    assert_eq!(script.shown(SNOWFLAKE).identity.slot.unwrap().valid_until_boottime, before);
+}
+
+#[test]
+fn a_restarted_sidecar_takes_exactly_its_old_name_back_ahead_of_everybody() {
+    for (pool, key) in [(MOUNTAINS, "PicodeOrizaba"), (SNOWFLAKE, "2")] {
+        let mut script = Script::inheriting(pool);
+        let start = script.step(Event::Start);
+        let [Action::Begin { read, .. }] = start.as_slice() else { panic!("{start:?}") };
+        assert_eq!(read.wanted.as_deref(), Some(key));
+        // Others wait, and no other name is free.
+        let view = View { queued: 3, ..look_at_rest(&script, pool, "u1") };
+        let order = order(&script.begun(view));
+        assert_eq!((order.key.as_deref(), order.rest), (Some(key), 25));
+        assert_eq!(order.queue, AHEAD);
+        assert_eq!((order.record.since, order.record.holder.incarnation), (UnixMillis(1), 2));
+    }
+}
+
+#[test]
+fn another_pods_rest_is_left_alone() {
+    let mut stop = Script::inheriting(SNOWFLAKE);
+    stop.step(Event::Start);
+    let order = order(&stop.begun(look_at_rest(&stop, SNOWFLAKE, "u2")));
+    assert_eq!((order.key.as_deref(), order.rest), (Some("0"), 0));
+
+    let mut keep = Script::inheriting(MOUNTAINS);
+    keep.step(Event::Start);
+    assert_eq!(keep.begun(look_at_rest(&keep, MOUNTAINS, "u2")), []);
+    let reason = keep.shown(MOUNTAINS).identity.reason.unwrap();
+    assert!(reason.contains("rests after another claim"), "{reason}");
+}
+
+#[test]
+fn a_name_that_was_released_is_not_taken_back_during_a_hold() {
+    for pool in [MOUNTAINS, SNOWFLAKE] {
+        let mut script = Script::inheriting(pool);
+        script.step(Event::Start);
+        let view = View { on_hold: true, ..look_at_rest(&script, pool, "u1") };
+        assert_eq!(script.begun(view), [], "{pool}");
+    }
+}
+
+#[test]
+fn whoever_has_begun_to_wait_for_another_name_goes_on_waiting() {
+    let mut script = Script::inheriting(SNOWFLAKE);
+    script.step(Event::Start);
+    let ticket = Some(Ticket { revision: 20, lease: 99 });
+    let actions = script.begun(View { ticket, ..look_at_rest(&script, SNOWFLAKE, "u1") });
+    assert!(matches!(actions.as_slice(), [Action::Resume { lease: 99, .. }]), "{actions:?}");
+}
+
+#[test]
+fn a_node_id_that_is_taken_back_goes_on_after_what_was_minted() {
+    let mark = Mark {
+        fence: Script::inherited(SNOWFLAKE).fence,
+        not_before: at(50_000),
+        minted_until: Some(at(100_700)),
+    };
+    let inherited = vec![Script::inherited(SNOWFLAKE)];
+    let mut script =
+        Script::with(&[SNOWFLAKE], inherited, vec![(SNOWFLAKE.parse().unwrap(), mark)]);
+    script.step(Event::Start);
+    script.begun(look_at_rest(&script, SNOWFLAKE, "u1"));
+    let record = ClockRecord { reserved_until: at(155_000), fence: mark.fence };
+    let clock = Some(crate::clock::Reservation { record, revision: 9 });
+    let actions = script.step(Event::Claimed(Won { clock, ..Script::won(26) }));
+    assert!(matches!(actions.as_slice(), [Action::Reserve(_)]), "it waits: {actions:?}");
+    script.step(Event::Extended(Extended::Done(27)));
+    let minting = script.shown(SNOWFLAKE).minting.unwrap();
+    assert_eq!((minting.not_before, minting.from), (at(50_000), at(100_701)));
+}
+
+#[test]
+fn a_keep_claim_is_shown_as_it_was_before_etcd_has_answered() {
+    let mut script = Script::inheriting(MOUNTAINS);
+    script.step(Event::Start);
+    let shown = script.shown(MOUNTAINS);
+    let slot = shown.identity.slot.clone().unwrap();
+    assert_eq!(shown.identity.state, Degraded);
+    assert_eq!((slot.name.as_str(), slot.index), ("PicodeOrizaba", Some(2)));
+    assert_eq!(slot.prefix, "as.before.PicodeOrizaba");
+    let trouble = Trouble { lease_gone: false, sentence: "etcd does not answer".into() };
+    script.step(Event::ClaimingFailed(trouble));
+    let shown = script.shown(MOUNTAINS).identity;
+    assert_eq!(shown.reason.as_deref(), Some("etcd does not answer"));
+    assert_eq!(shown.slot.unwrap(), slot);
+}
+
+#[test]
+fn a_keep_claim_keeps_its_name_although_its_place_in_the_list_has_changed() {
+    let mut script = Script::inheriting(MOUNTAINS);
+    script.step(Event::Start);
+    let mut view = script.view(&[]);
+    let spec = br#"{"names":{"list":["Assam","Ceylon","Darjeeling","PicodeOrizaba"]}}"#;
+    view.specs = vec![(MOUNTAINS.parse().unwrap(), spec.to_vec(), 3)];
+    let order = order(&script.begun(view.clone()));
+    assert_eq!(order.key.as_deref(), Some("PicodeOrizaba"));
+    // Also when the list has it no more: a running pod never changes its name.
+    view.specs[0].1 = br#"{"names":{"list":["Assam"]}}"#.to_vec();
+    let mut removed = Script::inheriting(MOUNTAINS);
+    removed.step(Event::Start);
+    assert_eq!(self::order(&removed.begun(view)).key.as_deref(), Some("PicodeOrizaba"));
+}
+
+#[test]
+fn a_stop_claim_is_held_on_through_a_wipe_and_claimed_again_during_the_hold() {
+    let mut script = Script::held(SNOWFLAKE);
+    script.pass(5);
+    gone(&mut script);
+    let before = script.shown(SNOWFLAKE);
+    assert_eq!((before.identity.state, before.minting.is_some()), (Held, true));
+    let order = order(&script.begun(wiped(&script)));
+    assert_eq!(order.queue, Queue::Ahead { despite_hold: true });
+    assert_eq!((order.key.as_deref(), order.record.holder.incarnation), (Some("0"), 2));
+    // The store has forgotten what was reserved.
+    let known = ClockRecord { reserved_until: at(160_000), fence: Fence { epoch: 5, revision: 7 } };
+    assert_eq!(order.clock, Some(known));
+    let clock = Some(crate::clock::Reservation { record: known, revision: 4 });
+    let actions = script.step(Event::Claimed(Won { fence: WIPED, mine: 4, clock }));
+    assert_eq!(actions, [], "time is reserved for long enough");
+    let after = script.shown(SNOWFLAKE);
+    assert_eq!(after.identity.state, Held);
+    let slot = after.identity.slot.unwrap();
+    assert_eq!((slot.fence, slot.not_before), (WIPED, Some(at(100_000))));
+    assert_eq!(slot.valid_until_boottime.as_nanos(), 135_000_000_000);
+    let minting = after.minting.unwrap();
+    assert_eq!((minting.fence, minting.not_after), (WIPED, at(160_000)));
+    script.pass(25);
+    let reserve = script.step(Event::Tick);
+    let extension = reserve.iter().find_map(|action| match action {
+        Action::Reserve(extension) => Some(extension),
+        _ => None,
+    });
+    let extension = extension.unwrap();
+    assert_eq!((extension.seen, extension.mine, extension.record.fence), (4, 4, WIPED));
+}
+
+#[test]
+fn what_a_restored_store_says_to_be_reserved_is_not_lowered() {
+    let mut script = Script::held(SNOWFLAKE);
+    gone(&mut script);
+    let mut view = wiped(&script);
+    view.clocks.insert("0".into(), at(170_000));
+    assert_eq!(order(&script.begun(view)).clock, None);
+}
+
+#[test]
+fn a_stop_claim_whose_deadline_has_passed_is_given_up() {
+    for passed in [30, 45] {
+        let mut script = Script::held(SNOWFLAKE);
+        script.pass(5);
+        gone(&mut script);
+        script.pass(passed);
+        let on_hold = script.begun(wiped(&script));
+        assert_eq!(script.state(SNOWFLAKE), Waiting, "{on_hold:?}");
+        let [Action::Read(Look { wanted: None, .. })] = on_hold.as_slice() else {
+            panic!("{on_hold:?}")
+        };
+    }
+}
+
+#[test]
+fn until_its_deadline_a_stop_claim_that_cannot_be_claimed_again_is_held_and_then_lost() {
+    let mut script = Script::held(SNOWFLAKE);
+    gone(&mut script);
+    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "away".into() }));
+    script.pass(29);
+    assert_eq!(script.state(SNOWFLAKE), Held);
+    assert!(script.wakes_in() <= 1000);
+    script.pass(1);
+    let shown = script.shown(SNOWFLAKE).identity;
+    assert_eq!((shown.state, shown.slot), (Lost, None));
+    assert_eq!(shown.reason.as_deref(), Some("away"));
+}
+
+#[test]
+fn a_stop_claim_that_somebody_else_has_by_now_is_given_up_at_once() {
+    let mut script = Script::held(SNOWFLAKE);
+    gone(&mut script);
+    script.begun(View { revision: 60, ..script.view(&["0"]) });
+    assert_eq!(script.state(SNOWFLAKE), Waiting);
+    assert_eq!(script.shown(SNOWFLAKE).identity.slot, None);
+}
+
+#[test]
+fn a_slot_that_is_missing_in_a_new_epoch_was_not_released_by_anybody() {
+    for pool in [MOUNTAINS, SNOWFLAKE] {
+        let mut script = Script::held(pool);
+        let mut renewal = script.renewal(7, 7);
+        renewal.proof().epoch = Some(6);
+        renewal.slots().iter_mut().for_each(|(_, seen)| *seen = None);
+        let actions = script.step(Event::Renewed(renewal));
+        assert!(matches!(actions.as_slice(), [Action::Read(_)]), "{actions:?}");
+        let view = View { revision: 60, ..wiped(&script) };
+        let order = order(&script.step(Event::Viewed(Box::new(view))));
+        assert_eq!(order.queue, Queue::Ahead { despite_hold: true }, "{pool}");
+    }
+}
+
+#[test]
+fn a_restarted_sidecar_believes_what_its_app_may_believe_and_not_longer() {
+    for pool in [MOUNTAINS, SNOWFLAKE] {
+        for (passed, claims) in [(19, true), (20, false)] {
+            let mut script = Script::believing(pool, 20);
+            script.step(Event::Start);
+            script.pass(passed);
+            let actions = script.begun(wiped(&script));
+            let despite_hold = actions.iter().any(|action| match action {
+                Action::Claim(order) => order.queue == Queue::Ahead { despite_hold: true },
+                _ => false,
+            });
+            assert_eq!(despite_hold, claims, "{pool}, {passed} s: {actions:?}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_ends_what_a_restarted_sidecar_believes() {
+    let mut script = Script::believing(SNOWFLAKE, 20);
+    script.step(Event::Start);
+    script.set_clock(60);
+    script.pass(1);
+    script.begun(wiped(&script));
+    assert_eq!(script.shown(SNOWFLAKE).identity.slot, None);
+}
+
+#[test]
+fn the_deadline_for_people_does_not_change_between_two_renewals() {
+    let mut script = Script::held(MOUNTAINS);
+    let until = |script: &Script| script.shown(MOUNTAINS).identity.slot.unwrap().valid_until;
+    let first = until(&script);
+    script.skew = 1;
+    script.pass_millis(7);
+    assert_eq!(until(&script), first);
+    script.step(Event::Renewed(script.renewal(7, 7)));
+    assert_eq!(until(&script), first.after(Duration::from_millis(8)));
+}
+
+#[test]
+fn a_pool_that_does_not_ship_with_cairn_is_read_before_a_lease_is_granted() {
+    let spec = br#"{"names":{"list":["Assam"]},"validity":"3s","quarantine":"2s"}"#;
+    let mut script = Script::new(&["tea"]);
+    script.machine.config.define_missing = false;
+    let start = script.step(Event::Start);
+    assert!(matches!(start.as_slice(), [Action::Read(_)]), "{start:?}");
+    assert_eq!(script.step(Event::Viewed(Box::new(script.view(&[])))), []);
+    let reason = script.shown("tea").identity.reason.unwrap();
+    assert!(reason.contains("not in etcd yet"), "{reason}");
+    script.pass(2);
+    script.step(Event::Tick);
+    let mut view = script.view(&[]);
+    view.specs.push(("tea".parse().unwrap(), spec.to_vec(), 3));
+    let begin = script.step(Event::Viewed(Box::new(view)));
+    let [Action::Begin { ttl, .. }] = begin.as_slice() else { panic!("{begin:?}") };
+    assert_eq!(*ttl, Duration::from_secs(6));
+}
+
+#[test]
+fn a_release_without_an_answer_is_tried_again_at_once() {
+    let mut script = Script::held(SNOWFLAKE);
+    script.step(Event::Terminate);
+    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
+    assert!(script.wakes_in() <= 10, "{}", script.wakes_in());
+}
