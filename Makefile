@@ -6,7 +6,7 @@ CLUSTER := e2e/cluster/cluster
 CARGO ?= cargo
 # A machine has one cluster of a name: another checkout's tests need another name.
 E2E_CLUSTER ?= e2e
-CRATES := cairn-core cairn-store cairn-sidecar cairn-webhook cairn cairn-model cairn-test-etcd cairn-bench cairn-faults cairn-e2e
+CRATES := cairn-core cairn-store cairn-kit cairn-sidecar cairn-webhook cairn cairn-model cairn-test-etcd cairn-bench cairn-faults cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
@@ -65,7 +65,7 @@ deny:
 	@e2e/cargo-deny.sh check bans licenses sources
 
 unit: etcd
-	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-sidecar -p cairn-webhook -p cairn -p cairn-test-etcd -p cairn-bench
+	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn -p cairn-test-etcd -p cairn-bench
 
 # The protocol, exhaustively in small bounds: that it holds, and what leaving a rule out breaks.
 model:

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::claim::Holder;
+use cairn_kit::serve;
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
@@ -28,7 +29,7 @@ use crate::instance::{self, InstanceError};
 use crate::metrics::{self, ClaimMetrics, Metrics};
 use crate::publish::tree::{Tree, TreeError};
 use crate::publish::{Publisher, report};
-use crate::server::{self, serve};
+use crate::server::Serving;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
 use crate::{admin, api};
@@ -182,7 +183,11 @@ pub async fn explain(dir: &Path, sentence: &str) {
     });
     match taken.await {
         Ok(Ok(_tree)) => match api::bind_socket(&dir) {
-            Ok(socket) => serve(socket, api::router(applied, None)).await,
+            Ok(socket) => {
+                let mut serving = Serving::new(&serve::Metrics::default());
+                serving.socket(socket, api::router(applied, None));
+                std::future::pending::<()>().await;
+            }
             Err(error) => warn!(%error, dir = %dir.display(), "no socket, so the probe stays mute"),
         },
         Ok(Err(error)) => warn!("{}; so the probe stays mute", report(&error)),
@@ -243,10 +248,16 @@ impl Bound {
             api,
             admin,
         } = self;
-        let mut servers = serve_claims(socket, api, &applied, &ids);
+        let mut serving = Serving::new(metrics.connections());
+        let mut asking = JoinSet::new();
+        let routes = api::router(applied.clone(), Some(ids.clone()));
+        serving.socket(socket, routes.clone());
+        if let Some(listener) = api {
+            serving.api(listener, routes);
+        }
         if let Some(listener) = admin {
-            probes.spawn_into(&mut servers);
-            servers.spawn(serve(listener, admin::router(applied, metrics, probes)));
+            probes.spawn_into(&mut asking);
+            serving.admin(listener, admin::router(applied, metrics, probes));
         }
         let news = snapshots.subscribe();
         let publishing = tokio::spawn(async move {
@@ -270,25 +281,9 @@ impl Bound {
         if let Err(error) = std::fs::remove_file(&socket) {
             warn!(%error, socket = %socket.display(), "socket stays");
         }
-        servers.shutdown().await;
+        serving.close().await;
         exit
     }
-}
-
-/// The claims API on its listeners, until the set is gone.
-fn serve_claims(
-    socket: UnixListener,
-    api: Option<TcpListener>,
-    applied: &Watch,
-    ids: &Ids,
-) -> JoinSet<()> {
-    let mut servers = JoinSet::new();
-    let routes = api::router(applied.clone(), Some(ids.clone()));
-    servers.spawn(serve(socket, routes.clone()));
-    if let Some(listener) = api {
-        servers.spawn(serve(listener, routes));
-    }
-    servers
 }
 
 /// Runs the driver, again after a failure in a pod that had no success yet. `None` when it did not
@@ -379,7 +374,7 @@ async fn listen(
     let Some(address) = address else {
         return Ok(None);
     };
-    match server::bind(address).await {
+    match serve::bind(address).await {
         Ok(listener) => Ok(Some(listener)),
         Err(source) => Err(BuildError::Listen { flag, address, source }),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::claim::ClaimState;
+use cairn_kit::serve;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -41,6 +42,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     claims: ClaimGauges,
     probes: AppProbeMetrics,
+    connections: serve::Metrics,
     clock: Arc<dyn Clock>,
 }
 
@@ -84,13 +86,14 @@ pub fn build(clock: Arc<dyn Clock>) -> (Metrics, ClaimMetrics) {
     let mut registry = Registry::with_prefix("cairn_sidecar");
     let driver = ClaimMetrics::register(&mut registry);
     let claims = ClaimGauges::register(registry.sub_registry_with_prefix("claim"));
+    let connections = serve::Metrics::register(&mut registry);
     let probes = AppProbeMetrics::default();
     registry.register(
         "app_probes",
         "Answers of apps to their own probes, which the sidecar asks in the kubelet's place",
         probes.0.clone(),
     );
-    let metrics = Metrics { registry: Arc::new(registry), claims, probes, clock };
+    let metrics = Metrics { registry: Arc::new(registry), claims, probes, connections, clock };
     (metrics, driver)
 }
 
@@ -154,6 +157,11 @@ impl Metrics {
     /// What the tasks that ask apps count.
     pub fn app_probes(&self) -> AppProbeMetrics {
         self.probes.clone()
+    }
+
+    /// What the servers count.
+    pub fn connections(&self) -> &serve::Metrics {
+        &self.connections
     }
 
     /// The text of a scrape, in the `OpenMetrics` format.

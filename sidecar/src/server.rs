@@ -1,64 +1,71 @@
-//! Serves a router on a listener, for a bounded number of clients.
+//! The sidecar's listeners: what each is called in metrics, and how many clients it takes.
 //!
-//! Fine for the handful of clients that a pod has; not for the open internet. Dropping the future
-//! of [`serve`] closes every connection.
+//! Checks of who asks, such as one of the `Host` header, belong into a layer of the routes.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use cairn_kit::serve::{Limits, Listen, Metrics, Server, descriptors};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::debug;
 
-/// Far more than the app containers, a kubelet and a scraper open together; each costs one buffer.
-const MAX_CONNECTIONS: usize = 64;
-/// A client that opens a connection and says nothing would otherwise hold one of those for ever.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The smallest that hyper takes; requests here have no bodies.
-const BUFFER: usize = 8192;
+/// Far more than the app containers, a kubelet and a scraper open together; each costs 20 KiB.
+const CONNECTIONS: usize = 64;
+/// A pod's sidecar has to be gone a second after its SIGTERM, and releasing its claims may take 850 ms.
+const DRAIN_TIME: Duration = Duration::from_millis(100);
 
-/// Accepts connections and answers them; never returns.
-pub async fn serve<L: Listener>(mut listener: L, router: Router) {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        // Never closed, so never an error; without a permit there is nothing to serve with.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
-        };
-        let (io, _) = listener.accept().await;
-        while connections.try_join_next().is_some() {}
-        let service = TowerToHyperService::new(router.clone());
-        connections.spawn(async move {
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .max_buf_size(BUFFER)
-                .serve_connection(TokioIo::new(io), service)
-                .await;
-            if let Err(error) = served {
-                debug!(%error, "connection ended");
-            }
-            drop(permit);
-        });
-    }
+/// The servers of one process. Dropping it closes every connection.
+#[derive(Debug)]
+pub struct Serving {
+    admin: Limits,
+    api: Limits,
+    metrics: Metrics,
+    servers: JoinSet<()>,
+    close: watch::Sender<bool>,
 }
 
-/// Binds a TCP address; `[::]` falls back to `0.0.0.0` on machines without IPv6.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Err(error) if address.ip().is_unspecified() && address.is_ipv6() => {
-            let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
-            TcpListener::bind(v4).await.map_err(|_| error)
-        }
-        bound => bound,
+// === impl Serving ===
+
+impl Serving {
+    /// Nothing yet; counts into these metrics.
+    pub fn new(metrics: &Metrics) -> Self {
+        let admin = Limits { drain: DRAIN_TIME, ..Limits::small(CONNECTIONS) };
+        let api = Limits {
+            // All of the app's processes count as one peer: the app may use the whole listener. The
+            // startup probe is a peer of its own and evicts an idle connection of the app.
+            per_peer: CONNECTIONS,
+            // A probe may wait for a minute.
+            answer: Duration::from_secs(70),
+            ..admin
+        };
+        let [admin, api, _] = Limits::within([admin, api, api], descriptors());
+        let (close, _) = watch::channel(false);
+        Self { admin, api, metrics: metrics.clone(), servers: JoinSet::new(), close }
+    }
+
+    /// Serves the socket in the published directory.
+    pub fn socket(&mut self, listener: UnixListener, routes: Router) {
+        self.spawn(listener, Server::new("socket", routes, self.api, &self.metrics));
+    }
+
+    /// Serves the claims API on loopback.
+    pub fn api(&mut self, listener: TcpListener, routes: Router) {
+        self.spawn(listener, Server::new("api", routes, self.api, &self.metrics));
+    }
+
+    /// Serves health and metrics on the pod's address.
+    pub fn admin(&mut self, listener: TcpListener, routes: Router) {
+        self.spawn(listener, Server::new("admin", routes, self.admin, &self.metrics));
+    }
+
+    /// Lets requests in flight end, for a moment.
+    pub async fn close(mut self) {
+        self.close.send_replace(true);
+        while self.servers.join_next().await.is_some() {}
+    }
+
+    fn spawn(&mut self, listener: impl Listen, server: Server) {
+        self.servers.spawn(server.run_until(listener, self.close.subscribe()));
     }
 }

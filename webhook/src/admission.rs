@@ -34,8 +34,10 @@ pub mod sidecar_spec;
 pub mod view;
 pub mod workload;
 
-/// The API server takes objects of up to 3 MiB, and an update carries two of them.
-const MAX_BODY: usize = 8 * 1024 * 1024;
+/// The API server takes requests of up to 3 MiB, and etcd objects of up to 1.5 MiB. A review of a
+/// creation carries one object with its defaults filled in; a review of a pool's update carries two
+/// objects that etcd takes.
+const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// What handlers share.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::serve;
 use cairn_store::etcd::Etcd;
 use kube::Client;
 use prometheus_client::metrics::gauge::Gauge;
@@ -27,9 +28,10 @@ use crate::env_mode::EnvSupport;
 use crate::leader::{self, Candidate};
 use crate::namespaces::Namespaces;
 use crate::ready::Ready;
+use crate::server::Servers;
 use crate::shutdown::{self, Shutdown};
-use crate::tls::{Leaf, Limits};
-use crate::{admin, mirror, pools, tls};
+use crate::tls::{Leaf, Tls};
+use crate::{admin, mirror, pools};
 
 /// Endpoints take this long to learn that a pod is not ready any more; until then the API server
 /// still calls it.
@@ -54,7 +56,8 @@ pub struct Bound {
     admin: TcpListener,
     ready: Ready,
     routes: Routes,
-    config: Arc<rustls::ServerConfig>,
+    tls: Tls,
+    servers: Servers,
     stop: watch::Sender<bool>,
 }
 
@@ -109,6 +112,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
 
     let mut registry = Registry::with_prefix("cairn_webhook");
     let (ready, leaf) = (Ready::default(), Arc::new(Leaf::default()));
+    let servers = Servers::new(serve::Metrics::register(&mut registry));
     let (stop, stopping) = watch::channel(false);
     let (catalog, seen_catalog) = watch::channel(Arc::default());
     let (counts, seen_counts) = watch::channel(Arc::default());
@@ -176,7 +180,8 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
             admin: admin::router(ready.clone(), registry),
         },
         ready,
-        config: tls::config(leaf)?,
+        tls: Tls::new(leaf)?,
+        servers,
         stop,
     })
 }
@@ -186,20 +191,12 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
 impl Bound {
     /// Runs until asked to stop; `abort` ends it without draining.
     pub async fn run(self, mut drain: Shutdown, mut abort: Shutdown) -> Exit {
-        let Self { mut tasks, admission, admin, ready, routes, config, stop } = self;
-        tokio::spawn(async move {
-            if let Err(error) = axum::serve(admin, routes.admin).await {
-                error!(%error, "the admin server ended");
-            }
-        });
+        let Self { mut tasks, admission, admin, ready, routes, tls, servers, stop } = self;
+        // Answers until the process ends: the kubelet asks during the shutdown, too.
+        tokio::spawn(servers.admin(routes.admin).run(admin));
         let (close, closing) = watch::channel(false);
-        let mut serving = tokio::spawn(tls::serve(
-            admission,
-            config,
-            routes.admission,
-            Limits::default(),
-            closing,
-        ));
+        let server = servers.admission(routes.admission, tls);
+        let mut serving = tokio::spawn(server.run_until(admission, closing));
         tokio::select! {
             () = shutdown::begun(&mut drain) => {}
             Some(ended) = tasks.join_next() => {
@@ -277,5 +274,5 @@ fn certificate_gauge(registry: &mut Registry) -> Gauge {
 }
 
 async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
-    TcpListener::bind(address).await.map_err(|source| BuildError::Listen { flag, address, source })
+    serve::bind(address).await.map_err(|source| BuildError::Listen { flag, address, source })
 }

@@ -20,6 +20,7 @@ pub mod pools;
 pub mod ready;
 pub mod report;
 pub mod selector;
+pub mod server;
 pub mod shutdown;
 pub mod tls;
 pub mod watching;

@@ -7,9 +7,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use cairn_kit::serve;
 use futures::StreamExt as _;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -61,6 +63,7 @@ impl Watchers {
             let event = Event::default().event(kind).data(data);
             std::future::ready(changed.then_some(Ok::<_, Infallible>(event)))
         });
-        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+        let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+        (Extension(serve::Stream), events).into_response()
     }
 }

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::get;
 use cairn_core::app_probe::AppProbe;
 use cairn_sidecar::app_probes::ask::ask;
-use cairn_sidecar::server::serve;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -23,6 +22,11 @@ use crate::harness::{App, PATIENCE, eventually, request_with};
 
 const LOCAL: &str = "127.0.0.1";
 const TOKEN: (&str, &str) = ("Cairn-Probe-Token", "secret");
+
+/// An app's own server.
+async fn serve(listener: TcpListener, routes: Router) {
+    axum::serve(listener, routes).await.unwrap();
+}
 
 /// An app whose health is a status that the test sets.
 struct Server {

@@ -15,6 +15,7 @@ mod app_probes;
 mod binary;
 mod files;
 mod flags;
+mod flood;
 mod harness;
 mod ids;
 mod lifecycle;

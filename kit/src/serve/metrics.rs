@@ -1,0 +1,138 @@
+//! What is counted per listener: connections open, accepted, evicted, timed out and refused.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::phase::Phase;
+
+/// The counters of all listeners of a process.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    open: Family<ByListener, Gauge>,
+    accepted: Family<ByListener, Counter>,
+    evicted: Family<ByEviction, Counter>,
+    timed_out: Family<ByPhase, Counter>,
+    refused: Family<ByRefusal, Counter>,
+}
+
+/// The counters of one listener.
+#[derive(Clone, Debug)]
+pub(super) struct Listener {
+    name: &'static str,
+    metrics: Metrics,
+    open: Gauge,
+    accepted: Counter,
+}
+
+/// Why a connection had to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(super) enum Eviction {
+    /// Its peer opened more connections than a peer may have.
+    PeerLimit,
+    /// All places were taken.
+    ListenerFull,
+    /// Its body held more of the bytes in flight than any other's.
+    BodyBudget,
+}
+
+/// Why a connection or a request was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(super) enum Refusal {
+    /// The accept failed, for example for want of file descriptors.
+    AcceptFailed,
+    /// The TLS handshake failed.
+    HandshakeFailed,
+    /// Its body exceeds what is left for bodies in flight.
+    BodyBudget,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByListener {
+    listener: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByEviction {
+    listener: &'static str,
+    reason: Eviction,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByPhase {
+    listener: &'static str,
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByRefusal {
+    listener: &'static str,
+    reason: Refusal,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers them as `connections_…`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("connections_open", "Connections open now", metrics.open.clone());
+        registry.register("connections_accepted", "Connections accepted", metrics.accepted.clone());
+        registry.register(
+            "connections_evicted",
+            "Connections closed because another needed their place or their bytes",
+            metrics.evicted.clone(),
+        );
+        registry.register(
+            "connections_timed_out",
+            "Connections closed because the peer was too slow, by what it was slow in",
+            metrics.timed_out.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections and requests that were not served",
+            metrics.refused.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn listener(&self, name: &'static str) -> Listener {
+        let label = ByListener { listener: name };
+        Listener {
+            name,
+            metrics: self.clone(),
+            open: self.open.get_or_create_owned(&label),
+            accepted: self.accepted.get_or_create_owned(&label),
+        }
+    }
+}
+
+// === impl Listener ===
+
+impl Listener {
+    pub(super) fn opened(&self) {
+        self.accepted.inc();
+        self.open.inc();
+    }
+
+    pub(super) fn closed(&self) {
+        self.open.dec();
+    }
+
+    pub(super) fn evicted(&self, reason: Eviction) {
+        let label = ByEviction { listener: self.name, reason };
+        self.metrics.evicted.get_or_create(&label).inc();
+    }
+
+    pub(super) fn timed_out(&self, phase: Phase) {
+        let label = ByPhase { listener: self.name, phase: phase.name() };
+        self.metrics.timed_out.get_or_create(&label).inc();
+    }
+
+    pub(super) fn refused(&self, reason: Refusal) {
+        let label = ByRefusal { listener: self.name, reason };
+        self.metrics.refused.get_or_create(&label).inc();
+    }
+}

@@ -1,0 +1,57 @@
+//! The webhook's listeners: what each is called in metrics, and how many clients it takes.
+//!
+//! Invariant: what all connections and bodies together may take stays below the memory limit of the
+//! chart, 128 MiB, whatever peers send.
+
+use std::time::Duration;
+
+use axum::Router;
+use cairn_kit::serve::{Limits, Metrics, Server, descriptors};
+
+use crate::tls::Tls;
+
+/// An API server opens one connection per review in flight. It admits a few hundred requests at a
+/// time, of which creations of opted-in pods are a part; there are at most a few API servers.
+const ADMISSION_CONNECTIONS: usize = 512;
+/// The kubelet and some scrapers.
+const ADMIN_CONNECTIONS: usize = 64;
+/// Bytes of reviews in flight: 16 pods of the largest size, or thousands of usual ones. A review is
+/// copied once and parsed in place by one of two threads, so memory stays below twice as much.
+const BODY_BYTES: usize = 32 * 1024 * 1024;
+
+/// Makes the servers of one process.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    admission: Limits,
+    admin: Limits,
+    metrics: Metrics,
+}
+
+// === impl Servers ===
+
+impl Servers {
+    /// Counts into these metrics.
+    pub fn new(metrics: Metrics) -> Self {
+        let admission = Limits {
+            per_peer: ADMISSION_CONNECTIONS / 2,
+            // For 4 MiB that is 3 Mbit/s; an API server is given 3 s for all of it by the chart.
+            body: Duration::from_secs(10),
+            header_bytes: 16 * 1024,
+            body_bytes: BODY_BYTES,
+            ..Limits::small(ADMISSION_CONNECTIONS)
+        };
+        let admin = Limits::small(ADMIN_CONNECTIONS);
+        let [admission, admin] = Limits::within([admission, admin], descriptors());
+        Self { admission, admin, metrics }
+    }
+
+    /// Of admission, with TLS.
+    pub fn admission(&self, routes: Router, tls: Tls) -> Server<Tls> {
+        Server::new("admission", routes, self.admission, &self.metrics).with_handshake(tls)
+    }
+
+    /// Of health and metrics.
+    pub fn admin(&self, routes: Router) -> Server {
+        Server::new("admin", routes, self.admin, &self.metrics)
+    }
+}
