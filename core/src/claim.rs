@@ -88,6 +88,8 @@ pub enum ClaimState {
     Degraded,
     /// Not to be used any more.
     Lost,
+    /// The pod has ended, or has given the name back. Only annotations say so: no sidecar runs then.
+    Ended,
 }
 
 // === impl Fence ===
@@ -134,6 +136,7 @@ impl ClaimState {
             Self::Held => "held",
             Self::Degraded => "degraded",
             Self::Lost => "lost",
+            Self::Ended => "ended",
         }
     }
 }

@@ -16,6 +16,8 @@ pub const ROOT: &str = "/cairn/v1/";
 pub const EPOCH: &str = "/cairn/v1/epoch";
 /// The pools' specs.
 pub const POOLS: &str = "/cairn/v1/pools/";
+/// What of the pools never changes: see [`shape`].
+pub const SHAPES: &str = "/cairn/v1/shapes/";
 /// Claims and owners of every namespace.
 pub const NAMESPACES: &str = "/cairn/v1/ns/";
 /// Claims of cluster pools.
@@ -41,6 +43,8 @@ pub enum Key {
     Epoch,
     /// `/cairn/v1/pools/<pool>`
     Pool(PoolName),
+    /// `/cairn/v1/shapes/<pool>`
+    Shape(PoolName),
     /// `/cairn/v1/hold/<pool>`
     Hold(PoolName),
     /// `…/o/<uid>/<pool>`
@@ -71,6 +75,12 @@ pub enum Key {
 /// The key of a pool's spec.
 pub fn pool(name: &PoolName) -> String {
     format!("{POOLS}{name}")
+}
+
+/// The key that pins a pool's scope and clock for as long as anything of the pool may be in use. It outlives the
+/// pool's spec.
+pub fn shape(name: &PoolName) -> String {
+    format!("{SHAPES}{name}")
 }
 
 /// The key whose presence means "grant nothing yet".
@@ -180,6 +190,7 @@ impl Key {
         match parts.as_slice() {
             ["epoch"] => Some(Self::Epoch),
             ["pools", pool] => Some(Self::Pool(pool.parse().ok()?)),
+            ["shapes", pool] => Some(Self::Shape(pool.parse().ok()?)),
             ["hold", pool] => Some(Self::Hold(pool.parse().ok()?)),
             ["ns", namespace, "o", uid, pool] => Some(Self::Owner {
                 namespace: (*namespace).to_owned(),
@@ -215,6 +226,7 @@ impl fmt::Display for Key {
         let text = match self {
             Self::Epoch => EPOCH.to_owned(),
             Self::Pool(name) => pool(name),
+            Self::Shape(name) => shape(name),
             Self::Hold(name) => hold(name),
             Self::Owner { namespace, uid, pool } => owner(namespace, uid, pool),
             Self::Slot(path, name) => path.slot(name),
@@ -262,7 +274,7 @@ mod tests {
             let pool = path.pool.clone();
             let owner = Key::Owner { namespace: "shop".into(), uid: name.clone(), pool: pool.clone() };
             let keys = [
-                Key::Epoch, Key::Pool(pool.clone()), Key::Hold(pool), owner,
+                Key::Epoch, Key::Pool(pool.clone()), Key::Shape(pool.clone()), Key::Hold(pool), owner,
                 Key::Slot(path.clone(), name.clone()), Key::Quarantine(path.clone(), name.clone()),
                 Key::Ticket(path.clone(), name.clone()), Key::Clock(path.clone(), name.clone()),
                 Key::Due(path.clone(), name),

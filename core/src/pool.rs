@@ -73,6 +73,11 @@ pub struct PoolSpec {
     /// The metrics prefix, when the pod does not say otherwise.
     #[serde(default)]
     pub prefix: Template,
+    /// True while nothing new is granted from the pool, although its holders keep their names and may take them
+    /// back. The webhook sets it in etcd when the `Pool` object is being deleted or must not be used. It is not a
+    /// field of the resource.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
 }
 
 /// Where a name is unique.
@@ -363,6 +368,7 @@ impl Default for PoolSpec {
             on_exhausted: OnExhausted::default(),
             clock: ClockRule::default(),
             prefix: Template::default(),
+            closed: false,
         }
     }
 }

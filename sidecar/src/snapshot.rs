@@ -93,7 +93,7 @@ impl Claim {
         let believed = match self.identity.state {
             ClaimState::Held => true,
             ClaimState::Waiting => !self.was_held,
-            ClaimState::Degraded | ClaimState::Lost => false,
+            ClaimState::Degraded | ClaimState::Lost | ClaimState::Ended => false,
         };
         self.on_loss == Some(OnLoss::Stop) && !believed
     }

@@ -17,6 +17,7 @@ pub mod protocol;
 mod queue;
 mod rest;
 pub mod setup;
+pub mod shape;
 
 pub use error::{Class, Error};
 pub use kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};

@@ -15,11 +15,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_core::pool::PoolName;
+use cairn_core::time::UnixMillis;
+use cairn_store::Store;
 use cairn_store::etcd::Etcd;
 use kube::Client;
 use tokio::sync::{mpsc, watch};
 
 pub mod board;
+pub mod carriers;
+pub mod chores;
 pub mod claims;
 pub mod desired;
 pub mod desk;
@@ -27,8 +31,10 @@ pub mod events;
 pub mod feed;
 pub mod jitter;
 pub mod metrics;
+pub mod place;
 pub mod pod;
 pub mod queue;
+pub mod upkeep;
 pub mod writer;
 
 pub use metrics::Metrics;
@@ -51,25 +57,78 @@ pub struct Seam {
     /// Whether this replica writes; see [`crate::leader`].
     pub leader: watch::Receiver<bool>,
     /// Where the counts go; both replicas know them.
-    pub counts: watch::Sender<Arc<Census>>,
+    pub counts: watch::Sender<Counted>,
     /// What is counted.
     pub metrics: Metrics,
     /// True once the process is to end.
     pub shutdown: watch::Receiver<bool>,
 }
 
-/// The counts of every pool that is defined or claimed from.
+/// How every pool is used that is defined or claimed from.
 pub type Census = BTreeMap<PoolName, Counts>;
 
+/// The latest census; `None` until etcd and the pods have been read.
+pub type Counted = Arc<Option<Census>>;
+
 /// How a pool is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Names that are held.
     pub held: u64,
     /// Pods that ask for a name and have none.
     pub waiting: u64,
-    /// Freed names that rest before they are given out again.
+    /// Pods that asked for a name, have none, and are being deleted.
+    pub leaving: u64,
+    /// Freed names that rest before they are given out again, those whose rest has yet to begin included.
     pub quarantined: u64,
+    /// Slots in etcd, those without an owner record included: no claims, but names that nobody else can have.
+    pub slots: u64,
+    /// Tickets in etcd, those of pods that are gone included.
+    pub tickets: u64,
+    /// The first few holders in byte order, as `namespace/pod: name`.
+    pub holders: Vec<String>,
+    /// The first few pods that wait or leave, as `namespace/pod`.
+    pub waiters: Vec<String>,
+    /// The latest instant up to which a holder, past or present, may have emitted timestamps.
+    pub reserved_until: Option<UnixMillis>,
+    /// The pool's spec in etcd when all this was seen.
+    pub spec: SpecSeen,
+}
+
+/// The spec of a pool, as the mirror has seen it in etcd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpecSeen {
+    /// There is none.
+    #[default]
+    Absent,
+    /// Names are granted from it.
+    Open,
+    /// Nothing new is granted from it; its mod revision.
+    Closed(i64),
+}
+
+/// How far apart the wall clocks of this machine and of a later holder are taken to be at most.
+const SKEW_MILLIS: i64 = 30_000;
+
+/// How many holders and waiting pods are named.
+pub const NAMED: usize = 3;
+
+// === impl Counts ===
+
+impl Counts {
+    /// The mod revision that proves that nothing of the pool is in use: the counts are zero, no reserved time lies
+    /// ahead, and the spec was closed when that was seen, so that nothing can have been granted since.
+    pub fn unused_at(&self, now: UnixMillis) -> Option<i64> {
+        let used = self.slots + self.waiting + self.leaving + self.quarantined + self.tickets > 0;
+        let reserved =
+            self.reserved_until.is_some_and(|until| until.0.saturating_add(SKEW_MILLIS) >= now.0);
+        match self.spec {
+            _ if used || reserved => None,
+            SpecSeen::Open => None,
+            SpecSeen::Absent => Some(0),
+            SpecSeen::Closed(revision) => Some(revision),
+        }
+    }
 }
 
 /// Runs until shutdown.
@@ -78,7 +137,8 @@ pub async fn run(seam: Seam) {
     let (updates, followed) = mpsc::channel(UPDATES);
     let (told, to_tell) = mpsc::channel(TOLD);
     let telling = events::tell(client.clone(), instance, to_tell);
-    let desk = desk::Desk { client, updates: followed, leader, told, counts, metrics };
+    let store = Store::new(Arc::clone(&etcd));
+    let desk = desk::Desk { client, store, updates: followed, leader, told, counts, metrics };
     // Nothing needs an orderly end: a patch that was cut off is made again by the next leader.
     tokio::select! {
         () = feed::follow(&etcd, &updates) => {}

@@ -88,6 +88,10 @@ impl Claim {
         if let Some(wanted) = wanted {
             return self.take_back(view, wanted);
         }
+        // After the holders, who keep what they hold, and before the queue: a closed pool grants nothing new.
+        if pool.spec.closed {
+            return Decision::Wait(self.closed_sentence());
+        }
         if let Some(waiting) = &self.ticket {
             return self.in_line(view, pool, waiting);
         }
@@ -105,6 +109,14 @@ impl Claim {
     pub(super) fn hold_sentence(&self) -> String {
         format!(
             "pool '{}' grants nothing for a while, because its store was wiped or restored",
+            self.name
+        )
+    }
+
+    fn closed_sentence(&self) -> String {
+        format!(
+            "pool '{0}' grants nothing new, because its Pool object is being deleted or must not be used; see \
+             kubectl describe pool {0}",
             self.name
         )
     }

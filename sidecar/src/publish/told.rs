@@ -72,7 +72,7 @@ impl Memory {
             told.is_some_and(|told| match claim.identity.state {
                 ClaimState::Held => told.stopping.is_some(),
                 ClaimState::Waiting => !claim.was_held && told.stopping.is_none(),
-                ClaimState::Degraded | ClaimState::Lost => false,
+                ClaimState::Degraded | ClaimState::Lost | ClaimState::Ended => false,
             })
         })
     }

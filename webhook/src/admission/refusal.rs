@@ -34,6 +34,22 @@ pub enum Refusal {
         /// The sentence of its Ready condition.
         reason: String,
     },
+    /// The pool contradicts what etcd has of an earlier pool of this name.
+    #[error("pool '{name}' cannot be used: {reason}")]
+    RefusedPool {
+        /// The pool.
+        name: PoolName,
+        /// The sentence of its Ready condition.
+        reason: String,
+    },
+    /// The pool's object is being deleted.
+    #[error(
+        "pool '{name}' is being deleted and grants nothing new; choose another pool, or create it again once kubectl get pools does not list it any more"
+    )]
+    LeavingPool {
+        /// The pool.
+        name: PoolName,
+    },
     /// Outside `allowedNamespaces`.
     #[error(
         "namespace '{namespace}' may not claim from pool '{pool}'; choose another pool, or have its spec.allowedNamespaces select the namespace"

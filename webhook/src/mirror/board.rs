@@ -1,27 +1,28 @@
-//! Everything the mirror knows, and what it would write next.
+//! Everything the mirror knows: fed with events and instants, asked what to write next.
 //!
-//! Both replicas keep it up to date; only the leader is given writes. No verdict about a missing
+//! All replicas keep it up to date; only the leader is given writes. No verdict about a missing
 //! claim is made while etcd cannot be read, and none starts to run before it can be again.
 //!
-//! Pure: fed with events and instants. The loop around it is [`super::desk`]'s.
+//! Pure. The loop around it is [`super::desk`]'s; what is written to pods is decided in [`writes`].
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
 use cairn_core::pool::PoolName;
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::PartialObjectMeta;
+use cairn_core::time::UnixMillis;
 use kube::runtime::watcher::Event;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Census;
-use super::claims::{Claims, PodId};
-use super::desired::{self, News, Shown};
+use super::carriers::Carriers;
+use super::chores::{Chore, Chores, Pods};
+use super::claims::{Claims, PodId, census};
+use super::desired::{self, News};
 use super::feed::Update;
-use super::pod;
+use super::pod::{self, Facts, Life, PodObject};
 use super::queue::Queue;
+
+mod writes;
 
 /// Writes at a time: a thousand pods drain in a second, and the API server's share for one client
 /// is far from used up.
@@ -32,9 +33,11 @@ pub const WRITES: usize = 16;
 pub struct Board {
     claims: Claims,
     pods: HashMap<PodId, Entry>,
+    carriers: Carriers,
     /// The pods of a list that is still coming in.
     listing: Option<HashSet<PodId>>,
     queue: Queue,
+    chores: Chores,
     sight: Sight,
     leads: bool,
     counted: bool,
@@ -66,7 +69,7 @@ pub struct Write {
 #[derive(Debug)]
 pub enum Outcome {
     /// Done; the pod is like this now.
-    Written(Box<ObjectMeta>),
+    Written(Box<PodObject>),
     /// The pod is gone, or another one has its name.
     Gone,
     /// Not done, or nobody knows.
@@ -75,13 +78,13 @@ pub enum Outcome {
 
 #[derive(Debug)]
 struct Entry {
-    name: String,
-    shown: Shown,
+    facts: Facts,
     version: Option<u64>,
-    leaving: bool,
     /// Since when a claim has been missing.
     missing: BTreeMap<PoolName, Instant>,
     seen: Option<Instant>,
+    /// Since when a write has waited for another pod to lose the name.
+    blocked: Option<Instant>,
 }
 
 // === impl Board ===
@@ -94,10 +97,12 @@ impl Board {
             Update::Listed(keys) => {
                 self.claims.reset(&keys);
                 self.sight.etcd = true;
+                self.chores.listed(now);
                 self.mark_everybody(now);
             }
             Update::Changed(changes) => {
                 let touched = self.claims.apply(&changes);
+                self.chores.changed(now);
                 if touched.everybody {
                     self.mark_everybody(now);
                 }
@@ -116,11 +121,11 @@ impl Board {
     }
 
     /// News about pods.
-    pub fn watched(&mut self, event: Event<PartialObjectMeta<Pod>>, now: Instant) {
+    pub fn watched(&mut self, event: Event<PodObject>, now: Instant) {
         match event {
             Event::Init => self.listing = Some(HashSet::new()),
             Event::InitApply(found) => {
-                if let Some(id) = self.found(found.metadata, true, now)
+                if let Some(id) = self.found(found, true, now)
                     && let Some(listing) = &mut self.listing
                 {
                     listing.insert(id);
@@ -131,17 +136,17 @@ impl Board {
                 let gone: Vec<PodId> =
                     self.pods.keys().filter(|id| !listed.contains(*id)).cloned().collect();
                 for id in &gone {
-                    self.forget(id);
+                    self.forget(id, now);
                 }
                 self.sight.pods = true;
                 self.mark_everybody(now);
             }
             Event::Apply(found) => {
-                self.found(found.metadata, false, now);
+                self.found(found, false, now);
             }
             Event::Delete(gone) => {
                 if let Some(id) = pod::id(&gone.metadata) {
-                    self.forget(&id);
+                    self.forget(&id, now);
                 }
             }
         }
@@ -151,49 +156,32 @@ impl Board {
     pub fn lead(&mut self, leads: bool, now: Instant) {
         if leads && !self.leads {
             self.mark_everybody(now);
+            self.chores.changed(now);
         }
         self.leads = leads;
     }
 
-    /// The next write, when there is one and one may be started.
-    pub fn next(&mut self, now: Instant) -> Option<Write> {
-        while self.may_write() {
-            let id = self.queue.take(now)?;
-            match self.look(&id, now) {
-                Some(write) => return Some(write),
-                None => self.queue.done(&id),
-            }
+    /// What is to be done in etcd now.
+    pub fn chores(&mut self, now: Instant, wall: UnixMillis) -> Vec<Chore> {
+        if !self.leads || !self.sight.is_clear() {
+            return Vec::new();
         }
-        None
+        self.chores.due(&self.claims, &Known(&self.pods), now, wall)
     }
 
-    /// A write has ended; the answer is how long after the change it was seen, when that is known.
-    pub fn written(&mut self, id: &PodId, outcome: Outcome, now: Instant) -> Option<Duration> {
-        match outcome {
-            Outcome::Written(metadata) => {
-                let seen = self.pods.get_mut(id).and_then(|entry| entry.seen.take());
-                // A pod that was deleted meanwhile must not come back through an old answer.
-                if self.pods.contains_key(id) {
-                    self.found(*metadata, false, now);
-                }
-                self.queue.done(id);
-                seen.map(|seen| now.saturating_duration_since(seen))
-            }
-            Outcome::Gone => {
-                self.queue.done(id);
-                self.forget(id);
-                None
-            }
-            Outcome::Failed => {
-                self.queue.failed(id, now);
-                None
-            }
-        }
+    /// A chore has ended, well or not.
+    pub fn chore_done(&mut self, chore: &Chore, done: bool, now: Instant) {
+        self.chores.done(chore, done, now);
     }
 
     /// When to ask for the next write, if nothing happens before.
     pub fn wake(&self) -> Option<Instant> {
         if self.may_write() { self.queue.next() } else { None }
+    }
+
+    /// When to ask for chores, if nothing happens before.
+    pub fn chores_wake(&self) -> Option<Instant> {
+        (self.leads && self.sight.is_clear()).then(|| self.chores.wake()).flatten()
     }
 
     /// The counts, when they may have changed since they were last asked for.
@@ -203,10 +191,17 @@ impl Board {
         }
         self.counted = true;
         let mut census = self.claims.census();
-        for (id, entry) in self.pods.iter().filter(|(_, entry)| !entry.leaving) {
+        for (id, entry) in self.pods.iter().filter(|(_, entry)| entry.facts.life != Life::Ended) {
             let claims = self.claims.of(id);
-            for pool in entry.shown.asked.iter().filter(|pool| !claims.contains_key(pool)) {
-                census.entry(pool.clone()).or_default().waiting += 1;
+            for pool in entry.facts.shown.asked.iter().filter(|pool| !claims.contains_key(pool)) {
+                let counts = census.entry(pool.clone()).or_default();
+                // A pod that leaves waits for nothing, but may have a name until it has ended.
+                match entry.facts.life {
+                    Life::Leaves => counts.leaving += 1,
+                    _ => counts.waiting += 1,
+                }
+                let (namespace, name) = (&id.namespace, &entry.facts.name);
+                census::note(&mut counts.waiters, || format!("{namespace}/{name}"));
             }
         }
         Some(census)
@@ -216,65 +211,42 @@ impl Board {
         self.leads && self.sight.is_clear() && self.queue.running() < WRITES
     }
 
-    fn look(&mut self, id: &PodId, now: Instant) -> Option<Write> {
-        let entry = self.pods.get_mut(id)?;
-        // Nobody reads the annotations of a pod that is being deleted any more.
-        if entry.leaving {
-            return None;
-        }
-        let claims = self.claims.of(id);
-        entry.missing.retain(|pool, _| !claims.contains_key(pool));
-        for pool in entry.shown.asked.iter().filter(|pool| !claims.contains_key(pool)) {
-            entry.missing.entry(pool.clone()).or_insert(now);
-        }
-        let missing = |pool: &PoolName| {
-            let since = entry.missing.get(pool).copied().unwrap_or(now);
-            now.saturating_duration_since(since)
-        };
-        let wanted =
-            desired::desired(&entry.shown, &claims, missing, |pool| self.claims.keeps(pool));
-        if let Some(after) = wanted.again_in {
-            self.queue.mark(id, now + after);
-        }
-        let Some(patch) = desired::patch(&id.uid, &entry.shown, &wanted.results) else {
-            entry.seen = None;
-            return None;
-        };
-        let name = entry.name.clone();
-        Some(Write { pod: id.clone(), name, patch, news: wanted.news, seen: entry.seen })
-    }
-
     /// Takes in a pod as it is now. Old news about it are ignored, except in a list, which is the
     /// truth even after the API server itself was restored from a backup.
-    fn found(&mut self, metadata: ObjectMeta, listed: bool, now: Instant) -> Option<PodId> {
-        let id = pod::id(&metadata)?;
-        let version = pod::version(&metadata);
-        let leaving = metadata.deletion_timestamp.is_some();
-        let name = metadata.name.unwrap_or_default();
-        let shown = pod::shown(metadata.annotations.unwrap_or_default());
+    fn found(&mut self, found: PodObject, listed: bool, now: Instant) -> Option<PodId> {
+        let id = pod::id(&found.metadata)?;
+        let version = pod::version(&found.metadata);
+        let facts = found.facts();
         match self.pods.get_mut(&id) {
             Some(entry) if !listed && version < entry.version => return Some(id),
             Some(entry) => {
-                let differs = entry.shown != shown || entry.leaving != leaving;
-                (entry.shown, entry.version, entry.leaving) = (shown, version, leaving);
-                if !differs {
+                entry.version = version;
+                if entry.facts == facts {
                     return Some(id);
                 }
+                self.carriers.remove(&id, &entry.facts.shown);
+                self.carriers.add(&id, &facts.shown);
+                entry.facts = facts;
             }
             None => {
+                self.carriers.add(&id, &facts.shown);
                 let missing = BTreeMap::new();
-                let entry = Entry { name, shown, version, leaving, missing, seen: None };
+                let entry = Entry { facts, version, missing, seen: None, blocked: None };
                 self.pods.insert(id.clone(), entry);
             }
         }
         self.counted = false;
+        self.chores.changed(now);
         self.queue.mark(&id, now);
         Some(id)
     }
 
-    fn forget(&mut self, id: &PodId) {
+    fn forget(&mut self, id: &PodId, now: Instant) {
         self.counted = false;
-        self.pods.remove(id);
+        self.chores.changed(now);
+        if let Some(entry) = self.pods.remove(id) {
+            self.carriers.remove(id, &entry.facts.shown);
+        }
         self.queue.forget(id);
     }
 
@@ -288,6 +260,22 @@ impl Board {
 impl Sight {
     fn is_clear(&self) -> bool {
         self.etcd && self.pods
+    }
+}
+
+/// The pods, as far as chores ask about them.
+struct Known<'a>(&'a HashMap<PodId, Entry>);
+
+impl Pods for Known<'_> {
+    fn life(&self, pod: &PodId) -> Option<Life> {
+        self.0.get(pod).map(|entry| entry.facts.life)
+    }
+
+    fn live_fences(&self) -> HashSet<(PoolName, i64)> {
+        let live = self.0.values().filter(|entry| entry.facts.life != Life::Ended);
+        let statuses = live.flat_map(|entry| desired::status(&entry.facts.shown));
+        let fence = |fence: String| fence.parse::<cairn_core::claim::Fence>().ok();
+        statuses.filter_map(|(pool, status)| Some((pool, fence(status.fence?)?.revision))).collect()
     }
 }
 

@@ -9,13 +9,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
-use cairn_core::keys::Key;
+use cairn_core::clock::ClockRecord;
+use cairn_core::keys::{ClaimPath, Key};
 use cairn_core::pool::{OnLoss, Pool, PoolName};
+use cairn_core::prefix::Template;
+use cairn_core::rest::{RestRecord, WaitsFor};
 use cairn_core::time::UnixMillis;
 use cairn_store::KeyValue;
 use cairn_store::etcd::Change;
 
-use super::Census;
+use super::place::{Place, Reserved, Resting, Slot};
+
+pub(super) mod census;
 
 /// A pod, as the keys name it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +40,14 @@ pub struct Claim {
     pub fence: Fence,
     /// Since when, by the holder's wall clock.
     pub since: UnixMillis,
+    /// Where it is unique.
+    pub path: ClaimPath,
+    /// The holder's namespace.
+    pub namespace: String,
+    /// The holder's node.
+    pub node: String,
+    /// The pool's prefix template.
+    pub template: Template,
 }
 
 /// Whose claims may look different after a change.
@@ -50,26 +63,22 @@ pub struct Touched {
 #[derive(Debug, Default)]
 pub struct Claims {
     epoch: i64,
-    pools: HashMap<PoolName, Pool>,
-    /// By key.
-    slots: HashMap<String, Slot>,
+    pools: HashMap<PoolName, Spec>,
+    places: HashMap<ClaimPath, Place>,
     owners: HashMap<PodId, BTreeMap<PoolName, Owner>>,
-    /// By key; the value is the pool.
-    resting: HashMap<String, PoolName>,
 }
 
 #[derive(Debug)]
-struct Slot {
-    pod: PodId,
-    pool: PoolName,
-    key: String,
-    created: i64,
-    since: UnixMillis,
+struct Spec {
+    /// `None` when it cannot be read.
+    pool: Option<Pool>,
+    revision: i64,
 }
 
 #[derive(Debug)]
 struct Owner {
-    slot: String,
+    path: ClaimPath,
+    key: String,
     created: i64,
 }
 
@@ -102,9 +111,10 @@ impl Claims {
         let owners = self.owners.get(pod).into_iter().flatten();
         owners
             .filter_map(|(pool, owner)| {
-                let slot = self.slots.get(&owner.slot)?;
-                let one = slot.created == owner.created && slot.pod == *pod && slot.pool == *pool;
-                one.then(|| (pool.clone(), self.claim(slot)))
+                let slot = self.places.get(&owner.path)?.slots.get(&owner.key)?;
+                let one =
+                    slot.created == owner.created && slot.pod == *pod && owner.path.pool == *pool;
+                one.then(|| (pool.clone(), self.claim(owner, slot)))
             })
             .collect()
     }
@@ -112,37 +122,63 @@ impl Claims {
     /// Whether a lost name stays with its pod. A pool that is not known is treated as one that
     /// stops: no name is better than a wrong one.
     pub fn keeps(&self, pool: &PoolName) -> bool {
-        self.pools.get(pool).is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep)
+        self.pool(pool).is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep)
     }
 
-    /// Held and resting names of every pool that is defined or claimed from.
-    pub fn census(&self) -> Census {
-        let mut census: Census =
-            self.pools.keys().map(|pool| (pool.clone(), super::Counts::default())).collect();
-        for slot in self.slots.values().filter(|slot| self.owned(slot)) {
-            census.entry(slot.pool.clone()).or_default().held += 1;
-        }
-        for pool in self.resting.values() {
-            census.entry(pool.clone()).or_default().quarantined += 1;
-        }
-        census
+    /// Whether a pod other than this one holds the slot that is shown by this name.
+    pub fn is_anothers(&self, pod: &PodId, path: &ClaimPath, shown: &str) -> bool {
+        let mut slots = self.places.get(path).into_iter().flat_map(|place| &place.slots);
+        slots.any(|(key, slot)| slot.pod != *pod && self.shown(&path.pool, key) == shown)
     }
 
-    fn owned(&self, slot: &Slot) -> bool {
-        let owner = self.owners.get(&slot.pod).and_then(|owners| owners.get(&slot.pool));
-        owner.is_some_and(|owner| owner.created == slot.created)
+    /// How a name of this pod rests that its sidecar has given up; `None` when none does.
+    pub fn rest_of(&self, pod: &PodId, path: &ClaimPath) -> Option<WaitsFor> {
+        let resting = self.places.get(path).into_iter().flat_map(|place| place.resting.values());
+        let mut records = resting.filter_map(|resting| resting.record.as_ref());
+        let own = records.find(|record| record.holder.uid == pod.uid);
+        own.map(|record| record.waits_for)
     }
 
-    fn claim(&self, slot: &Slot) -> Claim {
-        let names = self.pools.get(&slot.pool).map(|pool| &pool.names);
-        // A name that was removed from its pool stays held, and is shown as its key.
-        let shown = names
-            .and_then(|names| names.shown(names.index_of(&slot.key)?))
-            .map_or_else(|| slot.key.clone(), std::borrow::Cow::into_owned);
+    /// Every path below which there are keys.
+    pub fn places(&self) -> impl Iterator<Item = (&ClaimPath, &Place)> {
+        self.places.iter()
+    }
+
+    /// The path of a pod's claims to a pool; `None` where the pool's scope is not known.
+    pub fn path(
+        &self,
+        pool: &PoolName,
+        namespace: &str,
+        group: Option<&cairn_core::group::Group>,
+    ) -> Option<ClaimPath> {
+        let scope = self.pool(pool)?.spec.scope;
+        Some(ClaimPath::new(pool.clone(), scope, namespace, group.cloned()))
+    }
+
+    fn pool(&self, name: &PoolName) -> Option<&Pool> {
+        self.pools.get(name)?.pool.as_ref()
+    }
+
+    /// A name as its pool shows it. One that was removed from its pool stays held, and is shown as its key.
+    fn shown(&self, pool: &PoolName, key: &str) -> String {
+        let names = self.pool(pool).map(|pool| &pool.names);
+        names
+            .and_then(|names| names.shown(names.index_of(key)?))
+            .map_or_else(|| key.to_owned(), std::borrow::Cow::into_owned)
+    }
+
+    fn claim(&self, owner: &Owner, slot: &Slot) -> Claim {
+        let pool = &owner.path.pool;
         Claim {
-            name: shown,
+            name: self.shown(pool, &owner.key),
             fence: Fence { epoch: self.epoch, revision: slot.created },
             since: slot.since,
+            path: owner.path.clone(),
+            namespace: slot.pod.namespace.clone(),
+            node: slot.node.clone(),
+            template: self
+                .pool(pool)
+                .map_or_else(Template::default, |pool| pool.spec.prefix.clone()),
         }
     }
 
@@ -156,13 +192,23 @@ impl Claims {
             }
             Some(Key::Pool(name)) => {
                 touched.everybody = true;
-                match Pool::from_json(name.clone(), &found.value) {
-                    Ok(pool) => drop(self.pools.insert(name, pool)),
-                    Err(error) => {
+                let pool = Pool::from_json(name.clone(), &found.value)
+                    .inspect_err(|error| {
                         tracing::warn!(pool = %name, %error, "the pool's spec in etcd is not readable");
-                        self.pools.remove(&name);
-                    }
-                }
+                    })
+                    .ok();
+                self.pools.insert(name, Spec { pool, revision: found.mod_revision });
+            }
+            Some(Key::Owner { namespace, uid, pool }) => {
+                let pod = PodId { namespace, uid };
+                touched.pods.insert(pod.clone());
+                let record = record::<OwnerRecord>(found);
+                let Some(Key::Slot(path, key)) = record.and_then(|record| Key::parse(&record.slot))
+                else {
+                    return self.forget_owner(&pod, &pool);
+                };
+                let owner = Owner { path, key, created: found.create_revision };
+                self.owners.entry(pod).or_default().insert(pool, owner);
             }
             Some(Key::Slot(path, key)) => {
                 let slot = record::<SlotRecord>(found)
@@ -172,38 +218,46 @@ impl Claims {
                     })
                     .map(|record| Slot {
                         pod: PodId { namespace: record.holder.namespace, uid: record.holder.uid },
-                        pool: path.pool,
-                        key,
+                        pod_name: record.holder.pod,
+                        node: record.holder.node,
                         created: found.create_revision,
                         since: record.since,
                     });
-                self.forget_slot(&found.key, touched);
+                self.forget(&Key::Slot(path.clone(), key.clone()), touched);
                 if let Some(slot) = slot {
                     touched.pods.insert(slot.pod.clone());
-                    self.slots.insert(found.key.clone(), slot);
+                    self.places.entry(path).or_default().slots.insert(key, slot);
                 }
             }
-            Some(Key::Owner { namespace, uid, pool }) => {
-                let pod = PodId { namespace, uid };
-                touched.pods.insert(pod.clone());
-                let Some(record) = record::<OwnerRecord>(found) else {
-                    return self.forget_owner(&pod, &pool);
-                };
-                let owner = Owner { slot: record.slot, created: found.create_revision };
-                self.owners.entry(pod).or_default().insert(pool, owner);
+            Some(Key::Quarantine(path, key)) => {
+                self.forget(&Key::Quarantine(path.clone(), key.clone()), touched);
+                let record = RestRecord::parse(&found.value).filter(|record| {
+                    path.namespace.as_ref().is_none_or(|own| *own == record.holder.namespace)
+                });
+                touched.pods.extend(record.as_ref().map(pod_of));
+                let resting = Resting { revision: found.mod_revision, record };
+                self.places.entry(path).or_default().resting.insert(key, resting);
             }
-            Some(Key::Quarantine(path, _)) => {
-                self.resting.insert(found.key.clone(), path.pool);
+            Some(Key::Ticket(path, uid)) => {
+                self.places.entry(path).or_default().tickets.insert(uid);
             }
-            Some(
-                Key::Hold(_)
-                | Key::Ticket(..)
-                | Key::Sentinel(_)
-                | Key::Reclaims(_)
-                | Key::Due(..)
-                | Key::Clock(..),
-            )
-            | None => {}
+            Some(Key::Due(path, key)) => {
+                self.places.entry(path).or_default().dues.insert(key, found.mod_revision);
+            }
+            Some(Key::Sentinel(path)) => {
+                self.places.entry(path).or_default().sentinel = found.mod_revision;
+            }
+            Some(Key::Reclaims(path)) => {
+                self.places.entry(path).or_default().reclaims = found.mod_revision;
+            }
+            Some(Key::Clock(path, key)) => {
+                // Where it cannot be read, time is reserved for ever, as for the sidecars.
+                let until = record::<ClockRecord>(found)
+                    .map_or(UnixMillis(i64::MAX), |record| record.reserved_until);
+                let reserved = Reserved { revision: found.mod_revision, until };
+                self.places.entry(path).or_default().clocks.insert(key, reserved);
+            }
+            Some(Key::Hold(_) | Key::Shape(_)) | None => {}
         }
     }
 
@@ -213,30 +267,47 @@ impl Claims {
                 touched.everybody = true;
                 self.pools.remove(&name);
             }
-            Some(Key::Slot(..)) => self.forget_slot(key, touched),
             Some(Key::Owner { namespace, uid, pool }) => {
                 let pod = PodId { namespace, uid };
                 self.forget_owner(&pod, &pool);
                 touched.pods.insert(pod);
             }
-            Some(Key::Quarantine(..)) => drop(self.resting.remove(key)),
             // Without an epoch the store is empty, and every claim goes by its own key.
-            Some(
-                Key::Epoch
-                | Key::Hold(_)
-                | Key::Ticket(..)
-                | Key::Sentinel(_)
-                | Key::Reclaims(_)
-                | Key::Due(..)
-                | Key::Clock(..),
-            )
-            | None => {}
+            Some(Key::Epoch | Key::Hold(_) | Key::Shape(_)) | None => {}
+            Some(below) => self.forget(&below, touched),
         }
     }
 
-    fn forget_slot(&mut self, key: &str, touched: &mut Touched) {
-        if let Some(slot) = self.slots.remove(key) {
-            touched.pods.insert(slot.pod);
+    /// Forgets one key below a path.
+    fn forget(&mut self, key: &Key, touched: &mut Touched) {
+        let (Key::Slot(path, _)
+        | Key::Quarantine(path, _)
+        | Key::Ticket(path, _)
+        | Key::Due(path, _)
+        | Key::Clock(path, _)
+        | Key::Sentinel(path)
+        | Key::Reclaims(path)) = key
+        else {
+            return;
+        };
+        let Some(place) = self.places.get_mut(path) else { return };
+        match key {
+            Key::Slot(_, name) => {
+                touched.pods.extend(place.slots.remove(name).map(|slot| slot.pod));
+            }
+            Key::Quarantine(_, name) => {
+                let record = place.resting.remove(name).and_then(|resting| resting.record);
+                touched.pods.extend(record.as_ref().map(pod_of));
+            }
+            Key::Ticket(_, uid) => drop(place.tickets.remove(uid)),
+            Key::Due(_, name) => drop(place.dues.remove(name)),
+            Key::Clock(_, name) => drop(place.clocks.remove(name)),
+            Key::Sentinel(_) => place.sentinel = 0,
+            Key::Reclaims(_) => place.reclaims = 0,
+            _ => {}
+        }
+        if place.is_empty() {
+            self.places.remove(path);
         }
     }
 
@@ -248,6 +319,10 @@ impl Claims {
             }
         }
     }
+}
+
+fn pod_of(record: &RestRecord) -> PodId {
+    PodId { namespace: record.holder.namespace.clone(), uid: record.holder.uid.clone() }
 }
 
 fn record<T: serde::de::DeserializeOwned>(found: &KeyValue) -> Option<T> {

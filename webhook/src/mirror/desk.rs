@@ -1,9 +1,11 @@
-//! The loop around the [`Board`]: events in, writes out, sixteen at a time.
+//! The loop around the [`Board`]: events in; writes to pods, sixteen at a time, and chores in etcd out.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_store::Store;
+use cairn_store::etcd::Etcd;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::Client;
@@ -13,8 +15,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::board::{Board, Outcome, Write};
 use super::events::Told;
 use super::feed::Update;
+use super::upkeep::{self, ApiServer};
 use super::writer::{self, WriteError};
-use super::{Census, Metrics, pod};
+use super::{Counted, Metrics, pod};
+use crate::clock;
 use crate::report::report;
 
 /// People look at counts, and each change of them is a write to the API server.
@@ -23,10 +27,11 @@ const CENSUS_EVERY: Duration = Duration::from_secs(1);
 /// What the loop works with.
 pub struct Desk {
     pub(super) client: Client,
+    pub(super) store: Store<Arc<Etcd>>,
     pub(super) updates: mpsc::Receiver<Update>,
     pub(super) leader: watch::Receiver<bool>,
     pub(super) told: mpsc::Sender<Told>,
-    pub(super) counts: watch::Sender<Arc<Census>>,
+    pub(super) counts: watch::Sender<Counted>,
     pub(super) metrics: Metrics,
 }
 
@@ -37,6 +42,8 @@ impl Desk {
     pub async fn run(mut self) {
         let mut board = Board::default();
         let mut writes = FuturesUnordered::new();
+        let mut chores = FuturesUnordered::new();
+        let api = ApiServer(self.client.clone());
         let mut pods = pin!(pod::watched(self.client.clone()));
         let mut census = interval(CENSUS_EVERY);
         census.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -50,7 +57,14 @@ impl Desk {
                     (write, outcome, error)
                 });
             }
-            let wake = board.wake();
+            for chore in board.chores(Instant::now(), clock::wall()) {
+                let (store, api) = (self.store.clone(), api.clone());
+                chores.push(async move {
+                    let done = upkeep::perform(&store, &api, &chore).await;
+                    (chore, done)
+                });
+            }
+            let wake = board.wake().into_iter().chain(board.chores_wake()).min();
             tokio::select! {
                 update = self.updates.recv() => match update {
                     Some(update) => board.update(update, Instant::now()),
@@ -72,6 +86,13 @@ impl Desk {
                         self.tell(write);
                     }
                 }
+                Some((chore, done)) = chores.next(), if !chores.is_empty() => {
+                    match &done {
+                        Ok(()) => tracing::debug!(path = %chore.path, task = ?chore.task, "done"),
+                        Err(error) => tracing::warn!(path = %chore.path, "will try again: {}", report(error)),
+                    }
+                    board.chore_done(&chore, done.is_ok(), Instant::now());
+                }
                 changed = self.leader.changed() => match changed {
                     Ok(()) => self.lead(&mut board),
                     Err(_) => return,
@@ -92,6 +113,7 @@ impl Desk {
         if let Some(census) = board.census() {
             self.metrics.count(&census);
             self.counts.send_if_modified(|counts| {
+                let census = Some(census);
                 let differs = **counts != census;
                 if differs {
                     *counts = Arc::new(census);

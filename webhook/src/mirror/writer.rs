@@ -5,15 +5,14 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
-use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::timeout;
 
 use super::board::{Outcome, Write};
+use super::pod::PodObject;
 
 /// An API server that is alive answers a patch within milliseconds, and its own limit for one
 /// with slow admission is not far above this.
@@ -32,11 +31,11 @@ pub enum WriteError {
 
 /// Writes; with the reason when that has failed.
 pub async fn write(client: &Client, write: &Write) -> (Outcome, Option<WriteError>) {
-    let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(client.clone(), &write.pod.namespace);
+    let pods: Api<PodObject> = Api::namespaced(client.clone(), &write.pod.namespace);
     let (params, patch) = (PatchParams::default(), Patch::Merge(&write.patch));
     let request = pods.patch_subresource::<&Value>("status", &write.name, &params, &patch);
     match timeout(PATIENCE, request).await {
-        Ok(Ok(pod)) => (Outcome::Written(Box::new(pod.metadata)), None),
+        Ok(Ok(pod)) => (Outcome::Written(Box::new(pod)), None),
         Ok(Err(error)) if is_gone(&error) => (Outcome::Gone, None),
         Ok(Err(error)) => (Outcome::Failed, Some(WriteError::Patch(error))),
         Err(_) => (Outcome::Failed, Some(WriteError::Silent)),

@@ -18,8 +18,12 @@ pub struct Catalog {
 pub enum Entry {
     /// It can be claimed from.
     Ready(Arc<Pool>),
-    /// It cannot, and why.
+    /// Its spec is not valid, and why.
     Broken(String),
+    /// It must not be used as it is, and why.
+    Refused(String),
+    /// It is being deleted.
+    Leaving,
 }
 
 // === impl Catalog ===
@@ -39,7 +43,7 @@ impl Catalog {
     pub fn ready(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.pools.values().filter_map(|entry| match entry {
             Entry::Ready(pool) => Some(pool),
-            Entry::Broken(_) => None,
+            Entry::Broken(_) | Entry::Refused(_) | Entry::Leaving => None,
         })
     }
 }

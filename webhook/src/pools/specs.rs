@@ -3,32 +3,24 @@
 //! Invariants: an empty etcd gets its epoch, and a hold of every pool when somebody may believe in a
 //! claim from before, earlier than any spec; a spec is put only when it differs, because its version
 //! is compared by every claim. A pool that became invalid keeps its last good spec: its pods go on.
-//! Everything is idempotent, so that both replicas may do it at once.
+//!
+//! A spec is never removed while something of its pool is in use. It is closed first, whatever took the `Pool` object
+//! away; [`crate::mirror::Counts::unused_at`] is the proof that it may go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cairn_core::keys;
-use cairn_core::pool::{Pool, PoolName};
+use cairn_core::pool::PoolName;
+use cairn_core::time::UnixMillis;
+use cairn_store::shape::Defined;
 use cairn_store::{Error, Kv, Op, Store, Txn};
 use tracing::{info, warn};
 
 use super::holders::Holders;
-use super::watched::Pools;
-
-/// How far each pool has come, by name.
-pub type Progress = BTreeMap<PoolName, Outcome>;
-
-/// What became of one pool's spec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// etcd has it.
-    Defined,
-    /// etcd did not answer.
-    Unreachable,
-    /// etcd answered that it will not have it; its words.
-    Refused(String),
-}
+use super::progress::{Outcome, Progress};
+use super::watched::{Pools, Watched};
+use crate::mirror::Census;
 
 /// The writer of specs.
 #[derive(Debug)]
@@ -37,19 +29,17 @@ pub struct Writer<K, H> {
     holders: H,
     /// The greatest epoch that was seen: a wiped etcd must get a greater one.
     epoch: i64,
-    /// Pools that existed in the last round.
-    known: BTreeSet<PoolName>,
-    /// Specs without a pool, as of the last sweep.
+    /// Specs and shapes without a pool, as of the last sweep.
     strays: BTreeSet<PoolName>,
 }
 
-// === impl Outcome ===
-
-impl Outcome {
-    /// What an error means for a pool.
-    pub fn of(error: &Error) -> Self {
-        if error.is_transient() { Self::Unreachable } else { Self::Refused(error.report()) }
-    }
+/// What a round is told: how pools are used, when that is known, and the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// How pools are used.
+    pub census: Option<&'a Census>,
+    /// The wall clock.
+    pub now: UnixMillis,
 }
 
 // === impl Writer ===
@@ -57,73 +47,112 @@ impl Outcome {
 impl<K: Kv, H: Holders> Writer<K, H> {
     /// A writer that knows nothing yet.
     pub fn new(store: Store<K>, holders: H) -> Self {
-        Self { store, holders, epoch: 0, known: BTreeSet::new(), strays: BTreeSet::new() }
+        Self { store, holders, epoch: 0, strays: BTreeSet::new() }
     }
 
-    /// Writes what differs. `now` is in Unix seconds. An error means that nothing more could be done
-    /// in this round; what etcd says against a single pool is that pool's outcome.
-    pub async fn round(&mut self, pools: &Pools, now: i64) -> Result<Progress, Error> {
-        let present: BTreeSet<PoolName> =
-            pools.keys().filter_map(|name| name.parse().ok()).collect();
-        let valid: Vec<&Pool> =
-            pools.values().filter_map(|watched| watched.pool.as_deref().ok()).collect();
-        // Kept over a failure: whatever was not removed in this round is in the next.
-        self.known.extend(present.iter().cloned());
+    /// Remembers the epoch, for a replica that does not write now and may have to begin a wiped etcd later.
+    pub async fn observe(&mut self) -> Result<(), Error> {
+        self.epoch = self.store.epoch().await?.map_or(self.epoch, |found| found.max(self.epoch));
+        Ok(())
+    }
+
+    /// Writes what differs. An error means that nothing more could be done in this round; what etcd
+    /// says against a single pool is that pool's outcome.
+    pub async fn round(&mut self, pools: &Pools, facts: Facts<'_>) -> Result<Progress, Error> {
+        let present: Vec<PoolName> = pools.keys().filter_map(|name| name.parse().ok()).collect();
+        let valid = pools.values().filter_map(|watched| watched.pool.as_deref().ok());
+        if let Some(hold) = valid.map(|pool| pool.spec.hold()).max() {
+            self.begin(&present, facts.now.0.div_euclid(1000), hold).await?;
+        }
         let mut progress = Progress::new();
-        if let Some(hold) = valid.iter().map(|pool| pool.spec.hold()).max() {
-            let epoch = self.begin(&present, now, hold).await?;
-            for pool in valid {
-                // The hold is for an etcd that was wiped a moment ago, after `begin` has looked.
-                let outcome = match self.store.define(pool, epoch, Some(hold)).await {
-                    Ok(()) => Outcome::Defined,
-                    Err(error) if error.is_transient() => return Err(error),
-                    Err(error) => Outcome::of(&error),
-                };
-                progress.insert(pool.name.clone(), outcome);
-            }
+        for name in present {
+            let Some(watched) = pools.get(name.as_str()) else { continue };
+            let outcome = match self.advance(&name, watched, facts).await {
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => Some(Outcome::of(&error)),
+                Ok(outcome) => outcome,
+            };
+            progress.extend(outcome.map(|outcome| (name, outcome)));
         }
-        for gone in self.known.difference(&present) {
-            self.store.undefine(gone).await?;
-            info!(pool = %gone, "removed the spec of a deleted pool from etcd");
-        }
-        self.known = present;
         Ok(progress)
     }
 
-    /// Removes specs whose pools were deleted while nobody watched. A spec is removed when it had no
-    /// pool in two sweeps in a row: one may only mean that this replica has not heard of the pool yet.
-    pub async fn sweep(&mut self, pools: &Pools) -> Result<(), Error> {
-        let listing = Txn::read(vec![Op::list_keys(keys::POOLS)]);
+    /// Ends specs whose pools went although nothing held them back: the finalizer was taken off by hand, or an earlier
+    /// version was told to forget them. A spec is ended when it had no pool in two sweeps in a row: one may only mean
+    /// that we have not heard of the pool yet. No pool at all proves nothing: then the resource itself is gone, or the
+    /// API server was restored from an older backup.
+    pub async fn sweep(&mut self, pools: &Pools, facts: Facts<'_>) -> Result<(), Error> {
+        if pools.is_empty() {
+            self.strays.clear();
+            return Ok(());
+        }
+        let listing = Txn::read(vec![Op::list_keys(keys::POOLS), Op::list_keys(keys::SHAPES)]);
         let found = self.store.kv().txn(listing).await?;
-        let stray = |key: &str| {
-            let name: PoolName = key.strip_prefix(keys::POOLS)?.parse().ok()?;
-            (!pools.contains_key(name.as_str())).then_some(name)
-        };
-        let strays: BTreeSet<PoolName> =
-            found.keys(0).iter().filter_map(|found| stray(&found.key)).collect();
+        let specs = found.keys(0).iter().filter_map(|found| found.key.strip_prefix(keys::POOLS));
+        let shapes = found.keys(1).iter().filter_map(|found| found.key.strip_prefix(keys::SHAPES));
+        let strays: BTreeSet<PoolName> = specs
+            .chain(shapes)
+            .filter(|name| !pools.contains_key(*name))
+            .filter_map(|name| name.parse().ok())
+            .collect();
         for gone in strays.intersection(&self.strays) {
-            self.store.undefine(gone).await?;
-            info!(pool = %gone, "removed a spec without a pool from etcd");
+            self.end(gone, facts).await?;
         }
         self.strays = strays;
         Ok(())
     }
 
+    /// One pool, one step. `None` while there is nothing to do and nothing to say.
+    async fn advance(
+        &self,
+        name: &PoolName,
+        watched: &Watched,
+        facts: Facts<'_>,
+    ) -> Result<Option<Outcome>, Error> {
+        if watched.leaving {
+            let ended = self.end(name, facts).await?;
+            return Ok(Some(if ended { Outcome::Ended } else { Outcome::Ending }));
+        }
+        let Ok(pool) = &watched.pool else { return Ok(None) };
+        if !watched.is_guarded() {
+            return Ok(Some(Outcome::Unguarded));
+        }
+        let mut defined = self.store.define_pinned(pool).await?;
+        if matches!(defined, Defined::OtherShape(_)) && self.end(name, facts).await? {
+            defined = self.store.define_pinned(pool).await?;
+        }
+        Ok(Some(match defined {
+            Defined::Yes => Outcome::Defined,
+            Defined::OtherShape(shape) => Outcome::OtherShape(shape),
+            Defined::Contended => Outcome::Unreachable,
+        }))
+    }
+
+    /// Closes a pool in etcd, and removes it there once nothing of it is in use; true when it is removed.
+    async fn end(&self, name: &PoolName, facts: Facts<'_>) -> Result<bool, Error> {
+        if self.store.close(name).await? {
+            info!(pool = %name, "closed the pool in etcd: nothing new is granted from it");
+        }
+        let counts = facts.census.map(|census| census.get(name).cloned().unwrap_or_default());
+        let Some(closed_at) = counts.and_then(|counts| counts.unused_at(facts.now)) else {
+            return Ok(false);
+        };
+        let ended = self.store.retire(name, closed_at).await?;
+        if ended {
+            info!(pool = %name, "removed the pool from etcd: nothing of it is in use");
+        }
+        Ok(ended)
+    }
+
     /// Sees to it that there is an epoch. `hold` is the longest that anybody may believe in a claim.
-    async fn begin(
-        &mut self,
-        pools: &BTreeSet<PoolName>,
-        now: i64,
-        hold: Duration,
-    ) -> Result<i64, Error> {
+    async fn begin(&mut self, pools: &[PoolName], now: i64, hold: Duration) -> Result<(), Error> {
         if let Some(epoch) = self.store.epoch().await? {
             self.epoch = self.epoch.max(epoch);
-            return Ok(self.epoch.saturating_add(1).max(now));
+            return Ok(());
         }
         let epoch = self.epoch.saturating_add(1).max(now);
         let hold = self.holders.exist().await.then_some(hold);
-        let names: Vec<PoolName> = pools.iter().cloned().collect();
-        if self.store.begin(&names, epoch, hold).await? {
+        if self.store.begin(pools, epoch, hold).await? {
             info!(epoch, "began an empty etcd");
             if let Some(hold) = hold {
                 warn!(
@@ -133,7 +162,7 @@ impl<K: Kv, H: Holders> Writer<K, H> {
             }
             self.epoch = epoch;
         }
-        Ok(epoch)
+        Ok(())
     }
 }
 

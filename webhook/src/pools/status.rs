@@ -3,12 +3,15 @@
 //! Numbers that are not known (the mirror has not read etcd yet) stay as they are; they are never
 //! shown as zero.
 
+use cairn_core::contract::annotation;
 use cairn_core::time::UnixMillis;
+use cairn_store::shape::Shape;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::specs::Outcome;
+use super::progress::Outcome;
+use super::usage;
 use super::watched::Watched;
 use crate::clock;
 use crate::mirror::Counts;
@@ -16,6 +19,8 @@ use crate::mirror::Counts;
 pub mod writer;
 
 const READY: &str = "Ready";
+const ETCD_UNREACHABLE: &str = "EtcdUnreachable";
+const OTHER_SHAPE: &str = "OtherShape";
 
 /// As the resource's schema has it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,7 +48,12 @@ pub fn desired(
     counts: Option<&Counts>,
     now: UnixMillis,
 ) -> Option<Value> {
-    let verdict = verdict(watched, outcome)?;
+    let verdict = match &watched.pool {
+        Err(sentence) if !watched.leaving => {
+            Verdict { ready: false, reason: "InvalidSpec", message: sentence.clone() }
+        }
+        _ => verdict(watched, outcome, counts, now)?,
+    };
     let stored: Status =
         watched.status.as_ref().and_then(|raw| Status::deserialize(raw).ok()).unwrap_or_default();
     let number = |known: Option<u64>, stored: Option<u64>| known.or(stored);
@@ -57,30 +67,72 @@ pub fn desired(
     if status == stored { None } else { serde_json::to_value(status).ok() }
 }
 
-fn verdict(watched: &Watched, outcome: Option<&Outcome>) -> Option<Verdict> {
+fn verdict(
+    watched: &Watched,
+    outcome: Option<&Outcome>,
+    counts: Option<&Counts>,
+    now: UnixMillis,
+) -> Option<Verdict> {
     let no = |reason, message| Verdict { ready: false, reason, message };
-    let verdict = match (&watched.pool, outcome) {
-        (Err(sentence), _) => no("InvalidSpec", sentence.clone()),
-        (Ok(_), None) => return None,
-        (Ok(_), Some(Outcome::Defined)) => Verdict {
-            ready: true,
-            reason: "Defined",
-            message: "pods can claim from this pool".to_owned(),
-        },
+    let verdict = match outcome? {
         // Without the error's own words: they name another member every few seconds, and each change
         // would be a write. The log has them.
-        (Ok(_), Some(Outcome::Unreachable)) => no(
-            "EtcdUnreachable",
+        Outcome::Unreachable if watched.leaving => no(
+            ETCD_UNREACHABLE,
+            "deletion waits, because etcd does not answer and may have names of this pool; check that etcd runs and \
+             read the webhook's log for the cause"
+                .to_owned(),
+        ),
+        Outcome::Unreachable => no(
+            ETCD_UNREACHABLE,
             "etcd does not answer, so this pool cannot be written to it; pods keep what they hold; \
              check that etcd runs and read the webhook's log for the cause"
                 .to_owned(),
         ),
-        (Ok(_), Some(Outcome::Refused(words))) => no(
+        Outcome::Refused(words) => no(
             "EtcdRefused",
             format!("etcd refused this pool; check its quota and the webhook's rights in it: {words}"),
         ),
+        Outcome::Ending => no("BeingDeleted", ending(counts?, now)),
+        Outcome::Ended | Outcome::Unguarded => return None,
+        Outcome::OtherShape(shape) => no(OTHER_SHAPE, contradiction(*shape, counts, now)),
+        Outcome::Defined => Verdict {
+            ready: true,
+            reason: "Defined",
+            message: "pods can claim from this pool".to_owned(),
+        },
     };
     Some(verdict)
+}
+
+fn ending(counts: &Counts, now: UnixMillis) -> String {
+    match usage::sentence(counts, now) {
+        Some(used) => format!(
+            "deletion waits until nothing of this pool is in use: {used}. Nothing new is granted. Delete these pods, \
+             or take the pool out of their annotation {}; names that rest are free by themselves",
+            annotation::POOL
+        ),
+        None => "deletion goes on: nothing of this pool is in use".to_owned(),
+    }
+}
+
+fn contradiction(shape: Shape, counts: Option<&Counts>, now: UnixMillis) -> String {
+    let used = counts.and_then(|counts| usage::sentence(counts, now));
+    format!(
+        "etcd has an earlier pool of this name with scope {scope:?} and clock {clock:?}, and names of two shapes \
+         together would not be unique; nothing new is granted. In use: {used}. Delete these pods and wait, or delete \
+         this pool and create it with scope: {scope:?} and clock: {clock:?}, or choose another name for it",
+        scope = shape.scope,
+        clock = shape.clock,
+        used = used.as_deref().unwrap_or("not known yet, or nothing any more"),
+    )
+}
+
+/// Why a pool must not be used although its spec is valid, as its status says.
+pub fn other_shape(status: &Value) -> Option<String> {
+    let status = Status::deserialize(status).ok()?;
+    let found = status.conditions.into_iter().find(|condition| condition.type_ == READY)?;
+    (found.reason == OTHER_SHAPE).then_some(found.message)
 }
 
 /// Ours replaced, others kept. The time is that of the last change of True to False or back.
@@ -131,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_defined_pool_is_ready_and_its_names_are_counted() {
-        let counts = Counts { held: 2, waiting: 1, quarantined: 4 };
+        let counts = Counts { held: 2, waiting: 1, quarantined: 4, ..Counts::default() };
         let pool = watched(&["mint", "assam"]);
         let status = desired(&pool, Some(&Outcome::Defined), Some(&counts), NOW).unwrap();
         assert_eq!(
@@ -163,7 +215,7 @@ mod tests {
 
     #[test]
     fn an_unreachable_etcd_leaves_the_counts_and_changes_the_time_once() {
-        let counts = Counts { held: 2, waiting: 0, quarantined: 0 };
+        let counts = Counts { held: 2, ..Counts::default() };
         let pool = watched(&["mint"]);
         let ready = desired(&pool, Some(&Outcome::Defined), Some(&counts), NOW).unwrap();
         let pool = with(pool, ready);
@@ -175,6 +227,46 @@ mod tests {
         let refused = Outcome::Refused("etcdserver: no space".into());
         let refused = desired(&pool, Some(&refused), None, UnixMillis(LATER.0 * 2)).unwrap();
         assert_eq!(refused["conditions"][0]["lastTransitionTime"], "2026-11-21T03:01:00Z");
+    }
+
+    #[test]
+    fn a_pool_that_is_held_back_says_by_whom_and_what_to_do() {
+        let mut pool = watched(&["mint"]);
+        pool.leaving = true;
+        assert_eq!(
+            desired(&pool, Some(&Outcome::Ending), None, NOW),
+            None,
+            "nobody has counted yet"
+        );
+        let holders = vec!["shop/checkout-1: mint".to_owned()];
+        let counts = Counts { held: 1, holders, ..Counts::default() };
+        let status = desired(&pool, Some(&Outcome::Ending), Some(&counts), NOW).unwrap();
+        let condition = &status["conditions"][0];
+        assert_eq!(
+            (&condition["status"], &condition["reason"]),
+            (&json!("False"), &json!("BeingDeleted"))
+        );
+        let message = condition["message"].as_str().unwrap();
+        for part in
+            ["1 name is held (shop/checkout-1: mint)", "Delete these pods", "cairn.dev/pool"]
+        {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(other_shape(&status), None);
+    }
+
+    #[test]
+    fn a_pool_of_another_shape_says_so_and_admission_reads_it() {
+        let shape = Shape { scope: cairn_core::pool::Scope::Cluster, ..Shape::default() };
+        let outcome = Outcome::OtherShape(shape);
+        let counts = Counts { quarantined: 2, ..Counts::default() };
+        let status = desired(&watched(&["mint"]), Some(&outcome), Some(&counts), NOW).unwrap();
+        let message = other_shape(&status).unwrap();
+        for part in
+            ["scope Cluster and clock None", "2 names rest", "create it with scope: Cluster"]
+        {
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use kube::runtime::watcher::Event;
 use serde_json::Value;
 
 use super::catalog::{Catalog, Entry};
+use super::finalizer::FINALIZER;
 use super::resource::{PoolObject, check};
+use super::status;
 
 /// Every pool, by its object's name.
 pub type Pools = BTreeMap<String, Watched>;
@@ -24,6 +26,10 @@ pub struct Watched {
     pub generation: Option<i64>,
     /// As stored.
     pub status: Option<Value>,
+    /// Whether the object is being deleted.
+    pub leaving: bool,
+    /// The object's finalizers, others' included.
+    pub finalizers: Vec<String>,
     /// The checked pool, or what is wrong with it.
     pub pool: Result<Arc<Pool>, String>,
 }
@@ -44,8 +50,17 @@ impl From<PoolObject> for Watched {
             pool: check(object.name(), &object.spec).map(Arc::new),
             resource_version: object.metadata.resource_version,
             generation: object.metadata.generation,
+            leaving: object.metadata.deletion_timestamp.is_some(),
+            finalizers: object.metadata.finalizers.unwrap_or_default(),
             status: object.status,
         }
+    }
+}
+
+impl Watched {
+    /// Whether the object cannot go before we let it.
+    pub fn is_guarded(&self) -> bool {
+        self.finalizers.iter().any(|name| name == FINALIZER)
     }
 }
 
@@ -81,8 +96,13 @@ pub fn catalog(pools: &Pools) -> Catalog {
     let entry = |(name, watched): (&String, &Watched)| {
         let name: PoolName = name.parse().ok()?;
         let entry = match &watched.pool {
-            Ok(pool) => Entry::Ready(Arc::clone(pool)),
+            _ if watched.leaving => Entry::Leaving,
             Err(sentence) => Entry::Broken(sentence.clone()),
+            // Both replicas admit, and only the leader writes to etcd: the others read its verdict.
+            Ok(pool) => match watched.status.as_ref().and_then(status::other_shape) {
+                Some(sentence) => Entry::Refused(sentence),
+                None => Entry::Ready(Arc::clone(pool)),
+            },
         };
         Some((name, entry))
     };
@@ -132,5 +152,25 @@ mod tests {
         assert!(matches!(entry("inks"), Some(Entry::Broken(_))));
         let Some(Entry::Broken(sentence)) = entry("teas") else { panic!("not broken") };
         assert_eq!(sentence, "name 'mint' is in the list twice; every name may appear once");
+    }
+
+    #[test]
+    fn a_pool_that_is_being_deleted_or_has_another_shape_in_etcd_cannot_be_claimed_from() {
+        let mut leaving = object("teas", &["mint"]);
+        leaving.metadata.deletion_timestamp =
+            serde_json::from_value(json!("2026-11-21T03:00:00Z")).unwrap();
+        let mut remade = object("inks", &["blue"]);
+        remade.status = Some(
+            json!({"conditions": [{"type": "Ready", "status": "False", "reason": "OtherShape",
+            "message": "etcd has another shape", "lastTransitionTime": "2026-11-21T03:00:00Z"}]}),
+        );
+        let mut world = World::default();
+        world.apply(Event::Apply(leaving));
+        let catalog = catalog(world.apply(Event::Apply(remade)).unwrap());
+        let entry = |name: &str| catalog.get(&name.parse().unwrap()).cloned();
+        assert!(matches!(entry("teas"), Some(Entry::Leaving)));
+        assert!(
+            matches!(entry("inks"), Some(Entry::Refused(text)) if text == "etcd has another shape")
+        );
     }
 }

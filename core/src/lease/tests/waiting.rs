@@ -313,3 +313,23 @@ fn only_the_front_overtakes_and_nobody_waits_for_silence_without_a_free_name() {
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
     assert!(waiting(1, &ALL).wakes_in() > 2_000);
 }
+
+/// The same pool while its Pool object is being deleted.
+fn closed(view: View) -> View {
+    let spec = br#"{"names":{"list":["Assam","Ceylon","Sikkim"]},"closed":true}"#;
+    View { specs: vec![("tea".parse().unwrap(), spec.to_vec(), 4)], ..view }
+}
+
+#[test]
+fn a_closed_pool_grants_nothing_to_a_pod_that_starts_and_nothing_to_one_that_waits() {
+    let mut starting = Script::new(&["tea"]);
+    starting.step(Event::Start);
+    let actions = starting.begun(closed(starting.view(&[])));
+    assert!(actions.is_empty(), "{actions:?}");
+    assert!(starting.reason().contains("grants nothing new"), "{}", starting.reason());
+
+    let mut waiting = waiting(0, &ALL);
+    let actions = waiting.look(closed(waiting.in_line(&[], 20, 0)));
+    assert!(actions.is_empty(), "{actions:?}");
+    assert!(waiting.reason().contains("kubectl describe pool tea"), "{}", waiting.reason());
+}

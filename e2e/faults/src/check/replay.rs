@@ -243,7 +243,7 @@ impl Replay<'_> {
                     std::str::from_utf8(&put.value).ok().and_then(|text| text.parse().ok());
                 self.epoch = number.unwrap_or(self.epoch);
             }
-            (key @ (Key::Pool(_) | Key::Hold(_)), put) => {
+            (key @ (Key::Pool(_) | Key::Shape(_) | Key::Hold(_)), put) => {
                 match (key, put) {
                     (Key::Hold(pool), Some(_)) => self.frozen.insert(pool),
                     (Key::Hold(pool), None) => self.frozen.remove(&pool),

@@ -54,6 +54,10 @@ fn pool(name: &PoolName, facts: &Facts<'_>) -> Result<Arc<Pool>, Refusal> {
         Some(Entry::Broken(reason)) => {
             return Err(Refusal::BrokenPool { name: name.clone(), reason: reason.clone() });
         }
+        Some(Entry::Refused(reason)) => {
+            return Err(Refusal::RefusedPool { name: name.clone(), reason: reason.clone() });
+        }
+        Some(Entry::Leaving) => return Err(Refusal::LeavingPool { name: name.clone() }),
         None => {
             return Err(Refusal::UnknownPool {
                 name: name.clone(),

@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use cairn_store::KeyValue;
 use cairn_store::etcd::Change;
-use kube::core::PartialObjectMetaExt;
 use serde_json::json;
 
 use super::*;
@@ -17,21 +16,27 @@ fn mountains() -> PoolName {
     "mountains".parse().unwrap()
 }
 
-fn metadata(uid: &str, version: u64, results: &BTreeMap<String, String>) -> ObjectMeta {
+fn object(uid: &str, version: u64, results: &BTreeMap<String, String>) -> PodObject {
     let mut annotations = results.clone();
     annotations.insert("cairn.dev/pool".into(), "mountains".into());
-    ObjectMeta {
-        namespace: Some("shop".into()),
-        name: Some(format!("pod-{uid}")),
-        uid: Some(uid.into()),
-        resource_version: Some(version.to_string()),
-        annotations: Some(annotations),
-        ..ObjectMeta::default()
-    }
+    serde_json::from_value(json!({
+        "metadata": {"namespace": "shop", "name": format!("pod-{uid}"), "uid": uid,
+            "resourceVersion": version.to_string(), "annotations": annotations},
+        "spec": {"containers": [{"name": "app"}]},
+        "status": {"phase": "Running"},
+    }))
+    .unwrap()
 }
 
-fn pod(uid: &str, version: u64) -> PartialObjectMeta<Pod> {
-    metadata(uid, version, &BTreeMap::new()).into_response_partial()
+fn pod(uid: &str, version: u64) -> PodObject {
+    object(uid, version, &BTreeMap::new())
+}
+
+/// The pod as it is when its containers have ended and it shows what was written last.
+fn finished(uid: &str, version: u64, results: &BTreeMap<String, String>) -> PodObject {
+    let mut pod = serde_json::to_value(object(uid, version, results).metadata).unwrap();
+    pod = json!({"metadata": pod, "status": {"phase": "Succeeded"}});
+    serde_json::from_value(pod).unwrap()
 }
 
 fn claim(uid: &str, name: &str, revision: i64) -> Vec<KeyValue> {
@@ -50,6 +55,16 @@ fn claim(uid: &str, name: &str, revision: i64) -> Vec<KeyValue> {
         key(slot, record.to_string()),
         key(format!("/cairn/v1/ns/shop/o/{uid}/mountains"), owner.to_string()),
     ]
+}
+
+fn spec() -> KeyValue {
+    KeyValue {
+        key: "/cairn/v1/pools/mountains".into(),
+        value: br#"{"names":{"list":["Denali"]}}"#.to_vec(),
+        create_revision: 1,
+        mod_revision: 1,
+        lease: 0,
+    }
 }
 
 fn put(keys: Vec<KeyValue>) -> Update {
@@ -74,14 +89,18 @@ fn board(uids: &[&str], now: Instant) -> Board {
     board
 }
 
-/// What the API server answers to a write.
-fn answer(write: &Write, version: u64) -> Outcome {
+/// The annotations after a write to a pod without any.
+fn results(write: &Write) -> BTreeMap<String, String> {
     let annotations = write.patch["metadata"]["annotations"].as_object().unwrap();
-    let results = annotations
+    annotations
         .iter()
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect();
-    Outcome::Written(Box::new(metadata(&write.pod.uid, version, &results)))
+        .collect()
+}
+
+/// What the API server answers to a write.
+fn answer(write: &Write, version: u64) -> Outcome {
+    Outcome::Written(Box::new(object(&write.pod.uid, version, &results(write))))
 }
 
 #[test]
@@ -156,7 +175,7 @@ fn a_pod_without_a_claim_is_called_waiting_after_a_while() {
 }
 
 #[test]
-fn a_finished_pod_that_released_its_claim_is_not_told_that_it_was_lost() {
+fn a_finished_pod_loses_its_name_and_is_not_told_that_it_was_lost() {
     let now = Instant::now();
     let mut board = board(&["u1"], now);
     board.update(put(claim("u1", "Denali", 7)), now);
@@ -164,13 +183,16 @@ fn a_finished_pod_that_released_its_claim_is_not_told_that_it_was_lost() {
     board.written(&write.pod, answer(&write, 2), now);
     board.update(gone(claim("u1", "Denali", 7)), now);
     assert_eq!(board.next(now), None);
-    // The watch leaves out finished pods.
-    board.watched(Event::Delete(pod("u1", 3)), now);
-    assert_eq!((board.next(now + LOST_AFTER), board.wake()), (None, None));
+    board.watched(Event::Apply(finished("u1", 3, &results(&write))), now);
+    let write = board.next(now).unwrap();
+    let annotations = &write.patch["metadata"]["annotations"];
+    assert_eq!(annotations["claim.cairn.dev/mountains"], Value::Null);
+    assert!(annotations["cairn.dev/status"].as_str().unwrap().contains("ended"));
+    assert!(write.news.is_empty());
 }
 
 #[test]
-fn a_pod_that_is_being_deleted_is_left_alone() {
+fn a_pod_that_is_being_deleted_is_not_written_to_for_the_first_time() {
     let now = Instant::now();
     let mut board = board(&["u1"], now);
     let mut leaving = pod("u1", 2);
@@ -181,6 +203,76 @@ fn a_pod_that_is_being_deleted_is_left_alone() {
     board.watched(Event::Apply(leaving), now);
     board.update(put(claim("u1", "Denali", 7)), now);
     assert_eq!(board.next(now), None);
+}
+
+#[test]
+fn a_name_is_taken_off_one_pod_before_it_is_put_on_the_next() {
+    let now = Instant::now();
+    let mut board = board(&["u1", "u2"], now);
+    board.update(put(vec![spec()]), now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    let first = board.next(now).unwrap();
+    board.written(&first.pod, answer(&first, 2), now);
+    // The first pod still runs, so far as the API server knows; etcd has given the name on.
+    board.update(gone(claim("u1", "Denali", 7)), now);
+    board.update(put(claim("u2", "Denali", 9)), now);
+    let write = board.next(now).unwrap();
+    assert_eq!(write.pod, id("u1"));
+    assert_eq!(write.patch["metadata"]["annotations"]["claim.cairn.dev/mountains"], Value::Null);
+    assert_eq!(board.next(now), None, "the second pod waits for the first");
+    let bare = object("u1", 3, &BTreeMap::new());
+    board.written(&write.pod, Outcome::Written(Box::new(bare)), now);
+    let later = now + Duration::from_millis(100);
+    let write = std::iter::from_fn(|| board.next(later)).find(|write| write.pod == id("u2"));
+    let patch = write.unwrap().patch;
+    assert_eq!(patch["metadata"]["annotations"]["claim.cairn.dev/mountains"], "Denali");
+}
+
+#[test]
+fn a_pod_does_not_wait_for_ever_for_one_that_cannot_be_written_to() {
+    let now = Instant::now();
+    let mut board = board(&["u1", "u2"], now);
+    board.update(put(vec![spec()]), now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    let first = board.next(now).unwrap();
+    board.written(&first.pod, answer(&first, 2), now);
+    board.update(gone(claim("u1", "Denali", 7)), now);
+    board.update(put(claim("u2", "Denali", 9)), now);
+    let mut at = now;
+    let written = loop {
+        match board.next(at) {
+            Some(write) if write.pod == id("u2") => break at,
+            Some(write) => drop(board.written(&write.pod, Outcome::Failed, at)),
+            None => at = board.wake().unwrap(),
+        }
+    };
+    let waited = written - now;
+    assert!(waited >= Duration::from_secs(5) && waited < Duration::from_secs(6), "{waited:?}");
+}
+
+#[test]
+fn pods_of_other_groups_may_show_the_same_name() {
+    let now = Instant::now();
+    let mut board = board(&["u1"], now);
+    board.update(put(claim("u1", "Denali", 7)), now);
+    let first = board.next(now).unwrap();
+    board.written(&first.pod, answer(&first, 2), now);
+    let other = serde_json::from_value(json!({
+        "metadata": {"namespace": "shop", "name": "other", "uid": "u2", "resourceVersion": "1",
+            "annotations": {"cairn.dev/pool": "mountains"}},
+        "spec": {"containers": [{}], "initContainers": [{"name": "cairn", "args": ["--group=web"]}]},
+    }));
+    board.watched(Event::Apply(other.unwrap()), now);
+    let moved = |keys: Vec<KeyValue>| {
+        let key = |key: KeyValue| KeyValue {
+            key: key.key.replace("/-/", "/web/"),
+            value: String::from_utf8(key.value).unwrap().replace("/-/", "/web/").into(),
+            ..key
+        };
+        keys.into_iter().map(key).collect::<Vec<_>>()
+    };
+    board.update(put(moved(claim("u2", "Denali", 9))), now);
+    assert_eq!(board.next(now).unwrap().pod, id("u2"));
 }
 
 #[test]
@@ -223,12 +315,14 @@ fn counts_tell_held_and_waiting_and_are_given_only_when_something_has_changed() 
     let now = Instant::now();
     let mut board = board(&["u1", "u2"], now);
     board.update(put(claim("u1", "Denali", 7)), now);
-    let counts = Counts { held: 1, waiting: 1, quarantined: 0 };
+    let holders = vec!["shop/p: Denali".to_owned()];
+    let waiters = vec!["shop/pod-u2".to_owned()];
+    let one = Counts { held: 1, slots: 1, holders, ..Counts::default() };
+    let counts = Counts { waiting: 1, waiters, ..one.clone() };
     assert_eq!(board.census(), Some(Census::from([(mountains(), counts)])));
     assert_eq!(board.census(), None);
     board.watched(Event::Delete(pod("u2", 2)), now);
-    let counts = Counts { held: 1, ..Counts::default() };
-    assert_eq!(board.census(), Some(Census::from([(mountains(), counts)])));
+    assert_eq!(board.census(), Some(Census::from([(mountains(), one)])));
     board.update(Update::Blind, now);
     assert_eq!(board.census(), None);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::mirror::Counts;
+use crate::mirror::{Census, Counts, SpecSeen};
 
 const SLOT: &str = "/cairn/v1/ns/shop/c/mountains/checkout/s/Denali";
 const OWNER: &str = "/cairn/v1/ns/shop/o/u1/mountains";
@@ -40,6 +40,11 @@ fn mountains() -> PoolName {
     "mountains".parse().unwrap()
 }
 
+fn checkout() -> ClaimPath {
+    let scope = cairn_core::pool::Scope::Namespace;
+    ClaimPath::new(mountains(), scope, "shop", Some("checkout".parse().unwrap()))
+}
+
 fn held() -> Vec<KeyValue> {
     vec![
         key("/cairn/v1/epoch", "5", 1),
@@ -56,6 +61,10 @@ fn a_claim_is_shown_with_its_name_its_fence_and_since_when() {
         name: "Denali".into(),
         fence: Fence { epoch: 5, revision: 7 },
         since: UnixMillis(1_795_230_000_000),
+        path: checkout(),
+        namespace: "shop".into(),
+        node: "n".into(),
+        template: Template::default(),
     };
     assert_eq!(claims.of(&pod("shop", "u1")), BTreeMap::from([(mountains(), claim)]));
     assert!(claims.of(&pod("shop", "u2")).is_empty());
@@ -137,14 +146,94 @@ fn numbers_are_shown_as_their_pool_shows_them_and_again_when_the_pool_changes() 
 }
 
 #[test]
-fn names_are_counted_by_pool_whether_held_or_resting() {
+fn names_are_counted_by_pool_whether_held_or_resting_and_holders_are_named() {
     let mut claims = claims(&held());
-    let resting = "/cairn/v1/ns/shop/c/mountains/checkout/x/MtLogan";
-    claims.apply(&[Change::Put(key(resting, "", 8))]);
-    let counts = Counts { held: 1, waiting: 0, quarantined: 1 };
+    let below = |rest: &str| format!("/cairn/v1/ns/shop/c/mountains/checkout/{rest}");
+    claims.apply(&[
+        Change::Put(key(&below("x/MtLogan"), "", 8)),
+        Change::Put(key(&below("d/Denali"), "46", 7)),
+        Change::Put(key(&below("q/u9"), "{}", 9)),
+        Change::Put(key(
+            &below("h/Denali"),
+            r#"{"reserved_until_ms":7,"fence":{"epoch":5,"revision":7}}"#,
+            9,
+        )),
+    ]);
+    let counts = Counts {
+        held: 1,
+        slots: 1,
+        quarantined: 1,
+        tickets: 1,
+        holders: vec!["shop/p: Denali".into()],
+        reserved_until: Some(UnixMillis(7)),
+        spec: SpecSeen::Open,
+        ..Counts::default()
+    };
     assert_eq!(claims.census(), Census::from([(mountains(), counts)]));
-    claims.apply(&[Change::Delete(resting.into()), Change::Delete(SLOT.into())]);
-    assert_eq!(claims.census(), Census::from([(mountains(), Counts::default())]));
+    // The slot goes, and its note stands: the name rests, although nobody has begun its quarantine.
+    let gone = ["x/MtLogan", "s/Denali", "q/u9", "h/Denali"];
+    claims.apply(&gone.map(|rest| Change::Delete(below(rest))));
+    let counts = Counts { quarantined: 1, spec: SpecSeen::Open, ..Counts::default() };
+    assert_eq!(claims.census(), Census::from([(mountains(), counts)]));
+    // A quarantine that has begun is not counted beside its note.
+    claims.apply(&[Change::Put(key(&below("x/Denali"), "", 12))]);
+    assert_eq!(claims.census()[&mountains()].quarantined, 1);
+    claims.apply(&["x/Denali", "d/Denali"].map(|rest| Change::Delete(below(rest))));
+    assert_eq!(claims.census()[&mountains()].quarantined, 0);
+    assert_eq!(claims.places().count(), 0, "a path without keys is forgotten");
+}
+
+#[test]
+fn a_closed_spec_is_counted_with_the_revision_that_proves_it() {
+    let mut claims = claims(&held());
+    let spec = r#"{"names":{"list":["Denali"]},"closed":true}"#;
+    claims.apply(&[Change::Put(key("/cairn/v1/pools/mountains", spec, 31))]);
+    assert_eq!(claims.census()[&mountains()].spec, SpecSeen::Closed(31));
+    assert!(claims.keeps(&mountains()), "its holders go on as before");
+}
+
+#[test]
+fn only_a_few_holders_are_named_the_first_in_order() {
+    let mut keys = Vec::new();
+    for number in (0..9).rev() {
+        let at = format!("/cairn/v1/ns/shop/c/mountains/checkout/s/N{number}");
+        let uid = format!("u{number}");
+        keys.push(slot(&at, "shop", &uid, 7));
+        keys.push(owner(&format!("/cairn/v1/ns/shop/o/{uid}/mountains"), &at, 7));
+    }
+    let counts = claims(&keys).census().remove(&mountains()).unwrap();
+    assert_eq!(counts.held, 9);
+    assert_eq!(counts.holders, ["shop/p: N0", "shop/p: N1", "shop/p: N2"]);
+}
+
+#[test]
+fn a_name_that_a_pod_has_given_up_is_known_as_its_own_and_touches_it() {
+    let mut claims = claims(&held());
+    let at = "/cairn/v1/ns/shop/c/mountains/checkout/x/MtLogan";
+    let rest = |waits: &str| {
+        let record = format!(
+            r#"{{"namespace":"shop","pod":"p","uid":"u2","node":"n","incarnation":1,
+                "fence":{{"epoch":5,"revision":7}},"since":0,"waits_for":"{waits}"}}"#
+        );
+        Change::Put(key(at, &record, 9))
+    };
+    assert_eq!(claims.apply(&[rest("pod-end")]).pods, BTreeSet::from([pod("shop", "u2")]));
+    assert_eq!(claims.rest_of(&pod("shop", "u2"), &checkout()), Some(WaitsFor::PodEnd));
+    claims.apply(&[rest("time")]);
+    assert_eq!(claims.rest_of(&pod("shop", "u2"), &checkout()), Some(WaitsFor::Time));
+    assert_eq!(claims.rest_of(&pod("shop", "u1"), &checkout()), None);
+    let touched = claims.apply(&[Change::Delete(at.into())]);
+    assert_eq!(touched.pods, BTreeSet::from([pod("shop", "u2")]));
+}
+
+#[test]
+fn a_name_is_anothers_only_where_it_is_unique() {
+    let claims = claims(&held());
+    assert!(claims.is_anothers(&pod("shop", "u2"), &checkout(), "Denali"));
+    assert!(!claims.is_anothers(&pod("shop", "u1"), &checkout(), "Denali"), "it is its own");
+    assert!(!claims.is_anothers(&pod("shop", "u2"), &checkout(), "MtLogan"));
+    let other = ClaimPath { group: None, ..checkout() };
+    assert!(!claims.is_anothers(&pod("shop", "u2"), &other, "Denali"));
 }
 
 #[test]

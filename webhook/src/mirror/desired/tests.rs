@@ -1,4 +1,6 @@
 use cairn_core::claim::Fence;
+use cairn_core::keys::ClaimPath;
+use cairn_core::prefix::Template;
 use cairn_core::time::UnixMillis;
 
 use super::*;
@@ -11,26 +13,76 @@ fn pool(name: &str) -> PoolName {
     name.parse().unwrap()
 }
 
-fn asking(pools: &[&str]) -> Shown {
-    Shown { asked: pools.iter().map(|name| pool(name)).collect(), results: BTreeMap::new() }
+fn asking(pools: &[&str]) -> Facts {
+    let asked = pools.iter().map(|name| pool(name)).collect();
+    Facts {
+        name: "checkout-1".into(),
+        shown: Shown { asked, results: BTreeMap::new() },
+        group: Some("checkout".parse().unwrap()),
+        prefix: None,
+        life: Life::Runs,
+    }
 }
 
 fn denali(revision: i64) -> BTreeMap<PoolName, Claim> {
+    let scope = cairn_core::pool::Scope::Namespace;
     let claim = Claim {
         name: "Denali".into(),
         fence: Fence { epoch: 5, revision },
         since: UnixMillis(1_795_230_000_000),
+        path: ClaimPath::new(pool("mountains"), scope, "shop", Some("checkout".parse().unwrap())),
+        namespace: "shop".into(),
+        node: "n".into(),
+        template: Template::default(),
     };
     BTreeMap::from([(pool("mountains"), claim)])
 }
 
-fn look(shown: &Shown, claims: &BTreeMap<PoolName, Claim>, missing: Duration) -> Desired {
-    desired(shown, claims, |_| missing, |pool| pool.as_str() == "mountains")
+/// What etcd says: of pool mountains names stay.
+#[derive(Clone, Copy, Default)]
+struct Says {
+    missing: Duration,
+    comes_back: bool,
+    taken: bool,
+}
+
+impl Absent for Says {
+    fn missing(&self, _: &PoolName) -> Duration {
+        self.missing
+    }
+
+    fn keeps(&self, pool: &PoolName) -> bool {
+        pool.as_str() == "mountains"
+    }
+
+    fn comes_back(&self, _: &PoolName) -> bool {
+        self.comes_back
+    }
+
+    fn is_anothers(&self, _: &PoolName, name: &str) -> bool {
+        assert_eq!(name, "Denali");
+        self.taken
+    }
+}
+
+fn look(pod: &Facts, claims: &BTreeMap<PoolName, Claim>, missing: Duration) -> Desired {
+    desired(pod, claims, &Says { missing, ..Says::default() })
 }
 
 /// The pod once what is wanted was written.
-fn after(shown: &Shown, wanted: &Desired) -> Shown {
-    Shown { asked: shown.asked.clone(), results: wanted.results.clone() }
+fn after(pod: &Facts, wanted: &Desired) -> Facts {
+    let shown = Shown { asked: pod.shown.asked.clone(), results: wanted.results.clone() };
+    Facts { shown, ..pod.clone() }
+}
+
+/// A pod that shows Denali.
+fn showing() -> Facts {
+    let pod = asking(&["mountains"]);
+    after(&pod, &look(&pod, &denali(7), LONG))
+}
+
+fn keys(wanted: &Desired) -> Vec<&str> {
+    wanted.results.keys().map(String::as_str).collect()
 }
 
 #[test]
@@ -38,6 +90,8 @@ fn a_held_claim_is_shown_as_name_and_status_and_told_once() {
     let pod = asking(&["mountains"]);
     let wanted = look(&pod, &denali(7), Duration::ZERO);
     assert_eq!(wanted.results[CLAIM], "Denali");
+    assert_eq!(wanted.results["claim.cairn.dev/mountains.prefix"], "shop.checkout.Denali");
+    assert_eq!(wanted.results["claim.cairn.dev/mountains.fence"], "5-7");
     assert_eq!(
         wanted.results[STATUS],
         r#"{"mountains":{"name":"Denali","fence":"5-7","state":"held","since":"2026-11-21T03:00:00Z"}}"#
@@ -48,14 +102,14 @@ fn a_held_claim_is_shown_as_name_and_status_and_told_once() {
     let pod = after(&pod, &wanted);
     let again = look(&pod, &denali(7), Duration::ZERO);
     assert!(again.news.is_empty());
-    assert_eq!(patch("u1", &pod, &again.results), None);
+    assert_eq!(patch("u1", &pod.shown, &again.results), None);
 }
 
 #[test]
 fn a_pod_whose_claim_is_on_its_way_is_not_written_to() {
     let pod = asking(&["mountains"]);
     let wanted = look(&pod, &BTreeMap::new(), Duration::from_secs(1));
-    assert_eq!(patch("u1", &pod, &wanted.results), None);
+    assert_eq!(patch("u1", &pod.shown, &wanted.results), None);
     assert_eq!(wanted.again_in, Some(Duration::from_secs(4)));
 }
 
@@ -89,7 +143,7 @@ fn a_claim_that_has_gone_is_not_called_lost_at_once() {
     let pod = after(&asking(&["mountains"]), &look(&asking(&["mountains"]), &denali(7), LONG));
     let wanted = look(&pod, &BTreeMap::new(), Duration::from_secs(4));
     assert_eq!(wanted.again_in, Some(Duration::from_secs(6)));
-    assert_eq!(patch("u1", &pod, &wanted.results), None);
+    assert_eq!(patch("u1", &pod.shown, &wanted.results), None);
 }
 
 #[test]
@@ -115,7 +169,7 @@ fn a_claim_with_a_new_fence_is_told_again() {
     let pod = after(&pod, &look(&pod, &denali(7), LONG));
     let wanted = look(&pod, &denali(9), LONG);
     assert!(matches!(&wanted.news[..], [News::Claimed { fence, .. }] if fence == "5-9"));
-    let written = patch("u1", &pod, &wanted.results).unwrap();
+    let written = patch("u1", &pod.shown, &wanted.results).unwrap();
     // The name is the same and is not written again.
     assert!(written["metadata"]["annotations"].get(CLAIM).is_none());
     assert_eq!(written["metadata"]["uid"], "u1");
@@ -124,12 +178,12 @@ fn a_claim_with_a_new_fence_is_told_again() {
 #[test]
 fn what_others_wrote_into_our_annotations_is_healed() {
     let mut pod = asking(&["mountains"]);
-    pod.results = BTreeMap::from(
+    pod.shown.results = BTreeMap::from(
         [(CLAIM, "K2"), ("claim.cairn.dev/tea", "assam"), (STATUS, "not json")]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
     let wanted = look(&pod, &denali(7), LONG);
-    let patch = patch("u1", &pod, &wanted.results).unwrap();
+    let patch = patch("u1", &pod.shown, &wanted.results).unwrap();
     let annotations = &patch["metadata"]["annotations"];
     assert_eq!(annotations[CLAIM], "Denali");
     assert_eq!(annotations["claim.cairn.dev/tea"], Value::Null);
@@ -139,9 +193,68 @@ fn what_others_wrote_into_our_annotations_is_healed() {
 #[test]
 fn a_name_that_somebody_else_wrote_on_a_waiting_pod_is_taken_off() {
     let mut pod = asking(&["mountains"]);
-    pod.results.insert(CLAIM.into(), "K2".into());
+    pod.shown.results.insert(CLAIM.into(), "K2".into());
     let wanted = look(&pod, &BTreeMap::new(), LONG);
-    let patch = patch("u1", &pod, &wanted.results).unwrap();
+    let patch = patch("u1", &pod.shown, &wanted.results).unwrap();
     assert_eq!(patch["metadata"]["annotations"][CLAIM], Value::Null);
     assert_eq!(wanted.news, [News::Waiting { pool: pool("mountains") }]);
+}
+
+#[test]
+fn a_pods_own_prefix_template_is_shown_filled_with_its_own_values() {
+    let prefix = Template::parse("{node}.{pod}.{name}").unwrap();
+    let pod = Facts { prefix: Some(prefix), ..asking(&["mountains"]) };
+    let wanted = look(&pod, &denali(7), Duration::ZERO);
+    assert_eq!(wanted.results["claim.cairn.dev/mountains.prefix"], "n.checkout-1.Denali");
+}
+
+#[test]
+fn a_pod_that_has_ended_shows_no_name_whatever_etcd_says() {
+    for claims in [denali(7), BTreeMap::new()] {
+        let pod = Facts { life: Life::Ended, ..showing() };
+        let wanted = look(&pod, &claims, Duration::ZERO);
+        assert_eq!(keys(&wanted), [STATUS]);
+        assert!(
+            wanted.results[STATUS].contains(r#""name":"Denali","fence":"5-7","state":"ended""#)
+        );
+        assert_eq!((wanted.again_in, &wanted.news), (None, &Vec::new()));
+        let again = look(&after(&pod, &wanted), &BTreeMap::new(), LONG);
+        assert_eq!(again.results, wanted.results);
+    }
+    // One that never had a name is not written to.
+    let pod = Facts { life: Life::Ended, ..asking(&["mountains"]) };
+    assert_eq!(look(&pod, &BTreeMap::new(), LONG), Desired::default());
+}
+
+#[test]
+fn a_pod_that_leaves_shows_its_name_until_it_has_given_it_up() {
+    let pod = Facts { life: Life::Leaves, ..showing() };
+    assert_eq!(look(&pod, &denali(7), LONG).results, pod.shown.results);
+    let waits = Says { comes_back: true, ..Says::default() };
+    assert_eq!(desired(&pod, &BTreeMap::new(), &waits).results, pod.shown.results);
+    let wanted = look(&pod, &BTreeMap::new(), Duration::ZERO);
+    assert_eq!(keys(&wanted), [STATUS]);
+    assert!(wanted.results[STATUS].contains(r#""state":"ended""#));
+    // One that never showed a name need not begin now.
+    let pod = Facts { life: Life::Leaves, ..asking(&["mountains"]) };
+    assert_eq!(look(&pod, &denali(7), LONG), Desired::default());
+}
+
+#[test]
+fn a_name_that_its_pod_may_take_back_stays_on_it_however_long_that_takes() {
+    let waits = Says { comes_back: true, missing: LONG, ..Says::default() };
+    let wanted = desired(&showing(), &BTreeMap::new(), &waits);
+    assert_eq!((wanted.results, wanted.news), (showing().shown.results, Vec::new()));
+}
+
+#[test]
+fn a_name_that_another_pod_holds_is_taken_off_at_once_even_where_the_pool_keeps_it() {
+    let taken = Says { taken: true, ..Says::default() };
+    let wanted = desired(&showing(), &BTreeMap::new(), &taken);
+    assert_eq!(keys(&wanted), [STATUS]);
+    assert!(matches!(wanted.news[..], [News::Lost { kept: false, .. }]));
+    // It does not come back when that pod has gone: the next one may have it already.
+    let pod = after(&showing(), &wanted);
+    let again = look(&pod, &BTreeMap::new(), LONG);
+    assert_eq!((again.results, again.news), (wanted.results, Vec::new()));
 }

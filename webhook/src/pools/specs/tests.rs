@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_store::etcd::Etcd;
@@ -6,6 +7,8 @@ use cairn_test_etcd::TestEtcd;
 use serde_json::json;
 
 use super::*;
+use crate::mirror::{Counts, SpecSeen};
+use crate::pools::finalizer::FINALIZER;
 use crate::pools::resource::PoolObject;
 use crate::pools::watched::Watched;
 
@@ -20,7 +23,8 @@ impl Holders for Always {
 
 fn pools(specs: &[(&str, &[&str])]) -> Pools {
     let watched = |(name, names): &(&str, &[&str])| {
-        let object = PoolObject::new(name, json!({"names": {"list": names}}));
+        let mut object = PoolObject::new(name, json!({"names": {"list": names}}));
+        object.metadata.finalizers = Some(vec![FINALIZER.into()]);
         ((*name).to_owned(), Watched::from(object))
     };
     specs.iter().map(watched).collect()
@@ -57,14 +61,23 @@ async fn every_valid_pool_is_written_and_the_second_round_writes_nothing() {
     let etcd = connect(&process).await;
     let mut writer = Writer::new(Store::new(Arc::clone(&etcd)), Always(false));
     let pools = pools(&[("teas", &["mint", "assam"]), ("inks", &["blue"]), ("oils", &[])]);
-    let progress = writer.round(&pools, 100).await.unwrap();
+    let progress = writer.round(&pools, at(100)).await.unwrap();
     assert_eq!(progress.keys().map(PoolName::as_str).collect::<Vec<_>>(), ["inks", "teas"]);
     assert!(progress.values().all(|outcome| *outcome == Outcome::Defined));
     let first = dump(&*etcd).await;
     let keys: Vec<_> = first.keys().map(String::as_str).collect();
-    assert_eq!(keys, ["/cairn/v1/epoch", "/cairn/v1/pools/inks", "/cairn/v1/pools/teas"]);
+    assert_eq!(
+        keys,
+        [
+            "/cairn/v1/epoch",
+            "/cairn/v1/pools/inks",
+            "/cairn/v1/pools/teas",
+            "/cairn/v1/shapes/inks",
+            "/cairn/v1/shapes/teas"
+        ]
+    );
     assert_eq!(first["/cairn/v1/epoch"].0, "100");
-    writer.round(&pools, 200).await.unwrap();
+    writer.round(&pools, at(200)).await.unwrap();
     assert_eq!(dump(&*etcd).await, first);
 }
 
@@ -75,11 +88,11 @@ async fn an_etcd_that_is_down_is_an_error_and_gets_everything_once_it_is_back() 
     let mut writer = Writer::new(Store::new(Arc::clone(&etcd)), Always(false));
     process.kill();
     let teas = pools(&[("teas", &["mint"])]);
-    let error = writer.round(&teas, 100).await.unwrap_err();
+    let error = writer.round(&teas, at(100)).await.unwrap_err();
     assert_eq!(Outcome::of(&error), Outcome::Unreachable);
     process.restart().unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while let Err(error) = writer.round(&teas, 100).await {
+    while let Err(error) = writer.round(&teas, at(100)).await {
         assert!(tokio::time::Instant::now() < deadline, "{}", error.report());
     }
     assert!(dump(&*etcd).await.contains_key("/cairn/v1/pools/teas"));
@@ -90,7 +103,7 @@ async fn an_empty_etcd_is_held_while_pods_with_a_sidecar_run() {
     let process = TestEtcd::start().unwrap();
     let etcd = connect(&process).await;
     let mut writer = Writer::new(Store::new(Arc::clone(&etcd)), Always(true));
-    writer.round(&pools(&[("teas", &["mint"]), ("oils", &[])]), 100).await.unwrap();
+    writer.round(&pools(&[("teas", &["mint"]), ("oils", &[])]), at(100)).await.unwrap();
     let found = dump(&*etcd).await;
     // A pool that is broken today may have been claimed from yesterday.
     assert!(found.contains_key("/cairn/v1/hold/oils") && found.contains_key("/cairn/v1/hold/teas"));
@@ -101,7 +114,7 @@ async fn an_empty_etcd_is_held_while_pods_with_a_sidecar_run() {
 async fn a_store_that_is_not_empty_is_never_held() {
     let (store, mut writer) = memory(true);
     Store::new(store.clone()).begin(&[], 7, None).await.unwrap();
-    writer.round(&pools(&[("teas", &["mint"])]), 100).await.unwrap();
+    writer.round(&pools(&[("teas", &["mint"])]), at(100)).await.unwrap();
     let found = dump(&store).await;
     assert!(!found.contains_key("/cairn/v1/hold/teas"));
     assert_eq!(found["/cairn/v1/epoch"].0, "7");
@@ -111,35 +124,99 @@ async fn a_store_that_is_not_empty_is_never_held() {
 async fn a_wiped_etcd_gets_a_greater_epoch_even_when_the_clock_went_back() {
     let (store, mut writer) = memory(false);
     let teas = pools(&[("teas", &["mint"])]);
-    writer.round(&teas, 500).await.unwrap();
+    writer.round(&teas, at(500)).await.unwrap();
     let wipe = dump(&store).await.into_keys().map(Op::Delete).collect();
     store.txn(Txn { then: wipe, ..Txn::default() }).await.unwrap();
-    writer.round(&teas, 100).await.unwrap();
+    writer.round(&teas, at(100)).await.unwrap();
     assert_eq!(dump(&store).await["/cairn/v1/epoch"].0, "501");
 }
 
-#[tokio::test]
-async fn a_deleted_pool_is_undefined_and_a_broken_one_keeps_its_last_good_spec() {
-    let (store, mut writer) = memory(false);
-    writer.round(&pools(&[("teas", &["mint"]), ("inks", &["blue"])]), 100).await.unwrap();
-    let before = dump(&store).await;
-    writer.round(&pools(&[("inks", &[])]), 100).await.unwrap();
-    let after = dump(&store).await;
-    assert!(!after.contains_key("/cairn/v1/pools/teas"));
-    assert_eq!(after["/cairn/v1/pools/inks"], before["/cairn/v1/pools/inks"]);
+/// Nobody has counted anything, at this Unix second.
+fn at(seconds: i64) -> Facts<'static> {
+    Facts { census: None, now: UnixMillis(seconds * 1000) }
+}
+
+/// A count in which nothing of these pools is in use and their specs stand so.
+fn unused(specs: &[(&str, SpecSeen)]) -> Census {
+    let counts =
+        |(pool, spec): &(&str, SpecSeen)| (name(pool), Counts { spec: *spec, ..Counts::default() });
+    specs.iter().map(counts).collect()
+}
+
+fn counted(census: &Census) -> Facts<'_> {
+    Facts { census: Some(census), now: UnixMillis(200_000) }
+}
+
+fn with_scope(mut pools: Pools, scope: &str) -> Pools {
+    let mut object = PoolObject::new("teas", json!({"names": {"list": ["mint"]}, "scope": scope}));
+    object.metadata.finalizers = Some(vec![FINALIZER.into()]);
+    pools.insert("teas".into(), object.into());
+    pools
 }
 
 #[tokio::test]
-async fn a_spec_without_a_pool_goes_at_the_second_sweep_and_not_at_the_first() {
+async fn a_broken_pool_keeps_its_last_good_spec() {
+    let (store, mut writer) = memory(false);
+    writer.round(&pools(&[("teas", &["mint"]), ("inks", &["blue"])]), at(100)).await.unwrap();
+    let before = dump(&store).await;
+    writer.round(&pools(&[("teas", &["mint"]), ("inks", &[])]), at(100)).await.unwrap();
+    assert_eq!(dump(&store).await, before);
+}
+
+#[tokio::test]
+async fn a_list_without_any_pool_removes_and_closes_nothing() {
+    let (store, mut writer) = memory(false);
+    writer.round(&pools(&[("teas", &["mint"])]), at(100)).await.unwrap();
+    let before = dump(&store).await;
+    let census = unused(&[("teas", SpecSeen::Closed(before["/cairn/v1/pools/teas"].1))]);
+    for _ in 0..3 {
+        writer.round(&Pools::new(), counted(&census)).await.unwrap();
+        writer.sweep(&Pools::new(), counted(&census)).await.unwrap();
+    }
+    assert_eq!(dump(&store).await, before);
+}
+
+#[tokio::test]
+async fn a_spec_without_a_pool_is_closed_at_the_second_sweep_and_removed_once_it_is_unused() {
     let (store, mut writer) = memory(false);
     let teas = pools(&[("teas", &["mint"])]);
-    let other = Pool::from_json(name("inks"), br#"{"names":{"list":["blue"]}}"#).unwrap();
-    Store::new(store.clone()).define(&other, 7, None).await.unwrap();
-    writer.round(&teas, 100).await.unwrap();
-    writer.sweep(&teas).await.unwrap();
-    assert!(dump(&store).await.contains_key("/cairn/v1/pools/inks"));
-    writer.sweep(&teas).await.unwrap();
+    writer.round(&pools(&[("teas", &["mint"]), ("inks", &["blue"])]), at(100)).await.unwrap();
+    let open = dump(&store).await["/cairn/v1/pools/inks"].clone();
+    let census = unused(&[("inks", SpecSeen::Open)]);
+    writer.sweep(&teas, counted(&census)).await.unwrap();
+    assert_eq!(dump(&store).await["/cairn/v1/pools/inks"], open);
+    writer.sweep(&teas, counted(&census)).await.unwrap();
+    let (text, revision) = dump(&store).await["/cairn/v1/pools/inks"].clone();
+    assert!(text.contains(r#""closed":true"#));
+    let census = unused(&[("inks", SpecSeen::Closed(revision))]);
+    writer.sweep(&teas, counted(&census)).await.unwrap();
     let left = dump(&store).await;
-    assert!(!left.contains_key("/cairn/v1/pools/inks"));
+    assert!(!left.keys().any(|key| key.ends_with("inks")), "{left:?}");
     assert!(left.contains_key("/cairn/v1/pools/teas"));
+}
+
+#[tokio::test]
+async fn a_pool_that_is_remade_with_another_scope_is_written_only_when_nothing_of_the_old_one_is_in_use()
+ {
+    let process = TestEtcd::start().unwrap();
+    let etcd = connect(&process).await;
+    let mut writer = Writer::new(Store::new(Arc::clone(&etcd)), Always(false));
+    writer.round(&with_scope(Pools::new(), "Namespace"), at(100)).await.unwrap();
+    // The finalizer was taken off by hand while nobody watched.
+    let remade = with_scope(Pools::new(), "Cluster");
+    let progress = writer.round(&remade, at(100)).await.unwrap();
+    let shape = cairn_store::shape::Shape::default();
+    assert_eq!(progress[&name("teas")], Outcome::OtherShape(shape));
+    let (text, closed_at) = dump(&*etcd).await["/cairn/v1/pools/teas"].clone();
+    assert!(text.contains(r#""scope":"Namespace""#) && text.contains(r#""closed":true"#), "{text}");
+
+    let mut census = unused(&[("teas", SpecSeen::Closed(closed_at))]);
+    census.get_mut(&name("teas")).unwrap().slots = 1;
+    let progress = writer.round(&remade, counted(&census)).await.unwrap();
+    assert_eq!(progress[&name("teas")], Outcome::OtherShape(shape));
+    census.get_mut(&name("teas")).unwrap().slots = 0;
+    let progress = writer.round(&remade, counted(&census)).await.unwrap();
+    assert_eq!(progress[&name("teas")], Outcome::Defined);
+    let (text, _) = dump(&*etcd).await["/cairn/v1/pools/teas"].clone();
+    assert!(text.contains(r#""scope":"Cluster""#) && !text.contains("closed"), "{text}");
 }

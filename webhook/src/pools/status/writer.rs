@@ -15,9 +15,9 @@ use tracing::warn;
 
 use super::desired;
 use crate::clock;
-use crate::mirror::{Census, Counts};
+use crate::mirror::{Counted, Counts};
+use crate::pools::progress::{Outcome, Progress};
 use crate::pools::resource::PoolObject;
-use crate::pools::specs::{Outcome, Progress};
 use crate::pools::watched::{Pools, Watched};
 use crate::report::report;
 
@@ -36,7 +36,7 @@ pub struct Sources {
     /// What etcd has of them.
     pub progress: watch::Receiver<Arc<Progress>>,
     /// How they are used.
-    pub counts: watch::Receiver<Arc<Census>>,
+    pub counts: watch::Receiver<Counted>,
 }
 
 // === impl Sources ===
@@ -71,7 +71,8 @@ impl Sources {
         for (name, watched) in &*pools {
             let parsed = name.parse().ok();
             let outcome = parsed.as_ref().and_then(|name| progress.get(name));
-            let counts = parsed.as_ref().and_then(|name| counts.get(name));
+            let census = counts.as_ref().as_ref();
+            let counts = parsed.as_ref().and_then(|name| census?.get(name));
             if let Err(error) = write(api, name, watched, outcome, counts).await {
                 warn!(pool = name, "writing the status of a pool: {}", report(&error));
                 all_well = false;

@@ -52,7 +52,7 @@ fn watched(version: &str) -> Watched {
 }
 
 async fn written(api: &Api<PoolObject>) -> Result<(), Error> {
-    let counts = Counts { held: 1, waiting: 0, quarantined: 0 };
+    let counts = Counts { held: 1, ..Counts::default() };
     write(api, "teas", &watched("1"), Some(&Outcome::Defined), Some(&counts)).await
 }
 

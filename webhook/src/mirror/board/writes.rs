@@ -1,0 +1,167 @@
+//! Which pod is written to next, and what.
+//!
+//! Invariant: a name is taken off the pod that carried it before it is put on the pod that holds it now.
+
+use std::time::Duration;
+
+use cairn_core::identity::ClaimField;
+use cairn_core::keys::ClaimPath;
+use cairn_core::pool::PoolName;
+use cairn_core::rest::WaitsFor;
+use tokio::time::Instant;
+
+use super::{Board, Entry, Outcome, Write};
+use crate::mirror::claims::{Claims, PodId};
+use crate::mirror::desired::{self, Absent};
+use crate::mirror::pod::Life;
+
+/// How soon a pod is looked at again whose name another pod still carries. One patch takes milliseconds.
+const BLOCKED_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long that goes on: an API server that refuses to patch one pod must not keep the next from starting.
+const BLOCKED_FOR: Duration = Duration::from_secs(5);
+
+// === impl Board ===
+
+impl Board {
+    /// The next write, when there is one and one may be started.
+    pub fn next(&mut self, now: Instant) -> Option<Write> {
+        while self.may_write() {
+            let id = self.queue.take(now)?;
+            match self.look(&id, now) {
+                Some(write) => return Some(write),
+                None => self.queue.done(&id),
+            }
+        }
+        None
+    }
+
+    /// A write has ended; the answer is how long after the change it was seen, when that is known.
+    pub fn written(&mut self, id: &PodId, outcome: Outcome, now: Instant) -> Option<Duration> {
+        match outcome {
+            Outcome::Written(pod) => {
+                let seen = self.pods.get_mut(id).and_then(|entry| entry.seen.take());
+                // A pod that was deleted meanwhile must not come back through an old answer.
+                if self.pods.contains_key(id) {
+                    self.found(*pod, false, now);
+                }
+                self.queue.done(id);
+                seen.map(|seen| now.saturating_duration_since(seen))
+            }
+            Outcome::Gone => {
+                self.queue.done(id);
+                self.forget(id, now);
+                None
+            }
+            Outcome::Failed => {
+                self.queue.failed(id, now);
+                None
+            }
+        }
+    }
+
+    fn look(&mut self, id: &PodId, now: Instant) -> Option<Write> {
+        if self.is_blocked(id, now) {
+            self.queue.mark(id, now + BLOCKED_PAUSE);
+            return None;
+        }
+        let entry = self.pods.get_mut(id)?;
+        let claims = self.claims.of(id);
+        entry.missing.retain(|pool, _| !claims.contains_key(pool));
+        for pool in entry.facts.shown.asked.iter().filter(|pool| !claims.contains_key(pool)) {
+            entry.missing.entry(pool.clone()).or_insert(now);
+        }
+        let absence = Absence { id, entry, claims: &self.claims, now };
+        let wanted = desired::desired(&entry.facts, &claims, &absence);
+        if let Some(after) = wanted.again_in {
+            self.queue.mark(id, now + after);
+        }
+        let Some(patch) = desired::patch(&id.uid, &entry.facts.shown, &wanted.results) else {
+            entry.seen = None;
+            return None;
+        };
+        let name = entry.facts.name.clone();
+        Some(Write { pod: id.clone(), name, patch, news: wanted.news, seen: entry.seen })
+    }
+
+    /// Whether another pod still carries a name that this one holds. Then that pod is looked at first.
+    fn is_blocked(&mut self, id: &PodId, now: Instant) -> bool {
+        let Some(entry) = self.pods.get(id).filter(|entry| entry.facts.life != Life::Ended) else {
+            return false;
+        };
+        let mut carriers = Vec::new();
+        for (pool, claim) in &self.claims.of(id) {
+            if entry.facts.shown.results.get(&ClaimField::Name.annotation(pool))
+                == Some(&claim.name)
+            {
+                continue;
+            }
+            let others = self.carriers.others(id, pool, &claim.name);
+            carriers.extend(others.filter(|other| self.is_at(other, &claim.path)).cloned());
+        }
+        let since = entry.blocked.unwrap_or(now);
+        let blocked = !carriers.is_empty() && now.saturating_duration_since(since) < BLOCKED_FOR;
+        for carrier in carriers {
+            self.queue.mark(&carrier, now);
+        }
+        if let Some(entry) = self.pods.get_mut(id) {
+            entry.blocked = blocked.then_some(since);
+        }
+        blocked
+    }
+
+    /// Whether the claims of a pod to this path's pool lie at this path.
+    fn is_at(&self, id: &PodId, path: &ClaimPath) -> bool {
+        self.pods.get(id).is_some_and(|entry| entry.facts.path(id, path) == *path)
+    }
+}
+
+impl crate::mirror::pod::Facts {
+    /// Where this pod's claim to the pool of the given path lies: the scope is the same.
+    pub(super) fn path(&self, id: &PodId, path: &ClaimPath) -> ClaimPath {
+        let within = path.namespace.is_some();
+        ClaimPath {
+            namespace: within.then(|| id.namespace.clone()),
+            pool: path.pool.clone(),
+            group: self.group.clone().filter(|_| within),
+        }
+    }
+}
+
+/// What etcd says about the claims that a pod does not have.
+struct Absence<'a> {
+    id: &'a PodId,
+    entry: &'a Entry,
+    claims: &'a Claims,
+    now: Instant,
+}
+
+impl Absence<'_> {
+    fn path(&self, pool: &PoolName) -> Option<ClaimPath> {
+        self.claims.path(pool, &self.id.namespace, self.entry.facts.group.as_ref())
+    }
+}
+
+impl Absent for Absence<'_> {
+    fn missing(&self, pool: &PoolName) -> Duration {
+        let since = self.entry.missing.get(pool).copied().unwrap_or(self.now);
+        self.now.saturating_duration_since(since)
+    }
+
+    fn keeps(&self, pool: &PoolName) -> bool {
+        self.claims.keeps(pool)
+    }
+
+    fn comes_back(&self, pool: &PoolName) -> bool {
+        let rest = self.path(pool).and_then(|path| self.claims.rest_of(self.id, &path));
+        // A pod that leaves has given its name up for good, unless its app may still run.
+        match self.entry.facts.life {
+            Life::Runs => rest.is_some(),
+            Life::Leaves | Life::Ended => rest == Some(WaitsFor::PodEnd),
+        }
+    }
+
+    fn is_anothers(&self, pool: &PoolName, name: &str) -> bool {
+        self.path(pool).is_some_and(|path| self.claims.is_anothers(self.id, &path, name))
+    }
+}

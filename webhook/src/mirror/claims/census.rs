@@ -1,0 +1,73 @@
+//! How every pool is used, counted from the keys.
+
+use cairn_core::pool::PoolName;
+
+use super::{Claims, Slot, Spec};
+use crate::mirror::place::Place;
+use crate::mirror::{Census, Counts, NAMED, SpecSeen};
+
+// === impl Claims ===
+
+impl Claims {
+    /// Held, resting and waiting names of every pool that is defined or has keys. Pods that wait without a ticket are
+    /// for the caller to add.
+    pub fn census(&self) -> Census {
+        let seen = |(pool, spec): (&PoolName, &Spec)| {
+            (pool.clone(), Counts { spec: spec.seen(), ..Counts::default() })
+        };
+        let mut census: Census = self.pools.iter().map(seen).collect();
+        for (path, place) in &self.places {
+            let counts = census.entry(path.pool.clone()).or_default();
+            let owned: Vec<(&String, &Slot)> =
+                place.slots.iter().filter(|(_, slot)| self.is_owned(&path.pool, slot)).collect();
+            counts.held += count(owned.len());
+            counts.add(place);
+            for (key, slot) in owned {
+                let (namespace, pod) = (&slot.pod.namespace, &slot.pod_name);
+                note(&mut counts.holders, || {
+                    format!("{namespace}/{pod}: {}", self.shown(&path.pool, key))
+                });
+            }
+        }
+        census
+    }
+
+    fn is_owned(&self, pool: &PoolName, slot: &Slot) -> bool {
+        let owner = self.owners.get(&slot.pod).and_then(|owners| owners.get(pool));
+        owner.is_some_and(|owner| owner.created == slot.created)
+    }
+}
+
+impl Counts {
+    fn add(&mut self, place: &Place) {
+        self.tickets += count(place.tickets.len());
+        self.quarantined += count(place.quarantined());
+        self.slots += count(place.slots.len());
+        let until = place.clocks.values().map(|reserved| reserved.until).max();
+        self.reserved_until = self.reserved_until.max(until);
+    }
+}
+
+impl Spec {
+    fn seen(&self) -> SpecSeen {
+        match &self.pool {
+            Some(pool) if !pool.spec.closed => SpecSeen::Open,
+            // Nothing is granted from a spec that cannot be read either.
+            _ => SpecSeen::Closed(self.revision),
+        }
+    }
+}
+
+/// Keeps the first few in byte order.
+pub(crate) fn note(named: &mut Vec<String>, text: impl FnOnce() -> String) {
+    let text = text();
+    let at = named.partition_point(|known| *known < text);
+    if at < NAMED {
+        named.insert(at, text);
+        named.truncate(NAMED);
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

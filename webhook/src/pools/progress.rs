@@ -1,0 +1,43 @@
+//! How far each pool has come in etcd.
+
+use std::collections::BTreeMap;
+
+use cairn_core::pool::PoolName;
+use cairn_store::Error;
+use cairn_store::shape::Shape;
+
+/// By pool. Pools about which there is nothing to say are not in it.
+pub type Progress = BTreeMap<PoolName, Outcome>;
+
+/// What became of one pool in one round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// etcd has the spec.
+    Defined,
+    /// The object's finalizer has to be put first.
+    Unguarded,
+    /// etcd has another shape of an earlier pool of this name, which is closed and still in use.
+    OtherShape(Shape),
+    /// The object is being deleted; the pool is closed and still in use.
+    Ending,
+    /// The object is being deleted; nothing is left in etcd.
+    Ended,
+    /// etcd did not answer.
+    Unreachable,
+    /// etcd answered that it will not have it; its words.
+    Refused(String),
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// What an error means for a pool.
+    pub fn of(error: &Error) -> Self {
+        if error.is_transient() { Self::Unreachable } else { Self::Refused(error.report()) }
+    }
+
+    /// Whether time, or the end of a claim, takes the pool further, without any change of its object.
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::OtherShape(_) | Self::Ending)
+    }
+}

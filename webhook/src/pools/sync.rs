@@ -1,0 +1,216 @@
+//! The loop that takes `Pool` objects to etcd, round by round, on the replica that leads.
+//!
+//! The order that every deletion depends on: the finalizer stands before the spec is written, and goes after the
+//! spec has gone. One replica alone writes, because another whose watch lags would write the spec of a pool anew that
+//! is being deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_core::pool::Pool;
+use cairn_store::{Error, Kv};
+use kube::Api;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::backoff;
+use super::finalizer::{self, Change};
+use super::holders::Holders;
+use super::progress::{Outcome, Progress};
+use super::resource::PoolObject;
+use super::specs::{Facts, Writer};
+use super::watched::Pools;
+use crate::clock;
+use crate::mirror::Counted;
+use crate::report::report;
+
+/// etcd may be wiped without anybody telling; a claim's validity is of this order.
+const RESYNC: Duration = Duration::from_secs(30);
+
+/// A pool that waits for its holders waits also for reserved time to pass, which no event tells.
+const PENDING: Duration = Duration::from_secs(5);
+
+/// One failed round may be an election of etcd's leader, which is over before anybody has read it.
+const FAILURES_SHOWN: u32 = 2;
+
+/// What the loop reads.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Whether this replica writes.
+    pub leader: watch::Receiver<bool>,
+    /// The pools; `None` before the first list.
+    pub pools: watch::Receiver<Option<Arc<Pools>>>,
+    /// How they are used.
+    pub counts: watch::Receiver<Counted>,
+}
+
+/// The loop.
+#[derive(Debug)]
+pub struct Sync<K, H> {
+    writer: Writer<K, H>,
+    inputs: Inputs,
+    progress: watch::Sender<Arc<Progress>>,
+    /// What the last good round was about; `None` when there was none since this replica leads.
+    written: Option<Vec<Definition>>,
+    resync: Instant,
+    failures: u32,
+}
+
+/// Everything of one pool's object that a round depends on.
+#[derive(Debug, PartialEq)]
+struct Definition {
+    name: String,
+    /// Where it is valid.
+    pool: Option<Arc<Pool>>,
+    leaving: bool,
+    guarded: bool,
+}
+
+// === impl Sync ===
+
+impl<K: Kv, H: Holders> Sync<K, H> {
+    /// A loop that has written nothing yet.
+    pub fn new(
+        writer: Writer<K, H>,
+        inputs: Inputs,
+        progress: watch::Sender<Arc<Progress>>,
+    ) -> Self {
+        Self { writer, inputs, progress, written: None, resync: Instant::now(), failures: 0 }
+    }
+
+    /// Runs until its inputs have ended.
+    pub async fn run(mut self, api: &Api<PoolObject>) {
+        loop {
+            let leads = *self.inputs.leader.borrow_and_update();
+            let pools = self.inputs.pools.borrow_and_update().clone();
+            let counts = Arc::clone(&self.inputs.counts.borrow_and_update());
+            match (&pools, leads) {
+                (Some(pools), true) => self.lead(api, pools, &counts).await,
+                _ => self.follow().await,
+            }
+            let next = if self.failures > 0 {
+                Instant::now() + backoff::after(self.failures)
+            } else if leads && self.is_pending() {
+                self.resync.min(Instant::now() + PENDING)
+            } else {
+                self.resync
+            };
+            tokio::select! {
+                changed = self.inputs.leader.changed() => if changed.is_err() { return },
+                changed = self.inputs.pools.changed() => if changed.is_err() { return },
+                // Counts matter only to pools that wait for them to fall.
+                Ok(()) = self.inputs.counts.changed(), if leads && self.is_pending() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    async fn follow(&mut self) {
+        self.written = None;
+        self.failures = 0;
+        if Instant::now() >= self.resync {
+            if let Err(error) = self.writer.observe().await {
+                tracing::debug!("reading the epoch: {}", error.report());
+            }
+            self.resync = Instant::now() + RESYNC;
+        }
+    }
+
+    async fn lead(&mut self, api: &Api<PoolObject>, pools: &Pools, counts: &Counted) {
+        let wanted = definitions(pools);
+        let due = Instant::now() >= self.resync;
+        // Our own writes of status come back as changes of the pools; they change nothing here.
+        let same = self.written.as_ref() == Some(&wanted);
+        if same && !due && self.failures == 0 && !self.is_pending() {
+            return;
+        }
+        let facts = Facts { census: counts.as_ref().as_ref(), now: clock::wall() };
+        match self.round(pools, facts, due).await {
+            Ok(found) => {
+                self.failures = 0;
+                if !finalize(api, pools, &found).await {
+                    self.failures += 1;
+                }
+                show(&self.progress, found);
+            }
+            Err(error) => {
+                self.failures += 1;
+                warn!("writing pools to etcd: {}", error.report());
+                if self.failures >= FAILURES_SHOWN {
+                    show(&self.progress, everywhere(pools, &Outcome::of(&error)));
+                }
+            }
+        }
+        self.written = Some(wanted);
+        if self.failures == 0 && due {
+            self.resync = Instant::now() + RESYNC;
+        }
+    }
+
+    async fn round(
+        &mut self,
+        pools: &Pools,
+        facts: Facts<'_>,
+        sweep: bool,
+    ) -> Result<Progress, Error> {
+        let found = self.writer.round(pools, facts).await?;
+        if sweep {
+            self.writer.sweep(pools, facts).await?;
+        }
+        Ok(found)
+    }
+
+    fn is_pending(&self) -> bool {
+        self.progress.borrow().values().any(Outcome::is_pending)
+    }
+}
+
+/// Puts and takes finalizers as the round found; false when one failed.
+async fn finalize(api: &Api<PoolObject>, pools: &Pools, found: &Progress) -> bool {
+    let mut all_well = true;
+    for (name, outcome) in found {
+        let Some(watched) = pools.get(name.as_str()) else { continue };
+        let change = match outcome {
+            Outcome::Unguarded => Change::Add,
+            Outcome::Ended if watched.is_guarded() => Change::Remove,
+            _ => continue,
+        };
+        if let Err(error) = finalizer::change(api, name.as_str(), watched, change).await {
+            warn!(pool = %name, "changing the finalizer of a pool: {}", report(&error));
+            all_well = false;
+        }
+    }
+    all_well
+}
+
+fn definitions(pools: &Pools) -> Vec<Definition> {
+    let definition = |(name, watched): (&String, &super::watched::Watched)| Definition {
+        name: name.clone(),
+        pool: watched.pool.as_ref().ok().cloned(),
+        leaving: watched.leaving,
+        guarded: watched.is_guarded(),
+    };
+    pools.iter().map(definition).collect()
+}
+
+fn everywhere(pools: &Pools, outcome: &Outcome) -> Progress {
+    let concerned = pools.iter().filter(|(_, watched)| watched.leaving || watched.pool.is_ok());
+    concerned.filter_map(|(name, _)| Some((name.parse().ok()?, outcome.clone()))).collect()
+}
+
+fn show(progress: &watch::Sender<Arc<Progress>>, found: Progress) {
+    progress.send_if_modified(|shown| {
+        for (pool, outcome) in &found {
+            if shown.get(pool) != Some(outcome) {
+                info!(%pool, ?outcome, "pool in etcd");
+            }
+        }
+        let changed = **shown != found;
+        *shown = Arc::new(found);
+        changed
+    });
+}
+
+#[cfg(test)]
+mod tests;
