@@ -18,11 +18,13 @@ use crate::kv::{Kv, Span, Txn, TxnReply};
 
 mod classify;
 mod convert;
+mod membership;
 mod origin;
 mod reading;
 mod tls;
 mod watch;
 
+pub use membership::{MemberEntry, MemberList, Membership};
 use origin::Origin;
 pub use tls::TlsFiles;
 pub use watch::{Change, Watcher};

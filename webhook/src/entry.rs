@@ -12,13 +12,18 @@ use tracing::error;
 use crate::app::{self, BuildError, Exit};
 use crate::args::{Args, sentence};
 use crate::report::report;
-use crate::{logging, shutdown};
+use crate::{etcd_member, logging, shutdown};
 
 /// One for admissions, one for whatever the controllers are doing.
 const THREADS: usize = 2;
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
+    if let Some(rest @ [command, ..]) = argv.get(1..)
+        && command == etcd_member::COMMAND
+    {
+        return etcd_member::run(rest);
+    }
     let parsed = match Args::try_parse_from(argv) {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {

@@ -11,6 +11,7 @@ pub mod certs;
 pub mod clock;
 pub mod entry;
 pub mod env_mode;
+pub mod etcd_member;
 pub mod leader;
 pub mod logging;
 pub mod mirror;

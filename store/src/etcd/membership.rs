@@ -1,0 +1,122 @@
+//! The membership of an etcd cluster, asked of one member: list, add, remove, promote.
+//!
+//! Changes go through Raft, so that a member without a majority cannot make any. The list does not:
+//! it may be old. Whoever acts on it lets etcd judge the change. Not for: deciding what to change.
+
+use std::time::Duration;
+
+use etcd_client::{Client, ConnectOptions, MemberAddOptions, ResponseHeader};
+
+use super::classify;
+use crate::error::Error;
+
+/// One member's view of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberList {
+    /// The cluster's id.
+    pub cluster: u64,
+    /// Its members, in etcd's order.
+    pub members: Vec<MemberEntry>,
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberEntry {
+    /// The member's id.
+    pub id: u64,
+    /// Its name; empty until it has started for the first time.
+    pub name: String,
+    /// Where other members reach it.
+    pub peer_urls: Vec<String>,
+    /// Whether it only learns: no vote, no requests of clients.
+    pub learner: bool,
+}
+
+/// A connection to one member.
+pub struct Membership {
+    endpoint: String,
+    client: Client,
+    request_timeout: Duration,
+}
+
+// === impl Membership ===
+
+impl Membership {
+    /// A client of the member at this URL. Nothing is sent before the first call.
+    pub async fn connect(endpoint: &str, request_timeout: Duration) -> Result<Self, Error> {
+        let options = ConnectOptions::new().with_connect_timeout(request_timeout);
+        let client = Client::connect([endpoint], Some(options)).await.map_err(|source| {
+            Error::Connect { endpoint: endpoint.to_owned(), source: Box::new(source) }
+        })?;
+        Ok(Self { endpoint: endpoint.to_owned(), client, request_timeout })
+    }
+
+    /// The members as this one knows them. A learner refuses to tell.
+    pub async fn list(&self) -> Result<MemberList, Error> {
+        const OPERATION: &str = "listing the members";
+        let mut client = self.client.cluster_client();
+        let answer = self.call(OPERATION, client.member_list()).await?;
+        let cluster = answer.header().map(ResponseHeader::cluster_id);
+        let members = answer.members().iter().map(MemberEntry::from).collect();
+        let cluster = cluster.ok_or(Error::Malformed { operation: OPERATION })?;
+        Ok(MemberList { cluster, members })
+    }
+
+    /// Adds a learner; answers with its id and with all members as they are after that.
+    pub async fn add_learner(&self, peer_url: &str) -> Result<(u64, Vec<MemberEntry>), Error> {
+        const OPERATION: &str = "adding a member";
+        let mut client = self.client.cluster_client();
+        let options = MemberAddOptions::new().with_is_learner();
+        let adding = client.member_add([peer_url.to_owned()], Some(options));
+        let answer = self.call(OPERATION, adding).await?;
+        let added = answer.member().ok_or(Error::Malformed { operation: OPERATION })?;
+        Ok((added.id(), answer.member_list().iter().map(MemberEntry::from).collect()))
+    }
+
+    /// Removes a member. etcd refuses when that would cost the majority.
+    pub async fn remove(&self, id: u64) -> Result<(), Error> {
+        let mut client = self.client.cluster_client();
+        self.call("removing a member", client.member_remove(id)).await.map(drop)
+    }
+
+    /// Makes a learner a full member. etcd refuses until it is in sync with the leader.
+    pub async fn promote(&self, id: u64) -> Result<(), Error> {
+        let mut client = self.client.cluster_client();
+        self.call("promoting a member", client.member_promote(id)).await.map(drop)
+    }
+
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, etcd_client::Error>>,
+    ) -> Result<T, Error> {
+        let endpoint = self.endpoint.clone();
+        match tokio::time::timeout(self.request_timeout, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(source)) => Err(Error::Call {
+                operation,
+                endpoint,
+                class: classify::class(&source),
+                source: Box::new(source),
+            }),
+            Err(_) => Err(Error::Timeout { operation, endpoint, after: self.request_timeout }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Membership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "membership at {}", self.endpoint)
+    }
+}
+
+impl From<&etcd_client::Member> for MemberEntry {
+    fn from(member: &etcd_client::Member) -> Self {
+        Self {
+            id: member.id(),
+            name: member.name().to_owned(),
+            peer_urls: member.peer_urls().to_vec(),
+            learner: member.is_learner(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How a member of the bundled etcd starts: `cairn-webhook etcd-member start`, an init container of
+//! etcd's pod, decides and writes etcd's configuration; `cairn-webhook etcd-member watch`, a
+//! container beside etcd, makes a new member a full one.
+//!
+//! Invariant: there is one etcd cluster. It is recorded in a `ConfigMap` that Helm does not know of,
+//! changed by compare-and-swap only, before anything happens that it must tell of. A new cluster is
+//! formed only when there is no record, or when every recorded member has lost its data. Nothing is
+//! deleted from a volume, ever.
+//!
+//! `args → start, watch → {cluster, registry, volume} → decide (pure) → {record, reason}`.
+//! Not for: an etcd that is not the chart's own.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+
+use clap::Parser as _;
+use tokio::runtime::Builder;
+use tracing::error;
+
+use crate::app::Exit;
+use crate::args::{LogFormat, sentence};
+use crate::logging;
+use crate::report::report;
+
+pub mod args;
+pub mod cluster;
+pub mod config;
+pub mod decide;
+pub mod identity;
+pub mod reason;
+pub mod record;
+pub mod registry;
+pub mod start;
+pub mod volume;
+pub mod watch;
+
+use args::{Args, Command};
+use registry::kubernetes::ConfigMapRegistry;
+
+/// The first argument that leads here.
+pub const COMMAND: &str = "etcd-member";
+
+/// Runs the command line that follows [`COMMAND`].
+pub fn run(argv: &[OsString]) -> Exit {
+    let parsed = match Args::try_parse_from(argv) {
+        Ok(parsed) => parsed,
+        Err(error) if error.use_stderr() => return refuse(&sentence::of(&error)),
+        Err(help) => {
+            let _ = write!(io::stdout(), "{help}");
+            return Exit::Clean;
+        }
+    };
+    logging::init(LogFormat::Text);
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        error!("another crypto provider is installed already");
+        return Exit::Failed;
+    }
+    match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(perform(parsed)),
+        Err(error) => {
+            error!(%error, "cannot start the runtime");
+            Exit::Failed
+        }
+    }
+}
+
+async fn perform(args: Args) -> Exit {
+    let Args { command, shared } = args;
+    let topology = match shared.topology() {
+        Ok(topology) => topology,
+        Err(message) => return refuse(&message),
+    };
+    let client = match kube::Client::try_default().await {
+        Ok(client) => client,
+        Err(error) => {
+            error!("could not set up the connection to the API server: {}", report(&error));
+            return Exit::Failed;
+        }
+    };
+    let registry = ConfigMapRegistry::new(client, &shared);
+    let (Command::Start(files) | Command::Watch(files)) = &command;
+    let settings = match files.settings() {
+        Ok(settings) => settings,
+        Err(message) => return refuse(&message),
+    };
+    if let Command::Watch(_) = command {
+        return watch::run(&registry, &topology, &settings).await;
+    }
+    match start::run(&registry, &topology, &settings).await {
+        Ok(()) => Exit::Clean,
+        Err(error) => {
+            error!("{}", report(&error));
+            Exit::Failed
+        }
+    }
+}
+
+fn refuse(message: &str) -> Exit {
+    let _ = writeln!(io::stderr(), "cairn-webhook {COMMAND}: {message}");
+    Exit::Usage
+}

@@ -1,0 +1,151 @@
+//! The members of the cluster by number, and whoever of them answers.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cairn_store::Error;
+use cairn_store::etcd::{MemberEntry, Membership};
+use futures::future::select_ok;
+
+use super::decide::{Me, PeerAnswer};
+use super::record::Record;
+
+/// One request to one member. Changes of the membership wait for Raft, but not for long: what has no
+/// answer by then is looked at again.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// etcd's own advice for the largest cluster.
+const MOST_MEMBERS: u32 = 7;
+
+/// Names and addresses of the members.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// This member.
+    pub me: Me,
+    stem: String,
+    peer_url: String,
+    client_url: String,
+}
+
+/// A member that has answered, for more requests.
+#[derive(Debug)]
+pub struct Peer {
+    /// What it said.
+    pub answer: PeerAnswer,
+    /// The connection.
+    pub membership: Membership,
+}
+
+// === impl Topology ===
+
+impl Topology {
+    /// From the pod's name and two templates; `None` when the name does not end in a number.
+    pub fn new(pod: &str, peer_url: &str, client_url: &str) -> Option<Self> {
+        let (stem, _) = pod.rsplit_once('-')?;
+        let ordinal = ordinal(pod)?;
+        let me = Me { name: pod.to_owned(), ordinal, peer_url: fill(peer_url, pod, ordinal) };
+        let (peer_url, client_url) = (peer_url.to_owned(), client_url.to_owned());
+        Some(Self { me, stem: stem.to_owned(), peer_url, client_url })
+    }
+
+    /// The StatefulSet, which has the members' names without their numbers.
+    pub fn stem(&self) -> &str {
+        &self.stem
+    }
+
+    /// Where clients reach a member.
+    pub fn client_url(&self, ordinal: u32) -> String {
+        fill(&self.client_url, &self.name(ordinal), ordinal)
+    }
+
+    /// Where the other members reach a member.
+    pub fn peer_url(&self, ordinal: u32) -> String {
+        fill(&self.peer_url, &self.name(ordinal), ordinal)
+    }
+
+    fn name(&self, ordinal: u32) -> String {
+        format!("{}-{ordinal}", self.stem)
+    }
+
+    /// The numbers of the other members: those that are to run and those that are recorded.
+    pub fn others(&self, replicas: u32, record: Option<&Record>) -> BTreeSet<u32> {
+        let recorded = record.iter().flat_map(|record| record.members.keys());
+        let mut others: BTreeSet<u32> = recorded.filter_map(|name| ordinal(name)).collect();
+        others.extend(0..replicas);
+        others.remove(&self.me.ordinal);
+        others
+    }
+
+    /// Names the members that have not started yet, which etcd does not know by name, by where they are.
+    pub fn name_all(&self, members: &mut [MemberEntry]) {
+        for member in members.iter_mut().filter(|member| member.name.is_empty()) {
+            let here = |ordinal: &u32| member.peer_urls.contains(&self.peer_url(*ordinal));
+            if let Some(ordinal) = (0..MOST_MEMBERS).find(here) {
+                member.name = self.name(ordinal);
+            }
+        }
+    }
+
+    /// The first of these members that answers. Learners do not.
+    pub async fn ask(&self, ordinals: impl IntoIterator<Item = u32>) -> Option<Peer> {
+        let asking: Vec<_> =
+            ordinals.into_iter().map(|ordinal| Box::pin(ask(self.client_url(ordinal)))).collect();
+        if asking.is_empty() {
+            return None;
+        }
+        match select_ok(asking).await {
+            Ok((mut peer, _)) => {
+                self.name_all(&mut peer.answer.list.members);
+                Some(peer)
+            }
+            Err(error) => {
+                tracing::debug!("no member answers: {}", error.report());
+                None
+            }
+        }
+    }
+}
+
+async fn ask(endpoint: String) -> Result<Peer, Error> {
+    let membership = Membership::connect(&endpoint, REQUEST_TIMEOUT).await?;
+    let list = membership.list().await?;
+    Ok(Peer { answer: PeerAnswer { endpoint, list }, membership })
+}
+
+fn fill(template: &str, name: &str, ordinal: u32) -> String {
+    template.replace("{name}", name).replace("{ordinal}", &ordinal.to_string())
+}
+
+fn ordinal(name: &str) -> Option<u32> {
+    name.rsplit_once('-')?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_found_by_the_number_of_their_pod() {
+        let peers = "http://{name}.peers.ns.svc:2380";
+        let topology = Topology::new("cairn-etcd-1", peers, "http://127.0.0.{ordinal}:1").unwrap();
+        assert_eq!(topology.stem(), "cairn-etcd");
+        assert_eq!(topology.me.peer_url, "http://cairn-etcd-1.peers.ns.svc:2380");
+        assert_eq!(topology.client_url(2), "http://127.0.0.2:1");
+        assert_eq!(topology.others(3, None), BTreeSet::from([0, 2]));
+        assert!(Topology::new("etcd", peers, peers).is_none());
+    }
+
+    #[test]
+    fn a_member_that_has_not_started_is_named_by_where_it_is() {
+        let topology =
+            Topology::new("e-0", "http://{name}.p:2380", "http://{name}.p:2379").unwrap();
+        let entry = |name: &str, url: &str| MemberEntry {
+            id: 1,
+            name: name.to_owned(),
+            peer_urls: vec![url.to_owned()],
+            learner: true,
+        };
+        let mut members = [entry("", "http://e-2.p:2380"), entry("x", "http://e-1.p:2380")];
+        topology.name_all(&mut members);
+        assert_eq!(members.map(|member| member.name), ["e-2", "x"]);
+    }
+}

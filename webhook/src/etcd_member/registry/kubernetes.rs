@@ -1,0 +1,138 @@
+//! The registry in Kubernetes: a `ConfigMap`, the StatefulSet, Events of this pod.
+//!
+//! The `ConfigMap` is made here and not by the chart, so that it outlives the release as the volumes do.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::PostParams;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client};
+
+use super::{Registry, RegistryError, Stored};
+use crate::etcd_member::args::Shared;
+use crate::etcd_member::reason::Reason;
+use crate::etcd_member::record::Record;
+
+/// The key in the `ConfigMap`.
+pub const KEY: &str = "cluster.json";
+
+/// Who reports; the form that the API asks for.
+const CONTROLLER: &str = "cairn.dev/etcd-member";
+
+/// The registry of one release.
+#[derive(Clone)]
+pub struct ConfigMapRegistry {
+    client: Client,
+    namespace: String,
+    name: String,
+    pod: ObjectReference,
+    stateful_set: String,
+}
+
+// === impl ConfigMapRegistry ===
+
+impl ConfigMapRegistry {
+    /// The registry that these flags name.
+    pub fn new(client: Client, shared: &Shared) -> Self {
+        let pod = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            namespace: Some(shared.namespace.clone()),
+            name: Some(shared.pod_name.clone()),
+            uid: Some(shared.pod_uid.clone()),
+            ..ObjectReference::default()
+        };
+        let stem = shared.pod_name.rsplit_once('-').map_or("", |(stem, _)| stem);
+        Self {
+            client,
+            namespace: shared.namespace.clone(),
+            name: shared.record.clone(),
+            pod,
+            stateful_set: stem.to_owned(),
+        }
+    }
+
+    fn config_maps(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    fn config_map(&self, record: &Record, over: Option<&str>) -> Result<ConfigMap, RegistryError> {
+        let format = |source| RegistryError::Format { name: self.name.clone(), source };
+        let json = serde_json::to_string_pretty(record).map_err(format)?;
+        let labels =
+            [("app.kubernetes.io/part-of", "cairn"), ("app.kubernetes.io/component", "etcd")];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Ok(ConfigMap {
+            metadata: ObjectMeta {
+                namespace: Some(self.namespace.clone()),
+                name: Some(self.name.clone()),
+                labels: Some(BTreeMap::from(labels)),
+                resource_version: over.map(str::to_owned),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([(KEY.to_owned(), json)])),
+            ..ConfigMap::default()
+        })
+    }
+}
+
+/// The record in a `ConfigMap`.
+pub fn parse(config_map: &ConfigMap) -> Result<Record, serde_json::Error> {
+    let text = config_map.data.as_ref().and_then(|data| data.get(KEY));
+    serde_json::from_str(text.map_or("", String::as_str))
+}
+
+impl Registry for ConfigMapRegistry {
+    async fn load(&self) -> Result<Option<Stored>, RegistryError> {
+        let name = || self.name.clone();
+        let found = self.config_maps().get_opt(&self.name).await;
+        let found = found.map_err(|source| RegistryError::Read { name: name(), source })?;
+        let Some(found) = found else { return Ok(None) };
+        let record =
+            parse(&found).map_err(|source| RegistryError::Format { name: name(), source })?;
+        let version = found.metadata.resource_version.unwrap_or_default();
+        Ok(Some(Stored { record, version }))
+    }
+
+    async fn save(&self, record: &Record, over: Option<&str>) -> Result<bool, RegistryError> {
+        let object = self.config_map(record, over)?;
+        let (api, post) = (self.config_maps(), PostParams::default());
+        let written = match over {
+            None => api.create(&post, &object).await,
+            Some(_) => api.replace(&self.name, &post, &object).await,
+        };
+        match written {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(source) => Err(RegistryError::Write { name: self.name.clone(), source }),
+        }
+    }
+
+    async fn replicas(&self) -> Result<u32, RegistryError> {
+        let api: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
+        let name = || self.stateful_set.clone();
+        let found = api.get(&self.stateful_set).await;
+        let found = found.map_err(|source| RegistryError::StatefulSet { name: name(), source })?;
+        let replicas = found.spec.and_then(|spec| spec.replicas).unwrap_or(1);
+        Ok(u32::try_from(replicas).unwrap_or_default())
+    }
+
+    async fn tell(&self, reason: &Reason) {
+        let reporter =
+            Reporter { controller: CONTROLLER.to_owned(), instance: self.pod.name.clone() };
+        let event = Event {
+            type_: if reason.needs_help() { EventType::Warning } else { EventType::Normal },
+            reason: "EtcdWaiting".to_owned(),
+            note: Some(reason.to_string()),
+            action: "Start".to_owned(),
+            secondary: None,
+        };
+        let recorder = Recorder::new(self.client.clone(), reporter);
+        if let Err(error) = recorder.publish(&event, &self.pod).await {
+            tracing::debug!(%error, "an Event was not recorded");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Before etcd starts: looks, decides and acts until it is clear how, then writes the configuration.
+//!
+//! It waits as long as it must; the pod's Events and this container's log say for what. It never
+//! exits with a failure that another try could mend: the kubelet's back-off would only add to it.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::args::Settings;
+use super::cluster::{Peer, Topology};
+use super::config::{self, Beginning, WriteError};
+use super::decide::{Step, View, decide, with_member};
+use super::identity;
+use super::reason::Reason;
+use super::record::{HexId, Record};
+use super::registry::{Registry, RegistryError, Stored};
+use super::volume;
+use crate::report::report;
+
+/// Between two looks. A pod that starts is waited for by people.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A wait is told in an Event once it has lasted for this many looks; members that start together
+/// wait for each other for a few seconds, which concerns nobody.
+const PATIENCE: u32 = 10;
+
+/// Why a member cannot even wait.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// No randomness for a token.
+    #[error("the system has no random numbers")]
+    Random,
+    /// The configuration cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Runs until the configuration is written.
+pub async fn run(
+    registry: &impl Registry,
+    topology: &Topology,
+    settings: &Settings,
+) -> Result<(), StartError> {
+    let mut waiting = Waiting::default();
+    let starter = Starter {
+        registry,
+        topology,
+        settings,
+        token: identity::token().ok_or(StartError::Random)?,
+    };
+    loop {
+        match Box::pin(starter.round()).await {
+            Ok(Some(beginning)) => {
+                info!(?beginning, "etcd starts");
+                let data_dir = &settings.data_dir;
+                let content = config::content(&settings.common, topology, data_dir, &beginning);
+                return Ok(config::write(&settings.config_out, &content)?);
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                waiting.note(registry, reason).await;
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Starter<'a, R> {
+    registry: &'a R,
+    topology: &'a Topology,
+    settings: &'a Settings,
+    token: String,
+}
+
+/// What is waited for, and since how many looks.
+#[derive(Default)]
+struct Waiting {
+    reason: Option<Reason>,
+    looks: u32,
+}
+
+// === impl Starter ===
+
+impl<R: Registry> Starter<'_, R> {
+    /// One look and one step; `None` means that another look is worth it at once.
+    async fn round(&self) -> Result<Option<Beginning>, Reason> {
+        let volume = volume::read(&self.settings.data_dir).map_err(|error| failed(&error))?;
+        let stored = self.registry.load().await.map_err(|error| unavailable(&error))?;
+        let replicas = self.registry.replicas().await.map_err(|error| unavailable(&error))?;
+        let record = stored.as_ref().map(|stored| &stored.record);
+        // Data needs nobody else: members that start together must not wait for each other.
+        let peer = match volume {
+            Some(_) => None,
+            None => self.topology.ask(self.topology.others(replicas, record)).await,
+        };
+        let step = decide(&View {
+            me: &self.topology.me,
+            replicas,
+            record,
+            volume,
+            peer: peer.as_ref().map(|peer| &peer.answer),
+            fresh_token: &self.token,
+        });
+        match step {
+            Step::Resume => Ok(Some(Beginning::Resume)),
+            Step::Form { token, peer_url } => Ok(Some(Beginning::Form { token, peer_url })),
+            Step::Wait(reason) => Err(reason),
+            Step::Write(changed) => self.save(&changed, stored.as_ref()).await.map(|_| None),
+            Step::Remove(id) => {
+                let peer = peer.ok_or(Reason::NoCluster)?;
+                peer.membership.remove(id).await.map_err(|error| not_changed(&error))?;
+                info!(member = %HexId(id), "removed the former member of this name, whose data is lost");
+                Ok(None)
+            }
+            Step::Join => match (peer, stored) {
+                (Some(peer), Some(stored)) => self.join(&peer, &stored).await,
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// The id is recorded before etcd starts: from then on it is this volume's.
+    async fn join(&self, peer: &Peer, stored: &Stored) -> Result<Option<Beginning>, Reason> {
+        let me = &self.topology.me;
+        let adding = peer.membership.add_learner(&me.peer_url).await;
+        let (id, mut members) = adding.map_err(|error| not_changed(&error))?;
+        info!(member = %HexId(id), "added to the cluster as a learner");
+        let changed = with_member(&stored.record, me, HexId(id));
+        let saved = self.save(&changed, Some(stored)).await?;
+        self.topology.name_all(&mut members);
+        // Lost: the next look removes what was added, and adds it again.
+        Ok(saved.then_some(Beginning::Join(members)))
+    }
+
+    async fn save(&self, record: &Record, over: Option<&Stored>) -> Result<bool, Reason> {
+        let version = over.map(|stored| stored.version.as_str());
+        let saved = self.registry.save(record, version).await;
+        let saved = saved.map_err(|error| unavailable(&error))?;
+        if saved {
+            info!(cluster = %record.cluster_id, members = record.names(|_| true), "recorded");
+        }
+        Ok(saved)
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    async fn note(&mut self, registry: &impl Registry, reason: Reason) {
+        self.looks = self.looks.saturating_add(1);
+        if self.reason.as_ref() != Some(&reason) {
+            warn!("{reason}");
+            self.looks = 1;
+        }
+        if self.looks == if reason.needs_help() { 1 } else { PATIENCE } {
+            registry.tell(&reason).await;
+        }
+        self.reason = Some(reason);
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Reason {
+    Reason::Failed(report(error))
+}
+
+fn unavailable(error: &RegistryError) -> Reason {
+    failed(error)
+}
+
+fn not_changed(error: &cairn_store::Error) -> Reason {
+    Reason::Failed(error.report())
+}

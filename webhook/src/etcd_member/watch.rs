@@ -1,0 +1,112 @@
+//! While etcd runs: makes a new member a full one once it is in sync, completes the record of a
+//! cluster that was taken over, and corrects the configuration of a member that has not started yet
+//! when the others have changed meanwhile.
+//!
+//! Beside etcd rather than in the webhook: it needs nothing but etcd and starts with it. Not for:
+//! health. etcd's own `/readyz` fails as long as the member is a learner.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::args::Settings;
+use super::cluster::{Peer, Topology};
+use super::config::{self, Beginning};
+use super::decide::recorded;
+use super::record::{HexId, Record};
+use super::registry::{Registry, RegistryError};
+use super::volume;
+use crate::app::Exit;
+use crate::report::report;
+use crate::shutdown;
+
+/// Between two looks at a member that is not a full one yet.
+const SOON: Duration = Duration::from_secs(1);
+/// Between two looks at a full member: nothing is left to do, unless it is replaced.
+const LATER: Duration = Duration::from_secs(30);
+
+/// Runs until it is asked to stop.
+pub async fn run(registry: &impl Registry, topology: &Topology, settings: &Settings) -> Exit {
+    let Ok((mut drain, _abort)) = shutdown::on_signals() else {
+        tracing::error!("cannot listen for signals");
+        return Exit::Failed;
+    };
+    shutdown::until(&mut drain, watch(registry, topology, settings)).await;
+    Exit::Clean
+}
+
+/// Looks for ever.
+pub async fn watch(registry: &impl Registry, topology: &Topology, settings: &Settings) {
+    let mut said = String::new();
+    loop {
+        let pause = match Box::pin(look(registry, topology, settings)).await {
+            Ok(true) => LATER,
+            Ok(false) => SOON,
+            Err(error) => {
+                let line = report(&error);
+                if line != said {
+                    warn!("{line}");
+                    said = line;
+                }
+                SOON
+            }
+        };
+        sleep(pause).await;
+    }
+}
+
+/// Whether nothing is left to do.
+async fn look(
+    registry: &impl Registry,
+    topology: &Topology,
+    settings: &Settings,
+) -> Result<bool, RegistryError> {
+    let me = &topology.me;
+    // Every number that may be a member's: a learner must ask another, whose number is below its own
+    // or recorded.
+    let stored = registry.load().await?;
+    let record = stored.as_ref().map(|stored| &stored.record);
+    let others = topology.others(me.ordinal + 1, record);
+    let Some(peer) = topology.ask(others.into_iter().chain([me.ordinal])).await else {
+        return Ok(false);
+    };
+    let members = &peer.answer.list.members;
+    let Some(mine) = members.iter().find(|member| member.name == me.name) else {
+        return Ok(false);
+    };
+    if mine.learner {
+        correct(&peer, topology, settings);
+        promote(&peer, mine.id).await;
+        return Ok(false);
+    }
+    match &stored {
+        Some(stored) if !stored.record.complete => {
+            let members = recorded(&peer.answer.list);
+            let record = Record { members, complete: true, ..stored.record.clone() };
+            registry.save(&record, Some(&stored.version)).await
+        }
+        _ => Ok(true),
+    }
+}
+
+/// etcd refuses to join with a list of members that is not the cluster's, and would try the same
+/// list for ever.
+fn correct(peer: &Peer, topology: &Topology, settings: &Settings) {
+    if !matches!(volume::read(&settings.data_dir), Ok(None)) {
+        return;
+    }
+    let beginning = Beginning::Join(peer.answer.list.members.clone());
+    let content = config::content(&settings.common, topology, &settings.data_dir, &beginning);
+    if let Err(error) = config::write(&settings.config_out, &content) {
+        warn!("{}", report(&error));
+    }
+}
+
+async fn promote(peer: &Peer, id: u64) {
+    match peer.membership.promote(id).await {
+        Ok(()) => info!(member = %HexId(id), "is a full member"),
+        // etcd says so until the learner is in sync.
+        Err(error) => tracing::debug!("not promoted yet: {}", error.report()),
+    }
+}
