@@ -76,7 +76,7 @@ pub fn judge(layout: &Layout, evidence: &Evidence, history: &History) -> Vec<Vio
     let mut found = overlap::check(&evidence.holds);
     found.extend(outlived::check(layout, &evidence.holds, history));
     deposed::attribute(&mut found, &evidence.thaws, history);
-    found.extend(environment::check(&evidence.runs, &evidence.stalls, evidence.taken).0);
+    found.extend(environment::check(layout, evidence, history).0);
     found.extend(ids::check(&evidence.minted));
     let (violations, granted) = replay::check(layout, history, &evidence.stalls);
     found.extend(violations);

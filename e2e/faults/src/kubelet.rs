@@ -6,7 +6,8 @@
 //! - the first start waits for the sidecar's startup probe; so does a later one while no container of
 //!   the pod runs. A pod with a companion container restarts its app whatever its sidecar does;
 //! - without the env file, or without one of its variables, the container is not started;
-//! - a failing liveness probe leads to SIGTERM, and after the grace period to SIGKILL.
+//! - in a Stop pool the startup probe is asked first, then the liveness probe; one that fails leads to
+//!   SIGTERM, and after its grace period to SIGKILL.
 //!
 //! Back-off between restarts is a second instead of ten to three hundred: more restarts, more risk.
 
@@ -28,7 +29,7 @@ pub mod environment;
 pub mod probe;
 
 use environment::Identity;
-use probe::{Count, Timing};
+use probe::{Count, Probe, Timing};
 
 /// Between two looks whether a container can be started.
 const LOOK: Duration = Duration::from_millis(200);
@@ -197,32 +198,38 @@ impl Shared {
         }
     }
 
-    /// Waits until the container is to be stopped. True when it has ended by itself.
-    async fn watch_over(&self) -> bool {
+    /// Waits until the container is to be stopped, and answers with the probe that failed. `None` when it
+    /// has ended by itself.
+    async fn watch_over(&self) -> Option<(Probe, Timing)> {
         tokio::select! {
-            () = self.crash.notified() => true,
-            () = self.probe() => false,
+            () = self.crash.notified() => None,
+            failed = self.probe() => Some(failed),
         }
     }
 
-    async fn probe(&self) {
-        let Some(timing) = self.pod.liveness else {
+    async fn probe(&self) -> (Probe, Timing) {
+        let Some(liveness) = self.pod.liveness else {
             return std::future::pending().await;
         };
-        let mut count = Count::new(timing);
-        let mut ticks = interval(timing.period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        ticks.tick().await;
-        loop {
-            ticks.tick().await;
-            let healthy = probe::ask(self.pod.port).await;
-            if healthy && let Some((_, run)) = &self.lock().running {
-                self.journal.answered(*run);
-            }
-            if count.fails(healthy) {
-                return;
+        for (probe, timing) in [(Probe::Startup, Timing::STARTUP), (Probe::Liveness, liveness)] {
+            let mut count = Count::new(timing);
+            let mut ticks = interval(timing.period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                ticks.tick().await;
+                let healthy = probe::ask(self.pod.port, probe).await;
+                if healthy && let Some((_, run)) = &self.lock().running {
+                    self.journal.answered(*run);
+                }
+                if healthy && probe == Probe::Startup {
+                    break;
+                }
+                if count.fails(healthy) {
+                    return (probe, timing);
+                }
             }
         }
+        std::future::pending().await
     }
 }
 
@@ -231,17 +238,17 @@ async fn look_after(shared: Arc<Shared>) {
     loop {
         let environment = shared.startable(restart).await;
         shared.start(environment, restart);
-        let crashed = shared.watch_over().await;
-        let grace = shared.pod.liveness.map(|timing| timing.grace);
-        if !crashed && shared.pod.stubborn {
-            sleep(grace.unwrap_or_default()).await;
+        let failed = shared.watch_over().await;
+        if let (Some((_, timing)), true) = (failed, shared.pod.stubborn) {
+            sleep(timing.grace).await;
         }
         shared.stop(&mut shared.lock());
-        shared.journal.note(format!(
-            "app of {} {}",
-            shared.pod.uid,
-            if crashed { "crashed" } else { "was stopped by its liveness probe" }
-        ));
+        let how = match failed {
+            None => "crashed",
+            Some((Probe::Startup, _)) => "was stopped by its startup probe",
+            Some((Probe::Liveness, _)) => "was stopped by its liveness probe",
+        };
+        shared.journal.note(format!("app of {} {how}", shared.pod.uid));
         restart = true;
         sleep(BACKOFF).await;
     }

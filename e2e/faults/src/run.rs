@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::boottime;
 use crate::bug::Bug;
-use crate::check::environment::{self, Brief};
+use crate::check::environment::{self, Accepted};
 use crate::check::{self, Kind, Violation, trail};
 use crate::cluster::{Cluster, MEMBERS};
 use crate::failure::Failure;
@@ -86,8 +86,8 @@ pub struct Report {
     pub minted: usize,
     /// How often an app was started.
     pub runs: usize,
-    /// Restarts of apps beside silent sidecars that shared an identity for a moment.
-    pub brief: Brief,
+    /// Pairs of apps that shared an identity as the design accepts it.
+    pub accepted: Accepted,
     /// The longest that an app used a name since the deadline's start.
     pub unrenewed: Duration,
     /// The harness's own longest stall.
@@ -265,7 +265,7 @@ impl Stage {
             renewals: holds.iter().map(|hold| u64::from(hold.renewals)).sum(),
             minted: evidence.minted.iter().map(|batch| batch.ids.len()).sum(),
             runs: evidence.runs.len(),
-            brief: environment::check(&evidence.runs, &evidence.stalls, evidence.taken).1,
+            accepted: environment::check(&self.layout, evidence, history).1,
             unrenewed: holds.iter().map(|hold| hold.unrenewed).max().unwrap_or_default(),
             stalled: evidence.stalls.iter().map(|stall| stall.lasted).max().unwrap_or_default(),
             took,
@@ -289,10 +289,11 @@ impl fmt::Display for Report {
             self.granted, self.stores, self.pods, self.ran_out, self.renewals, self.minted
         )?;
         if self.runs > 0 {
-            let Brief { shared, longest } = self.brief;
+            let Accepted { brief, longest, kept } = self.accepted;
             writeln!(
                 f,
-                "  {} starts of apps; {shared} beside a silent sidecar shared an identity, for {longest:.2?} at most",
+                "  {} starts of apps; {brief} beside a silent sidecar shared an identity, for {longest:.2?} at most; \
+                 {kept} pairs in Keep pools after a lease had run out",
                 self.runs
             )?;
         }

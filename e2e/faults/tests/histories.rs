@@ -112,7 +112,16 @@ fn environments(seed: u64, span: Duration, pods: usize) -> Scenario {
     // Some faults must outlast S and the rest after it.
     scenario.menu.lease = Duration::from_secs(24);
     scenario.menu.wipe_at = None;
-    scenario.menu.pod_kinds = vec![PodKind::Kill, PodKind::Delete, PodKind::Lose, PodKind::Crash];
+    scenario.menu.pod_kinds = vec![
+        PodKind::Term,
+        PodKind::Term,
+        PodKind::Term,
+        PodKind::Kill,
+        PodKind::Freeze,
+        PodKind::Delete,
+        PodKind::Lose,
+        PodKind::Crash,
+    ];
     scenario
 }
 

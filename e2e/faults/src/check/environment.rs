@@ -4,41 +4,67 @@
 //! when it ran, not by until when it might have believed. What a run's journal says is exact: both
 //! instants are taken under the lock that starts and ends the app.
 //!
-//! One thing is not a violation, and is counted: the kubelet starts a stopped container again without
-//! asking anybody. While the sidecar is frozen or gone, nobody takes the env file away, and such a
-//! start lasts until the container's first probe fails ([`BRIEF`]).
+//! Two things are counted instead, because the design accepts them ([`Accepted`]):
+//! - the kubelet starts a stopped container again without asking anybody. While the sidecar is frozen or
+//!   gone nobody takes the env file away, and such a start lasts until its first probes fail ([`BRIEF`]);
+//! - the app of a `Keep` pool runs on when its lease has run out, whoever has the name then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_core::claim::Fence;
+use cairn_core::claim::{Fence, SlotRecord};
+use cairn_core::keys::Key;
+use cairn_core::pool::OnLoss;
 
 use super::{Kind, Violation};
 use crate::boottime::{self, Nanos};
-use crate::journal::{Run, Stall};
+use crate::history::History;
+use crate::journal::{Evidence, Run, Stall};
+use crate::pools::Layout;
 
 /// How long an app may run that was started again beside a sidecar that does not answer.
 pub const BRIEF: Duration = Duration::from_secs(3);
+/// What three timers in a row may be late on a busy machine, besides the stalls that were measured.
+const LATE: Duration = Duration::from_millis(500);
 
-/// Runs that nobody's sidecar has answered for.
+/// Pairs of running apps with one identity that are no violation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Brief {
-    /// How many of them shared an identity with another running app.
-    pub shared: usize,
-    /// The longest time for which one did.
+pub struct Accepted {
+    /// One was started again beside a silent sidecar.
+    pub brief: usize,
+    /// The longest time for which one of those shared its identity.
     pub longest: Duration,
+    /// The lease of one had run out, in a `Keep` pool, before the other was started.
+    pub kept: usize,
 }
 
+/// How the claims of one name by one pod ended: when that was told, and whether their lease ran out.
+type Ends = BTreeMap<(String, String, String), Vec<(Nanos, bool)>>;
+
 /// Looks at every pair of runs of one identity.
-pub fn check(runs: &[Run], stalls: &[Stall], until: Nanos) -> (Vec<Violation>, Brief) {
+pub fn check(
+    layout: &Layout,
+    evidence: &Evidence,
+    history: &History,
+) -> (Vec<Violation>, Accepted) {
+    let (stalls, until) = (&evidence.stalls, evidence.taken);
+    let ends = ends(history);
     let mut by_identity: BTreeMap<(&str, &str), Vec<&Run>> = BTreeMap::new();
-    for run in runs {
+    for run in &evidence.runs {
         for (place, name) in &run.environment {
             by_identity.entry((place, name)).or_default().push(run);
         }
     }
-    let (mut found, mut brief) = (Vec::new(), Brief::default());
+    let (mut found, mut accepted) = (Vec::new(), Accepted::default());
     for ((place, name), mut runs) in by_identity {
+        let keeps = layout.places().into_iter().find(|(prefix, _)| prefix == place);
+        let keeps = keeps.is_some_and(|(_, pool)| pool.spec.on_loss == OnLoss::Keep);
+        let ran_out = |loser: &Run, winner: &Run| {
+            let key = (place.to_owned(), name.to_owned(), loser.uid.clone());
+            let ends = ends.get(&key).map_or(&[][..], Vec::as_slice);
+            let last = ends.iter().rfind(|(seen, _)| *seen <= winner.started);
+            keeps && last.is_some_and(|(_, ran_out)| *ran_out)
+        };
         runs.sort_by_key(|run| run.started);
         for (index, first) in runs.iter().enumerate() {
             for second in runs.iter().skip(index + 1).filter(|second| second.uid != first.uid) {
@@ -47,8 +73,12 @@ pub fn check(runs: &[Run], stalls: &[Stall], until: Nanos) -> (Vec<Violation>, B
                     continue;
                 }
                 if is_brief(first, stalls, until) || is_brief(second, stalls, until) {
-                    brief.shared += 1;
-                    brief.longest = brief.longest.max(shared);
+                    accepted.brief += 1;
+                    accepted.longest = accepted.longest.max(shared);
+                    continue;
+                }
+                if ran_out(first, second) || ran_out(second, first) {
+                    accepted.kept += 1;
                     continue;
                 }
                 let text = format!(
@@ -61,7 +91,32 @@ pub fn check(runs: &[Run], stalls: &[Stall], until: Nanos) -> (Vec<Violation>, B
             }
         }
     }
-    (found, brief)
+    (found, accepted)
+}
+
+/// The ends of all claims. A slot that goes without a quarantine in the same revision has run out.
+fn ends(history: &History) -> Ends {
+    let mut ends = Ends::new();
+    for generation in &history.generations {
+        let mut holders: BTreeMap<&str, String> = BTreeMap::new();
+        for step in generation.values() {
+            for change in &step.changes {
+                let Some(Key::Slot(path, name)) = Key::parse(&change.key) else { continue };
+                if let Some(put) = &change.put {
+                    let record = serde_json::from_slice::<SlotRecord>(&put.value);
+                    let uid = record.map(|record| record.holder.uid).unwrap_or_default();
+                    holders.insert(&change.key, uid);
+                } else if let Some(uid) = holders.remove(change.key.as_str()) {
+                    let rest = path.quarantine(&name);
+                    let rests =
+                        step.changes.iter().any(|other| other.key == rest && other.put.is_some());
+                    let key = (path.to_string(), name, uid);
+                    ends.entry(key).or_default().push((step.seen, !rests));
+                }
+            }
+        }
+    }
+    ends
 }
 
 /// For how long both ran.
@@ -80,60 +135,8 @@ fn is_brief(run: &Run, stalls: &[Stall], until: Nanos) -> bool {
         .map(|stall| stall.lasted)
         .sum();
     let lasted = boottime::between(run.started, end);
-    run.restart && !run.answered && lasted <= BRIEF + stalled
+    run.restart && !run.answered && lasted <= BRIEF + LATE + stalled
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: u64 = 1_000_000_000;
-
-    fn run(uid: &str, name: &str, from: u64, to: Option<u64>) -> Run {
-        Run {
-            uid: uid.to_owned(),
-            environment: vec![("/p/".to_owned(), name.to_owned())],
-            restart: false,
-            started: from * SECOND,
-            ended: to.map(|to| to * SECOND),
-            answered: true,
-        }
-    }
-
-    fn found(runs: &[Run]) -> usize {
-        check(runs, &[], 100 * SECOND).0.len()
-    }
-
-    #[test]
-    fn two_running_apps_with_one_identity_are_found() {
-        assert_eq!(found(&[run("a", "1", 10, Some(20)), run("b", "1", 19, Some(30))]), 1);
-        assert_eq!(found(&[run("b", "1", 12, None), run("a", "1", 10, None)]), 1);
-    }
-
-    #[test]
-    fn apps_that_follow_one_another_or_have_other_names_are_fine() {
-        assert_eq!(found(&[run("a", "1", 10, Some(20)), run("b", "1", 20, None)]), 0);
-        assert_eq!(found(&[run("a", "1", 10, None), run("b", "2", 12, None)]), 0);
-        assert_eq!(found(&[run("a", "1", 10, None), run("a", "1", 12, None)]), 0);
-    }
-
-    #[test]
-    fn only_a_short_restart_beside_a_silent_sidecar_is_counted_instead() {
-        let restart = |to, answered| Run { restart: true, answered, ..run("a", "1", 20, Some(to)) };
-        let other = run("b", "1", 12, None);
-        let judged = |restart: Run| check(&[restart, other.clone()], &[], 100 * SECOND);
-        let (violations, brief) = judged(restart(22, false));
-        assert!(violations.is_empty());
-        assert_eq!(brief, Brief { shared: 1, longest: Duration::from_secs(2) });
-        assert_eq!(judged(restart(24, false)).0.len(), 1);
-        assert_eq!(judged(restart(22, true)).0.len(), 1);
-    }
-
-    #[test]
-    fn a_stall_of_the_harness_is_no_part_of_a_short_run() {
-        let stall = Stall { at: 23 * SECOND, lasted: Duration::from_secs(2) };
-        let restart = Run { restart: true, answered: false, ..run("a", "1", 20, Some(24)) };
-        assert!(is_brief(&restart, &[stall], 100 * SECOND));
-        assert!(!is_brief(&restart, &[], 100 * SECOND));
-    }
-}
+mod tests;

@@ -136,13 +136,14 @@ impl Replay<'_> {
             complain.push((Kind::TwoNames, format!("given to {uid}, which has '{other}'")));
         }
         let before = self.last.insert((prefix.clone(), name.to_owned()), (uid.to_owned(), fence));
-        // T7: a pod takes its own name back ahead of the queue: out of its rest, during a freeze, and in a
-        // `Keep` pool also when its lease has run out. Of a store that was wiped it may not even know that
-        // others have had the name since.
+        // T7: a pod takes its own name back ahead of the queue: out of its rest, after its own lost claim,
+        // during a freeze, and in a `Keep` pool whenever nobody has it. Of a store that was wiped it may not
+        // even know that others have had the name since.
         let keeps =
             layout.pool(path.pool.as_str()).is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep);
         let owner = (prefix.clone(), name.to_owned(), uid.to_owned());
-        let may = keeps || own_rest || self.frozen.contains(&path.pool);
+        let lost = own_due && place.due.contains(name);
+        let may = keeps || own_rest || lost || self.frozen.contains(&path.pool);
         let own = !self.owners.insert(owner) && may;
         if let Some((holder, old)) = before.filter(|(_, old)| *old >= fence) {
             let text = format!("given to {uid} with fence {fence} after {holder} had {old}");

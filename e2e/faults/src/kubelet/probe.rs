@@ -1,8 +1,8 @@
-//! The kubelet's liveness probe of an app container: its numbers, its count and its question.
+//! The kubelet's probes of an app container of a Stop pool: their numbers, their count, their questions.
 
 use std::time::Duration;
 
-use cairn_core::contract::port::APP_LIVEZ;
+use cairn_core::contract::port::{APP_LIVEZ, APP_STARTUPZ};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,6 +21,15 @@ pub struct Timing {
     pub grace: Duration,
 }
 
+/// Which probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Until it passes once, no other is asked.
+    Startup,
+    /// Asked from then on.
+    Liveness,
+}
+
 /// Counts failures in a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Count {
@@ -31,8 +40,13 @@ pub struct Count {
 // === impl Timing ===
 
 impl Timing {
-    /// The numbers that the webhook gives to the containers of a Stop pool (`admission::inject::stop`):
-    /// half of the quarantine for detection, a quarter for the grace period, the rest for the kubelet.
+    /// The startup probe that the webhook gives to the containers of a Stop pool (`admission::inject::stop`):
+    /// an app that is started beside a sidecar that does not answer runs three seconds at most.
+    pub const STARTUP: Self =
+        Self { period: Duration::from_secs(1), failures: 2, grace: Duration::from_secs(1) };
+
+    /// The numbers of the liveness probe that the webhook gives them: half of the quarantine for
+    /// detection, a quarter for the grace period, the rest for the kubelet.
     pub fn within(quarantine: Duration) -> Self {
         let whole = quarantine.as_secs();
         let period = (whole / 10).clamp(1, 5);
@@ -61,14 +75,18 @@ impl Count {
 }
 
 /// Asks the sidecar on this machine whether its app may go on.
-pub async fn ask(port: u16) -> bool {
-    let answer = timeout(TIMEOUT, status(port)).await;
+pub async fn ask(port: u16, probe: Probe) -> bool {
+    let path = match probe {
+        Probe::Startup => APP_STARTUPZ,
+        Probe::Liveness => APP_LIVEZ,
+    };
+    let answer = timeout(TIMEOUT, status(port, path)).await;
     matches!(answer, Ok(Ok(200..=399)))
 }
 
-async fn status(port: u16) -> std::io::Result<u16> {
+async fn status(port: u16, path: &str) -> std::io::Result<u16> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    let request = format!("GET {APP_LIVEZ} HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path}/app HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::{self, Key};
+use cairn_core::rest::{RestRecord, WaitsFor};
 use cairn_store::etcd::Etcd;
 use cairn_store::kv::KeyValue;
 use tokio::time::sleep;
@@ -27,7 +28,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 struct Place {
     held: BTreeMap<String, String>,
-    resting: BTreeSet<String>,
+    /// With the UID of the pod that the rest waits for; empty when it waits for time.
+    resting: BTreeMap<String, String>,
     waiting: BTreeSet<String>,
 }
 
@@ -113,7 +115,10 @@ impl Stage {
                     places.entry(path.to_string()).or_default().held.insert(name, uid);
                 }
                 Some(Key::Quarantine(path, name)) => {
-                    places.entry(path.to_string()).or_default().resting.insert(name);
+                    let record = RestRecord::parse(&pair.value);
+                    let waits = record.filter(|record| record.waits_for == WaitsFor::PodEnd);
+                    let uid = waits.map(|record| record.holder.uid).unwrap_or_default();
+                    places.entry(path.to_string()).or_default().resting.insert(name, uid);
                 }
                 Some(Key::Ticket(path, uid)) => {
                     places.entry(path.to_string()).or_default().waiting.insert(uid);
@@ -125,13 +130,17 @@ impl Stage {
                 _ => {}
             }
         }
+        // Pods claim one pool after the other: one that waits for the first has not come to its own rest.
+        let waiting: BTreeSet<String> =
+            places.values().flat_map(|place| place.waiting.iter().cloned()).collect();
         for (prefix, pool) in self.layout.places() {
             let Some(place) = places.get(&prefix) else { continue };
             let mut add = |kind, text| wrong.push((kind, prefix.clone(), text));
             for (name, uid) in place.held.iter().filter(|(_, uid)| !alive.contains(*uid)) {
                 add(Kind::LostName, format!("{name} is held by {uid}, which is gone"));
             }
-            for name in &place.resting {
+            let is_due = |uid: &String| !alive.contains(uid) || !waiting.contains(uid);
+            for (name, _) in place.resting.iter().filter(|(_, uid)| is_due(uid)) {
                 add(Kind::LostName, format!("{name} rests, and nobody releases names"));
             }
             for uid in place.waiting.iter().filter(|uid| !alive.contains(*uid)) {
