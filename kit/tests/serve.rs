@@ -37,7 +37,7 @@ struct Service {
 }
 
 impl Service {
-    async fn start(limits: Limits) -> Self {
+    fn start(limits: Limits) -> Self {
         let (release, released) = watch::channel(false);
         let held = move || {
             let mut released = released.clone();
@@ -54,7 +54,7 @@ impl Service {
             .layer(DefaultBodyLimit::max(1 << 20));
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let (close, closing) = watch::channel(false);
         let server = Server::new("test", routes, limits, &metrics);
@@ -127,7 +127,7 @@ async fn settle() {
 
 #[tokio::test]
 async fn one_connection_too_many_evicts_the_idlest_of_the_greediest_peer() {
-    let service = Service::start(Limits { connections: 4, per_peer: 4, ..Limits::small(4) }).await;
+    let service = Service::start(Limits { connections: 4, per_peer: 4, ..Limits::small(4) });
     let mut modest = service.connect_from(2).await;
     let mut idlest = service.connect_from(3).await;
     let mut others = [service.connect_from(3).await, service.connect_from(3).await];
@@ -143,7 +143,7 @@ async fn one_connection_too_many_evicts_the_idlest_of_the_greediest_peer() {
 
 #[tokio::test]
 async fn a_peer_with_too_many_connections_loses_its_own() {
-    let service = Service::start(Limits { connections: 8, per_peer: 2, ..Limits::small(8) }).await;
+    let service = Service::start(Limits { connections: 8, per_peer: 2, ..Limits::small(8) });
     let mut other = service.connect_from(2).await;
     let mut greedy = Vec::new();
     for _ in 0..5 {
@@ -159,7 +159,7 @@ async fn a_peer_with_too_many_connections_loses_its_own() {
 
 #[tokio::test]
 async fn a_request_that_is_being_answered_outlives_idle_connections() {
-    let service = Service::start(Limits { connections: 2, per_peer: 2, ..Limits::small(2) }).await;
+    let service = Service::start(Limits { connections: 2, per_peer: 2, ..Limits::small(2) });
     let mut held = service.connect().await;
     held.write_all(b"GET /held HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     settle().await;
@@ -173,7 +173,7 @@ async fn a_request_that_is_being_answered_outlives_idle_connections() {
 
 #[tokio::test]
 async fn a_request_that_waits_in_the_backlog_is_answered_before_it_can_be_evicted() {
-    let service = Service::start(Limits { connections: 2, per_peer: 2, ..Limits::small(2) }).await;
+    let service = Service::start(Limits { connections: 2, per_peer: 2, ..Limits::small(2) });
     // Nothing yields to the server before all of them are in its backlog.
     let connect = || {
         use std::io::Write as _;
@@ -190,7 +190,7 @@ async fn a_request_that_waits_in_the_backlog_is_answered_before_it_can_be_evicte
 
 #[tokio::test(start_paused = true)]
 async fn a_kept_connection_outlasts_the_pools_of_clients_and_then_ends() {
-    let service = Service::start(Limits::small(8)).await;
+    let service = Service::start(Limits::small(8));
     let mut pooled = service.connect().await;
     assert!(ask(&mut pooled, REQUEST).await.ends_with("ok\n"));
     settle().await;
@@ -205,7 +205,7 @@ async fn a_kept_connection_outlasts_the_pools_of_clients_and_then_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn headers_that_trickle_in_are_cut_off_on_new_and_on_kept_connections() {
-    let service = Service::start(Limits::small(8)).await;
+    let service = Service::start(Limits::small(8));
     let mut kept = service.connect().await;
     assert!(ask(&mut kept, REQUEST).await.ends_with("ok\n"));
     settle().await;
@@ -223,7 +223,7 @@ async fn headers_that_trickle_in_are_cut_off_on_new_and_on_kept_connections() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_trickles_in_is_cut_off() {
-    let service = Service::start(Limits::small(8)).await;
+    let service = Service::start(Limits::small(8));
     let mut slow = service.connect().await;
     slow.write_all(b"POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n").await.unwrap();
     for _ in 0..4 {
@@ -237,7 +237,7 @@ async fn a_body_that_trickles_in_is_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_does_not_come_or_is_not_read_is_cut_off() {
-    let service = Service::start(Limits::small(8)).await;
+    let service = Service::start(Limits::small(8));
     let mut held = service.connect().await;
     held.write_all(b"GET /held HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     settle().await;
@@ -248,7 +248,7 @@ async fn an_answer_that_does_not_come_or_is_not_read_is_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn a_declared_stream_goes_on_while_it_is_read_and_ends_when_it_is_not() {
-    let service = Service::start(Limits::small(8)).await;
+    let service = Service::start(Limits::small(8));
     let mut stream = service.connect().await;
     stream.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut buffer = vec![0; 1 << 16];
@@ -265,7 +265,7 @@ async fn a_declared_stream_goes_on_while_it_is_read_and_ends_when_it_is_not() {
 #[tokio::test]
 async fn bodies_beyond_the_budget_cost_the_peer_that_holds_the_most() {
     let limits = Limits { body_bytes: 256 * 1024, ..Limits::small(16) };
-    let service = Service::start(limits).await;
+    let service = Service::start(limits);
     let head = "POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n";
     let mut greedy = Vec::new();
     for _ in 0..4 {
@@ -284,7 +284,7 @@ async fn bodies_beyond_the_budget_cost_the_peer_that_holds_the_most() {
 #[tokio::test]
 async fn a_body_in_frames_of_one_byte_is_charged_for_what_it_takes() {
     let limits = Limits { body_bytes: 64 * 1024, ..Limits::small(16) };
-    let service = Service::start(limits).await;
+    let service = Service::start(limits);
     let mut stream = service.connect().await;
     let head = "POST /length HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
     let answered = ask(&mut stream, &(head + &"1\r\nx\r\n".repeat(2000))).await;
@@ -293,7 +293,7 @@ async fn a_body_in_frames_of_one_byte_is_charged_for_what_it_takes() {
 
 #[tokio::test]
 async fn headers_beyond_their_limit_are_refused() {
-    let service = Service::start(Limits::small(8)).await;
+    let service = Service::start(Limits::small(8));
     let request = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(10_000));
     let answered = ask(&mut service.connect().await, &request).await;
     assert!(answered.starts_with("HTTP/1.1 431"), "{answered}");
@@ -301,7 +301,7 @@ async fn headers_beyond_their_limit_are_refused() {
 
 #[tokio::test]
 async fn a_shutdown_answers_what_is_in_flight_and_closes_the_rest() {
-    let service = Service::start(Limits::small(8)).await;
+    let service = Service::start(Limits::small(8));
     let mut held = service.connect().await;
     held.write_all(b"GET /held HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut idle = service.connect().await;

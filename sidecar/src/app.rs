@@ -109,8 +109,8 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
     let (tree, uid) = spawn_blocking(move || take_dir(&taking)).await??;
     let socket = api::bind_socket(&config.dir)
         .map_err(|source| BuildError::Socket { dir: config.dir.clone(), source })?;
-    let api = listen("--api", config.api).await?;
-    let admin = listen("--admin", config.admin).await?;
+    let api = listen("--api", config.api)?;
+    let admin = listen("--admin", config.admin)?;
     let holder = Holder {
         namespace: config.namespace.clone(),
         pod: config.pod.clone(),
@@ -367,14 +367,14 @@ fn take_dir(config: &Config) -> Result<(Tree, String), BuildError> {
     Ok((tree, uid))
 }
 
-async fn listen(
+fn listen(
     flag: &'static str,
     address: Option<SocketAddr>,
 ) -> Result<Option<TcpListener>, BuildError> {
     let Some(address) = address else {
         return Ok(None);
     };
-    match serve::bind(address).await {
+    match serve::bind(address) {
         Ok(listener) => Ok(Some(listener)),
         Err(source) => Err(BuildError::Listen { flag, address, source }),
     }

@@ -106,8 +106,8 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         .await
         .map_err(BuildError::Etcd)?;
     let etcd = Arc::new(etcd);
-    let admission = listen("--admission-listen", args.admission_listen).await?;
-    let admin = listen("--admin-listen", args.admin_listen).await?;
+    let admission = listen("--admission-listen", args.admission_listen)?;
+    let admin = listen("--admin-listen", args.admin_listen)?;
     info!(admission = %args.admission_listen, admin = %args.admin_listen, etcd = ?endpoints, "bound");
 
     let mut registry = Registry::with_prefix("cairn_webhook");
@@ -273,6 +273,6 @@ fn certificate_gauge(registry: &mut Registry) -> Gauge {
     gauge
 }
 
-async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
-    serve::bind(address).await.map_err(|source| BuildError::Listen { flag, address, source })
+fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
+    serve::bind(address).map_err(|source| BuildError::Listen { flag, address, source })
 }

@@ -47,7 +47,7 @@ struct Webhook {
 }
 
 impl Webhook {
-    async fn start() -> Self {
+    fn start() -> Self {
         let now = UnixMillis(clock::wall().0);
         let authority = mint::authority(now).unwrap();
         let leaf = Arc::new(Leaf::default());
@@ -56,7 +56,7 @@ impl Webhook {
         let servers = Servers::new(Metrics::register(&mut registry));
         let routes = admission::router(Arc::new(handlers(&mut registry)));
         let local = (Ipv4Addr::LOCALHOST, 0).into();
-        let (admission, admin) = (bind(local).await.unwrap(), bind(local).await.unwrap());
+        let (admission, admin) = (bind(local).unwrap(), bind(local).unwrap());
         let (close, closing) = watch::channel(false);
         let webhook = Self {
             admission: admission.local_addr().unwrap(),
@@ -159,7 +159,7 @@ fn connector(authority: &Authority) -> TlsConnector {
 
 #[tokio::test]
 async fn two_thousand_stalled_handshakes_keep_no_review_out() {
-    let webhook = Webhook::start().await;
+    let webhook = Webhook::start();
     let mut held = Vec::new();
     for i in 0..2000 {
         // One of them is the API server's own address.
@@ -181,15 +181,15 @@ async fn two_thousand_stalled_handshakes_keep_no_review_out() {
 
 #[tokio::test]
 async fn bodies_that_never_end_take_no_more_than_their_budget_and_keep_no_review_out() {
-    let webhook = Webhook::start().await;
-    let head = format!("POST /mutate HTTP/1.1\r\nhost: {NAME}\r\ncontent-length: 4000000\r\n\r\n");
+    let webhook = Webhook::start();
+    let begin = format!("POST /mutate HTTP/1.1\r\nhost: {NAME}\r\ncontent-length: 4000000\r\n\r\n");
     let body = vec![b' '; 3_900_000];
     let mut held = Vec::new();
     for i in 0..24 {
         let stream = webhook.connect_from(2 + i, webhook.admission).await;
         let mut stream = webhook.secured(stream).await;
         // It fails when this connection is the one that is evicted.
-        let _ = stream.write_all(head.as_bytes()).await;
+        let _ = stream.write_all(begin.as_bytes()).await;
         let _ = stream.write_all(&body).await;
         held.push(stream);
         webhook.admits().await;
@@ -201,7 +201,7 @@ async fn bodies_that_never_end_take_no_more_than_their_budget_and_keep_no_review
 
 #[tokio::test]
 async fn ten_thousand_idle_connections_keep_no_probe_out() {
-    let webhook = Webhook::start().await;
+    let webhook = Webhook::start();
     let mut held = Vec::new();
     for i in 0..10_000 {
         held.push(webhook.connect_from(2 + u8::try_from(i % 100).unwrap(), webhook.admin).await);

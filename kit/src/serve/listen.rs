@@ -4,9 +4,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use super::peer::Peer;
+
+/// Connections that wait for their accept. When there are more, the kernel drops them, and the client
+/// tries again after a second: too late for a probe. A full backlog is worked off in 0.1 s to 0.2 s.
+/// This is also the most that Linux allows by default (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
 
 /// Something that connections come from.
 pub trait Listen: Send + Sync + 'static {
@@ -39,14 +44,22 @@ impl Listen for UnixListener {
 }
 
 /// Binds a TCP address; `[::]` falls back to `0.0.0.0` on machines without IPv6.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen(address) {
         Err(error) if address.ip().is_unspecified() && address.is_ipv6() => {
             let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
-            TcpListener::bind(v4).await.map_err(|_| error)
+            listen(v4).map_err(|_| error)
         }
         bound => bound,
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As std does: connections of an earlier process that linger do not keep the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Whether an accept failed because of that one connection, so that the next may succeed at once.
