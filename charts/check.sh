@@ -102,7 +102,14 @@ peers=cairn-etcd-peers.cairn-system.svc.cluster.local
 has "--etcd=http://cairn-etcd-0.$peers:2379,http://cairn-etcd-1.$peers:2379,http://cairn-etcd-2.$peers:2379"
 has "--initial-cluster=cairn-etcd-0=http://cairn-etcd-0.$peers:2380,cairn-etcd-1=http://cairn-etcd-1.$peers:2380,cairn-etcd-2="
 has 'kind: NetworkPolicy'
+has_not '{port: metrics}'
 count 2 'kind: PodDisruptionBudget'
+
+say "etcd's metrics are for those who are named"
+what="scrapers"
+render --set 'etcd.networkPolicy.enabled=true,etcd.networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus'
+count 1 '{port: metrics}'
+has 'app: prometheus'
 
 say "an etcd that is there already"
 what="external etcd"
