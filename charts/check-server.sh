@@ -144,6 +144,20 @@ fenced 'may not change the labels' "metadata: {$me, finalizers: [example.com/sta
 fenced 'may not change the status' "metadata: {$me}, status: {podIP: 10.9.9.9}"
 fenced 'may not change the status' "metadata: {$me}, status: {conditions: [{type: Ready, status: 'True'}]}"
 
+# patched PATCH: dry-patches a built-in pool as the webhook's account.
+patched() {
+  k patch pool mountains --type=merge --dry-run=server --as="$ACCOUNT" -p "$1" >"$OUT" 2>&1
+}
+patched '{"metadata": {"finalizers": ["cairn.dev/in-use"]}}' || bad "the webhook may not put its finalizer on a pool"
+for patch in '{"spec": {"quarantine": "1s"}}' '{"metadata": {"labels": {"a": "b"}}}' \
+  '{"metadata": {"annotations": {"a": "b"}}}' '{"metadata": {"finalizers": ["example.com/stay"]}}'; do
+  if patched "$patch"; then
+    bad "the webhook may patch a pool with $patch"
+  elif ! grep -qF 'may change only the finalizer' "$OUT"; then
+    bad "the refusal of the patch $patch does not say what the webhook may change"
+  fi
+done
+
 probe() {
   k create -f - --as="$ACCOUNT" "$@" >"$OUT" 2>&1 <<<"
     {apiVersion: v1, kind: Pod, metadata: {name: $ROOM, namespace: $NAMESPACE}, spec: {

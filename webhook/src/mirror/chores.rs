@@ -34,6 +34,9 @@ pub const DEAD_AFTER: Duration = Duration::from_mins(10);
 /// broken in ways that the reservation was not made for.
 pub const FORGET_AFTER_MILLIS: i64 = 24 * 3600 * 1000;
 
+/// Chores under way at a time. Each is two or three requests.
+const AT_ONCE: usize = 32;
+
 /// After a failure.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -104,6 +107,8 @@ pub struct Chores {
     old: bool,
     idle: HashMap<ClaimPath, Instant>,
     running: HashSet<Chore>,
+    /// Whether the last look found more than may be under way at a time.
+    more: bool,
     failed: HashMap<Chore, Instant>,
 }
 
@@ -190,6 +195,9 @@ impl Chores {
         }
         (self.rests, self.idle, self.old) = (rests, idle, false);
         found.retain(|chore| !self.running.contains(chore) && !self.failed.contains_key(chore));
+        let room = AT_ONCE.saturating_sub(self.running.len());
+        self.more = found.len() > room;
+        found.truncate(room);
         self.running.extend(found.iter().cloned());
         found
     }
@@ -197,6 +205,9 @@ impl Chores {
     /// A chore has ended. One that failed is looked at again later.
     pub fn done(&mut self, chore: &Chore, done: bool, now: Instant) {
         self.running.remove(chore);
+        if self.more && self.running.len() < AT_ONCE / 2 {
+            self.at = Some(now);
+        }
         if !done {
             self.failed.insert(chore.clone(), now + RETRY);
             let at = self.at.unwrap_or(now + RETRY);

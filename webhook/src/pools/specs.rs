@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cairn_core::keys;
-use cairn_core::pool::PoolName;
+use cairn_core::pool::{Pool, PoolName};
 use cairn_core::time::UnixMillis;
 use cairn_store::shape::Defined;
 use cairn_store::{Error, Kv, Op, Store, Txn};
@@ -110,8 +110,16 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         facts: Facts<'_>,
     ) -> Result<Option<Outcome>, Error> {
         if watched.leaving {
-            let ended = self.end(name, facts).await?;
-            return Ok(Some(if ended { Outcome::Ended } else { Outcome::Ending }));
+            if self.end(name, facts).await? {
+                return Ok(Some(Outcome::Ended));
+            }
+            // A wiped etcd has forgotten the spec, and without it holders cannot take their names back.
+            if let Ok(pool) = &watched.pool {
+                let mut closed = Pool::clone(pool);
+                closed.spec.closed = true;
+                self.store.define_pinned(&closed).await?;
+            }
+            return Ok(Some(Outcome::Ending));
         }
         let Ok(pool) = &watched.pool else { return Ok(None) };
         if !watched.is_guarded() {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_core::pool::Pool;
+use cairn_core::pool::{Pool, PoolName};
 use cairn_store::{Error, Kv};
 use kube::Api;
 use tokio::sync::watch;
@@ -20,9 +20,9 @@ use super::holders::Holders;
 use super::progress::{Outcome, Progress};
 use super::resource::PoolObject;
 use super::specs::{Facts, Writer};
-use super::watched::Pools;
+use super::watched::{Pools, Watched};
 use crate::clock;
-use crate::mirror::Counted;
+use crate::mirror::{Counted, SpecSeen};
 use crate::report::report;
 
 /// etcd may be wiped without anybody telling; a claim's validity is of this order.
@@ -99,8 +99,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
             tokio::select! {
                 changed = self.inputs.leader.changed() => if changed.is_err() { return },
                 changed = self.inputs.pools.changed() => if changed.is_err() { return },
-                // Counts matter only to pools that wait for them to fall.
-                Ok(()) = self.inputs.counts.changed(), if leads && self.is_pending() => {}
+                Ok(()) = self.inputs.counts.changed(), if leads => {}
                 () = sleep_until(next) => {}
             }
         }
@@ -121,7 +120,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
         let wanted = definitions(pools);
         let due = Instant::now() >= self.resync;
         // Our own writes of status come back as changes of the pools; they change nothing here.
-        let same = self.written.as_ref() == Some(&wanted);
+        let same = self.written.as_ref() == Some(&wanted) && !is_missing(pools, counts);
         if same && !due && self.failures == 0 && !self.is_pending() {
             return;
         }
@@ -166,6 +165,19 @@ impl<K: Kv, H: Holders> Sync<K, H> {
     }
 }
 
+/// Whether the mirror misses a spec that was written: etcd was wiped. Holders have until their deadlines to take their
+/// names back, and need the spec for it.
+fn is_missing(pools: &Pools, counts: &Counted) -> bool {
+    let Some(census) = counts.as_ref() else { return false };
+    let absent = |(name, watched): (&String, &Watched)| {
+        let defined = watched.pool.is_ok() && watched.is_guarded() && !watched.leaving;
+        let counts = name.parse().ok().and_then(|name: PoolName| census.get(&name));
+        let spec = counts.map_or(SpecSeen::Absent, |counts| counts.spec);
+        defined && spec == SpecSeen::Absent
+    };
+    pools.iter().any(absent)
+}
+
 /// Puts and takes finalizers as the round found; false when one failed.
 async fn finalize(api: &Api<PoolObject>, pools: &Pools, found: &Progress) -> bool {
     let mut all_well = true;
@@ -185,7 +197,7 @@ async fn finalize(api: &Api<PoolObject>, pools: &Pools, found: &Progress) -> boo
 }
 
 fn definitions(pools: &Pools) -> Vec<Definition> {
-    let definition = |(name, watched): (&String, &super::watched::Watched)| Definition {
+    let definition = |(name, watched): (&String, &Watched)| Definition {
         name: name.clone(),
         pool: watched.pool.as_ref().ok().cloned(),
         leaving: watched.leaving,

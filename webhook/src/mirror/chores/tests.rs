@@ -213,3 +213,24 @@ fn many_reservations_go_in_several_transactions_and_the_queue_last() {
     let [Task::Sweep { clocks, last: false, .. }] = &due[..] else { panic!("{due:?}") };
     assert_eq!(clocks.len(), CLOCKS_AT_ONCE);
 }
+
+#[test]
+fn after_a_herd_has_ended_a_bounded_number_is_done_at_a_time_and_all_are_done() {
+    let mut fixture = Fixture::new(&[]);
+    let record = r#"{"namespace":"shop","pod":"p","uid":"u1","node":"n","incarnation":1,
+        "fence":{"epoch":5,"revision":7},"since":0,"waits_for":"pod-end"}"#;
+    let rests: Vec<Change> = (0..100).map(|n| key(&format!("x/N{n}"), record, 9)).collect();
+    fixture.apply(&rests);
+    let mut done = 0;
+    while fixture.chores.wake().is_some_and(|at| at <= fixture.now) {
+        let due = fixture.chores.due(&fixture.claims, &fixture.pods, fixture.now, WALL);
+        assert!(due.len() <= AT_ONCE);
+        for chore in due {
+            let Task::ShortenUnlessFound(rest) = &chore.task else { panic!("{chore:?}") };
+            fixture.claims.apply(&[deleted(&format!("x/{}", rest.key))]);
+            fixture.chores.done(&chore, true, fixture.now);
+            done += 1;
+        }
+    }
+    assert_eq!(done, 100);
+}

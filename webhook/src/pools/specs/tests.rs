@@ -220,3 +220,23 @@ async fn a_pool_that_is_remade_with_another_scope_is_written_only_when_nothing_o
     let (text, _) = dump(&*etcd).await["/cairn/v1/pools/teas"].clone();
     assert!(text.contains(r#""scope":"Cluster""#) && !text.contains("closed"), "{text}");
 }
+
+#[tokio::test]
+async fn the_closed_spec_of_a_pool_that_is_held_back_is_written_again_into_a_wiped_etcd() {
+    let (store, mut writer) = memory(true);
+    let mut teas = pools(&[("teas", &["mint"])]);
+    writer.round(&teas, at(100)).await.unwrap();
+    teas.get_mut("teas").unwrap().leaving = true;
+    writer.round(&teas, at(100)).await.unwrap();
+    let before = dump(&store).await["/cairn/v1/pools/teas"].0.clone();
+    let wipe = dump(&store).await.into_keys().map(Op::Delete).collect();
+    store.txn(Txn { then: wipe, ..Txn::default() }).await.unwrap();
+    // Its holders still run: the mirror counts them as pods without a name.
+    let mut census = unused(&[("teas", SpecSeen::Absent)]);
+    census.get_mut(&name("teas")).unwrap().waiting = 1;
+    let progress = writer.round(&teas, counted(&census)).await.unwrap();
+    assert_eq!(progress[&name("teas")], Outcome::Ending);
+    let after = dump(&store).await;
+    assert_eq!(after["/cairn/v1/pools/teas"].0, before);
+    assert!(before.contains(r#""closed":true"#) && after.contains_key("/cairn/v1/hold/teas"));
+}

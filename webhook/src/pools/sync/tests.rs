@@ -136,6 +136,22 @@ async fn specs_follow_the_pools_and_a_wiped_etcd_is_filled_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wiped_etcd_is_filled_as_soon_as_the_mirror_misses_a_spec() {
+    let mut fixture = Fixture::start(true);
+    fixture.define(pools(&["mint"], false, true));
+    fixture.shows(&Outcome::Defined).await;
+    fixture.count(Counts { spec: SpecSeen::Open, ..Counts::default() });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for key in ["epoch", "pools/teas", "shapes/teas"] {
+        fixture.store.delete(&format!("/cairn/v1/{key}"));
+    }
+    let wiped = Instant::now();
+    fixture.count(Counts { waiting: 1, ..Counts::default() });
+    fixture.stored(|spec| spec.is_some()).await;
+    assert!(wiped.elapsed() < Duration::from_secs(1), "{:?}", wiped.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_finalizer_stands_before_the_spec_is_written() {
     let mut fixture = Fixture::start(true);
     fixture.define(pools(&["mint"], false, false));
