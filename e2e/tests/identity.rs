@@ -80,14 +80,34 @@ fn a_pod_with_two_pools_holds_a_name_of_each() -> Done {
 }
 
 #[test]
-fn variables_from_annotations_are_as_real_as_those_from_the_file() -> Done {
+fn variables_from_annotations_are_the_same_and_as_real_as_those_from_the_file() -> Done {
     within("variables", |ns| {
+        let mut names = Vec::new();
         for how in ["annotation", "file"] {
-            let app = App::claiming(how, "mountains").annotation("cairn.dev/env", how);
+            let app = App::claiming(how, "mountains,snowflake")
+                .annotation("cairn.dev/env", how)
+                .annotation("cairn.dev/stop", "self")
+                .env(object!({"name": "SERIES", "value": "$(CAIRN_PREFIX).up"}));
             let pod = app.deploy(ns)?.remove(0);
             let environment = pod.environment()?;
-            assert_eq!(environment.get("CAIRN_NAME").map(String::as_str), Some("Denali"), "{how}");
+            let variable = |key: &str| environment.get(key).cloned().unwrap_or_default();
+            assert_eq!(variable("CAIRN_NAME"), "Denali", "{how}");
+            assert_eq!(variable("SERIES"), format!("{}.{how}.Denali.up", ns.name));
+            for (pool, segment) in [("mountains", "MOUNTAINS"), ("snowflake", "SNOWFLAKE")] {
+                for (file, field) in [("name", "NAME"), ("prefix", "PREFIX"), ("fence", "FENCE")] {
+                    let key = format!("CAIRN_{segment}_{field}");
+                    assert_eq!(
+                        variable(&key),
+                        pod.file(&format!("{pool}/{file}"))?,
+                        "{how}: {key}"
+                    );
+                }
+            }
+            let ours = environment.into_keys().filter(|key| key.starts_with("CAIRN_"));
+            names.push(ours.collect::<Vec<_>>());
         }
+        assert_eq!(names[0], names[1], "both ways give the same variables");
+        assert_eq!(names[0].len(), 9, "{names:?}");
         let none = App::claiming("none", "mountains").annotation("cairn.dev/env", "none");
         let pod = none.deploy(ns)?.remove(0);
         assert!(!pod.environment()?.keys().any(|key| key.starts_with("CAIRN_")));

@@ -11,9 +11,9 @@ const TELL: &str = "echo \"name=$CAIRN_NAME prefix=$CAIRN_PREFIX fence=$CAIRN_FE
                     own=$CAIRN_MOUNTAINS_NAME file=$(cat /var/run/cairn/name)\"";
 
 #[test]
-fn an_init_container_a_native_sidecar_and_the_app_all_know_the_name() -> Done {
+fn an_init_container_a_native_sidecar_and_the_app_all_know_the_name_in_both_env_modes() -> Done {
     within("early", |ns| {
-        for how in ["file"] {
+        for how in ["file", "annotation"] {
             let pod = early_pod(how, &object!({"cairn.dev/env": how}));
             ns.apply(&pod.to_string())?;
             let ready = ["wait", "--for=condition=Ready", &format!("pod/{how}"), "--timeout=90s"];

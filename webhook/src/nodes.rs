@@ -25,6 +25,9 @@ pub mod placement;
 /// Nodes per page of the list: a node's status lists its images, so it has tens of kilobytes.
 const PAGE: u32 = 100;
 
+/// Nodes that a log line names.
+const LOGGED: usize = 3;
+
 /// A node whose kubelet does not know `fileKeyRef`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OldNode {
@@ -108,7 +111,11 @@ impl Nodes {
 
     fn publish(&self, table: &Table) {
         let known = table.known();
-        info!(any = known.any, old = known.old.len(), "nodes changed");
+        let before = self.known();
+        if (before.any, &before.old) != (known.any, &known.old) {
+            let old: Vec<&str> = known.old.iter().take(LOGGED).map(|node| &*node.name).collect();
+            info!(any = known.any, count = known.old.len(), ?old, "nodes with an old kubelet");
+        }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
     }
 }

@@ -174,7 +174,7 @@ fn mount(target: &Target<'_, '_>, injected: bool, patch: &mut Patch) -> Result<(
     Ok(())
 }
 
-/// The variables and where their values come from.
+/// The variables and where their values come from; the same ones in both modes.
 fn variables(sidecar: &Sidecar<'_>) -> Vec<(String, Value)> {
     match sidecar.mode {
         EnvMode::None => Vec::new(),
@@ -188,17 +188,12 @@ fn from_file(variables: Vec<(String, ClaimField, &PoolName)>) -> Vec<(String, Va
     variables.into_iter().map(|(name, ..)| (name.clone(), source(&name))).collect()
 }
 
-/// The mirror writes names only, so names are all that there is.
 fn from_annotations(variables: Vec<(String, ClaimField, &PoolName)>) -> Vec<(String, Value)> {
     let source = |field: ClaimField, pool: &PoolName| {
         let path = format!("metadata.annotations['{}']", field.annotation(pool));
         json!({"fieldRef": {"fieldPath": path}})
     };
-    variables
-        .into_iter()
-        .filter(|(_, field, _)| *field == ClaimField::Name)
-        .map(|(name, field, pool)| (name, source(field, pool)))
-        .collect()
+    variables.into_iter().map(|(name, field, pool)| (name, source(field, pool))).collect()
 }
 
 /// The variables of the first pool without its name, then those of every pool with it.

@@ -31,16 +31,25 @@ fn variables_come_from_the_env_file_and_before_the_containers_own() {
 #[test]
 fn without_env_files_they_come_from_annotations_and_the_gate_watches_those() {
     let annotations = json!({"cairn.dev/pool": "mountains,snowflake", "cairn.dev/stop": "self"});
-    let after = World::new().without_env_files().inject(&pod(annotations));
+    let after = World::new().without_env_files().inject(&pod(annotations.clone()));
     let env = &after["spec"]["containers"][0]["env"];
-    assert_eq!(
-        names_of(env),
-        ["CAIRN_NAME", "CAIRN_MOUNTAINS_NAME", "CAIRN_SNOWFLAKE_NAME", "GREETING"]
-    );
-    assert_eq!(
-        env[2]["valueFrom"]["fieldRef"]["fieldPath"],
-        "metadata.annotations['claim.cairn.dev/snowflake']"
-    );
+    let from_file = World::new().inject(&pod(annotations));
+    assert_eq!(names_of(env), names_of(&from_file["spec"]["containers"][0]["env"]));
+    let path = |name: &str| {
+        let env = env.as_array().unwrap();
+        let variable = env.iter().find(|variable| variable["name"] == name).unwrap();
+        variable["valueFrom"]["fieldRef"]["fieldPath"].as_str().unwrap().to_owned()
+    };
+    for (name, key) in [
+        ("CAIRN_NAME", "claim.cairn.dev/mountains"),
+        ("CAIRN_PREFIX", "claim.cairn.dev/mountains.prefix"),
+        ("CAIRN_FENCE", "claim.cairn.dev/mountains.fence"),
+        ("CAIRN_SNOWFLAKE_NAME", "claim.cairn.dev/snowflake"),
+        ("CAIRN_SNOWFLAKE_PREFIX", "claim.cairn.dev/snowflake.prefix"),
+        ("CAIRN_SNOWFLAKE_FENCE", "claim.cairn.dev/snowflake.fence"),
+    ] {
+        assert_eq!(path(name), format!("metadata.annotations['{key}']"));
+    }
     let ours = &after["spec"]["initContainers"][0];
     assert!(strings(&ours["args"]).contains(&"--gate-file=/etc/cairn/pod/annotations"));
     assert!(names_of(&ours["volumeMounts"]).contains(&"cairn-annotations"));
