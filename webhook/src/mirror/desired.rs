@@ -75,6 +75,11 @@ pub enum News {
         /// Whether the pod goes on under it.
         kept: bool,
     },
+    /// The pod's group looks generated.
+    GroupLooksGenerated {
+        /// What to do about it.
+        hint: String,
+    },
 }
 
 /// What etcd says about a claim that is not there.
@@ -95,6 +100,11 @@ pub fn desired(pod: &Facts, claims: &BTreeMap<PoolName, Claim>, absent: &impl Ab
     let before = status(shown);
     let mut after = BTreeMap::new();
     let mut desired = Desired::default();
+    let first = before.values().all(|entry| entry.name.is_none());
+    let grouped = claims.values().any(|claim| claim.path.group.is_some());
+    if let Some(hint) = pod.group_hint.as_ref().filter(|_| first && grouped) {
+        desired.news.push(News::GroupLooksGenerated { hint: hint.clone() });
+    }
     for (pool, claim) in claims.iter().filter(|_| pod.life != Life::Ended) {
         let entry = held(claim);
         let old = before.get(pool);

@@ -1,4 +1,5 @@
-//! Kubernetes Events on pods, for what people would ask about: claimed, waiting, lost.
+//! Kubernetes Events on pods, for what people would ask about: claimed, waiting, lost, and a group that is
+//! new with every run.
 //!
 //! Best effort: they are told after the annotations are written, apart from the writes, and dropped
 //! rather than waited for. The annotations are the truth.
@@ -73,6 +74,9 @@ fn event(news: &News) -> Event {
             "Lose",
             format!("{pool}: the claim to {name} is gone; the pod must not use it any more"),
         ),
+        News::GroupLooksGenerated { hint } => {
+            (EventType::Warning, "GroupLooksGenerated", "Claim", hint.clone())
+        }
     };
     Event {
         type_,

@@ -10,6 +10,7 @@ use cairn_core::group::Group;
 use cairn_core::identity::is_result_annotation;
 use cairn_core::pool::PoolName;
 use cairn_core::prefix::Template;
+use cairn_core::request::owner::{self, Owner};
 use futures::Stream;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -87,6 +88,8 @@ pub struct Facts {
     pub group: Option<Group>,
     /// Its own prefix template, as its sidecar was told.
     pub prefix: Option<Template>,
+    /// What to say about its group, when that looks generated.
+    pub group_hint: Option<String>,
     /// How far its life has come.
     pub life: Life,
 }
@@ -135,6 +138,7 @@ impl PodObject {
             // What does not parse was not written by our webhook; it counts as not said.
             group: told(flag::GROUP).and_then(|group| group.parse().ok()),
             prefix: told(flag::PREFIX).and_then(|prefix| Template::parse(prefix).ok()),
+            group_hint: group_hint(&self.metadata),
             name: self.metadata.name.unwrap_or_default(),
             shown: shown(self.metadata.annotations.unwrap_or_default()),
             life,
@@ -167,6 +171,21 @@ impl PodObject {
         let never = self.spec.restart_policy.as_deref() == Some("Never");
         never || terminated.finished_at.as_ref().is_some_and(|at| at.0.as_second() >= requested)
     }
+}
+
+/// What admission warned of when the pod was created. Most pods are created by a controller, which shows
+/// nobody a warning.
+fn group_hint(metadata: &ObjectMeta) -> Option<String> {
+    let label = |key: &str| metadata.labels.as_ref()?.get(key).map(String::as_str);
+    let note = |key: &str| metadata.annotations.as_ref()?.get(key).map(String::as_str);
+    if note(annotation::GROUP).is_some() {
+        return None;
+    }
+    let mut owners = metadata.owner_references.iter().flatten();
+    let controller = owners
+        .find(|owner| owner.controller == Some(true))
+        .map(|owner| Owner { kind: &owner.kind, name: &owner.name });
+    owner::group(controller, label, note).warning()
 }
 
 impl Resource for PodObject {

@@ -20,6 +20,7 @@ fn asking(pools: &[&str]) -> Facts {
         shown: Shown { asked, results: BTreeMap::new() },
         group: Some("checkout".parse().unwrap()),
         prefix: None,
+        group_hint: None,
         life: Life::Runs,
     }
 }
@@ -103,6 +104,26 @@ fn a_held_claim_is_shown_as_name_and_status_and_told_once() {
     let again = look(&pod, &denali(7), Duration::ZERO);
     assert!(again.news.is_empty());
     assert_eq!(patch("u1", &pod.shown, &again.results), None);
+}
+
+#[test]
+fn a_group_that_looks_generated_is_told_with_the_first_claim_and_never_again() {
+    let hint = "set cairn.dev/group: mail".to_owned();
+    let pod = Facts { group_hint: Some(hint.clone()), ..asking(&["mountains"]) };
+    let told = News::GroupLooksGenerated { hint };
+    let waiting = look(&pod, &BTreeMap::new(), LONG);
+    assert!(!waiting.news.contains(&told), "nothing is claimed yet");
+    for before in [pod.clone(), after(&pod, &waiting)] {
+        let wanted = look(&before, &denali(7), Duration::ZERO);
+        assert!(wanted.news.contains(&told));
+        let next = look(&after(&before, &wanted), &denali(8), Duration::ZERO);
+        assert!(!next.news.contains(&told), "{:?}", next.news);
+    }
+    let mut cluster = denali(7);
+    for claim in cluster.values_mut() {
+        claim.path.group = None;
+    }
+    assert!(!look(&pod, &cluster, Duration::ZERO).news.contains(&told), "no group numbers it");
 }
 
 #[test]

@@ -33,6 +33,25 @@ fn group_and_prefix_are_read_from_what_the_sidecar_was_told() {
     assert_eq!(facts.prefix.as_ref().map(Template::as_str), Some("app.{name}"));
 }
 
+#[test]
+fn the_pods_of_a_controller_whose_name_looks_generated_have_a_hint_unless_they_name_a_group() {
+    let hint = |owner: &str, annotations: Value| {
+        let pod: PodObject = serde_json::from_value(json!({"metadata": {
+            "annotations": annotations,
+            "ownerReferences": [{
+                "apiVersion": "batch/v1", "kind": "Job", "name": owner, "uid": "j", "controller": true,
+            }],
+        }}))
+        .unwrap();
+        pod.facts().group_hint
+    };
+    let said = hint("mail-x7k2p", json!({})).unwrap();
+    assert!(said.ends_with("set cairn.dev/group: mail"), "{said}");
+    assert_eq!(hint("mail-x7k2p", json!({"cairn.dev/group": "mail"})), None);
+    assert_eq!(hint("mail-x7k2p", json!({"cairn.dev/generate-name": "mail-"})), None);
+    assert_eq!(hint("mail", json!({})), None);
+}
+
 /// A pod with two app containers in these states, deleted at 03:00:00 or not.
 fn life(phase: &str, deleted: bool, states: &[Value], policy: &str) -> Life {
     let statuses: Vec<Value> = states.iter().map(|state| json!({"state": state})).collect();
