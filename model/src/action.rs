@@ -39,6 +39,8 @@ pub(crate) enum Action {
     Emit(Pod, usize),
     /// A process ends in good order.
     Terminate(Pod, usize),
+    /// A process ends in good order while its app lives on.
+    Interrupt(Pod, usize),
     /// A process dies.
     Crash(Pod, usize),
     /// A pod gets a new process.
@@ -98,6 +100,7 @@ impl fmt::Display for Action {
             Self::Reserve(pod, i) => write!(f, "pod {pod}.{i} sends a reservation"),
             Self::Emit(pod, i) => write!(f, "pod {pod}.{i} emits a timestamp"),
             Self::Terminate(pod, i) => write!(f, "pod {pod}.{i} ends"),
+            Self::Interrupt(pod, i) => write!(f, "pod {pod}.{i} ends, its app lives on"),
             Self::Crash(pod, i) => write!(f, "pod {pod}.{i} dies"),
             Self::Start(pod) => write!(f, "pod {pod} gets a new process"),
             Self::Force(pool, name) => write!(f, "an administrator takes {name} of pool {pool}"),

@@ -13,6 +13,8 @@ pub(crate) struct Belief {
     /// Ticks until the deadline; below zero, ticks since.
     pub(crate) left: i8,
     pub(crate) quarantine: i8,
+    /// The app has the name in its environment, and nothing will stop it: without a deadline.
+    pub(crate) unending: bool,
 }
 
 /// The last timestamps of a name.
@@ -36,7 +38,7 @@ pub(crate) struct Journal {
 impl Belief {
     pub(crate) fn new(pool: Pool, name: Name, left: u8, quarantine: u8) -> Self {
         let (left, quarantine) = (left.cast_signed(), quarantine.cast_signed());
-        Self { pool, name, left, quarantine }
+        Self { pool, name, left, quarantine, unending: false }
     }
 
     /// Whether it is about this name, whatever its slot's key is.
@@ -51,6 +53,9 @@ impl Belief {
 
     /// One tick later; false when it is over, and Q too.
     pub(crate) fn tick(&mut self) -> bool {
+        if self.unending {
+            return true;
+        }
         self.left -= 1;
         self.left > -self.quarantine
     }

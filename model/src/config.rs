@@ -24,6 +24,8 @@ pub struct Config {
     pub near: u8,
     /// Whether a pod that lost its lease wants its old name and no other (`Keep`).
     pub keep: bool,
+    /// Whether a pod's volume tells a new process which names the app was told.
+    pub marks: bool,
     /// Whether grants and the two halves of a renewal take time, each on its own way. A renewal at
     /// once gives the latest deadline that its landing allows, so this adds little but states.
     pub split: bool,
@@ -58,6 +60,8 @@ pub struct Faults {
     pub duplicates: u8,
     /// A pod ends: a holder releases.
     pub releases: u8,
+    /// A process ends in good order while its app lives on: its container is restarted in place.
+    pub interrupts: u8,
     /// An administrator takes a slot away.
     pub forces: u8,
     /// A pool's spec is edited.
@@ -92,6 +96,7 @@ impl Config {
             hold: spec.ttl,
             near: 16,
             keep: false,
+            marks: false,
             split: false,
             clock: false,
             skew: Vec::new(),

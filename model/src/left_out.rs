@@ -30,6 +30,7 @@ fn promise(rule: Rule) -> Promise {
         Rule::ReservationLearntInside => Promise::TimestampsAreUnique,
         Rule::ClaimsAreGuardedByOwner | Rule::ReleaseComparesOwner => Promise::OneSlotPerPodAndPool,
         Rule::ClaimsAreGuardedByQuarantine | Rule::ForceRestsOutlastDrift => Promise::NamesRest,
+        Rule::MarkedNamesReturn => Promise::NamesAreKept,
         _ => Promise::NoTwoHolders,
     }
 }
@@ -68,6 +69,12 @@ fn bounds(rule: Rule) -> Config {
             Config { keep: true, prelude: queued_behind_a_loss(), ..pods(3, 2) }
         }
         Rule::ReclaimComparesTicket => Config { keep: true, prelude: ran_out(), ..pods(2, 1) },
+        Rule::ReleaseNamesItsPod | Rule::MarkedNamesReturn => {
+            Config { keep: true, marks: true, ..pods(2, 2) }
+        }
+        Rule::RestsOutlastDeadlines | Rule::ReturnsCompareRest => {
+            Config { marks: true, ..pods(2, 1) }
+        }
         _ => pods(2, 1),
     }
 }
@@ -76,6 +83,11 @@ fn bounds(rule: Rule) -> Config {
 fn faults(rule: Rule) -> Faults {
     match rule {
         Rule::PoolsInByteOrder => NONE,
+        Rule::ReleaseNamesItsPod | Rule::MarkedNamesReturn | Rule::RestsOutlastDeadlines => {
+            Faults { interrupts: 1, restarts: 1, ..NONE }
+        }
+        Rule::ReturnsCompareRest => Faults { interrupts: 1, restarts: 1, forces: 1, ..NONE },
+        Rule::BelieversAloneReclaim => Faults { stalls: 1, wipes: 1, ..NONE },
         Rule::SpecPutOnlyWhenDifferent => Faults { reputs: 1, ..NONE },
         Rule::SlotsKeyedByNumber | Rule::VainLooksAreFollowed => {
             Faults { edits: 1, forces: u8::from(rule == Rule::VainLooksAreFollowed), ..NONE }

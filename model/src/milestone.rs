@@ -78,6 +78,10 @@ milestones! {
     ReclaimedAheadOfQueue,
     /// T7 took the old name during a hold.
     ReclaimedDuringHold,
+    /// T7 took a name back out of the rest that a process of the same pod had left.
+    TakenBack,
+    /// The same, ahead of a ticket.
+    TakenBackAheadOfQueue,
     /// The old name was another pod's: lost for good.
     LostForGood,
     /// A claim, a release or an adoption was applied, and its answer was lost.
@@ -116,6 +120,8 @@ milestones! {
     DeafWaiterRead,
     /// A holder's process died, its app running on.
     HolderDied,
+    /// A holder's process ended, its app living on.
+    Interrupted,
     /// A waiter's process died, its ticket staying behind.
     WaiterDied,
     /// A pod got a process after one had died.

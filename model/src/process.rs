@@ -37,6 +37,8 @@ pub(crate) struct Process {
     pub(crate) call: Option<Call>,
     pub(crate) pair: Option<Pair>,
     pub(crate) terminating: bool,
+    /// It ends while its app lives on.
+    pub(crate) interrupted: bool,
 }
 
 /// One pool.
@@ -81,6 +83,8 @@ pub(crate) struct Regaining {
     pub(crate) name: Name,
     /// Ticks until the deadline that was in force when the lease was lost.
     pub(crate) left: u8,
+    /// Known from the volume, from a process before this one.
+    pub(crate) marked: bool,
 }
 
 /// A request in flight on the claiming track.
@@ -101,8 +105,8 @@ pub(crate) enum Effect {
     Believe { pool: Pool, name: Name, left: u8, quarantine: u8 },
     /// The app has stopped using its name.
     Forget(Pool),
-    /// A quarantine's lease is granted: its own, before it is put.
-    Grant(LeaseId),
+    /// A quarantine's lease is granted for so many ticks: its own, before it is put.
+    Grant(LeaseId, u8),
     /// Nothing hangs on this lease: it is given back.
     Revoke(LeaseId),
     /// The process ends.
@@ -138,9 +142,15 @@ impl Process {
             call: None,
             pair: None,
             terminating: false,
+            interrupted: false,
         };
         process.begin(context);
         process
+    }
+
+    /// What the volume says that the app was told: the name, and for how long it may believe in it.
+    pub(crate) fn inherit(&mut self, pool: Pool, name: Name, left: u8) {
+        self.set(pool, Phase::Regaining(Regaining { name, left, marked: true }));
     }
 
     /// The header of a request for a pool.
@@ -300,6 +310,11 @@ impl<'a> Context<'a> {
     /// S of a lease, as the server says.
     pub(crate) fn granted(&self, lease: LeaseId) -> Option<u8> {
         self.store.granted(lease)
+    }
+
+    /// What S of a pool allows for drift.
+    fn margin(&self, pool: Pool) -> u8 {
+        self.config.spec(pool, 0).map_or(0, crate::spec::Spec::margin)
     }
 
     /// V for a deadline: as granted. Without the rule, as the pool's spec has it now.

@@ -35,6 +35,8 @@ pub enum Promise {
     NoDeadlyEmbrace,
     /// A holder of a name never emits a timestamp that an earlier one may have emitted.
     TimestampsAreUnique,
+    /// An app of a `Keep` pool that lives on is never given another name.
+    NamesAreKept,
 }
 
 /// All states within the bounds.
@@ -44,14 +46,14 @@ pub(crate) struct Space {
     pub(crate) fine: recovery::Memory,
     pub(crate) tally: Tally,
     /// Which promises were found broken, so far.
-    broken: [AtomicBool; 9],
+    broken: [AtomicBool; 10],
 }
 
 // === impl Promise ===
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoTwoHolders,
         Self::NamesRest,
         Self::OneSlotPerPodAndPool,
@@ -61,6 +63,7 @@ impl Promise {
         Self::FailuresHaveReasons,
         Self::NoDeadlyEmbrace,
         Self::TimestampsAreUnique,
+        Self::NamesAreKept,
     ];
 
     /// As the checker calls it.
@@ -75,6 +78,7 @@ impl Promise {
             Self::FailuresHaveReasons => "a T2 fails for a reason",
             Self::NoDeadlyEmbrace => "no two pods wait for each other",
             Self::TimestampsAreUnique => "no timestamp is emitted twice",
+            Self::NamesAreKept => "an app that lives on keeps its name",
         }
     }
 
@@ -90,6 +94,7 @@ impl Promise {
             Self::FailuresHaveReasons => !world.verdict.failed_for_nothing,
             Self::NoDeadlyEmbrace => no_deadly_embrace(space, world),
             Self::TimestampsAreUnique => !world.verdict.timestamp_repeated,
+            Self::NamesAreKept => !world.verdict.renamed,
         }
     }
 
@@ -111,6 +116,7 @@ impl Promise {
             Self::TimestampsAreUnique => {
                 |space, world| space.first(Self::TimestampsAreUnique, world)
             }
+            Self::NamesAreKept => |space, world| space.first(Self::NamesAreKept, world),
         }
     }
 }

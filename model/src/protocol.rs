@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::key::{Key, Name, Range, Revision};
-use crate::request::{Adoption, Caller, Request, Rest, Since, Terms};
+use crate::request::{Adoption, Caller, Leaves, Request, Rest, Since, Terms};
 use crate::rule::Rule;
 use crate::txn::{Compare, Op, Txn, Value};
 
@@ -25,8 +25,8 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
         }
         Request::Release { .. } => release(config, caller, request)?,
         Request::Force { .. } => force(caller, request)?,
-        Request::Reclaim { name, terms, holding } => {
-            reclaim(config, caller, *name, *terms, *holding)
+        Request::Reclaim { name, terms, holding, rest } => {
+            reclaim(config, caller, *name, *terms, (*holding, *rest))
         }
         Request::Confirm(_) => {
             Txn::read(vec![Op::Get(me(caller)), Op::Get(Key::Hold(caller.pool))])
@@ -153,7 +153,7 @@ fn reserve(
 
 /// T5: give the slot back.
 fn release(config: &Config, caller: Caller, request: &Request) -> Option<Txn> {
-    let Request::Release { name, create, mine, rest, emitted } = request else {
+    let Request::Release { name, create, mine, rest, leaves, emitted } = request else {
         return None;
     };
     let slot = Key::Slot(caller.pool, *name);
@@ -169,8 +169,13 @@ fn release(config: &Config, caller: Caller, request: &Request) -> Option<Txn> {
     if let Some(emitted) = emitted {
         then.push(Op::Put(Key::Clock(caller.pool, *name), Value::ReservedUntil(*emitted), None));
     }
+    let (value, lease) = match leaves {
+        Leaves::Nothing => (Value::Empty, Some(*rest)),
+        Leaves::Pod => (Value::Resting(caller.pod), Some(*rest)),
+        Leaves::PodForLife => (Value::Resting(caller.pod), None),
+    };
     then.extend([
-        Op::Put(Key::Quarantine(caller.pool, *name), Value::Empty, Some(*rest)),
+        Op::Put(Key::Quarantine(caller.pool, *name), value, lease),
         Op::Delete(slot),
         Op::Delete(me(caller)),
     ]);
@@ -196,8 +201,22 @@ fn force(caller: Caller, request: &Request) -> Option<Txn> {
 }
 
 /// T7: the name that we had, ahead of the queue.
-fn reclaim(config: &Config, caller: Caller, name: Name, terms: Terms, holding: bool) -> Txn {
+fn reclaim(
+    config: &Config,
+    caller: Caller,
+    name: Name,
+    terms: Terms,
+    (holding, rest): (bool, Option<Revision>),
+) -> Txn {
     let mut compares = free(config, caller, name);
+    let quarantine = Key::Quarantine(caller.pool, name);
+    if let Some(revision) = rest {
+        compares
+            .retain(|compare| !matches!(compare, Compare::Create(key, _) if *key == quarantine));
+        if config.keeps(Rule::ReturnsCompareRest) {
+            compares.push(Compare::Mod(quarantine, revision));
+        }
+    }
     if !holding {
         compares.push(Compare::Create(Key::Hold(caller.pool), 0));
     }
@@ -208,6 +227,9 @@ fn reclaim(config: &Config, caller: Caller, name: Name, terms: Terms, holding: b
     let mut then = hold(caller, name, terms);
     if config.keeps(Rule::ReclaimShiftsThePairs) {
         then.push(Op::Put(Key::Shift(caller.pool), Value::Empty, None));
+    }
+    if rest.is_some() {
+        then.push(Op::Delete(quarantine));
     }
     Txn { compares, then, otherwise: Vec::new() }
 }

@@ -52,6 +52,17 @@ pub(crate) enum Rest {
     Unsettled(u8),
 }
 
+/// What a release leaves of the pod in the quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Leaves {
+    /// Nothing: the app has ended.
+    Nothing,
+    /// The pod's number, until the lease `rest` runs out.
+    Pod,
+    /// The pod's number, for as long as the pod lives: no lease.
+    PodForLife,
+}
+
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Request {
@@ -72,11 +83,19 @@ pub(crate) enum Request {
     /// T4: reserve timestamps.
     Reserve { name: Name, mine: Revision, seen: Revision, until: i8 },
     /// T5: give the slot back, into a quarantine on the lease `rest`.
-    Release { name: Name, create: Revision, mine: Revision, rest: LeaseId, emitted: Option<i8> },
+    Release {
+        name: Name,
+        create: Revision,
+        mine: Revision,
+        rest: LeaseId,
+        leaves: Leaves,
+        emitted: Option<i8>,
+    },
     /// T6: take the slot away, into a quarantine.
     Force { holder: Pod, name: Name, create: Revision, rest: Rest },
-    /// T7: the name that we had, ahead of the queue; during a hold only with a deadline not passed.
-    Reclaim { name: Name, terms: Terms, holding: bool },
+    /// T7: the name that we had, ahead of the queue; during a hold only with a deadline not passed. `rest` is the
+    /// mod revision of the quarantine that names us.
+    Reclaim { name: Name, terms: Terms, holding: bool, rest: Option<Revision> },
     /// After an ambiguous result: did it land? And what to send again if not.
     Confirm(Box<Self>),
     /// Give a lease back.
@@ -109,7 +128,11 @@ impl Request {
                     visit(&mut stamp.revision);
                 }
             }
-            Self::Queue { terms } | Self::Reclaim { terms, .. } => visit(&mut terms.revision),
+            Self::Queue { terms } => visit(&mut terms.revision),
+            Self::Reclaim { terms, rest, .. } => {
+                visit(&mut terms.revision);
+                rest.iter_mut().for_each(visit);
+            }
             Self::ReadAt { ticket, terms, .. } => {
                 visit(ticket);
                 visit(&mut terms.revision);
@@ -177,8 +200,9 @@ impl fmt::Display for Request {
             Self::Force { name, create, rest: Rest::Unsettled(ticks), .. } => {
                 write!(f, "T6 of name {name}, fence {create}, to rest for {ticks}")
             }
-            Self::Reclaim { name, holding, .. } => {
-                write!(f, "T7 of name {name}{}", if *holding { ", hold or not" } else { "" })
+            Self::Reclaim { name, holding, rest, .. } => {
+                let rest = if rest.is_some() { " out of its rest" } else { "" };
+                write!(f, "T7 of name {name}{rest}{}", if *holding { ", hold or not" } else { "" })
             }
             Self::Confirm(request) => write!(f, "a get of the owner key after {request}"),
             Self::Revoke(lease) => write!(f, "a revocation of {lease:?}"),

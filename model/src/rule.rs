@@ -119,6 +119,18 @@ rules! {
     /// Found by this model. A T2 that counts on silence may land after a hold that began when it was
     /// under way: holds come with a new epoch, and T2 compares the epoch.
     TakesAreOfOneEpoch,
+
+    /// T5 of a process that ends while its app lives on: the quarantine names the pod, and rests for as long as
+    /// the app may believe.
+    ReleaseNamesItsPod,
+    /// The rest that names a pod lasts for what is left until the deadline, and then Q.
+    RestsOutlastDeadlines,
+    /// A process takes exactly the name back that the volume says its app was told.
+    MarkedNamesReturn,
+    /// T7 out of a rest compares the mod revision of the quarantine that named this pod.
+    ReturnsCompareRest,
+    /// During a hold a name is claimed again only while the deadline that was in force has not passed.
+    BelieversAloneReclaim,
 }
 
 // === impl Rule ===

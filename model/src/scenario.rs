@@ -42,6 +42,7 @@ pub(crate) const NONE: Faults = Faults {
     timeouts: 0,
     duplicates: 0,
     releases: 0,
+    interrupts: 0,
     forces: 0,
     edits: 0,
     reputs: 0,

@@ -51,6 +51,8 @@ pub(crate) enum Value {
         validity: u8,
         quarantine: u8,
     },
+    /// A quarantine that names the pod which may end it.
+    Resting(Pod),
     /// A quarantine that still needs a lease of so many ticks.
     Unsettled(u8),
     /// Until when timestamps are reserved, relative to the present.

@@ -15,6 +15,8 @@ pub(crate) struct View {
     pub(crate) since: Since,
     pub(crate) held: Vec<Name>,
     pub(crate) resting: Vec<Name>,
+    /// Of these, those that name this pod, with the mod revisions of their quarantines.
+    pub(crate) own_rests: Vec<(Name, Revision)>,
     pub(crate) tickets: Vec<Ticket>,
     pub(crate) owner: Option<Owner>,
     clocks: Vec<(Name, Stamp)>,
@@ -55,7 +57,12 @@ impl View {
                 (Key::Shift(_), _) => view.since.shift = entry.modified,
                 (Key::Epoch, _) => view.since.epoch = entry.modified,
                 (Key::Slot(_, name), _) => view.held.push(name),
-                (Key::Quarantine(_, name), _) => view.resting.push(name),
+                (Key::Quarantine(_, name), value) => {
+                    view.resting.push(name);
+                    if value == Value::Resting(caller.pod) {
+                        view.own_rests.push((name, entry.modified));
+                    }
+                }
                 (Key::Ticket(_, pod), _) => {
                     view.tickets.push(Ticket { pod, create: entry.create, lease: entry.lease });
                 }
@@ -89,6 +96,10 @@ impl View {
         spec.keys(by_number)
             .filter(|name| !self.held.contains(name) && !self.resting.contains(name))
             .collect()
+    }
+
+    pub(crate) fn own_rest(&self, name: Name) -> Option<Revision> {
+        self.own_rests.iter().find(|(of, _)| *of == name).map(|(_, revision)| *revision)
     }
 
     pub(crate) fn ticket(&self, pod: Pod) -> Option<Ticket> {

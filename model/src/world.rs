@@ -3,7 +3,7 @@
 use crate::action::Action;
 use crate::belief::{Belief, Journal};
 use crate::config::{Config, Faults};
-use crate::key::{Key, Pod, Pool};
+use crate::key::{Key, Name, Pod, Pool};
 use crate::process::{Context, Process};
 use crate::request::Stray;
 use crate::store::Store;
@@ -42,8 +42,19 @@ pub(crate) struct PodState {
     pub(crate) processes: Vec<Process>,
     pub(crate) beliefs: Vec<Belief>,
     pub(crate) started: u8,
+    /// What the volume says.
+    pub(crate) marks: Vec<Mark>,
     /// Ended in good order: no process comes after.
     pub(crate) over: bool,
+}
+
+/// What a pod's volume says of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Mark {
+    pub(crate) pool: Pool,
+    pub(crate) name: Name,
+    /// The app was not told to give it up.
+    pub(crate) believed: bool,
 }
 
 // === impl World ===
@@ -155,6 +166,7 @@ impl World {
             }
             Action::Emit(pod, place) => self.emit(config, pod, place),
             Action::Terminate(pod, place) => self.terminate(config, pod, place),
+            Action::Interrupt(pod, place) => self.interrupt(config, pod, place),
             Action::Crash(pod, place) => self.crash(pod, place),
             Action::Start(pod) => self.start_another(config, pod),
             Action::Force(pool, name) => self.force(config, pool, name),

@@ -104,4 +104,13 @@ rules! {
     a_late_claim_of_the_old_name_leaves_a_ticket_on_a_holder:
         ReclaimComparesTicket breaks TicketsAreWaiters,
     a_claim_by_silence_that_outlasts_a_hold_overtakes: TakesAreOfOneEpoch breaks NobodyIsOvertaken,
+    a_release_without_the_pod_s_uid_gives_its_name_to_two_apps:
+        ReleaseNamesItsPod breaks NoTwoHolders,
+    a_rest_that_ends_before_the_deadline_gives_its_name_to_two_apps:
+        RestsOutlastDeadlines breaks NoTwoHolders,
+    a_restart_that_forgets_its_name_renames_a_running_app: MarkedNamesReturn breaks NamesAreKept,
+    a_late_return_out_of_a_rest_that_is_over_is_a_second_holder:
+        ReturnsCompareRest breaks NoTwoHolders,
+    whoever_does_not_believe_any_more_reclaims_what_was_given_on:
+        BelieversAloneReclaim breaks NoTwoHolders,
 }

@@ -1,16 +1,16 @@
 //! The transactions T0, T1, T3, T5 and the renew pair, one method each. T2 and the rest of the
 //! queue are in `queue.rs`, T4 is in `clock.rs`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
-use cairn_core::keys::{self, ClaimPath, Key};
+use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
     Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Queue, Renewal,
     Resumed, Seen, Surrender, View, Won,
 };
-use cairn_core::pool::{PoolName, outlasting};
+use cairn_core::pool::PoolName;
 use cairn_core::time::BootInstant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +19,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn, TxnReply};
 use crate::queue;
-use crate::rest::rest;
+use crate::rest::{due, rest, rest_due, resting, unsettled};
 
 /// The claim protocol on a store.
 #[derive(Clone, Debug)]
@@ -309,36 +309,7 @@ pub(crate) fn modified(found: Option<&KeyValue>) -> i64 {
     found.map_or(0, |found| found.mod_revision)
 }
 
-/// The note of how long a slot is to rest once it is gone. It has no lease, so that it outlives the
-/// slot however that ends; only a release takes it away.
-pub(crate) fn rest_due(path: &ClaimPath, key: &str, record: &SlotRecord) -> Op {
-    let rest = outlasting(record.validity(), record.quarantine());
-    Op::put(path.due(key), rest.as_secs().to_string(), 0)
-}
-
-/// Slots that are gone and whose note still stands, with the note's mod revision.
-pub(crate) fn due(held: &HashSet<String>, dues: &[KeyValue]) -> HashMap<String, i64> {
-    dues.iter()
-        .filter_map(|key| Some((name(key)?, key.mod_revision)))
-        .filter(|(name, _)| !held.contains(name))
-        .collect()
-}
-
-/// Slots that rest, or must still begin to.
-pub(crate) fn resting(resting: &[KeyValue], due: &HashMap<String, i64>) -> HashSet<String> {
-    let mut all = names(resting);
-    all.extend(due.keys().cloned());
-    all
-}
-
-fn unsettled(resting: &[KeyValue], due: &HashMap<String, i64>) -> Vec<String> {
-    let forced = resting.iter().filter(|key| key.lease == 0).filter_map(name);
-    let mut all: Vec<String> = forced.chain(due.keys().cloned()).collect();
-    all.sort_unstable();
-    all
-}
-
-fn name(key: &KeyValue) -> Option<String> {
+pub(crate) fn name(key: &KeyValue) -> Option<String> {
     match Key::parse(&key.key)? {
         Key::Slot(_, name) | Key::Quarantine(_, name) | Key::Due(_, name) => Some(name),
         _ => None,

@@ -8,7 +8,8 @@ use cairn_core::lease::{
 
 use crate::error::{Class, Error};
 use crate::kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
-use crate::protocol::{Store, due, json, modified, names, puts, rest_due, resting, won};
+use crate::protocol::{Store, json, modified, names, puts, won};
+use crate::rest::{due, rest_due, resting};
 
 // === impl Store ===
 

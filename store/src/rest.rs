@@ -1,13 +1,17 @@
-//! Rests that a release has left: what the claims mirror reads and prolongs, and what it shortens.
+//! Names at rest: the notes and quarantines that a read sees, and what the claims mirror does to rests that a
+//! release has left.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use cairn_core::claim::SlotRecord;
 use cairn_core::keys::{ClaimPath, Key};
+use cairn_core::pool::outlasting;
 use cairn_core::rest::{Rest, RestRecord};
 
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn};
-use crate::protocol::{Store, json};
+use crate::protocol::{Store, json, name, names};
 
 // === impl Store ===
 
@@ -55,4 +59,33 @@ pub(crate) fn rest(found: &KeyValue) -> Option<Rest> {
     };
     let record = RestRecord::parse(&found.value)?;
     Some(Rest { key, revision: found.mod_revision, record })
+}
+
+/// The note of how long a slot is to rest once it is gone. It has no lease, so that it outlives the
+/// slot however that ends; only a release takes it away.
+pub(crate) fn rest_due(path: &ClaimPath, key: &str, record: &SlotRecord) -> Op {
+    let rest = outlasting(record.validity(), record.quarantine());
+    Op::put(path.due(key), rest.as_secs().to_string(), 0)
+}
+
+/// Slots that are gone and whose note still stands, with the note's mod revision.
+pub(crate) fn due(held: &HashSet<String>, dues: &[KeyValue]) -> HashMap<String, i64> {
+    dues.iter()
+        .filter_map(|key| Some((name(key)?, key.mod_revision)))
+        .filter(|(name, _)| !held.contains(name))
+        .collect()
+}
+
+/// Slots that rest, or must still begin to.
+pub(crate) fn resting(resting: &[KeyValue], due: &HashMap<String, i64>) -> HashSet<String> {
+    let mut all = names(resting);
+    all.extend(due.keys().cloned());
+    all
+}
+
+pub(crate) fn unsettled(resting: &[KeyValue], due: &HashMap<String, i64>) -> Vec<String> {
+    let forced = resting.iter().filter(|key| key.lease == 0).filter_map(name);
+    let mut all: Vec<String> = forced.chain(due.keys().cloned()).collect();
+    all.sort_unstable();
+    all
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reserving::Reserving;
+use super::reservation::Reserving;
 use super::waiting::Waiting;
 use super::{Config, Inherited, Won};
 use crate::claim::{Fence, SlotRecord};

@@ -12,7 +12,7 @@ use super::track::Track;
 use super::waiting::Waiting;
 use super::{Action, Adoption, Look, Order, Outcome, Queue, View, Won};
 use crate::claim::{Holder, SlotRecord};
-use crate::pool::{Pool, PoolName};
+use crate::pool::Pool;
 use crate::time::Now;
 
 /// What to ask for before any spec was seen: the TTL of numeric pools, the longest built-in one.
@@ -163,7 +163,7 @@ impl Machine {
             Decision::Stay(sentence) => self.stay(view, &sentence, actions),
             Decision::AskRank => {}
             Decision::Define if self.config.define_missing => self.define(now, &name, actions),
-            Decision::Define => self.wait(now, index, &not_defined(&name)),
+            Decision::Define => self.wait(now, index, &super::defining::not_defined(&name)),
             Decision::Wait(sentence) => self.wait(now, index, &sentence),
             Decision::Lose(held, sentence) => {
                 if let Some(claim) = self.claims.get_mut(index) {
@@ -178,43 +178,6 @@ impl Machine {
             }
             Decision::Fail(sentence) => self.failing = Some(sentence),
         }
-    }
-
-    /// A pool of which nobody can say yet how long a lease it needs.
-    fn unknown_pool(&self) -> Option<usize> {
-        let unknown = |claim: &Claim| claim.pool.is_none() && Pool::builtin(&claim.name).is_none();
-        self.claims.iter().position(unknown)
-    }
-
-    /// What a look without a lease has not found.
-    fn on_first_look(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let Some(index) = self.unknown_pool() else { return };
-        let Some(claim) = self.claims.get(index) else { return };
-        let name = claim.name.clone();
-        match claim.unusable.clone() {
-            Some(sentence) => self.wait(now, index, &sentence),
-            None if self.config.define_missing => self.define(now, &name, actions),
-            None => self.wait(now, index, &not_defined(&name)),
-        }
-    }
-
-    /// Writes a pool that ships with Cairn; there is nobody else to ask for it without Kubernetes.
-    fn define(&mut self, now: Now, name: &PoolName, actions: &mut Vec<Action>) {
-        if let Some(pool) = Pool::builtin(name) {
-            self.claiming = Track::Busy;
-            // A store without an epoch that had one was wiped: others may still believe.
-            let known = self.epoch;
-            let hold = (known > 0).then(|| pool.spec.hold());
-            let epoch = (now.wall.0 / 1000).max(known.saturating_add(1));
-            actions.push(Action::Define { pool, epoch, hold });
-            return;
-        }
-        let known = Pool::builtin_names().iter().map(PoolName::to_string).collect::<Vec<_>>();
-        let sentence = format!(
-            "pool '{name}' is not defined in etcd and is none of the built-in ones ({})",
-            known.join(", ")
-        );
-        self.finish(Outcome::Failed(sentence), actions);
     }
 
     /// Claims the slot of this key, or only joins the queue.
@@ -359,8 +322,4 @@ impl Machine {
             quarantine_ms: millis(quarantine),
         }
     }
-}
-
-fn not_defined(name: &PoolName) -> String {
-    format!("pool '{name}' is not in etcd yet; it is written by cairn-webhook, look at its log")
 }

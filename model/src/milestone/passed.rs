@@ -48,6 +48,9 @@ impl Step<'_> {
             Action::Emit(..) if self.after.journal.has_successor() => {
                 visit(Milestone::SuccessorEmitted);
             }
+            Action::Interrupt(pod, _) if self.believers().any(|believer| believer == pod) => {
+                visit(Milestone::Interrupted);
+            }
             Action::Crash(pod, place) => self.crashed(pod, place, visit),
             Action::Start(pod) if self.before.process(pod, 0).is_some() => {
                 visit(Milestone::Twinned);
@@ -66,6 +69,7 @@ impl Step<'_> {
             | Action::Reserve(..)
             | Action::Emit(..)
             | Action::Terminate(..)
+            | Action::Interrupt(..)
             | Action::Force(..)
             | Action::Edit(_)
             | Action::Reput(_)
@@ -159,6 +163,12 @@ impl Step<'_> {
             Request::Release { .. } => {
                 let released = applied.then_some(Milestone::Released);
                 visit(released.unwrap_or(Milestone::ReleaseFailed));
+            }
+            Request::Reclaim { rest: Some(_), .. } if applied => {
+                visit(Milestone::TakenBack);
+                if self.older_ticket(pool, Revision::MAX) {
+                    visit(Milestone::TakenBackAheadOfQueue);
+                }
             }
             Request::Reclaim { .. } if applied => {
                 visit(Milestone::Reclaimed);

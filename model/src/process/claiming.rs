@@ -96,7 +96,11 @@ impl Process {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(ticket) = view.ticket(context.pod).filter(|_| view.owner.is_none()) {
-            if matches!(self.phase(pool), Some(Phase::Regaining(_))) {
+            let waits = |regaining: &super::Regaining| regaining.marked && !context.config.keep;
+            if matches!(self.phase(pool), Some(Phase::Regaining(regaining)) if waits(regaining)) {
+                // It has begun to wait for another name.
+                self.set(pool, Phase::Wanting);
+            } else if matches!(self.phase(pool), Some(Phase::Regaining(_))) {
                 // Whoever wants an old name has no ticket: a younger process of this pod waits.
                 effects.push(Effect::Exit);
                 return;
@@ -113,7 +117,7 @@ impl Process {
         if let Some(owner) = view.owner {
             self.found_owner(context, pool, owner, &view, effects);
         } else if let Some(Phase::Regaining(regaining)) = self.phase(pool) {
-            self.regain(pool, *regaining, &view);
+            self.regain(context, pool, *regaining, &view);
         } else if let Some(ticket) = view.ticket(context.pod) {
             self.wait_on(context, pool, ticket.create);
             self.aim(context, pool, &view);

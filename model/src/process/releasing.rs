@@ -3,7 +3,7 @@
 
 use super::{Context, Effect, Held, Phase, Process};
 use crate::key::Pool;
-use crate::request::Request;
+use crate::request::{Leaves, Request};
 use crate::rule::Rule;
 use crate::txn::{LeaseId, Reply};
 
@@ -16,6 +16,14 @@ impl Process {
         let mut effects: Vec<Effect> =
             self.claims.iter().map(|claim| Effect::Forget(claim.pool)).collect();
         self.release_next(context, &mut effects);
+        effects
+    }
+
+    /// Gives its names back although the app lives on: they rest until it can believe no longer.
+    pub(crate) fn interrupt(&mut self, context: &Context<'_>) -> Vec<Effect> {
+        self.interrupted = true;
+        let mut effects = self.terminate(context);
+        effects.retain(|effect| !matches!(effect, Effect::Forget(_)));
         effects
     }
 
@@ -45,7 +53,9 @@ impl Process {
 
     /// Gives the next name back; ends when there is none.
     fn release_next(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
-        let next = self.claims.iter().find_map(|claim| Some((claim.pool, *claim.held()?)));
+        let left = |held: &Held| self.left(held) > 0 || context.config.keep || !self.interrupted;
+        let held = |claim: &super::Claim| claim.held().copied().filter(left);
+        let next = self.claims.iter().find_map(|claim| Some((claim.pool, held(claim)?)));
         match next {
             Some((pool, held)) => self.release(context, pool, &held, effects),
             None => effects.push(Effect::Exit),
@@ -75,6 +85,11 @@ impl Process {
         }
     }
 
+    /// For how long the app may go on believing.
+    fn left(&self, held: &Held) -> u8 {
+        if held.verified { held.validity.saturating_sub(self.age) } else { 0 }
+    }
+
     /// T5, with a fresh lease for the quarantine.
     fn release(
         &mut self,
@@ -84,12 +99,22 @@ impl Process {
         effects: &mut Vec<Effect>,
     ) {
         let rest = LeaseId::Rest(pool, held.name, context.pod, self.nonce);
-        effects.push(Effect::Grant(rest));
+        let interrupted = self.interrupted && context.config.keeps(Rule::ReleaseNamesItsPod);
+        let leaves = match (interrupted, context.config.keep) {
+            (false, _) => Leaves::Nothing,
+            (true, false) => Leaves::Pod,
+            (true, true) => Leaves::PodForLife,
+        };
+        let outlasting = interrupted && context.config.keeps(Rule::RestsOutlastDeadlines);
+        let needed = self.left(held) + held.quarantine + context.margin(pool);
+        let ticks = if outlasting { needed } else { context.config.clean_rest };
+        effects.push(Effect::Grant(rest, ticks));
         let request = Request::Release {
             name: held.name,
             create: held.create,
             mine: held.mine,
             rest,
+            leaves,
             emitted: held.clock.and_then(|clock| clock.emitted),
         };
         self.ask(pool, request);

@@ -18,6 +18,9 @@ pub(super) fn all() -> Vec<Scenario> {
         far(),
         clock(),
         split(),
+        stay(),
+        term(),
+        term_keep(),
     ]
 }
 
@@ -205,6 +208,39 @@ fn clock() -> Scenario {
 /// Two pods whose clocks differ by two ticks.
 pub(crate) fn clocks() -> Config {
     Config { clock: true, skew: vec![2, 0], ..pods(2, 1) }
+}
+
+fn term() -> Scenario {
+    let base = Config { marks: true, ..pods(2, 1) };
+    Scenario {
+        name: "term",
+        about: "a process of a `Stop` pool ends while its app lives on, and another one comes",
+        small: base.clone().with(Faults { interrupts: 1, restarts: 1, ..NONE }),
+        large: base.with(Faults { interrupts: 2, restarts: 2, timeouts: 1, ..NONE }),
+        passes: &[M::Interrupted, M::TakenBack, M::TakenBackAheadOfQueue, M::RestEnded],
+    }
+}
+
+fn term_keep() -> Scenario {
+    let base = Config { marks: true, keep: true, ..pods(2, 2) };
+    Scenario {
+        name: "term-keep",
+        about: "the same in a `Keep` pool, whose names rest as long as the pod lives",
+        small: base.clone().with(Faults { interrupts: 1, restarts: 1, ..NONE }),
+        large: base.with(Faults { interrupts: 2, restarts: 2, stalls: 1, ..NONE }),
+        passes: &[M::Interrupted, M::TakenBack],
+    }
+}
+
+fn stay() -> Scenario {
+    let base = Config { marks: true, ..pods(2, 1) };
+    Scenario {
+        name: "stay",
+        about: "the store comes back empty, a process dies, and another one believes what its app may",
+        small: base.clone().with(Faults { wipes: 1, crashes: 1, restarts: 1, ..NONE }),
+        large: base.with(Faults { wipes: 1, crashes: 1, restarts: 1, stalls: 1, ..NONE }),
+        passes: &[M::WipedUnderHolder, M::ReclaimedDuringHold, M::HolderDied, M::Restarted],
+    }
 }
 
 fn split() -> Scenario {

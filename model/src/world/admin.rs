@@ -13,8 +13,14 @@ use crate::world::World;
 impl World {
     pub(super) fn start(&mut self, config: &Config, pod: Pod) {
         let nonce = self.pods.get(usize::from(pod)).map_or(0, |state| state.started);
-        let process = Process::new(&self.context(config, pod), nonce);
+        let mut process = Process::new(&self.context(config, pod), nonce);
         if let Some(state) = self.pods.get_mut(usize::from(pod)) {
+            for mark in state.marks.iter().filter(|_| config.keeps(Rule::MarkedNamesReturn)) {
+                let believed = state.beliefs.iter().find(|belief| belief.pool == mark.pool);
+                let left =
+                    believed.filter(|_| mark.believed).map_or(0, |belief| belief.left.max(0));
+                process.inherit(mark.pool, mark.name, left.unsigned_abs());
+            }
             state.started += 1;
             state.processes.push(process);
         }
@@ -43,6 +49,18 @@ impl World {
     pub(super) fn terminate(&mut self, config: &Config, pod: Pod, place: usize) {
         self.faults.releases -= 1;
         self.with(config, pod, place, Process::terminate);
+    }
+
+    /// SIGTERM while the app lives: in a `Stop` pool it may believe until its deadline, in a `Keep` pool for ever.
+    pub(super) fn interrupt(&mut self, config: &Config, pod: Pod, place: usize) {
+        self.faults.interrupts -= 1;
+        if let Some(state) = self.pods.get_mut(usize::from(pod)) {
+            state.marks.iter_mut().for_each(|mark| mark.believed = false);
+            for belief in state.beliefs.iter_mut().filter(|belief| config.keep && belief.holds()) {
+                belief.unending = true;
+            }
+        }
+        self.with(config, pod, place, Process::interrupt);
     }
 
     pub(super) fn deafen(&mut self, config: &Config, pod: Pod, place: usize) {

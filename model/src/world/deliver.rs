@@ -9,7 +9,7 @@ use crate::request::{Caller, Request, Stray};
 use crate::rule::Rule;
 use crate::store::{Event, LeaseNotFound};
 use crate::txn::{LeaseId, Reply, Value};
-use crate::world::World;
+use crate::world::{Mark, World};
 
 impl World {
     pub(super) fn deliver(&mut self, config: &Config, pod: Pod, place: usize) {
@@ -121,7 +121,7 @@ impl World {
         }
         if let Some(state) = self.pods.get_mut(usize::from(pod)) {
             if effects.contains(&Effect::Exit) {
-                state.over |= process.terminating;
+                state.over |= process.terminating && !process.interrupted;
                 state.processes.remove(place);
             } else if let Some(slot) = state.processes.get_mut(place) {
                 *slot = process;
@@ -133,12 +133,20 @@ impl World {
         let Some(state) = self.pods.get_mut(usize::from(pod)) else { return };
         match effect {
             Effect::Believe { pool, name, left, quarantine } => {
+                let mut former = state.beliefs.iter().filter(|belief| belief.pool == pool);
+                let renamed = former.any(|belief| belief.unending && !belief.is_about(pool, name));
+                self.verdict.renamed |= renamed;
+                if config.marks {
+                    state.marks.retain(|mark| mark.pool != pool);
+                    state.marks.push(Mark { pool, name, believed: true });
+                    state.marks.sort_unstable_by_key(|mark| mark.pool);
+                }
                 state.beliefs.retain(|belief| belief.pool != pool);
                 state.beliefs.push(Belief::new(pool, name, left, quarantine));
                 state.beliefs.sort_unstable_by_key(|belief| belief.pool);
             }
             Effect::Forget(pool) => state.beliefs.retain(|belief| belief.pool != pool),
-            Effect::Grant(rest) => self.store.grant(rest, config.clean_rest),
+            Effect::Grant(rest, ticks) => self.store.grant(rest, ticks),
             Effect::Revoke(lease) => {
                 // Without anything else under way on that lease it makes no difference when it lands.
                 if self.strays.iter().any(|stray| stray.caller.lease == Some(lease)) {

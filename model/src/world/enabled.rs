@@ -118,6 +118,12 @@ impl World {
         {
             actions.push(Action::Terminate(pod, place));
         }
+        if self.faults.interrupts > 0
+            && !process.terminating
+            && process.claims.iter().any(|claim| claim.held().is_some())
+        {
+            actions.push(Action::Interrupt(pod, place));
+        }
     }
 
     fn clock_of(

@@ -18,6 +18,8 @@ pub(crate) struct Verdict {
     pub(crate) failed_for_nothing: bool,
     /// A timestamp was emitted that an earlier holder of the name may have emitted.
     pub(crate) timestamp_repeated: bool,
+    /// An app that lived on was given another name.
+    pub(crate) renamed: bool,
 }
 
 impl World {

@@ -24,6 +24,27 @@ async fn released_claims_leave_no_files_and_no_socket_behind() {
 }
 
 #[tokio::test]
+async fn in_a_pod_a_sigterm_leaves_keep_names_with_the_app_and_takes_those_of_stop_pools() {
+    let app = App::start(&["--in-pod"]).await;
+    app.hold(["Denali", "17"]).await;
+    app.trigger.next();
+    let (dir, exit) = app.ended().await;
+    assert_eq!(exit, Exit::Clean);
+    for gone in ["env", "snowflake/name", "snowflake/claim.json", "cairn.sock"] {
+        assert!(fs::symlink_metadata(dir.published().join(gone)).is_err(), "{gone} is still there");
+    }
+    assert_eq!(dir.read("name").as_deref(), Some("Denali"));
+
+    let app = App::start_in(dir, &["--in-pod"]).await;
+    let (status, sentence) = app.admin("/app/livez").await;
+    assert_eq!(status, 503, "the app must not go on with a name that was given back");
+    assert!(sentence.contains("snowflake"), "{sentence}");
+    app.hold(["Denali", "17"]).await;
+    assert_eq!(app.admin("/app/livez").await.0, 200);
+    assert!(app.dir.read("env").is_some());
+}
+
+#[tokio::test]
 async fn a_fenced_sidecar_takes_its_files_along_and_exits_3() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;

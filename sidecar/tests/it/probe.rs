@@ -54,6 +54,38 @@ async fn the_gate_holds_the_app_back_until_the_annotations_show_the_names() {
     assert_eq!(app.probe(&["--wait", "15s"]).await, (0, String::new()));
 }
 
+#[tokio::test]
+async fn in_a_pod_the_gate_opens_once_and_closes_for_a_withdrawn_stop_claim_alone() {
+    let app = App::start(&["--in-pod"]).await;
+    let waiting = app.probe(&["--wait", "200ms"]).await;
+    assert_eq!(waiting.0, 1, "nothing was held yet");
+    app.hold(["Denali", "17"]).await;
+    let app = App::start_in(app.kill().await, &["--in-pod"]).await;
+    assert_eq!(app.admin("/readyz").await.0, 503, "nothing is held yet");
+    assert_eq!(app.probe(&[]).await, (0, String::new()));
+    let mut lost = held(&app.snapshot(), ["Denali", "17"]);
+    lost.claims[0].identity.state = cairn_core::claim::ClaimState::Degraded;
+    app.send(lost.clone());
+    app.eventually("degraded", async || app.get("/v1/claims").await.1.contains("degraded")).await;
+    assert_eq!(app.probe(&[]).await.0, 0, "a Keep name is no reason to keep the app down");
+    lost.claims[1].identity.state = cairn_core::claim::ClaimState::Lost;
+    lost.claims[1].identity.slot = None;
+    lost.claims[1].identity.reason = Some("etcd does not answer".into());
+    app.send(lost);
+    app.eventually("lost", async || app.admin("/app/livez").await.0 == 503).await;
+    let (code, sentence) = app.probe(&["--wait", "200ms"]).await;
+    assert_eq!(code, 1);
+    assert!(sentence.contains("snowflake") && sentence.contains("etcd does not answer"));
+}
+
+#[tokio::test]
+async fn outside_a_pod_the_probe_asks_for_every_claim_each_time() {
+    let app = App::start(&[]).await;
+    app.hold(["Denali", "17"]).await;
+    let app = App::start_in(app.kill().await, &[]).await;
+    assert_eq!(app.probe(&["--wait", "200ms"]).await.0, 1);
+}
+
 #[test]
 fn a_probe_without_a_sidecar_says_where_it_looked() {
     let dir = Dir::new();

@@ -24,6 +24,7 @@ mod clock;
 mod faults;
 mod herd;
 mod real;
+mod restart;
 mod waiting;
 
 /// Runs with tokio's paused clock, so that leases, timers and deadlines agree.
@@ -67,6 +68,17 @@ impl Sidecar {
         uid: &str,
         pools: &[&str],
     ) -> Self {
+        Self::start_as(false, dir, kv, clock, uid, pools)
+    }
+
+    fn start_as<K: Kv + 'static>(
+        in_pod: bool,
+        dir: &Path,
+        kv: K,
+        clock: Arc<dyn Clock>,
+        uid: &str,
+        pools: &[&str],
+    ) -> Self {
         let config = Arc::new(Config {
             etcd: Etcd::default(),
             pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
@@ -80,7 +92,7 @@ impl Sidecar {
             ids: Layout::parse(DEFAULT_LAYOUT, DEFAULT_EPOCH).unwrap(),
             api: None,
             admin: None,
-            in_pod: false,
+            in_pod,
             gate_file: None,
             app_probes: crate::app_probes::Settings::default(),
             log_format: crate::logging::LogFormat::Text,

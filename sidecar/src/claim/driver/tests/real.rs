@@ -3,7 +3,7 @@
 use cairn_store::etcd::Etcd as Connection;
 use cairn_test_etcd::TestEtcd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::clock::SystemClock;
@@ -117,6 +117,74 @@ async fn ids_go_on_over_a_kill_and_say_to_the_store_how_far_they_went() {
             let seen = store.read(&look).await.unwrap();
             assert!(seen.held.is_empty() && seen.clocks["7"].0 < reserved);
         }
+    }))
+    .await;
+}
+
+/// The way to a member, which can be made to carry nothing any more.
+struct Way {
+    url: String,
+    frozen: watch::Sender<bool>,
+}
+
+impl Way {
+    async fn to(etcd: &TestEtcd) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let member = etcd.url().trim_start_matches("http://").to_owned();
+        let (frozen, carries) = watch::channel(false);
+        spawn_local(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (member, carries) = (member.clone(), carries.clone());
+                spawn_local(async move {
+                    let (client_reads, client_writes) = client.into_split();
+                    let server = TcpStream::connect(member).await.unwrap();
+                    let (server_reads, server_writes) = server.into_split();
+                    let there = carry(client_reads, server_writes, carries.clone());
+                    tokio::join!(there, carry(server_reads, client_writes, carries));
+                });
+            }
+        });
+        Self { url, frozen }
+    }
+}
+
+async fn carry(
+    mut from: impl tokio::io::AsyncRead + Unpin,
+    mut to: impl tokio::io::AsyncWrite + Unpin,
+    mut frozen: watch::Receiver<bool>,
+) {
+    let mut buffer = [0; 8192];
+    while let Ok(read) = from.read(&mut buffer).await {
+        let carries = frozen.wait_for(|frozen| !*frozen).await.is_ok();
+        if read == 0 || !carries || to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_release_gets_through_in_time_although_the_first_member_does_not_answer() {
+    local(Box::pin(async {
+        let etcd = TestEtcd::start().unwrap();
+        let store = Store::new(connect(&etcd).await);
+        define(&store, 1, "Wait").await;
+        let (dying, well) = (Way::to(&etcd).await, Way::to(&etcd).await);
+        // Whichever member the sidecar begins with, it ends up at the one that answers.
+        well.frozen.send_replace(true);
+        let urls = [dying.url.clone(), well.url.clone()];
+        let kv = Connection::connect(&urls, None, Connection::PATIENCE).await.unwrap();
+        let mut sidecar = Sidecar::start_on(kv, Arc::new(SystemClock), "u1", &[TEA]);
+        sidecar.reaches(ClaimState::Held).await;
+        well.frozen.send_replace(false);
+        dying.frozen.send_replace(true);
+        let before = Instant::now();
+        assert_eq!(sidecar.stop().await, Outcome::Released);
+        let took = before.elapsed();
+        // What the process has between SIGTERM and its end (app.rs).
+        assert!(took < Duration::from_millis(850), "{took:?}");
+        let path = ClaimPath::new(TEA.parse().unwrap(), Scope::Namespace, "shop", None);
+        assert_eq!(store.rests(&path).await.unwrap().len(), 1);
     }))
     .await;
 }
