@@ -51,14 +51,11 @@ impl World {
         self.with(config, pod, place, Process::terminate);
     }
 
-    /// SIGTERM while the app lives: in a `Stop` pool it may believe until its deadline, in a `Keep` pool for ever.
+    /// SIGTERM while the app lives: it may believe until its deadline.
     pub(super) fn interrupt(&mut self, config: &Config, pod: Pod, place: usize) {
         self.faults.interrupts -= 1;
         if let Some(state) = self.pods.get_mut(usize::from(pod)) {
             state.marks.iter_mut().for_each(|mark| mark.believed = false);
-            for belief in state.beliefs.iter_mut().filter(|belief| config.keep && belief.holds()) {
-                belief.unending = true;
-            }
         }
         self.with(config, pod, place, Process::interrupt);
     }

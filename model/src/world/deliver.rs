@@ -2,7 +2,7 @@
 
 use crate::belief::Belief;
 use crate::config::Config;
-use crate::key::{Key, Pod};
+use crate::key::{Key, Name, Pod};
 use crate::process::{Context, Effect, Process, Watch};
 use crate::protocol;
 use crate::request::{Caller, Request, Stray};
@@ -199,8 +199,22 @@ impl World {
         let reply = self.store.txn(&protocol::txn(config, caller, request)?);
         if let Ok(reply) = &reply {
             self.judge(config, caller, request, reply, free);
+            if let (Request::Release { name, .. }, true) = (request, reply.succeeded && config.keep)
+            {
+                self.lives_on(caller, *name);
+            }
         }
         Some(reply)
+    }
+
+    /// A slot of a `Keep` pool was given back. An app that had not stopped using the name before never will.
+    fn lives_on(&mut self, caller: Caller, name: Name) {
+        let state = self.pods.get_mut(usize::from(caller.pod));
+        for belief in state.into_iter().flat_map(|state| &mut state.beliefs) {
+            if belief.is_about(caller.pool, name) && belief.holds() {
+                belief.unending = true;
+            }
+        }
     }
 
     /// S: the largest of the pod's pools.
