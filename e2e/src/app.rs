@@ -23,6 +23,8 @@ pub struct App {
     script: String,
     grace: u32,
     variable: Option<Value>,
+    fields: Map<String, Value>,
+    volumes: Vec<Value>,
 }
 
 impl App {
@@ -35,6 +37,8 @@ impl App {
             script: IDLE.to_owned(),
             grace: 30,
             variable: None,
+            fields: Map::new(),
+            volumes: Vec::new(),
         }
     }
 
@@ -78,6 +82,20 @@ impl App {
         self
     }
 
+    /// With a field of its container, such as a probe.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: Value) -> Self {
+        self.fields.insert(field.to_owned(), value);
+        self
+    }
+
+    /// With a volume for [`crate::journal`].
+    #[must_use]
+    pub fn journal(mut self) -> Self {
+        self.volumes.push(object!({"name": "journal", "emptyDir": {}}));
+        self.with("volumeMounts", object!([{"name": "journal", "mountPath": crate::journal::DIR}]))
+    }
+
     /// The template of its pods.
     fn template(&self, restart: &str) -> Value {
         let mut container = object!({
@@ -93,6 +111,9 @@ impl App {
         if let (Some(entry), Some(container)) = (&self.variable, container.as_object_mut()) {
             container.insert("env".to_owned(), object!([entry]));
         }
+        if let Some(container) = container.as_object_mut() {
+            container.extend(self.fields.clone());
+        }
         object!({
             "metadata": {"labels": {"app": self.name}, "annotations": self.annotations},
             "spec": {
@@ -104,6 +125,7 @@ impl App {
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "containers": [container],
+                "volumes": self.volumes,
             },
         })
     }

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod etcd;
 pub mod failure;
 pub mod install;
+pub mod journal;
 pub mod json;
 pub mod node;
 pub mod ns;

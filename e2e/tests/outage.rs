@@ -11,6 +11,7 @@ use cairn_e2e::pod::Pod;
 use cairn_e2e::wait::{Seen, secs, throughout, until};
 use cairn_e2e::webhook::Webhook;
 use cairn_e2e::{Done, Failure, json};
+use serde_json::json as object;
 
 /// The validity of both built-in pools, and what a busy machine may add to noticing its end.
 const DEADLINE: Duration = secs(30 + 10);
@@ -39,7 +40,12 @@ fn with_etcd_stopped_for_20_seconds_nothing_changes() -> Done {
 fn stopped_past_the_deadline_a_stop_pools_app_is_killed_and_comes_back_with_the_same_fence() -> Done
 {
     alone("stop", |ns| {
-        let pod = App::claiming("ids", "snowflake").deploy(ns)?.remove(0);
+        // A probe of its own, as most apps have: it is healthy all the while.
+        let serves = "mkdir /tmp/www && echo ok >/tmp/www/healthz && httpd -p 8080 -h /tmp/www && trap 'exit 0' TERM; \
+             while :; do sleep 3600 & wait $!; done";
+        let own = object!({"httpGet": {"path": "/healthz", "port": 8080}, "failureThreshold": 10});
+        let own = App::claiming("ids", "snowflake").script(serves).with("livenessProbe", own);
+        let pod = own.deploy(ns)?.remove(0);
         let (name, fence) = (pod.file("name")?, pod.file("fence")?);
         let app = pod.container("app")?;
         let sidecar = Process::of_container(&ns.cluster, &pod.container("cairn")?.id)?;

@@ -97,6 +97,10 @@ fn an_app_that_cannot_be_stopped_is_refused_with_the_ways_out() -> Done {
         let said = refusal(ns, &app.clone().annotation("cairn.dev/env", "annotation"))?;
         let sentence = "annotation 'cairn.dev/env: annotation' gives variables that outlive a claim, but apps of pool 'snowflake' must not start again with an old one; use file or none, or ";
         assert_eq!(said, format!("{sentence}{watch}"));
+        let exec = object!({"exec": {"command": ["true"]}, "periodSeconds": 10});
+        let said = refusal(ns, &app.clone().with("livenessProbe", exec))?;
+        let sentence = "container 'app': its livenessProbe is an exec probe, which the sidecar cannot run in the app's container; use httpGet, tcpSocket or grpc, leave the container out with cairn.dev/containers, or ";
+        assert_eq!(said, format!("{sentence}{watch}"));
         let said = refusal(ns, &app.annotation("cairn.dev/stop", "slef"))?;
         assert_eq!(said, "annotation 'cairn.dev/stop' is 'slef'; did you mean 'self'?");
         Ok(())

@@ -20,5 +20,6 @@ mod pools;
 mod refusals;
 mod results;
 mod rollouts;
+mod stopped;
 mod untouched;
 mod waiting;

@@ -15,6 +15,7 @@ use axum::routing::post;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info};
+use uuid::Uuid;
 
 use crate::env_mode::EnvSupport;
 use crate::namespaces::Namespaces;
@@ -154,6 +155,7 @@ impl Admission {
 
     fn decide(&self, pod: &Pod<'_>, namespace: &str) -> Result<Plan, refusal::Refusal> {
         let catalog = Arc::clone(&self.catalog.borrow());
+        let probe_token = Uuid::new_v4().simple().to_string();
         inject::decide(
             pod,
             &Facts {
@@ -162,6 +164,7 @@ impl Admission {
                 namespace,
                 namespace_facts: &self.namespaces.get(namespace),
                 env: &self.env.facts(),
+                probe_token: &probe_token,
             },
         )
     }

@@ -25,6 +25,7 @@ mod stop;
 
 pub use env::{EnvFacts, EnvMode, FileSupport};
 pub use qos::Qos;
+pub use stop::AppProbeArgs;
 
 /// What the operator decided about every sidecar.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct Facts<'a> {
     pub namespace_facts: &'a NamespaceFacts,
     /// How variables can get into app containers here.
     pub env: &'a EnvFacts,
+    /// A secret that nobody else has, for a pod that is injected for the first time.
+    pub probe_token: &'a str,
 }
 
 /// What to do about a pod.
@@ -88,6 +91,11 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     if let Some(stop) = &stop {
         mode = stop.env_mode(mode, &mut plan.warnings);
     }
+    let before = ours.map(|(_, container)| stop::recorded(container, facts.probe_token));
+    let app_probes = match &stop {
+        Some(stop) => stop.app_probes(&targets, before.as_ref(), facts.probe_token)?,
+        None => AppProbeArgs::default(),
+    };
     let sidecar = Sidecar {
         settings: facts.settings,
         request: &request,
@@ -98,14 +106,17 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         host_network: pod.spec.host_network,
         runs_as_root: pod.spec.security_context.run_as_user == Some(0),
         qos: qos::of(&pod.spec, &inits),
+        app_probes: &app_probes,
     };
 
     set_label(pod, &mut plan.patch);
     mesh::exclude_ports(pod, &inits, facts, &mut plan.patch);
     for target in &targets {
         apps::equip(target, &sidecar, ours.is_some(), &mut plan.patch)?;
-        if let Some(stop) = stop.as_ref().filter(|_| target.kind.has_probes()) {
-            stop.probe(target, &mut plan)?;
+        match (&stop, &before) {
+            (Some(stop), _) => stop.aim(target, &app_probes, ours.is_some(), &mut plan.patch),
+            (None, Some(before)) => stop::put_back(target, before, &mut plan.patch),
+            (None, None) => {}
         }
     }
     add_volumes(pod, &sidecar, &mut plan.patch);

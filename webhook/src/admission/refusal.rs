@@ -196,6 +196,17 @@ pub enum Refusal {
         /// What it needs.
         least: Duration,
     },
+    /// A native sidecar that others wait for.
+    #[error(
+        "container '{container}': its startupProbe holds the start of other containers back, so Cairn cannot ask it in the kubelet's place; remove it, leave the container out with {key}, or {way}",
+        key = annotation::CONTAINERS, way = watch(pool)
+    )]
+    StopSidecarStartup {
+        /// The container.
+        container: String,
+        /// The first pool whose apps are stopped.
+        pool: PoolName,
+    },
     /// A probe that the sidecar cannot ask in the kubelet's place.
     #[error(
         "container '{container}': its {probe} {error}; {mend}, leave the container out with {key}, or {way}",

@@ -13,7 +13,7 @@ use cairn_core::request::resources::{Quantity, Resource};
 use cairn_core::request::{Gate, Request};
 use serde_json::{Map, Value, json};
 
-use super::inject::{EnvMode, Qos, Settings};
+use super::inject::{AppProbeArgs, EnvMode, Qos, Settings};
 
 pub mod recheck;
 
@@ -65,6 +65,8 @@ pub struct Sidecar<'a> {
     pub runs_as_root: bool,
     /// What the pod's quality of service asks of us.
     pub qos: Qos,
+    /// The apps that are stopped on the sidecar's word.
+    pub app_probes: &'a AppProbeArgs,
 }
 
 // === impl Sidecar ===
@@ -81,7 +83,7 @@ impl Sidecar<'_> {
         }
         set("restartPolicy", json!("Always"));
         set("args", json!(self.args()));
-        set("env", Value::Array(env()));
+        set("env", Value::Array(env(self.app_probes.are_any())));
         if !self.host_network {
             set(
                 "ports",
@@ -147,6 +149,7 @@ impl Sidecar<'_> {
             let file = format!("{}/{ANNOTATIONS_FILE}", names::ANNOTATIONS_DIR);
             args.push(with(flag::GATE_FILE, &file));
         }
+        args.extend(self.app_probes.to_args());
         if self.host_network {
             args.push(with(flag::API, "off"));
             args.push(with(flag::ADMIN, "off"));
@@ -220,10 +223,13 @@ impl Sidecar<'_> {
 /// The file in the downward API volume.
 const ANNOTATIONS_FILE: &str = "annotations";
 
-fn env() -> Vec<Value> {
+fn env(with_address: bool) -> Vec<Value> {
+    let address = with_address.then_some(("POD_IP", "status.podIP"));
     [("POD_UID", "metadata.uid"), ("POD_NAME", "metadata.name"), ("NODE_NAME", "spec.nodeName")]
+        .into_iter()
+        .chain(address)
         .map(|(name, field)| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}))
-        .to_vec()
+        .collect()
 }
 
 fn startup_probe() -> Value {

@@ -99,6 +99,9 @@ pub struct Spec<'a> {
     /// Whether the pod uses the node's network.
     #[serde(default, deserialize_with = "nullable")]
     pub host_network: bool,
+    /// Seconds from SIGTERM to SIGKILL.
+    #[serde(default)]
+    pub termination_grace_period_seconds: Option<u64>,
     /// How names are resolved.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub dns_policy: Text<'a>,
@@ -111,7 +114,7 @@ pub struct Spec<'a> {
 }
 
 /// A container.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container<'a> {
     /// Its name.
@@ -129,12 +132,32 @@ pub struct Container<'a> {
     /// Mounts.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub volume_mounts: Vec<Mount<'a>>,
+    /// The ports that it declares.
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    pub ports: Vec<ContainerPort<'a>>,
     /// The liveness probe.
     #[serde(borrow, default)]
     pub liveness_probe: Option<&'a RawValue>,
+    /// The startup probe.
+    #[serde(borrow, default)]
+    pub startup_probe: Option<&'a RawValue>,
+    /// The readiness probe.
+    #[serde(borrow, default)]
+    pub readiness_probe: Option<&'a RawValue>,
     /// Requests and limits.
     #[serde(borrow, default)]
     pub resources: Option<&'a RawValue>,
+}
+
+/// One of a container's ports.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerPort<'a> {
+    /// Its name, when it has one.
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    pub name: Text<'a>,
+    /// Its number.
+    pub container_port: i64,
 }
 
 /// An environment variable.

@@ -3,7 +3,7 @@
 use cairn_core::contract::{flag, pod as names};
 
 use super::super::refusal::Refusal;
-use super::super::view::{Container, Pairs, Spec, Text};
+use super::super::view::{Container, Pairs, Spec};
 use super::VOLUMES;
 
 /// Proxies that other containers reach the network through: as native sidecars they start before us.
@@ -51,17 +51,7 @@ pub(super) fn check(spec: &Spec<'_>) -> Result<(), Refusal> {
 pub(super) fn init_containers<'a>(spec: &Spec<'a>) -> Vec<Container<'a>> {
     spec.init_containers
         .iter()
-        .map(|raw| {
-            serde_json::from_str(raw.get()).unwrap_or_else(|_| Container {
-                name: Text::default(),
-                restart_policy: Text::default(),
-                args: Vec::new(),
-                env: Vec::new(),
-                volume_mounts: Vec::new(),
-                liveness_probe: None,
-                resources: None,
-            })
-        })
+        .map(|raw| serde_json::from_str(raw.get()).unwrap_or_default())
         .collect()
 }
 

@@ -1,45 +1,39 @@
-//! How an app is stopped once a claim of a `Stop` pool cannot be believed: a liveness probe on the
-//! app, aimed at the sidecar.
+//! How apps are stopped once a claim of a `Stop` pool cannot be believed: the kubelet's liveness and
+//! startup probes of each app container are aimed at the sidecar, which asks the app's own probes.
 //!
-//! Invariant: from the claim's deadline on, detection, SIGTERM, grace and SIGKILL take less than the
-//! shortest quarantine among the pod's Stop pools; before that nobody else gets the name.
+//! Invariants: from the claim's deadline on, detection, SIGTERM, grace and SIGKILL take less than the
+//! shortest quarantine among the pod's Stop pools, whatever the app's own probes say; a container
+//! that is started while the claim is not held, or beside a sidecar that does not answer, is killed
+//! within seconds. A pod for which that cannot be had is refused. Numbers: [`timing`]. What the
+//! app's own probes are, also when the pod was injected before: [`own`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cairn_core::app_probe::AppProbe;
-use cairn_core::contract::{annotation, path, port};
+use cairn_core::contract::{annotation, path};
 use cairn_core::pool::{OnLoss, Pool, PoolName};
 use cairn_core::request::{EnvChoice, Gate, Request, StoppedBy};
-use serde_json::{Value, json};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::super::patch::Patch;
 use super::super::refusal::Refusal;
+use super::super::sidecar_spec::recheck::covers;
 use super::super::view::Spec;
+use super::EnvMode;
 use super::apps::Target;
-use super::{EnvMode, Plan};
 
-/// The kubelet's floor for periods and grace.
-const SHORTEST: u64 = 1;
-/// A slower probe would only find the loss later.
-const LONGEST_PERIOD: u64 = 5;
-/// An app that needs longer to stop is killed: somebody else is about to get its number.
-const LONGEST_GRACE: u64 = 10;
-/// The sidecar answers from memory; longer than this and it is not answering.
-const TIMEOUT: u64 = 1;
-/// Below this the kubelet cannot detect, terminate and kill in time.
-const SHORTEST_QUARANTINE: Duration = Duration::from_secs(5);
+mod own;
+mod timing;
+
+pub use own::AppProbeArgs;
+pub(super) use own::recorded;
+use timing::{KubeletProbes, SHORTEST_QUARANTINE};
 
 /// What stops the apps of one pod whose claims are of a `Stop` pool.
 pub(super) struct Stop<'p> {
     /// The pool with the shortest quarantine.
     pool: &'p Pool,
-}
-
-/// The numbers of a probe, in seconds and tries.
-#[derive(Debug, PartialEq, Eq)]
-struct Timing {
-    period: u64,
-    failures: u64,
+    /// Seconds that the pod gives its containers to stop.
     grace: u64,
 }
 
@@ -73,7 +67,8 @@ impl<'p> Stop<'p> {
         if quarantine < SHORTEST_QUARANTINE {
             return Err(Refusal::StopQuarantine { pool, quarantine, least: SHORTEST_QUARANTINE });
         }
-        Ok(Some(Self { pool: strictest }))
+        let grace = spec.termination_grace_period_seconds.unwrap_or(timing::DEFAULT_GRACE);
+        Ok(Some(Self { pool: strictest, grace }))
     }
 
     /// The pool with the shortest quarantine.
@@ -98,86 +93,85 @@ impl<'p> Stop<'p> {
         EnvMode::None
     }
 
-    /// Makes sure that a container is stopped, or says what is missing for it.
-    pub(super) fn probe(&self, target: &Target<'_, '_>, plan: &mut Plan) -> Result<(), Refusal> {
-        let pool = &self.pool.name;
-        match target.container.liveness_probe {
-            None => {
-                let path = format!("{}/livenessProbe", target.path);
-                plan.patch.add(path, Timing::within(self.pool.spec.quarantine).probe());
+    /// The own probes of the containers that are stopped, for the sidecar's arguments. `before` is
+    /// what they were when the pod was injected already; `token` is for pods that were not.
+    pub(super) fn app_probes(
+        &self,
+        targets: &[Target<'_, '_>],
+        before: Option<&AppProbeArgs>,
+        token: &str,
+    ) -> Result<AppProbeArgs, Refusal> {
+        let stopped = targets.iter().filter(|target| target.kind.has_probes());
+        let read = stopped.map(|target| own::read(target, before, &self.pool.name));
+        let token = before.map_or(token, |before| &before.token).to_owned();
+        Ok(AppProbeArgs { containers: read.collect::<Result<_, _>>()?, token })
+    }
+
+    /// Makes sure that the kubelet asks the sidecar about a container, native sidecars included.
+    pub(super) fn aim(
+        &self,
+        target: &Target<'_, '_>,
+        probes: &AppProbeArgs,
+        injected: bool,
+        patch: &mut Patch,
+    ) {
+        let Some(own) = probes.of(&target.container.name) else { return };
+        let wanted =
+            KubeletProbes { quarantine: self.pool.spec.quarantine, grace: self.grace, own, probes };
+        for (field, present) in fields(target) {
+            let at_sidecar = present.is_none_or(own::is_at_sidecar);
+            let wanted = match field {
+                LIVENESS => Some(wanted.liveness()),
+                STARTUP => Some(wanted.startup()),
+                // A readiness probe of the app's own says enough.
+                _ => wanted.readiness().filter(|_| at_sidecar),
+            };
+            let Some(wanted) = wanted else { continue };
+            let fits = |present: &RawValue| {
+                injected && own::is_rewritten(present) || says(present, &wanted)
+            };
+            if !present.is_some_and(fits) {
+                patch.add(format!("{}/{field}", target.path), wanted);
             }
-            Some(probe) if is_ours(probe.get()) => {}
-            Some(probe) => {
-                AppProbe::parse(probe.get(), |_| Some(1)).map_err(|error| Refusal::StopProbe {
-                    container: target.container.name.to_string(),
-                    probe: "livenessProbe",
-                    error,
-                    pool: pool.clone(),
-                })?;
-                plan.warnings.push(format!(
-                    "Cairn: container '{}' has its own livenessProbe, so it is not stopped when its claim on pool \
-                     '{pool}' is lost; probe http://:{}{} instead, or call it from yours",
-                    target.container.name,
-                    port::ADMIN,
-                    port::APP_LIVEZ
-                ));
-            }
         }
-        Ok(())
     }
 }
 
-// === impl Timing ===
-
-impl Timing {
-    /// Half of the quarantine for detection, so that a sidecar that restarts does not cost the app
-    /// its life, a quarter for the grace, the last quarter for the kubelet.
-    fn within(quarantine: Duration) -> Self {
-        let whole = quarantine.as_secs();
-        let period = (whole / 10).clamp(SHORTEST, LONGEST_PERIOD);
-        Self {
-            period,
-            failures: ((whole / 2).saturating_sub(TIMEOUT) / period).max(1),
-            grace: (whole / 4).clamp(SHORTEST, LONGEST_GRACE),
+/// Puts a container's own probes back: nothing has to be stopped any more, or not by Cairn.
+pub(super) fn put_back(target: &Target<'_, '_>, before: &AppProbeArgs, patch: &mut Patch) {
+    let own = before.of(&target.container.name);
+    for (field, present) in fields(target) {
+        if !present.is_some_and(own::is_at_sidecar) {
+            continue;
         }
-    }
-
-    fn probe(&self) -> Value {
-        json!({
-            "httpGet": {"path": port::APP_LIVEZ, "port": port::ADMIN},
-            "periodSeconds": self.period,
-            "timeoutSeconds": TIMEOUT,
-            "failureThreshold": self.failures,
-            "terminationGracePeriodSeconds": self.grace,
-        })
+        let own = own.and_then(|own| match field {
+            LIVENESS => own.liveness.as_ref(),
+            STARTUP => own.startup.as_ref(),
+            _ => None,
+        });
+        let path = format!("{}/{field}", target.path);
+        match own {
+            Some(own) => patch.add(path, own.to_value()),
+            None => patch.remove(path),
+        }
     }
 }
 
-/// Ours, or ours as Istio rewrites it to go through its agent.
-fn is_ours(probe: &str) -> bool {
-    let probe: Value = serde_json::from_str(probe).unwrap_or_default();
-    let path = probe.pointer("/httpGet/path").and_then(Value::as_str).unwrap_or_default();
-    let direct = probe.pointer("/httpGet/port").and_then(Value::as_u64) == Some(port::ADMIN.into())
-        && path == port::APP_LIVEZ;
-    direct || path.starts_with("/app-health/")
+const LIVENESS: &str = "livenessProbe";
+const STARTUP: &str = "startupProbe";
+const READINESS: &str = "readinessProbe";
+
+/// A container's probes under their names.
+fn fields<'a>(target: &Target<'_, 'a>) -> [(&'static str, Option<&'a RawValue>); 3] {
+    let container = target.container;
+    [
+        (LIVENESS, container.liveness_probe),
+        (STARTUP, container.startup_probe),
+        (READINESS, container.readiness_probe),
+    ]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_app_is_dead_before_the_quarantine_ends() {
-        for whole in 5..=3600 {
-            let timing = Timing::within(Duration::from_secs(whole));
-            let detection = timing.period * timing.failures + TIMEOUT;
-            assert!(detection + timing.grace <= whole - whole / 5, "{whole}s: {timing:?}");
-        }
-    }
-
-    #[test]
-    fn a_default_snowflake_pool_outlives_a_short_restart_of_its_sidecar() {
-        let timing = Timing::within(Duration::from_secs(30));
-        assert_eq!(timing, Timing { period: 3, failures: 4, grace: 7 });
-    }
+/// Whether a probe says what it should; the API server adds defaults.
+fn says(present: &RawValue, wanted: &Value) -> bool {
+    serde_json::from_str(present.get()).is_ok_and(|present: Value| covers(&present, wanted))
 }

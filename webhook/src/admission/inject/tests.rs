@@ -15,6 +15,10 @@ mod inits;
 mod once;
 mod refusals;
 mod sidecar;
+mod stop;
+
+/// The token of pods that are injected for the first time.
+pub(super) const TOKEN: &str = "0123";
 
 /// A cluster with the shipped pools, a list pool for team `a`, and a broken one.
 pub(super) struct World {
@@ -22,6 +26,7 @@ pub(super) struct World {
     catalog: Catalog,
     namespace: NamespaceFacts,
     env: EnvFacts,
+    token: &'static str,
 }
 
 impl World {
@@ -47,7 +52,19 @@ impl World {
             catalog: builtin.chain(others).collect(),
             namespace: NamespaceFacts::default(),
             env: EnvFacts { default: None, files: with_nodes(Vec::new()) },
+            token: TOKEN,
         }
+    }
+
+    pub(super) fn with_only(mut self, pool: Pool) -> Self {
+        self.catalog = [(pool.name.clone(), Entry::Ready(Arc::new(pool)))].into_iter().collect();
+        self
+    }
+
+    /// At a later request, which comes with another token.
+    pub(super) fn later(mut self) -> Self {
+        self.token = "4567";
+        self
     }
 
     pub(super) fn without_env_files(mut self) -> Self {
@@ -83,6 +100,7 @@ impl World {
                 namespace: "shop",
                 namespace_facts: &self.namespace,
                 env: &self.env,
+                probe_token: self.token,
             },
         )
     }

@@ -30,7 +30,7 @@ pub fn correct(raw: &str, sidecar: &Sidecar<'_>, place: &str, patch: &mut Patch)
 
 /// Whether `found` says everything that `wanted` says. Lists of named things are sets; other lists
 /// must be equal.
-fn covers(found: &Value, wanted: &Value) -> bool {
+pub fn covers(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => wanted
             .iter()

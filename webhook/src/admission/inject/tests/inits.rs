@@ -118,10 +118,22 @@ fn a_native_sidecar_of_a_stop_pool_is_stopped_and_an_init_container_is_left_out(
     let after =
         World::new().inject(&with_inits(json!({"cairn.dev/pool": "snowflake"}), inits.clone()));
     assert_eq!(equipped(&after), [("prep", false), ("shipper", true)]);
-    let probe = &after["spec"]["containers"][0]["livenessProbe"];
-    assert!(probe.is_object());
-    assert_eq!(after["spec"]["initContainers"][2]["livenessProbe"], *probe);
-    assert_eq!(after["spec"]["initContainers"][1].get("livenessProbe"), None);
+    for field in ["livenessProbe", "startupProbe"] {
+        let mut probe = after["spec"]["containers"][0][field].clone();
+        let path = probe["httpGet"]["path"].as_str().unwrap().replace("/app", "/shipper");
+        probe["httpGet"]["path"] = json!(path.replacen("/shipper", "/app", 1));
+        assert_eq!(after["spec"]["initContainers"][2][field], probe);
+        assert_eq!(after["spec"]["initContainers"][1].get(field), None);
+    }
+    let mut waited_for = native("shipper");
+    waited_for["startupProbe"] = json!({"tcpSocket": {"port": 1}});
+    assert_eq!(
+        World::new()
+            .refuse(&with_inits(json!({"cairn.dev/pool": "snowflake"}), json!([waited_for]))),
+        "container 'shipper': its startupProbe holds the start of other containers back, so Cairn cannot ask it in \
+         the kubelet's place; remove it, leave the container out with cairn.dev/containers, or set cairn.dev/stop: \
+         self and let the app watch valid_until in /var/run/cairn/snowflake/claim.json"
+    );
 
     let named = json!({"cairn.dev/pool": "snowflake", "cairn.dev/containers": "prep,app"});
     let mut named = with_inits(named, inits);

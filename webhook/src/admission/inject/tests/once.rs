@@ -130,7 +130,9 @@ fn without_ours(mut pod: Value) -> Value {
             let container = container.as_object_mut().unwrap();
             retain(container.entry("env").or_insert_with(|| json!([])), "name", "CAIRN_");
             retain(container.entry("volumeMounts").or_insert_with(|| json!([])), "name", "cairn");
-            container.remove("livenessProbe");
+            for field in ["livenessProbe", "startupProbe"] {
+                container.remove(field);
+            }
         }
     }
     pod

@@ -131,6 +131,12 @@ fn a_pod_whose_app_cannot_be_stopped_is_refused_with_the_ways_out() {
              container; use httpGet, tcpSocket or grpc, leave the container out with cairn.dev/containers, or set \
              cairn.dev/stop: self and let the app watch valid_until in /var/run/cairn/snowflake/claim.json",
         ),
+        (
+            with(stop(), "/spec/containers/0/startupProbe", json!({"httpGet": {"port": "web"}})),
+            "container 'app': its startupProbe names the port 'web', which is none of the container's ports; \
+             correct it, leave the container out with cairn.dev/containers, or set cairn.dev/stop: self and let \
+             the app watch valid_until in /var/run/cairn/snowflake/claim.json",
+        ),
     ];
     let world = World::new().labelled("team", "a");
     for (mut pod, sentence) in cases {

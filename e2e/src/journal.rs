@@ -1,0 +1,55 @@
+//! What an app wrote about its own runs into a volume that outlives its restarts: from when to when,
+//! and under which name.
+
+use crate::Failure;
+use crate::cluster::Cluster;
+use crate::json;
+use crate::pod::Pod;
+
+/// Where the app writes.
+pub const DIR: &str = "/journal";
+
+/// A shell function that writes one line: start of the run, now (both seconds since boot), name.
+pub const WRITE: &str = "read start _ </proc/uptime; \
+     note() { read now _ </proc/uptime; echo \"$start $now $CAIRN_NAME\" >>/journal/runs; };";
+
+/// One run of the app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Seconds since boot.
+    pub from: f64,
+    /// When the app last wrote, in seconds since boot.
+    pub until: f64,
+    /// The name in its environment.
+    pub name: String,
+}
+
+impl Run {
+    /// Seconds.
+    pub fn length(&self) -> f64 {
+        self.until - self.from
+    }
+}
+
+/// The runs of a pod's app so far, read on the node: the container may not be running.
+pub fn runs(cluster: &Cluster, pod: &Pod<'_>) -> Result<Vec<Run>, Failure> {
+    let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
+    let path = format!("/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/journal/runs");
+    let text = cluster.node(&["cat", &path])?.ok()?;
+    let mut runs: Vec<Run> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [from, until, rest @ ..] = words.as_slice() else {
+            // Read while it was written.
+            continue;
+        };
+        let (Ok(from), Ok(until)) = (from.parse(), until.parse()) else { continue };
+        let name = rest.first().copied().unwrap_or_default().to_owned();
+        match runs.last_mut() {
+            #[expect(clippy::float_cmp, reason = "the same text was read")]
+            Some(run) if run.from == from => run.until = until,
+            _ => runs.push(Run { from, until, name }),
+        }
+    }
+    Ok(runs)
+}

@@ -1,0 +1,185 @@
+//! Apps of a `Stop` pool end before their ID can be anybody else's, also those with probes of their
+//! own, and whatever has become of their sidecar.
+
+use cairn_e2e::app::App;
+use cairn_e2e::etcd::Etcd;
+use cairn_e2e::journal::{self, Run};
+use cairn_e2e::node::Process;
+use cairn_e2e::ns::within;
+use cairn_e2e::pod::Pod;
+use cairn_e2e::wait::{Seen, secs, until, until_quickly};
+use cairn_e2e::{Done, Failure, json};
+use serde_json::{Value, json as object};
+
+/// How long an app may run that is started beside a sidecar that does not answer, in seconds.
+const LONGEST_RUN: f64 = 3.0;
+
+/// Serves `/healthz` until the file goes, and writes its journal; ends at once when it is told to.
+const SERVES: &str = "mkdir -p /tmp/www && echo ok >/tmp/www/healthz && httpd -p 8080 -h /tmp/www; \
+     trap 'exit 0' TERM; while :; do note; sleep 0.1; done";
+
+/// Writes its journal and does not stop when it is told to.
+const STUBBORN: &str = "trap '' TERM; while :; do note; sleep 0.1; done";
+
+#[test]
+fn beside_a_frozen_sidecar_apps_end_before_their_id_is_anybody_elses_and_stay_down() -> Done {
+    within("frozen", |ns| {
+        let plain = journaling("plain", STUBBORN).grace(5);
+        let own = journaling("own", SERVES).with("livenessProbe", healthz(10, 3));
+        let apps = [plain.start(ns)?, own.start(ns)?];
+        let mut ids = Vec::new();
+        let mut frozen = Vec::new();
+        for pod in &apps {
+            ids.push(pod.file("name")?);
+            let sidecar = Process::of_container(&ns.cluster, &pod.container("cairn")?.id)?;
+            sidecar.signal("STOP")?;
+            frozen.push(sidecar);
+        }
+        let etcd = Etcd::of(&ns.cluster);
+        for (pod, id) in apps.iter().zip(&ids) {
+            let app = pod.container("app")?;
+            until_quickly("its app is stopped", secs(60), || {
+                Ok(match Process::of_container(&ns.cluster, &app.id) {
+                    Ok(_) => Seen::NotYet("it runs".to_owned()),
+                    Err(_) => Seen::Yes(()),
+                })
+            })?;
+            let slot = etcd.value(&format!("/cairn/v1/cluster/snowflake/-/s/{id}"))?;
+            let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
+            let held = slot.is_some_and(|record| record.contains(&uid));
+            assert!(held, "{}: its ID {id} was free before its app had ended", pod.name);
+        }
+        // Long enough for its ID to be given on, and for the kubelet to try again a few times.
+        until("both were started again, and their IDs are free", secs(240), || {
+            let mut seen = Vec::new();
+            for (pod, id) in apps.iter().zip(&ids) {
+                let free = etcd.value(&format!("/cairn/v1/cluster/snowflake/-/s/{id}"))?.is_none();
+                seen.push((free, journal::runs(&ns.cluster, pod)?.len()));
+            }
+            let done = seen.iter().all(|(free, runs)| *free && *runs >= 4);
+            Ok(if done { Seen::Yes(()) } else { Seen::NotYet(format!("{seen:?}")) })
+        })?;
+        for (pod, id) in apps.iter().zip(&ids) {
+            let runs = journal::runs(&ns.cluster, pod)?;
+            show(pod, &runs);
+            for run in runs.iter().skip(1) {
+                assert_eq!(&run.name, id, "the env file is the old one: nobody could change it");
+                assert!(run.length() <= LONGEST_RUN, "{}: {run:?}", pod.name);
+            }
+        }
+        for sidecar in &frozen {
+            sidecar.signal("CONT")?;
+        }
+        for pod in &apps {
+            ns.kubectl(&[
+                "wait",
+                "--for=condition=Ready",
+                &format!("pod/{}", pod.name),
+                "--timeout=400s",
+            ])?;
+            assert_eq!(pod.environment()?["CAIRN_NAME"], pod.file("name")?);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn an_app_is_restarted_by_its_own_probe_after_its_own_threshold() -> Done {
+    within("own-probe", |ns| {
+        let pod = journaling("own", SERVES).with("livenessProbe", healthz(1, 5)).start(ns)?;
+        let asked = |result: &str| counted(&pod, "livenessProbe", result);
+        until("the sidecar asks the app", secs(30), || Ok(at_least(asked("success")?, 3)))?;
+        let (app, id) = (pod.container("app")?, pod.file("name")?);
+        pod.exec(&["rm", "/tmp/www/healthz"])?;
+        pod.started_again(&app)?;
+        let log = ns.kubectl(&["logs", &pod.name, "-c", "cairn"])?;
+        assert!(log.contains("livenessProbe failed 5 times in a row: status 404"), "{log}");
+        let before = asked("success")?;
+        until("the app is asked again", secs(30), || Ok(at_least(asked("success")?, before + 1)))?;
+        let now = pod.container("app")?;
+        assert_eq!(now.restarts, app.restarts + 1);
+        assert_eq!(pod.file("name")?, id, "its claim was never in question");
+        assert_eq!(pod.container("cairn")?.restarts, 0);
+        println!("restarted by its own probe: {:?}", reasons(&pod)?);
+        Ok(())
+    })
+}
+
+#[test]
+fn an_app_is_ready_after_its_own_startup_probe_and_not_before() -> Done {
+    within("slow-start", |ns| {
+        let late = format!("until test -e /tmp/go; do note; sleep 0.1; done; {SERVES}");
+        let startup = object!({
+            "httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1, "failureThreshold": 600,
+        });
+        let app = journaling("slow", &late).with("startupProbe", startup);
+        ns.apply(&app.pod().to_string())?;
+        let pod = Pod::named(ns, "slow");
+        until("its own startup probe is asked", secs(60), || {
+            Ok(at_least(counted(&pod, "startupProbe", "failure")?, 10))
+        })?;
+        assert_eq!(ready(&pod)?, Some(false));
+        pod.exec(&["touch", "/tmp/go"])?;
+        until("it is ready", secs(30), || {
+            Ok(match ready(&pod)? {
+                Some(true) => Seen::Yes(()),
+                other => Seen::NotYet(format!("{other:?}")),
+            })
+        })?;
+        let app = pod.container("app")?;
+        assert_eq!(app.restarts, 0);
+
+        // A restarted sidecar does not ask it from the beginning.
+        let sidecar = pod.container("cairn")?;
+        Process::of_container(&ns.cluster, &sidecar.id)?.signal("KILL")?;
+        until("the sidecar runs again", secs(60), || {
+            let now = pod.container("cairn")?;
+            let runs = now.restarts > sidecar.restarts && pod.admin("/readyz").is_ok();
+            Ok(if runs { Seen::Yes(()) } else { Seen::NotYet(format!("{now:?}")) })
+        })?;
+        assert_eq!(counted(&pod, "startupProbe", "success")?, 0);
+        assert_eq!(pod.container("app")?, app, "the app was disturbed");
+        Ok(())
+    })
+}
+
+/// An app of the snowflake pool whose script can `note` that it runs.
+fn journaling(name: &str, script: &str) -> App {
+    let script = format!("{} {script}", journal::WRITE);
+    App::claiming(name, "snowflake").script(&script).journal()
+}
+
+fn healthz(period: u32, failures: u32) -> Value {
+    object!({
+        "httpGet": {"path": "/healthz", "port": 8080},
+        "periodSeconds": period, "failureThreshold": failures,
+    })
+}
+
+/// How often the app answered a probe in some way, as the sidecar counts it.
+fn counted(pod: &Pod<'_>, probe: &str, result: &str) -> Result<u64, Failure> {
+    let labels = format!("container=\"app\",probe=\"{probe}\",result=\"{result}\"");
+    let line = format!("cairn_sidecar_app_probes_total{{{labels}}} ");
+    let text = pod.admin("/metrics")?;
+    let count = text.lines().find_map(|text| text.strip_prefix(&line)?.trim().parse().ok());
+    Ok(count.unwrap_or_default())
+}
+
+fn at_least(count: u64, wanted: u64) -> Seen<()> {
+    if count >= wanted { Seen::Yes(()) } else { Seen::NotYet(count.to_string()) }
+}
+
+/// Whether the app container is ready.
+fn ready(pod: &Pod<'_>) -> Result<Option<bool>, Failure> {
+    Ok(pod.object()?.pointer("/status/containerStatuses/0/ready").and_then(Value::as_bool))
+}
+
+fn reasons(pod: &Pod<'_>) -> Result<Vec<String>, Failure> {
+    let events = pod.events()?;
+    Ok(events.into_iter().filter(|event| event.contains("iveness probe")).collect())
+}
+
+fn show(pod: &Pod<'_>, runs: &[Run]) {
+    let lengths: Vec<String> = runs.iter().map(|run| format!("{:.1}", run.length())).collect();
+    println!("{}: the app's runs lasted {} s", pod.name, lengths.join(", "));
+}
