@@ -139,7 +139,13 @@ impl Stage {
             for (name, uid) in place.held.iter().filter(|(_, uid)| !alive.contains(*uid)) {
                 add(Kind::LostName, format!("{name} is held by {uid}, which is gone"));
             }
-            let is_due = |uid: &String| !alive.contains(uid) || !waiting.contains(uid);
+            // Two sidecars of one pod do not share a volume here, as they would in a pod: the second one
+            // does not know what the first one has released, and has another name.
+            let is_twins = |uid: &String| {
+                !self.scenario.kubelet && place.held.values().any(|holder| holder == uid)
+            };
+            let is_due =
+                |uid: &String| !alive.contains(uid) || !(waiting.contains(uid) || is_twins(uid));
             for (name, _) in place.resting.iter().filter(|(_, uid)| is_due(uid)) {
                 add(Kind::LostName, format!("{name} rests, and nobody releases names"));
             }
