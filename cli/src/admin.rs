@@ -2,7 +2,8 @@
 //!
 //! `restored` tells an etcd that was restored from a snapshot that it is one. What the snapshot shows
 //! may have been given away since. So nothing is granted until every holder that it does not know of
-//! has stopped believing, and later fences are greater than all earlier ones.
+//! has stopped believing, and later fences are greater than all earlier ones. It also accepts the etcd
+//! cluster, when that is another one than before.
 //!
 //! `reset-clock` forgets what a wrong clock has reserved. Not for a node ID that somebody holds.
 
@@ -12,6 +13,7 @@ use cairn_core::duration;
 use cairn_core::keys::ClaimPath;
 use cairn_core::pool::{ClockRule, Pool, PoolName, Scope};
 use cairn_store::Store;
+use cairn_store::installation::Installation;
 
 use crate::args::{ResetClockArgs, RestoredArgs};
 use crate::clock;
@@ -20,20 +22,31 @@ use crate::report::{Exit, Report};
 use crate::snapshot::Snapshot;
 
 /// Runs the command.
+///
+/// The pools are frozen before the cluster is accepted: whoever believes the record finds the freeze.
 pub async fn restored(args: &RestoredArgs) -> Result<Report, EtcdError> {
     let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
-    let Some(hold) = snapshot.pools.values().map(|pool| pool.spec.hold()).max() else {
-        let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd \
-            gets its epoch by itself";
-        return Ok(Report::refused(sentence));
-    };
-    let pools: Vec<PoolName> = snapshot.pools.keys().cloned().collect();
     let (connected, _) = etcd::connect(&args.etcd).await?;
-    let epoch = Store::new(connected)
-        .restored(&pools, clock::now().wall.0 / 1000, hold)
-        .await
-        .map_err(EtcdError::Unsure)?;
-    Ok(Report { text: text(&snapshot, epoch, hold), trouble: snapshot.trouble, exit: Exit::Fine })
+    let store = Store::new(connected);
+    let before = store.installation().await?;
+    let hold = snapshot.pools.values().map(|pool| pool.spec.hold()).max();
+    if hold.is_none() && before.is_none() && args.replaces.is_empty() {
+        let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd \
+            gets its epoch by itself (one that replaces another is accepted with --replaces)";
+        return Ok(Report::refused(sentence));
+    }
+    let mut text = String::new();
+    if let Some(hold) = hold {
+        let pools: Vec<PoolName> = snapshot.pools.keys().cloned().collect();
+        let now = clock::now().wall.0 / 1000;
+        let epoch = store.restored(&pools, now, hold).await.map_err(EtcdError::Unsure)?;
+        text = frozen(&snapshot, epoch, hold);
+    }
+    let record = store.accept_cluster(&args.replaces).await.map_err(EtcdError::Unsure)?;
+    if before.as_ref() != Some(&record) && !record.replaced_cluster_ids.is_empty() {
+        text.push_str(&accepted(&record));
+    }
+    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Fine })
 }
 
 /// Runs `reset-clock`.
@@ -84,7 +97,17 @@ fn reserved(args: &ResetClockArgs, snapshot: &Snapshot) -> Result<(ClaimPath, St
     Ok((path, key.into_owned()))
 }
 
-fn text(snapshot: &Snapshot, epoch: i64, hold: Duration) -> String {
+fn accepted(record: &Installation) -> String {
+    let replaced: Vec<String> =
+        record.replaced_cluster_ids.iter().map(ToString::to_string).collect();
+    format!(
+        "Sidecars and webhook believe etcd cluster {} from now on, in place of {}.\n",
+        record.etcd_cluster_id,
+        replaced.join(" and ")
+    )
+}
+
+fn frozen(snapshot: &Snapshot, epoch: i64, hold: Duration) -> String {
     let names: Vec<&str> = snapshot.pools.values().map(|Pool { name, .. }| name.as_str()).collect();
     format!(
         "The epoch is {epoch} now (before: {}). Nothing is granted from {} for {}; whoever holds a \

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use cairn_core::claim::Fence;
 use cairn_core::group::Group;
 use cairn_core::names::MAX_NAMES;
+use cairn_store::ClusterId;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub mod sentence;
@@ -87,7 +88,8 @@ pub struct ReleaseArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// The fence of the claim that is meant, as cairn claims shows it
-    #[arg(long, env = "CAIRN_FENCE", value_name = "EPOCH-REVISION")]
+    // No variable: CAIRN_FENCE is what an app gets, and is its own claim's.
+    #[arg(long, value_name = "EPOCH-REVISION")]
     pub fence: Fence,
     /// The holder's namespace
     #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
@@ -146,6 +148,9 @@ pub struct RestoredArgs {
     /// The etcd that was restored.
     #[command(flatten)]
     pub etcd: EtcdArgs,
+    /// Ids of etcd clusters that this one replaces, beside the one that its data name
+    #[arg(long, value_name = "HEX[,HEX...]", value_delimiter = ',')]
+    pub replaces: Vec<ClusterId>,
 }
 
 /// What `cairn bench` measures.
@@ -214,6 +219,13 @@ pub struct EtcdArgs {
     /// File with the client certificate's key
     #[arg(long, env = "CAIRN_ETCD_KEY", value_name = "FILE")]
     pub etcd_key: Option<String>,
+    /// Id of the etcd cluster, in hex; no other cluster is talked to [default: the first that answers]
+    #[arg(long, env = "CAIRN_ETCD_CLUSTER_ID", value_name = "HEX")]
+    pub etcd_cluster_id: Option<String>,
+    /// Prefix of all keys in etcd [default: /cairn/v1/]
+    // Not CAIRN_ETCD_PREFIX: that is what the app of a pool named etcd gets.
+    #[arg(long, env = "CAIRN_ETCD_KEY_ROOT", value_name = "/PATH/")]
+    pub etcd_prefix: Option<String>,
 }
 
 /// How to print.

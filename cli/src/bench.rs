@@ -8,7 +8,7 @@ use cairn_store::Class;
 use cairn_store::etcd::Etcd;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::HerdArgs;
+use crate::args::{EtcdArgs, HerdArgs};
 use crate::etcd::{self, EtcdError};
 use crate::report::{Exit, Report};
 use crate::table::Table;
@@ -38,6 +38,9 @@ pub async fn run(args: &HerdArgs) -> Result<Report, EtcdError> {
     } else {
         Herd { names, ..Herd::of(args.pods) }
     };
+    // The scratch place lies beside every installation, whatever prefix that has.
+    let args =
+        &HerdArgs { etcd: EtcdArgs { etcd_prefix: None, ..args.etcd.clone() }, ..args.clone() };
     let (first, _) = etcd::connect(&args.etcd).await?;
     let mut others = Vec::with_capacity(CONNECTIONS);
     for _ in 1..CONNECTIONS {

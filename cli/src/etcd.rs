@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cairn_core::keys;
-use cairn_store::etcd::{Etcd, TlsFiles};
-use cairn_store::{Class, KeyValue};
+use cairn_store::ExpectedCluster::{self, Required};
+use cairn_store::cluster::ClusterIdError;
+use cairn_store::etcd::{Connection, Etcd, TlsFiles};
+use cairn_store::prefix::KeyPrefixError;
+use cairn_store::{Class, KeyValue, Kv as _};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use thiserror::Error;
 
@@ -41,6 +44,12 @@ pub enum EtcdError {
         /// The one that is not.
         missing: &'static str,
     },
+    /// Not a cluster id.
+    #[error("--etcd-cluster-id {0}")]
+    Cluster(ClusterIdError),
+    /// Not a key prefix.
+    #[error("--etcd-prefix {0}")]
+    KeyPrefix(KeyPrefixError),
     /// The TLS files cannot be used.
     #[error("{}; correct the --etcd-cacert, --etcd-cert and --etcd-key flags", .0.report())]
     Setup(cairn_store::Error),
@@ -123,8 +132,16 @@ async fn ask_each<T>(
 pub async fn connect(args: &EtcdArgs) -> Result<(Etcd, usize), EtcdError> {
     let members = members(args.etcd.as_deref())?;
     let tls = tls(args, members.iter().any(|member| member.starts_with("https://")))?;
-    let etcd =
-        Etcd::connect(&members, tls.as_ref(), Etcd::PATIENCE).await.map_err(EtcdError::Setup)?;
+    let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    let cluster = given(&args.etcd_cluster_id).map(|text| text.trim().parse()).transpose();
+    let prefix = given(&args.etcd_prefix).map(|text| text.trim().parse()).transpose();
+    let connection = Connection {
+        tls,
+        cluster: cluster.map_err(EtcdError::Cluster)?.map_or(ExpectedCluster::Any, Required),
+        prefix: prefix.map_err(EtcdError::KeyPrefix)?.unwrap_or_default(),
+        ..Connection::new(&members)
+    };
+    let etcd = Etcd::open(&connection).await.map_err(EtcdError::Setup)?;
     Ok((etcd, members.len()))
 }
 

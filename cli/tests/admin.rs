@@ -98,8 +98,35 @@ fn after_a_restore_nothing_is_granted_for_a_while_and_fences_grow() {
 fn an_etcd_without_pools_has_nothing_to_hold() {
     let process = TestEtcd::start().unwrap();
     let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd gets its \
-                    epoch by itself";
+                    epoch by itself (one that replaces another is accepted with --replaces)";
     assert_refused(process.url(), &["admin", "restored"], sentence);
+}
+
+#[test]
+fn an_etcd_that_replaces_another_is_accepted_by_an_administrator_in_every_prefix() {
+    let process = TestEtcd::start().unwrap();
+    let below = |args: &[&str]| {
+        let prefix = ["--etcd-prefix", "/red/"];
+        cairn(process.url(), &[args, &prefix].concat())
+    };
+    let output = below(&["admin", "restored", "--replaces", "abc"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.starts_with("Sidecars and webhook believe etcd cluster "), "{output:?}");
+    assert!(told.ends_with(" from now on, in place of abc.\n"), "{told}");
+    let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd gets its \
+                    epoch by itself (one that replaces another is accepted with --replaces)";
+    assert_refused(process.url(), &["admin", "restored"], sentence);
+
+    let output = below(&["claims", "--etcd-cluster-id", "abc"]);
+    let refused = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(refused.contains("not to abc, which --etcd-cluster-id asks for"), "{refused}");
+    let output = cairn(process.url(), &["claims", "--etcd-prefix", "red"]);
+    let refused = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        refused.contains("--etcd-prefix 'red' is not a key prefix; begin and end"),
+        "{refused}"
+    );
+    assert_eq!((output.status.code(), refused.lines().count()), (Some(2), 1));
 }
 
 #[test]

@@ -114,6 +114,10 @@ pub mod port {
 pub mod flag {
     /// etcd endpoints, comma separated.
     pub const ETCD: &str = "--etcd";
+    /// The id of the etcd cluster, in hex; no other cluster is talked to.
+    pub const ETCD_CLUSTER_ID: &str = "--etcd-cluster-id";
+    /// The prefix of all keys in etcd.
+    pub const ETCD_PREFIX: &str = "--etcd-prefix";
     /// Pools to claim from, comma separated.
     pub const POOL: &str = "--pool";
     /// Where files are published.

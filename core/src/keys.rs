@@ -14,10 +14,14 @@ use crate::pool::{PoolName, Scope};
 pub const ROOT: &str = "/cairn/v1/";
 /// The epoch: a number that only grows.
 pub const EPOCH: &str = "/cairn/v1/epoch";
+/// Whose this etcd is: the id of the installation, and the cluster that it was recorded in.
+pub const INSTALLATION: &str = "/cairn/v1/installation";
 /// The pools' specs.
 pub const POOLS: &str = "/cairn/v1/pools/";
 /// What of the pools never changes: see [`shape`].
 pub const SHAPES: &str = "/cairn/v1/shapes/";
+/// The keys whose presence means "grant nothing yet", one for each pool.
+pub const HOLDS: &str = "/cairn/v1/hold/";
 /// Claims and owners of every namespace.
 pub const NAMESPACES: &str = "/cairn/v1/ns/";
 /// Claims of cluster pools.
@@ -85,7 +89,7 @@ pub fn shape(name: &PoolName) -> String {
 
 /// The key whose presence means "grant nothing yet".
 pub fn hold(name: &PoolName) -> String {
-    format!("{ROOT}hold/{name}")
+    format!("{HOLDS}{name}")
 }
 
 /// The prefix of all owner records of one pod.

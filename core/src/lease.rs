@@ -27,6 +27,7 @@ mod decide;
 mod defining;
 mod doubt;
 mod event;
+mod freeze;
 mod inherited;
 mod machine;
 mod regaining;
@@ -80,6 +81,9 @@ pub struct Config {
     /// Runs in a pod, where a SIGTERM is no proof that the app has ended: what is released rests until it
     /// certainly has, and only this pod has it back before.
     pub in_pod: bool,
+    /// The user says that nobody holds a name of these pools from before: a pool that is defined here
+    /// need not be frozen.
+    pub new_store: bool,
 }
 
 /// The scope to look in before the spec was seen. A wrong guess costs one more round trip.

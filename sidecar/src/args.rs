@@ -20,7 +20,7 @@ pub mod sentence;
     version,
     args_conflicts_with_subcommands = true,
     after_help = "Try it next to any etcd:\n  \
-        cairn-sidecar --etcd http://127.0.0.1:2379 --pool mountains --dir /tmp/cairn\n  \
+        cairn-sidecar --etcd http://127.0.0.1:2379 --pool mountains --dir /tmp/cairn --new-store\n  \
         cat /tmp/cairn/name\n\n\
         Exit codes: 0 released, 1 failed, 2 wrong flags, 3 fenced by a younger sidecar."
 )]
@@ -48,6 +48,13 @@ pub struct ClaimArgs {
     /// File with the client certificate's key
     #[arg(long, env = "CAIRN_ETCD_KEY", value_name = "FILE")]
     pub etcd_key: Option<PathBuf>,
+    /// Id of the etcd cluster, in hex; no other cluster is talked to [default: the first that answers]
+    #[arg(long, env = "CAIRN_ETCD_CLUSTER_ID", value_name = "HEX")]
+    pub etcd_cluster_id: Option<String>,
+    /// Prefix of all keys in etcd [default: /cairn/v1/]
+    // Not CAIRN_ETCD_PREFIX: that is what the app of a pool named etcd gets.
+    #[arg(long, env = "CAIRN_ETCD_KEY_ROOT", value_name = "/PATH/")]
+    pub etcd_prefix: Option<String>,
     /// Pools to claim from, comma separated; the first one is published without its pool's name
     #[arg(long, env = "CAIRN_POOL", value_name = "NAME[,NAME...]")]
     pub pool: Option<String>,
@@ -85,6 +92,10 @@ pub struct ClaimArgs {
     /// Where the time in those IDs starts
     #[arg(long, env = "CAIRN_ID_EPOCH", value_name = "RFC3339", default_value = DEFAULT_EPOCH)]
     pub id_epoch: String,
+    /// Say that Cairn has never used this etcd: its pools are claimed from at once, without waiting for
+    /// holders that a wiped etcd would have forgotten
+    #[arg(long, env = "CAIRN_NEW_STORE")]
+    pub new_store: bool,
     /// Run as a pod's sidecar: never exit before the first success, let the probe say what is wrong
     #[arg(long, env = "CAIRN_IN_POD")]
     pub in_pod: bool,

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use cairn_core::claim::Holder;
-use cairn_store::Store;
-use cairn_store::etcd::{Etcd, TlsFiles};
+use cairn_store::etcd::{Connection, Etcd, TlsFiles};
+use cairn_store::{ExpectedCluster, Store};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -16,7 +16,9 @@ use crate::metrics::ClaimMetrics;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
 
+mod cluster_mark;
 pub mod driver;
+mod freezes;
 
 use driver::Driver;
 
@@ -52,11 +54,35 @@ pub enum Outcome {
 
 /// Claims every pool and keeps them until the shutdown.
 pub async fn run(seam: Seam) -> Outcome {
-    let etcd = &seam.config.etcd;
-    let tls = etcd.tls.as_ref().map(files);
-    match Etcd::connect(&etcd.endpoints, tls.as_ref(), Etcd::PATIENCE).await {
-        Ok(connected) => Driver::new(&seam, Store::new(connected)).run(&seam).await,
-        Err(error) => Outcome::Failed(error.report()),
+    let etcd = match Etcd::open(&connection(&seam)).await {
+        Ok(etcd) => Arc::new(etcd),
+        Err(error) => return Outcome::Failed(error.report()),
+    };
+    let driving = Driver::new(&seam, Store::new(Arc::clone(&etcd))).run(&seam);
+    let keeping = cluster_mark::keep(seam.config.dir.clone(), etcd.cluster_ids());
+    let freezing = freezes::attend(&seam.config, Store::new(Arc::clone(&etcd)));
+    // These have no end of their own; what they do is for as long as there are claims.
+    let beside = async {
+        tokio::join!(keeping, freezing, etcd.keep_home());
+        std::future::pending::<Outcome>().await
+    };
+    tokio::select! {
+        outcome = Box::pin(driving) => outcome,
+        outcome = Box::pin(beside) => outcome,
+    }
+}
+
+/// Where etcd is, and which one it was for an earlier process of this pod.
+fn connection(seam: &Seam) -> Connection {
+    let config = &seam.config;
+    let remembered = || cluster_mark::read(&config.dir).map(ExpectedCluster::Remembered);
+    let required = config.etcd.cluster.map(ExpectedCluster::Required);
+    Connection {
+        tls: config.etcd.tls.as_ref().map(files),
+        prefix: config.etcd.prefix.clone(),
+        cluster: required.or_else(remembered).unwrap_or_default(),
+        home_of: Some(seam.holder.uid.clone()),
+        ..Connection::new(&config.etcd.endpoints)
     }
 }
 

@@ -11,6 +11,8 @@ use cairn_core::group::{Group, GroupError};
 use cairn_core::ids::{Layout, LayoutError};
 use cairn_core::pool::{PoolError, PoolName};
 use cairn_core::prefix::{PrefixError, Template};
+use cairn_store::cluster::ClusterIdError;
+use cairn_store::prefix::KeyPrefixError;
 use thiserror::Error;
 
 use crate::app_probes::Settings;
@@ -57,6 +59,8 @@ pub struct Config {
     pub api: Option<SocketAddr>,
     /// The admin server's address.
     pub admin: Option<SocketAddr>,
+    /// Whether the user says that the store has never been used.
+    pub new_store: bool,
     /// Whether this is a pod's sidecar.
     pub in_pod: bool,
     /// The annotations that open the gate.
@@ -95,6 +99,12 @@ pub enum ConfigError {
         /// What is not.
         missing: &'static str,
     },
+    /// Not a cluster id.
+    #[error("--etcd-cluster-id {0}")]
+    Cluster(ClusterIdError),
+    /// Not a key prefix.
+    #[error("--etcd-prefix {0}")]
+    KeyPrefix(KeyPrefixError),
     /// No pools.
     #[error("--pool is missing; name the pools to claim from, like --pool mountains")]
     NoPool,
@@ -126,6 +136,9 @@ pub enum ConfigError {
     /// In a pod, a made-up UID would leak the claim of every restarted pod.
     #[error("--in-pod needs --instance; give it the pod's metadata.uid")]
     NoInstance,
+    /// In Kubernetes the webhook sees to empty stores.
+    #[error("--new-store is for sidecars without Kubernetes; leave it out with --in-pod")]
+    NewStoreInPod,
     /// Not a name of Kubernetes.
     #[error(
         "{flag} '{value}' is not valid; use 1 to {MAX_SUBDOMAIN_LEN} letters, digits, '-', '_' and '.'"
@@ -188,6 +201,8 @@ impl TryFrom<ClaimArgs> for Config {
             etcd_cacert,
             etcd_cert,
             etcd_key,
+            etcd_cluster_id,
+            etcd_prefix,
             pool,
             dir,
             group,
@@ -200,6 +215,7 @@ impl TryFrom<ClaimArgs> for Config {
             admin,
             id_layout,
             id_epoch,
+            new_store,
             in_pod,
             gate_file,
             app_probes,
@@ -209,12 +225,16 @@ impl TryFrom<ClaimArgs> for Config {
         } = args;
         let log_format = log_format.parse()?;
         let app_probes = probes::settings(&app_probes, app_host, probe_token)?;
-        let etcd = Etcd::new(etcd.as_deref(), etcd_cacert, etcd_cert, etcd_key)?;
+        let etcd = Etcd::new(etcd.as_deref(), etcd_cacert, etcd_cert, etcd_key)?
+            .within(etcd_cluster_id.as_deref(), etcd_prefix.as_deref())?;
         let pools = pools(pool.as_deref())?;
         check_dir(&dir)?;
         let group = group.map(|group| group.parse().map_err(ConfigError::Group)).transpose()?;
         if !is_label(&namespace) {
             return Err(ConfigError::Namespace(namespace));
+        }
+        if in_pod && new_store {
+            return Err(ConfigError::NewStoreInPod);
         }
         if in_pod && instance.is_none() {
             return Err(ConfigError::NoInstance);
@@ -264,6 +284,7 @@ impl TryFrom<ClaimArgs> for Config {
             ids,
             api,
             admin,
+            new_store,
             in_pod,
             gate_file,
             app_probes,

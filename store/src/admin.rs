@@ -11,6 +11,7 @@ use cairn_core::keys::{self, ClaimPath};
 use cairn_core::pool::{PoolName, outlasting};
 
 use crate::error::Error;
+use crate::freeze::{self, FreezeCause};
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn};
 use crate::protocol::{Store, epoch as number, parse};
 use crate::setup::in_chunks;
@@ -118,9 +119,8 @@ impl<K: Kv> Store<K> {
         now: i64,
         hold: Duration,
     ) -> Result<i64, Error> {
-        let (lease, _) = self.kv().grant(hold).await?;
-        let holds = pools.iter().map(|pool| Op::put(keys::hold(pool), "", lease)).collect();
-        let mut chunks = in_chunks(holds);
+        let lay = |pool| freeze::lay(pool, hold, FreezeCause::Restored);
+        let mut chunks = in_chunks(pools.iter().map(lay).collect());
         let seen = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH)])).await?;
         let mut epoch = seen.key(0).cloned();
         let next = now.max(epoch.as_ref().and_then(number).unwrap_or_default().saturating_add(1));
@@ -144,6 +144,7 @@ impl<K: Kv> Store<K> {
                 return Box::pin(self.restored(pools, now, hold)).await;
             }
         }
+        self.start_freezes().await?;
         Ok(next)
     }
 }

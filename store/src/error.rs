@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::cluster::ClusterId;
+
 /// A request that had no good answer.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -60,19 +62,27 @@ pub enum Error {
         /// How long it was waited for.
         after: Duration,
     },
-    /// The member belongs to another cluster than the one that answered before.
+    /// The member belongs to another cluster than the one that is known.
     #[error(
-        "{endpoint} belongs to another etcd cluster ({found:x}) than the one that was reached before \
-         ({known:x}); correct the list of etcd members"
+        "{endpoint} belongs to etcd cluster {found}, not to {known}{}; correct the list of etcd members, \
+         or, if {found} replaces {known}, run cairn admin restored --replaces {known}{}",
+        known_by(*.accepted_after), accepted_by_itself(*.accepted_after)
     )]
     OtherCluster {
         /// The member.
         endpoint: String,
-        /// The cluster id so far.
-        known: u64,
-        /// The cluster id of this answer.
-        found: u64,
+        /// The cluster that is believed.
+        known: ClusterId,
+        /// The cluster of this answer.
+        found: ClusterId,
+        /// How long the known cluster must be silent before this one is believed; `None` for never.
+        accepted_after: Option<Duration>,
     },
+    /// No answer has said which cluster it comes from.
+    #[error(
+        "etcd does not say which cluster it is; connect to its members directly, not through a gateway"
+    )]
+    NoClusterId,
     /// The answer is not of the request's form.
     #[error("{operation} had an answer that does not fit the request")]
     Malformed {
@@ -117,6 +127,7 @@ impl Error {
             | Self::NoEndpoint
             | Self::ReadTls { .. }
             | Self::Connect { .. }
+            | Self::NoClusterId
             | Self::Malformed { .. }
             | Self::Record { .. } => Class::Denied,
         }
@@ -151,6 +162,20 @@ impl Error {
         }
         line
     }
+}
+
+/// Why the known cluster is the known one.
+fn known_by(accepted_after: Option<Duration>) -> &'static str {
+    match accepted_after {
+        Some(_) => ", which answered before",
+        None => ", which --etcd-cluster-id asks for",
+    }
+}
+
+fn accepted_by_itself(accepted_after: Option<Duration>) -> String {
+    accepted_after.map_or_else(String::new, |silence| {
+        format!(" (otherwise it is accepted when {silence:?} have passed without an answer of the former one)")
+    })
 }
 
 /// What an etcd error says to people. A status that the client made up prints as a dump of its

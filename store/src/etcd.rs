@@ -3,59 +3,59 @@
 //! The client library's own balancing sends every other request to a dead member for a while
 //! (measured: 25 of 60 calls failed with one of two members dead), so each member has a client of
 //! its own and a transient failure moves on to the next member.
+//!
+//! Invariant: no answer is passed on before the cluster that it comes from was checked, and no key
+//! before it was mapped to the layout's own.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use etcd_client::{
-    Client, ConnectOptions, LeaseClient, LeaseKeepAliveStream, LeaseKeeper, ResponseHeader,
-};
-use tokio::sync::Mutex;
+use cairn_core::keys;
+use etcd_client::{Client, KvClient, ResponseHeader};
+use tokio::sync::{Mutex, Notify, watch as channel};
+use tokio::time::Instant;
 
+use crate::cluster::ClusterId;
 use crate::error::Error;
+use crate::installation::Installation;
 use crate::kv::{Kv, Span, Txn, TxnReply};
+use crate::prefix::KeyPrefix;
 
 mod classify;
+mod cluster_check;
+mod connection;
 mod convert;
+mod home;
+mod keep_alive;
 mod membership;
-mod origin;
 mod reading;
 mod tls;
 mod watch;
 
+use cluster_check::ClusterCheck;
+pub use connection::Connection;
+use connection::Member;
+use keep_alive::Keeper;
 pub use membership::{MemberEntry, MemberList, Membership};
-use origin::Origin;
 pub use tls::TlsFiles;
 pub use watch::{Change, Watcher};
 
-/// HTTP/2 pings: faster than 5 s and etcd's enforcement policy closes the connection.
-const PING_INTERVAL: Duration = Duration::from_secs(7);
-const PING_TIMEOUT: Duration = Duration::from_secs(3);
+/// A claim reads the keys of all slots, rests and notes of a pool in one answer: some 300 bytes each
+/// at most, of 8,192 names. gRPC's own limit of 4 MiB is near that; this is several times as much.
+const MAX_MESSAGE: usize = 32 << 20;
 
 /// A connection to an etcd cluster. Cheap to make, and lazy: nothing is sent before the first call.
 #[derive(Debug)]
 pub struct Etcd {
     members: Vec<Member>,
+    home: usize,
     current: AtomicUsize,
+    left_home: Notify,
     /// How long one attempt at one member may take, in milliseconds.
     patience: AtomicU64,
-    origin: Origin,
+    prefix: KeyPrefix,
+    cluster: ClusterCheck,
     keeper: Mutex<Option<Keeper>>,
-}
-
-struct Member {
-    endpoint: String,
-    client: Client,
-}
-
-/// The one open keepalive stream. One request is outstanding at most, since replies carry nothing
-/// that would tell them apart.
-struct Keeper {
-    lease: i64,
-    member: usize,
-    requests: LeaseKeeper,
-    replies: LeaseKeepAliveStream,
 }
 
 // === impl Etcd ===
@@ -67,43 +67,42 @@ impl Etcd {
     /// However short V is: a member that is busy, or far away, still answers within this.
     const LEAST_PATIENCE: Duration = Duration::from_millis(300);
 
-    /// Clients for all endpoints.
+    /// A connection with defaults: the usual keys, and whichever cluster answers first.
     pub async fn connect(
         endpoints: &[String],
         tls: Option<&TlsFiles>,
         patience: Duration,
     ) -> Result<Self, Error> {
-        if endpoints.is_empty() {
-            return Err(Error::NoEndpoint);
-        }
-        let tls = tls.map(TlsFiles::load).transpose()?;
-        let mut members = Vec::with_capacity(endpoints.len());
-        for endpoint in endpoints {
-            if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
-                return Err(Error::Endpoint { endpoint: endpoint.clone() });
-            }
-            let mut options = ConnectOptions::new()
-                .with_connect_timeout(patience)
-                .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
-                .with_keep_alive_while_idle(true)
-                .with_require_leader(true);
-            if let Some(tls) = &tls {
-                options = options.with_tls(tls.clone());
-            }
-            let client = Client::connect([endpoint], Some(options)).await.map_err(|source| {
-                Error::Connect { endpoint: endpoint.clone(), source: Box::new(source) }
-            })?;
-            members.push(Member { endpoint: endpoint.clone(), client });
-        }
+        let connection = Connection::new(endpoints);
+        Self::open(&Connection { tls: tls.cloned(), patience, ..connection }).await
+    }
+
+    /// Clients for all endpoints.
+    pub async fn open(connection: &Connection) -> Result<Self, Error> {
+        let home = connection.home();
         let etcd = Self {
-            members,
-            current: AtomicUsize::new(anywhere(endpoints.len())),
+            members: connection.members().await?,
+            home,
+            current: AtomicUsize::new(home),
+            left_home: Notify::new(),
             patience: AtomicU64::new(0),
-            origin: Origin::default(),
+            prefix: connection.prefix.clone(),
+            cluster: ClusterCheck::new(connection.cluster),
             keeper: Mutex::new(None),
         };
-        etcd.set_patience(patience);
+        etcd.set_patience(connection.patience);
         Ok(etcd)
+    }
+
+    /// The id of the cluster that is believed, now and whenever it changes; `None` before the first
+    /// answer.
+    pub fn cluster_ids(&self) -> channel::Receiver<Option<ClusterId>> {
+        self.cluster.subscribe()
+    }
+
+    /// The member that is asked now.
+    pub fn member_url(&self) -> &str {
+        self.member().map_or("", |(_, member)| &member.endpoint)
     }
 
     fn patience(&self) -> Duration {
@@ -111,20 +110,59 @@ impl Etcd {
     }
 
     /// Refuses an answer of another cluster, and moves on from that member.
-    fn check_origin(&self, index: usize, header: Option<&ResponseHeader>) -> Result<(), Error> {
+    async fn check_cluster(
+        &self,
+        index: usize,
+        header: Option<&ResponseHeader>,
+    ) -> Result<(), Error> {
         // A gateway that leaves headers out says nothing wrong.
-        let Some(cluster) = header.map(ResponseHeader::cluster_id) else {
+        let Some(found) = cluster_of(header) else {
             return Ok(());
         };
-        self.origin.check(index, self.members.len(), cluster).map_err(|stranger| {
-            self.rotate(index);
-            let endpoint = self.members.get(index).map(|member| member.endpoint.clone());
-            Error::OtherCluster {
-                endpoint: endpoint.unwrap_or_default(),
-                known: stranger.known,
-                found: stranger.found,
-            }
+        let Err(mismatch) = self.cluster.check(Instant::now(), found) else {
+            return Ok(());
+        };
+        let member = self.members.get(index);
+        if let Some(member) = member
+            && self.is_successor(member, mismatch.known, found).await
+        {
+            self.cluster.accept(found);
+        }
+        self.rotate(index);
+        Err(Error::OtherCluster {
+            endpoint: member.map(|member| member.endpoint.clone()).unwrap_or_default(),
+            known: mismatch.known,
+            found,
+            accepted_after: mismatch.accepted_after,
         })
+    }
+
+    /// Whether an administrator has made a member's cluster the successor of the known one.
+    async fn is_successor(&self, member: &Member, known: ClusterId, found: ClusterId) -> bool {
+        let key = self.prefix.outer(keys::INSTALLATION).into_owned();
+        let reading = async { kv_client(&member.client).get(key, None).await };
+        let Ok(answer) = self.bound("reading the installation", member, reading).await else {
+            return false;
+        };
+        cluster_of(answer.header()) == Some(found)
+            && answer.kvs().first().is_some_and(|record| {
+                Installation::parse(record.value())
+                    .is_ok_and(|record| record.succeeds(known, found))
+            })
+    }
+
+    /// Makes sure that an error without a header was said by a member of the known cluster: that a
+    /// lease is gone is true of its own cluster only.
+    async fn confirm(&self, index: usize, error: Error) -> Error {
+        let Some(member) = self.members.get(index).filter(|_| error.is_lease_gone()) else {
+            return error;
+        };
+        let key = self.prefix.outer(keys::EPOCH).into_owned();
+        let reading = async { kv_client(&member.client).get(key, None).await };
+        match self.bound("checking the cluster", member, reading).await {
+            Ok(answer) => self.check_cluster(index, answer.header()).await.err().unwrap_or(error),
+            Err(unsure) => unsure,
+        }
     }
 
     fn member(&self) -> Result<(usize, &Member), Error> {
@@ -136,18 +174,21 @@ impl Etcd {
     fn rotate(&self, from: usize) {
         let next = (from + 1) % self.members.len().max(1);
         let _ = self.current.compare_exchange(from, next, Ordering::Relaxed, Ordering::Relaxed);
+        if !self.is_at_home() {
+            self.left_home.notify_one();
+        }
     }
 
-    async fn call<T, F, Fut>(&self, operation: &'static str, request: F) -> Result<T, Error>
-    where
-        F: FnOnce(&Client) -> Fut,
-        Fut: Future<Output = Result<T, etcd_client::Error>>,
-    {
-        self.call_member(operation, request).await.map(|(_, answer)| answer)
+    fn is_at_home(&self) -> bool {
+        self.current.load(Ordering::Relaxed) == self.home
     }
 
-    /// The answer, and which member gave it.
-    async fn call_member<T, F, Fut>(
+    fn go_home(&self) {
+        self.current.store(self.home, Ordering::Relaxed);
+    }
+
+    /// Asks the current member. Answers with what it said and which member it was.
+    async fn call<T, F, Fut>(
         &self,
         operation: &'static str,
         request: F,
@@ -157,11 +198,15 @@ impl Etcd {
         Fut: Future<Output = Result<T, etcd_client::Error>>,
     {
         let (index, member) = self.member()?;
-        let answer = self.bound(operation, member, request(&member.client)).await;
-        if answer.as_ref().is_err_and(Error::is_transient) {
-            self.rotate(index);
+        match self.bound(operation, member, request(&member.client)).await {
+            Ok(answer) => Ok((index, answer)),
+            Err(error) => {
+                if error.is_transient() {
+                    self.rotate(index);
+                }
+                Err(self.confirm(index, error).await)
+            }
         }
-        answer.map(|answer| (index, answer))
     }
 
     async fn bound<T>(
@@ -183,71 +228,33 @@ impl Etcd {
             Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: patience }),
         }
     }
-
-    async fn renew_on_stream(
-        &self,
-        keeper: &mut Option<Keeper>,
-        lease: i64,
-    ) -> Result<Duration, Error> {
-        const OPERATION: &str = "renewing the lease";
-        let (index, member) = self.member()?;
-        let reusable =
-            keeper.as_ref().is_some_and(|open| open.lease == lease && open.member == index);
-        // Taken out while in use: whatever goes wrong, a stream with an unread reply is dropped.
-        let open = keeper.take().filter(|_| reusable);
-        let renewing = async {
-            let mut open = match open {
-                Some(open) => open,
-                None => open_stream(member.client.lease_client(), lease, index).await?,
-            };
-            open.requests.keep_alive().await?;
-            let reply = open.replies.message().await?;
-            Ok((open, reply))
-        };
-        match self.bound(OPERATION, member, renewing).await {
-            Ok((open, Some(reply))) => {
-                self.check_origin(index, reply.header())?;
-                *keeper = Some(open);
-                Ok(Duration::from_secs(u64::try_from(reply.ttl()).unwrap_or_default()))
-            }
-            Ok((_, None)) => {
-                self.rotate(index);
-                Err(Error::Malformed { operation: OPERATION })
-            }
-            Err(error) if error.is_lease_gone() => Ok(Duration::ZERO),
-            Err(error) => {
-                if error.is_transient() {
-                    self.rotate(index);
-                }
-                Err(error)
-            }
-        }
-    }
 }
 
 impl Kv for Etcd {
     async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
-        let request = convert::txn(txn);
+        let request = convert::txn(self.prefix.outer_txn(txn));
         let (member, answer) = self
-            .call_member("a transaction", |client| {
-                let mut kv = client.kv_client();
+            .call("a transaction", |client| {
+                let mut kv = kv_client(client);
                 async move { kv.txn(request).await }
             })
             .await?;
-        self.check_origin(member, answer.header())?;
-        convert::txn_reply(&answer).ok_or(Error::Malformed { operation: "a transaction" })
+        self.check_cluster(member, answer.header()).await?;
+        let reply =
+            convert::txn_reply(&answer).ok_or(Error::Malformed { operation: "a transaction" })?;
+        Ok(self.prefix.inner_reply(reply))
     }
 
     async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         let (member, answer) = self
-            .call_member("granting a lease", |client| {
+            .call("granting a lease", |client| {
                 let mut leases = client.lease_client();
                 async move { leases.grant(seconds, None).await }
             })
             .await?;
-        self.check_origin(member, answer.header())?;
+        self.check_cluster(member, answer.header()).await?;
         let granted = u64::try_from(answer.ttl()).unwrap_or_default();
         Ok((answer.id(), Duration::from_secs(granted)))
     }
@@ -258,12 +265,17 @@ impl Kv for Etcd {
     }
 
     async fn revoke(&self, lease: i64) -> Result<(), Error> {
-        self.call("revoking a lease", |client| {
-            let mut leases = client.lease_client();
-            async move { leases.revoke(lease).await }
-        })
-        .await
-        .map(|_| ())
+        let (member, answer) = self
+            .call("revoking a lease", |client| {
+                let mut leases = client.lease_client();
+                async move { leases.revoke(lease).await }
+            })
+            .await?;
+        self.check_cluster(member, answer.header()).await
+    }
+
+    async fn time_to_live(&self, lease: i64) -> Result<Option<Duration>, Error> {
+        self.lease_time_to_live(lease).await
     }
 
     fn set_patience(&self, patience: Duration) {
@@ -272,34 +284,25 @@ impl Kv for Etcd {
         self.patience.store(millis, Ordering::Relaxed);
     }
 
+    fn set_longest_lease(&self, ttl: Duration) {
+        self.cluster.set_silence(ttl);
+    }
+
+    fn cluster_id(&self) -> Option<ClusterId> {
+        self.cluster.known()
+    }
+
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
         self.wait_for_change(spans, from).await
     }
 }
 
-/// Where to begin. All pods have the same list, and its first member is not to serve them all.
-fn anywhere(members: usize) -> usize {
-    let random = RandomState::new().hash_one(members);
-    usize::try_from(random % u64::try_from(members.max(1)).unwrap_or(1)).unwrap_or_default()
+/// The cluster that an answer comes from.
+fn cluster_of(header: Option<&ResponseHeader>) -> Option<ClusterId> {
+    let id = header.map(ResponseHeader::cluster_id)?;
+    (id != 0).then_some(ClusterId::new(id))
 }
 
-async fn open_stream(
-    mut leases: LeaseClient,
-    lease: i64,
-    member: usize,
-) -> Result<Keeper, etcd_client::Error> {
-    let (requests, replies) = leases.keep_alive(lease).await?;
-    Ok(Keeper { lease, member, requests, replies })
-}
-
-impl std::fmt::Debug for Member {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.endpoint)
-    }
-}
-
-impl std::fmt::Debug for Keeper {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "keeper of {:x} at member {}", self.lease, self.member)
-    }
+fn kv_client(client: &Client) -> KvClient {
+    client.kv_client().max_decoding_message_size(MAX_MESSAGE)
 }

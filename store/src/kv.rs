@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cluster::ClusterId;
 use crate::error::Error;
 
 /// A compare of a transaction. A revision of 0 holds for absent keys.
@@ -150,6 +151,21 @@ pub trait Kv: Send + Sync {
     /// How long one attempt at one member may take from now on. A part of V, which is known only once
     /// the pools were read. For stores in which nothing can hang it is of no use.
     fn set_patience(&self, _patience: Duration) {}
+    /// How long a lease has left unless it is renewed; `None` when it does not exist, or when the store
+    /// does not tell.
+    fn time_to_live(
+        &self,
+        _lease: i64,
+    ) -> impl Future<Output = Result<Option<Duration>, Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+    /// The longest lease that the process's pools need: for so long a cluster must have been silent
+    /// before another one is believed in its place. For stores that are one cluster it is of no use.
+    fn set_longest_lease(&self, _ttl: Duration) {}
+    /// The cluster that is believed; `None` before its first answer.
+    fn cluster_id(&self) -> Option<ClusterId> {
+        None
+    }
     /// Answers once something in the spans has changed at this revision or later, however long that
     /// takes; an error means that it cannot tell any more. This alone has no time limit.
     fn changed(
@@ -179,6 +195,21 @@ impl<K: Kv> Kv for Arc<K> {
 
     fn set_patience(&self, patience: Duration) {
         K::set_patience(self, patience);
+    }
+
+    fn time_to_live(
+        &self,
+        lease: i64,
+    ) -> impl Future<Output = Result<Option<Duration>, Error>> + Send {
+        K::time_to_live(self, lease)
+    }
+
+    fn set_longest_lease(&self, ttl: Duration) {
+        K::set_longest_lease(self, ttl);
+    }
+
+    fn cluster_id(&self) -> Option<ClusterId> {
+        K::cluster_id(self)
     }
 
     fn changed(

@@ -8,18 +8,24 @@
 
 pub mod admin;
 mod clock;
+pub mod cluster;
 pub mod error;
 pub mod etcd;
+pub mod freeze;
+pub mod installation;
 pub mod kv;
 pub mod memory;
 pub mod perform;
+pub mod prefix;
 pub mod protocol;
 mod queue;
 mod rest;
 pub mod setup;
 pub mod shape;
 
+pub use cluster::{ClusterId, ExpectedCluster};
 pub use error::{Class, Error};
 pub use kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
 pub use perform::Performed;
+pub use prefix::KeyPrefix;
 pub use protocol::Store;

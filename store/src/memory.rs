@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::cluster::ClusterId;
 use crate::error::{Class, Error};
 use crate::kv::{Kv, Span, Txn, TxnReply};
 
@@ -76,6 +77,11 @@ impl Memory {
     /// Requests take about this long, there and back, each one its own time. None without it.
     pub fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
+    }
+
+    /// Becomes the data of another cluster, as a snapshot does that is restored.
+    pub fn set_cluster_id(&self, id: ClusterId) {
+        self.lock().cluster = Some(id);
     }
 
     /// Forgets the past, as etcd's compaction does.
@@ -161,6 +167,14 @@ impl Kv for Memory {
             Ok(())
         })
         .await
+    }
+
+    async fn time_to_live(&self, lease: i64) -> Result<Option<Duration>, Error> {
+        self.request(None, |inner| Ok(inner.time_to_live(lease))).await
+    }
+
+    fn cluster_id(&self) -> Option<ClusterId> {
+        Some(self.lock().cluster.unwrap_or(ClusterId::new(1)))
     }
 
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {

@@ -61,7 +61,7 @@ impl<K: Kv> Store<K> {
             }
             Action::Read(read) => Event::Viewed(Box::new(self.read(&read).await?)),
             Action::Define { pool, epoch, hold } => {
-                self.define(&pool, epoch, hold).await?;
+                self.define_alone(&pool, epoch, hold).await?;
                 Event::Defined
             }
             Action::Claim(order) => match self.claim(&order).await? {

@@ -83,6 +83,9 @@ impl<K: Kv> Store<K> {
         let ticket = reply.key(6).map(queue::ticket);
         // The rank of a ticket that is not there any more is nobody's.
         let same = ticket.map(|ticket| ticket.revision) == look.ticket;
+        let ahead = ticket.filter(|_| same).map(|_| queue::ahead(reply.keys(ahead_at)));
+        let first = ahead.as_ref().is_some_and(|ahead| ahead.rank == 0);
+        let frozen_for = self.attend_freeze(reply.key(1), first).await;
         let held = names(reply.keys(3));
         let due = due(&held, reply.keys(9));
         Ok(View {
@@ -91,6 +94,7 @@ impl<K: Kv> Store<K> {
             epoch: reply.key(0).and_then(epoch),
             epoch_revision: modified(reply.key(0)),
             on_hold: reply.key(1).is_some(),
+            frozen_for,
             sentinel: modified(reply.key(2)),
             reclaims: modified(reply.key(8)),
             unsettled: unsettled(reply.keys(4), &due),
@@ -101,7 +105,7 @@ impl<K: Kv> Store<K> {
             owners: reply.keys(5).iter().map(owner).collect::<Result<_, _>>()?,
             ticket,
             queued: reply.count(7),
-            ahead: ticket.filter(|_| same).map(|_| queue::ahead(reply.keys(ahead_at))),
+            ahead,
             rest: reply.key(rest_at).and_then(rest),
             clocks: clock::reserved(if look.clocks { reply.keys(clocks_at) } else { &[] }),
         })

@@ -6,6 +6,7 @@ use cairn_core::keys;
 use cairn_core::pool::{Pool, PoolName};
 
 use crate::error::Error;
+use crate::freeze::{self, FreezeCause};
 use crate::kv::{Compare, Kv, Op, Txn};
 use crate::protocol::{Store, epoch};
 
@@ -24,33 +25,38 @@ impl<K: Kv> Store<K> {
     /// nothing is granted from them. Answers whether it was this call that did it.
     ///
     /// Nothing can be claimed before a spec is defined, and [`Store::define`] comes after the epoch:
-    /// so every hold is there before the first claim, whatever is interrupted in between. The specs
-    /// are left out because a few long lists would exceed what etcd takes in one request.
+    /// so every hold is there before the first claim, whatever is interrupted in between. The hold is
+    /// counted from after it was laid ([`crate::freeze`]). The specs are left out because a few long
+    /// lists would exceed what etcd takes in one request.
     pub async fn begin(
         &self,
         pools: &[PoolName],
         epoch: i64,
         hold: Option<Duration>,
     ) -> Result<bool, Error> {
-        let mut holds = Vec::new();
-        if let Some(hold) = hold {
-            let (lease, _) = self.kv().grant(hold).await?;
-            holds.extend(pools.iter().map(|pool| Op::put(keys::hold(pool), "", lease)));
-        }
+        let freezes = hold.into_iter().flat_map(|hold| {
+            pools.iter().map(move |pool| freeze::lay(pool, hold, FreezeCause::EmptyStore))
+        });
         let guarded = |then: Vec<Op>| Txn {
             compares: vec![Compare::created(keys::EPOCH, 0)],
             then,
             otherwise: Vec::new(),
         };
-        let mut chunks = in_chunks(holds);
-        let mut holds = chunks.pop().unwrap_or_default();
+        let mut chunks = in_chunks(freezes.collect());
+        let mut last = chunks.pop().unwrap_or_default();
         for chunk in chunks {
             if !self.kv().txn(guarded(chunk)).await?.succeeded {
                 return Ok(false);
             }
         }
-        holds.push(Op::put(keys::EPOCH, epoch.to_string(), 0));
-        Ok(self.kv().txn(guarded(holds)).await?.succeeded)
+        last.push(Op::put(keys::EPOCH, epoch.to_string(), 0));
+        if !self.kv().txn(guarded(last)).await?.succeeded {
+            return Ok(false);
+        }
+        if hold.is_some() {
+            self.start_freezes().await?;
+        }
+        Ok(true)
     }
 
     /// Makes the store hold this pool's spec. Puts only when it differs, because the spec's mod
@@ -72,14 +78,11 @@ impl<K: Kv> Store<K> {
         if seen.key(0).is_none() {
             let mut then =
                 vec![Op::put(keys::EPOCH, epoch.to_string(), 0), Op::put(&key, json.clone(), 0)];
-            if let Some(hold) = hold {
-                let (lease, _) = self.kv().grant(hold).await?;
-                then.push(Op::put(keys::hold(&pool.name), "", lease));
-            }
+            then.extend(hold.map(|hold| freeze::lay(&pool.name, hold, FreezeCause::EmptyStore)));
             let compares = vec![Compare::created(keys::EPOCH, 0)];
             let created = self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?;
             if created.succeeded {
-                return Ok(());
+                return if hold.is_some() { self.start_freezes().await } else { Ok(()) };
             }
         }
         if seen.key(1).is_some_and(|found| found.value == json.as_bytes()) {
@@ -91,6 +94,42 @@ impl<K: Kv> Store<K> {
         let compares = vec![Compare::modified(&key, version)];
         let then = vec![Op::put(&key, json, 0)];
         self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?;
+        Ok(())
+    }
+
+    /// Defines a pool without Kubernetes, where no webhook has frozen all pools of an empty store before
+    /// anything else. A store that does not have the pool may have been wiped, also when it has an
+    /// epoch: a sidecar with another pool may have come first. So the pool is frozen together with its
+    /// definition; `hold` is `None` when the user says that nobody holds a name of it from before. A
+    /// spec that is there stays as it is.
+    pub async fn define_alone(
+        &self,
+        pool: &Pool,
+        epoch: i64,
+        hold: Option<Duration>,
+    ) -> Result<(), Error> {
+        let key = keys::pool(&pool.name);
+        let seen = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH), Op::get(&key)])).await?;
+        let (has_epoch, has_spec) = (seen.key(0).is_some(), seen.key(1).is_some());
+        let mut compares = Vec::new();
+        let mut then = Vec::new();
+        if !has_epoch {
+            compares.push(Compare::created(keys::EPOCH, 0));
+            then.push(Op::put(keys::EPOCH, epoch.to_string(), 0));
+        }
+        if !has_spec {
+            compares.push(Compare::created(&key, 0));
+            then.push(Op::put(&key, pool.to_json(), 0));
+        }
+        if then.is_empty() {
+            return Ok(());
+        }
+        then.extend(hold.map(|hold| freeze::lay(&pool.name, hold, FreezeCause::EmptyStore)));
+        // Losing a compare means that somebody else was faster; the next read tells.
+        let laid = self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?.succeeded;
+        if laid && hold.is_some() {
+            self.start_freezes().await?;
+        }
         Ok(())
     }
 

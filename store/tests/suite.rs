@@ -1,5 +1,6 @@
 //! One suite for both stores: whatever the protocol relies on is asserted of the real etcd and of
-//! its twin in memory, so that the twin cannot drift from it.
+//! its twin in memory, so that the twin cannot drift from it; and of the real etcd again below another
+//! key prefix.
 
 #[path = "suite/admin.rs"]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
@@ -20,6 +21,9 @@ mod cases;
     reason = "a test that fails"
 )]
 mod clock;
+#[path = "suite/identity.rs"]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails")]
+mod identity;
 #[path = "suite/queue.rs"]
 #[expect(
     clippy::unwrap_used,
@@ -40,7 +44,7 @@ mod rest;
 )]
 mod world;
 
-use cairn_store::etcd::Etcd;
+use cairn_store::etcd::{Connection, Etcd};
 use cairn_store::memory::Memory;
 use cairn_test_etcd::TestEtcd;
 use world::{Compactor, World};
@@ -67,6 +71,22 @@ macro_rules! suite {
                     let process = TestEtcd::start().unwrap();
                     let endpoints = [process.url().to_owned()];
                     let etcd = Etcd::connect(&endpoints, None, Etcd::PATIENCE).await.unwrap();
+                    let compactor = Compactor::Etcd(process.url().to_owned());
+                    $cases::$case(&World::new(etcd, compactor)).await;
+                }
+            )+)+
+        }
+
+        mod prefixed {
+            use super::*;
+            $($(
+                #[tokio::test]
+                async fn $case() {
+                    let process = TestEtcd::start().unwrap();
+                    let prefix = "/teams/shop/".parse().unwrap();
+                    let endpoints = [process.url().to_owned()];
+                    let connection = Connection { prefix, ..Connection::new(&endpoints) };
+                    let etcd = Etcd::open(&connection).await.unwrap();
                     let compactor = Compactor::Etcd(process.url().to_owned());
                     $cases::$case(&World::new(etcd, compactor)).await;
                 }
@@ -122,6 +142,16 @@ suite! {
         a_name_that_is_taken_back_outdates_every_rank_behind_it
         a_rest_that_waits_for_its_pod_is_prolonged_and_shortened
         a_claim_that_goes_on_writes_what_it_had_reserved
+    }
+    identity {
+        an_installation_is_recorded_once_and_another_one_is_refused
+        data_of_another_cluster_are_refused_until_an_administrator_accepts_them
+        a_cluster_accepted_before_any_installation_is_the_first_ones
+        every_freeze_lasts_for_its_whole_span_from_after_it_was_laid
+        a_freeze_without_an_end_is_given_one_by_the_first_in_the_queue
+        every_freeze_without_an_end_is_found_among_many
+        a_pool_defined_without_kubernetes_is_frozen_also_beside_another_one
+        only_the_freeze_of_an_empty_store_is_lifted_by_a_user
     }
     queue {
         whoever_cannot_have_a_slot_joins_the_queue_behind_those_who_wait

@@ -66,6 +66,8 @@ fn admission() -> Admission {
             pull_policy: Some("IfNotPresent".to_owned()),
             etcd: "http://cairn-etcd.cairn.svc:2379".to_owned(),
             etcd_ports: vec![2379],
+            etcd_cluster_id: None,
+            etcd_prefix: cairn_store::KeyPrefix::default(),
         },
         catalog: watch::channel(Arc::new(catalog)).1,
         namespaces: Namespaces::default(),

@@ -100,15 +100,12 @@ pub enum BuildError {
 /// Binds every listener and starts the controllers.
 pub async fn build(args: Args) -> Result<Bound, BuildError> {
     let settings = args.settings().map_err(BuildError::Usage)?;
-    let endpoints = args.etcd_endpoints().map_err(BuildError::Usage)?;
+    let connection = args.etcd_connection().map_err(BuildError::Usage)?;
     let client = Client::try_default().await.map_err(BuildError::Kube)?;
-    let etcd = Etcd::connect(&endpoints, args.etcd_tls().as_ref(), Etcd::PATIENCE)
-        .await
-        .map_err(BuildError::Etcd)?;
-    let etcd = Arc::new(etcd);
+    let etcd = Arc::new(Etcd::open(&connection).await.map_err(BuildError::Etcd)?);
     let admission = listen("--admission-listen", args.admission_listen)?;
     let admin = listen("--admin-listen", args.admin_listen)?;
-    info!(admission = %args.admission_listen, admin = %args.admin_listen, etcd = ?endpoints, "bound");
+    info!(admission = %args.admission_listen, admin = %args.admin_listen, etcd = ?connection.endpoints, "bound");
 
     let mut registry = Registry::with_prefix("cairn_webhook");
     let (ready, leaf) = (Ready::default(), Arc::new(Leaf::default()));
@@ -147,6 +144,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         metrics: mirror::Metrics::register(registry.sub_registry_with_prefix("mirror")),
         shutdown: stopping.clone(),
     };
+    let homing = Arc::clone(&etcd);
     let controller = pools::controller::Seam {
         client: client.clone(),
         etcd,
@@ -163,6 +161,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     };
     let mut tasks = Tasks { set: JoinSet::new(), shutdown: stopping };
     tasks.start("certificates", certificates.run(ready.register("certificate")));
+    tasks.start("home member", async move { homing.keep_home().await });
     tasks.start("namespaces", namespaces.run(client.clone(), ready.register("namespaces")));
     tasks.start("pools", pools::controller::run(controller));
     let (asked, listed) = (ready.register("environment"), ready.register("nodes"));

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use axum::http::Uri;
-use cairn_store::etcd::TlsFiles;
+use cairn_store::cluster::ClusterIdError;
+use cairn_store::etcd::{Connection, TlsFiles};
+use cairn_store::prefix::KeyPrefixError;
+use cairn_store::{ClusterId, ExpectedCluster, KeyPrefix};
 use clap::{Parser, ValueEnum};
 
 use crate::admission::inject::{EnvMode, Settings};
@@ -63,6 +66,13 @@ pub struct Args {
     /// File with the client certificate's key
     #[arg(long, env = "CAIRN_ETCD_KEY", value_name = "FILE", requires = "etcd_cert")]
     pub etcd_key: Option<String>,
+    /// Id of the etcd cluster, in hex; no other cluster is talked to [default: the first that answers]
+    #[arg(long, env = "CAIRN_ETCD_CLUSTER_ID", value_name = "HEX")]
+    pub etcd_cluster_id: Option<String>,
+    /// Prefix of all keys in etcd [default: /cairn/v1/]
+    // Not CAIRN_ETCD_PREFIX: that is what the app of a pool named etcd gets.
+    #[arg(long, env = "CAIRN_ETCD_KEY_ROOT", value_name = "/PATH/")]
+    pub etcd_prefix: Option<String>,
     /// etcd members as sidecars reach them [default: those of --etcd]
     #[arg(long, env = "CAIRN_SIDECAR_ETCD", value_name = "URL[,URL...]")]
     pub sidecar_etcd: Option<String>,
@@ -116,6 +126,32 @@ impl Args {
         Ok(endpoints)
     }
 
+    /// How to talk to etcd; an empty cluster id or prefix is as good as none.
+    pub fn etcd_connection(&self) -> Result<Connection, String> {
+        let cluster =
+            self.etcd_cluster_id()?.map_or(ExpectedCluster::Any, ExpectedCluster::Required);
+        Ok(Connection {
+            tls: self.etcd_tls(),
+            prefix: self.etcd_prefix()?,
+            cluster,
+            home_of: Some(self.pod_name.clone()),
+            ..Connection::new(&self.etcd_endpoints()?)
+        })
+    }
+
+    /// The cluster of `--etcd-cluster-id`.
+    pub fn etcd_cluster_id(&self) -> Result<Option<ClusterId>, String> {
+        let id = given(self.etcd_cluster_id.as_ref()).map(str::parse).transpose();
+        id.map_err(|error: ClusterIdError| format!("--etcd-cluster-id {error}"))
+    }
+
+    /// The prefix of `--etcd-prefix`.
+    pub fn etcd_prefix(&self) -> Result<KeyPrefix, String> {
+        let prefix = given(self.etcd_prefix.as_ref()).map(str::parse).transpose();
+        let prefix = prefix.map_err(|error: KeyPrefixError| format!("--etcd-prefix {error}"))?;
+        Ok(prefix.unwrap_or_default())
+    }
+
     /// Files for TLS towards etcd.
     pub fn etcd_tls(&self) -> Option<TlsFiles> {
         let authority = self.etcd_cacert.clone()?;
@@ -141,6 +177,8 @@ impl Args {
             pull_policy: self.sidecar_image_pull_policy.clone().filter(|policy| !policy.is_empty()),
             etcd: endpoints.join(","),
             etcd_ports: ports,
+            etcd_cluster_id: self.etcd_cluster_id()?,
+            etcd_prefix: self.etcd_prefix()?,
         })
     }
 }
@@ -156,6 +194,10 @@ impl From<EnvModeArg> for Option<EnvMode> {
             EnvModeArg::None => Some(EnvMode::None),
         }
     }
+}
+
+fn given(text: Option<&String>) -> Option<&str> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
 fn endpoints(flag: &str, text: &str) -> Result<Vec<String>, String> {

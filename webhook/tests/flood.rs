@@ -136,6 +136,8 @@ fn handlers(registry: &mut Registry) -> Admission {
             pull_policy: None,
             etcd: "http://etcd:2379".to_owned(),
             etcd_ports: vec![2379],
+            etcd_cluster_id: None,
+            etcd_prefix: cairn_store::KeyPrefix::default(),
         },
         catalog: watch::channel(Arc::new(catalog)).1,
         namespaces: Namespaces::default(),

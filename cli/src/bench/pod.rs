@@ -46,6 +46,7 @@ pub fn machine(namespace: &str, pool: &PoolName, number: usize) -> Machine {
         marks: Vec::new(),
         define_missing: false,
         in_pod: false,
+        new_store: false,
     })
 }
 

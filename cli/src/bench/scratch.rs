@@ -11,13 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cairn_core::keys;
-use cairn_store::{Class, Error, Kv, Op, OpReply, Span, Txn, TxnReply};
+pub use cairn_store::prefix::SCRATCH;
+use cairn_store::{Class, Error, KeyPrefix, Kv, Op, Span, Txn, TxnReply};
 use futures::stream::{self, StreamExt};
 use uuid::Uuid;
-
-/// Beside, not below, what a webhook or a role of a namespace reaches.
-pub const SCRATCH: &str = "/cairn-bench/";
 
 /// A few more than etcd needs to be busy, few enough to leave room for others.
 const REVOKED_AT_ONCE: usize = 64;
@@ -29,7 +26,7 @@ const DELETED_AT_ONCE: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Scratch<K> {
     kv: K,
-    root: Arc<str>,
+    root: Arc<KeyPrefix>,
     tally: Arc<Tally>,
 }
 
@@ -45,8 +42,8 @@ struct Tally {
 impl<K: Kv> Scratch<K> {
     /// A new place.
     pub fn new(kv: K) -> Self {
-        let root = format!("{SCRATCH}{}/", Uuid::new_v4().simple());
-        Self { kv, root: root.into(), tally: Arc::default() }
+        let root = KeyPrefix::scratch(Uuid::new_v4().as_u128());
+        Self { kv, root: Arc::new(root), tally: Arc::default() }
     }
 
     /// The same place by another connection.
@@ -57,7 +54,7 @@ impl<K: Kv> Scratch<K> {
 
     /// The prefix of all its keys.
     pub fn root(&self) -> &str {
-        &self.root
+        self.root.as_str()
     }
 
     /// How many requests were sent that etcd passes through Raft: grants, revocations, and
@@ -80,7 +77,7 @@ impl<K: Kv> Scratch<K> {
             }
         }
         // What hung on no lease: the spec, the epoch, the queue's sentinel.
-        let list = Txn::read(vec![Op::list_keys(&*self.root)]);
+        let list = Txn::read(vec![Op::list_keys(self.root())]);
         let reply = self.kv.txn(list).await?;
         for keys in reply.keys(0).chunks(DELETED_AT_ONCE) {
             let then = keys.iter().map(|found| Op::Delete(found.key.clone())).collect();
@@ -104,9 +101,8 @@ impl<K: Kv> Kv for Scratch<K> {
         if writes(&txn) {
             self.count();
         }
-        let mut reply = self.kv.txn(moved_in(txn, &self.root)).await?;
-        move_out(&mut reply, &self.root);
-        Ok(reply)
+        let reply = self.kv.txn(self.root.outer_txn(txn)).await?;
+        Ok(self.root.inner_reply(reply))
     }
 
     async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
@@ -128,11 +124,7 @@ impl<K: Kv> Kv for Scratch<K> {
     }
 
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
-        let spans = spans.into_iter().map(|span| Span {
-            from: inside(&span.from, &self.root),
-            to: span.to.map(|to| inside(&to, &self.root)),
-            ..span
-        });
+        let spans = spans.into_iter().map(|span| self.root.outer_span(span));
         self.kv.changed(spans.collect(), from).await
     }
 }
@@ -148,52 +140,9 @@ fn writes(txn: &Txn) -> bool {
     })
 }
 
-/// A key of the layout as it is named in the scratch place.
-fn inside(key: &str, root: &str) -> String {
-    format!("{root}{}", key.strip_prefix(keys::ROOT).unwrap_or(key))
-}
-
-fn moved_in(mut txn: Txn, root: &str) -> Txn {
-    for compare in &mut txn.compares {
-        compare.key = inside(&compare.key, root);
-    }
-    let ops = |ops: Vec<Op>| ops.into_iter().map(|op| op_inside(op, root)).collect();
-    Txn { then: ops(txn.then), otherwise: ops(txn.otherwise), ..txn }
-}
-
-fn op_inside(op: Op, root: &str) -> Op {
-    match op {
-        Op::Get(key) => Op::Get(inside(&key, root)),
-        Op::List { prefix, keys_only } => Op::List { prefix: inside(&prefix, root), keys_only },
-        Op::Count(prefix) => Op::Count(inside(&prefix, root)),
-        Op::ListBefore { prefix, revision } => {
-            Op::ListBefore { prefix: inside(&prefix, root), revision }
-        }
-        Op::ListAt { prefix, revision } => Op::ListAt { prefix: inside(&prefix, root), revision },
-        Op::Put { key, value, lease } => Op::Put { key: inside(&key, root), value, lease },
-        Op::Delete(key) => Op::Delete(inside(&key, root)),
-        Op::Txn(inner) => Op::Txn(moved_in(inner, root)),
-    }
-}
-
-fn move_out(reply: &mut TxnReply, root: &str) {
-    for answer in &mut reply.replies {
-        match answer {
-            OpReply::Keys { keys: found, .. } => {
-                for key in found {
-                    if let Some(rest) = key.key.strip_prefix(root) {
-                        key.key = format!("{}{rest}", keys::ROOT);
-                    }
-                }
-            }
-            OpReply::Txn(inner) => move_out(inner, root),
-            OpReply::Done => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use cairn_core::keys;
     use cairn_core::pool::Pool;
     use cairn_store::Store;
     use cairn_store::memory::Memory;

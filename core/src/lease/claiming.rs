@@ -138,6 +138,7 @@ impl Machine {
             lease.carried_ticket = true;
         }
         let decision = claim.decide(view, lease, wanted, now.wall);
+        let decision = decision.with_freeze(view, now.wall, self.config.define_missing);
         let name = claim.name.clone();
         if matches!(decision, Decision::Join | Decision::Stay(_)) && self.give_way(index) {
             return;
@@ -294,7 +295,7 @@ impl Machine {
     }
 
     /// The largest S of the pod's pools.
-    fn needed_ttl(&self) -> Duration {
+    pub fn needed_ttl(&self) -> Duration {
         let ttl = |claim: &Claim| match &claim.pool {
             Some(pool) => pool.spec.lease_ttl(),
             None => Pool::builtin(&claim.name).map_or(UNKNOWN_TTL, |pool| pool.spec.lease_ttl()),

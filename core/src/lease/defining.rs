@@ -31,9 +31,9 @@ impl Machine {
     pub(super) fn define(&mut self, now: Now, name: &PoolName, actions: &mut Vec<Action>) {
         if let Some(pool) = Pool::builtin(name) {
             self.claiming = Track::Busy;
-            // A store without an epoch that had one was wiped: others may still believe.
+            // A store without the pool may have been wiped: others may still believe.
             let known = self.epoch;
-            let hold = (known > 0).then(|| pool.spec.hold());
+            let hold = (known > 0 || !self.config.new_store).then(|| pool.spec.hold());
             let epoch = (now.wall.0 / 1000).max(known.saturating_add(1));
             actions.push(Action::Define { pool, epoch, hold });
             return;

@@ -83,6 +83,8 @@ pub struct View {
     pub specs: Vec<(PoolName, Vec<u8>, i64)>,
     /// Whether a hold lies on the pool.
     pub on_hold: bool,
+    /// How long that hold still lasts, where it is known.
+    pub frozen_for: Option<Duration>,
     /// The epoch, when the store has one.
     pub epoch: Option<i64>,
     /// The epoch's mod revision; it moves with every hold.

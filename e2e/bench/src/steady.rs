@@ -127,7 +127,7 @@ impl Running {
     async fn start(binary: &Path, url: &str) -> Result<Self, SteadyError> {
         let dir = TempDir::new().map_err(SteadyError::Sidecar)?;
         let process = Command::new(binary)
-            .args(["--etcd", url, "--pool", "mountains", "--dir"])
+            .args(["--etcd", url, "--pool", "mountains", "--new-store", "--dir"])
             .arg(dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

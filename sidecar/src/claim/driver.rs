@@ -70,6 +70,7 @@ impl<K: Kv + 'static> Driver<K> {
             marks: ids::mark::read(&config.dir, &config.pools, uid),
             define_missing: !config.in_pod,
             in_pod: config.in_pod,
+            new_store: config.new_store,
         });
         Self {
             store: Arc::new(store),
@@ -106,6 +107,7 @@ impl<K: Kv + 'static> Driver<K> {
             let patience = self.machine.patience();
             let hurry = if terminating { RELEASE_PATIENCE } else { patience };
             self.store.kv().set_patience(patience.min(hurry));
+            self.store.kv().set_longest_lease(self.machine.needed_ttl());
             let given_up = !seam.config.in_pod && !self.contact && !terminating;
             event = tokio::select! {
                 Some(Performed { event, trouble }) = running.next() => {

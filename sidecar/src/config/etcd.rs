@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use axum::http::Uri;
+use cairn_store::{ClusterId, KeyPrefix};
 
 use super::ConfigError;
 
@@ -13,6 +14,10 @@ pub struct Etcd {
     pub endpoints: Vec<String>,
     /// Files for TLS; present exactly when the members are `https`.
     pub tls: Option<TlsFiles>,
+    /// The one cluster to talk to.
+    pub cluster: Option<ClusterId>,
+    /// The prefix of all keys.
+    pub prefix: KeyPrefix,
 }
 
 /// PEM files.
@@ -73,8 +78,23 @@ impl Etcd {
             }
             (false, None) => None,
         };
-        Ok(Self { endpoints, tls })
+        Ok(Self { endpoints, tls, ..Self::default() })
     }
+
+    /// The same in a certain cluster and below a certain prefix; an empty text is as good as none.
+    pub(super) fn within(
+        self,
+        cluster: Option<&str>,
+        prefix: Option<&str>,
+    ) -> Result<Self, ConfigError> {
+        let cluster = given(cluster).map(str::parse).transpose().map_err(ConfigError::Cluster)?;
+        let prefix = given(prefix).map(str::parse).transpose().map_err(ConfigError::KeyPrefix)?;
+        Ok(Self { cluster, prefix: prefix.unwrap_or_default(), ..self })
+    }
+}
+
+fn given(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// Whether a URL of a member is https; `None` when it is no such URL.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use etcd_client::GetOptions;
 
-use super::{Etcd, convert};
+use super::{Etcd, convert, kv_client};
 use crate::error::Error;
 use crate::kv::KeyValue;
 
@@ -14,20 +14,22 @@ impl Etcd {
     pub async fn list(&self, prefix: &str) -> Result<(i64, Vec<KeyValue>), Error> {
         /// A slot record takes up to about 700 bytes.
         const PAGE: i64 = 2000;
-        let end = convert::prefix_end(prefix);
-        let mut from = prefix.as_bytes().to_vec();
+        let outer = self.prefix.outer(prefix);
+        let end = convert::prefix_end(&outer);
+        let mut from = outer.as_bytes().to_vec();
         let mut revision = 0;
-        let mut found = Vec::new();
+        let mut found: Vec<KeyValue> = Vec::new();
         loop {
             let options =
                 GetOptions::new().with_range(end.clone()).with_limit(PAGE).with_revision(revision);
             let start = from.clone();
-            let mut answer = self
+            let (member, mut answer) = self
                 .call("listing keys", |client| {
-                    let mut kv = client.kv_client();
+                    let mut kv = kv_client(client);
                     async move { kv.get(start, Some(options)).await }
                 })
                 .await?;
+            self.check_cluster(member, answer.header()).await?;
             if revision == 0 {
                 revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
             }
@@ -38,19 +40,24 @@ impl Etcd {
                     from = last.key.as_bytes().to_vec();
                     from.push(0);
                 }
-                _ => return Ok((revision, found)),
+                _ => break,
             }
         }
+        for key in &mut found {
+            key.key = self.prefix.inner(&key.key).into_owned();
+        }
+        Ok((revision, found))
     }
 
     /// How long a lease has left unless it is renewed; `None` when it does not exist.
-    pub async fn time_to_live(&self, lease: i64) -> Result<Option<Duration>, Error> {
-        let answer = self
+    pub(super) async fn lease_time_to_live(&self, lease: i64) -> Result<Option<Duration>, Error> {
+        let (member, answer) = self
             .call("asking for a lease's time to live", |client| {
                 let mut leases = client.lease_client();
                 async move { leases.time_to_live(lease, None).await }
             })
             .await?;
+        self.check_cluster(member, answer.header()).await?;
         // -1 stands for a lease that is gone.
         Ok(u64::try_from(answer.ttl()).ok().map(Duration::from_secs))
     }

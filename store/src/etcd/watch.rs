@@ -3,9 +3,9 @@
 //! A watch makes its user faster, never right: whoever uses one lists again from time to time, and
 //! after every error.
 
-use etcd_client::{EventType, WatchFilterType, WatchOptions, WatchStream};
+use etcd_client::{Client, EventType, WatchClient, WatchFilterType, WatchOptions, WatchStream};
 
-use super::{Etcd, convert};
+use super::{Etcd, MAX_MESSAGE, convert};
 use crate::error::Error;
 use crate::kv::{KeyValue, Span};
 
@@ -20,32 +20,33 @@ pub enum Change {
 
 /// An open watch.
 #[derive(Debug)]
-pub struct Watcher {
-    endpoint: String,
+pub struct Watcher<'e> {
+    etcd: &'e Etcd,
+    /// The member that serves it.
+    member: usize,
     stream: WatchStream,
 }
 
 impl Etcd {
     /// Watches a prefix from a revision on. The stream needs a leader: a partitioned member ends it.
-    pub async fn watch(&self, prefix: &str, from_revision: i64) -> Result<Watcher, Error> {
+    pub async fn watch(&self, prefix: &str, from_revision: i64) -> Result<Watcher<'_>, Error> {
         let options = WatchOptions::new().with_prefix().with_start_revision(from_revision);
-        let prefix = prefix.to_owned();
-        let endpoint = self.member()?.1.endpoint.clone();
-        let stream = self
+        let prefix = self.prefix.outer(prefix).into_owned();
+        let (member, stream) = self
             .call("opening a watch", |client| {
-                let mut watches = client.watch_client();
+                let mut watches = watch_client(client);
                 async move { watches.watch(prefix, Some(options)).await }
             })
             .await?;
-        Ok(Watcher { endpoint, stream })
+        Ok(Watcher { etcd: self, member, stream })
     }
 
     /// Waits for a change in any of the spans, all of them watched on one stream.
     pub(super) async fn wait_for_change(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
-        let endpoint = self.member()?.1.endpoint.clone();
-        let stream = self
+        let spans: Vec<Span> = spans.into_iter().map(|span| self.prefix.outer_span(span)).collect();
+        let (member, stream) = self
             .call("opening a watch", |client| {
-                let mut watches = client.watch_client();
+                let mut watches = watch_client(client);
                 async move {
                     let mut requests = spans.into_iter().map(|span| watch_request(span, from));
                     let (key, options) = requests.next().unwrap_or_default();
@@ -57,7 +58,7 @@ impl Etcd {
                 }
             })
             .await?;
-        let mut watcher = Watcher { endpoint, stream };
+        let mut watcher = Watcher { etcd: self, member, stream };
         while watcher.next().await?.is_empty() {}
         Ok(())
     }
@@ -74,27 +75,43 @@ fn watch_request(span: Span, from: i64) -> (String, WatchOptions) {
     (span.from, options)
 }
 
-impl Watcher {
+fn watch_client(client: &Client) -> WatchClient {
+    client.watch_client().max_decoding_message_size(MAX_MESSAGE)
+}
+
+// === impl Watcher ===
+
+impl Watcher<'_> {
     /// The next batch of changes; waits as long as nothing changes. After an error, list again.
     pub async fn next(&mut self) -> Result<Vec<Change>, Error> {
         const OPERATION: &str = "watching";
         let message = self.stream.message().await.map_err(|source| Error::Call {
             operation: OPERATION,
-            endpoint: self.endpoint.clone(),
+            endpoint: self.endpoint(),
             class: super::classify::class(&source),
             source: Box::new(source),
         })?;
-        let Some(batch) = message.filter(|batch| !batch.canceled()) else {
+        let Some(batch) = message else {
             return Err(Error::Malformed { operation: OPERATION });
         };
-        Ok(batch.events().iter().filter_map(change).collect())
+        self.etcd.check_cluster(self.member, batch.header()).await?;
+        if batch.canceled() {
+            return Err(Error::Malformed { operation: OPERATION });
+        }
+        Ok(batch.events().iter().filter_map(|event| self.change(event)).collect())
     }
-}
 
-fn change(event: &etcd_client::Event) -> Option<Change> {
-    let found = convert::key_value(event.kv()?.clone());
-    Some(match event.event_type() {
-        EventType::Put => Change::Put(found),
-        EventType::Delete => Change::Delete(found.key),
-    })
+    fn change(&self, event: &etcd_client::Event) -> Option<Change> {
+        let mut found = convert::key_value(event.kv()?.clone());
+        found.key = self.etcd.prefix.inner(&found.key).into_owned();
+        Some(match event.event_type() {
+            EventType::Put => Change::Put(found),
+            EventType::Delete => Change::Delete(found.key),
+        })
+    }
+
+    fn endpoint(&self) -> String {
+        let member = self.etcd.members.get(self.member);
+        member.map(|member| member.endpoint.clone()).unwrap_or_default()
+    }
 }

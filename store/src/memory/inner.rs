@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Fault;
+use crate::cluster::ClusterId;
 use crate::error::{Class, Error};
 use crate::kv::{Compare, Field, KeyValue, Op, OpReply, Span, Txn, TxnReply};
 
@@ -26,6 +27,8 @@ pub(super) struct Inner {
     pub(super) writes: u64,
     pub(super) latency: Duration,
     requests: u32,
+    /// The id of the cluster that it stands for, when a test has given it one.
+    pub(super) cluster: Option<ClusterId>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +82,11 @@ impl Inner {
             lease.expires = Instant::now() + lease.ttl;
             lease.ttl
         })
+    }
+
+    pub(super) fn time_to_live(&self, lease: i64) -> Option<Duration> {
+        let expires = self.leases.get(&lease)?.expires;
+        Some(expires.saturating_duration_since(Instant::now()))
     }
 
     pub(super) fn revoke(&mut self, lease: i64) {

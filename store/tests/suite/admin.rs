@@ -166,12 +166,12 @@ pub(crate) async fn a_slot_whose_owner_record_is_not_ours_is_not_released<K: Kv>
 }
 
 impl<K: Kv> World<K> {
-    async fn write(&self, key: &str, value: &str) {
+    pub(crate) async fn write(&self, key: &str, value: &str) {
         let then = vec![Op::put(key, value, 0)];
         self.store.kv().txn(Txn { then, ..Txn::default() }).await.unwrap();
     }
 
-    async fn get(&self, key: &str) -> Option<KeyValue> {
+    pub(crate) async fn get(&self, key: &str) -> Option<KeyValue> {
         self.store.kv().txn(Txn::read(vec![Op::get(key)])).await.unwrap().key(0).cloned()
     }
 }

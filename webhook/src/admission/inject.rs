@@ -6,6 +6,7 @@
 
 use cairn_core::contract::{annotation, pod as names};
 use cairn_core::request::Request;
+use cairn_store::{ClusterId, KeyPrefix};
 use serde_json::{Value, json};
 
 use super::patch::{Patch, escape};
@@ -38,6 +39,10 @@ pub struct Settings {
     pub etcd: String,
     /// The ports in [`Settings::etcd`].
     pub etcd_ports: Vec<u16>,
+    /// The one etcd cluster that sidecars talk to.
+    pub etcd_cluster_id: Option<ClusterId>,
+    /// The prefix of all keys in etcd.
+    pub etcd_prefix: KeyPrefix,
 }
 
 /// What is known when a pod arrives.

@@ -139,6 +139,12 @@ impl Sidecar<'_> {
             with(flag::POD, "$(POD_NAME)"),
             with(flag::NODE, "$(NODE_NAME)"),
         ];
+        if let Some(cluster) = self.settings.etcd_cluster_id {
+            args.push(with(flag::ETCD_CLUSTER_ID, &cluster.to_string()));
+        }
+        if !self.settings.etcd_prefix.is_default() {
+            args.push(with(flag::ETCD_PREFIX, self.settings.etcd_prefix.as_str()));
+        }
         if let Some(group) = self.group {
             args.push(with(flag::GROUP, group.as_str()));
         }

@@ -22,6 +22,8 @@ fn admission() -> (Arc<Admission>, Registry) {
             pull_policy: None,
             etcd: "http://etcd:2379".into(),
             etcd_ports: vec![2379],
+            etcd_cluster_id: None,
+            etcd_prefix: cairn_store::KeyPrefix::default(),
         },
         catalog: watch::channel(Arc::new(catalog)).1,
         namespaces: Namespaces::default(),

@@ -60,8 +60,11 @@ impl<K: Kv, H: Holders> Writer<K, H> {
     /// says against a single pool is that pool's outcome.
     pub async fn round(&mut self, pools: &Pools, facts: Facts<'_>) -> Result<Progress, Error> {
         let present: Vec<PoolName> = pools.keys().filter_map(|name| name.parse().ok()).collect();
-        let valid = pools.values().filter_map(|watched| watched.pool.as_deref().ok());
-        if let Some(hold) = valid.map(|pool| pool.spec.hold()).max() {
+        let valid = || pools.values().filter_map(|watched| watched.pool.as_deref().ok());
+        if let Some(ttl) = valid().map(|pool| pool.spec.lease_ttl()).max() {
+            self.store.kv().set_longest_lease(ttl);
+        }
+        if let Some(hold) = valid().map(|pool| pool.spec.hold()).max() {
             self.begin(&present, facts.now.0.div_euclid(1000), hold).await?;
         }
         let mut progress = Progress::new();
@@ -156,6 +159,8 @@ impl<K: Kv, H: Holders> Writer<K, H> {
     async fn begin(&mut self, pools: &[PoolName], now: i64, hold: Duration) -> Result<(), Error> {
         if let Some(epoch) = self.store.epoch().await? {
             self.epoch = self.epoch.max(epoch);
+            // Their author may have died before they had an end.
+            self.store.start_freezes().await?;
             return Ok(());
         }
         let epoch = self.epoch.saturating_add(1).max(now);

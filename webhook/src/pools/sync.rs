@@ -12,7 +12,7 @@ use cairn_store::{Error, Kv};
 use kube::Api;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::backoff;
 use super::finalizer::{self, Change};
@@ -135,7 +135,11 @@ impl<K: Kv, H: Holders> Sync<K, H> {
             }
             Err(error) => {
                 self.failures += 1;
-                warn!("writing pools to etcd: {}", error.report());
+                if self.failures == 1 {
+                    warn!("writing pools to etcd: {}", error.report());
+                } else {
+                    debug!("writing pools to etcd: {}", error.report());
+                }
                 if self.failures >= FAILURES_SHOWN {
                     show(&self.progress, everywhere(pools, &Outcome::of(&error)));
                 }

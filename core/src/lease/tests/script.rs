@@ -103,6 +103,7 @@ impl Script {
             marks,
             define_missing: true,
             in_pod: false,
+            new_store: true,
         };
         Self {
             machine: Machine::new(config),

@@ -92,6 +92,7 @@ impl Sidecar {
             ids: Layout::parse(DEFAULT_LAYOUT, DEFAULT_EPOCH).unwrap(),
             api: None,
             admin: None,
+            new_store: true,
             in_pod,
             gate_file: None,
             app_probes: crate::app_probes::Settings::default(),

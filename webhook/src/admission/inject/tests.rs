@@ -48,6 +48,8 @@ impl World {
                 pull_policy: None,
                 etcd: "http://cairn-etcd.cairn.svc:2379".into(),
                 etcd_ports: vec![2379],
+                etcd_cluster_id: None,
+                etcd_prefix: cairn_store::KeyPrefix::default(),
             },
             catalog: builtin.chain(others).collect(),
             namespace: NamespaceFacts::default(),

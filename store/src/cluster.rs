@@ -1,0 +1,108 @@
+//! The identity of an etcd cluster.
+//!
+//! etcd draws it when a cluster is bootstrapped and sends it with every answer. Members of one cluster
+//! share it; a cluster that was set up anew, or restored from a snapshot, usually has another one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The id of an etcd cluster, written in hex as etcd logs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClusterId(u64);
+
+/// Not a cluster id; the message says what to write instead.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error(
+    "'{0}' is not an etcd cluster id; write it in hex, like cdf818194e3a8c32 \
+     (etcdctl --hex -w fields endpoint status shows it)"
+)]
+pub struct ClusterIdError(String);
+
+/// What a process knows of its cluster before the first answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExpectedCluster {
+    /// Nothing: the first cluster that answers is ours.
+    #[default]
+    Any,
+    /// An earlier process of the same pod talked to this one. A successor is accepted once this one
+    /// was silent for long enough.
+    Remembered(ClusterId),
+    /// Somebody has said which one it is. No other is accepted, unless an administrator has made it the
+    /// successor of this one.
+    Required(ClusterId),
+}
+
+// === impl ClusterId ===
+
+impl ClusterId {
+    /// The id as etcd sends it.
+    pub const fn new(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+impl FromStr for ClusterId {
+    type Err = ClusterIdError;
+
+    fn from_str(text: &str) -> Result<Self, ClusterIdError> {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        match u64::from_str_radix(digits, 16) {
+            // The sign that `from_str_radix` takes is none of ours.
+            Ok(id) if id != 0 && !digits.starts_with('+') => Ok(Self(id)),
+            _ => Err(ClusterIdError(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for ClusterId {
+    type Error = ClusterIdError;
+
+    fn try_from(text: String) -> Result<Self, ClusterIdError> {
+        text.parse()
+    }
+}
+
+impl From<ClusterId> for String {
+    fn from(id: ClusterId) -> Self {
+        id.to_string()
+    }
+}
+
+// === impl ExpectedCluster ===
+
+impl ExpectedCluster {
+    /// The id that is expected, if there is one.
+    pub const fn id(self) -> Option<ClusterId> {
+        match self {
+            Self::Any => None,
+            Self::Remembered(id) | Self::Required(id) => Some(id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_id_is_read_as_it_is_written() {
+        let id: ClusterId = "cdf818194e3a8c32".parse().unwrap();
+        assert_eq!(id, ClusterId::new(0xcdf8_1819_4e3a_8c32));
+        assert_eq!(id.to_string(), "cdf818194e3a8c32");
+        assert_eq!("0x1f".parse(), Ok(ClusterId::new(31)));
+        for bad in ["", "0", "+1", "-1", "0x", "cluster", "1cdf818194e3a8c32"] {
+            let error = bad.parse::<ClusterId>().unwrap_err().to_string();
+            assert!(error.contains("write it in hex"), "{bad}: {error}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Which cluster the answers come from.
+//!
+//! A list of endpoints may name a member of another cluster by mistake, or a member that came back
+//! with another cluster's data. What it says of our lease and slots is not about them. So every
+//! answer is checked against the cluster that is known.
+//!
+//! A cluster may also be replaced as a whole. One successor is accepted when an administrator has said
+//! so ([`ClusterCheck::accept`]), or, unless the cluster was named by hand, when the known one was
+//! silent for the longest lease of the process's pools, counted from the successor's first answer:
+//! every claim made in the known cluster has ended by then, and every endpoint was asked many times.
+//! An answer of the known cluster, or of a third one, starts the count anew.
+//!
+//! Pure: time comes in as a value.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::cluster::{ClusterId, ExpectedCluster};
+
+/// The silence before any pool is known: the lease of numeric pools, the longest built-in one.
+const UNKNOWN_LEASE: Duration = Duration::from_secs(61);
+
+/// Between two answers of a successor at most this much counts as silence of the known cluster: a
+/// process that was suspended did not ask. Claims are retried every four seconds at least.
+const LONGEST_STEP: Duration = Duration::from_secs(10);
+
+/// Knows the cluster.
+#[derive(Debug)]
+pub(super) struct ClusterCheck {
+    required: bool,
+    state: Mutex<State>,
+    /// The known cluster, for those who want to remember it.
+    known: watch::Sender<Option<ClusterId>>,
+}
+
+#[derive(Debug)]
+struct State {
+    known: Option<ClusterId>,
+    /// How long the known cluster must be silent.
+    silence: Duration,
+    successor: Option<Successor>,
+}
+
+/// A cluster that answers in place of the known one.
+#[derive(Clone, Copy, Debug)]
+struct Successor {
+    id: ClusterId,
+    last_answer: Instant,
+    /// How long the known cluster was silent meanwhile.
+    silent: Duration,
+}
+
+/// An answer of another cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClusterMismatch {
+    pub(super) known: ClusterId,
+    pub(super) found: ClusterId,
+    /// How long the known one must be silent before the other is accepted; `None` for never.
+    pub(super) accepted_after: Option<Duration>,
+}
+
+// === impl ClusterCheck ===
+
+impl ClusterCheck {
+    pub(super) fn new(expected: ExpectedCluster) -> Self {
+        let known = expected.id();
+        Self {
+            required: matches!(expected, ExpectedCluster::Required(_)),
+            state: Mutex::new(State { known, silence: UNKNOWN_LEASE, successor: None }),
+            known: watch::Sender::new(known),
+        }
+    }
+
+    /// The known cluster, and every later one.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Option<ClusterId>> {
+        self.known.subscribe()
+    }
+
+    pub(super) fn known(&self) -> Option<ClusterId> {
+        *self.known.borrow()
+    }
+
+    /// Sets how long the known cluster must be silent: the longest lease of the process's pools.
+    pub(super) fn set_silence(&self, silence: Duration) {
+        self.with_state(|state| state.silence = silence);
+    }
+
+    /// Takes in the cluster of an answer.
+    pub(super) fn check(&self, now: Instant, found: ClusterId) -> Result<(), ClusterMismatch> {
+        let outcome = self.with_state(|state| state.check(now, found, self.required));
+        self.tell();
+        outcome
+    }
+
+    /// An administrator has made this cluster the successor.
+    pub(super) fn accept(&self, found: ClusterId) {
+        self.with_state(|state| state.know(found));
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let known = self.with_state(|state| state.known);
+        self.known.send_if_modified(|told| std::mem::replace(told, known) != known);
+    }
+
+    fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        // Nothing panics while it is locked.
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn check(
+        &mut self,
+        now: Instant,
+        found: ClusterId,
+        required: bool,
+    ) -> Result<(), ClusterMismatch> {
+        let known = *self.known.get_or_insert(found);
+        if known == found {
+            self.successor = None;
+            return Ok(());
+        }
+        let accepted_after = (!required).then_some(self.silence);
+        let silent = match self.successor {
+            Some(before) if before.id == found => {
+                let step = now.saturating_duration_since(before.last_answer);
+                before.silent + step.min(LONGEST_STEP)
+            }
+            _ => Duration::ZERO,
+        };
+        self.successor = Some(Successor { id: found, last_answer: now, silent });
+        if accepted_after.is_some_and(|needed| silent >= needed) {
+            self.know(found);
+        }
+        // This answer is refused all the same: what it answers was asked of the known cluster.
+        Err(ClusterMismatch { known, found, accepted_after })
+    }
+
+    fn know(&mut self, id: ClusterId) {
+        self.known = Some(id);
+        self.successor = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: ClusterId = ClusterId::new(7);
+    const OTHER: ClusterId = ClusterId::new(8);
+    const THIRD: ClusterId = ClusterId::new(9);
+
+    /// Answers of one cluster, one per second.
+    fn answers(check: &ClusterCheck, from: Instant, seconds: u64, id: ClusterId) -> bool {
+        (0..seconds).all(|second| check.check(from + Duration::from_secs(second), id).is_err())
+    }
+
+    fn after(begin: Instant, seconds: u64) -> Instant {
+        begin + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_first_cluster_that_answers_is_ours_unless_another_one_is_expected() {
+        let now = Instant::now();
+        let check = ClusterCheck::new(ExpectedCluster::Any);
+        assert_eq!(check.check(now, OURS), Ok(()));
+        assert_eq!(check.known(), Some(OURS));
+        for expected in [ExpectedCluster::Remembered(OURS), ExpectedCluster::Required(OURS)] {
+            let check = ClusterCheck::new(expected);
+            assert!(check.check(now, OTHER).is_err(), "{expected:?}");
+            assert_eq!(check.check(now, OURS), Ok(()));
+        }
+    }
+
+    #[test]
+    fn another_cluster_is_never_believed_while_ours_answers() {
+        let check = ClusterCheck::new(ExpectedCluster::Any);
+        let begin = Instant::now();
+        for round in 0..20 {
+            assert_eq!(check.check(after(begin, round * 60), OURS), Ok(()));
+            assert!(answers(&check, after(begin, round * 60), 60, OTHER));
+        }
+        assert_eq!(check.known(), Some(OURS));
+    }
+
+    #[test]
+    fn one_successor_is_accepted_after_the_silence_of_a_whole_lease() {
+        let check = ClusterCheck::new(ExpectedCluster::Remembered(OURS));
+        let begin = Instant::now();
+        assert!(answers(&check, begin, 61, OTHER));
+        assert_eq!(check.known(), Some(OURS), "60 s are not enough");
+        assert!(check.check(after(begin, 61), OTHER).is_err(), "this answer was not asked of it");
+        assert_eq!(check.known(), Some(OTHER));
+        assert_eq!(check.check(after(begin, 62), OTHER), Ok(()));
+        let mismatch = check.check(after(begin, 63), OURS).unwrap_err();
+        assert_eq!((mismatch.known, mismatch.found), (OTHER, OURS));
+    }
+
+    #[test]
+    fn the_silence_is_as_long_as_the_longest_lease_of_the_pools() {
+        let check = ClusterCheck::new(ExpectedCluster::Remembered(OURS));
+        check.set_silence(Duration::from_secs(300));
+        let begin = Instant::now();
+        assert!(answers(&check, begin, 300, OTHER));
+        assert_eq!(check.known(), Some(OURS));
+        assert!(check.check(after(begin, 300), OTHER).is_err());
+        assert_eq!(check.known(), Some(OTHER));
+    }
+
+    #[test]
+    fn clusters_that_do_not_agree_are_not_accepted() {
+        let check = ClusterCheck::new(ExpectedCluster::Remembered(OURS));
+        let begin = Instant::now();
+        for second in 0..300 {
+            let id = if second % 50 == 49 { THIRD } else { OTHER };
+            assert!(check.check(after(begin, second), id).is_err());
+        }
+        assert_eq!(check.known(), Some(OURS));
+    }
+
+    #[test]
+    fn a_suspended_process_has_not_heard_a_silence() {
+        let check = ClusterCheck::new(ExpectedCluster::Remembered(OURS));
+        let begin = Instant::now();
+        assert!(check.check(begin, OTHER).is_err());
+        assert!(check.check(after(begin, 3600), OTHER).is_err());
+        assert_eq!(check.known(), Some(OURS));
+    }
+
+    #[test]
+    fn a_required_cluster_is_replaced_by_an_administrator_only() {
+        let check = ClusterCheck::new(ExpectedCluster::Required(OURS));
+        let begin = Instant::now();
+        assert!(answers(&check, begin, 600, OTHER));
+        assert_eq!(check.known(), Some(OURS));
+        let known = check.subscribe();
+        check.accept(OTHER);
+        assert!(known.has_changed().unwrap());
+        assert_eq!(check.check(begin, OTHER), Ok(()));
+    }
+}

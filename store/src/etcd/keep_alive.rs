@@ -1,0 +1,76 @@
+//! Renewing leases, on one stream that stays open from renewal to renewal.
+
+use std::time::Duration;
+
+use etcd_client::{LeaseClient, LeaseKeepAliveStream, LeaseKeeper};
+
+use super::Etcd;
+use crate::error::Error;
+
+/// The one open keepalive stream. One request is outstanding at most, since replies carry nothing
+/// that would tell them apart.
+pub(super) struct Keeper {
+    lease: i64,
+    member: usize,
+    requests: LeaseKeeper,
+    replies: LeaseKeepAliveStream,
+}
+
+impl Etcd {
+    pub(super) async fn renew_on_stream(
+        &self,
+        keeper: &mut Option<Keeper>,
+        lease: i64,
+    ) -> Result<Duration, Error> {
+        const OPERATION: &str = "renewing the lease";
+        let (index, member) = self.member()?;
+        let reusable =
+            keeper.as_ref().is_some_and(|open| open.lease == lease && open.member == index);
+        // Taken out while in use: whatever goes wrong, a stream with an unread reply is dropped.
+        let open = keeper.take().filter(|_| reusable);
+        let renewing = async {
+            let mut open = match open {
+                Some(open) => open,
+                None => open_stream(member.client.lease_client(), lease, index).await?,
+            };
+            open.requests.keep_alive().await?;
+            let reply = open.replies.message().await?;
+            Ok((open, reply))
+        };
+        match self.bound(OPERATION, member, renewing).await {
+            Ok((open, Some(reply))) => {
+                self.check_cluster(index, reply.header()).await?;
+                *keeper = Some(open);
+                Ok(Duration::from_secs(u64::try_from(reply.ttl()).unwrap_or_default()))
+            }
+            Ok((_, None)) => {
+                self.rotate(index);
+                Err(Error::Malformed { operation: OPERATION })
+            }
+            Err(error) => {
+                if error.is_transient() {
+                    self.rotate(index);
+                }
+                match self.confirm(index, error).await {
+                    gone if gone.is_lease_gone() => Ok(Duration::ZERO),
+                    error => Err(error),
+                }
+            }
+        }
+    }
+}
+
+async fn open_stream(
+    mut leases: LeaseClient,
+    lease: i64,
+    member: usize,
+) -> Result<Keeper, etcd_client::Error> {
+    let (requests, replies) = leases.keep_alive(lease).await?;
+    Ok(Keeper { lease, member, requests, replies })
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "keeper of {:x} at member {}", self.lease, self.member)
+    }
+}

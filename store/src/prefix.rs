@@ -1,0 +1,220 @@
+//! Where in an etcd an installation keeps its keys.
+//!
+//! The layout of keys, and with it the protocol, always begins with `/cairn/v1/`. A prefix moves the
+//! whole layout, as etcd's own client does with its `namespace` package: keys are mapped on the way
+//! in and mapped back on the way out, in ranges, watches and nested transactions too. So two
+//! installations on one etcd never see each other. Keys that do not belong to the layout are passed
+//! on unchanged: the protocol has none.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use cairn_core::keys::ROOT;
+use thiserror::Error;
+
+use crate::kv::{Op, OpReply, Span, Txn, TxnReply};
+
+/// Below this key lie layouts that are used for a moment, by benchmarks. Beside, not below, what a
+/// webhook or a role of a namespace reaches.
+pub const SCRATCH: &str = "/cairn-bench/";
+
+/// Leaves room for the rest of a key in what etcd and its tools show well.
+const MAX_LEN: usize = 128;
+
+/// The prefix of an installation's keys; it begins and ends with a slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPrefix(String);
+
+/// Not a prefix; the message says what to write instead.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error(
+    "'{0}' is not a key prefix; begin and end it with a slash and use letters, digits, '.', '_' and '-' \
+     between slashes, at most {MAX_LEN} characters, like /cairn/v1/"
+)]
+pub struct KeyPrefixError(String);
+
+// === impl KeyPrefix ===
+
+impl KeyPrefix {
+    /// A layout for a moment.
+    pub fn scratch(id: u128) -> Self {
+        Self(format!("{SCRATCH}{id:032x}/"))
+    }
+
+    /// The prefix as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether keys are as the layout names them.
+    pub fn is_default(&self) -> bool {
+        self.0 == ROOT
+    }
+
+    /// A key of the layout as it stands in etcd.
+    pub fn outer<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        moved(key, ROOT, &self.0)
+    }
+
+    /// A key in etcd as the layout names it.
+    pub fn inner<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        moved(key, &self.0, ROOT)
+    }
+
+    /// A transaction of the layout as it is sent to etcd.
+    #[must_use]
+    pub fn outer_txn(&self, txn: Txn) -> Txn {
+        if self.is_default() {
+            return txn;
+        }
+        let Txn { mut compares, then, otherwise } = txn;
+        for compare in &mut compares {
+            compare.key = self.outer(&compare.key).into_owned();
+        }
+        let ops = |ops: Vec<Op>| ops.into_iter().map(|op| self.outer_op(op)).collect();
+        Txn { compares, then: ops(then), otherwise: ops(otherwise) }
+    }
+
+    /// An answer of etcd in terms of the layout.
+    #[must_use]
+    pub fn inner_reply(&self, mut reply: TxnReply) -> TxnReply {
+        if !self.is_default() {
+            self.map_reply(&mut reply);
+        }
+        reply
+    }
+
+    /// Keys of the layout that are to be watched, as they stand in etcd.
+    #[must_use]
+    pub fn outer_span(&self, span: Span) -> Span {
+        Span {
+            from: self.outer(&span.from).into_owned(),
+            to: span.to.map(|to| self.outer(&to).into_owned()),
+            ..span
+        }
+    }
+
+    fn outer_op(&self, op: Op) -> Op {
+        let outer = |key: String| self.outer(&key).into_owned();
+        match op {
+            Op::Get(key) => Op::Get(outer(key)),
+            Op::List { prefix, keys_only } => Op::List { prefix: outer(prefix), keys_only },
+            Op::Count(prefix) => Op::Count(outer(prefix)),
+            Op::ListBefore { prefix, revision } => {
+                Op::ListBefore { prefix: outer(prefix), revision }
+            }
+            Op::ListAt { prefix, revision } => Op::ListAt { prefix: outer(prefix), revision },
+            Op::Put { key, value, lease } => Op::Put { key: outer(key), value, lease },
+            Op::Delete(key) => Op::Delete(outer(key)),
+            Op::Txn(txn) => Op::Txn(self.outer_txn(txn)),
+        }
+    }
+
+    fn map_reply(&self, reply: &mut TxnReply) {
+        for answer in &mut reply.replies {
+            match answer {
+                OpReply::Keys { keys, .. } => {
+                    for found in keys {
+                        found.key = self.inner(&found.key).into_owned();
+                    }
+                }
+                OpReply::Txn(inner) => self.map_reply(inner),
+                OpReply::Done => {}
+            }
+        }
+    }
+}
+
+fn moved<'k>(key: &'k str, from: &str, to: &str) -> Cow<'k, str> {
+    match key.strip_prefix(from) {
+        Some(rest) if from != to => Cow::Owned(format!("{to}{rest}")),
+        _ => Cow::Borrowed(key),
+    }
+}
+
+impl Default for KeyPrefix {
+    fn default() -> Self {
+        Self(ROOT.to_owned())
+    }
+}
+
+impl fmt::Display for KeyPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for KeyPrefix {
+    type Err = KeyPrefixError;
+
+    fn from_str(text: &str) -> Result<Self, KeyPrefixError> {
+        let segments = text.strip_prefix('/').and_then(|text| text.strip_suffix('/'));
+        let plain = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
+        let good = text.len() <= MAX_LEN
+            && segments.is_some_and(|segments| {
+                let segment = |segment: &str| !segment.is_empty() && segment.bytes().all(plain);
+                segments.split('/').all(segment)
+            });
+        if good { Ok(Self(text.to_owned())) } else { Err(KeyPrefixError(text.to_owned())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Compare, KeyValue};
+
+    fn prefix(text: &str) -> KeyPrefix {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_prefix_begins_and_ends_with_a_slash() {
+        for good in ["/cairn/v1/", "/a/", "/teams/shop_1/cairn.v2/"] {
+            assert_eq!(prefix(good).as_str(), good);
+        }
+        for bad in [
+            "",
+            "/",
+            "//",
+            "cairn/",
+            "/cairn",
+            "/a//b/",
+            "/a b/",
+            &format!("/{}/", "a".repeat(127)),
+        ] {
+            let error = bad.parse::<KeyPrefix>().unwrap_err().to_string();
+            assert!(error.contains("begin and end it with a slash"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_transaction_is_mapped_in_and_every_key_of_its_answer_back() {
+        let moved = prefix("/other/");
+        let inner = Txn {
+            compares: vec![Compare::created("/cairn/v1/a", 0)],
+            then: vec![Op::put("/cairn/v1/a", "", 0), Op::Delete("/cairn/v1/b".to_owned())],
+            otherwise: vec![Op::list("/cairn/v1/ns/"), Op::get("/foreign")],
+        };
+        let outer = moved.outer_txn(Txn { then: vec![Op::Txn(inner)], ..Txn::default() });
+        let [Op::Txn(inner)] = outer.then.as_slice() else { panic!("{outer:?}") };
+        assert_eq!(inner.compares, [Compare::created("/other/a", 0)]);
+        assert_eq!(inner.then, [Op::put("/other/a", "", 0), Op::Delete("/other/b".to_owned())]);
+        assert_eq!(inner.otherwise, [Op::list("/other/ns/"), Op::get("/foreign")]);
+
+        let found = KeyValue {
+            key: "/other/ns/shop".to_owned(),
+            value: Vec::new(),
+            create_revision: 1,
+            mod_revision: 1,
+            lease: 0,
+        };
+        let keys = OpReply::Keys { keys: vec![found], count: 1 };
+        let nested = TxnReply { revision: 1, succeeded: true, replies: vec![keys] };
+        let reply = TxnReply { replies: vec![OpReply::Txn(nested.clone())], ..nested };
+        let reply = moved.inner_reply(reply);
+        let [OpReply::Txn(nested)] = reply.replies.as_slice() else { panic!("{reply:?}") };
+        assert_eq!(nested.key(0).unwrap().key, "/cairn/v1/ns/shop");
+    }
+}

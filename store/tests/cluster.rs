@@ -1,0 +1,231 @@
+//! One etcd, known by name: which cluster is believed, and where in it the keys are.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_core::keys::{self, ROOT};
+use cairn_store::etcd::{Change, Connection, Etcd};
+use cairn_store::{ClusterId, Error, ExpectedCluster, Kv, Op, Span, Store, Txn};
+use cairn_test_etcd::TestEtcd;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// What is waited for happens within this, on a busy machine too.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn urls(members: &[&TestEtcd]) -> Vec<String> {
+    members.iter().map(|member| member.url().to_owned()).collect()
+}
+
+async fn open(members: &[&TestEtcd], cluster: ExpectedCluster) -> Arc<Etcd> {
+    let patience = Duration::from_secs(2);
+    let connection = Connection { patience, cluster, ..Connection::new(&urls(members)) };
+    Arc::new(Etcd::open(&connection).await.unwrap())
+}
+
+async fn below(prefix: &str, member: &TestEtcd) -> Arc<Etcd> {
+    let prefix = prefix.parse().unwrap();
+    let connection = Connection { prefix, ..Connection::new(&urls(&[member])) };
+    Arc::new(Etcd::open(&connection).await.unwrap())
+}
+
+async fn id_of(member: &TestEtcd) -> ClusterId {
+    let etcd = open(&[member], ExpectedCluster::Any).await;
+    Store::new(Arc::clone(&etcd)).epoch().await.unwrap();
+    etcd.cluster_id().unwrap()
+}
+
+async fn put(etcd: &Etcd, key: &str, value: &str) {
+    let then = vec![Op::put(key, value, 0)];
+    etcd.txn(Txn { then, ..Txn::default() }).await.unwrap();
+}
+
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !condition().await {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(timeout(LIMIT, waiting).await.is_ok(), "{what} did not happen within {LIMIT:?}");
+}
+
+fn is_refused<T>(what: &str, answer: Result<T, Error>) {
+    match answer {
+        Err(Error::OtherCluster { .. }) => {}
+        Err(other) => panic!("{what}: {}", other.report()),
+        Ok(_) => panic!("{what} was believed"),
+    }
+}
+
+#[tokio::test]
+async fn no_answer_of_another_cluster_is_believed_whatever_was_asked() {
+    let [ours, other] = [TestEtcd::start().unwrap(), TestEtcd::start().unwrap()];
+    let friend = open(&[&other], ExpectedCluster::Any).await;
+    put(&friend, keys::EPOCH, "5").await;
+    let (lease, _) = friend.grant(Duration::from_secs(60)).await.unwrap();
+    let (gone, minute) = (lease + 1, Duration::from_secs(60));
+
+    let etcd = open(&[&other], ExpectedCluster::Required(id_of(&ours).await)).await;
+    is_refused("a transaction", etcd.txn(Txn::read(vec![Op::get(keys::EPOCH)])).await);
+    is_refused("a grant", etcd.grant(minute).await);
+    is_refused("a keepalive", etcd.keep_alive(lease).await);
+    is_refused("the end of a lease", etcd.keep_alive(gone).await);
+    let on_it = Txn { then: vec![Op::put(keys::EPOCH, "6", gone)], ..Txn::default() };
+    is_refused("the end of a lease, in a put", etcd.txn(on_it).await);
+    is_refused("a list", etcd.list(ROOT).await);
+    is_refused("a time to live", etcd.time_to_live(lease).await);
+    is_refused("a change", etcd.changed(vec![Span::key(keys::EPOCH)], 1).await);
+    let mut watch = etcd.watch(ROOT, 1).await.unwrap();
+    is_refused("a watch", watch.next().await);
+    is_refused("a revocation", etcd.revoke(lease).await);
+    is_refused("the revocation of a lease that is gone", etcd.revoke(gone).await);
+}
+
+#[tokio::test]
+async fn a_replaced_cluster_is_believed_after_a_silence_and_never_before() {
+    let [mut ours, other] = [TestEtcd::start().unwrap(), TestEtcd::start().unwrap()];
+    let (first, second) = (id_of(&ours).await, id_of(&other).await);
+    let etcd = open(&[&ours, &other], ExpectedCluster::Remembered(first)).await;
+    etcd.set_longest_lease(Duration::from_secs(2));
+    let store = Store::new(Arc::clone(&etcd));
+    for _ in 0..50 {
+        let _ = store.epoch().await;
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(etcd.cluster_id(), Some(first), "it answers every other time");
+
+    let mut believed = etcd.cluster_ids();
+    ours.kill();
+    until("the successor is believed", async || store.epoch().await.is_ok()).await;
+    assert_eq!(*believed.borrow_and_update(), Some(second));
+}
+
+#[tokio::test]
+async fn a_cluster_that_an_administrator_has_accepted_is_believed_at_once() {
+    let [ours, other] = [TestEtcd::start().unwrap(), TestEtcd::start().unwrap()];
+    let (first, second) = (id_of(&ours).await, id_of(&other).await);
+    let etcd = open(&[&other], ExpectedCluster::Required(first)).await;
+    let store = Store::new(Arc::clone(&etcd));
+    is_refused("a cluster that nobody has accepted", store.epoch().await);
+
+    let admin = Store::new(open(&[&other], ExpectedCluster::Any).await);
+    let stranger = ClusterId::new(7);
+    let record = admin.accept_cluster(&[stranger]).await.unwrap();
+    assert_eq!(record.etcd_cluster_id, second);
+    is_refused("the successor of a third cluster", store.epoch().await);
+
+    let record = admin.accept_cluster(&[first]).await.unwrap();
+    assert_eq!(record.replaced_cluster_ids, [stranger, first]);
+    is_refused("the answer that found the proof", store.epoch().await);
+    assert!(store.epoch().await.is_ok());
+    assert_eq!(etcd.cluster_id(), Some(second));
+}
+
+#[tokio::test]
+async fn installations_below_two_prefixes_of_one_etcd_never_see_each_other() {
+    let member = TestEtcd::start().unwrap();
+    let red = below("/red/", &member).await;
+    let blue = below("/blue/team/", &member).await;
+    put(&blue, keys::EPOCH, "7").await;
+    assert_eq!(Store::new(Arc::clone(&blue)).epoch().await.unwrap(), Some(7));
+    assert_eq!(Store::new(Arc::clone(&red)).epoch().await.unwrap(), None);
+    let usual = open(&[&member], ExpectedCluster::Any).await;
+    assert_eq!(Store::new(Arc::clone(&usual)).epoch().await.unwrap(), None);
+
+    let (revision, listed) = red.list(ROOT).await.unwrap();
+    assert!(listed.is_empty(), "{listed:?}");
+    let mut watch = red.watch(ROOT, revision + 1).await.unwrap();
+    put(&blue, keys::EPOCH, "8").await;
+    put(&red, keys::EPOCH, "9").await;
+    let mut seen = Vec::new();
+    while seen.is_empty() {
+        seen = timeout(LIMIT, watch.next()).await.unwrap().unwrap();
+    }
+    let [Change::Put(found)] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((found.key.as_str(), found.value.as_slice()), (keys::EPOCH, &b"9"[..]));
+    let changed = red.changed(vec![Span::key(keys::EPOCH)], found.mod_revision + 1);
+    put(&blue, keys::EPOCH, "10").await;
+    assert!(timeout(Duration::from_millis(300), changed).await.is_err(), "another's change");
+
+    let raw = etcd_client::Client::connect([member.url()], None).await.unwrap();
+    let all = etcd_client::GetOptions::new().with_all_keys().with_keys_only();
+    let stored = raw.kv_client().get("", Some(all)).await.unwrap();
+    let stored: Vec<&str> = stored.kvs().iter().map(|kv| kv.key_str().unwrap()).collect();
+    assert_eq!(stored, ["/blue/team/epoch", "/red/epoch"]);
+}
+
+/// A way to an etcd that can be cut and mended: a port that is served, or refuses connections.
+struct Way {
+    port: u16,
+    to: String,
+    serving: Option<JoinHandle<()>>,
+}
+
+impl Way {
+    async fn new(member: &TestEtcd) -> Self {
+        let to = member.url().trim_start_matches("http://").to_owned();
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let mut way = Self { port, to, serving: None };
+        way.mend().await;
+        way
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    async fn mend(&mut self) {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
+        let to = self.to.clone();
+        self.serving = Some(tokio::spawn(async move {
+            let mut open = tokio::task::JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let to = to.clone();
+                open.spawn(async move {
+                    let mut member = TcpStream::connect(to).await.unwrap();
+                    let _ = copy_bidirectional(&mut client, &mut member).await;
+                });
+            }
+        }));
+    }
+
+    async fn cut(&mut self) {
+        let serving = self.serving.take().unwrap();
+        serving.abort();
+        let _ = serving.await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_comes_back_to_its_home_member_once_that_serves_again() {
+    let member = TestEtcd::start().unwrap();
+    let mut ways = [Way::new(&member).await, Way::new(&member).await, Way::new(&member).await];
+    let endpoints: Vec<String> = ways.iter().map(Way::url).collect();
+    let connection = Connection {
+        patience: Duration::from_secs(1),
+        home_of: Some("uid".to_owned()),
+        ..Connection::new(&endpoints)
+    };
+    let etcd = Arc::new(Etcd::open(&connection).await.unwrap());
+    let store = Store::new(Arc::clone(&etcd));
+    store.epoch().await.unwrap();
+    let home = etcd.member_url().to_owned();
+    let way = ways.iter_mut().find(|way| way.url() == home).unwrap();
+
+    way.cut().await;
+    until("another member answers", async || store.epoch().await.is_ok()).await;
+    assert_ne!(etcd.member_url(), home);
+    etcd.return_home().await;
+    assert_ne!(etcd.member_url(), home, "it does not serve yet");
+    way.mend().await;
+    let returned = async || {
+        etcd.return_home().await;
+        etcd.member_url() == home
+    };
+    until("the way home", returned).await;
+    store.epoch().await.unwrap();
+}
