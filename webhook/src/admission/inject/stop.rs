@@ -149,10 +149,10 @@ pub(super) fn put_back(target: &Target<'_, '_>, before: &AppProbeArgs, patch: &m
             STARTUP => own.startup.as_ref(),
             _ => None,
         });
-        let path = format!("{}/{field}", target.path);
+        let place = format!("{}/{field}", target.path);
         match own {
-            Some(own) => patch.add(path, own.to_value()),
-            None => patch.remove(path),
+            Some(own) => patch.add(place, own.to_value()),
+            None => patch.remove(place),
         }
     }
 }

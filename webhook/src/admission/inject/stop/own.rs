@@ -91,10 +91,9 @@ pub(super) fn read(
     let container = target.container;
     let recorded = before.and_then(|before| before.of(&container.name));
     let injected = before.is_some();
+    let replaced = |present: &RawValue| is_at_sidecar(present) || injected && is_rewritten(present);
     let own = |probe, present: Option<&RawValue>, recorded: Option<&AppProbe>| match present {
-        Some(present) if !is_at_sidecar(present) && !(injected && is_rewritten(present)) => {
-            parse(container, probe, present, pool).map(Some)
-        }
+        Some(present) if !replaced(present) => parse(container, probe, present, pool).map(Some),
         _ => Ok(recorded.cloned()),
     };
     let liveness =
