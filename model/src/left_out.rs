@@ -72,9 +72,8 @@ fn bounds(rule: Rule) -> Config {
         Rule::ReleaseNamesItsPod | Rule::MarkedNamesReturn => {
             Config { keep: true, marks: true, ..pods(2, 2) }
         }
-        Rule::RestsOutlastDeadlines | Rule::ReturnsCompareRest => {
-            Config { marks: true, ..pods(2, 1) }
-        }
+        Rule::RestsOutlastDeadlines => Config { marks: true, ..pods(2, 1) },
+        Rule::ReturnsCompareRest => Config { marks: true, prelude: returning(), ..pods(2, 1) },
         _ => pods(2, 1),
     }
 }
@@ -156,6 +155,12 @@ fn queued_behind_a_loss() -> Vec<Action> {
         steps.extend([Action::Deliver(pod, 0); 5]);
     }
     steps
+}
+
+/// Pod 0 was interrupted, and its next process has asked for the name back.
+fn returning() -> Vec<Action> {
+    let answered = Action::Deliver(0, 0);
+    vec![answered, answered, Action::Interrupt(0, 0), answered, Action::Start(0), answered]
 }
 
 /// Pod 0 has a name, and loses its lease, unaware; pod 1 waits.

@@ -1,6 +1,7 @@
 //! Scenarios of what happens to pods, their clocks and their messages.
 
 use super::{DRIFTING, NONE, SPEC, Scenario, pods};
+use crate::action::Action;
 use crate::config::{Config, Faults};
 use crate::milestone::Milestone as M;
 
@@ -233,13 +234,20 @@ fn term_keep() -> Scenario {
 }
 
 fn stay() -> Scenario {
+    let answered = Action::Deliver(0, 0);
+    let died = vec![answered, answered, Action::Crash(0, 0)];
     let base = Config { marks: true, ..pods(2, 1) };
     Scenario {
         name: "stay",
         about: "the store comes back empty, a process dies, and another one believes what its app may",
-        small: base.clone().with(Faults { wipes: 1, crashes: 1, restarts: 1, ..NONE }),
-        large: base.with(Faults { wipes: 1, crashes: 1, restarts: 1, stalls: 1, ..NONE }),
-        passes: &[M::WipedUnderHolder, M::ReclaimedDuringHold, M::HolderDied, M::Restarted],
+        small: Config { prelude: died, ..base.clone() }.with(Faults {
+            wipes: 1,
+            crashes: 1,
+            restarts: 1,
+            ..NONE
+        }),
+        large: base.with(Faults { wipes: 1, crashes: 1, restarts: 1, ..NONE }),
+        passes: &[M::WipedUnderHolder, M::ReclaimedDuringHold, M::Restarted],
     }
 }
 
