@@ -224,3 +224,18 @@ async fn ids_that_run_ahead_of_the_clock_are_waited_for_a_while_and_then_refused
     let refusal = office.mint(1).await.unwrap_err();
     assert!(refusal.sentence.contains("10 ms ahead of the clock"), "{refusal:?}");
 }
+
+#[tokio::test]
+async fn a_claim_that_goes_on_under_another_fence_repeats_no_id() {
+    let office = Office::open();
+    let last = office.mint(50).await.unwrap()[49];
+    // The fence of 8 mints nothing, and what was minted before it counts all the same.
+    for revision in [8, 9] {
+        office.believe(held(revision));
+        office.publish(held(revision));
+        let refused = office.mint(50).await.unwrap_err();
+        assert_eq!(refused.retry, Some(Duration::from_millis(1)), "{refused:?}");
+    }
+    office.clock.pass(Duration::from_millis(1));
+    assert!(office.mint(50).await.unwrap()[0] > last);
+}
