@@ -111,7 +111,6 @@ fn environments(seed: u64, span: Duration, pods: usize) -> Scenario {
     scenario.kubelet = true;
     // Some faults must outlast S and the rest after it.
     scenario.menu.lease = Duration::from_secs(24);
-    scenario.menu.wipe_at = None;
     scenario.menu.pod_kinds = vec![
         PodKind::Term,
         PodKind::Term,

@@ -7,7 +7,8 @@
 //! Two things are counted instead, because the design accepts them ([`Accepted`]):
 //! - the kubelet starts a stopped container again without asking anybody. While the sidecar is frozen or
 //!   gone nobody takes the env file away, and such a start lasts until its first probes fail ([`BRIEF`]);
-//! - the app of a `Keep` pool runs on when its lease has run out, whoever has the name then.
+//! - the app of a `Keep` pool runs on when its lease has run out, or its claim was lost with the store while
+//!   its sidecar could not claim it again: whoever has the name then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::Key;
 use cairn_core::pool::OnLoss;
+use cairn_core::rest::RestRecord;
 
 use super::{Kind, Violation};
 use crate::boottime::{self, Nanos};
@@ -94,25 +96,43 @@ pub fn check(
     (found, accepted)
 }
 
-/// The ends of all claims. A slot that goes without a quarantine in the same revision has run out.
+/// The ends of all claims. A slot that goes without a quarantine in the same revision has run out, and so
+/// has whatever was lost with its store: its holder may have believed in it no longer.
 fn ends(history: &History) -> Ends {
     let mut ends = Ends::new();
-    for generation in &history.generations {
-        let mut holders: BTreeMap<&str, String> = BTreeMap::new();
+    for (index, generation) in history.generations.iter().enumerate() {
+        // By key: whose slot it is, or whose rest.
+        let mut holders: BTreeMap<&str, (String, String, String)> = BTreeMap::new();
         for step in generation.values() {
             for change in &step.changes {
-                let Some(Key::Slot(path, name)) = Key::parse(&change.key) else { continue };
+                let (path, name, is_slot) = match Key::parse(&change.key) {
+                    Some(Key::Slot(path, name)) => (path, name, true),
+                    Some(Key::Quarantine(path, name)) => (path, name, false),
+                    _ => continue,
+                };
                 if let Some(put) = &change.put {
-                    let record = serde_json::from_slice::<SlotRecord>(&put.value);
-                    let uid = record.map(|record| record.holder.uid).unwrap_or_default();
-                    holders.insert(&change.key, uid);
-                } else if let Some(uid) = holders.remove(change.key.as_str()) {
+                    let uid = if is_slot {
+                        let record = serde_json::from_slice::<SlotRecord>(&put.value);
+                        record.map(|record| record.holder.uid).ok()
+                    } else {
+                        RestRecord::parse(&put.value).map(|record| record.holder.uid)
+                    };
+                    let claim = uid.map(|uid| (path.to_string(), name, uid));
+                    holders.extend(claim.map(|claim| (change.key.as_str(), claim)));
+                } else if let Some(claim) = holders.remove(change.key.as_str())
+                    && is_slot
+                {
                     let rest = path.quarantine(&name);
                     let rests =
                         step.changes.iter().any(|other| other.key == rest && other.put.is_some());
-                    let key = (path.to_string(), name, uid);
-                    ends.entry(key).or_default().push((step.seen, !rests));
+                    ends.entry(claim).or_default().push((step.seen, !rests));
                 }
+            }
+        }
+        let wiped = index + 1 < history.generations.len();
+        if let Some(last) = generation.values().next_back().filter(|_| wiped) {
+            for claim in holders.into_values() {
+                ends.entry(claim).or_default().push((last.seen, true));
             }
         }
     }
