@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use cairn_core::identity::{ClaimField, Identity};
+
 use crate::harness::{App, Dir, binary, held};
 
 #[tokio::test]
@@ -40,18 +42,29 @@ async fn the_gate_holds_the_app_back_until_the_annotations_show_the_names() {
     let gate = dir.path().join("annotations");
     fs::write(&gate, "cairn.dev/pool=\"mountains,snowflake\"\n").unwrap();
     let app = App::start_in(dir, &["--gate-file", gate.to_str().unwrap()]).await;
-    app.send(held(&app.snapshot(), ["Denali", "17"]));
+    let snapshot = held(&app.snapshot(), ["Denali", "17"]);
+    app.send(snapshot.clone());
     let (code, sentence) = app.probe(&["--wait", "500ms"]).await;
     assert_eq!(code, 1);
     assert!(sentence.contains("claim.cairn.dev/mountains is not on the pod yet"), "{sentence}");
-    let one = "claim.cairn.dev/mountains=\"Denali\"\n";
-    fs::write(&gate, one).unwrap();
+    let shown: Vec<String> =
+        snapshot.claims.iter().map(|claim| annotations(&claim.identity)).collect();
+    fs::write(&gate, &shown[0]).unwrap();
     app.eventually("the second one is missed", async || {
         app.get("/v1/probe").await.1.contains("claim.cairn.dev/snowflake")
     })
     .await;
-    fs::write(&gate, format!("{one}claim.cairn.dev/snowflake=\"17\"\n")).unwrap();
+    fs::write(&gate, shown.concat()).unwrap();
     assert_eq!(app.probe(&["--wait", "15s"]).await, (0, String::new()));
+}
+
+/// The annotations of a held claim, as the downward API writes them.
+fn annotations(identity: &Identity) -> String {
+    let slot = identity.slot.as_ref().expect("the claim is held");
+    let line = |field: ClaimField| {
+        format!("{}=\"{}\"\n", field.annotation(&identity.pool), field.value(slot))
+    };
+    ClaimField::ALL.map(line).concat()
 }
 
 #[tokio::test]
