@@ -17,7 +17,7 @@ use tokio::runtime::Builder;
 use tokio::time::Instant;
 
 /// As the sidecar's admin listener.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 const SPAN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
 

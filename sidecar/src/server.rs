@@ -10,8 +10,11 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Far more than the app containers, a kubelet and a scraper open together; each costs 20 KiB.
-const CONNECTIONS: usize = 64;
+/// Far more than the app containers open together; each costs 20 KiB of the 32 MiB that the sidecar has.
+const API_CONNECTIONS: usize = 64;
+/// Far more than a kubelet and a scraper open together: every place is time for a probe to send its
+/// request while others open connections from the kubelet's own address.
+const ADMIN_CONNECTIONS: usize = 256;
 /// A pod's sidecar has to be gone a second after its SIGTERM, and releasing its claims may take 850 ms.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 
@@ -30,11 +33,12 @@ pub struct Serving {
 impl Serving {
     /// Nothing yet; counts into these metrics.
     pub fn new(metrics: &Metrics) -> Self {
-        let admin = Limits { drain: DRAIN_TIME, ..Limits::small(CONNECTIONS) };
+        let admin = Limits { drain: DRAIN_TIME, ..Limits::small(ADMIN_CONNECTIONS) };
         let api = Limits {
             // All of the app's processes count as one peer: the app may use the whole listener. The
             // startup probe is a peer of its own and evicts an idle connection of the app.
-            per_peer: CONNECTIONS,
+            connections: API_CONNECTIONS,
+            per_peer: API_CONNECTIONS,
             // A probe may wait for a minute.
             answer: Duration::from_secs(70),
             ..admin

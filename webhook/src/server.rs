@@ -13,8 +13,9 @@ use crate::tls::Tls;
 /// An API server opens one connection per review in flight. It admits a few hundred requests at a
 /// time, of which creations of opted-in pods are a part; there are at most a few API servers.
 const ADMISSION_CONNECTIONS: usize = 512;
-/// The kubelet and some scrapers.
-const ADMIN_CONNECTIONS: usize = 64;
+/// Far more than the kubelet and some scrapers open together: every place is time for a probe to send
+/// its request while others open connections from the kubelet's own address.
+const ADMIN_CONNECTIONS: usize = 256;
 /// Bytes of reviews in flight: 16 pods of the largest size, or thousands of usual ones. A review is
 /// copied once and parsed in place by one of two threads, so memory stays below twice as much.
 const BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -33,7 +34,6 @@ impl Servers {
     /// Counts into these metrics.
     pub fn new(metrics: Metrics) -> Self {
         let admission = Limits {
-            per_peer: ADMISSION_CONNECTIONS / 2,
             // For 4 MiB that is 3 Mbit/s; an API server is given 3 s for all of it by the chart.
             body: Duration::from_secs(10),
             header_bytes: 16 * 1024,

@@ -212,5 +212,5 @@ async fn ten_thousand_idle_connections_keep_no_probe_out() {
         }
     }
     webhook.admin("/livez").await;
-    assert!(webhook.count("cairn_webhook_connections_open{listener=\"admin\"}").await <= 64);
+    assert!(webhook.count("cairn_webhook_connections_open{listener=\"admin\"}").await <= 256);
 }

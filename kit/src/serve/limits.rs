@@ -41,8 +41,7 @@ impl Limits {
     pub const fn small(connections: usize) -> Self {
         Self {
             connections,
-            // Nobody fills the house alone, whatever the others are.
-            per_peer: connections / 2,
+            per_peer: share_of_peer(connections),
             // Two round trips take milliseconds; a port scanner takes for ever.
             handshake: Duration::from_secs(5),
             header: Duration::from_secs(5),
@@ -72,9 +71,20 @@ impl Limits {
         }
         listeners.map(|limits| {
             let connections = (limits.connections * available / wanted.max(1)).max(1);
-            Self { connections, per_peer: limits.per_peer.min(connections.div_ceil(2)), ..limits }
+            Self {
+                connections,
+                per_peer: limits.per_peer.min(share_of_peer(connections)),
+                ..limits
+            }
         })
     }
+}
+
+/// What one peer may take of all places: no peer fills a listener alone. Most of it, because a probe may
+/// share the address of whoever floods the listener: the more places, the longer a new connection has
+/// to send its request before as many others have evicted it.
+const fn share_of_peer(connections: usize) -> usize {
+    connections - connections / 4
 }
 
 /// How many file descriptors this process may have: the soft `RLIMIT_NOFILE`.

@@ -36,22 +36,22 @@ const OPEN: &str = "cairn_sidecar_connections_open{listener=\"admin\"}";
 const EVICTED: &str = "cairn_sidecar_connections_evicted_total{listener=\"admin\"";
 
 #[tokio::test]
-async fn two_hundred_half_open_connections_keep_no_probe_out() {
+async fn five_hundred_half_open_connections_keep_no_probe_out() {
     let app = App::start(&[]).await;
     // From the probe's own address, and from another one.
     for last in [1, 2] {
         let evicted = count(&app, EVICTED).await;
         let mut held = Vec::new();
-        for _ in 0..200 {
+        for _ in 0..500 {
             let mut stream = connect_from(last, app.admin).await;
             stream.write_all(HALF).await.unwrap();
             held.push(stream);
-            if held.len() % 20 == 0 {
+            if held.len() % 50 == 0 {
                 probe(&app).await;
             }
         }
-        assert!(count(&app, EVICTED).await >= evicted + 160);
-        assert!(count(&app, OPEN).await <= 64);
+        assert!(count(&app, EVICTED).await >= evicted + 300);
+        assert!(count(&app, OPEN).await <= 256);
     }
 }
 
@@ -66,8 +66,8 @@ async fn ten_thousand_idle_connections_keep_no_probe_out() {
         }
     }
     probe(&app).await;
-    assert!(count(&app, EVICTED).await >= 9_900);
-    assert!(count(&app, OPEN).await <= 64);
+    assert!(count(&app, EVICTED).await >= 9_700);
+    assert!(count(&app, OPEN).await <= 256);
 }
 
 #[tokio::test]
@@ -84,7 +84,6 @@ async fn a_client_that_asks_without_reading_keeps_no_probe_out() {
         held.push(stream);
         probe(&app).await;
     }
-    assert!(count(&app, EVICTED).await > 0);
 }
 
 #[tokio::test]
