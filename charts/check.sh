@@ -75,32 +75,41 @@ has 'helm.sh/resource-policy: keep'
 ! grep -qx 'kind: Pool' "$OUT" || bad "$what: a Pool in the release of its CRD cannot be installed"
 has 'replicas: 2'
 has 'image: quay.io/coreos/etcd:v3.6.14'
-has '--initial-cluster=cairn-etcd-0=http://cairn-etcd-0.cairn-etcd-peers.cairn-system.svc:2380'
-has '--etcd=http://cairn-etcd.cairn-system.svc:2379'
-has '--sidecar-etcd=http://cairn-etcd.cairn-system.svc:2379'
-has '--quota-backend-bytes=1073741824'
+# How a member starts is decided in its pod: no render tells etcd to form a cluster.
+has_not 'initial-cluster'
+has "'--peer-url=http://{name}.cairn-etcd-peers.cairn-system.svc:2380'"
+one=http://cairn-etcd.cairn-system.svc:2379,http://cairn-etcd-0.cairn-etcd-peers.cairn-system.svc:2379
+has "--etcd=$one"
+has "--sidecar-etcd=$one"
+has '"quota-backend-bytes":1073741824'
+has 'resourceNames: [cairn-etcd-cluster]'
+has '--etcd-prefix=/cairn/v1/'
+has '--installation-record=cairn-installation'
+has '--etcd-record=cairn-etcd-cluster'
+! grep -qx 'kind: ConfigMap' "$OUT" || bad "$what: the record of the cluster must outlive the release"
 has '"kube-system","cairn-system"'
 has 'volumeClaimTemplates:'
-has_not 'emptyDir'
+has_not 'emptyDir: {sizeLimit: "4Gi"}'
+has_not 'OnDelete'
 has_not 'kind: NetworkPolicy'
 count 1 'kind: PodDisruptionBudget'
-# The webhook and etcd: every container of the chart is confined alike.
+# The webhook, etcd and its two helpers: every container of the chart is confined alike.
 count 2 'runAsNonRoot: true'
-count 2 'allowPrivilegeEscalation: false'
+count 4 'allowPrivilegeEscalation: false'
 count 2 'seccompProfile: {type: RuntimeDefault}'
 
 say "no volume"
 what="persistence off"
 render --set etcd.persistence.enabled=false
-has 'emptyDir'
+has 'emptyDir: {sizeLimit: "4Gi"}'
+has 'type: OnDelete'
 has_not 'volumeClaimTemplates:'
 
-say "three members are listed one by one, and disrupted one by one"
+say "three members are listed one by one beside their Service, and disrupted one by one"
 what="three members"
 render --set etcd.replicas=3,etcd.networkPolicy.enabled=true,clusterDomain=cluster.local
 peers=cairn-etcd-peers.cairn-system.svc.cluster.local
-has "--etcd=http://cairn-etcd-0.$peers:2379,http://cairn-etcd-1.$peers:2379,http://cairn-etcd-2.$peers:2379"
-has "--initial-cluster=cairn-etcd-0=http://cairn-etcd-0.$peers:2380,cairn-etcd-1=http://cairn-etcd-1.$peers:2380,cairn-etcd-2="
+has "--etcd=http://cairn-etcd.cairn-system.svc.cluster.local:2379,http://cairn-etcd-0.$peers:2379,http://cairn-etcd-1.$peers:2379,http://cairn-etcd-2.$peers:2379"
 has 'kind: NetworkPolicy'
 has_not '{port: metrics}'
 count 2 'kind: PodDisruptionBudget'
@@ -111,6 +120,10 @@ render --set 'etcd.networkPolicy.enabled=true,etcd.networkPolicy.metricsFrom[0].
 count 1 '{port: metrics}'
 has 'app: prometheus'
 
+say "the pods of one and of three members are the same: growing restarts nobody"
+template() { "$HELM" template cairn cairn -s templates/etcd-statefulset.yaml --set "$1" | sed '/^  replicas:/d'; }
+diff <(template etcd.replicas=1) <(template etcd.replicas=3) >"$OUT" || bad "the pod templates differ: $(cat "$OUT")"
+
 say "an etcd that is there already"
 what="external etcd"
 render --set 'etcd.enabled=false,etcd.endpoints={https://a.example:2379,https://b.example:2379}'
@@ -118,6 +131,7 @@ has '--etcd=https://a.example:2379,https://b.example:2379'
 has '--sidecar-etcd=https://a.example:2379,https://b.example:2379'
 has_not 'kind: StatefulSet'
 has_not 'cairn-etcd'
+has_not '--etcd-record'
 
 say "one webhook needs no disruption budget; digests win over tags; other names and ports"
 what="own images and names"
@@ -136,6 +150,7 @@ say "values that are refused"
 refused "at '/etcd/endpoints': minItems: got 0, want 1" --set etcd.enabled=false
 refused "set etcd.enabled=false to use them" --set 'etcd.endpoints={http://a:2379}'
 refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={a:2379}'
+refused "at '/etcd/keyPrefix'" --set etcd.keyPrefix=cairn
 refused "at '/etcd/replicas': value must be one of 1, 3, 5" --set etcd.replicas=2
 refused "additional properties 'replica' not allowed" --set webhook.replica=3
 refused "additional properties 'webhooks' not allowed" --set webhooks.replicas=3

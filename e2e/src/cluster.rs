@@ -17,6 +17,36 @@ pub struct Cluster {
     name: String,
 }
 
+/// A cluster of a test's own, beside the one that the tests share; it goes with this handle.
+#[derive(Debug)]
+pub struct Temporary(Cluster);
+
+impl Temporary {
+    /// Starts one whose name is the shared cluster's with a suffix, with this tree's images.
+    pub fn up(shared: &Cluster, suffix: &str) -> Result<Self, Failure> {
+        let temporary = Self(Cluster::named(&format!("{}-{suffix}", shared.name)));
+        temporary.0.up()?;
+        temporary.0.images()?;
+        Ok(temporary)
+    }
+}
+
+impl std::ops::Deref for Temporary {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(failure) = self.0.down() {
+            eprintln!("the cluster {} is left behind: {failure:?}", self.0.name());
+        }
+    }
+}
+
 impl Cluster {
     /// The cluster of that name, whether it is up or not.
     pub fn named(name: &str) -> Self {

@@ -49,14 +49,17 @@ impl Etcd {
     /// restarts it after a minute of that.
     pub fn freeze(&self) -> Result<Frozen, Failure> {
         let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
-        let id = json::text(&pod, "/status/containerStatuses/0/containerID").unwrap_or_default();
+        let statuses = json::list(&pod, "/status/containerStatuses");
+        let etcd =
+            statuses.iter().find(|status| json::text(status, "/name").as_deref() == Some("etcd"));
+        let id = etcd.and_then(|status| json::text(status, "/containerID")).unwrap_or_default();
         let process = Process::of_container(&self.cluster, id.trim_start_matches("containerd://"))?;
         process.signal("STOP")?;
         Ok(Frozen(process))
     }
 
     fn ctl(&self, args: &[&str]) -> Result<String, Failure> {
-        let command = ["-n", NAMESPACE, "exec", POD, "--", "etcdctl"];
+        let command = ["-n", NAMESPACE, "exec", POD, "-c", "etcd", "--", "etcdctl"];
         self.cluster.kubectl(&[&command, args].concat())?.ok()
     }
 }

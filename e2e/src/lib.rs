@@ -14,6 +14,8 @@ pub mod failure;
 pub mod install;
 pub mod journal;
 pub mod json;
+pub mod local_volumes;
+pub mod members;
 pub mod node;
 pub mod ns;
 pub mod place;

@@ -1,21 +1,15 @@
 //! `kubectl apply -f deploy/cairn.yaml`, for those without Helm, on a cluster of its own.
 
 use cairn_e2e::app::App;
-use cairn_e2e::cluster::Cluster;
+use cairn_e2e::cluster::{Cluster, Temporary};
 use cairn_e2e::ns::{in_namespace, tested_cluster};
 use cairn_e2e::{Done, Failure, install, place};
 
 const MANIFEST: &str = "deploy/cairn.yaml";
 
-/// A cluster that goes with the test.
-struct Temporary(Cluster);
-
 #[test]
 fn the_manifest_alone_gives_a_pod_its_name() -> Done {
-    let cluster = Temporary(Cluster::named(&format!("{}-yaml", tested_cluster().name())));
-    let cluster = &cluster.0;
-    cluster.up()?;
-    cluster.images()?;
+    let cluster = &*Temporary::up(&tested_cluster(), "yaml")?;
     let path = place::repository().join(MANIFEST);
     let manifest = std::fs::read_to_string(&path)
         .map_err(|source| Failure::File { path: path.clone(), source })?;
@@ -44,12 +38,4 @@ fn tag_as_released(cluster: &Cluster, part: &str, manifest: &str) -> Done {
         .ok_or_else(|| Failure::new(format!("{MANIFEST} names no image of the {part}")))?;
     let built = format!("localhost/cairn-{part}:dev");
     cluster.node(&["ctr", "-n", "k8s.io", "images", "tag", &built, released])?.ok().map(drop)
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Err(failure) = self.0.down() {
-            eprintln!("the cluster {} is left behind: {failure:?}", self.0.name());
-        }
-    }
 }

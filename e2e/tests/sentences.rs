@@ -7,6 +7,7 @@
 )]
 
 mod command_line;
+mod etcd;
 mod footprint;
 mod gate;
 mod groups;

@@ -18,6 +18,22 @@
 {{- define "cairn.etcd" -}}{{ include "cairn.fullname" . }}-etcd{{- end -}}
 {{- define "cairn.etcdPeers" -}}{{ include "cairn.etcd" . }}-peers{{- end -}}
 
+{{/* The ConfigMap with the record of the etcd cluster. It is made by etcd's first member, not by Helm. */}}
+{{- define "cairn.etcdRecord" -}}{{ include "cairn.etcd" . }}-cluster{{- end -}}
+
+{{/* The ConfigMap with the record of the installation. It is made by the webhook, not by Helm. */}}
+{{- define "cairn.installationRecord" -}}{{ include "cairn.fullname" . }}-installation{{- end -}}
+
+{{/* Who a pod of etcd is. */}}
+{{- define "cairn.etcdPodEnv" -}}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_UID
+  valueFrom: {fieldRef: {fieldPath: metadata.uid}}
+{{- end -}}
+
 {{/* What selects the pods of one component. Called with (list $ "webhook"). Never changes. */}}
 {{- define "cairn.selector" -}}
 {{- $root := index . 0 -}}
@@ -53,19 +69,18 @@ app.kubernetes.io/part-of: cairn
 {{- end -}}
 
 {{/*
-Client URLs, comma separated. Of several bundled members each is listed by its own name: clients
-keep one connection per member and move on when one fails, which a virtual address would hide.
+Client URLs, comma separated. The Service leads to every member that is ready, however many there will
+be: sidecars that know it alone go on while etcd grows. Members are listed by their own names besides:
+clients keep one connection per URL and move on when one fails, which a virtual address would hide.
 */}}
 {{- define "cairn.etcdEndpoints" -}}
 {{- if not .Values.etcd.enabled -}}
 {{- join "," .Values.etcd.endpoints -}}
-{{- else if eq (int .Values.etcd.replicas) 1 -}}
-http://{{ include "cairn.serviceHost" (list . (include "cairn.etcd" .)) }}:2379
 {{- else -}}
-{{- $urls := list -}}
+{{- $urls := list (printf "http://%s:2379" (include "cairn.serviceHost" (list . (include "cairn.etcd" .)))) -}}
+{{- $peers := include "cairn.serviceHost" (list . (include "cairn.etcdPeers" .)) -}}
 {{- range $i := until (int .Values.etcd.replicas) -}}
-{{- $host := include "cairn.serviceHost" (list $ (include "cairn.etcdPeers" $)) -}}
-{{- $urls = append $urls (printf "http://%s-%d.%s:2379" (include "cairn.etcd" $) $i $host) -}}
+{{- $urls = append $urls (printf "http://%s-%d.%s:2379" (include "cairn.etcd" $) $i $peers) -}}
 {{- end -}}
 {{- join "," $urls -}}
 {{- end -}}

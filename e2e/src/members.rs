@@ -1,0 +1,117 @@
+//! The members of the bundled etcd, as a StatefulSet and as a cluster.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::install::NAMESPACE;
+use crate::json;
+use crate::wait::{Seen, secs, until};
+use crate::{Done, Failure};
+
+/// The StatefulSet.
+pub const STATEFUL_SET: &str = "cairn-etcd";
+/// Its pods.
+const SELECTOR: &str = "app.kubernetes.io/component=etcd";
+/// The record of the cluster.
+pub const RECORD: &str = "cairn-etcd-cluster";
+
+/// The members of one cluster's etcd.
+#[derive(Clone, Debug)]
+pub struct Members {
+    cluster: Cluster,
+}
+
+impl Members {
+    /// Those of this cluster.
+    pub fn of(cluster: &Cluster) -> Self {
+        Self { cluster: cluster.clone() }
+    }
+
+    /// Waits until exactly this many are ready, none is on its way out, and all are of the newest form.
+    pub fn ready(&self, count: u64) -> Done {
+        until(&format!("{count} etcd members are ready"), secs(150), || {
+            let set = self.cluster.get(&["-n", NAMESPACE, "statefulset", STATEFUL_SET])?;
+            let number = |pointer| set.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
+            let same = |pointer, other| set.pointer(pointer) == set.pointer(other);
+            let settled = number("/status/readyReplicas") == count
+                && number("/status/replicas") == count
+                && number("/spec/replicas") == count
+                && same("/status/currentRevision", "/status/updateRevision")
+                && same("/status/observedGeneration", "/metadata/generation");
+            let pods = self.cluster.get(&["-n", NAMESPACE, "pods", "-l", SELECTOR])?;
+            // The status above may be older than a pod that has just been deleted.
+            let settled = settled
+                && json::list(&pods, "/items").iter().filter(|pod| is_ready(pod)).count() as u64
+                    == count;
+            Ok(if settled {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{:?}", set.get("status")))
+            })
+        })
+    }
+
+    /// The cluster that all of them belong to, by their own word and by the record.
+    pub fn one_cluster(&self, count: u64) -> Result<String, Failure> {
+        let mut ids = BTreeSet::from([self.recorded()?]);
+        for number in 0..count {
+            let pod = format!("{STATEFUL_SET}-{number}");
+            let args =
+                ["exec", &pod, "-c", "etcd", "--", "etcdctl", "endpoint", "status", "-w", "json"];
+            let status = self.cluster.kubectl(&[&["-n", NAMESPACE], &args[..]].concat())?.json()?;
+            let id = status.pointer("/0/Status/header/cluster_id").and_then(Value::as_u64);
+            ids.insert(format!("{:x}", id.unwrap_or_default()));
+        }
+        let first = ids.pop_first().unwrap_or_default();
+        if ids.is_empty() {
+            Ok(first)
+        } else {
+            Err(Failure::new(format!("clusters {first} and {ids:?}")))
+        }
+    }
+
+    /// Deletes the pod of a member.
+    pub fn delete_pod(&self, number: u64) -> Done {
+        let pod = format!("{STATEFUL_SET}-{number}");
+        self.cluster.kubectl(&["-n", NAMESPACE, "delete", "pod", &pod])?.ok().map(drop)
+    }
+
+    /// Deletes a member with its volume.
+    pub fn lose(&self, number: u64) -> Done {
+        let claim = format!("data-{STATEFUL_SET}-{number}");
+        self.cluster.kubectl(&["-n", NAMESPACE, "delete", "pvc", &claim, "--wait=false"])?.ok()?;
+        self.delete_pod(number)
+    }
+
+    /// What Events say about a member that does not start.
+    pub fn told(&self, number: u64) -> Result<Vec<String>, Failure> {
+        let selector = format!("involvedObject.name={STATEFUL_SET}-{number},reason=EtcdWaiting");
+        let list = self.cluster.get(&["-n", NAMESPACE, "events", "--field-selector", &selector])?;
+        let events = json::list(&list, "/items").iter();
+        Ok(events.filter_map(|event| json::text(event, "/message")).collect())
+    }
+
+    /// The UID of the member's pod, to see whether it was replaced.
+    pub fn pod_uid(&self, number: u64) -> Result<String, Failure> {
+        let pod =
+            self.cluster.get(&["-n", NAMESPACE, "pod", &format!("{STATEFUL_SET}-{number}")])?;
+        Ok(json::text(&pod, "/metadata/uid").unwrap_or_default())
+    }
+
+    fn recorded(&self) -> Result<String, Failure> {
+        let map = self.cluster.get(&["-n", NAMESPACE, "configmap", RECORD])?;
+        let text = json::text(&map, "/data/cluster.json").unwrap_or_default();
+        let record: Value = serde_json::from_str(&text)
+            .map_err(|error| Failure::new(format!("the record is no JSON: {error}: {text}")))?;
+        Ok(json::text(&record, "/clusterId").unwrap_or_default())
+    }
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = json::list(pod, "/status/conditions").iter();
+    let ready = |one: &&Value| json::text(one, "/type").as_deref() == Some("Ready");
+    pod.pointer("/metadata/deletionTimestamp").is_none()
+        && conditions.filter(ready).any(|one| json::text(one, "/status").as_deref() == Some("True"))
+}

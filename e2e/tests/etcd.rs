@@ -1,0 +1,237 @@
+//! There is one etcd cluster, however it is installed, grown, lost and installed again. On a
+//! Kubernetes of its own, because every sentence reshapes what everybody needs.
+
+use cairn_e2e::app::{App, pods_of, rolled_out};
+use cairn_e2e::cluster::{Cluster, Temporary};
+use cairn_e2e::install::NAMESPACE;
+use cairn_e2e::members::{Members, RECORD, STATEFUL_SET};
+use cairn_e2e::ns::{Namespace, in_namespace, tested_cluster};
+use cairn_e2e::run::Output;
+use cairn_e2e::wait::{Seen, secs, until};
+use cairn_e2e::{Done, Failure, json, local_volumes, place};
+use serde_json::Value;
+
+const ON_VOLUMES: &str = "etcd.persistence.enabled=true,etcd.persistence.storageClassName=local";
+
+#[test]
+fn etcd_stays_one_cluster_while_it_grows_restarts_loses_a_volume_and_is_installed_again() -> Done {
+    let cluster = &*Temporary::up(&tested_cluster(), "etcd")?;
+    local_volumes::prepare(cluster, 4)?;
+    without_a_volume_the_only_member_comes_back_as_the_same_cluster(cluster)?;
+    helm_upgrade_grows_etcd_and_stops_no_app(cluster)?;
+    etcd_does_not_shrink_in_place(cluster)?;
+    forget(cluster)?;
+    a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster)?;
+    one_of_three_volumes_waits_for_the_others_and_founds_nothing(cluster)?;
+    a_second_release_says_so_is_not_ready_and_is_in_nobodys_way(cluster)
+}
+
+fn without_a_volume_the_only_member_comes_back_as_the_same_cluster(cluster: &Cluster) -> Done {
+    say("without a volume, the only member comes back as the same cluster");
+    helm(cluster, "etcd.replicas=1")?.ok()?;
+    let members = Members::of(cluster);
+    members.ready(1)?;
+    let before = members.one_cluster(1)?;
+    members.delete_pod(0)?;
+    members.ready(1)?;
+    assert_eq!(members.one_cluster(1)?, before);
+    Ok(())
+}
+
+fn helm_upgrade_grows_etcd_and_stops_no_app(cluster: &Cluster) -> Done {
+    say("helm upgrade grows etcd and stops no app");
+    in_namespace(cluster, "upgrade", |ns| {
+        let members = Members::of(cluster);
+        let before = members.one_cluster(1)?;
+        let apps = Apps::start(ns, 6)?;
+        let first = members.pod_uid(0)?;
+        helm(cluster, "etcd.replicas=3")?.ok()?;
+        members.ready(3)?;
+        assert_eq!(members.one_cluster(3)?, before);
+        assert_eq!(members.pod_uid(0)?, first, "growing restarted the first member");
+        apps.run_on()?;
+        apps.grow(9)?;
+        apps.know_cluster(&before)
+    })
+}
+
+fn etcd_does_not_shrink_in_place(cluster: &Cluster) -> Done {
+    say("etcd does not shrink in place");
+    let scale = ["-n", NAMESPACE, "scale", "statefulset", STATEFUL_SET, "--replicas=1"];
+    for refused in [helm(cluster, "etcd.replicas=1")?, cluster.kubectl(&scale)?] {
+        let sentence = "Cairn's etcd cannot shrink in place from 3 to 1 members: it would lose its majority \
+                        and with it every claim; set etcd.replicas=3";
+        assert!(refused.stderr.contains(sentence), "{}", refused.stderr);
+    }
+    Ok(())
+}
+
+fn a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster: &Cluster) -> Done {
+    say("a render grows etcd; restarts and lost volumes stop no app");
+    helm(cluster, ON_VOLUMES)?.ok()?;
+    let members = Members::of(cluster);
+    members.ready(1)?;
+    let before = members.one_cluster(1)?;
+    in_namespace(cluster, "render", |ns| {
+        let apps = Apps::start(ns, 6)?;
+        let grown = cluster.helm(&[
+            "template",
+            "cairn",
+            &chart(),
+            "--namespace",
+            NAMESPACE,
+            "--values",
+            &values(),
+            "--set",
+            &format!("{ON_VOLUMES},etcd.replicas=3"),
+        ])?;
+        cluster.kubectl_with(&["-n", NAMESPACE, "apply", "-f", "-"], &grown.ok()?)?.ok()?;
+        members.ready(3)?;
+        assert_eq!(members.one_cluster(3)?, before);
+        apps.run_on()?;
+
+        say("a rolling restart");
+        let restart = ["-n", NAMESPACE, "rollout", "restart", "statefulset", STATEFUL_SET];
+        cluster.kubectl(&restart)?.ok()?;
+        members.ready(3)?;
+        apps.run_on()?;
+
+        say("a member is lost with its volume");
+        members.lose(0)?;
+        members.ready(3)?;
+        assert_eq!(members.one_cluster(3)?, before);
+        apps.run_on()?;
+        apps.grow(9)
+    })
+}
+
+fn one_of_three_volumes_waits_for_the_others_and_founds_nothing(cluster: &Cluster) -> Done {
+    say("one of three volumes waits for the others and founds nothing");
+    let members = Members::of(cluster);
+    let before = members.one_cluster(3)?;
+    uninstall(cluster)?;
+    upgrade(cluster, &format!("{ON_VOLUMES},etcd.replicas=1"), &[])?.ok()?;
+    let told = until("the first member says why it waits", secs(60), || {
+        let told = members.told(0)?;
+        Ok(if told.is_empty() { Seen::NotYet("no Event".to_owned()) } else { Seen::Yes(told) })
+    })?;
+    println!("one of three: {}", told.join(" | "));
+    assert!(told.iter().all(|told| told.ends_with("set etcd.replicas=3")), "{told:?}");
+    helm(cluster, &format!("{ON_VOLUMES},etcd.replicas=3"))?.ok()?;
+    members.ready(3)?;
+    assert_eq!(members.one_cluster(3)?, before);
+    in_namespace(cluster, "again", |ns| Apps::start(ns, 3).map(drop))
+}
+
+fn a_second_release_says_so_is_not_ready_and_is_in_nobodys_way(cluster: &Cluster) -> Done {
+    say("a second release says so, is not ready, and is in nobody's way");
+    let second = "second";
+    cluster.kubectl(&["create", "namespace", second])?.ok()?;
+    let render = ["template", second, &chart(), "--namespace", second, "--values", &values()];
+    let render = cluster.helm(&render)?.ok()?;
+    cluster.kubectl_with(&["-n", second, "apply", "-f", "-"], &render)?.ok()?;
+    let deployment = "deployment/second-cairn-webhook";
+    let told = until("the second release says who was first", secs(90), || {
+        let list =
+            cluster.get(&["-n", second, "events", "--field-selector", "reason=NotInstalled"])?;
+        let told =
+            json::list(&list, "/items").iter().find_map(|event| json::text(event, "/message"));
+        Ok(told.map_or_else(|| Seen::NotYet("no Event".to_owned()), Seen::Yes))
+    })?;
+    println!("a second release: {told}");
+    assert!(told.starts_with(
+        "Cairn is installed in this Kubernetes cluster already, as cairn-system/cairn-webhook; uninstall this one"
+    ));
+    let ready = cluster.get(&["-n", second, deployment])?;
+    assert_eq!(ready.pointer("/status/readyReplicas"), None, "a second release is ready");
+    in_namespace(cluster, "first", |ns| Apps::start(ns, 1).map(drop))
+}
+
+/// Apps of a Stop pool: one that lost its claim would have been restarted.
+struct Apps<'a> {
+    ns: &'a Namespace,
+    count: u32,
+    started: Vec<String>,
+}
+
+impl<'a> Apps<'a> {
+    fn start(ns: &'a Namespace, count: u32) -> Result<Self, Failure> {
+        App::claiming("press", "snowflake").replicas(count).deploy(ns)?;
+        Ok(Self { ns, count, started: containers(ns, count)? })
+    }
+
+    /// None was stopped since they were started.
+    fn run_on(&self) -> Done {
+        assert_eq!(containers(self.ns, self.count)?, self.started, "an app was stopped");
+        Ok(())
+    }
+
+    /// Their sidecars were told the one cluster that they may talk to.
+    fn know_cluster(&self, id: &str) -> Done {
+        for pod in json::list(&self.ns.get(&["pods", "-l", "app=press"])?, "/items") {
+            let containers = json::list(pod, "/spec/initContainers");
+            let sidecar =
+                containers.iter().find(|one| json::text(one, "/name").as_deref() == Some("cairn"));
+            let wanted = Value::from(format!("--etcd-cluster-id={id}"));
+            let args = sidecar.map_or(&[][..], |sidecar| json::list(sidecar, "/args"));
+            assert!(args.contains(&wanted), "{args:?}");
+        }
+        Ok(())
+    }
+
+    /// More of them start, and those that there are run on.
+    fn grow(&self, count: u32) -> Done {
+        let replicas = format!("--replicas={count}");
+        self.ns.kubectl(&["scale", "deployment", "press", &replicas])?;
+        rolled_out(self.ns, "press")?;
+        let now = containers(self.ns, count)?;
+        assert!(self.started.iter().all(|before| now.contains(before)), "an app was stopped");
+        Ok(())
+    }
+}
+
+fn containers(ns: &Namespace, count: u32) -> Result<Vec<String>, Failure> {
+    let mut all = Vec::new();
+    for pod in pods_of(ns, "press", usize::try_from(count).unwrap_or(0))? {
+        all.push(format!("{} {:?}", pod.name, pod.container("app")?));
+    }
+    Ok(all)
+}
+
+/// Uninstalls Cairn and what it remembers of its etcd, so that the next sentence starts with none.
+fn forget(cluster: &Cluster) -> Done {
+    uninstall(cluster)?;
+    cluster.kubectl(&["-n", NAMESPACE, "delete", "configmap", RECORD])?.ok().map(drop)
+}
+
+fn uninstall(cluster: &Cluster) -> Done {
+    cluster.helm(&["uninstall", "cairn", "--namespace", NAMESPACE, "--wait"])?.ok()?;
+    until("no pod of Cairn is left", secs(60), || {
+        let pods = cluster.get(&["-n", NAMESPACE, "pods"])?;
+        let left = json::list(&pods, "/items").len();
+        Ok(if left == 0 { Seen::Yes(()) } else { Seen::NotYet(format!("{left} are left")) })
+    })
+}
+
+fn helm(cluster: &Cluster, set: &str) -> Result<Output, Failure> {
+    upgrade(cluster, set, &["--wait", "--timeout", "180s"])
+}
+
+fn upgrade(cluster: &Cluster, set: &str, more: &[&str]) -> Result<Output, Failure> {
+    let (chart, values) = (chart(), values());
+    let release = ["upgrade", "--install", "cairn", &chart, "--namespace", NAMESPACE];
+    let settings = ["--create-namespace", "--values", &values, "--set", set];
+    cluster.helm(&[&release[..], &settings[..], more].concat())
+}
+
+fn chart() -> String {
+    place::repository().join("charts/cairn").to_string_lossy().into_owned()
+}
+
+fn values() -> String {
+    place::repository().join("e2e/values.yaml").to_string_lossy().into_owned()
+}
+
+fn say(sentence: &str) {
+    eprintln!("etcd: {sentence}");
+}
