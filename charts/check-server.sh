@@ -158,6 +158,16 @@ for patch in '{"spec": {"quarantine": "1s"}}' '{"metadata": {"labels": {"a": "b"
   fi
 done
 
+say "the webhook's account may say on the CRD which release is installed, and nothing else"
+# crd PATCH: dry-patches the CRD as the webhook's account.
+crd() { k patch crd pools.cairn.dev --type=merge --dry-run=server --as="$ACCOUNT" -p "$1" >"$OUT" 2>&1; }
+crd '{"metadata": {"annotations": {"cairn.dev/installation": "x/y"}}}' || bad "the webhook may not annotate the CRD"
+for patch in '{"metadata": {"annotations": {"a": "b"}}}' '{"metadata": {"labels": {"a": "b"}}}' \
+  '{"spec": {"conversion": {"strategy": "None"}, "names": {"shortNames": ["pl"]}}}'; do
+  if crd "$patch"; then bad "the webhook may write $patch to the CRD"; fi
+  grep -qF 'only the annotation cairn.dev/installation' "$OUT" || bad "the refusal of $patch does not say why"
+done
+
 probe() {
   k create -f - --as="$ACCOUNT" "$@" >"$OUT" 2>&1 <<<"
     {apiVersion: v1, kind: Pod, metadata: {name: $ROOM, namespace: $NAMESPACE}, spec: {
@@ -181,6 +191,9 @@ may yes patch mutatingwebhookconfigurations/cairn-webhook
 may yes create pools.cairn.dev
 may no patch pods --all-namespaces
 may no create pods -n "$ROOM"
+may yes patch customresourcedefinitions/pools.cairn.dev
+may no patch customresourcedefinitions/other.example.com
+may no update configmaps/other -n "$NAMESPACE"
 may no get secrets/other -n "$NAMESPACE"
 may no get secrets -n "$ROOM"
 may no patch mutatingwebhookconfigurations/other

@@ -69,6 +69,10 @@ fn admission() -> Admission {
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
         },
+        installation: tokio::sync::watch::channel(
+            cairn_webhook::installation::verdict::Verdict::Open,
+        )
+        .1,
         catalog: watch::channel(Arc::new(catalog)).1,
         namespaces: Namespaces::default(),
         env: EnvSupport::new(Some(EnvMode::File)),

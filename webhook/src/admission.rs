@@ -18,6 +18,7 @@ use tracing::{debug, info};
 use uuid::Uuid;
 
 use crate::env_mode::EnvSupport;
+use crate::installation::verdict::Verdict;
 use crate::namespaces::Namespaces;
 use crate::pools::catalog::Catalog;
 use crate::pools::validate;
@@ -45,6 +46,8 @@ const MAX_BODY: usize = 4 * 1024 * 1024;
 pub struct Admission {
     /// The operator's decisions.
     pub settings: Settings,
+    /// Whose etcd and Kubernetes cluster this is.
+    pub installation: watch::Receiver<Verdict>,
     /// The pools.
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// The namespaces.
@@ -154,12 +157,20 @@ impl Admission {
     }
 
     fn decide(&self, pod: &Pod<'_>, namespace: &str) -> Result<Plan, refusal::Refusal> {
+        let cluster = match &*self.installation.borrow() {
+            Verdict::NotOurs(message) => {
+                return Err(refusal::Refusal::NotInstalled(message.clone()));
+            }
+            Verdict::Ours(cluster) => Some(*cluster),
+            Verdict::Unknown | Verdict::Open => self.settings.etcd_cluster_id,
+        };
+        let settings = Settings { etcd_cluster_id: cluster, ..self.settings.clone() };
         let catalog = Arc::clone(&self.catalog.borrow());
         let probe_token = Uuid::new_v4().simple().to_string();
         inject::decide(
             pod,
             &Facts {
-                settings: &self.settings,
+                settings: &settings,
                 catalog: &catalog,
                 namespace,
                 namespace_facts: &self.namespaces.get(namespace),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use cairn_kit::serve;
 use cairn_store::etcd::Etcd;
+use cairn_store::{ClusterId, ExpectedCluster};
 use kube::Client;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -25,6 +26,9 @@ use crate::admission::{self, Admission};
 use crate::args::Args;
 use crate::certs::Certificates;
 use crate::env_mode::EnvSupport;
+use crate::installation::record::{self, RecordError};
+use crate::installation::verdict::Verdict;
+use crate::installation::{self, Installation, Site};
 use crate::leader::{self, Candidate};
 use crate::namespaces::Namespaces;
 use crate::ready::Ready;
@@ -78,6 +82,9 @@ pub enum BuildError {
         "could not set up the connection to the API server; run inside a cluster or with a kubeconfig"
     )]
     Kube(#[source] kube::Error),
+    /// Which etcd cluster is ours.
+    #[error("could not read which etcd cluster belongs to this installation")]
+    Installation(#[source] RecordError),
     /// etcd's address or files.
     #[error("could not set up the connection to etcd")]
     Etcd(#[source] cairn_store::Error),
@@ -99,9 +106,15 @@ pub enum BuildError {
 
 /// Binds every listener and starts the controllers.
 pub async fn build(args: Args) -> Result<Bound, BuildError> {
-    let settings = args.settings().map_err(BuildError::Usage)?;
-    let connection = args.etcd_connection().map_err(BuildError::Usage)?;
+    let mut settings = args.settings().map_err(BuildError::Usage)?;
+    let mut connection = args.etcd_connection().map_err(BuildError::Usage)?;
     let client = Client::try_default().await.map_err(BuildError::Kube)?;
+    if connection.cluster == ExpectedCluster::Any
+        && let Some(known) = known_cluster(&client, &args).await?
+    {
+        connection.cluster = ExpectedCluster::Required(known);
+        settings.etcd_cluster_id = Some(known);
+    }
     let etcd = Arc::new(Etcd::open(&connection).await.map_err(BuildError::Etcd)?);
     let admission = listen("--admission-listen", args.admission_listen)?;
     let admin = listen("--admin-listen", args.admin_listen)?;
@@ -114,10 +127,14 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     let (catalog, seen_catalog) = watch::channel(Arc::default());
     let (counts, seen_counts) = watch::channel(Arc::default());
     let (leads, leading) = watch::channel(false);
+    let (in_kubernetes, writes_kubernetes) = watch::channel(false);
+    let (in_etcd, writes_etcd) = watch::channel(false);
+    let (verdict, judged) = watch::channel(Verdict::default());
     let (namespaces, env) = (Namespaces::default(), EnvSupport::new(args.env_mode.into()));
 
     let handlers = Arc::new(Admission {
         settings,
+        installation: judged.clone(),
         catalog: seen_catalog,
         namespaces: namespaces.clone(),
         env: env.clone(),
@@ -139,28 +156,35 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         client: client.clone(),
         etcd: Arc::clone(&etcd),
         instance: args.pod_name.clone(),
-        leader: leading.clone(),
+        leader: writes_etcd.clone(),
         counts,
         metrics: mirror::Metrics::register(registry.sub_registry_with_prefix("mirror")),
         shutdown: stopping.clone(),
     };
     let homing = Arc::clone(&etcd);
+    let installation = Installation {
+        client: client.clone(),
+        etcd: Arc::clone(&etcd),
+        site: site(&args, connection.prefix.as_str()),
+        verdict,
+        ready: ready.clone(),
+    };
     let controller = pools::controller::Seam {
         client: client.clone(),
         etcd,
-        leader: leading,
+        leader: writes_kubernetes,
+        writes_etcd,
         counts: seen_counts,
         catalog,
         listed: ready.register("pools"),
     };
-    let candidate = Candidate {
-        client: client.clone(),
-        namespace: args.namespace.clone(),
-        lease: args.mirror_lease.clone(),
-        identity: args.pod_name.clone(),
-    };
+    let candidate = candidate(client.clone(), &args);
     let mut tasks = Tasks { set: JoinSet::new(), shutdown: stopping };
     tasks.start("certificates", certificates.run(ready.register("certificate")));
+    tasks.start("installation", installation.run(ready.register(installation::BLOCK)));
+    let first = Verdict::is_first_release;
+    tasks.start("gate", installation::gate(leading.clone(), judged.clone(), first, in_kubernetes));
+    tasks.start("etcd gate", installation::gate(leading, judged, Verdict::is_ours, in_etcd));
     tasks.start("home member", async move { homing.keep_home().await });
     tasks.start("namespaces", namespaces.run(client.clone(), ready.register("namespaces")));
     tasks.start("pools", pools::controller::run(controller));
@@ -258,6 +282,33 @@ impl Tasks {
             task.await;
             name
         });
+    }
+}
+
+async fn known_cluster(client: &Client, args: &Args) -> Result<Option<ClusterId>, BuildError> {
+    let etcd_record = args.etcd_record.as_deref();
+    record::known_cluster(client, &args.namespace, etcd_record, &args.installation_record)
+        .await
+        .map_err(BuildError::Installation)
+}
+
+fn candidate(client: Client, args: &Args) -> Candidate {
+    Candidate {
+        client,
+        namespace: args.namespace.clone(),
+        lease: args.mirror_lease.clone(),
+        identity: args.pod_name.clone(),
+    }
+}
+
+fn site(args: &Args, prefix: &str) -> Site {
+    Site {
+        namespace: args.namespace.clone(),
+        release: args.service.clone(),
+        pod: args.pod_name.clone(),
+        record: args.installation_record.clone(),
+        prefix: prefix.to_owned(),
+        webhook_configs: [args.webhook_config.clone(), args.pool_webhook_config.clone()],
     }
 }
 

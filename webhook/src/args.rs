@@ -19,6 +19,7 @@ pub mod sentence;
     name = "cairn-webhook",
     version,
     after_help = "It runs inside a cluster, as the chart installs it.\n\n\
+        `cairn-webhook etcd-member --help` is about the members of the bundled etcd.\n\n\
         Exit codes: 0 asked to stop, 1 failed, 2 wrong flags."
 )]
 pub struct Args {
@@ -73,6 +74,17 @@ pub struct Args {
     // Not CAIRN_ETCD_PREFIX: that is what the app of a pool named etcd gets.
     #[arg(long, env = "CAIRN_ETCD_KEY_ROOT", value_name = "/PATH/")]
     pub etcd_prefix: Option<String>,
+    /// The `ConfigMap` in which this installation is recorded
+    #[arg(
+        long,
+        env = "CAIRN_INSTALLATION_RECORD",
+        value_name = "NAME",
+        default_value = "cairn-installation"
+    )]
+    pub installation_record: String,
+    /// The `ConfigMap` in which the members of the bundled etcd record its cluster
+    #[arg(long, env = "CAIRN_ETCD_RECORD", value_name = "NAME")]
+    pub etcd_record: Option<String>,
     /// etcd members as sidecars reach them [default: those of --etcd]
     #[arg(long, env = "CAIRN_SIDECAR_ETCD", value_name = "URL[,URL...]")]
     pub sidecar_etcd: Option<String>,

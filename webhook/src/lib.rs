@@ -12,6 +12,7 @@ pub mod clock;
 pub mod entry;
 pub mod env_mode;
 pub mod etcd_member;
+pub mod installation;
 pub mod leader;
 pub mod logging;
 pub mod mirror;

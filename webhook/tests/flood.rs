@@ -139,6 +139,7 @@ fn handlers(registry: &mut Registry) -> Admission {
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
         },
+        installation: watch::channel(cairn_webhook::installation::verdict::Verdict::Open).1,
         catalog: watch::channel(Arc::new(catalog)).1,
         namespaces: Namespaces::default(),
         env: EnvSupport::new(Some(EnvMode::File)),

@@ -18,6 +18,9 @@ pub enum Refusal {
     /// Its annotations or labels make no sense.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// Another installation was here first.
+    #[error("{0}")]
+    NotInstalled(String),
     /// No such pool.
     #[error("pool '{name}' does not exist; {advice}")]
     UnknownPool {

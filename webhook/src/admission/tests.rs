@@ -25,6 +25,7 @@ fn admission() -> (Arc<Admission>, Registry) {
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
         },
+        installation: tokio::sync::watch::channel(crate::installation::verdict::Verdict::Open).1,
         catalog: watch::channel(Arc::new(catalog)).1,
         namespaces: Namespaces::default(),
         env: EnvSupport::new(None),

@@ -30,8 +30,10 @@ pub struct Seam {
     pub client: Client,
     /// Where specs go.
     pub etcd: Arc<Etcd>,
-    /// Whether this replica writes.
+    /// Whether this replica writes to Kubernetes.
     pub leader: watch::Receiver<bool>,
+    /// Whether it writes to etcd too: not to one that is another installation's.
+    pub writes_etcd: watch::Receiver<bool>,
     /// How pools are used, from the mirror.
     pub counts: watch::Receiver<Counted>,
     /// What admission reads.
@@ -42,14 +44,13 @@ pub struct Seam {
 
 /// Runs until it is dropped.
 pub async fn run(seam: Seam) {
-    let Seam { client, etcd, leader, counts, catalog, listed } = seam;
+    let Seam { client, etcd, leader, writes_etcd, counts, catalog, listed } = seam;
     let api = Api::<PoolObject>::all(client.clone());
     let (pools, seen_pools) = watch::channel(None);
     let (progress, seen_progress) = watch::channel(Arc::default());
     let writer = Writer::new(Store::new(etcd), InjectedPods::new(client.clone()));
     let (leads, seen) = (leader.clone(), seen_pools.clone());
-    let inputs =
-        Inputs { leader: leader.clone(), pools: seen_pools.clone(), counts: counts.clone() };
+    let inputs = Inputs { leader: writes_etcd, pools: seen_pools.clone(), counts: counts.clone() };
     let sync = Sync::new(writer, inputs, progress);
     let sources = Sources { leader, pools: seen_pools, progress: seen_progress, counts };
     // Before the first list, so that a fresh installation is ready with its pools and not without.
