@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::install::NAMESPACE;
 use crate::json;
 use crate::node::Process;
+use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
 const POD: &str = "cairn-etcd-0";
@@ -43,6 +44,28 @@ impl Etcd {
     pub fn keys(&self, prefix: &str) -> Result<Vec<String>, Failure> {
         let printed = self.ctl(&["get", "--prefix", "--keys-only", prefix])?;
         Ok(printed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Whether a key is there; its value may be empty.
+    pub fn has(&self, key: &str) -> Result<bool, Failure> {
+        Ok(self.ctl(&["get", "--keys-only", key])?.contains(key))
+    }
+
+    /// Deletes the pod of a one-member etcd without persistence: everything in it is lost. Another pod
+    /// takes its place.
+    pub fn wipe(&self) -> Done {
+        let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
+        let uid = json::text(&pod, "/metadata/uid").unwrap_or_default();
+        self.cluster.kubectl(&["-n", NAMESPACE, "delete", "pod", POD])?.ok()?;
+        until("another etcd pod is Ready", secs(60), || {
+            let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
+            let other = json::text(&pod, "/metadata/uid").is_some_and(|now| now != uid);
+            Ok(if other && json::is_ready(&pod) {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(json::text(&pod, "/status/phase").unwrap_or_default())
+            })
+        })
     }
 
     /// Stops its process where it stands: connections stay open, and nothing answers. The kubelet

@@ -12,6 +12,14 @@ pub fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// Whether a pod's condition `Ready` is true.
+pub fn is_ready(pod: &Value) -> bool {
+    list(pod, "/status/conditions").iter().any(|condition| {
+        text(condition, "/type").as_deref() == Some("Ready")
+            && text(condition, "/status").as_deref() == Some("True")
+    })
+}
+
 /// Escapes a key, such as an annotation's, for use within a pointer.
 pub fn key(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")

@@ -23,6 +23,7 @@ pub mod pod;
 pub mod pool;
 pub mod progress;
 pub mod run;
+pub mod runs;
 pub mod wait;
 pub mod webhook;
 

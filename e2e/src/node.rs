@@ -1,6 +1,7 @@
 //! Processes of containers, as the node sees them: to kill, freeze and weigh them.
 
 use crate::cluster::Cluster;
+use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
 /// The process that a container runs, by the node's own numbering.
@@ -69,6 +70,18 @@ impl Process {
         let found = self.cluster.node(&find)?.ok()?;
         Ok(found.lines().map(str::to_owned).collect())
     }
+}
+
+/// Gives an image one more tag, and waits until the kubelet can use it.
+pub fn tag_image(cluster: &Cluster, image: &str, tag: &str) -> Done {
+    cluster.node(&["ctr", "-n", "k8s.io", "images", "tag", "--force", image, tag])?.ok()?;
+    // containerd's CRI side labels what it has taken note of.
+    let filter = format!("name=={tag}");
+    until(&format!("containerd has taken note of {tag}"), secs(20), || {
+        let listed = cluster.node(&["ctr", "-n", "k8s.io", "images", "ls", &filter])?.ok()?;
+        let noted = listed.contains("io.cri-containerd.image=managed");
+        Ok(if noted { Seen::Yes(()) } else { Seen::NotYet(listed) })
+    })
 }
 
 /// How much an image weighs, as containerd stores it.

@@ -6,12 +6,14 @@
     reason = "a sentence that does not hold ends its test"
 )]
 
+mod away;
 mod command_line;
 mod etcd;
 mod footprint;
 mod gate;
 mod groups;
 mod identity;
+mod in_place;
 mod init_containers;
 mod lifecycle;
 mod manifest;

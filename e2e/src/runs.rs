@@ -1,0 +1,125 @@
+//! Which identity an app's containers ran with, and when: from what they printed, as the node keeps it.
+//!
+//! The node's log files cover every restart of a container to its last line, also what `kubectl logs`
+//! no longer shows. They go with their pod: read them while the pods are there.
+
+use std::collections::BTreeMap;
+
+use crate::Failure;
+use crate::ns::Namespace;
+
+/// A shell script that prints the name of its environment and the name of the file, every second.
+pub const PRINTS: &str = "trap 'exit 0' TERM; while :; do \
+     echo \"env=$CAIRN_NAME file=$(cat /var/run/cairn/name 2>/dev/null)\"; sleep 1 & wait $!; done";
+
+/// One start of an app container, up to its last line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The pod's name.
+    pub pod: String,
+    /// The name in its environment.
+    pub env: String,
+    /// When it printed first.
+    pub first: Instant,
+    /// When it printed last.
+    pub last: Instant,
+    /// Lines in which the file had another name than the environment.
+    pub torn: Vec<String>,
+}
+
+/// Seconds as text and nanoseconds: RFC 3339 in UTC, in the order of time.
+pub type Instant = (String, u32);
+
+/// Every run of the container `app` of the pods of a namespace, in the order of their starts.
+pub fn of(ns: &Namespace) -> Result<Vec<Run>, Failure> {
+    // A file may go away while it is read, and at first there is none: what is there counts.
+    let script = format!("grep -sH . /var/log/pods/{}_*/app/*.log; true", ns.name);
+    Ok(parse(&ns.cluster.node(&["sh", "-c", &script])?.ok()?))
+}
+
+/// Pairs of runs of different pods that overlap and have one name, as sentences.
+pub fn shared(runs: &[Run]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, a) in runs.iter().enumerate() {
+        for b in runs.iter().skip(index + 1) {
+            if a.pod != b.pod && a.env == b.env && a.first <= b.last && b.first <= a.last {
+                found.push(format!(
+                    "{} ran in {} from {} to {} and in {} from {} to {}",
+                    a.env, a.pod, a.first.0, a.last.0, b.pod, b.first.0, b.last.0
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn parse(text: &str) -> Vec<Run> {
+    let mut runs: BTreeMap<&str, Run> = BTreeMap::new();
+    for line in text.lines() {
+        let Some((file, at, env, name)) = fields(line) else { continue };
+        let pod = file.split('/').rev().nth(2).and_then(|dir| dir.split('_').nth(1));
+        let run = runs.entry(file).or_insert_with(|| Run {
+            pod: pod.unwrap_or_default().to_owned(),
+            env: env.to_owned(),
+            first: at.clone(),
+            last: at.clone(),
+            torn: Vec::new(),
+        });
+        run.last = at;
+        if !name.is_empty() && name != env {
+            run.torn.push(line.to_owned());
+        }
+    }
+    let mut runs: Vec<Run> = runs.into_values().collect();
+    runs.sort_by(|a, b| a.first.cmp(&b.first));
+    runs
+}
+
+/// File, instant, name of the environment, name of the file.
+fn fields(line: &str) -> Option<(&str, Instant, &str, &str)> {
+    let (file, entry) = line.split_once(".log:")?;
+    let (stamp, message) = entry.split_once(" stdout F ")?;
+    let (env, name) = message.strip_prefix("env=")?.split_once(" file=")?;
+    let stamp = stamp.strip_suffix('Z')?;
+    let (seconds, fraction) = stamp.split_once('.').unwrap_or((stamp, ""));
+    let nanos = format!("{fraction:0<9}").parse().ok()?;
+    Some((file, (seconds.to_owned(), nanos), env, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(pod: &str, restart: u32, stamp: &str, env: &str, file: &str) -> String {
+        format!(
+            "/var/log/pods/t-x_{pod}_uid/app/{restart}.log:2026-11-26T07:41:{stamp}Z stdout F env={env} file={file}\n"
+        )
+    }
+
+    #[test]
+    fn runs_of_two_pods_that_overlap_with_one_name_are_found() {
+        let text = [
+            line("a", 0, "01.5", "3", "3"),
+            line("a", 0, "09.1", "3", ""),
+            line("b", 0, "09", "3", "3"),
+            line("b", 0, "12.25", "3", "3"),
+            line("c", 0, "05", "4", "4"),
+        ]
+        .concat();
+        assert_eq!(shared(&parse(&text)).len(), 1);
+    }
+
+    #[test]
+    fn a_restart_is_a_run_of_its_own_and_a_torn_line_is_kept() {
+        let text = [
+            line("a", 0, "01.5", "3", "3"),
+            line("b", 0, "02", "3", "3"),
+            line("a", 1, "20", "4", "3"),
+        ]
+        .concat();
+        let runs = parse(&text);
+        assert_eq!(runs.len(), 3);
+        assert_eq!((runs[2].pod.as_str(), runs[2].torn.len()), ("a", 1));
+        assert!(shared(&runs).is_empty());
+    }
+}

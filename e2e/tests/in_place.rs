@@ -1,0 +1,132 @@
+//! The sidecar ends while its app lives on: its image is changed in place, the node stops it, or it
+//! does not come back at all. No two running apps have one name, and a restart changes nobody's name.
+
+use cairn_e2e::app::App;
+use cairn_e2e::etcd::Etcd;
+use cairn_e2e::node::{Process, tag_image};
+use cairn_e2e::ns::{Namespace, within};
+use cairn_e2e::pod::Pod;
+use cairn_e2e::runs::{self, PRINTS};
+use cairn_e2e::wait::{Seen, secs, throughout, until};
+use cairn_e2e::{Done, Failure, json};
+
+const IMAGE: &str = "localhost/cairn-sidecar";
+
+/// How the sidecar ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// `kubectl set image` with another tag of the same image.
+    Retagged,
+    /// SIGTERM from the node.
+    Signalled,
+    /// `kubectl set image` with a tag that does not exist.
+    Unpullable,
+}
+
+#[test]
+fn a_retagged_sidecar_takes_its_node_id_back_and_nobody_else_gets_it() -> Done {
+    ends_while_its_app_runs("retag-ids", "snowflake", End::Retagged)
+}
+
+#[test]
+fn a_sidecar_that_the_node_stops_takes_its_node_id_back_and_nobody_else_gets_it() -> Done {
+    ends_while_its_app_runs("term-ids", "snowflake", End::Signalled)
+}
+
+#[test]
+fn without_a_sidecar_the_app_of_a_stop_pool_is_dead_before_its_node_id_is_given_on() -> Done {
+    ends_while_its_app_runs("gone-ids", "snowflake", End::Unpullable)
+}
+
+#[test]
+fn a_retagged_sidecar_takes_its_mountain_back_and_nobody_else_gets_it() -> Done {
+    ends_while_its_app_runs("retag-names", "mountains", End::Retagged)
+}
+
+#[test]
+fn without_a_sidecar_the_app_of_a_keep_pool_runs_on_and_nobody_else_gets_its_mountain() -> Done {
+    ends_while_its_app_runs("gone-names", "mountains", End::Unpullable)
+}
+
+fn ends_while_its_app_runs(topic: &str, pool: &str, end: End) -> Done {
+    within(topic, |ns| {
+        let app = App::claiming("press", pool).script(PRINTS).grace(5);
+        let pod = app.deploy(ns)?.remove(0);
+        let name = pod.claimed(pool)?;
+        let before = (pod.container("app")?, pod.file("fence")?);
+        let sidecar = pod.container("cairn")?;
+        match end {
+            End::Retagged => {
+                let tag = format!("{IMAGE}:{topic}");
+                tag_image(&ns.cluster, &format!("{IMAGE}:dev"), &tag)?;
+                set_image(ns, &pod, &tag)?;
+            }
+            End::Signalled => {
+                Process::of_container(&ns.cluster, &sidecar.id)?.signal("TERM")?;
+            }
+            End::Unpullable => set_image(ns, &pod, &format!("{IMAGE}:does-not-exist"))?,
+        }
+        until("the sidecar has ended", secs(30), || {
+            let now = pod.container("cairn")?;
+            Ok(if now.id != sidecar.id || now.started_at.is_none() {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{now:?}"))
+            })
+        })?;
+        scale(ns, 3)?;
+        agree_for(ns, secs(45))?;
+        // By now the name of a clean release would have rested.
+        scale(ns, 5)?;
+        agree_for(ns, secs(25))?;
+
+        let runs: Vec<_> = runs::of(ns)?.into_iter().filter(|run| run.pod == pod.name).collect();
+        println!("{topic}: {name}: {runs:?}");
+        match (end, pool) {
+            (End::Unpullable, "snowflake") => {
+                // Nobody starts it again without a sidecar, for its env file is gone.
+                assert_eq!(runs.len(), 1, "the app was started again");
+                assert_eq!(pod.container("app")?.started_at, None, "the app runs");
+            }
+            (End::Unpullable, _) => assert_eq!(pod.container("app")?, before.0),
+            _ => {
+                let after = (pod.container("app")?, pod.file("fence")?);
+                assert_eq!(after.0, before.0, "the app was disturbed");
+                println!("{topic}: fence {} before, {} after", before.1, after.1);
+                assert_eq!(pod.claimed(pool)?, name);
+                holds(ns, &pod, pool, &name)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What the apps print agrees with the files and with one another, for that long.
+fn agree_for(ns: &Namespace, span: std::time::Duration) -> Done {
+    throughout(span, || {
+        let runs = runs::of(ns)?;
+        assert_eq!(runs::shared(&runs), Vec::<String>::new(), "two running apps have one name");
+        let torn: Vec<_> = runs.iter().flat_map(|run| &run.torn).collect();
+        assert!(torn.is_empty(), "environment and file differ: {torn:?}");
+        Ok(())
+    })
+}
+
+/// The slot of the name is the pod's.
+fn holds(ns: &Namespace, pod: &Pod<'_>, pool: &str, name: &str) -> Done {
+    let path = match pool {
+        "snowflake" => "/cairn/v1/cluster/snowflake/-/s".to_owned(),
+        _ => format!("/cairn/v1/ns/{}/c/{pool}/press/s", ns.name),
+    };
+    let slot = Etcd::of(&ns.cluster).value(&format!("{path}/{name}"))?.unwrap_or_default();
+    let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
+    if slot.contains(&uid) { Ok(()) } else { Err(Failure::new(format!("{name}: {slot}"))) }
+}
+
+fn set_image(ns: &Namespace, pod: &Pod<'_>, image: &str) -> Done {
+    ns.kubectl(&["set", "image", &format!("pod/{}", pod.name), &format!("cairn={image}")]).map(drop)
+}
+
+fn scale(ns: &Namespace, replicas: u32) -> Done {
+    ns.kubectl(&["scale", "deploy/press", &format!("--replicas={replicas}")]).map(drop)
+}
