@@ -223,7 +223,7 @@ fn two_sidecars_of_one_pod_do_not_harm_it() -> Result<(), Failure> {
 /// Node IDs go from pod to pod while wall clocks are set by hours, and every pod mints all the time.
 #[test]
 fn no_id_is_minted_twice_whatever_the_clocks_say() -> Result<(), Failure> {
-    let mut scenario = everything(seed(), Duration::from_secs(25), 24);
+    let mut scenario = everything(seed(), Duration::from_secs(20), 24);
     scenario.minting = true;
     scenario.menu.wipe_at = None;
     scenario.menu.pod_kinds = vec![
@@ -245,7 +245,7 @@ fn no_id_is_minted_twice_whatever_the_clocks_say() -> Result<(), Failure> {
 #[test]
 fn no_two_running_apps_have_one_identity_whatever_becomes_of_their_sidecars() -> Result<(), Failure>
 {
-    let report = history(environments(seed(), Duration::from_secs(60), 18))?;
+    let report = history(environments(seed(), Duration::from_secs(50), 18))?;
     assert_eq!(ours(&report), Vec::<&Violation>::new());
     Ok(())
 }
