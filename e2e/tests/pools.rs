@@ -15,7 +15,7 @@ use serde_json::{Value, json as object};
 fn barrels(scope: &str) -> Value {
     object!({
         "names": {"range": {"from": 0, "to": 3}}, "scope": scope, "onLoss": "Stop",
-        "validity": "9s", "quarantine": "3s",
+        "validity": "9s", "quarantine": "9s",
     })
 }
 
