@@ -10,6 +10,7 @@ mod away;
 mod command_line;
 mod etcd;
 mod footprint;
+mod full_ports;
 mod gate;
 mod groups;
 mod identity;
