@@ -253,3 +253,27 @@ fn number(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("give a number from 1 to {most}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_flag_reads_a_variable_that_an_app_gets() {
+        let mut commands = vec![Args::command()];
+        while let Some(command) = commands.pop() {
+            for flag in command.get_arguments() {
+                let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                let rest = variable.strip_prefix("CAIRN_").unwrap_or_default();
+                // Of the first pool, and of a pool of any name.
+                let of_app = ["NAME", "PREFIX", "FENCE"]
+                    .iter()
+                    .any(|end| rest == *end || rest.ends_with(&format!("_{end}")));
+                assert!(!of_app, "{flag} reads {variable}");
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -3,7 +3,7 @@
 //!
 //! Whatever cannot be read becomes a sentence in [`Snapshot::trouble`] and hides nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_core::claim::{Fence, Holder, SlotRecord, TicketRecord};
 use cairn_core::keys::{ClaimPath, Key};
@@ -73,6 +73,7 @@ impl Snapshot {
         let mut snapshot = Self::default();
         let mut found = Vec::new();
         let mut tickets = Vec::new();
+        let mut due = Vec::new();
         for key in keys {
             match Key::parse(&key.key) {
                 Some(Key::Epoch) => match parse_epoch(&key.value) {
@@ -84,6 +85,7 @@ impl Snapshot {
                     Err(error) => snapshot.complain(key, &error.to_string()),
                 },
                 Some(Key::Quarantine(path, slot)) => found.push((path, slot, None, key.lease)),
+                Some(Key::Due(path, slot)) => due.push((path, slot)),
                 Some(Key::Slot(path, slot)) => match serde_json::from_slice(&key.value) {
                     Ok(record) => {
                         found.push((path, slot, Some((record, key.create_revision)), key.lease));
@@ -97,6 +99,12 @@ impl Snapshot {
                 _ => {}
             }
         }
+        // A name whose note stands without a slot is not free: it must still rest. Notes of held names
+        // are not shown.
+        let taken: BTreeSet<(ClaimPath, String)> =
+            found.iter().map(|(path, slot, ..)| (path.clone(), slot.clone())).collect();
+        due.retain(|name| !taken.contains(name));
+        found.extend(due.into_iter().map(|(path, slot)| (path, slot, None, 0)));
         let epoch = snapshot.epoch;
         for (path, slot, record, lease) in found {
             let names = snapshot.pools.get(&path.pool).map(|pool| &pool.names);

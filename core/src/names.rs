@@ -10,8 +10,8 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// How many names a pool may have: a claim lists the keys of all held slots in one answer, and
-/// 8,192 of the longest keys stay below gRPC's default limit of 4 MiB for a message.
+/// How many names a pool may have: a claim lists the keys of all slots, rests and notes in one answer,
+/// which is some 5 MB for 8,192 of the longest keys.
 pub const MAX_NAMES: usize = 8192;
 
 /// A Graphite path segment, a DNS label and a metric tag all take 63 characters.
@@ -21,7 +21,7 @@ const MOUNTAINS: &str = include_str!("mountains.txt");
 
 /// `spec.names` as a user writes it: exactly one of the three.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct NamesSpec {
     /// A list that Cairn ships.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,7 @@ pub enum Builtin {
 
 /// Numbers `from..=to`, shown with a prefix and padded with zeros to a width.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Range {
     /// The first number.
     pub from: u32,

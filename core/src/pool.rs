@@ -3,7 +3,6 @@
 //! [`PoolSpec`] is both the `spec` of the `Pool` resource and, as JSON, the value under
 //! `/cairn/v1/pools/<pool>` in etcd. [`Pool`] is a spec that was checked.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,7 +12,11 @@ use thiserror::Error;
 
 use crate::duration;
 use crate::names::{Builtin, Names, NamesError, NamesSpec, Range};
-use crate::prefix::{PrefixError, Template};
+use crate::prefix::PrefixError;
+
+pub mod spec;
+
+pub use spec::{ClockRule, OnExhausted, OnLoss, PoolSpec, Requirement, Scope, Selector};
 
 /// The pool of mountain names that every installation has.
 pub const MOUNTAINS: &str = "mountains";
@@ -42,108 +45,6 @@ const SKEW: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PoolName(String);
-
-/// `spec` of the `Pool` resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PoolSpec {
-    /// Where the names come from.
-    pub names: NamesSpec,
-    /// Where a name is unique. Immutable.
-    #[serde(default)]
-    pub scope: Scope,
-    /// Which namespaces may claim; an empty selector selects all.
-    #[serde(default, skip_serializing_if = "Selector::is_empty")]
-    pub allowed_namespaces: Selector,
-    /// V: how long a holder may believe in a claim that it cannot renew.
-    #[serde(default = "default_validity", with = "duration")]
-    pub validity: Duration,
-    /// Q: how long a freed slot rests before it is given out again.
-    #[serde(default = "default_quarantine", with = "duration")]
-    pub quarantine: Duration,
-    /// What happens to the app once its claim cannot be believed any more.
-    #[serde(default)]
-    pub on_loss: OnLoss,
-    /// What happens to a pod that finds no free name.
-    #[serde(default)]
-    pub on_exhausted: OnExhausted,
-    /// Whether holders reserve time against reissued node IDs. Immutable.
-    #[serde(default)]
-    pub clock: ClockRule,
-    /// The metrics prefix, when the pod does not say otherwise.
-    #[serde(default)]
-    pub prefix: Template,
-    /// True while nothing new is granted from the pool, although its holders keep their names and may take them
-    /// back. The webhook sets it in etcd when the `Pool` object is being deleted or must not be used. It is not a
-    /// field of the resource.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub closed: bool,
-}
-
-/// Where a name is unique.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Scope {
-    /// Within one group of one namespace.
-    #[default]
-    Namespace,
-    /// Everywhere.
-    Cluster,
-}
-
-/// What happens once a claim cannot be believed any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnLoss {
-    /// Name and files stay: a metric under an old name is better than none.
-    #[default]
-    Keep,
-    /// Files go and the app is stopped: two holders of one node ID corrupt data.
-    Stop,
-}
-
-/// What happens to a pod that finds no free name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnExhausted {
-    /// It waits in line.
-    #[default]
-    Wait,
-    /// It fails with a sentence.
-    Fail,
-}
-
-/// Whether holders reserve time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ClockRule {
-    /// No.
-    #[default]
-    None,
-    /// A high-water mark of emitted timestamps outlives each holder.
-    Reserve,
-}
-
-/// A Kubernetes label selector, carried but not interpreted here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Selector {
-    /// Labels that must have exactly these values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub match_labels: BTreeMap<String, String>,
-    /// Further requirements.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub match_expressions: Vec<Requirement>,
-}
-
-/// One requirement of a label selector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Requirement {
-    /// The label.
-    pub key: String,
-    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
-    pub operator: String,
-    /// The values that the operator compares with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<String>,
-}
 
 /// A checked pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +86,14 @@ pub enum PoolError {
     /// Not JSON of a pool.
     #[error("not a pool spec: {0}")]
     Malformed(String),
+    /// A field that a pool does not have.
+    #[error("a pool's spec has no field '{field}'; {advice}")]
+    UnknownField {
+        /// Its path within the spec.
+        field: String,
+        /// What to write instead.
+        advice: String,
+    },
 }
 
 // === impl PoolName ===
@@ -240,15 +149,6 @@ impl fmt::Display for PoolName {
     }
 }
 
-// === impl Selector ===
-
-impl Selector {
-    /// Whether it selects every namespace.
-    pub fn is_empty(&self) -> bool {
-        self.match_labels.is_empty() && self.match_expressions.is_empty()
-    }
-}
-
 /// How long etcd must keep a key so that V and then Q have passed for everybody: whole seconds, as
 /// etcd counts, with room for clocks that run at rates up to ρ apart.
 pub fn outlasting(validity: Duration, quarantine: Duration) -> Duration {
@@ -300,7 +200,8 @@ impl Pool {
         Ok(Self { name, spec, names })
     }
 
-    /// Reads a spec as it stands in etcd.
+    /// Reads a spec as it stands in etcd. Fields that a newer version has put there are passed over: an
+    /// older sidecar goes on with what it knows. What users write is read by [`PoolSpec::strict`].
     pub fn from_json(name: PoolName, json: &[u8]) -> Result<Self, PoolError> {
         let spec = serde_json::from_slice(json)
             .map_err(|error| PoolError::Malformed(error.to_string()))?;
@@ -354,33 +255,6 @@ impl Pool {
     pub fn builtin_names() -> Vec<PoolName> {
         [MOUNTAINS, SNOWFLAKE].iter().filter_map(|name| name.parse().ok()).collect()
     }
-}
-
-impl Default for PoolSpec {
-    fn default() -> Self {
-        Self {
-            names: NamesSpec::default(),
-            scope: Scope::default(),
-            allowed_namespaces: Selector::default(),
-            validity: default_validity(),
-            quarantine: default_quarantine(),
-            on_loss: OnLoss::default(),
-            on_exhausted: OnExhausted::default(),
-            clock: ClockRule::default(),
-            prefix: Template::default(),
-            closed: false,
-        }
-    }
-}
-
-/// Three renewals fit into it, and an etcd leader election (seconds) does not use it up.
-fn default_validity() -> Duration {
-    Duration::from_secs(30)
-}
-
-/// One round of liveness probes, the kill and its grace fit into it.
-fn default_quarantine() -> Duration {
-    Duration::from_secs(15)
 }
 
 #[cfg(test)]

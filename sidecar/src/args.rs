@@ -173,11 +173,30 @@ fn value_of<'a>(argument: &'a OsStr, flag: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     fn salvage(argv: &[&str]) -> Option<PathBuf> {
         let argv: Vec<_> = argv.iter().map(OsString::from).collect();
         Salvage::of(&argv).map(|salvage| salvage.dir)
+    }
+
+    #[test]
+    fn no_flag_reads_a_variable_that_an_app_gets() {
+        let mut commands = vec![Args::command()];
+        while let Some(command) = commands.pop() {
+            for flag in command.get_arguments() {
+                let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                let rest = variable.strip_prefix("CAIRN_").unwrap_or_default();
+                // Of the first pool, and of a pool of any name.
+                let of_app = ["NAME", "PREFIX", "FENCE"]
+                    .iter()
+                    .any(|end| rest == *end || rest.ends_with(&format!("_{end}")));
+                assert!(!of_app, "{flag} reads {variable}");
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
     }
 
     #[test]

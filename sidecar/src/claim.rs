@@ -19,6 +19,7 @@ use crate::snapshot::Snapshot;
 mod cluster_mark;
 pub mod driver;
 mod freezes;
+mod trouble;
 
 use driver::Driver;
 

@@ -90,14 +90,16 @@ async fn a_replaced_cluster_is_believed_after_a_silence_and_never_before() {
     let [mut ours, other] = [TestEtcd::start().unwrap(), TestEtcd::start().unwrap()];
     let (first, second) = (id_of(&ours).await, id_of(&other).await);
     let etcd = open(&[&ours, &other], ExpectedCluster::Remembered(first)).await;
-    etcd.set_longest_lease(Duration::from_secs(2));
     let store = Store::new(Arc::clone(&etcd));
-    for _ in 0..50 {
-        let _ = store.epoch().await;
-        sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(etcd.cluster_id(), Some(first), "it answers every other time");
+    until("our own member answers", async || store.epoch().await.is_ok()).await;
+    ours.kill();
+    let refused = async || matches!(store.epoch().await, Err(Error::OtherCluster { .. }));
+    until("the other cluster answers", refused).await;
+    ours.restart().unwrap();
+    until("our own member answers again", async || store.epoch().await.is_ok()).await;
+    assert_eq!(etcd.cluster_id(), Some(first));
 
+    etcd.set_longest_lease(Duration::from_secs(2));
     let mut believed = etcd.cluster_ids();
     ours.kill();
     until("the successor is believed", async || store.epoch().await.is_ok()).await;

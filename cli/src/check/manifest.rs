@@ -1,7 +1,7 @@
 //! What an object of a manifest means to Cairn: a verdict per pod template and per pool.
 
 use cairn_core::contract::annotation;
-use cairn_core::pool::{Pool, PoolError, PoolName};
+use cairn_core::pool::{Pool, PoolError, PoolName, PoolSpec};
 use cairn_core::request::Request;
 use serde_json::Value;
 
@@ -69,8 +69,10 @@ fn pool(object: &Value, version: &str) -> Verdict {
     let checked = || {
         let name: PoolName = name.and_then(Value::as_str).unwrap_or_default().parse()?;
         let spec = object.get("spec").cloned().unwrap_or_default();
-        let spec = serde_json::from_value(spec)
-            .map_err(|error| PoolError::Malformed(with_advice(error.to_string())))?;
+        let spec = PoolSpec::strict(spec).map_err(|error| match error {
+            PoolError::Malformed(reason) => PoolError::Malformed(with_advice(reason)),
+            other => other,
+        })?;
         Pool::new(name, spec)
     };
     match checked() {

@@ -51,3 +51,20 @@ fn a_record_that_cannot_be_read_is_named_and_hides_nothing_else() {
     assert_eq!(snapshot.trouble.len(), 3, "{:?}", snapshot.trouble);
     assert!(snapshot.trouble[1].starts_with("the record at /cairn/v1/ns/shop/c/tea/-/s/Ceylon"));
 }
+
+#[test]
+fn a_name_that_must_still_rest_is_shown_as_resting_and_counted_once() {
+    let snapshot = Snapshot::read(&[
+        key("/cairn/v1/ns/shop/c/tea/-/d/Assam", "46", 1),
+        key("/cairn/v1/ns/shop/c/tea/-/d/Ceylon", "46", 2),
+        key("/cairn/v1/ns/shop/c/tea/-/d/Darjeeling", "46", 3),
+        key("/cairn/v1/ns/shop/c/tea/-/s/Ceylon", SLOT, 2),
+        key("/cairn/v1/ns/shop/c/tea/-/x/Darjeeling", r#"{"uid":"u"}"#, 5),
+    ]);
+    let shown = |entry: &Entry| (entry.name.clone(), entry.claim.is_some());
+    assert_eq!(
+        snapshot.entries.iter().map(shown).collect::<Vec<_>>(),
+        [("Assam".into(), false), ("Ceylon".into(), true), ("Darjeeling".into(), false)]
+    );
+    assert!(snapshot.trouble.is_empty(), "{:?}", snapshot.trouble);
+}

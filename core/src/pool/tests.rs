@@ -54,10 +54,17 @@ fn pool_names_follow_the_documented_pattern() {
 
 #[test]
 fn unknown_fields_bad_durations_and_misplaced_reservations_are_refused() {
-    assert!(matches!(
-        pool(r#"{"names":{"list":["a"]},"validty":"30s"}"#),
-        Err(PoolError::Malformed(_))
-    ));
+    let strict = |json: &str| {
+        PoolSpec::strict(&mut serde_json::Deserializer::from_str(json)).unwrap_err().to_string()
+    };
+    assert_eq!(
+        strict(r#"{"names":{"list":["a"]},"validty":"30s"}"#),
+        "a pool's spec has no field 'validty'; did you mean 'validity'?"
+    );
+    let range = r#"{"names":{"range":{"from":0,"to":9,"widht":3}}}"#;
+    assert!(strict(range).contains("'names.range.widht'; did you mean 'width'?"), "{range}");
+    let closed = r#"{"names":{"list":["a"]},"closed":true}"#;
+    assert!(strict(closed).contains("no field 'closed'"), "only the webhook writes it");
     let error = pool(r#"{"names":{"list":["a"]},"validity":"soon"}"#).unwrap_err();
     assert!(error.to_string().contains("write it like 30s"), "{error}");
     assert_eq!(
@@ -68,4 +75,13 @@ fn unknown_fields_bad_durations_and_misplaced_reservations_are_refused() {
         pool(r#"{"names":{"list":["a"]},"clock":"Reserve"}"#),
         Err(PoolError::ReserveNeedsRange)
     );
+}
+
+#[test]
+fn fields_of_a_newer_version_in_etcd_are_passed_over_at_every_depth() {
+    let newer = r#"{"names":{"range":{"from":0,"to":9,"step":2},"aliases":[]},"colour":"red",
+        "allowedNamespaces":{"matchLabels":{"team":"tea"},"matchNames":[]}}"#;
+    let pool = pool(newer).unwrap();
+    assert_eq!(pool.names.len(), 10);
+    assert_eq!(pool.spec.allowed_namespaces.match_labels["team"], "tea");
 }

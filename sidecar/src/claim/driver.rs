@@ -15,9 +15,10 @@ use cairn_store::{Class, Error, Kv, Performed, Store};
 use futures::future::{Fuse, FutureExt, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tracing::debug;
 use uuid::Uuid;
 
+use super::trouble::TroubleLog;
 use super::{Outcome, Seam};
 use crate::clock::Clock;
 use crate::ids;
@@ -46,8 +47,9 @@ pub struct Driver<K> {
     was_held: Vec<bool>,
     /// Whether the store has ever answered.
     contact: bool,
-    /// The last thing that went wrong, so that it is logged once and not every second.
-    trouble: Option<String>,
+    /// What went wrong, so that it is logged once and not every second.
+    trouble: TroubleLog,
+    last_error: Option<Error>,
 }
 
 // === impl Driver ===
@@ -79,7 +81,8 @@ impl<K: Kv + 'static> Driver<K> {
             started: now.boot,
             was_held: vec![false; config.pools.len()],
             contact: false,
-            trouble: None,
+            trouble: TroubleLog::default(),
+            last_error: None,
         }
     }
 
@@ -127,10 +130,7 @@ impl<K: Kv + 'static> Driver<K> {
             };
             let waited = self.clock.now().boot.since(self.started);
             if given_up && !self.contact && waited > FIRST_CONTACT {
-                let trouble = self.trouble.unwrap_or_default();
-                return Outcome::Failed(format!(
-                    "{trouble}; is etcd running at the --etcd address?"
-                ));
+                return Outcome::Failed(no_contact(self.last_error.as_ref()));
             }
         }
     }
@@ -164,30 +164,27 @@ impl<K: Kv + 'static> Driver<K> {
         async move { store.perform(clock.now().boot, action).await }.boxed_local()
     }
 
-    /// Counts and logs what an answer means; each trouble once.
+    /// Counts and logs what an answer means.
     fn note(&mut self, answer: Option<&Event>, trouble: Option<Error>, seam: &Seam) {
         match answer {
             Some(Event::Renewed(_)) => seam.metrics.renewed(),
             Some(Event::RenewingFailed) => seam.metrics.renewal_failed(),
             _ => {}
         }
-        match trouble {
-            None => {
-                self.contact |= answer.is_some();
-                self.trouble = None;
+        let now = self.clock.now().boot;
+        let Some(error) = trouble else {
+            self.contact |= answer.is_some();
+            if let Some(line) = self.trouble.succeeded(now) {
+                line.log();
             }
-            Some(error) => {
-                // One that refuses for the moment answers all the same.
-                self.contact |= error.class() == Class::NotApplied;
-                let sentence = error.report();
-                if self.trouble.as_ref() == Some(&sentence) {
-                    debug!("{sentence}");
-                } else {
-                    warn!("{sentence}");
-                }
-                self.trouble = Some(sentence);
-            }
-        }
+            return;
+        };
+        // One that refuses for the moment answers all the same; so does a cluster that may be believed
+        // after a while.
+        self.contact |= error.class() == Class::NotApplied
+            || matches!(error, Error::OtherCluster { accepted_after: Some(_), .. });
+        self.trouble.failed(now, &error).log();
+        self.last_error = Some(error);
     }
 
     fn publish(&mut self, seam: &Seam) {
@@ -216,6 +213,15 @@ impl<K: Kv + 'static> Driver<K> {
             }
             changed
         });
+    }
+}
+
+/// Why a process without Kubernetes ends: the store has never given a good answer.
+fn no_contact(last: Option<&Error>) -> String {
+    match last {
+        Some(error @ Error::OtherCluster { .. }) => error.report(),
+        Some(error) => format!("{}; is etcd running at the --etcd address?", error.report()),
+        None => "etcd does not answer; is it running at the --etcd address?".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ mod admin;
 mod api;
 mod app_probes;
 mod binary;
+mod etcd;
 mod files;
 mod flags;
 mod flood;

@@ -87,8 +87,7 @@ impl Resource for PoolObject {
 pub fn check(name: &str, spec: &Value) -> Result<Pool, String> {
     let sentence = |error: PoolError| error.to_string();
     let name = name.parse().map_err(sentence)?;
-    let spec = PoolSpec::deserialize(spec)
-        .map_err(|error| sentence(PoolError::Malformed(error.to_string())))?;
+    let spec = PoolSpec::strict(spec).map_err(sentence)?;
     selector::check(&spec.allowed_namespaces)?;
     Pool::new(name, spec).map_err(sentence)
 }
