@@ -34,8 +34,9 @@ impl Run {
 /// The runs of a pod's app so far, read on the node: the container may not be running.
 pub fn runs(cluster: &Cluster, pod: &Pod<'_>) -> Result<Vec<Run>, Failure> {
     let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
-    let path = format!("/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/journal/runs");
-    let text = cluster.node(&["cat", &path])?.ok()?;
+    let path = format!("*/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/journal/runs");
+    let find = ["find", "/run/cairn", "-path", &path, "-exec", "cat", "{}", "+"];
+    let text = cluster.node(&find)?.ok()?;
     let mut runs: Vec<Run> = Vec::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -5,7 +5,7 @@ use cairn_e2e::app::App;
 use cairn_e2e::etcd::Etcd;
 use cairn_e2e::journal::{self, Run};
 use cairn_e2e::node::Process;
-use cairn_e2e::ns::within;
+use cairn_e2e::ns::{alone, within};
 use cairn_e2e::pod::Pod;
 use cairn_e2e::wait::{Seen, secs, until, until_quickly};
 use cairn_e2e::{Done, Failure, json};
@@ -13,6 +13,8 @@ use serde_json::{Value, json as object};
 
 /// How long an app may run that is started beside a sidecar that does not answer, in seconds.
 const LONGEST_RUN: f64 = 3.0;
+/// What one that ignores SIGTERM has besides: the kubelet kills no container sooner.
+const LEAST_GRACE: f64 = 2.0;
 
 /// Serves `/healthz` until the file goes, and writes its journal; ends at once when it is told to.
 const SERVES: &str = "mkdir -p /tmp/www && echo ok >/tmp/www/healthz && httpd -p 8080 -h /tmp/www; \
@@ -59,12 +61,12 @@ fn beside_a_frozen_sidecar_apps_end_before_their_id_is_anybody_elses_and_stay_do
             let done = seen.iter().all(|(free, runs)| *free && *runs >= 4);
             Ok(if done { Seen::Yes(()) } else { Seen::NotYet(format!("{seen:?}")) })
         })?;
-        for (pod, id) in apps.iter().zip(&ids) {
+        for ((pod, id), grace) in apps.iter().zip(&ids).zip([LEAST_GRACE, 0.0]) {
             let runs = journal::runs(&ns.cluster, pod)?;
             show(pod, &runs);
             for run in runs.iter().skip(1) {
                 assert_eq!(&run.name, id, "the env file is the old one: nobody could change it");
-                assert!(run.length() <= LONGEST_RUN, "{}: {run:?}", pod.name);
+                assert!(run.length() <= LONGEST_RUN + grace, "{}: {run:?}", pod.name);
             }
         }
         for sidecar in &frozen {
@@ -139,6 +141,50 @@ fn an_app_is_ready_after_its_own_startup_probe_and_not_before() -> Done {
         })?;
         assert_eq!(counted(&pod, "startupProbe", "success")?, 0);
         assert_eq!(pod.container("app")?, app, "the app was disturbed");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pod_from_which_another_webhook_took_cairns_probes_is_refused() -> Done {
+    alone("took", |ns| {
+        let app = App::claiming("took", "snowflake").with("livenessProbe", healthz(10, 3));
+        let dry_run = ["-n", &ns.name, "create", "--dry-run=server", "-o", "json", "-f", "-"];
+        let mut pod = ns.cluster.kubectl_with(&dry_run, &app.pod().to_string())?.json()?;
+        // As if it had come before the other one: it does not see this pod again.
+        pod["metadata"]["labels"]["seen"] = object!("yes");
+        let unseen = object!({"matchExpressions": [{"key": "seen", "operator": "DoesNotExist"}]});
+        let select = |selector: Value| {
+            let patch =
+                object!({"webhooks": [{"name": "inject.cairn.dev", "objectSelector": selector}]});
+            let patch = patch.to_string();
+            let args = ["patch", "mutatingwebhookconfiguration", "cairn-webhook", "-p", &patch];
+            ns.cluster.kubectl(&args)?.ok().map(drop)
+        };
+        select(unseen)?;
+        let mut said = Vec::new();
+        let outcome = until("the webhook is not asked any more", secs(30), || {
+            said.clear();
+            for field in [None, Some("startupProbe"), Some("livenessProbe")] {
+                let mut pod = pod.clone();
+                if let (Some(field), Some(container)) =
+                    (field, pod["spec"]["containers"][0].as_object_mut())
+                {
+                    container.remove(field);
+                }
+                said.push(ns.cluster.kubectl_with(&dry_run, &pod.to_string())?);
+            }
+            let refused: Vec<bool> = said.iter().map(|output| output.code != Some(0)).collect();
+            Ok(if refused == [false, true, true] {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{said:?}"))
+            })
+        });
+        select(object!({"matchExpressions": null}))?;
+        outcome?;
+        let sentence = "the claims of this pod are of a pool with onLoss: Stop, but another webhook took away or replaced the livenessProbe or startupProbe";
+        assert!(said[1].stderr.contains(sentence), "{}", said[1].stderr);
         Ok(())
     })
 }

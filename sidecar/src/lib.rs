@@ -14,6 +14,7 @@ pub mod claim;
 pub mod clock;
 pub mod config;
 pub mod entry;
+pub mod exchange;
 pub mod gate;
 pub mod ids;
 pub mod instance;

@@ -7,16 +7,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::body::{self, Body};
+use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::api::http::Refusal;
 use crate::api::{PROBE, socket_path};
+use crate::exchange;
 
 /// How often to try a socket that is not there yet.
 const CONNECT_PERIOD: Duration = Duration::from_millis(50);
@@ -85,25 +84,10 @@ async fn question(
     stream: UnixStream,
     wait: Duration,
 ) -> Result<(StatusCode, Vec<u8>), hyper::Error> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let mut request = Request::new(Body::empty());
     *request.uri_mut() =
         format!("{PROBE}?wait_ms={}", wait.as_millis()).parse().unwrap_or_default();
     request.headers_mut().insert(header::HOST, header::HeaderValue::from_static("cairn"));
-    let answer = async {
-        let response = sender.send_request(request).await?;
-        let (head, incoming) = response.into_parts();
-        // A body that breaks off is an answer that nobody can read.
-        let body = body::to_bytes(Body::new(incoming), MAX_ANSWER).await;
-        Ok((head.status, body.unwrap_or_default().to_vec()))
-    };
-    tokio::pin!(connection);
-    tokio::pin!(answer);
-    tokio::select! {
-        answer = &mut answer => answer,
-        ended = &mut connection => {
-            ended?;
-            answer.await
-        }
-    }
+    let (head, body) = exchange::send(Box::new(stream), request, MAX_ANSWER).await?;
+    Ok((head.status, body))
 }

@@ -1,14 +1,12 @@
 //! `GET`, with the kubelet's idea of success: a status from 200 to 399, and redirects followed as
 //! long as they stay on the same host.
 
-use axum::body::{self, Body};
+use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use cairn_core::app_probe::HttpGet;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{USER_AGENT, authority, connect, tls};
+use crate::exchange::{self, Stream};
 
 mod redirect;
 
@@ -41,11 +39,14 @@ pub(super) async fn ask(get: &HttpGet, host: &str) -> Result<(), String> {
 async fn once(get: &HttpGet, target: &Target) -> Result<(StatusCode, Option<String>), String> {
     let request = request(get, target)?;
     let tcp = connect(&target.host, target.port).await?;
-    if target.tls {
-        exchange(tls::connect(tcp, &target.host).await?, request).await
-    } else {
-        exchange(tcp, request).await
-    }
+    let stream: Box<dyn Stream> =
+        if target.tls { Box::new(tls::connect(tcp, &target.host).await?) } else { Box::new(tcp) };
+    // The status decides; what cannot be read of the body changes nothing.
+    let (head, _) = exchange::send(stream, request, READ_LIMIT)
+        .await
+        .map_err(|error| format!("no HTTP answer: {error}"))?;
+    let location = head.headers.get(header::LOCATION);
+    Ok((head.status, location.and_then(|value| value.to_str().ok()).map(str::to_owned)))
 }
 
 fn request(get: &HttpGet, target: &Target) -> Result<Request<Body>, String> {
@@ -79,33 +80,6 @@ fn request(get: &HttpGet, target: &Target) -> Result<Request<Body>, String> {
     }
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     Ok(request)
-}
-
-async fn exchange(
-    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<Body>,
-) -> Result<(StatusCode, Option<String>), String> {
-    let failed = |error: hyper::Error| format!("no HTTP answer: {error}");
-    let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(failed)?;
-    let answer = async {
-        let response = sender.send_request(request).await?;
-        let (head, incoming) = response.into_parts();
-        // The status has decided; what cannot be read of the body changes nothing.
-        let _ = body::to_bytes(Body::new(incoming), READ_LIMIT).await;
-        let location = head.headers.get(header::LOCATION);
-        let location = location.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok((head.status, location))
-    };
-    tokio::pin!(connection);
-    tokio::pin!(answer);
-    tokio::select! {
-        answer = &mut answer => answer,
-        ended = &mut connection => match ended {
-            Ok(()) => answer.await,
-            Err(error) => Err(error),
-        },
-    }
-    .map_err(failed)
 }
 
 /// The statuses that Go's client, hence the kubelet, follows.

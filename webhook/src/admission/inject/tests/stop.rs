@@ -45,7 +45,7 @@ fn an_app_without_probes_is_stopped_by_two_that_ask_the_sidecar() {
         app(&after)["startupProbe"],
         json!({
             "httpGet": {"path": "/app/startupz/app", "port": 24041}, "periodSeconds": 1,
-            "timeoutSeconds": 1, "failureThreshold": 2, "terminationGracePeriodSeconds": 1,
+            "timeoutSeconds": 1, "failureThreshold": 1, "terminationGracePeriodSeconds": 2,
         })
     );
     assert_eq!(app(&after).get("readinessProbe"), None);
@@ -124,7 +124,7 @@ fn a_pod_that_gives_its_apps_less_time_to_stop_is_obeyed() {
     assert_eq!(app(&after)["livenessProbe"]["terminationGracePeriodSeconds"], 5);
     let none = with(stop(), "/spec/terminationGracePeriodSeconds", json!(0));
     let after = World::new().inject(&none);
-    assert_eq!(app(&after)["livenessProbe"]["terminationGracePeriodSeconds"], 1);
+    assert_eq!(app(&after)["livenessProbe"]["terminationGracePeriodSeconds"], 2);
 }
 
 #[test]
@@ -255,7 +255,7 @@ proptest! {
             let tries = number(field, "failureThreshold");
             let detection = number(field, "periodSeconds") * tries + number(field, "timeoutSeconds");
             let grace = number(field, "terminationGracePeriodSeconds");
-            prop_assert!(grace >= 1 && detection + grace <= quarantine - quarantine / 5, "{field}");
+            prop_assert!(grace >= 2 && detection + grace <= quarantine - quarantine / 5, "{field}");
         }
         // Nothing of the app's own probes is lost, and a second look finds nothing to do.
         let told = told(&after).remove(0);
