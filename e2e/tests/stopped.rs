@@ -11,8 +11,9 @@ use cairn_e2e::wait::{Seen, secs, until, until_quickly};
 use cairn_e2e::{Done, Failure, json};
 use serde_json::{Value, json as object};
 
-/// How long an app may run that is started beside a sidecar that does not answer, in seconds.
-const LONGEST_RUN: f64 = 3.0;
+/// How long an app may run that is started beside a sidecar that does not answer, in seconds: one
+/// until the kubelet sees it run, one until its next probe, one for the timeout, one to kill it.
+const LONGEST_RUN: f64 = 4.0;
 /// What one that ignores SIGTERM has besides: the kubelet kills no container sooner.
 const LEAST_GRACE: f64 = 2.0;
 
