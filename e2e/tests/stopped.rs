@@ -12,7 +12,8 @@ use cairn_e2e::{Done, Failure, json};
 use serde_json::{Value, json as object};
 
 /// How long an app may run that is started beside a sidecar that does not answer, in seconds: one
-/// until the kubelet sees it run, one until its next probe, one for the timeout, one to kill it, and one for a busy machine.
+/// until the kubelet sees it run, one until its next probe, one for the timeout, one to kill it, and
+/// one for a busy machine.
 const LONGEST_RUN: f64 = 5.0;
 /// What one that ignores SIGTERM has besides: the kubelet kills no container sooner.
 const LEAST_GRACE: f64 = 2.0;

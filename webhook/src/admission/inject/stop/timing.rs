@@ -24,9 +24,9 @@ const LONGEST_GRACE: u64 = 10;
 /// The sidecar answers from memory; longer than this and it is not answering.
 const TIMEOUT: u64 = 1;
 /// Tries at the start of a container. With one, an app that is started beside a sidecar that does not
-/// answer ran for 2.1 to 2.7 s, right after a kill 3.5 to 3.9 s, before it got SIGTERM on a real kubelet: up to a second each until the
-/// kubelet sees it run, until the next period, and for the timeout. Another try adds a second. A
-/// sidecar that was merely slow costs the app a restart in its first seconds.
+/// answer ran for 2.1 to 2.7 s before it got SIGTERM on a real kubelet, and right after a kill for 3.5
+/// to 3.9 s: up to a second each until the kubelet sees it run, until the next period, and for the
+/// timeout. Another try adds a second. A sidecar that was merely slow costs the app a restart.
 const STARTUP_TRIES: u64 = 1;
 /// Costs the sidecar one answer from memory; a slower one would keep an app that has started out of
 /// its Services.
