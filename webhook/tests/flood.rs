@@ -199,7 +199,16 @@ async fn bodies_that_never_end_take_no_more_than_their_budget_and_keep_no_review
     }
     let evicted =
         "cairn_webhook_connections_evicted_total{listener=\"admission\",reason=\"BodyBudget\"}";
-    assert!(webhook.count(evicted).await >= 24 - 32 * 1024 * 1024 / 3_900_000);
+    let too_slow =
+        "cairn_webhook_connections_timed_out_total{listener=\"admission\",phase=\"body\"}";
+    // The last bodies may still be in the kernel's buffers. On a slow machine the first ones reach the
+    // deadline of a body, and need not be evicted then.
+    let fitting = 32 * 1024 * 1024 / 3_900_000;
+    let ended = async {
+        while webhook.count(evicted).await + webhook.count(too_slow).await < 24 - fitting {}
+    };
+    timeout(DEADLINE, ended).await.unwrap();
+    assert!(webhook.count(evicted).await > 0);
 }
 
 #[tokio::test]
