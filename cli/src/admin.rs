@@ -29,7 +29,7 @@ pub async fn restored(args: &RestoredArgs) -> Result<Report, EtcdError> {
     let (connected, _) = etcd::connect(&args.etcd).await?;
     let store = Store::new(connected);
     let before = store.installation().await?;
-    let hold = snapshot.pools.values().map(|pool| pool.spec.hold()).max();
+    let hold = snapshot.pools.values().map(|pool| pool.spec.freeze_span()).max();
     if hold.is_none() && before.is_none() && args.replaces.is_empty() {
         let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd \
             gets its epoch by itself (one that replaces another is accepted with --replaces)";

@@ -85,7 +85,7 @@ impl Snapshot {
                     Err(error) => snapshot.complain(key, &error.to_string()),
                 },
                 Some(Key::Quarantine(path, slot)) => found.push((path, slot, None, key.lease)),
-                Some(Key::Due(path, slot)) => due.push((path, slot)),
+                Some(Key::Note(path, slot)) => due.push((path, slot)),
                 Some(Key::Slot(path, slot)) => match serde_json::from_slice(&key.value) {
                     Ok(record) => {
                         found.push((path, slot, Some((record, key.create_revision)), key.lease));

@@ -38,7 +38,14 @@ fn who_holds_what_and_what_rests_is_shown() {
     for pod in ["first", "second"] {
         world.join("mountains", "shop", Some("checkout"), pod);
     }
-    world.release("mountains", "shop", Some("checkout"), "Denali", "checkout-a", denali.mine);
+    world.release(
+        "mountains",
+        "shop",
+        Some("checkout"),
+        "Denali",
+        "checkout-a",
+        denali.own_mod_revision,
+    );
 
     let fence = |won: &Won| format!("5-{}", won.fence.revision);
     let fences = [&logan, &other, &three].map(fence);

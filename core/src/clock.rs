@@ -55,7 +55,7 @@ pub struct Reservation {
 /// What an earlier process of the same holder has left behind, so that a restart need not wait for the
 /// reservation to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct MintCheckpoint {
     /// The claim that it is about.
     pub fence: Fence,
     /// The first timestamp that the holder might emit.

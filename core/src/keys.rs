@@ -21,7 +21,7 @@ pub const POOLS: &str = "/cairn/v1/pools/";
 /// What of the pools never changes: see [`shape`].
 pub const SHAPES: &str = "/cairn/v1/shapes/";
 /// The keys whose presence means "grant nothing yet", one for each pool.
-pub const HOLDS: &str = "/cairn/v1/hold/";
+pub const FREEZES: &str = "/cairn/v1/hold/";
 /// Claims and owners of every namespace.
 pub const NAMESPACES: &str = "/cairn/v1/ns/";
 /// Claims of cluster pools.
@@ -50,7 +50,7 @@ pub enum Key {
     /// `/cairn/v1/shapes/<pool>`
     Shape(PoolName),
     /// `/cairn/v1/hold/<pool>`
-    Hold(PoolName),
+    Freeze(PoolName),
     /// `…/o/<uid>/<pool>`
     Owner {
         /// The pod's namespace.
@@ -69,7 +69,7 @@ pub enum Key {
     /// `…/g`
     Sentinel(ClaimPath),
     /// `…/d/<name>`
-    Due(ClaimPath, String),
+    Note(ClaimPath, String),
     /// `…/r`
     Reclaims(ClaimPath),
     /// `…/h/<name>`
@@ -88,8 +88,8 @@ pub fn shape(name: &PoolName) -> String {
 }
 
 /// The key whose presence means "grant nothing yet".
-pub fn hold(name: &PoolName) -> String {
-    format!("{HOLDS}{name}")
+pub fn freeze(name: &PoolName) -> String {
+    format!("{FREEZES}{name}")
 }
 
 /// The prefix of all owner records of one pod.
@@ -128,7 +128,7 @@ impl ClaimPath {
         format!("{self}x/")
     }
 
-    /// The key that keeps a freed slot resting.
+    /// The key that keeps a freed slot in quarantine.
     pub fn quarantine(&self, key: &str) -> String {
         format!("{self}x/{key}")
     }
@@ -153,13 +153,13 @@ impl ClaimPath {
         format!("{self}r")
     }
 
-    /// The prefix of all rests that are due.
-    pub fn dues(&self) -> String {
+    /// The prefix of all quarantine notes.
+    pub fn notes(&self) -> String {
         format!("{self}d/")
     }
 
-    /// The key that says how long a slot is to rest once it is gone, whatever took it away.
-    pub fn due(&self, key: &str) -> String {
+    /// The quarantine note: for how long a slot must be quarantined once it is gone, whatever removed it.
+    pub fn note(&self, key: &str) -> String {
         format!("{self}d/{key}")
     }
 
@@ -195,7 +195,7 @@ impl Key {
             ["epoch"] => Some(Self::Epoch),
             ["pools", pool] => Some(Self::Pool(pool.parse().ok()?)),
             ["shapes", pool] => Some(Self::Shape(pool.parse().ok()?)),
-            ["hold", pool] => Some(Self::Hold(pool.parse().ok()?)),
+            ["hold", pool] => Some(Self::Freeze(pool.parse().ok()?)),
             ["ns", namespace, "o", uid, pool] => Some(Self::Owner {
                 namespace: (*namespace).to_owned(),
                 uid: (*uid).to_owned(),
@@ -216,7 +216,7 @@ impl Key {
             ["s", name] => Some(Self::Slot(path, (*name).to_owned())),
             ["x", name] => Some(Self::Quarantine(path, (*name).to_owned())),
             ["q", uid] => Some(Self::Ticket(path, (*uid).to_owned())),
-            ["d", name] => Some(Self::Due(path, (*name).to_owned())),
+            ["d", name] => Some(Self::Note(path, (*name).to_owned())),
             ["h", name] => Some(Self::Clock(path, (*name).to_owned())),
             ["g"] => Some(Self::Sentinel(path)),
             ["r"] => Some(Self::Reclaims(path)),
@@ -231,13 +231,13 @@ impl fmt::Display for Key {
             Self::Epoch => EPOCH.to_owned(),
             Self::Pool(name) => pool(name),
             Self::Shape(name) => shape(name),
-            Self::Hold(name) => hold(name),
+            Self::Freeze(name) => freeze(name),
             Self::Owner { namespace, uid, pool } => owner(namespace, uid, pool),
             Self::Slot(path, name) => path.slot(name),
             Self::Quarantine(path, name) => path.quarantine(name),
             Self::Ticket(path, uid) => path.ticket(uid),
             Self::Sentinel(path) => path.sentinel(),
-            Self::Due(path, name) => path.due(name),
+            Self::Note(path, name) => path.note(name),
             Self::Reclaims(path) => path.reclaims(),
             Self::Clock(path, name) => path.clock(name),
         };
@@ -278,10 +278,10 @@ mod tests {
             let pool = path.pool.clone();
             let owner = Key::Owner { namespace: "shop".into(), uid: name.clone(), pool: pool.clone() };
             let keys = [
-                Key::Epoch, Key::Pool(pool.clone()), Key::Shape(pool.clone()), Key::Hold(pool), owner,
+                Key::Epoch, Key::Pool(pool.clone()), Key::Shape(pool.clone()), Key::Freeze(pool), owner,
                 Key::Slot(path.clone(), name.clone()), Key::Quarantine(path.clone(), name.clone()),
                 Key::Ticket(path.clone(), name.clone()), Key::Clock(path.clone(), name.clone()),
-                Key::Due(path.clone(), name),
+                Key::Note(path.clone(), name),
                 Key::Sentinel(path.clone()), Key::Reclaims(path),
             ];
             for key in keys {

@@ -15,7 +15,7 @@
 //!   gives it, so that nobody is overtaken and nobody tries what another is about to take.
 
 use crate::claim::Holder;
-use crate::clock::Mark;
+use crate::clock::MintCheckpoint;
 use crate::group::Group;
 use crate::pool::{Pool, PoolName, Scope};
 use crate::prefix::Template;
@@ -42,17 +42,21 @@ mod tickets;
 mod track;
 mod waiting;
 
-pub use action::{Action, Adoption, Extension, Look, Order, Outcome, Queue, Settlement, Surrender};
+pub use action::{
+    Action, AdoptRequest, ClaimRequest, EndReason, QuarantineRequest, QueueMode, ReadRequest,
+    ReleaseRequest, ReserveRequest,
+};
 pub use event::{
-    Adopted, Event, Extended, Found, Granted, Owner, Proof, Renewal, Resumed, Seen, Trouble, View,
-    Won,
+    Adopted, Event, Failure, FoundOwner, FoundSlot, Granted, PoolView, Renewal, ReserveAnswer,
+    Resumed, SeenSlot, SlotsRead, Won,
 };
 pub use inherited::{Deadline, Inherited};
 pub use machine::Machine;
 pub use reserving::Minting;
-pub use show::Shown;
+pub use show::ClaimStatus;
 pub use tickets::{
-    Ahead, Claimed, FRONT, Marks, Past, Queued, Redemption, Ticket, Watch, Withdrawal,
+    ClaimAnswer, FRONT, LeaveQueueRequest, PastView, Queued, RankGuard, RedeemRequest, Ticket,
+    TicketsAhead, Watch,
 };
 
 /// etcd's identifier of a lease.
@@ -75,7 +79,7 @@ pub struct Config {
     /// What earlier processes of this holder have published, for an app that may run on with it.
     pub inherited: Vec<Inherited>,
     /// Where an earlier process of this holder has stopped emitting timestamps.
-    pub marks: Vec<(PoolName, Mark)>,
+    pub mint_checkpoints: Vec<(PoolName, MintCheckpoint)>,
     /// Define built-in pools that are not in the store. True without Kubernetes, where no webhook does.
     pub define_missing: bool,
     /// Runs in a pod, where a SIGTERM is no proof that the app has ended: what is released rests until it

@@ -19,7 +19,8 @@ pub mod names;
 pub mod pick;
 pub mod pool;
 pub mod prefix;
+pub mod quarantine;
 pub mod request;
-pub mod rest;
+
 pub mod suggest;
 pub mod time;

@@ -173,7 +173,7 @@ impl PoolSpec {
     /// How long nothing is granted after the store was wiped or restored: until every earlier holder
     /// has stopped believing, and, where clocks were reserved, until every clock has passed what may
     /// have been reserved and is forgotten (PROTOCOL, Epoch).
-    pub fn hold(&self) -> Duration {
+    pub fn freeze_span(&self) -> Duration {
         match self.clock {
             ClockRule::None => self.lease_ttl(),
             ClockRule::Reserve => self.lease_ttl().max(crate::clock::AHEAD + SKEW),

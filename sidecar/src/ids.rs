@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cairn_core::claim::Fence;
-use cairn_core::clock::Mark;
+use cairn_core::clock::MintCheckpoint;
 use cairn_core::contract::path;
 use cairn_core::ids::{Layout, MintError, Minter};
 use cairn_core::lease::Minting;
@@ -103,7 +103,7 @@ enum Step {
     /// Try again after this.
     Pause(Duration),
     /// Try again once the file says this.
-    Keep(Mark),
+    Keep(MintCheckpoint),
 }
 
 // === impl Ids ===
@@ -218,7 +218,7 @@ impl Ids {
             Err(error) => return Err(Unavailable::for_good(error.to_string())),
         };
         if desk.kept.is_none_or(|kept| batch.end > kept) {
-            return Ok(Step::Keep(Mark {
+            return Ok(Step::Keep(MintCheckpoint {
                 fence: minting.fence,
                 not_before: minting.not_before,
                 minted_until: Some(batch.end.after(STEP)),
@@ -235,7 +235,7 @@ impl Ids {
     }
 
     /// Has the file say it.
-    async fn keep(&self, pool: &PoolName, mark: Mark) -> Result<(), Unavailable> {
+    async fn keep(&self, pool: &PoolName, mark: MintCheckpoint) -> Result<(), Unavailable> {
         let _one = self.0.writing.lock().await;
         let lags = |desk: &Desk| desk.fence == mark.fence && desk.kept < mark.minted_until;
         if self.desks().open.get(pool).is_none_or(|desk| !lags(desk)) {

@@ -52,15 +52,15 @@ impl<K: Kv> Store<K> {
         }
         let record: SlotRecord = parse(found)?;
         let rest = outlasting(record.validity(), record.quarantine());
-        let resting = path.quarantine(key);
+        let quarantined = path.quarantine(key);
         let owner = keys::owner(&record.holder.namespace, &record.holder.uid, &path.pool);
         let txn = Txn {
             compares: vec![Compare::created(&slot, fence)],
             then: vec![
-                Op::put(&resting, rest.as_secs().to_string(), 0),
+                Op::put(&quarantined, rest.as_secs().to_string(), 0),
                 Op::Delete(slot.clone()),
                 Op::Delete(owner),
-                Op::Delete(path.due(key)),
+                Op::Delete(path.note(key)),
             ],
             otherwise: vec![Op::get(&slot)],
         };
@@ -79,10 +79,10 @@ impl<K: Kv> Store<K> {
     pub async fn settle(&self, path: &ClaimPath, slots: &[String]) -> Result<(), Error> {
         let mut ops = Vec::new();
         for key in slots {
-            ops.extend([path.slot(key), path.quarantine(key), path.due(key)].map(Op::get));
+            ops.extend([path.slot(key), path.quarantine(key), path.note(key)].map(Op::get));
         }
         let seen = self.kv().txn(Txn::read(ops)).await?;
-        let (mut compares, mut resting, mut longest) = (Vec::new(), Vec::new(), Duration::ZERO);
+        let (mut compares, mut quarantined, mut longest) = (Vec::new(), Vec::new(), Duration::ZERO);
         for (key, at) in slots.iter().zip((0..).step_by(3)) {
             let (slot, quarantine, due) = (seen.key(at), seen.key(at + 1), seen.key(at + 2));
             let forced = quarantine.filter(|quarantine| quarantine.lease == 0);
@@ -91,16 +91,16 @@ impl<K: Kv> Store<K> {
             longest = longest.max(rest(note));
             compares.push(Compare::created(path.slot(key), 0));
             compares.push(Compare::modified(&note.key, note.mod_revision));
-            resting.push(key);
+            quarantined.push(key);
         }
-        if resting.is_empty() {
+        if quarantined.is_empty() {
             return Ok(());
         }
         let (lease, _) = self.kv().grant(longest).await?;
         let mut then = Vec::new();
-        for key in resting {
+        for key in quarantined {
             then.push(Op::put(path.quarantine(key), "", lease));
-            then.push(Op::Delete(path.due(key)));
+            then.push(Op::Delete(path.note(key)));
         }
         if !self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?.succeeded {
             // Somebody else was faster; what is left of this lease costs nobody anything.

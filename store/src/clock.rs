@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cairn_core::clock::{ClockRecord, Reservation};
 use cairn_core::keys::{self, ClaimPath, Key};
-use cairn_core::lease::{Extended, Extension};
+use cairn_core::lease::{ReserveAnswer, ReserveRequest};
 use cairn_core::time::UnixMillis;
 
 use crate::error::Error;
@@ -16,14 +16,14 @@ use crate::protocol::{Store, json, parse};
 impl<K: Kv> Store<K> {
     /// T4: reserves time under a slot that is ours. Slot and owner record are both compared: after a
     /// wiped store, in which revisions start afresh, one of them alone may look like ours by chance.
-    pub async fn reserve(&self, extension: &Extension) -> Result<Extended, Error> {
-        let Extension { path, key, holder, mine, seen, record } = extension;
+    pub async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, Error> {
+        let ReserveRequest { path, key, holder, own_mod_revision, seen, record } = request;
         let me = keys::owner(&holder.namespace, &holder.uid, &path.pool);
         let clock = path.clock(key);
         let txn = Txn {
             compares: vec![
-                Compare::modified(path.slot(key), *mine),
-                Compare::modified(me, *mine),
+                Compare::modified(path.slot(key), *own_mod_revision),
+                Compare::modified(me, *own_mod_revision),
                 Compare::modified(&clock, *seen),
             ],
             then: vec![Op::put(&clock, json(&clock, record)?, 0)],
@@ -31,9 +31,9 @@ impl<K: Kv> Store<K> {
         };
         let reply = self.kv().txn(txn).await?;
         if reply.succeeded {
-            return Ok(Extended::Done(reply.revision));
+            return Ok(ReserveAnswer::Reserved(reply.revision));
         }
-        reply.key(0).map(found).transpose().map(Extended::Refused)
+        reply.key(0).map(found).transpose().map(ReserveAnswer::Refused)
     }
 
     /// Forgets a reservation that a wrong clock made, for an administrator who knows that nothing was

@@ -50,7 +50,7 @@ struct FreezeRecord {
 pub(crate) fn lay(pool: &PoolName, span: Duration, cause: FreezeCause) -> Op {
     let record = FreezeRecord { seconds: span.as_secs().max(1), cause };
     // A struct of two plain fields always serialises.
-    Op::put(keys::hold(pool), serde_json::to_vec(&record).unwrap_or_default(), 0)
+    Op::put(keys::freeze(pool), serde_json::to_vec(&record).unwrap_or_default(), 0)
 }
 
 // === impl Store ===
@@ -59,7 +59,7 @@ impl<K: Kv> Store<K> {
     /// The second step for every freeze in the store that still needs it.
     pub async fn start_freezes(&self) -> Result<(), Error> {
         for _ in 0..ROUNDS {
-            let reply = self.kv().txn(Txn::read(vec![Op::list(keys::HOLDS)])).await?;
+            let reply = self.kv().txn(Txn::read(vec![Op::list(keys::FREEZES)])).await?;
             let laid: Vec<KeyValue> =
                 reply.keys(0).iter().filter(|found| found.lease == 0).cloned().collect();
             if laid.is_empty() {
@@ -75,7 +75,7 @@ impl<K: Kv> Store<K> {
     /// Lifts a freeze that was laid because the store had no epoch; the user says that it is new, and
     /// that nobody believes in a claim from before. Any other freeze stays. False when it stays.
     pub async fn lift_freeze_of_new_store(&self, pool: &PoolName) -> Result<bool, Error> {
-        let key = keys::hold(pool);
+        let key = keys::freeze(pool);
         let reply = self.kv().txn(Txn::read(vec![Op::get(&key)])).await?;
         let Some(found) = reply.key(0) else {
             return Ok(true);
@@ -134,7 +134,7 @@ fn span(found: &KeyValue) -> Duration {
 }
 
 fn parse(found: &KeyValue) -> Option<FreezeRecord> {
-    matches!(Key::parse(&found.key), Some(Key::Hold(_)))
+    matches!(Key::parse(&found.key), Some(Key::Freeze(_)))
         .then(|| serde_json::from_slice(&found.value).ok())
         .flatten()
 }

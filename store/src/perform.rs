@@ -3,7 +3,7 @@
 //! For everything that drives a machine: the sidecar, and whoever measures or checks many at once.
 //! Not for watches, which stay open beside the other actions, nor for the end of the machine.
 
-use cairn_core::lease::{Action, Claimed, Event, Trouble};
+use cairn_core::lease::{Action, ClaimAnswer, Event, Failure};
 use cairn_core::time::BootInstant;
 
 use crate::error::Error;
@@ -35,10 +35,10 @@ impl<K: Kv> Store<K> {
                 let event = match (renewing, revoking) {
                     (true, _) => Some(Event::RenewingFailed),
                     (_, true) => None,
-                    _ if reserving => Some(Event::ExtendingFailed),
-                    _ => Some(Event::ClaimingFailed(Trouble {
+                    _ if reserving => Some(Event::ReservingFailed),
+                    _ => Some(Event::ClaimingFailed(Failure {
                         lease_gone: error.is_lease_gone() && !own_lease,
-                        sentence: error.report(),
+                        message: error.report(),
                     })),
                 };
                 Performed { event, trouble: Some(error) }
@@ -60,35 +60,35 @@ impl<K: Kv> Store<K> {
                 Event::Begun(granted?, Box::new(view?))
             }
             Action::Read(read) => Event::Viewed(Box::new(self.read(&read).await?)),
-            Action::Define { pool, epoch, hold } => {
-                self.define_alone(&pool, epoch, hold).await?;
+            Action::Define { pool, epoch, freeze } => {
+                self.define_alone(&pool, epoch, freeze).await?;
                 Event::Defined
             }
-            Action::Claim(order) => match self.claim(&order).await? {
-                Claimed::Won(won) => Event::Claimed(won),
-                Claimed::Outrun => Event::Outrun,
-                Claimed::Queued(queued) => Event::Queued(queued),
+            Action::Claim(request) => match self.claim(&request).await? {
+                ClaimAnswer::Won(won) => Event::Claimed(won),
+                ClaimAnswer::Conflict => Event::Conflict,
+                ClaimAnswer::Queued(queued) => Event::Queued(queued),
             },
             Action::ReadAt { path, revision } => Event::Past(self.read_at(&path, revision).await?),
-            Action::Redeem(redemption) => {
-                self.redeem(&redemption).await?.map_or(Event::Outrun, Event::Claimed)
+            Action::Redeem(request) => {
+                self.redeem(&request).await?.map_or(Event::Conflict, Event::Claimed)
             }
-            Action::Settle(settlement) => {
-                self.settle(&settlement.path, &settlement.keys).await?;
+            Action::Settle(request) => {
+                self.settle(&request.path, &request.keys).await?;
                 Event::Settled
             }
-            Action::Withdraw(withdrawal) => {
-                self.withdraw(&withdrawal).await?;
-                Event::Withdrawn
+            Action::LeaveQueue(request) => {
+                self.leave_queue(&request).await?;
+                Event::LeftQueue
             }
             Action::Resume { lease, slots } => {
                 Event::Resumed(self.resume(sent, lease, &slots).await?)
             }
-            Action::Adopt(adoption) => {
-                self.adopt(&adoption).await?.map_or(Event::Outrun, Event::Adopted)
+            Action::Adopt(request) => {
+                self.adopt(&request).await?.map_or(Event::Conflict, Event::Adopted)
             }
-            Action::Reserve(extension) => Event::Extended(self.reserve(&extension).await?),
-            Action::Release(surrender) => Event::Released(self.release(&surrender).await?),
+            Action::Reserve(request) => Event::Reserved(self.reserve(&request).await?),
+            Action::Release(request) => Event::Released(self.release(&request).await?),
             Action::Revoke(lease) => {
                 self.revoke(lease).await?;
                 return Ok(None);

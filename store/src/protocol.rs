@@ -7,8 +7,8 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::lease::{
-    Adopted, Adoption, Claimed, Found, Granted, LeaseId, Look, Order, Owner, Proof, Queue, Renewal,
-    Resumed, Seen, Surrender, View, Won,
+    AdoptRequest, Adopted, ClaimAnswer, ClaimRequest, FoundOwner, FoundSlot, Granted, LeaseId,
+    PoolView, QueueMode, ReadRequest, ReleaseRequest, Renewal, Resumed, SeenSlot, SlotsRead, Won,
 };
 use cairn_core::pool::PoolName;
 use cairn_core::time::BootInstant;
@@ -19,7 +19,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn, TxnReply};
 use crate::queue;
-use crate::rest::{due, rest, rest_due, resting, unsettled};
+use crate::rest::{due, quarantined, rest, rest_due, unsettled};
 
 /// The claim protocol on a store.
 #[derive(Clone, Debug)]
@@ -52,111 +52,111 @@ impl<K: Kv> Store<K> {
     }
 
     /// T0: everything that a claim depends on, at one revision. Costs no Raft entry.
-    pub async fn read(&self, look: &Look) -> Result<View, Error> {
+    pub async fn read(&self, request: &ReadRequest) -> Result<PoolView, Error> {
         let mut ops = vec![
             Op::get(keys::EPOCH),
-            Op::get(keys::hold(&look.path.pool)),
-            Op::get(look.path.sentinel()),
-            Op::list_keys(look.path.slots()),
-            Op::list_keys(look.path.quarantines()),
-            Op::list(keys::owners(&look.namespace, &look.uid)),
-            Op::get(look.path.ticket(&look.uid)),
-            Op::Count(look.path.tickets()),
-            Op::get(look.path.reclaims()),
-            Op::list_keys(look.path.dues()),
+            Op::get(keys::freeze(&request.path.pool)),
+            Op::get(request.path.sentinel()),
+            Op::list_keys(request.path.slots()),
+            Op::list_keys(request.path.quarantines()),
+            Op::list(keys::owners(&request.namespace, &request.uid)),
+            Op::get(request.path.ticket(&request.uid)),
+            Op::Count(request.path.tickets()),
+            Op::get(request.path.reclaims()),
+            Op::list_keys(request.path.notes()),
         ];
         let specs_from = ops.len();
-        ops.extend(look.pools.iter().map(|pool| Op::get(keys::pool(pool))));
+        ops.extend(request.pools.iter().map(|pool| Op::get(keys::pool(pool))));
         let ahead_at = ops.len();
-        ops.extend(look.ticket.map(|revision| queue::list_ahead(&look.path, revision)));
+        ops.extend(request.ticket.map(|revision| queue::list_ahead(&request.path, revision)));
         let clocks_at = ops.len();
-        if look.clocks {
-            ops.push(Op::list(look.path.clocks()));
+        if request.clocks {
+            ops.push(Op::list(request.path.clocks()));
         }
         let rest_at = ops.len();
-        ops.extend(look.wanted.as_ref().map(|key| Op::get(look.path.quarantine(key))));
+        ops.extend(request.wanted.as_ref().map(|key| Op::get(request.path.quarantine(key))));
         let reply = self.kv.txn(Txn::read(ops)).await?;
-        let specs = look.pools.iter().enumerate().filter_map(|(offset, pool)| {
+        let specs = request.pools.iter().enumerate().filter_map(|(offset, pool)| {
             let found = reply.key(specs_from + offset)?;
             Some((pool.clone(), found.value.clone(), found.mod_revision))
         });
         let ticket = reply.key(6).map(queue::ticket);
         // The rank of a ticket that is not there any more is nobody's.
-        let same = ticket.map(|ticket| ticket.revision) == look.ticket;
+        let same = ticket.map(|ticket| ticket.revision) == request.ticket;
         let ahead = ticket.filter(|_| same).map(|_| queue::ahead(reply.keys(ahead_at)));
         let first = ahead.as_ref().is_some_and(|ahead| ahead.rank == 0);
         let frozen_for = self.attend_freeze(reply.key(1), first).await;
         let held = names(reply.keys(3));
         let due = due(&held, reply.keys(9));
-        Ok(View {
+        Ok(PoolView {
             revision: reply.revision,
             specs: specs.collect(),
             epoch: reply.key(0).and_then(epoch),
             epoch_revision: modified(reply.key(0)),
-            on_hold: reply.key(1).is_some(),
+            frozen: reply.key(1).is_some(),
             frozen_for,
             sentinel: modified(reply.key(2)),
             reclaims: modified(reply.key(8)),
             unsettled: unsettled(reply.keys(4), &due),
-            resting: resting(reply.keys(4), &due),
+            quarantined: quarantined(reply.keys(4), &due),
             held,
-            due,
+            notes: due,
             newest: newest(&[reply.keys(3), reply.keys(4)]),
             owners: reply.keys(5).iter().map(owner).collect::<Result<_, _>>()?,
             ticket,
             queued: reply.count(7),
             ahead,
-            rest: reply.key(rest_at).and_then(rest),
-            clocks: clock::reserved(if look.clocks { reply.keys(clocks_at) } else { &[] }),
+            wanted_quarantine: reply.key(rest_at).and_then(rest),
+            clocks: clock::reserved(if request.clocks { reply.keys(clocks_at) } else { &[] }),
         })
     }
 
-    /// T1: takes the ordered slot, unless it, or anything that was read before, has changed; then, or
-    /// when the order names no slot, it joins the queue.
-    pub async fn claim(&self, order: &Order) -> Result<Claimed, Error> {
-        let holder = &order.record.holder;
-        let me = keys::owner(&holder.namespace, &holder.uid, &order.path.pool);
-        let join = match order.queue {
-            Queue::Join => queue::join(order, &me)?,
-            Queue::Ahead { .. } => Vec::new(),
+    /// T1: takes the requested slot, unless it, or anything that was read before, has changed; then, or
+    /// when the request names no slot, it joins the queue.
+    pub async fn claim(&self, request: &ClaimRequest) -> Result<ClaimAnswer, Error> {
+        let holder = &request.record.holder;
+        let me = keys::owner(&holder.namespace, &holder.uid, &request.path.pool);
+        let join = match request.queue {
+            QueueMode::Join => queue::join(request, &me)?,
+            QueueMode::Ahead { .. } => Vec::new(),
         };
-        let Some(key) = &order.key else {
+        let Some(key) = &request.key else {
             let reply = self.kv.txn(Txn { then: join, ..Txn::default() }).await?;
             return Ok(queue::joined(&reply));
         };
-        let slot = order.path.slot(key);
-        let mut compares = queue::free(&me, &order.path, key, order.spec);
-        compares.push(Compare::modified(order.path.quarantine(key), order.rest));
-        compares.push(Compare::modified(order.path.due(key), order.due));
-        let mut then = puts(&me, &slot, &order.record, order.lease)?;
-        let clock_at = then.len() + usize::from(order.clock.is_some());
-        if let Some(record) = &order.clock {
-            let clock = order.path.clock(key);
+        let slot = request.path.slot(key);
+        let mut compares = queue::free(&me, &request.path, key, request.spec);
+        compares.push(Compare::modified(request.path.quarantine(key), request.quarantine));
+        compares.push(Compare::modified(request.path.note(key), request.note));
+        let mut then = puts(&me, &slot, &request.record, request.lease)?;
+        let clock_at = then.len() + usize::from(request.clock.is_some());
+        if let Some(record) = &request.clock {
+            let clock = request.path.clock(key);
             then.push(Op::put(&clock, json(&clock, record)?, 0));
         }
-        then.push(Op::get(order.path.clock(key)));
+        then.push(Op::get(request.path.clock(key)));
         then.push(Op::get(keys::EPOCH));
-        if order.queue != (Queue::Ahead { despite_hold: true }) {
-            compares.push(Compare::created(keys::hold(&order.path.pool), 0));
+        if request.queue != (QueueMode::Ahead { despite_freeze: true }) {
+            compares.push(Compare::created(keys::freeze(&request.path.pool), 0));
         }
-        match order.queue {
-            Queue::Join => {
-                compares.push(Compare::modified(order.path.sentinel(), order.sentinel));
+        match request.queue {
+            QueueMode::Join => {
+                compares.push(Compare::modified(request.path.sentinel(), request.sentinel));
             }
-            Queue::Ahead { .. } => {
+            QueueMode::Ahead { .. } => {
                 // Landing late, it must not leave a younger process's ticket on a holder.
-                compares.push(Compare::created(order.path.ticket(&holder.uid), 0));
+                compares.push(Compare::created(request.path.ticket(&holder.uid), 0));
                 // The ranks behind this name shift, and no other compare of theirs would tell them.
-                then.push(Op::put(order.path.reclaims(), "", 0));
+                then.push(Op::put(request.path.reclaims(), "", 0));
             }
         }
-        then.push(rest_due(&order.path, key, &order.record));
-        if order.rest != 0 {
-            then.push(Op::Delete(order.path.quarantine(key)));
+        then.push(rest_due(&request.path, key, &request.record));
+        if request.quarantine != 0 {
+            then.push(Op::Delete(request.path.quarantine(key)));
         }
         let reply = self.kv.txn(Txn { compares, then, otherwise: join }).await?;
         Ok(if reply.succeeded {
-            Claimed::Won(won(&reply, clock_at))
+            ClaimAnswer::Won(won(&reply, clock_at))
         } else {
             queue::joined(&reply)
         })
@@ -175,7 +175,7 @@ impl<K: Kv> Store<K> {
             futures::try_join!(self.kv.keep_alive(lease), self.kv.txn(Txn::read(ops)))?;
         let found = slots.iter().zip(1..).filter_map(|((pool, slot), index)| {
             let key = reply.key(index)?;
-            Some(parse::<SlotRecord>(key).map(|record| Found {
+            Some(parse::<SlotRecord>(key).map(|record| FoundSlot {
                 pool: pool.clone(),
                 slot: slot.clone(),
                 record,
@@ -192,24 +192,24 @@ impl<K: Kv> Store<K> {
     }
 
     /// T3: becomes the slot's younger incarnation. `None` when a compare failed. Does not renew.
-    pub async fn adopt(&self, adoption: &Adoption) -> Result<Option<Adopted>, Error> {
-        let holder = &adoption.record.holder;
-        let me = keys::owner(&holder.namespace, &holder.uid, &adoption.pool);
-        let mut then = puts(&me, &adoption.slot, &adoption.record, adoption.lease)?;
-        if let Some(Key::Slot(path, key)) = Key::parse(&adoption.slot) {
+    pub async fn adopt(&self, request: &AdoptRequest) -> Result<Option<Adopted>, Error> {
+        let holder = &request.record.holder;
+        let me = keys::owner(&holder.namespace, &holder.uid, &request.pool);
+        let mut then = puts(&me, &request.slot, &request.record, request.lease)?;
+        if let Some(Key::Slot(path, key)) = Key::parse(&request.slot) {
             then.push(Op::get(path.clock(&key)));
         }
         let txn = Txn {
             compares: vec![
-                Compare::created(&adoption.slot, adoption.create_revision),
-                Compare::modified(&adoption.slot, adoption.mod_revision),
+                Compare::created(&request.slot, request.create_revision),
+                Compare::modified(&request.slot, request.mod_revision),
             ],
             then,
             otherwise: Vec::new(),
         };
         let reply = self.kv.txn(txn).await?;
         let clock = reply.key(2).and_then(clock::reservation);
-        Ok(reply.succeeded.then_some(Adopted { mine: reply.revision, clock }))
+        Ok(reply.succeeded.then_some(Adopted { own_mod_revision: reply.revision, clock }))
     }
 
     /// A renew pair: a keepalive and one linearizable read of all own slots, with the holds on their
@@ -226,47 +226,49 @@ impl<K: Kv> Store<K> {
         Ok(Renewal { lease, sent, ttl, read })
     }
 
-    async fn prove(&self, slots: &[(PoolName, String)]) -> Result<Proof, Error> {
+    async fn prove(&self, slots: &[(PoolName, String)]) -> Result<SlotsRead, Error> {
         let mut ops = vec![Op::get(keys::EPOCH)];
         for (pool, slot) in slots {
             ops.push(Op::get(slot));
-            ops.push(Op::get(keys::hold(pool)));
+            ops.push(Op::get(keys::freeze(pool)));
         }
         let reply = self.kv.txn(Txn::read(ops)).await?;
-        let mut proof = Proof {
+        let mut proof = SlotsRead {
             revision: reply.revision,
             epoch: reply.key(0).and_then(epoch),
-            ..Proof::default()
+            ..SlotsRead::default()
         };
         for ((pool, slot), at) in slots.iter().zip((1..).step_by(2)) {
             let seen = reply.key(at).map(seen).transpose()?;
             proof.slots.push((slot.clone(), seen));
             if reply.key(at + 1).is_some() {
-                proof.on_hold.push(pool.clone());
+                proof.frozen_pools.push(pool.clone());
             }
         }
         Ok(proof)
     }
 
     /// T5: releases a slot into a quarantine that says whose it was; false when it is not ours any more.
-    pub async fn release(&self, surrender: &Surrender) -> Result<bool, Error> {
-        let holder = &surrender.record.holder;
-        let me = keys::owner(&holder.namespace, &holder.uid, &surrender.path.pool);
-        let slot = surrender.path.slot(&surrender.key);
+    pub async fn release(&self, request: &ReleaseRequest) -> Result<bool, Error> {
+        let holder = &request.record.holder;
+        let me = keys::owner(&holder.namespace, &holder.uid, &request.path.pool);
+        let slot = request.path.slot(&request.key);
         // Both, because the revisions of a wiped store start anew: two keys hardly meet ours again.
-        let compares =
-            vec![Compare::modified(&slot, surrender.mine), Compare::modified(&me, surrender.mine)];
-        let due = surrender.path.due(&surrender.key);
+        let compares = vec![
+            Compare::modified(&slot, request.own_mod_revision),
+            Compare::modified(&me, request.own_mod_revision),
+        ];
+        let due = request.path.note(&request.key);
         let mut then = vec![Op::Delete(slot), Op::Delete(me), Op::Delete(due)];
-        if let Some(record) = &surrender.clock {
-            let key = surrender.path.clock(&surrender.key);
+        if let Some(record) = &request.clock {
+            let key = request.path.clock(&request.key);
             then.push(Op::put(&key, json(&key, record)?, 0));
         }
-        if !surrender.quarantine.is_zero() {
-            let (lease, _) = self.kv.grant(surrender.quarantine).await?;
-            let resting = surrender.path.quarantine(&surrender.key);
-            let record = json(&resting, &surrender.record)?;
-            then.push(Op::put(resting, record, lease));
+        if !request.quarantine.is_zero() {
+            let (lease, _) = self.kv.grant(request.quarantine).await?;
+            let quarantined = request.path.quarantine(&request.key);
+            let record = json(&quarantined, &request.record)?;
+            then.push(Op::put(quarantined, record, lease));
         }
         let reply = self.kv.txn(Txn { compares, then, otherwise: Vec::new() }).await?;
         Ok(reply.succeeded)
@@ -293,14 +295,14 @@ pub(crate) fn won(reply: &TxnReply, index: usize) -> Won {
     let epoch = reply.key(index + 1).and_then(epoch).unwrap_or_default();
     Won {
         fence: Fence { epoch, revision: reply.revision },
-        mine: reply.revision,
+        own_mod_revision: reply.revision,
         clock: reply.key(index).and_then(clock::reservation),
     }
 }
 
-fn seen(key: &KeyValue) -> Result<Seen, Error> {
+fn seen(key: &KeyValue) -> Result<SeenSlot, Error> {
     let record: SlotRecord = parse(key)?;
-    Ok(Seen {
+    Ok(SeenSlot {
         create_revision: key.create_revision,
         mod_revision: key.mod_revision,
         uid: record.holder.uid,
@@ -315,7 +317,7 @@ pub(crate) fn modified(found: Option<&KeyValue>) -> i64 {
 
 pub(crate) fn name(key: &KeyValue) -> Option<String> {
     match Key::parse(&key.key)? {
-        Key::Slot(_, name) | Key::Quarantine(_, name) | Key::Due(_, name) => Some(name),
+        Key::Slot(_, name) | Key::Quarantine(_, name) | Key::Note(_, name) => Some(name),
         _ => None,
     }
 }
@@ -328,11 +330,11 @@ pub(crate) fn names(keys: &[KeyValue]) -> HashSet<String> {
     keys.iter().filter_map(name).collect()
 }
 
-fn owner(key: &KeyValue) -> Result<Owner, Error> {
+fn owner(key: &KeyValue) -> Result<FoundOwner, Error> {
     let Some(Key::Owner { pool, .. }) = Key::parse(&key.key) else {
         return Err(Error::Malformed { operation: "reading the owner records" });
     };
-    Ok(Owner {
+    Ok(FoundOwner {
         pool,
         record: parse(key)?,
         create_revision: key.create_revision,

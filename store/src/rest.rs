@@ -7,7 +7,7 @@ use std::time::Duration;
 use cairn_core::claim::SlotRecord;
 use cairn_core::keys::{ClaimPath, Key};
 use cairn_core::pool::outlasting;
-use cairn_core::rest::{Rest, RestRecord};
+use cairn_core::quarantine::{Quarantine, QuarantineRecord};
 
 use crate::error::Error;
 use crate::kv::{Compare, KeyValue, Kv, Op, Txn};
@@ -17,7 +17,7 @@ use crate::protocol::{Store, json, name, names};
 
 impl<K: Kv> Store<K> {
     /// The rests of one path whose quarantine names a holder.
-    pub async fn rests(&self, path: &ClaimPath) -> Result<Vec<Rest>, Error> {
+    pub async fn rests(&self, path: &ClaimPath) -> Result<Vec<Quarantine>, Error> {
         let reply = self.kv().txn(Txn::read(vec![Op::list(path.quarantines())])).await?;
         Ok(reply.keys(0).iter().filter_map(rest).collect())
     }
@@ -32,7 +32,7 @@ impl<K: Kv> Store<K> {
         path: &ClaimPath,
         key: &str,
         seen: i64,
-        record: &RestRecord,
+        record: &QuarantineRecord,
         rest: Duration,
     ) -> Result<bool, Error> {
         let key = path.quarantine(key);
@@ -53,19 +53,19 @@ impl<K: Kv> Store<K> {
 }
 
 /// A quarantine that names a holder.
-pub(crate) fn rest(found: &KeyValue) -> Option<Rest> {
+pub(crate) fn rest(found: &KeyValue) -> Option<Quarantine> {
     let Some(Key::Quarantine(_, key)) = Key::parse(&found.key) else {
         return None;
     };
-    let record = RestRecord::parse(&found.value)?;
-    Some(Rest { key, revision: found.mod_revision, record })
+    let record = QuarantineRecord::parse(&found.value)?;
+    Some(Quarantine { key, revision: found.mod_revision, record })
 }
 
 /// The note of how long a slot is to rest once it is gone. It has no lease, so that it outlives the
 /// slot however that ends; only a release takes it away.
 pub(crate) fn rest_due(path: &ClaimPath, key: &str, record: &SlotRecord) -> Op {
     let rest = outlasting(record.validity(), record.quarantine());
-    Op::put(path.due(key), rest.as_secs().to_string(), 0)
+    Op::put(path.note(key), rest.as_secs().to_string(), 0)
 }
 
 /// Slots that are gone and whose note still stands, with the note's mod revision.
@@ -77,14 +77,14 @@ pub(crate) fn due(held: &HashSet<String>, dues: &[KeyValue]) -> HashMap<String, 
 }
 
 /// Slots that rest, or must still begin to.
-pub(crate) fn resting(resting: &[KeyValue], due: &HashMap<String, i64>) -> HashSet<String> {
-    let mut all = names(resting);
+pub(crate) fn quarantined(quarantined: &[KeyValue], due: &HashMap<String, i64>) -> HashSet<String> {
+    let mut all = names(quarantined);
     all.extend(due.keys().cloned());
     all
 }
 
-pub(crate) fn unsettled(resting: &[KeyValue], due: &HashMap<String, i64>) -> Vec<String> {
-    let forced = resting.iter().filter(|key| key.lease == 0).filter_map(name);
+pub(crate) fn unsettled(quarantined: &[KeyValue], due: &HashMap<String, i64>) -> Vec<String> {
+    let forced = quarantined.iter().filter(|key| key.lease == 0).filter_map(name);
     let mut all: Vec<String> = forced.chain(due.keys().cloned()).collect();
     all.sort_unstable();
     all

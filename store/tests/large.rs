@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails")]
 
 use cairn_core::keys::{ClaimPath, ROOT};
-use cairn_core::lease::Look;
+use cairn_core::lease::ReadRequest;
 use cairn_store::etcd::Etcd;
 use cairn_store::{Kv, Op, Store, Txn};
 use cairn_test_etcd::TestEtcd;
@@ -28,12 +28,12 @@ async fn reads_a_pool_of(names: usize) {
     let name = |number: usize| format!("{number:0>63}");
     // Held names have a note each; the last of the names has one and must still rest.
     let slots = (1..names).map(|number| Op::put(path.slot(&name(number)), "{}", 0));
-    let notes = (1..=names).map(|number| Op::put(path.due(&name(number)), "46", 0));
+    let notes = (1..=names).map(|number| Op::put(path.note(&name(number)), "46", 0));
     let ops: Vec<Op> = slots.chain(notes).collect();
     for chunk in ops.chunks(AT_ONCE) {
         store.kv().txn(Txn { then: chunk.to_vec(), ..Txn::default() }).await.unwrap();
     }
-    let look = Look {
+    let look = ReadRequest {
         path: path.clone(),
         pools: vec![path.pool.clone()],
         namespace: path.namespace.clone().unwrap(),

@@ -62,7 +62,7 @@ async fn a_full_store_refuses_claims_as_not_applied_and_renews_what_is_held() {
     let slots = [(tea(), path().slot("assam"))];
     let renewal = world.store.renew(BootInstant::default(), lease, &slots).await.unwrap();
     let seen = renewal.read.unwrap().slots.remove(0).1.unwrap();
-    assert_eq!((renewal.ttl.as_secs(), seen.mod_revision), (60, held.unwrap().mine));
+    assert_eq!((renewal.ttl.as_secs(), seen.mod_revision), (60, held.unwrap().own_mod_revision));
 }
 
 #[tokio::test]
@@ -111,5 +111,5 @@ async fn what_a_member_of_another_cluster_says_is_not_believed() {
     ours.restart().unwrap();
     world.until("our own member", async || renew().await.is_ok()).await;
     let proof = renew().await.unwrap().read.unwrap();
-    assert_eq!(proof.slots[0].1.as_ref().unwrap().mod_revision, held.unwrap().mine);
+    assert_eq!(proof.slots[0].1.as_ref().unwrap().mod_revision, held.unwrap().own_mod_revision);
 }

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use cairn_core::claim::{Fence, Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
-use cairn_core::lease::{Look, Order, Queue, Surrender};
+use cairn_core::lease::{ClaimRequest, QueueMode, ReadRequest, ReleaseRequest};
 use cairn_core::pool::{Pool, PoolName, Scope};
-use cairn_core::rest::{RestRecord, WaitsFor};
+use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
@@ -99,7 +99,7 @@ impl Sidecars {
     /// Claims a name and tells its revision.
     async fn claim(&self, uid: &str, name: &str, ttl: Duration) -> i64 {
         let lease = self.store.grant(BootInstant::default(), ttl).await.unwrap().lease;
-        let look = Look {
+        let look = ReadRequest {
             path: path(),
             pools: vec![pool()],
             namespace: "shop".into(),
@@ -116,31 +116,38 @@ impl Sidecars {
             validity_ms: 30_000,
             quarantine_ms: 15_000,
         };
-        let order = Order {
+        let order = ClaimRequest {
             path: path(),
             key: Some(name.to_owned()),
             record,
             lease,
-            queue: Queue::Ahead { despite_hold: false },
-            due: 0,
-            rest: 0,
+            queue: QueueMode::Ahead { despite_freeze: false },
+            note: 0,
+            quarantine: 0,
             clock: None,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
         };
-        self.store.claim(&order).await.unwrap().won().unwrap().mine
+        self.store.claim(&order).await.unwrap().won().unwrap().own_mod_revision
     }
 
     async fn release(&self, uid: &str, name: &str, mine: i64) {
         let quarantine = LONG;
-        let record = RestRecord {
+        let record = QuarantineRecord {
             holder: holder(uid),
             fence: Fence::default(),
             since: UnixMillis(0),
             waits_for: WaitsFor::Time,
         };
         let key = name.to_owned();
-        let surrender = Surrender { path: path(), key, record, mine, quarantine, clock: None };
+        let surrender = ReleaseRequest {
+            path: path(),
+            key,
+            record,
+            own_mod_revision: mine,
+            quarantine,
+            clock: None,
+        };
         assert!(self.store.release(&surrender).await.unwrap());
     }
 }

@@ -43,7 +43,7 @@ pub fn machine(namespace: &str, pool: &PoolName, number: usize) -> Machine {
         prefix: None,
         nonce: uid,
         inherited: Vec::new(),
-        marks: Vec::new(),
+        mint_checkpoints: Vec::new(),
         define_missing: false,
         in_pod: false,
         new_store: false,
@@ -125,7 +125,7 @@ async fn nap(machine: &Machine) {
 }
 
 fn slot(machine: &Machine, rounds: usize) -> Option<Held> {
-    let shown = machine.shown(clock::now()).into_iter().next()?;
+    let shown = machine.statuses(clock::now()).into_iter().next()?;
     let slot = shown.identity.slot.filter(|_| shown.identity.state == ClaimState::Held)?;
     Some(Held { index: slot.index?, revision: slot.fence.revision, rounds })
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use cairn_core::claim::{Fence, Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
-use cairn_core::lease::{Look, Order, Queue, Surrender, Won};
+use cairn_core::lease::{ClaimRequest, QueueMode, ReadRequest, ReleaseRequest, Won};
 use cairn_core::pool::{Pool, PoolName};
-use cairn_core::rest::{RestRecord, WaitsFor};
+use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
@@ -51,7 +51,7 @@ impl World {
         pod: &str,
     ) -> Won {
         let path = path(pool, namespace, group);
-        let look = Look {
+        let look = ReadRequest {
             path: path.clone(),
             pools: vec![path.pool.clone()],
             namespace: namespace.to_owned(),
@@ -63,14 +63,14 @@ impl World {
         self.runtime.block_on(async {
             let granted = self.store.grant(BootInstant::default(), LONG).await.unwrap();
             let view = self.store.read(&look).await.unwrap();
-            let order = Order {
+            let order = ClaimRequest {
                 path,
                 key: Some(key.to_owned()),
                 record: record(namespace, pod),
                 lease: granted.lease,
-                queue: Queue::Ahead { despite_hold: false },
-                due: 0,
-                rest: 0,
+                queue: QueueMode::Ahead { despite_freeze: false },
+                note: 0,
+                quarantine: 0,
                 clock: None,
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
@@ -82,7 +82,7 @@ impl World {
     /// Joins the queue on a lease of its own.
     pub(crate) fn join(&self, pool: &str, namespace: &str, group: Option<&str>, pod: &str) {
         let path = path(pool, namespace, group);
-        let order = Order {
+        let order = ClaimRequest {
             path,
             key: None,
             record: record(namespace, pod),
@@ -91,9 +91,9 @@ impl World {
                 .block_on(self.store.grant(BootInstant::default(), LONG))
                 .unwrap()
                 .lease,
-            queue: Queue::Join,
-            due: 0,
-            rest: 0,
+            queue: QueueMode::Join,
+            note: 0,
+            quarantine: 0,
             clock: None,
             sentinel: 0,
             spec: 0,
@@ -110,16 +110,16 @@ impl World {
         pod: &str,
         mine: i64,
     ) {
-        let surrender = Surrender {
+        let surrender = ReleaseRequest {
             path: path(pool, namespace, group),
             key: key.to_owned(),
-            record: RestRecord {
+            record: QuarantineRecord {
                 holder: holder(namespace, pod),
                 fence: Fence::default(),
                 since: UnixMillis(0),
                 waits_for: WaitsFor::Time,
             },
-            mine,
+            own_mod_revision: mine,
             quarantine: LONG,
             clock: None,
         };

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use super::{LeaseId, Redemption, Watch, Withdrawal};
+use super::{LeaseId, LeaveQueueRequest, RedeemRequest, Watch};
 use crate::claim::{Holder, SlotRecord};
 use crate::clock::ClockRecord;
 use crate::keys::ClaimPath;
 use crate::pool::{Pool, PoolName};
-use crate::rest::RestRecord;
+use crate::quarantine::QuarantineRecord;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,10 +19,10 @@ pub enum Action {
         /// S.
         ttl: Duration,
         /// The look at the store.
-        read: Look,
+        read: ReadRequest,
     },
     /// Read (T0).
-    Read(Look),
+    Read(ReadRequest),
     /// Write a built-in pool's spec into the store.
     Define {
         /// The pool.
@@ -31,11 +31,11 @@ pub enum Action {
         epoch: i64,
         /// How long nothing may be granted then; `None` when nobody can believe in anything, as far as
         /// this process knows.
-        hold: Option<Duration>,
+        freeze: Option<Duration>,
     },
     /// Claim a slot, or join the queue (T1).
-    Claim(Box<Order>),
-    /// Read which slots were held and resting at the revision that made our ticket. Any member will
+    Claim(Box<ClaimRequest>),
+    /// Read which slots were held and quarantined at the revision that made our ticket. Any member will
     /// do: what was true then does not change.
     ReadAt {
         /// Where.
@@ -44,11 +44,11 @@ pub enum Action {
         revision: i64,
     },
     /// Turn our ticket into a slot (T2).
-    Redeem(Box<Redemption>),
+    Redeem(Box<RedeemRequest>),
     /// Give slots that are gone, or were taken by force, the quarantine that ends by itself.
-    Settle(Settlement),
+    Settle(QuarantineRequest),
     /// Leave the queue.
-    Withdraw(Withdrawal),
+    LeaveQueue(LeaveQueueRequest),
     /// Say when something changes that a waiting pod should look at; replaces any earlier watch.
     Watch(Watch),
     /// End the watch.
@@ -61,7 +61,7 @@ pub enum Action {
         slots: Vec<(PoolName, String)>,
     },
     /// Put ourselves into a slot of ours as its younger incarnation (T3).
-    Adopt(Box<Adoption>),
+    Adopt(Box<AdoptRequest>),
     /// Renew: a keepalive and one linearizable read of all own slots.
     Renew {
         /// The lease.
@@ -70,18 +70,18 @@ pub enum Action {
         slots: Vec<(PoolName, String)>,
     },
     /// Reserve time under a node ID (T4).
-    Reserve(Box<Extension>),
+    Reserve(Box<ReserveRequest>),
     /// Release a slot into quarantine (T5).
-    Release(Box<Surrender>),
+    Release(Box<ReleaseRequest>),
     /// Give a lease back on which nothing hangs. Its answer does not matter.
     Revoke(LeaseId),
     /// Nothing more to do.
-    Finish(Outcome),
+    Finish(EndReason),
 }
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum EndReason {
     /// Everything that was held is released or left to run out.
     Released,
     /// A younger incarnation of this pod's sidecar has taken over.
@@ -92,7 +92,7 @@ pub enum Outcome {
 
 /// What a read (T0) should cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct ReadRequest {
     /// The pool to claim from next.
     pub path: ClaimPath,
     /// Every pool of the pod: the lease must suit all of them.
@@ -111,7 +111,7 @@ pub struct Look {
 
 /// One attempt at a slot (T1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct ClaimRequest {
     /// Where.
     pub path: ClaimPath,
     /// Which slot, by key. `None` when one may not be had out of turn: then this only joins the queue.
@@ -121,12 +121,12 @@ pub struct Order {
     /// The lease that all keys hang on.
     pub lease: LeaseId,
     /// What to do about the queue.
-    pub queue: Queue,
+    pub queue: QueueMode,
     /// Revision of the claim after which the slot must still rest, when that was ours; otherwise 0.
-    pub due: i64,
+    pub note: i64,
     /// Mod revision of the slot's quarantine, when that is our own: the claim ends it. Otherwise 0: there
     /// must be none.
-    pub rest: i64,
+    pub quarantine: i64,
     /// What is put under the slot's key as reserved time: what this holder knows to have reserved and the
     /// store may have forgotten.
     pub clock: Option<ClockRecord>,
@@ -138,7 +138,7 @@ pub struct Order {
 
 /// Slots to be given a quarantine that ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settlement {
+pub struct QuarantineRequest {
     /// Where.
     pub path: ClaimPath,
     /// Which slots, by key.
@@ -147,19 +147,19 @@ pub struct Settlement {
 
 /// How an order stands to the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
+pub enum QueueMode {
     /// Join it when the slot cannot be had.
     Join,
     /// A name that a running pod had before (T7): that name, ahead of the queue, or none.
     Ahead {
         /// Also during a hold, because the deadline that was in force has not passed.
-        despite_hold: bool,
+        despite_freeze: bool,
     },
 }
 
 /// T3.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Adoption {
+pub struct AdoptRequest {
     /// The slot's full key.
     pub slot: String,
     /// The owner's namespace, UID and pool make its key.
@@ -176,7 +176,7 @@ pub struct Adoption {
 
 /// T4.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extension {
+pub struct ReserveRequest {
     /// Where.
     pub path: ClaimPath,
     /// Under which slot, by key.
@@ -184,7 +184,7 @@ pub struct Extension {
     /// Our namespace and UID.
     pub holder: Holder,
     /// Mod revision of our own last put of the slot and its owner record.
-    pub mine: i64,
+    pub own_mod_revision: i64,
     /// Mod revision of the reservation as known; 0 for none.
     pub seen: i64,
     /// The new reservation.
@@ -193,15 +193,15 @@ pub struct Extension {
 
 /// T5.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surrender {
+pub struct ReleaseRequest {
     /// Where.
     pub path: ClaimPath,
     /// Which slot, by key.
     pub key: String,
     /// What the quarantine says of us: by it this pod takes the name back.
-    pub record: RestRecord,
+    pub record: QuarantineRecord,
     /// Mod revision of our own last put: an older incarnation must not release a younger one's slot.
-    pub mine: i64,
+    pub own_mod_revision: i64,
     /// How long the slot rests.
     pub quarantine: Duration,
     /// What the reservation of time shrinks to, where it is known what was emitted.

@@ -32,7 +32,7 @@ pub(super) struct Claim {
     /// Our place in the queue.
     pub(super) ticket: Option<Waiting>,
     /// A hold lay on the pool at the last look.
-    pub(super) on_hold: bool,
+    pub(super) frozen: bool,
     /// What an earlier process of this holder published, or this one gave back: the name to be had again.
     pub(super) before: Option<Inherited>,
     /// The pool's rule as long as its spec was not read.
@@ -80,7 +80,7 @@ pub(super) struct Held {
     pub(super) key: String,
     pub(super) fence: Fence,
     /// Mod revision of our own last put.
-    pub(super) mine: i64,
+    pub(super) own_mod_revision: i64,
     pub(super) since: UnixMillis,
     pub(super) validity: Duration,
     pub(super) quarantine: Duration,
@@ -111,7 +111,7 @@ impl Claim {
             uncertain: false,
             may_be_queued: false,
             ticket: None,
-            on_hold: false,
+            frozen: false,
             rule: before.as_ref().map_or(OnLoss::Keep, |before| before.on_loss),
             before,
             clock: Reserving::default(),
@@ -176,7 +176,7 @@ impl Claim {
             Some(before) => self.clock.go_on(won.clock, before),
         }
         self.leave_queue();
-        let mut held = Held::new(&attempt.key, &attempt.record, won.fence, won.mine);
+        let mut held = Held::new(&attempt.key, &attempt.record, won.fence, won.own_mod_revision);
         if let Some(from) = believed_from {
             held.believe(from, now);
         }
@@ -196,11 +196,11 @@ impl Claim {
 // === impl Held ===
 
 impl Held {
-    pub(super) fn new(key: &str, record: &SlotRecord, fence: Fence, mine: i64) -> Self {
+    pub(super) fn new(key: &str, record: &SlotRecord, fence: Fence, own_mod_revision: i64) -> Self {
         Self {
             key: key.to_owned(),
             fence,
-            mine,
+            own_mod_revision,
             since: record.since,
             validity: record.validity(),
             quarantine: record.quarantine(),

@@ -10,7 +10,7 @@ use super::regaining::Wanted;
 use super::settling::key_due;
 use super::track::Track;
 use super::waiting::Waiting;
-use super::{Action, Adoption, Look, Order, Outcome, Queue, View, Won};
+use super::{Action, AdoptRequest, ClaimRequest, EndReason, PoolView, QueueMode, ReadRequest, Won};
 use crate::claim::{Holder, SlotRecord};
 use crate::pool::Pool;
 use crate::time::Now;
@@ -43,12 +43,12 @@ impl Machine {
         });
         if let (Some((adopting, claim, held)), Some(lease)) = (adopting, self.lease) {
             let record = self.record(now, claim, Some(held));
-            let adoption = Adoption {
+            let adoption = AdoptRequest {
                 slot: claim_path(claim, &self.config).slot(&held.key),
                 pool: claim.name.clone(),
                 record,
                 create_revision: held.fence.revision,
-                mod_revision: held.mine,
+                mod_revision: held.own_mod_revision,
                 lease: lease.id,
             };
             self.claiming = Track::Busy;
@@ -79,7 +79,7 @@ impl Machine {
         });
     }
 
-    pub(super) fn on_view(&mut self, now: Now, view: &View, actions: &mut Vec<Action>) {
+    pub(super) fn on_view(&mut self, now: Now, view: &PoolView, actions: &mut Vec<Action>) {
         if let Some(sentence) = self.doubt.goes_back(self.looked_at, view.epoch, view.revision) {
             let sentence = sentence.to_owned();
             self.wait(now, self.current, &sentence);
@@ -110,7 +110,7 @@ impl Machine {
         let claim = self.claims.get(index).filter(|claim| claim.pool.is_some());
         let wanted = claim.and_then(|claim| self.wanted(claim, view, now));
         if let Some(sentence) = claim.and_then(|claim| claim.outlived_by(view, wanted.as_ref())) {
-            self.finish(Outcome::Fenced(sentence), actions);
+            self.finish(EndReason::Fenced(sentence), actions);
             return;
         }
         if self.resume_older_ticket(view, lease.id, actions) {
@@ -185,7 +185,7 @@ impl Machine {
     fn order(
         &mut self,
         now: Now,
-        view: &View,
+        view: &PoolView,
         key: Option<String>,
         wanted: Option<&Wanted>,
         actions: &mut Vec<Action>,
@@ -195,24 +195,24 @@ impl Machine {
         };
         let before = wanted.map(|wanted| &wanted.held);
         let queue = match wanted {
-            None => Queue::Join,
-            Some(wanted) => Queue::Ahead { despite_hold: wanted.live },
+            None => QueueMode::Join,
+            Some(wanted) => QueueMode::Ahead { despite_freeze: wanted.live },
         };
-        let order = Box::new(Order {
+        let order = Box::new(ClaimRequest {
             path: claim_path(claim, &self.config),
             key,
             record: self.record(now, claim, before),
             lease: lease.id,
             queue,
-            due: key_due(view, before),
-            rest: wanted.and_then(|wanted| wanted.rest).unwrap_or_default(),
+            note: key_due(view, before),
+            quarantine: wanted.and_then(|wanted| wanted.rest).unwrap_or_default(),
             clock: wanted.and_then(|wanted| claim.forgotten_reservation(wanted, view)),
             sentinel: view.sentinel,
             spec: claim.spec_revision,
         });
         self.note_chore(view);
         if let Some(claim) = self.claims.get_mut(self.current) {
-            claim.may_be_queued |= order.queue == Queue::Join;
+            claim.may_be_queued |= order.queue == QueueMode::Join;
             if let Some(key) = order.key.clone() {
                 let record = order.record.clone();
                 let continues = before.map(|held| held.fence);
@@ -281,8 +281,8 @@ impl Machine {
         self.claiming = Track::Until(now.boot.after(self.claim_retry()));
     }
 
-    fn look(&self, claim: &Claim) -> Look {
-        Look {
+    fn look(&self, claim: &Claim) -> ReadRequest {
+        ReadRequest {
             path: claim_path(claim, &self.config),
             pools: self.claims.iter().map(|claim| claim.name.clone()).collect(),
             namespace: self.config.holder.namespace.clone(),

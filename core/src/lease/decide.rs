@@ -1,6 +1,6 @@
 //! What one look at the store means for one claim.
 
-use super::View;
+use super::PoolView;
 use super::claim::{Claim, Held};
 use super::machine::Lease;
 use super::regaining::Wanted;
@@ -36,7 +36,7 @@ pub(super) enum Decision {
 
 impl Claim {
     /// Takes in the pool's spec.
-    pub(super) fn learn(&mut self, view: &View) {
+    pub(super) fn learn(&mut self, view: &PoolView) {
         self.unusable = None;
         let Some((_, json, revision)) = view.specs.iter().find(|(pool, ..)| *pool == self.name)
         else {
@@ -64,7 +64,7 @@ impl Claim {
     /// What follows from a look at the store. `wanted` is the slot that this pod had before.
     pub(super) fn decide(
         &self,
-        view: &View,
+        view: &PoolView,
         lease: Lease,
         wanted: Option<Wanted>,
         now: UnixMillis,
@@ -95,11 +95,11 @@ impl Claim {
         if let Some(waiting) = &self.ticket {
             return self.in_line(view, pool, waiting);
         }
-        let first = pick::soonest(&pool.names, &view.held, &view.resting, &view.clocks, now);
+        let first = pick::soonest(&pool.names, &view.held, &view.quarantined, &view.clocks, now);
         match first.and_then(|index| pool.names.key(index)) {
             // Nobody waits: with the sentinel unchanged, nobody is overtaken either.
-            Some(key) if view.queued == 0 && !view.on_hold => Decision::Take(key.into_owned()),
-            None if pool.spec.on_exhausted == OnExhausted::Fail && !view.on_hold => {
+            Some(key) if view.queued == 0 && !view.frozen => Decision::Take(key.into_owned()),
+            None if pool.spec.on_exhausted == OnExhausted::Fail && !view.frozen => {
                 Decision::Fail(self.exhausted_sentence(pool))
             }
             _ => Decision::Join,

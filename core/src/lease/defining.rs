@@ -4,7 +4,7 @@
 use super::claim::Claim;
 use super::machine::Machine;
 use super::track::Track;
-use super::{Action, Outcome};
+use super::{Action, EndReason};
 use crate::pool::{Pool, PoolName};
 use crate::time::Now;
 
@@ -33,9 +33,9 @@ impl Machine {
             self.claiming = Track::Busy;
             // A store without the pool may have been wiped: others may still believe.
             let known = self.epoch;
-            let hold = (known > 0 || !self.config.new_store).then(|| pool.spec.hold());
+            let freeze = (known > 0 || !self.config.new_store).then(|| pool.spec.freeze_span());
             let epoch = (now.wall.0 / 1000).max(known.saturating_add(1));
-            actions.push(Action::Define { pool, epoch, hold });
+            actions.push(Action::Define { pool, epoch, freeze });
             return;
         }
         let known = Pool::builtin_names().iter().map(PoolName::to_string).collect::<Vec<_>>();
@@ -43,7 +43,7 @@ impl Machine {
             "pool '{name}' is not defined in etcd and is none of the built-in ones ({})",
             known.join(", ")
         );
-        self.finish(Outcome::Failed(sentence), actions);
+        self.finish(EndReason::Failed(sentence), actions);
     }
 }
 

@@ -6,11 +6,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::{Ahead, LeaseId, Past, Queued, Ticket};
+use super::{LeaseId, PastView, Queued, Ticket, TicketsAhead};
 use crate::claim::{Fence, OwnerRecord, SlotRecord};
 use crate::clock::Reservation;
 use crate::pool::PoolName;
-use crate::rest::Rest;
+use crate::quarantine::Quarantine;
 use crate::time::{BootInstant, UnixMillis};
 
 /// What happened.
@@ -19,23 +19,23 @@ pub enum Event {
     /// The machine may begin.
     Start,
     /// [`super::Action::Begin`] answered: a lease, and the first look at the store.
-    Begun(Granted, Box<View>),
+    Begun(Granted, Box<PoolView>),
     /// [`super::Action::Read`] answered.
-    Viewed(Box<View>),
+    Viewed(Box<PoolView>),
     /// [`super::Action::Define`] answered.
     Defined,
     /// [`super::Action::Claim`] or [`super::Action::Redeem`] won.
     Claimed(Won),
     /// [`super::Action::Claim`], [`super::Action::Redeem`] or [`super::Action::Adopt`] lost a compare.
-    Outrun,
+    Conflict,
     /// [`super::Action::Claim`] left us with a ticket.
     Queued(Queued),
     /// [`super::Action::ReadAt`] answered; `None` when the store does not know that revision, or not any more.
-    Past(Option<Past>),
+    Past(Option<PastView>),
     /// [`super::Action::Settle`] answered.
     Settled,
-    /// [`super::Action::Withdraw`] answered: the ticket does not exist any more.
-    Withdrawn,
+    /// [`super::Action::LeaveQueue`] answered: the ticket does not exist any more.
+    LeftQueue,
     /// Something that [`super::Action::Watch`] asked for has changed.
     Woken,
     /// The watch broke off.
@@ -47,13 +47,13 @@ pub enum Event {
     /// [`super::Action::Renew`] answered.
     Renewed(Renewal),
     /// [`super::Action::Reserve`] answered.
-    Extended(Extended),
+    Reserved(ReserveAnswer),
     /// [`super::Action::Reserve`] failed without an answer from a compare.
-    ExtendingFailed,
+    ReservingFailed,
     /// [`super::Action::Release`] answered; false when a compare failed.
     Released(bool),
     /// An action of the claiming track failed without an answer from a compare.
-    ClaimingFailed(Trouble),
+    ClaimingFailed(Failure),
     /// A renew pair did not answer well. A lease that is gone is no failure but a
     /// [`Renewal`] with a TTL of zero.
     RenewingFailed,
@@ -74,15 +74,15 @@ pub struct Granted {
     pub ttl: Duration,
 }
 
-/// The answer to a [`super::Look`]; all of one revision.
+/// The answer to a [`super::ReadRequest`]; all of one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
+pub struct PoolView {
     /// That revision.
     pub revision: i64,
     /// The specs of the pod's pools, as JSON with their mod revisions.
     pub specs: Vec<(PoolName, Vec<u8>, i64)>,
     /// Whether a hold lies on the pool.
-    pub on_hold: bool,
+    pub frozen: bool,
     /// How long that hold still lasts, where it is known.
     pub frozen_for: Option<Duration>,
     /// The epoch, when the store has one.
@@ -90,37 +90,37 @@ pub struct View {
     /// The epoch's mod revision; it moves with every hold.
     pub epoch_revision: i64,
     /// Owner records of this pod.
-    pub owners: Vec<Owner>,
+    pub owners: Vec<FoundOwner>,
     /// Keys of held slots.
     pub held: HashSet<String>,
     /// Keys of slots in quarantine, or that must still go into it.
-    pub resting: HashSet<String>,
-    /// The greatest mod revision among the keys of held and resting slots.
+    pub quarantined: HashSet<String>,
+    /// The greatest mod revision among the keys of held and quarantined slots.
     pub newest: i64,
     /// Mod revision of the queue's sentinel; 0 when nobody ever queued.
     pub sentinel: i64,
     /// Mod revision of the key that every re-claim ahead of the queue moves; 0 before the first.
     pub reclaims: i64,
-    /// Of these resting slots, by key, nobody has said yet when their rest ends.
+    /// Of these quarantined slots, by key, nobody has said yet when their rest ends.
     pub unsettled: Vec<String>,
     /// Slots that are gone and must still rest, by key, with the revision of the claim that they were;
-    /// they are among the resting ones.
-    pub due: HashMap<String, i64>,
+    /// they are among the quarantined ones.
+    pub notes: HashMap<String, i64>,
     /// How many tickets there are.
     pub queued: usize,
     /// Our own ticket.
     pub ticket: Option<Ticket>,
     /// Who waits before us, when the look asked for it.
-    pub ahead: Option<Ahead>,
+    pub ahead: Option<TicketsAhead>,
     /// The quarantine of the wanted slot, when it names a holder.
-    pub rest: Option<Rest>,
+    pub wanted_quarantine: Option<Quarantine>,
     /// By the slots' keys: until when time is reserved. Empty when the look did not ask for it.
     pub clocks: HashMap<String, UnixMillis>,
 }
 
 /// An owner record as found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct FoundOwner {
     /// The pool.
     pub pool: PoolName,
     /// The record.
@@ -139,14 +139,14 @@ pub struct Won {
     /// The fence.
     pub fence: Fence,
     /// Mod revision of the slot: "mine".
-    pub mine: i64,
+    pub own_mod_revision: i64,
     /// The time that earlier holders reserved, read by the same transaction.
     pub clock: Option<Reservation>,
 }
 
 /// A slot found on our own lease after a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundSlot {
     /// The pool.
     pub pool: PoolName,
     /// The slot's full key.
@@ -165,7 +165,7 @@ pub struct Resumed {
     /// The renewal's send instant and the lease; ttl zero when the lease is gone.
     pub granted: Granted,
     /// The slots that exist.
-    pub found: Vec<Found>,
+    pub found: Vec<FoundSlot>,
     /// The epoch.
     pub epoch: i64,
     /// No slot was asked for: the lease carries a waiting ticket.
@@ -176,16 +176,16 @@ pub struct Resumed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adopted {
     /// The slot's new mod revision.
-    pub mine: i64,
+    pub own_mod_revision: i64,
     /// The time reserved so far, read by the same transaction.
     pub clock: Option<Reservation>,
 }
 
 /// The answer to [`super::Action::Reserve`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extended {
+pub enum ReserveAnswer {
     /// Reserved, at this revision.
-    Done(i64),
+    Reserved(i64),
     /// A compare failed; the reservation is this one.
     Refused(Option<Reservation>),
 }
@@ -200,25 +200,25 @@ pub struct Renewal {
     /// What the server granted; zero when the lease is gone.
     pub ttl: Duration,
     /// What the read saw; `None` when no slot was asked for.
-    pub read: Option<Proof>,
+    pub read: Option<SlotsRead>,
 }
 
 /// The reading half of a renew pair; all of one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proof {
+pub struct SlotsRead {
     /// That revision.
     pub revision: i64,
     /// The epoch.
     pub epoch: Option<i64>,
     /// Every asked slot by its full key; `None` when it is gone.
-    pub slots: Vec<(String, Option<Seen>)>,
+    pub slots: Vec<(String, Option<SeenSlot>)>,
     /// Those of the slots' pools on which a hold lies.
-    pub on_hold: Vec<PoolName>,
+    pub frozen_pools: Vec<PoolName>,
 }
 
 /// A slot as a renewal saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenSlot {
     /// Its create revision.
     pub create_revision: i64,
     /// Its mod revision.
@@ -231,9 +231,9 @@ pub struct Seen {
 
 /// An action that failed without a clear answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Failure {
     /// The lease is known to be gone.
     pub lease_gone: bool,
     /// For people.
-    pub sentence: String,
+    pub message: String,
 }

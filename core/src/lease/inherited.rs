@@ -65,7 +65,7 @@ impl Inherited {
         Held {
             key: self.key.clone(),
             fence: self.fence,
-            mine: 0,
+            own_mod_revision: 0,
             since: self.since,
             validity,
             quarantine: Duration::from_millis(self.quarantine_ms),

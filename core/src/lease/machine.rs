@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::claim::{Claim, Held, Phase};
 use super::doubt::{Doubt, Progress};
 use super::track::Track;
-use super::{Action, Config, Event, LeaseId, Outcome, Settlement, Trouble};
+use super::{Action, Config, EndReason, Event, Failure, LeaseId, QuarantineRequest};
 use crate::pool::PoolName;
 use crate::time::{BootInstant, Now};
 
@@ -35,7 +35,7 @@ pub struct Machine {
     /// Claiming actions in a row that had no good answer.
     pub(super) failures: u32,
     /// What is to be done for others once nothing is wanted.
-    pub(super) chore: Option<Settlement>,
+    pub(super) chore: Option<QuarantineRequest>,
     /// What speaks against the claims, and how far the store had come when each track last asked.
     pub(super) doubt: Doubt,
     pub(super) looked_at: Progress,
@@ -120,8 +120,8 @@ impl Machine {
             Event::RenewingFailed => {
                 self.renewing = Track::Until(now.boot.after(self.renew_retry()));
             }
-            Event::Extended(extended) => self.on_extended(now, extended),
-            Event::ExtendingFailed => self.on_extending_failed(now),
+            Event::Reserved(extended) => self.on_extended(now, extended),
+            Event::ReservingFailed => self.on_extending_failed(now),
             other => {
                 self.claiming = Track::Idle;
                 if !matches!(other, Event::ClaimingFailed(_)) {
@@ -167,7 +167,7 @@ impl Machine {
         self.deadline_of(held).is_some_and(|deadline| now.boot < deadline)
     }
 
-    pub(super) fn finish(&mut self, outcome: Outcome, actions: &mut Vec<Action>) {
+    pub(super) fn finish(&mut self, outcome: EndReason, actions: &mut Vec<Action>) {
         self.finished = true;
         actions.push(Action::Finish(outcome));
     }
@@ -189,26 +189,26 @@ impl Machine {
             Event::Resumed(resumed) => self.on_resumed(now, resumed, actions),
             Event::Adopted(adopted) => self.on_adopted(adopted),
             Event::Released(done) => self.on_released(done),
-            Event::Outrun => self.on_outrun(now),
+            Event::Conflict => self.on_outrun(now),
             Event::Queued(queued) => self.on_queued(queued),
             Event::Past(past) => self.on_past(now, past, actions),
-            Event::Withdrawn => self.on_withdrawn(),
-            Event::ClaimingFailed(trouble) => self.on_claiming_failed(now, &trouble),
+            Event::LeftQueue => self.on_withdrawn(),
+            Event::ClaimingFailed(failure) => self.on_claiming_failed(now, &failure),
             _ => {}
         }
     }
 
-    fn on_claiming_failed(&mut self, now: Now, trouble: &Trouble) {
+    fn on_claiming_failed(&mut self, now: Now, failure: &Failure) {
         self.failures = self.failures.saturating_add(1);
-        if trouble.lease_gone {
-            self.on_lease_gone(now, &trouble.sentence);
+        if failure.lease_gone {
+            self.on_lease_gone(now, &failure.message);
         }
         if let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) {
             claim.uncertain |= claim.attempt.is_some();
             if let Some(waiting) = &mut claim.ticket {
                 waiting.failed();
             }
-            claim.say(&trouble.sentence);
+            claim.say(&failure.message);
         }
         // A process that is to end has a second for it, and asks the next member at once.
         let pause = if self.terminating { RELEASE_RETRY } else { self.claim_retry() };

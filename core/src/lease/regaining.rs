@@ -9,7 +9,7 @@
 //!
 //! During a hold only a belief that never ended has a name again.
 
-use super::View;
+use super::PoolView;
 use super::claim::{Claim, Held, Phase};
 use super::decide::Decision;
 use super::machine::Machine;
@@ -32,9 +32,9 @@ pub(super) struct Wanted {
 
 impl Machine {
     /// The slot that a claim is to have again, if any.
-    pub(super) fn wanted(&self, claim: &Claim, view: &View, now: Now) -> Option<Wanted> {
+    pub(super) fn wanted(&self, claim: &Claim, view: &PoolView, now: Now) -> Option<Wanted> {
         let held = claim.former()?;
-        let ours = view.rest.as_ref().filter(|rest| {
+        let ours = view.wanted_quarantine.as_ref().filter(|rest| {
             rest.key == held.key && rest.record.holder.uid == self.config.holder.uid
         });
         let rest = ours.map(|rest| rest.revision);
@@ -90,13 +90,13 @@ impl Claim {
     }
 
     /// What to do to have a name again.
-    pub(super) fn take_back(&self, view: &View, wanted: Wanted) -> Decision {
+    pub(super) fn take_back(&self, view: &PoolView, wanted: Wanted) -> Decision {
         let Wanted { held, live, rest } = &wanted;
         let keep = self.on_loss() == OnLoss::Keep;
         if !keep && !live && rest.is_none() {
             return Decision::GiveUp(lost("its deadline has passed"));
         }
-        if view.on_hold && !live {
+        if view.frozen && !live {
             return Decision::Wait(self.hold_sentence());
         }
         let key = &held.key;
@@ -108,7 +108,7 @@ impl Claim {
                 Decision::GiveUp(lost(&why))
             };
         }
-        if view.resting.contains(key) && rest.is_none() && !rests_after(view, held) {
+        if view.quarantined.contains(key) && rest.is_none() && !rests_after(view, held) {
             let why = format!("'{key}' rests after another claim");
             return if keep { Decision::Wait(why) } else { Decision::GiveUp(lost(&why)) };
         }
@@ -119,7 +119,7 @@ impl Claim {
     pub(super) fn forgotten_reservation(
         &self,
         wanted: &Wanted,
-        view: &View,
+        view: &PoolView,
     ) -> Option<ClockRecord> {
         let Wanted { held, live: true, .. } = wanted else {
             return None;
@@ -134,15 +134,15 @@ impl Claim {
 
     /// Whoever must have a certain name creates no ticket, so a ticket under our UID means that a newer
     /// process runs.
-    pub(super) fn outlived_by(&self, view: &View, wanted: Option<&Wanted>) -> Option<String> {
+    pub(super) fn outlived_by(&self, view: &PoolView, wanted: Option<&Wanted>) -> Option<String> {
         view.ticket.and(wanted)?;
         Some(format!("a younger sidecar of this pod waits for a name of pool '{}'", self.name))
     }
 }
 
 /// Whether a slot rests after our own claim, and after no other: then it needs no rest for us.
-fn rests_after(view: &View, held: &Held) -> bool {
-    view.due.get(&held.key) == Some(&held.fence.revision)
+fn rests_after(view: &PoolView, held: &Held) -> bool {
+    view.notes.get(&held.key) == Some(&held.fence.revision)
 }
 
 fn lost(why: &str) -> String {

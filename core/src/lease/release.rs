@@ -7,10 +7,10 @@ use super::claim::{Claim, Held, Phase, claim_path};
 use super::machine::Machine;
 use super::show::YIELDED;
 use super::track::Track;
-use super::{Action, Inherited, Outcome, Surrender};
+use super::{Action, EndReason, Inherited, ReleaseRequest};
 use crate::claim::Holder;
 use crate::pool::{OnLoss, Pool, outlasting};
-use crate::rest::{self, RestRecord, WaitsFor};
+use crate::quarantine::{self, QuarantineRecord, WaitsFor};
 use crate::time::Now;
 
 impl Machine {
@@ -30,7 +30,7 @@ impl Machine {
             let clock = self.last_reservation(now, claim, held);
             let (rest, waits_for) = self.rest_of(claim, held, now);
             let surrender = self.surrender(claim, held, rest, waits_for);
-            Some((index, Surrender { clock, ..surrender }))
+            Some((index, ReleaseRequest { clock, ..surrender }))
         });
         if let Some((index, surrender)) = next {
             self.give_back(index, surrender, actions);
@@ -39,7 +39,7 @@ impl Machine {
         if self.leave(actions) {
             return;
         }
-        self.finish(Outcome::Released, actions);
+        self.finish(EndReason::Released, actions);
     }
 
     /// How long a name rests after a SIGTERM, and what that waits for.
@@ -55,7 +55,7 @@ impl Machine {
             return (rest.min(held.quarantine), WaitsFor::Time);
         }
         match claim.on_loss() {
-            OnLoss::Keep => (rest::WITH_POD, WaitsFor::PodEnd),
+            OnLoss::Keep => (quarantine::WITH_POD, WaitsFor::PodEnd),
             OnLoss::Stop => {
                 let left = self.deadline_of(held).unwrap_or_default().since(now.boot);
                 (outlasting(left, held.quarantine), WaitsFor::Time)
@@ -110,14 +110,14 @@ impl Machine {
         };
     }
 
-    fn give_back(&mut self, index: usize, surrender: Surrender, actions: &mut Vec<Action>) {
+    fn give_back(&mut self, index: usize, surrender: ReleaseRequest, actions: &mut Vec<Action>) {
         self.current = index;
         self.claiming = Track::Busy;
         actions.push(Action::Release(Box::new(surrender)));
     }
 
     /// The app may run and believe until its deadline, so the name rests as after a force release.
-    fn yielded(&self, claim: &Claim, held: &Held) -> Surrender {
+    fn yielded(&self, claim: &Claim, held: &Held) -> ReleaseRequest {
         self.surrender(claim, held, outlasting(held.validity, held.quarantine), WaitsFor::Time)
     }
 
@@ -127,17 +127,17 @@ impl Machine {
         held: &Held,
         quarantine: Duration,
         waits_for: WaitsFor,
-    ) -> Surrender {
-        Surrender {
+    ) -> ReleaseRequest {
+        ReleaseRequest {
             path: claim_path(claim, &self.config),
             key: held.key.clone(),
-            record: RestRecord {
+            record: QuarantineRecord {
                 holder: Holder { incarnation: held.incarnation, ..self.config.holder.clone() },
                 fence: held.fence,
                 since: held.since,
                 waits_for,
             },
-            mine: held.mine,
+            own_mod_revision: held.own_mod_revision,
             quarantine,
             clock: None,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::claim::{Claim, Phase, claim_path};
 use super::machine::Machine;
 use super::track::Track;
-use super::{Action, Outcome, Proof, Renewal, Seen};
+use super::{Action, EndReason, Renewal, SeenSlot, SlotsRead};
 use crate::pool::{OnLoss, PoolName};
 use crate::time::{BootInstant, Now};
 
@@ -54,13 +54,13 @@ impl Machine {
         let period = self.renew_period();
         self.renewing = Track::Until(renewal.sent.after(period).max(now.boot));
         if let Some(sentence) = proof.and_then(|proof| self.prove(now, renewal.sent, proof)) {
-            self.finish(Outcome::Fenced(sentence), actions);
+            self.finish(EndReason::Fenced(sentence), actions);
             return;
         }
         // Adopted, or doubted, while the pair was under way: another pair, at once. During a hold
         // there is nothing to hurry for.
         let unproved = |claim: &Claim| match &claim.phase {
-            Phase::Placed(held) if !claim.on_hold => {
+            Phase::Placed(held) if !claim.frozen => {
                 held.believed_from.is_none_or(|from| self.doubt.voids(from).is_some())
             }
             _ => false,
@@ -71,7 +71,7 @@ impl Machine {
     }
 
     /// What a pair says of each claim that it asked for; a sentence means that we are fenced.
-    fn prove(&mut self, now: Now, sent: BootInstant, proof: &Proof) -> Option<String> {
+    fn prove(&mut self, now: Now, sent: BootInstant, proof: &SlotsRead) -> Option<String> {
         let verdicts: Vec<_> = self
             .claims
             .iter()
@@ -88,10 +88,10 @@ impl Machine {
         let (mut fenced, mut lost) = (None, false);
         for (claim, verdict) in self.claims.iter_mut().zip(verdicts) {
             let Some((seen, live)) = verdict else { continue };
-            claim.on_hold = proof.on_hold.contains(&claim.name);
+            claim.frozen = proof.frozen_pools.contains(&claim.name);
             // In a restored snapshot an old slot of ours looks as it did, while a later holder may
             // still believe: until the hold ends, only a belief that never ended goes on.
-            let provable = live || !claim.on_hold;
+            let provable = live || !claim.frozen;
             if let (None, true, Phase::Placed(held)) = (seen, new_epoch, &claim.phase) {
                 // Not released by anybody: it went with the store.
                 claim.phase =
@@ -121,7 +121,7 @@ impl Machine {
 
     /// How long one attempt at one etcd member may take: V/6, so that the next member is asked while
     /// the claim is still believed.
-    pub fn patience(&self) -> Duration {
+    pub fn request_timeout(&self) -> Duration {
         self.shortest_validity() / 6
     }
 
@@ -141,7 +141,7 @@ impl Claim {
     /// Revisions alone would not do: those of a wiped store start anew and may meet ours again.
     fn on_seen(
         &mut self,
-        seen: Option<&Seen>,
+        seen: Option<&SeenSlot>,
         (uid, nonce): (&str, &str),
         proved: Option<BootInstant>,
         now: Now,
@@ -157,7 +157,7 @@ impl Claim {
                     "another sidecar of this pod has claimed '{name}' in pool '{pool}' anew"
                 ));
             }
-            Some(seen) if seen.mod_revision != held.mine || seen.nonce != nonce => {
+            Some(seen) if seen.mod_revision != held.own_mod_revision || seen.nonce != nonce => {
                 return Some(format!(
                     "a younger sidecar of this pod has taken over '{name}' in pool '{pool}'"
                 ));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::claim::Fence;
-use crate::clock::{self, ClockRecord, Mark, Reservation, Steady};
+use crate::clock::{self, ClockRecord, MintCheckpoint, Reservation, Steady};
 use crate::time::{BootInstant, Now, UnixMillis};
 
 /// What is known of the time reserved under one claim.
@@ -82,7 +82,7 @@ impl Reserving {
     }
 
     /// Fixes where this holder begins, once.
-    pub(super) fn begin(&mut self, now: Now, key: &str, mark: Option<Mark>) {
+    pub(super) fn begin(&mut self, now: Now, key: &str, mark: Option<MintCheckpoint>) {
         if self.start.is_some() {
             return;
         }

@@ -8,9 +8,9 @@
 use super::claim::{Claim, Held, Phase, claim_path};
 use super::machine::Machine;
 use super::track::Track;
-use super::{Action, Config, Extended, Extension, View};
+use super::{Action, Config, PoolView, ReserveAnswer, ReserveRequest};
 use crate::claim::Fence;
-use crate::clock::{self, ClockRecord, Implausible, Mark, Steady};
+use crate::clock::{self, ClockRecord, Implausible, MintCheckpoint, Steady};
 use crate::names::Names;
 use crate::pool::{ClockRule, Pool, PoolName};
 use crate::time::{BootInstant, Now, UnixMillis};
@@ -64,11 +64,11 @@ impl Machine {
             if !claim.clock.is_due(now) {
                 continue;
             }
-            let extension = Box::new(Extension {
+            let extension = Box::new(ReserveRequest {
                 path: claim_path(claim, config),
                 key: held.key.clone(),
                 holder: config.holder.clone(),
-                mine: held.mine,
+                own_mod_revision: held.own_mod_revision,
                 seen: claim.clock.known.map_or(0, |known| known.revision),
                 record: claim.clock.ask(now, fence, ttl),
             });
@@ -78,7 +78,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_extended(&mut self, now: Now, extended: Extended) {
+    pub(super) fn on_extended(&mut self, now: Now, extended: ReserveAnswer) {
         self.reserving = Track::Idle;
         let retry = now.boot.after(self.claim_retry());
         let Some(claim) = self.claims.iter_mut().find(|claim| claim.clock.asked.is_some()) else {
@@ -88,19 +88,19 @@ impl Machine {
             return;
         };
         match extended {
-            Extended::Done(revision) => {
+            ReserveAnswer::Reserved(revision) => {
                 if let Phase::Placed(held) = &claim.phase {
                     claim.clock.extend(&held.key, asked, revision);
                 }
             }
-            Extended::Refused(found) if found == claim.clock.known => {
+            ReserveAnswer::Refused(found) if found == claim.clock.known => {
                 // Not the reservation has changed, so the slot has: the renew pair knows how.
                 claim.clock.next = retry;
                 if self.renewing != Track::Busy {
                     self.renewing = Track::Idle;
                 }
             }
-            Extended::Refused(found) => claim.clock.look_again(asked.record.fence, found),
+            ReserveAnswer::Refused(found) => claim.clock.look_again(asked.record.fence, found),
         }
     }
 
@@ -171,7 +171,7 @@ impl Claim {
     }
 
     /// Why no node ID may be had with this clock.
-    pub(super) fn implausible(&self, view: &View, now: UnixMillis) -> Option<String> {
+    pub(super) fn implausible(&self, view: &PoolView, now: UnixMillis) -> Option<String> {
         if !self.reserves() {
             return None;
         }
@@ -215,7 +215,7 @@ impl Claim {
 }
 
 /// What an earlier process of ours has left behind about a claim.
-fn mark(config: &Config, pool: &PoolName, fence: Fence) -> Option<Mark> {
-    let about = |(of, mark): &&(PoolName, Mark)| of == pool && mark.fence == fence;
-    config.marks.iter().find(about).map(|(_, mark)| *mark)
+fn mark(config: &Config, pool: &PoolName, fence: Fence) -> Option<MintCheckpoint> {
+    let about = |(of, mark): &&(PoolName, MintCheckpoint)| of == pool && mark.fence == fence;
+    config.mint_checkpoints.iter().find(about).map(|(_, mark)| *mark)
 }

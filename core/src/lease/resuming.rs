@@ -4,7 +4,7 @@
 use super::claim::{Attempt, Claim, Held, Phase};
 use super::machine::{Lease, Machine};
 use super::track::Track;
-use super::{Action, Adopted, Resumed, View, Won};
+use super::{Action, Adopted, PoolView, Resumed, Won};
 use crate::claim::Fence;
 use crate::keys::Key;
 use crate::pool::{PoolName, Scope};
@@ -47,9 +47,9 @@ impl Machine {
         if let Some(claim) = adopting
             && let Phase::Adopting(held) = &claim.phase
         {
-            let (mine, incarnation) = (adopted.mine, held.incarnation + 1);
+            let (own_mod_revision, incarnation) = (adopted.own_mod_revision, held.incarnation + 1);
             let fence = held.fence;
-            let held = Held { mine, incarnation, believed_from: None, ..held.clone() };
+            let held = Held { own_mod_revision, incarnation, believed_from: None, ..held.clone() };
             claim.set_placed(held);
             claim.clock.adopt(adopted.clock, fence);
         }
@@ -57,7 +57,7 @@ impl Machine {
     }
 
     /// An attempt without an answer may have landed: our nonce on our current lease proves it.
-    pub(super) fn recognise_own_attempts(&mut self, now: Now, view: &View) {
+    pub(super) fn recognise_own_attempts(&mut self, now: Now, view: &PoolView) {
         let Some(lease) = self.lease else { return };
         let current = self.claims.get(self.current).map(|claim| claim.name.clone());
         for owner in &view.owners {
@@ -73,9 +73,9 @@ impl Machine {
             {
                 let fence = Fence { epoch: self.epoch, revision: owner.create_revision };
                 // A restored snapshot may show what was given away since: then a pair is to prove it.
-                let proved = !view.on_hold && current.as_ref() == Some(&claim.name);
+                let proved = !view.frozen && current.as_ref() == Some(&claim.name);
                 let believed_from = proved.then_some(attempt.believed_from);
-                let won = Won { fence, mine: owner.mod_revision, clock: None };
+                let won = Won { fence, own_mod_revision: owner.mod_revision, clock: None };
                 claim.place(&Attempt { key, ..attempt }, won, believed_from, now);
                 if !proved {
                     self.renewing = self.renewing.hurried();
@@ -88,7 +88,7 @@ impl Machine {
     pub(super) fn resume_older_lease(
         &mut self,
         now: Now,
-        view: &View,
+        view: &PoolView,
         actions: &mut Vec<Action>,
     ) -> bool {
         let wanted =

@@ -8,27 +8,27 @@
 use super::claim::{Held, claim_path};
 use super::machine::Machine;
 use super::track::Track;
-use super::{Action, Settlement, View};
+use super::{Action, PoolView, QuarantineRequest};
 
 /// In one transaction; etcd takes 128 operations, and each slot needs two, and two compares.
 const AT_ONCE: usize = 50;
 
 impl Machine {
     /// Whether it is on us: we are next, or those before us have let it lie for a second each.
-    pub(super) fn settles_for_all(&self, view: &View) -> bool {
+    pub(super) fn settles_for_all(&self, view: &PoolView) -> bool {
         let ticket = self.claims.get(self.current).and_then(|claim| claim.ticket.as_ref());
         !view.unsettled.is_empty()
-            && !view.on_hold
+            && !view.frozen
             && ticket.is_some_and(|waiting| waiting.reach() == 0)
     }
 
-    pub(super) fn settle(&mut self, view: &View, actions: &mut Vec<Action>) {
+    pub(super) fn settle(&mut self, view: &PoolView, actions: &mut Vec<Action>) {
         self.note_chore(view);
         self.next_chore(actions);
     }
 
     /// Remembers, for after the claim, what there is to settle.
-    pub(super) fn note_chore(&mut self, view: &View) {
+    pub(super) fn note_chore(&mut self, view: &PoolView) {
         self.chore = self.settlement(view);
     }
 
@@ -40,15 +40,15 @@ impl Machine {
         }
     }
 
-    fn settlement(&self, view: &View) -> Option<Settlement> {
+    fn settlement(&self, view: &PoolView) -> Option<QuarantineRequest> {
         let claim = self.claims.get(self.current)?;
         let keys: Vec<String> = view.unsettled.iter().take(AT_ONCE).cloned().collect();
         let path = claim_path(claim, &self.config);
-        (!keys.is_empty()).then_some(Settlement { path, keys })
+        (!keys.is_empty()).then_some(QuarantineRequest { path, keys })
     }
 }
 
 /// The revision of the claim after which a slot must still rest, when that claim was ours.
-pub(super) fn key_due(view: &View, before: Option<&Held>) -> i64 {
-    before.and_then(|held| view.due.get(&held.key)).copied().unwrap_or_default()
+pub(super) fn key_due(view: &PoolView, before: Option<&Held>) -> i64 {
+    before.and_then(|held| view.notes.get(&held.key)).copied().unwrap_or_default()
 }

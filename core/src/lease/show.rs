@@ -15,7 +15,7 @@ use crate::time::Now;
 
 /// One claim as it is to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ClaimStatus {
     /// What to tell.
     pub identity: Identity,
     /// The pool's rule; `None` until its spec was read.
@@ -36,7 +36,7 @@ pub(super) const YIELDED: &str =
 
 impl Machine {
     /// Every claim at this instant, in the user's order of pools.
-    pub fn shown(&self, now: Now) -> Vec<Shown> {
+    pub fn statuses(&self, now: Now) -> Vec<ClaimStatus> {
         self.config
             .pools
             .iter()
@@ -45,7 +45,7 @@ impl Machine {
             .collect()
     }
 
-    fn show(&self, claim: &Claim, now: Now) -> Shown {
+    fn show(&self, claim: &Claim, now: Now) -> ClaimStatus {
         let on_loss = claim.on_loss();
         let (state, reason) = self.state(claim, now);
         let runs_on = matches!(claim.phase, Phase::Regaining(..) | Phase::Lost(..));
@@ -76,7 +76,7 @@ impl Machine {
             holder: Holder { incarnation, ..self.config.holder.clone() },
         };
         let spec = claim.pool.as_ref().map(|pool| &pool.spec);
-        Shown {
+        ClaimStatus {
             identity,
             on_loss: spec
                 .map(|spec| spec.on_loss)
@@ -102,7 +102,7 @@ impl Machine {
                 }
             }
             (Phase::Placed(_), Some(_)) => {
-                let reason = match (&self.doubt.sentence, claim.on_hold) {
+                let reason = match (&self.doubt.sentence, claim.frozen) {
                     (Some(doubt), _) => say(doubt),
                     (None, true) => say(&claim.hold_sentence()),
                     (None, false) => say("etcd has not confirmed the claim since its deadline"),
@@ -112,7 +112,7 @@ impl Machine {
                     OnLoss::Stop => (ClaimState::Lost, reason),
                 }
             }
-            (Phase::Placed(_), None) if claim.on_hold => {
+            (Phase::Placed(_), None) if claim.frozen => {
                 (ClaimState::Waiting, say(&claim.hold_sentence()))
             }
             (Phase::Placed(held) | Phase::Adopting(held), None | Some(_)) => {

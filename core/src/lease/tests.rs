@@ -9,7 +9,7 @@ use super::*;
 use crate::claim::{ClaimState, Fence, OwnerRecord};
 use crate::keys;
 use crate::pool::{MOUNTAINS, SNOWFLAKE};
-use crate::rest::{Rest, RestRecord, WaitsFor};
+use crate::quarantine::{Quarantine, QuarantineRecord, WaitsFor};
 use crate::time::{BootInstant, Now, UnixMillis};
 
 mod corners;
@@ -23,7 +23,7 @@ mod yielding;
 
 use script::{Pair, Script};
 
-const AHEAD: Queue = Queue::Ahead { despite_hold: false };
+const AHEAD: QueueMode = QueueMode::Ahead { despite_freeze: false };
 
 #[test]
 fn a_pod_claims_the_first_free_name_in_two_round_trips() {
@@ -100,7 +100,7 @@ fn a_force_release_is_noticed_by_the_next_pair_although_the_keepalive_was_fine()
 fn a_younger_incarnation_fences_the_older() {
     let mut script = Script::held(MOUNTAINS);
     let actions = script.step(Event::Renewed(script.renewal(7, 9)));
-    let [Action::Finish(Outcome::Fenced(sentence))] = actions.as_slice() else {
+    let [Action::Finish(EndReason::Fenced(sentence))] = actions.as_slice() else {
         panic!("{actions:?}")
     };
     assert!(sentence.contains("younger sidecar"), "{sentence}");
@@ -148,7 +148,7 @@ fn a_restarted_sidecar_takes_up_its_old_lease_and_holds_only_after_a_pair() {
         panic!("{actions:?}")
     };
     assert_eq!(adoption.record.holder.incarnation, 2);
-    let renew = script.step(Event::Adopted(Adopted { mine: 12, clock: None }));
+    let renew = script.step(Event::Adopted(Adopted { own_mod_revision: 12, clock: None }));
     assert!(matches!(renew.as_slice(), [Action::Renew { lease: 99, .. }]), "{renew:?}");
     assert_ne!(script.state(MOUNTAINS), ClaimState::Held);
     let renewal = Renewal { lease: 99, ..script.renewal(7, 12) };
@@ -160,7 +160,7 @@ fn a_restarted_sidecar_takes_up_its_old_lease_and_holds_only_after_a_pair() {
 fn an_attempt_without_an_answer_is_recognised_by_its_nonce_on_our_lease() {
     let mut script = Script::unanswered();
     let mut view = script.view(&["Denali"]);
-    view.owners.push(Owner { lease: 1, ..script.owner(MOUNTAINS, "Denali", "nonce") });
+    view.owners.push(FoundOwner { lease: 1, ..script.owner(MOUNTAINS, "Denali", "nonce") });
     script.step(Event::Viewed(Box::new(view)));
     assert_eq!(script.state(MOUNTAINS), ClaimState::Held);
     assert_eq!(script.shown(MOUNTAINS).identity.slot.unwrap().name, "Denali");
@@ -211,20 +211,20 @@ fn a_released_claim_gives_its_lease_back_and_an_unproven_one_does_not() {
     let mut script = Script::held(SNOWFLAKE);
     let release = script.step(Event::Terminate);
     let [Action::Release(surrender)] = release.as_slice() else { panic!("{release:?}") };
-    assert_eq!((surrender.mine, surrender.quarantine), (7, Duration::from_secs(30)));
+    assert_eq!((surrender.own_mod_revision, surrender.quarantine), (7, Duration::from_secs(30)));
     assert_eq!(
         script.step(Event::Released(true)),
-        [Action::Revoke(1), Action::Finish(Outcome::Released)]
+        [Action::Revoke(1), Action::Finish(EndReason::Released)]
     );
 
     let mut refused = Script::held(SNOWFLAKE);
     refused.step(Event::Terminate);
-    assert_eq!(refused.step(Event::Released(false)), [Action::Finish(Outcome::Released)]);
+    assert_eq!(refused.step(Event::Released(false)), [Action::Finish(EndReason::Released)]);
 
     // Its liveness probe fails: the app may be alive when SIGTERM comes.
     let mut expired = Script::held(SNOWFLAKE);
     expired.pass(31);
-    assert_eq!(expired.step(Event::Terminate), [Action::Finish(Outcome::Released)]);
+    assert_eq!(expired.step(Event::Terminate), [Action::Finish(EndReason::Released)]);
 }
 
 #[test]

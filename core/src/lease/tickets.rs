@@ -26,20 +26,20 @@ pub struct Ticket {
 
 /// The tickets that were created before ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ahead {
+pub struct TicketsAhead {
     /// How many.
     pub rank: usize,
     /// The key of the one that is [`FRONT`] places ahead.
-    pub landmark: Option<String>,
+    pub watched_ticket: Option<String>,
 }
 
 /// The answer to [`super::Action::Claim`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claimed {
+pub enum ClaimAnswer {
     /// The slot is ours.
     Won(Won),
     /// A compare failed, and there is no ticket: look again.
-    Outrun,
+    Conflict,
     /// We wait.
     Queued(Queued),
 }
@@ -55,19 +55,19 @@ pub struct Queued {
 
 /// Which slots were not free at some revision, by their keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Past {
+pub struct PastView {
     /// Held slots.
     pub held: HashSet<String>,
     /// Slots in quarantine.
-    pub resting: HashSet<String>,
+    pub quarantined: HashSet<String>,
     /// What else must not have changed since.
-    pub seen: Marks,
+    pub seen: RankGuard,
 }
 
 /// What makes a rank void although no slot and no ticket ahead has changed: mod revisions, 0 for
 /// absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct RankGuard {
     /// Of the key that every re-claim ahead of the queue moves: the names behind it shift.
     pub reclaims: i64,
     /// Of the epoch, which moves with every hold: a rank that silence has lowered is void after one.
@@ -76,7 +76,7 @@ pub struct Marks {
 
 /// T2.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Redemption {
+pub struct RedeemRequest {
     /// Where.
     pub path: ClaimPath,
     /// Which slot, by key.
@@ -90,12 +90,12 @@ pub struct Redemption {
     /// The spec's mod revision as read.
     pub spec: i64,
     /// From the same read as the rank.
-    pub seen: Marks,
+    pub seen: RankGuard,
 }
 
 /// Leaving the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Withdrawal {
+pub struct LeaveQueueRequest {
     /// Where.
     pub path: ClaimPath,
     /// Whose ticket.
@@ -113,17 +113,17 @@ pub struct Watch {
     /// Changes from this revision on.
     pub from: i64,
     /// The ticket to watch; `None` in the front of the queue.
-    pub landmark: Option<String>,
+    pub watched_ticket: Option<String>,
 }
 
 // === impl Claimed ===
 
-impl Claimed {
+impl ClaimAnswer {
     /// The slot, if it is ours.
     pub fn won(self) -> Option<Won> {
         match self {
             Self::Won(won) => Some(won),
-            Self::Outrun | Self::Queued(_) => None,
+            Self::Conflict | Self::Queued(_) => None,
         }
     }
 }

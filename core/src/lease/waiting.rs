@@ -6,7 +6,10 @@ use super::claim::{Attempt, Claim, claim_path};
 use super::decide::Decision;
 use super::machine::Machine;
 use super::track::Track;
-use super::{Action, FRONT, LeaseId, Marks, Past, Queued, Redemption, View, Watch, Withdrawal};
+use super::{
+    Action, FRONT, LeaseId, LeaveQueueRequest, PastView, PoolView, Queued, RankGuard,
+    RedeemRequest, Watch,
+};
 use crate::pick;
 use crate::pool::{OnExhausted, Pool};
 use crate::time::{BootInstant, Now};
@@ -48,7 +51,7 @@ struct Pulse {
     counts: [usize; 3],
     spec: i64,
     epoch: i64,
-    on_hold: bool,
+    frozen: bool,
 }
 
 // === impl Machine ===
@@ -67,7 +70,7 @@ impl Machine {
             claim.say(&sentence);
         }
         // During a hold nothing is granted: no attempt is worth its write.
-        let fresh = queued.rank.filter(|_| !claim.on_hold);
+        let fresh = queued.rank.filter(|_| !claim.frozen);
         if let Some(lease) = &mut self.lease {
             lease.carried_ticket = true;
         }
@@ -76,7 +79,7 @@ impl Machine {
 
     /// The slots as they were when our ticket was made: with the rank of that instant they name the
     /// slot that nobody else of this herd will try.
-    pub(super) fn on_past(&mut self, now: Now, past: Option<Past>, actions: &mut Vec<Action>) {
+    pub(super) fn on_past(&mut self, now: Now, past: Option<PastView>, actions: &mut Vec<Action>) {
         let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) else {
             return;
         };
@@ -87,19 +90,25 @@ impl Machine {
         if self.terminating {
             return;
         }
-        let target = pick::free(&pool.names, &past.held, &past.resting).nth(rank);
+        let target = pick::free(&pool.names, &past.held, &past.quarantined).nth(rank);
         if let Some(key) = target.and_then(|index| pool.names.key(index)) {
             let key = key.into_owned();
             self.redeem(now, key, past.seen, actions);
         }
     }
 
-    pub(super) fn redeem(&mut self, now: Now, key: String, seen: Marks, actions: &mut Vec<Action>) {
+    pub(super) fn redeem(
+        &mut self,
+        now: Now,
+        key: String,
+        seen: RankGuard,
+        actions: &mut Vec<Action>,
+    ) {
         let (Some(claim), Some(lease)) = (self.claims.get(self.current), self.lease) else {
             return;
         };
         let Some(waiting) = &claim.ticket else { return };
-        let redemption = Box::new(Redemption {
+        let redemption = Box::new(RedeemRequest {
             path: claim_path(claim, &self.config),
             key,
             record: self.record(now, claim, None),
@@ -122,7 +131,7 @@ impl Machine {
     }
 
     /// Waits on: for a change, for silence to count, and in any case for a part of V.
-    pub(super) fn stay(&mut self, view: &View, sentence: &str, actions: &mut Vec<Action>) {
+    pub(super) fn stay(&mut self, view: &PoolView, sentence: &str, actions: &mut Vec<Action>) {
         // V ± 10 %: a watch may miss anything, this may not.
         let period = self.shortest_validity().mul_f64(0.9 + 0.2 * self.jitter(self.round));
         let slow = self.asked.after(period);
@@ -137,7 +146,7 @@ impl Machine {
         actions.push(Action::Watch(Watch {
             path: claim_path(claim, &self.config),
             from: view.revision + 1,
-            landmark: view.ahead.as_ref().and_then(|ahead| ahead.landmark.clone()),
+            watched_ticket: view.ahead.as_ref().and_then(|ahead| ahead.watched_ticket.clone()),
         }));
     }
 
@@ -164,7 +173,7 @@ impl Machine {
     /// place in a queue; then the old ticket is withdrawn.
     pub(super) fn resume_older_ticket(
         &mut self,
-        view: &View,
+        view: &PoolView,
         lease: LeaseId,
         actions: &mut Vec<Action>,
     ) -> bool {
@@ -176,7 +185,7 @@ impl Machine {
         };
         self.claiming = Track::Busy;
         actions.push(if self.claims.iter().any(Claim::is_placed) {
-            Action::Withdraw(self.withdrawal(claim, Some(older.revision)))
+            Action::LeaveQueue(self.withdrawal(claim, Some(older.revision)))
         } else {
             Action::Resume { lease: older.lease, slots: Vec::new() }
         });
@@ -186,7 +195,7 @@ impl Machine {
     /// There will be no name. A ticket that stayed behind would stop those behind it.
     pub(super) fn next_failure(&mut self, sentence: String, actions: &mut Vec<Action>) {
         if !self.leave(actions) {
-            self.finish(super::Outcome::Failed(sentence), actions);
+            self.finish(super::EndReason::Failed(sentence), actions);
         }
     }
 
@@ -215,14 +224,14 @@ impl Machine {
             return false;
         };
         let revision = claim.ticket.as_ref().map(|waiting| waiting.revision);
-        actions.push(Action::Withdraw(self.withdrawal(claim, revision)));
+        actions.push(Action::LeaveQueue(self.withdrawal(claim, revision)));
         self.current = index;
         self.claiming = Track::Busy;
         true
     }
 
-    fn withdrawal(&self, claim: &Claim, ticket: Option<i64>) -> Withdrawal {
-        Withdrawal {
+    fn withdrawal(&self, claim: &Claim, ticket: Option<i64>) -> LeaveQueueRequest {
+        LeaveQueueRequest {
             path: claim_path(claim, &self.config),
             uid: self.config.holder.uid.clone(),
             ticket,
@@ -234,8 +243,8 @@ impl Machine {
 
 impl Claim {
     /// Takes in what a look showed of our ticket.
-    pub(super) fn line_up(&mut self, view: &View, asked: BootInstant, now: BootInstant) {
-        self.on_hold = view.on_hold;
+    pub(super) fn line_up(&mut self, view: &PoolView, asked: BootInstant, now: BootInstant) {
+        self.frozen = view.frozen;
         let Some(found) = view.ticket else {
             self.ticket = None;
             return;
@@ -248,10 +257,10 @@ impl Claim {
             let pulse = Pulse {
                 newest: view.newest,
                 sentinel: view.sentinel,
-                counts: [view.held.len(), view.resting.len(), view.queued],
+                counts: [view.held.len(), view.quarantined.len(), view.queued],
                 spec: self.spec_revision,
                 epoch: view.epoch_revision,
-                on_hold: view.on_hold,
+                frozen: view.frozen,
             };
             waiting.observe(pulse, ahead.rank, asked, now);
         }
@@ -259,16 +268,16 @@ impl Claim {
     }
 
     /// What a look at the store means for one that has a ticket.
-    pub(super) fn in_line(&self, view: &View, pool: &Pool, waiting: &Waiting) -> Decision {
+    pub(super) fn in_line(&self, view: &PoolView, pool: &Pool, waiting: &Waiting) -> Decision {
         let Some(ahead) = &view.ahead else {
             return Decision::AskRank;
         };
         let name = &self.name;
         let place = place(ahead.rank);
-        if view.on_hold {
+        if view.frozen {
             return Decision::Stay(format!("{}; {place}", self.hold_sentence()));
         }
-        let mut free = pick::free(&pool.names, &view.held, &view.resting);
+        let mut free = pick::free(&pool.names, &view.held, &view.quarantined);
         let target = free.clone().nth(waiting.reach());
         if let Some(key) = target.and_then(|index| pool.names.key(index)) {
             return Decision::Redeem(key.into_owned());
@@ -291,9 +300,9 @@ impl Claim {
 
 // === impl View ===
 
-impl View {
-    pub(super) fn marks(&self) -> Marks {
-        Marks { reclaims: self.reclaims, epoch: self.epoch_revision }
+impl PoolView {
+    pub(super) fn marks(&self) -> RankGuard {
+        RankGuard { reclaims: self.reclaims, epoch: self.epoch_revision }
     }
 }
 
@@ -336,11 +345,11 @@ impl Waiting {
     }
 
     /// When to look whether it is still silent. Silence means nothing while there is nothing to do.
-    fn next_silence(&self, view: &View, claim: &Claim) -> Option<BootInstant> {
+    fn next_silence(&self, view: &PoolView, claim: &Claim) -> Option<BootInstant> {
         let quiet = self.quiet.as_ref().filter(|_| self.rank.is_some_and(|rank| rank < FRONT))?;
-        let names = claim.names().filter(|_| !view.on_hold)?;
+        let names = claim.names().filter(|_| !view.frozen)?;
         if view.unsettled.is_empty() {
-            pick::free(names, &view.held, &view.resting).next()?;
+            pick::free(names, &view.held, &view.quarantined).next()?;
         }
         let next = u32::try_from(quiet.count()).unwrap_or(u32::MAX).saturating_add(1);
         Some(quiet.since.after(SILENCE * next))

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cairn_core::rest::WITH_POD;
+use cairn_core::quarantine::WITH_POD;
 use cairn_core::time::{BootInstant, Now, UnixMillis};
 use cairn_sidecar::clock::{Clock, SystemClock};
 use cairn_store::etcd::Etcd;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cairn_core::rest::{AFTER_POD, RestRecord, WaitsFor};
+use cairn_core::quarantine::{AFTER_POD, QuarantineRecord, WaitsFor};
 use cairn_store::etcd::Etcd;
 use cairn_store::{Error, Store};
 use tokio::task::JoinHandle;
@@ -75,7 +75,7 @@ async fn shorten(store: &Store<Etcd>, layout: &Layout, existing: &Existing) -> R
         for rest in store.rests(&path).await? {
             let waits = rest.record.waits_for == WaitsFor::PodEnd;
             if waits && !existing.contains(&rest.record.holder.uid) {
-                let record = RestRecord { waits_for: WaitsFor::Time, ..rest.record };
+                let record = QuarantineRecord { waits_for: WaitsFor::Time, ..rest.record };
                 store.put_rest(&path, &rest.key, rest.revision, &record, AFTER_POD).await?;
             }
         }

@@ -69,7 +69,7 @@ impl<K: Kv + 'static> Driver<K> {
             prefix: config.prefix.clone(),
             nonce: Uuid::new_v4().simple().to_string(),
             inherited: inherited.collect(),
-            marks: ids::mark::read(&config.dir, &config.pools, uid),
+            mint_checkpoints: ids::mark::read(&config.dir, &config.pools, uid),
             define_missing: !config.in_pod,
             in_pod: config.in_pod,
             new_store: config.new_store,
@@ -107,7 +107,7 @@ impl<K: Kv + 'static> Driver<K> {
                 }
             }
             self.publish(seam);
-            let patience = self.machine.patience();
+            let patience = self.machine.request_timeout();
             let hurry = if terminating { RELEASE_PATIENCE } else { patience };
             self.store.kv().set_patience(patience.min(hurry));
             self.store.kv().set_longest_lease(self.machine.needed_ttl());
@@ -189,7 +189,7 @@ impl<K: Kv + 'static> Driver<K> {
 
     fn publish(&mut self, seam: &Seam) {
         let now = self.clock.now();
-        let shown = self.machine.shown(now);
+        let shown = self.machine.statuses(now);
         for (was_held, shown) in self.was_held.iter_mut().zip(&shown) {
             if shown.identity.state == ClaimState::Held && !*was_held {
                 *was_held = true;
@@ -225,12 +225,12 @@ fn no_contact(last: Option<&Error>) -> String {
     }
 }
 
-impl From<lease::Outcome> for Outcome {
-    fn from(outcome: lease::Outcome) -> Self {
+impl From<lease::EndReason> for Outcome {
+    fn from(outcome: lease::EndReason) -> Self {
         match outcome {
-            lease::Outcome::Released => Self::Released,
-            lease::Outcome::Fenced(sentence) => Self::Fenced(sentence),
-            lease::Outcome::Failed(sentence) => Self::Failed(sentence),
+            lease::EndReason::Released => Self::Released,
+            lease::EndReason::Fenced(sentence) => Self::Fenced(sentence),
+            lease::EndReason::Failed(sentence) => Self::Failed(sentence),
         }
     }
 }

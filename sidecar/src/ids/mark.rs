@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use cairn_core::claim::Fence;
-use cairn_core::clock::Mark;
+use cairn_core::clock::MintCheckpoint;
 use cairn_core::contract::path;
 use cairn_core::pool::PoolName;
 use cairn_core::time::UnixMillis;
@@ -24,20 +24,20 @@ struct MarkJson {
 }
 
 /// The marks that earlier processes of a holder have left. Blocks for a few small reads.
-pub fn read(dir: &Path, pools: &[PoolName], uid: &str) -> Vec<(PoolName, Mark)> {
+pub fn read(dir: &Path, pools: &[PoolName], uid: &str) -> Vec<(PoolName, MintCheckpoint)> {
     let mark = |pool: &PoolName| {
         let dir = dir.join(pool.as_str());
         // A younger claim may go on from the file's under a new fence: whatever was minted counts.
         let (minted, told) = (minted(&dir, uid), told(&dir, uid));
         let until = minted.and_then(|minted| minted.minted_until);
         let youngest = minted.into_iter().chain(told).max_by_key(|mark| mark.fence)?;
-        Some((pool.clone(), Mark { minted_until: until, ..youngest }))
+        Some((pool.clone(), MintCheckpoint { minted_until: until, ..youngest }))
     };
     pools.iter().filter_map(mark).collect()
 }
 
 /// Keeps a mark in a pool's directory. Blocks.
-pub(super) fn write(dir: &Path, uid: &str, mark: &Mark) -> Result<(), FileError> {
+pub(super) fn write(dir: &Path, uid: &str, mark: &MintCheckpoint) -> Result<(), FileError> {
     let json = MarkJson {
         uid: uid.to_owned(),
         fence: mark.fence,
@@ -53,9 +53,9 @@ pub(super) fn write(dir: &Path, uid: &str, mark: &Mark) -> Result<(), FileError>
 }
 
 /// Anything unreadable counts as nothing: then the whole reservation is waited for.
-fn minted(dir: &Path, uid: &str) -> Option<Mark> {
+fn minted(dir: &Path, uid: &str) -> Option<MintCheckpoint> {
     let json: MarkJson = serde_json::from_slice(&fs::read(dir.join(path::IDS_JSON)).ok()?).ok()?;
-    (json.uid == uid).then_some(Mark {
+    (json.uid == uid).then_some(MintCheckpoint {
         fence: json.fence,
         not_before: json.not_before_ms,
         minted_until: Some(json.minted_until_ms),
@@ -63,18 +63,18 @@ fn minted(dir: &Path, uid: &str) -> Option<Mark> {
 }
 
 /// An app may have minted on its own: it goes on, too.
-fn told(dir: &Path, uid: &str) -> Option<Mark> {
+fn told(dir: &Path, uid: &str) -> Option<MintCheckpoint> {
     let mark = mark::read(dir).filter(|mark| mark.uid == uid)?;
     let not_before = mark.claim.not_before?;
-    Some(Mark { fence: mark.claim.fence, not_before, minted_until: None })
+    Some(MintCheckpoint { fence: mark.claim.fence, not_before, minted_until: None })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn mark(revision: i64, minted_until: Option<i64>) -> Mark {
-        Mark {
+    fn mark(revision: i64, minted_until: Option<i64>) -> MintCheckpoint {
+        MintCheckpoint {
             fence: Fence { epoch: 1, revision },
             not_before: UnixMillis(5),
             minted_until: minted_until.map(UnixMillis),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cairn_core::keys;
-use cairn_core::lease::{Claimed, Order, Queue};
+use cairn_core::lease::{ClaimAnswer, ClaimRequest, QueueMode};
 use cairn_store::admin::Forced;
 use cairn_store::{KeyValue, Kv, Op, Txn};
 
@@ -23,10 +23,10 @@ pub(crate) async fn a_force_release_takes_slot_and_owner_and_the_name_rests_as_l
     assert_eq!(done, Forced::Released(Duration::from_secs(46)));
     let view = world.view("u1").await;
     assert!(view.held.is_empty() && view.owners.is_empty() && view.unsettled.is_empty());
-    assert!(view.resting.contains("assam"));
-    let resting = world.get(&path().quarantine("assam")).await.unwrap();
-    assert_ne!(resting.lease, lease, "the pod's lease is left alone");
-    let renewal = world.store.kv().keep_alive(resting.lease).await.unwrap();
+    assert!(view.quarantined.contains("assam"));
+    let quarantined = world.get(&path().quarantine("assam")).await.unwrap();
+    assert_ne!(quarantined.lease, lease, "the pod's lease is left alone");
+    let renewal = world.store.kv().keep_alive(quarantined.lease).await.unwrap();
     assert_eq!(renewal, Duration::from_secs(46));
     let again = world.store.force_release(&path(), "assam", fence).await.unwrap();
     assert_eq!(again, Forced::NotHeld);
@@ -34,17 +34,17 @@ pub(crate) async fn a_force_release_takes_slot_and_owner_and_the_name_rests_as_l
 
 pub(crate) async fn a_quarantine_without_an_end_is_shown_and_given_one<K: Kv>(world: &World<K>) {
     world.define(r#""assam""#).await;
-    let resting = path().quarantine("assam");
-    world.write(&resting, "2").await;
+    let quarantined = path().quarantine("assam");
+    world.write(&quarantined, "2").await;
     assert_eq!(world.view("u1").await.unsettled, ["assam"]);
     assert_eq!(world.claim("u1", "assam", 60).await.0, None);
     world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
     let view = world.view("u1").await;
-    assert!(view.unsettled.is_empty() && view.resting.contains("assam"));
-    let settled = world.get(&resting).await.unwrap();
+    assert!(view.unsettled.is_empty() && view.quarantined.contains("assam"));
+    let settled = world.get(&quarantined).await.unwrap();
     world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
-    assert_eq!(world.get(&resting).await.unwrap(), settled, "once is enough");
-    let gone = async || world.view("u1").await.resting.is_empty();
+    assert_eq!(world.get(&quarantined).await.unwrap(), settled, "once is enough");
+    let gone = async || world.view("u1").await.quarantined.is_empty();
     world.until("the end of the quarantine", gone).await;
     world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
 }
@@ -72,12 +72,12 @@ pub(crate) async fn only_whose_belief_has_not_ended_claims_its_name_again_during
     world: &World<K>,
 ) {
     world.define(r#""assam""#).await;
-    world.write(&keys::hold(&tea()), "").await;
+    world.write(&keys::freeze(&tea()), "").await;
     let lease = world.grant(60).await.lease;
     let view = world.view("u1").await;
     let order = World::<K>::order(&view, "u1", "assam", lease);
-    assert_eq!(world.store.claim(&order).await.unwrap(), Claimed::Outrun);
-    let order = Order { queue: Queue::Ahead { despite_hold: true }, ..order };
+    assert_eq!(world.store.claim(&order).await.unwrap(), ClaimAnswer::Conflict);
+    let order = ClaimRequest { queue: QueueMode::Ahead { despite_freeze: true }, ..order };
     assert!(world.store.claim(&order).await.unwrap().won().is_some());
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn a_hold_outdates_every_rank_that_was_found_before_it<K: Kv>(w
     let ticket = world.join("u1", lease).await.revision;
     let outdated = world.redemption("u1", "assam", ticket, lease).await;
     world.store.restored(&[tea()], 9, Duration::from_secs(60)).await.unwrap();
-    let lift = Txn { then: vec![Op::Delete(keys::hold(&tea()))], ..Txn::default() };
+    let lift = Txn { then: vec![Op::Delete(keys::freeze(&tea()))], ..Txn::default() };
     world.store.kv().txn(lift).await.unwrap();
     assert_eq!(world.store.redeem(&outdated).await.unwrap(), None);
     let fresh = world.redemption("u1", "assam", ticket, lease).await;
@@ -110,10 +110,10 @@ pub(crate) async fn a_slot_that_was_lost_must_rest_before_it_is_given_on<K: Kv>(
     // However that happens: etcd itself may do it too early.
     world.store.revoke(lease).await.unwrap();
     let view = world.view("u2").await;
-    assert!(view.held.is_empty() && view.resting.contains("assam"));
-    assert_eq!((&view.unsettled[..], view.due["assam"]), (&["assam".to_owned()][..], fence));
+    assert!(view.held.is_empty() && view.quarantined.contains("assam"));
+    assert_eq!((&view.unsettled[..], view.notes["assam"]), (&["assam".to_owned()][..], fence));
     let past = world.store.read_at(&path(), view.revision).await.unwrap().unwrap();
-    assert!(past.resting.contains("assam"));
+    assert!(past.quarantined.contains("assam"));
     assert_eq!(world.claim("u2", "assam", 60).await.0, None);
     let waiting = world.grant(60).await.lease;
     let ticket = world.join("u3", waiting).await.revision;
@@ -122,9 +122,11 @@ pub(crate) async fn a_slot_that_was_lost_must_rest_before_it_is_given_on<K: Kv>(
 
     world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
     let view = world.view("u2").await;
-    assert!(view.unsettled.is_empty() && view.due.is_empty() && view.resting.contains("assam"));
-    let resting = world.get(&path().quarantine("assam")).await.unwrap();
-    let left = world.store.kv().keep_alive(resting.lease).await.unwrap();
+    assert!(
+        view.unsettled.is_empty() && view.notes.is_empty() && view.quarantined.contains("assam")
+    );
+    let quarantined = world.get(&path().quarantine("assam")).await.unwrap();
+    let left = world.store.kv().keep_alive(quarantined.lease).await.unwrap();
     assert_eq!(left, Duration::from_secs(46), "V + Q of the claim, and drift");
 }
 
@@ -135,10 +137,10 @@ pub(crate) async fn a_slot_that_was_lost_need_not_rest_for_its_own_holder<K: Kv>
     let lease = world.grant(60).await.lease;
     let view = world.view("u1").await;
     let order = World::<K>::order(&view, "u1", "assam", lease);
-    let again = Order { due: won.unwrap().fence.revision, ..order };
+    let again = ClaimRequest { note: won.unwrap().fence.revision, ..order };
     let won = world.store.claim(&again).await.unwrap().won().unwrap();
-    assert!(world.release("u1", "assam", won.mine, 0).await);
-    assert!(world.view("u1").await.resting.is_empty(), "a release leaves nothing due");
+    assert!(world.release("u1", "assam", won.own_mod_revision, 0).await);
+    assert!(world.view("u1").await.quarantined.is_empty(), "a release leaves nothing due");
 }
 
 pub(crate) async fn after_a_restore_every_pool_is_held_and_the_epoch_is_greater<K: Kv>(
@@ -149,16 +151,16 @@ pub(crate) async fn after_a_restore_every_pool_is_held_and_the_epoch_is_greater<
     let hold = Duration::from_secs(60);
     assert_eq!(world.store.restored(&many, 3, hold).await.unwrap(), 6, "one more than before");
     for pool in [&many[0], &many[127], &many[299]] {
-        assert!(world.get(&keys::hold(pool)).await.is_some(), "{pool}");
+        assert!(world.get(&keys::freeze(pool)).await.is_some(), "{pool}");
     }
     assert_eq!(world.store.restored(&[tea()], 9_000, hold).await.unwrap(), 9_000);
     assert_eq!(world.store.epoch().await.unwrap(), Some(9_000));
-    assert!(world.view("u1").await.on_hold);
+    assert!(world.view("u1").await.frozen);
 }
 
 pub(crate) async fn a_slot_whose_owner_record_is_not_ours_is_not_released<K: Kv>(world: &World<K>) {
     world.define(r#""assam""#).await;
-    let mine = world.claim("u1", "assam", 60).await.0.unwrap().mine;
+    let mine = world.claim("u1", "assam", 60).await.0.unwrap().own_mod_revision;
     // In a wiped store another pod's slot may meet our revision; its owner record then does not.
     world.write(&keys::owner("shop", "u1", &tea()), "{}").await;
     assert!(!world.release("u1", "assam", mine, 5).await);

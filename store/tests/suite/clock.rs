@@ -6,7 +6,9 @@ use std::time::Duration;
 use cairn_core::claim::Fence;
 use cairn_core::clock::{ClockRecord, Reservation};
 use cairn_core::keys;
-use cairn_core::lease::{Adoption, Extended, Extension, Look, Surrender, Won};
+use cairn_core::lease::{
+    AdoptRequest, ReadRequest, ReleaseRequest, ReserveAnswer, ReserveRequest, Won,
+};
 use cairn_core::time::UnixMillis;
 use cairn_store::{Error, Kv, Op, Txn};
 
@@ -16,19 +18,19 @@ fn reserved(until: i64, fence: Fence) -> ClockRecord {
     ClockRecord { reserved_until: UnixMillis(until), fence }
 }
 
-fn extension(uid: &str, won: Won, seen: i64, until: i64) -> Extension {
-    Extension {
+fn extension(uid: &str, won: Won, seen: i64, until: i64) -> ReserveRequest {
+    ReserveRequest {
         path: path(),
         key: "assam".into(),
         holder: holder(uid, 1),
-        mine: won.mine,
+        own_mod_revision: won.own_mod_revision,
         seen,
         record: reserved(until, won.fence),
     }
 }
 
-fn done(extended: Extended) -> i64 {
-    let Extended::Done(revision) = extended else { panic!("{extended:?}") };
+fn done(extended: ReserveAnswer) -> i64 {
+    let ReserveAnswer::Reserved(revision) = extended else { panic!("{extended:?}") };
     revision
 }
 
@@ -39,17 +41,17 @@ pub(crate) async fn time_is_reserved_by_the_holder_of_the_slot_alone<K: Kv>(worl
     let other = world.claim("u2", "ceylon", 60).await.0.unwrap();
     // Neither with a revision of another slot, nor in another's name.
     for wrong in [
-        Extension { mine: other.mine, ..extension("u1", won, 0, 5) },
+        ReserveRequest { own_mod_revision: other.own_mod_revision, ..extension("u1", won, 0, 5) },
         extension("u2", won, 0, 5),
-        Extension { key: "ceylon".into(), ..extension("u1", won, 0, 5) },
+        ReserveRequest { key: "ceylon".into(), ..extension("u1", won, 0, 5) },
     ] {
-        assert_eq!(world.store.reserve(&wrong).await.unwrap(), Extended::Refused(None));
+        assert_eq!(world.store.reserve(&wrong).await.unwrap(), ReserveAnswer::Refused(None));
     }
     let revision = done(world.store.reserve(&extension("u1", won, 0, 5)).await.unwrap());
-    assert!(revision > won.mine);
+    assert!(revision > won.own_mod_revision);
     assert_eq!(world.clocks().await, HashMap::from([("assam".to_owned(), UnixMillis(5))]));
     // The slot itself has not moved: the renew pair sees no change.
-    assert!(world.release("u1", "assam", won.mine, 0).await);
+    assert!(world.release("u1", "assam", won.own_mod_revision, 0).await);
 }
 
 pub(crate) async fn a_reservation_loses_to_another_one_and_learns_it<K: Kv>(world: &World<K>) {
@@ -58,7 +60,7 @@ pub(crate) async fn a_reservation_loses_to_another_one_and_learns_it<K: Kv>(worl
     let first = done(world.store.reserve(&extension("u1", won, 0, 5)).await.unwrap());
     let found = Reservation { record: reserved(5, won.fence), revision: first };
     let repeated = world.store.reserve(&extension("u1", won, 0, 9)).await.unwrap();
-    assert_eq!(repeated, Extended::Refused(Some(found)));
+    assert_eq!(repeated, ReserveAnswer::Refused(Some(found)));
     let second = done(world.store.reserve(&extension("u1", won, first, 9)).await.unwrap());
     assert!(second > first);
     assert_eq!(world.clocks().await["assam"], UnixMillis(9));
@@ -72,8 +74,8 @@ pub(crate) async fn an_older_incarnation_reserves_nothing_once_a_younger_one_has
     let won = won.unwrap();
     let adopted = world.store.adopt(&adoption(won, lease)).await.unwrap().unwrap();
     let late = world.store.reserve(&extension("u1", won, 0, 5)).await.unwrap();
-    assert_eq!(late, Extended::Refused(None));
-    let younger = Won { mine: adopted.mine, ..won };
+    assert_eq!(late, ReserveAnswer::Refused(None));
+    let younger = Won { own_mod_revision: adopted.own_mod_revision, ..won };
     done(world.store.reserve(&extension("u1", younger, 0, 5)).await.unwrap());
 }
 
@@ -88,7 +90,7 @@ pub(crate) async fn a_slot_and_an_owner_record_that_do_not_belong_together_reser
     let then = vec![Op::put(&me, "{}", 0)];
     world.store.kv().txn(Txn { then, ..Txn::default() }).await.unwrap();
     let refused = world.store.reserve(&extension("u1", won, 0, 5)).await.unwrap();
-    assert_eq!(refused, Extended::Refused(None));
+    assert_eq!(refused, ReserveAnswer::Refused(None));
 }
 
 pub(crate) async fn a_claim_a_redemption_and_an_adoption_learn_what_was_reserved<K: Kv>(
@@ -101,12 +103,12 @@ pub(crate) async fn a_claim_a_redemption_and_an_adoption_learn_what_was_reserved
     let found = Some(Reservation { record: reserved(5, first.fence), revision });
     let adopted = world.store.adopt(&adoption(first, lease)).await.unwrap().unwrap();
     assert_eq!(adopted.clock, found);
-    assert!(world.release("u1", "assam", adopted.mine, 0).await);
+    assert!(world.release("u1", "assam", adopted.own_mod_revision, 0).await);
 
     let second = world.claim("u2", "assam", 60).await.0.unwrap();
     assert_eq!(second.clock, found);
-    assert_eq!((second.fence.epoch, second.fence.revision), (5, second.mine));
-    assert!(world.release("u2", "assam", second.mine, 0).await);
+    assert_eq!((second.fence.epoch, second.fence.revision), (5, second.own_mod_revision));
+    assert!(world.release("u2", "assam", second.own_mod_revision, 0).await);
 
     let lease = world.grant(60).await.lease;
     let ticket = world.join("u3", lease).await.revision;
@@ -126,7 +128,7 @@ pub(crate) async fn a_reservation_outlives_its_holder_and_a_release_may_shorten_
     assert_eq!(world.clocks().await["assam"], UnixMillis(90));
 
     // As if it had rested.
-    let rested = Txn { then: vec![Op::Delete(path().due("assam"))], ..Txn::default() };
+    let rested = Txn { then: vec![Op::Delete(path().note("assam"))], ..Txn::default() };
     world.store.kv().txn(rested).await.unwrap();
     let won = world.claim("u2", "assam", 60).await.0.unwrap();
     let seen = won.clock.unwrap().revision;
@@ -155,7 +157,7 @@ pub(crate) async fn reservations_are_read_only_when_asked_for<K: Kv>(world: &Wor
     let won = world.claim("u1", "assam", 60).await.0.unwrap();
     done(world.store.reserve(&extension("u1", won, 0, 5)).await.unwrap());
     let ticket = world.join("u2", world.grant(60).await.lease).await.revision;
-    let look = |clocks| Look {
+    let look = |clocks| ReadRequest {
         path: path(),
         pools: vec![tea()],
         namespace: "shop".into(),
@@ -194,28 +196,28 @@ pub(crate) async fn an_administrator_resets_the_reservation_of_a_slot_that_nobod
     done(world.store.reserve(&extension("u1", won, 0, i64::MAX)).await.unwrap());
     assert!(!world.store.reset_clock(&path(), "assam").await.unwrap());
     assert_eq!(world.clocks().await.len(), 1);
-    assert!(world.release("u1", "assam", won.mine, 0).await);
+    assert!(world.release("u1", "assam", won.own_mod_revision, 0).await);
     assert!(world.store.reset_clock(&path(), "assam").await.unwrap());
     assert_eq!(world.clocks().await.len(), 0);
 }
 
-fn adoption(won: Won, lease: i64) -> Adoption {
-    Adoption {
+fn adoption(won: Won, lease: i64) -> AdoptRequest {
+    AdoptRequest {
         slot: path().slot("assam"),
         pool: tea(),
         record: record("u1", 2),
         create_revision: won.fence.revision,
-        mod_revision: won.mine,
+        mod_revision: won.own_mod_revision,
         lease,
     }
 }
 
-fn surrender(uid: &str, won: Won, minted: Option<i64>) -> Surrender {
-    Surrender {
+fn surrender(uid: &str, won: Won, minted: Option<i64>) -> ReleaseRequest {
+    ReleaseRequest {
         path: path(),
         key: "assam".into(),
         record: left_by(uid),
-        mine: won.mine,
+        own_mod_revision: won.own_mod_revision,
         quarantine: Duration::ZERO,
         clock: minted.map(|until| reserved(until, won.fence)),
     }

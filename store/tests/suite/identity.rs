@@ -17,7 +17,7 @@ const FREEZE: Duration = Duration::from_secs(50);
 
 impl<K: Kv> World<K> {
     async fn freeze(&self, pool: &PoolName) -> Option<KeyValue> {
-        self.get(&keys::hold(pool)).await
+        self.get(&keys::freeze(pool)).await
     }
 
     async fn left(&self, freeze: &KeyValue) -> Duration {
@@ -97,11 +97,11 @@ pub(crate) async fn a_freeze_without_an_end_is_given_one_by_the_first_in_the_que
 ) {
     world.define(r#""assam""#).await;
     // Its author died between the two steps.
-    world.write(&keys::hold(&tea()), r#"{"seconds":50,"cause":"restored"}"#).await;
+    world.write(&keys::freeze(&tea()), r#"{"seconds":50,"cause":"restored"}"#).await;
     let lease = world.grant(60).await.lease;
     let [first, second] = [world.join("u1", lease).await, world.join("u2", lease).await];
     for view in [world.view("u3").await, world.view_from("u2", Some(second.revision)).await] {
-        assert_eq!((view.on_hold, view.frozen_for), (true, Some(FREEZE)));
+        assert_eq!((view.frozen, view.frozen_for), (true, Some(FREEZE)));
     }
     assert_eq!(world.freeze(&tea()).await.unwrap().lease, 0, "not their business yet");
     world.view_from("u1", Some(first.revision)).await;
@@ -112,7 +112,7 @@ pub(crate) async fn a_freeze_without_an_end_is_given_one_by_the_first_in_the_que
     assert!(view.frozen_for.unwrap() <= FREEZE);
     assert_eq!(world.freeze(&tea()).await.unwrap(), started, "once is enough");
     // What another version wrote is not understood, and lasts for as long as anybody may believe.
-    world.write(&keys::hold(&tea()), "").await;
+    world.write(&keys::freeze(&tea()), "").await;
     let view = world.view_from("u1", Some(first.revision)).await;
     assert!(view.frozen_for.unwrap() > Duration::from_secs(3600));
 }
@@ -120,7 +120,7 @@ pub(crate) async fn a_freeze_without_an_end_is_given_one_by_the_first_in_the_que
 pub(crate) async fn every_freeze_without_an_end_is_found_among_many<K: Kv>(world: &World<K>) {
     let many: Vec<PoolName> = (0..130).map(|n| format!("pool-{n}").parse().unwrap()).collect();
     for pool in &many {
-        world.write(&keys::hold(pool), r#"{"seconds":50}"#).await;
+        world.write(&keys::freeze(pool), r#"{"seconds":50}"#).await;
     }
     world.store.start_freezes().await.unwrap();
     for pool in &many {

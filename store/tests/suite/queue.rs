@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cairn_core::keys;
-use cairn_core::lease::{Claimed, FRONT, Order, Queue, Queued, Withdrawal};
+use cairn_core::lease::{ClaimAnswer, ClaimRequest, FRONT, LeaveQueueRequest, QueueMode, Queued};
 use cairn_store::{Kv, Op, Txn};
 
 use crate::world::{LIMIT, World, path, tea};
@@ -20,8 +20,13 @@ pub(crate) async fn whoever_cannot_have_a_slot_joins_the_queue_behind_those_who_
     world.claim("u0", "assam", 60).await;
     for (rank, uid) in ["u1", "u2", "u3"].into_iter().enumerate() {
         let lease = world.grant(60).await.lease;
-        let order = Order { queue: Queue::Join, ..World::<K>::order(&view, uid, "assam", lease) };
-        let Claimed::Queued(queued) = world.store.claim(&order).await.unwrap() else { panic!() };
+        let order = ClaimRequest {
+            queue: QueueMode::Join,
+            ..World::<K>::order(&view, uid, "assam", lease)
+        };
+        let ClaimAnswer::Queued(queued) = world.store.claim(&order).await.unwrap() else {
+            panic!()
+        };
         assert_eq!(queued.rank, Some(rank));
         assert!(queued.revision > revision);
         revision = queued.revision;
@@ -39,8 +44,9 @@ pub(crate) async fn a_queue_that_somebody_joined_meanwhile_sends_a_claim_to_its_
     let view = world.view("u1").await;
     let first = world.join("u0", world.grant(60).await.lease).await;
     let lease = world.grant(60).await.lease;
-    let order = Order { queue: Queue::Join, ..World::<K>::order(&view, "u1", "assam", lease) };
-    let Claimed::Queued(queued) = world.store.claim(&order).await.unwrap() else { panic!() };
+    let order =
+        ClaimRequest { queue: QueueMode::Join, ..World::<K>::order(&view, "u1", "assam", lease) };
+    let ClaimAnswer::Queued(queued) = world.store.claim(&order).await.unwrap() else { panic!() };
     assert_eq!((first.rank, queued.rank), (Some(0), Some(1)));
 }
 
@@ -59,10 +65,10 @@ pub(crate) async fn a_late_duplicate_leaves_no_ticket_on_a_holder<K: Kv>(world: 
     world.define(r#""assam""#).await;
     let lease = world.grant(60).await.lease;
     let order = World::<K>::order(&world.view("u1").await, "u1", "assam", lease);
-    let order = Order { queue: Queue::Join, ..order };
-    assert!(matches!(world.store.claim(&order).await.unwrap(), Claimed::Won(_)));
-    for late in [order.clone(), Order { key: None, ..order }] {
-        assert_eq!(world.store.claim(&late).await.unwrap(), Claimed::Outrun);
+    let order = ClaimRequest { queue: QueueMode::Join, ..order };
+    assert!(matches!(world.store.claim(&order).await.unwrap(), ClaimAnswer::Won(_)));
+    for late in [order.clone(), ClaimRequest { key: None, ..order }] {
+        assert_eq!(world.store.claim(&late).await.unwrap(), ClaimAnswer::Conflict);
         let view = world.view("u1").await;
         assert_eq!((view.queued, view.ticket), (0, None));
     }
@@ -109,13 +115,13 @@ pub(crate) async fn a_rank_counts_the_tickets_created_before_and_shrinks_when_th
     let last = format!("u{FRONT}");
     world.join("later", lease).await;
     let ahead = world.view_from(&last, Some(tickets[FRONT])).await.ahead.unwrap();
-    assert_eq!((ahead.rank, ahead.landmark), (FRONT, Some(path().ticket("u0"))));
+    assert_eq!((ahead.rank, ahead.watched_ticket), (FRONT, Some(path().ticket("u0"))));
     let first = world.view_from("u0", Some(tickets[0])).await.ahead.unwrap();
-    assert_eq!((first.rank, first.landmark), (0, None));
-    let leaves = Withdrawal { path: path(), uid: "u5".into(), ticket: Some(tickets[5]) };
-    world.store.withdraw(&leaves).await.unwrap();
+    assert_eq!((first.rank, first.watched_ticket), (0, None));
+    let leaves = LeaveQueueRequest { path: path(), uid: "u5".into(), ticket: Some(tickets[5]) };
+    world.store.leave_queue(&leaves).await.unwrap();
     let ahead = world.view_from(&last, Some(tickets[FRONT])).await.ahead.unwrap();
-    assert_eq!((ahead.rank, ahead.landmark), (FRONT - 1, None));
+    assert_eq!((ahead.rank, ahead.watched_ticket), (FRONT - 1, None));
 }
 
 pub(crate) async fn a_ticket_that_is_not_the_one_asked_about_has_no_rank<K: Kv>(world: &World<K>) {
@@ -141,7 +147,7 @@ pub(crate) async fn a_ticket_is_redeemed_once<K: Kv>(world: &World<K>) {
     let second = world.redemption("u1", "ceylon", ticket, lease).await;
     assert_eq!(world.store.redeem(&second).await.unwrap(), None);
     // Also once the slot is given back: that ticket is gone.
-    assert!(world.release("u1", "assam", won.mine, 0).await);
+    assert!(world.release("u1", "assam", won.own_mod_revision, 0).await);
     assert_eq!(world.store.redeem(&first).await.unwrap(), None);
     assert!(world.view("u1").await.held.is_empty());
 }
@@ -156,7 +162,7 @@ pub(crate) async fn a_ticket_is_not_redeemed_against_a_change_of_slot_quarantine
     let ticket = world.join("u1", lease).await.revision;
     let redemption = world.redemption("u1", "assam", ticket, lease).await;
     let me = keys::owner("shop", "u1", &tea());
-    for key in [path().slot("assam"), path().quarantine("assam"), keys::hold(&tea()), me] {
+    for key in [path().slot("assam"), path().quarantine("assam"), keys::freeze(&tea()), me] {
         world.put(&key).await;
         assert_eq!(world.store.redeem(&redemption).await.unwrap(), None, "{key}");
         world.delete(&key).await;
@@ -171,13 +177,13 @@ pub(crate) async fn a_withdrawn_ticket_is_gone_and_another_one_stays<K: Kv>(worl
     world.define(r#""assam""#).await;
     let lease = world.grant(60).await.lease;
     let ticket = world.join("u1", lease).await.revision;
-    let withdrawal = |ticket| Withdrawal { path: path(), uid: "u1".into(), ticket };
-    world.store.withdraw(&withdrawal(Some(ticket - 1))).await.unwrap();
+    let withdrawal = |ticket| LeaveQueueRequest { path: path(), uid: "u1".into(), ticket };
+    world.store.leave_queue(&withdrawal(Some(ticket - 1))).await.unwrap();
     assert_eq!(world.view("u1").await.queued, 1);
-    world.store.withdraw(&withdrawal(Some(ticket))).await.unwrap();
+    world.store.leave_queue(&withdrawal(Some(ticket))).await.unwrap();
     assert_eq!(world.view("u1").await.queued, 0);
     world.join("u1", lease).await;
-    world.store.withdraw(&withdrawal(None)).await.unwrap();
+    world.store.leave_queue(&withdrawal(None)).await.unwrap();
     assert_eq!(world.view("u1").await.queued, 0);
 }
 
@@ -196,12 +202,12 @@ pub(crate) async fn the_slots_of_a_past_revision_are_known_until_it_is_compacted
     world.define(r#""assam","ceylon""#).await;
     let (won, _) = world.claim("u0", "assam", 60).await;
     let queued = world.join("u1", world.grant(60).await.lease).await;
-    assert!(world.release("u0", "assam", won.unwrap().mine, 60).await);
+    assert!(world.release("u0", "assam", won.unwrap().own_mod_revision, 60).await);
     let past = world.store.read_at(&path(), queued.revision).await.unwrap().unwrap();
-    assert!(past.held.contains("assam") && past.resting.is_empty());
+    assert!(past.held.contains("assam") && past.quarantined.is_empty());
     let now = world.view("u1").await.revision;
     let past = world.store.read_at(&path(), now).await.unwrap().unwrap();
-    assert!(past.held.is_empty() && past.resting.contains("assam"));
+    assert!(past.held.is_empty() && past.quarantined.contains("assam"));
     assert_eq!(world.store.read_at(&path(), now + 100).await.unwrap(), None);
     world.compact().await;
     assert_eq!(world.store.read_at(&path(), queued.revision).await.unwrap(), None);
@@ -218,7 +224,7 @@ pub(crate) async fn every_release_departure_edit_and_hold_wakes_the_front_of_the
         let (woken, ()) = futures::join!(world.wakes(from, None, LIMIT), world.delete(&key));
         assert!(woken, "{key}");
     }
-    for key in [keys::pool(&tea()), keys::hold(&tea())] {
+    for key in [keys::pool(&tea()), keys::freeze(&tea())] {
         let from = world.view("u").await.revision + 1;
         let (woken, ()) = futures::join!(world.wakes(from, None, LIMIT), world.put(&key));
         assert!(woken, "{key}");
@@ -242,16 +248,17 @@ pub(crate) async fn those_behind_are_woken_by_the_departure_of_the_ticket_ahead<
     world: &World<K>,
 ) {
     world.define(r#""assam""#).await;
-    let landmark = Some(path().ticket("u1"));
+    let watched_ticket = Some(path().ticket("u1"));
     for key in [path().slot("assam"), path().ticket("u1"), path().ticket("u2")] {
         world.put(&key).await;
     }
     let from = world.view("u").await.revision + 1;
     world.delete(&path().slot("assam")).await;
     world.delete(&path().ticket("u2")).await;
-    assert!(!world.wakes(from, landmark.clone(), QUIET).await);
+    assert!(!world.wakes(from, watched_ticket.clone(), QUIET).await);
     let ahead = path().ticket("u1");
-    let (woken, ()) = futures::join!(world.wakes(from, landmark, LIMIT), world.delete(&ahead));
+    let (woken, ()) =
+        futures::join!(world.wakes(from, watched_ticket, LIMIT), world.delete(&ahead));
     assert!(woken);
 }
 

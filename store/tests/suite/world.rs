@@ -5,10 +5,11 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{
-    Claimed, Granted, Look, Marks, Order, Queue, Queued, Redemption, Surrender, View, Watch, Won,
+    ClaimAnswer, ClaimRequest, Granted, PoolView, QueueMode, Queued, RankGuard, ReadRequest,
+    RedeemRequest, ReleaseRequest, Watch, Won,
 };
 use cairn_core::pool::{Pool, PoolName};
-use cairn_core::rest::{RestRecord, WaitsFor};
+use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::memory::Memory;
 use cairn_store::{Kv, Store};
@@ -62,13 +63,13 @@ impl<K: Kv> World<K> {
         self.store.grant(BootInstant::default(), Duration::from_secs(seconds)).await.unwrap()
     }
 
-    pub(crate) async fn view(&self, uid: &str) -> View {
+    pub(crate) async fn view(&self, uid: &str) -> PoolView {
         self.view_from(uid, None).await
     }
 
     /// As one who knows of a ticket sees it.
-    pub(crate) async fn view_from(&self, uid: &str, ticket: Option<i64>) -> View {
-        let look = Look {
+    pub(crate) async fn view_from(&self, uid: &str, ticket: Option<i64>) -> PoolView {
+        let look = ReadRequest {
             path: path(),
             pools: vec![tea()],
             namespace: "shop".into(),
@@ -80,15 +81,15 @@ impl<K: Kv> World<K> {
         self.store.read(&look).await.unwrap()
     }
 
-    pub(crate) fn order(view: &View, uid: &str, key: &str, lease: i64) -> Order {
-        Order {
+    pub(crate) fn order(view: &PoolView, uid: &str, key: &str, lease: i64) -> ClaimRequest {
+        ClaimRequest {
             path: path(),
             key: Some(key.into()),
             record: record(uid, 1),
             lease,
-            queue: Queue::Ahead { despite_hold: false },
-            due: 0,
-            rest: 0,
+            queue: QueueMode::Ahead { despite_freeze: false },
+            note: 0,
+            quarantine: 0,
             clock: None,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
@@ -100,23 +101,23 @@ impl<K: Kv> World<K> {
         let granted = self.grant(ttl).await;
         let order = Self::order(&self.view(uid).await, uid, key, granted.lease);
         let won = match self.store.claim(&order).await.unwrap() {
-            Claimed::Won(won) => Some(won),
-            Claimed::Outrun => None,
-            Claimed::Queued(queued) => panic!("queued without having asked: {queued:?}"),
+            ClaimAnswer::Won(won) => Some(won),
+            ClaimAnswer::Conflict => None,
+            ClaimAnswer::Queued(queued) => panic!("queued without having asked: {queued:?}"),
         };
         (won, granted.lease)
     }
 
     /// Joins the queue on a lease.
     pub(crate) async fn join(&self, uid: &str, lease: i64) -> Queued {
-        let order = Order {
+        let order = ClaimRequest {
             key: None,
-            queue: Queue::Join,
-            due: 0,
+            queue: QueueMode::Join,
+            note: 0,
             ..Self::order(&self.view(uid).await, uid, "", lease)
         };
         match self.store.claim(&order).await.unwrap() {
-            Claimed::Queued(queued) => queued,
+            ClaimAnswer::Queued(queued) => queued,
             other => panic!("{uid} did not join the queue: {other:?}"),
         }
     }
@@ -128,8 +129,8 @@ impl<K: Kv> World<K> {
         key: &str,
         ticket: i64,
         lease: i64,
-    ) -> Redemption {
-        Redemption {
+    ) -> RedeemRequest {
+        RedeemRequest {
             path: path(),
             key: key.into(),
             record: record(uid, 1),
@@ -141,8 +142,13 @@ impl<K: Kv> World<K> {
     }
 
     /// Whether a watch from a revision on has something to tell within the time given.
-    pub(crate) async fn wakes(&self, from: i64, landmark: Option<String>, limit: Duration) -> bool {
-        let watch = Watch { path: path(), from, landmark };
+    pub(crate) async fn wakes(
+        &self,
+        from: i64,
+        watched_ticket: Option<String>,
+        limit: Duration,
+    ) -> bool {
+        let watch = Watch { path: path(), from, watched_ticket };
         match timeout(limit, self.store.changed(&watch)).await {
             Ok(told) => told.map(|()| true).unwrap(),
             Err(_) => false,
@@ -150,11 +156,11 @@ impl<K: Kv> World<K> {
     }
 
     pub(crate) async fn release(&self, uid: &str, key: &str, mine: i64, rest: u64) -> bool {
-        let surrender = Surrender {
+        let surrender = ReleaseRequest {
             path: path(),
             key: key.into(),
             record: left_by(uid),
-            mine,
+            own_mod_revision: mine,
             quarantine: Duration::from_secs(rest),
             clock: None,
         };
@@ -172,8 +178,8 @@ impl<K: Kv> World<K> {
     }
 }
 
-pub(crate) fn marks(view: &View) -> Marks {
-    Marks { reclaims: view.reclaims, epoch: view.epoch_revision }
+pub(crate) fn marks(view: &PoolView) -> RankGuard {
+    RankGuard { reclaims: view.reclaims, epoch: view.epoch_revision }
 }
 
 pub(crate) fn holder(uid: &str, incarnation: u32) -> Holder {
@@ -181,8 +187,8 @@ pub(crate) fn holder(uid: &str, incarnation: u32) -> Holder {
 }
 
 /// What a release of this pod leaves.
-pub(crate) fn left_by(uid: &str) -> RestRecord {
-    RestRecord {
+pub(crate) fn left_by(uid: &str) -> QuarantineRecord {
+    QuarantineRecord {
         holder: holder(uid, 1),
         fence: Fence::default(),
         since: UnixMillis(0),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cairn_core::keys::ClaimPath;
 use cairn_core::pool::PoolName;
-use cairn_core::rest::{RestRecord, WaitsFor};
+use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::UnixMillis;
 use tokio::time::Instant;
 
@@ -216,7 +216,7 @@ impl Chores {
     }
 }
 
-fn waiting_for_pods(place: &Place) -> impl Iterator<Item = (&str, i64, &RestRecord)> {
+fn waiting_for_pods(place: &Place) -> impl Iterator<Item = (&str, i64, &QuarantineRecord)> {
     place.resting.iter().filter_map(|(key, resting)| {
         let record = resting.record.as_ref()?;
         let waits = record.waits_for == WaitsFor::PodEnd;

@@ -13,7 +13,7 @@ use cairn_core::clock::ClockRecord;
 use cairn_core::keys::{ClaimPath, Key};
 use cairn_core::pool::{OnLoss, Pool, PoolName};
 use cairn_core::prefix::Template;
-use cairn_core::rest::{RestRecord, WaitsFor};
+use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::UnixMillis;
 use cairn_store::KeyValue;
 use cairn_store::etcd::Change;
@@ -231,7 +231,7 @@ impl Claims {
             }
             Some(Key::Quarantine(path, key)) => {
                 self.forget(&Key::Quarantine(path.clone(), key.clone()), touched);
-                let record = RestRecord::parse(&found.value).filter(|record| {
+                let record = QuarantineRecord::parse(&found.value).filter(|record| {
                     path.namespace.as_ref().is_none_or(|own| *own == record.holder.namespace)
                 });
                 touched.pods.extend(record.as_ref().map(pod_of));
@@ -241,7 +241,7 @@ impl Claims {
             Some(Key::Ticket(path, uid)) => {
                 self.places.entry(path).or_default().tickets.insert(uid);
             }
-            Some(Key::Due(path, key)) => {
+            Some(Key::Note(path, key)) => {
                 self.places.entry(path).or_default().dues.insert(key, found.mod_revision);
             }
             Some(Key::Sentinel(path)) => {
@@ -257,7 +257,7 @@ impl Claims {
                 let reserved = Reserved { revision: found.mod_revision, until };
                 self.places.entry(path).or_default().clocks.insert(key, reserved);
             }
-            Some(Key::Hold(_) | Key::Shape(_)) | None => {}
+            Some(Key::Freeze(_) | Key::Shape(_)) | None => {}
         }
     }
 
@@ -273,7 +273,7 @@ impl Claims {
                 touched.pods.insert(pod);
             }
             // Without an epoch the store is empty, and every claim goes by its own key.
-            Some(Key::Epoch | Key::Hold(_) | Key::Shape(_)) | None => {}
+            Some(Key::Epoch | Key::Freeze(_) | Key::Shape(_)) | None => {}
             Some(below) => self.forget(&below, touched),
         }
     }
@@ -283,7 +283,7 @@ impl Claims {
         let (Key::Slot(path, _)
         | Key::Quarantine(path, _)
         | Key::Ticket(path, _)
-        | Key::Due(path, _)
+        | Key::Note(path, _)
         | Key::Clock(path, _)
         | Key::Sentinel(path)
         | Key::Reclaims(path)) = key
@@ -300,7 +300,7 @@ impl Claims {
                 touched.pods.extend(record.as_ref().map(pod_of));
             }
             Key::Ticket(_, uid) => drop(place.tickets.remove(uid)),
-            Key::Due(_, name) => drop(place.dues.remove(name)),
+            Key::Note(_, name) => drop(place.dues.remove(name)),
             Key::Clock(_, name) => drop(place.clocks.remove(name)),
             Key::Sentinel(_) => place.sentinel = 0,
             Key::Reclaims(_) => place.reclaims = 0,
@@ -321,7 +321,7 @@ impl Claims {
     }
 }
 
-fn pod_of(record: &RestRecord) -> PodId {
+fn pod_of(record: &QuarantineRecord) -> PodId {
     PodId { namespace: record.holder.namespace.clone(), uid: record.holder.uid.clone() }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_core::rest::RestRecord;
+use cairn_core::quarantine::QuarantineRecord;
 use cairn_core::time::UnixMillis;
 
 use super::claims::PodId;
@@ -49,7 +49,7 @@ pub struct Resting {
     /// Its mod revision.
     pub revision: i64,
     /// Whose the name was, where a release has said so.
-    pub record: Option<RestRecord>,
+    pub record: Option<QuarantineRecord>,
 }
 
 /// A clock reservation.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cairn_core::keys::ClaimPath;
-use cairn_core::rest::{AFTER_POD, RestRecord, WITH_POD, WaitsFor};
+use cairn_core::quarantine::{AFTER_POD, QuarantineRecord, WITH_POD, WaitsFor};
 use cairn_store::{Compare, Error, Kv, Op, Store, Txn};
 use kube::api::ListParams;
 use kube::{Api, Client};
@@ -109,7 +109,7 @@ async fn put_rest<K: Kv>(
     waits_for: WaitsFor,
 ) -> Result<(), UpkeepError> {
     let Some(record) = found(store, path, rest).await? else { return Ok(()) };
-    let record = RestRecord { waits_for, ..record };
+    let record = QuarantineRecord { waits_for, ..record };
     let length = match waits_for {
         WaitsFor::Time => AFTER_POD,
         WaitsFor::PodEnd => WITH_POD,
@@ -123,11 +123,11 @@ async fn found<K: Kv>(
     store: &Store<K>,
     path: &ClaimPath,
     rest: &RestAt,
-) -> Result<Option<RestRecord>, UpkeepError> {
+) -> Result<Option<QuarantineRecord>, UpkeepError> {
     let read = Txn::read(vec![Op::get(path.quarantine(&rest.key))]);
     let reply = store.kv().txn(read).await.map_err(UpkeepError::Store)?;
     let same = reply.key(0).filter(|found| found.mod_revision == rest.revision);
-    Ok(same.and_then(|found| RestRecord::parse(&found.value)))
+    Ok(same.and_then(|found| QuarantineRecord::parse(&found.value)))
 }
 
 /// Nobody has joined the queue, claimed ahead of it or reserved time since it was decided, and nobody holds a slot

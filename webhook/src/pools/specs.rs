@@ -64,7 +64,7 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         if let Some(ttl) = valid().map(|pool| pool.spec.lease_ttl()).max() {
             self.store.kv().set_longest_lease(ttl);
         }
-        if let Some(hold) = valid().map(|pool| pool.spec.hold()).max() {
+        if let Some(hold) = valid().map(|pool| pool.spec.freeze_span()).max() {
             self.begin(&present, facts.now.0.div_euclid(1000), hold).await?;
         }
         let mut progress = Progress::new();

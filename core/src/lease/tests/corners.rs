@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn view_with(script: &Script, pool: &str, spec: &str) -> View {
+fn view_with(script: &Script, pool: &str, spec: &str) -> PoolView {
     let mut view = script.view(&[]);
     view.specs = vec![(pool.parse().unwrap(), spec.as_bytes().to_vec(), 3)];
     view
@@ -30,8 +30,8 @@ fn a_slot_found_without_its_spec_is_adopted_where_it_is() {
     script.step(Event::Start);
     let slot = "/cairn/v1/cluster/ids/-/s/17".to_owned();
     let record = OwnerRecord { slot: slot.clone(), nonce: "older".into() };
-    let mut view = View { specs: Vec::new(), ..script.view(&[]) };
-    view.owners.push(Owner { record, ..script.owner("ids", "17", "older") });
+    let mut view = PoolView { specs: Vec::new(), ..script.view(&[]) };
+    view.owners.push(FoundOwner { record, ..script.owner("ids", "17", "older") });
     let resume = script.begun(view);
     let [Action::Resume { slots, .. }] = resume.as_slice() else { panic!("{resume:?}") };
     let adopt = script.step(Event::Resumed(script.resumed(slots, 99)));
@@ -43,14 +43,14 @@ fn a_slot_found_without_its_spec_is_adopted_where_it_is() {
 fn a_wiped_store_gets_a_greater_epoch_and_a_hold_from_whoever_knew_the_old_one() {
     let mut script = Script::held(MOUNTAINS);
     script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
-    let define = script.begun(View { revision: 1, ..View::default() });
-    let [Action::Define { epoch, hold, .. }] = define.as_slice() else { panic!("{define:?}") };
+    let define = script.begun(PoolView { revision: 1, ..PoolView::default() });
+    let [Action::Define { epoch, freeze, .. }] = define.as_slice() else { panic!("{define:?}") };
     assert!(*epoch > 5, "{epoch}");
-    assert_eq!(*hold, Some(Duration::from_secs(46)));
+    assert_eq!(*freeze, Some(Duration::from_secs(46)));
     let mut fresh = Script::new(&[MOUNTAINS]);
     fresh.step(Event::Start);
-    let define = fresh.begun(View { revision: 1, ..View::default() });
-    assert!(matches!(define.as_slice(), [Action::Define { hold: None, .. }]), "{define:?}");
+    let define = fresh.begun(PoolView { revision: 1, ..PoolView::default() });
+    assert!(matches!(define.as_slice(), [Action::Define { freeze: None, .. }]), "{define:?}");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_claim_is_believed_from_what_was_known_when_its_attempt_was_sent() {
     script.step(Event::Tick);
     script.step(Event::Renewed(Renewal { read: None, ..script.renewal(0, 0) }));
     script.step(Event::Claimed(Script::won(7)));
-    script.step(Event::Extended(Extended::Done(8)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
     script.pass(11);
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Lost);
@@ -122,14 +122,14 @@ fn a_reservation_that_fails_again_and_again_leaves_room_for_another_pools() {
     assert_eq!(reserving(&first).as_deref(), Some("aa"), "{first:?}");
     script.step(Event::Viewed(Box::new(view)));
     script.step(Event::Claimed(Script::won(7)));
-    let next = script.step(Event::ExtendingFailed);
+    let next = script.step(Event::ReservingFailed);
     assert_eq!(reserving(&next).as_deref(), Some(SNOWFLAKE), "{next:?}");
 }
 
 #[test]
 fn two_jumps_between_two_pairs_count_together() {
     let mut script = Script::held(SNOWFLAKE);
-    script.step(Event::Extended(Extended::Done(8)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
     for _ in 0..2 {
         assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
         script.pass_millis(1);
@@ -157,7 +157,7 @@ fn a_store_that_fails_is_asked_less_and_less_often_but_every_six_seconds() {
     script.step(Event::Start);
     let mut pauses = Vec::new();
     for _ in 0..5 {
-        script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "full".into() }));
+        script.step(Event::ClaimingFailed(Failure { lease_gone: false, message: "full".into() }));
         let pause = script.wakes_in();
         pauses.push(pause);
         script.pass_millis(u64::try_from(pause).unwrap());

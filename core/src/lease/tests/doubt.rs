@@ -3,7 +3,7 @@
 use super::*;
 
 /// A pair in which every slot was seen so.
-fn pair(script: &Script, change: impl Fn(&mut Seen)) -> Renewal {
+fn pair(script: &Script, change: impl Fn(&mut SeenSlot)) -> Renewal {
     let mut renewal = script.renewal(7, 7);
     renewal.slots().iter_mut().filter_map(|(_, seen)| seen.as_mut()).for_each(change);
     renewal
@@ -21,7 +21,7 @@ fn the_same_revisions_under_another_pod_are_another_claim() {
 fn the_same_revisions_put_by_another_process_of_this_pod_fence_this_one() {
     let mut script = Script::held(SNOWFLAKE);
     let actions = script.step(Event::Renewed(pair(&script, |seen| seen.nonce = "younger".into())));
-    assert!(matches!(actions.as_slice(), [Action::Finish(Outcome::Fenced(_))]), "{actions:?}");
+    assert!(matches!(actions.as_slice(), [Action::Finish(EndReason::Fenced(_))]), "{actions:?}");
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn during_a_hold_a_belief_that_never_ended_goes_on() {
     let mut script = Script::held(SNOWFLAKE);
     script.pass(20);
     let mut renewal = script.renewal(7, 7);
-    renewal.proof().on_hold.push(SNOWFLAKE.parse().unwrap());
+    renewal.proof().frozen_pools.push(SNOWFLAKE.parse().unwrap());
     script.step(Event::Renewed(renewal));
     script.pass(20);
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
@@ -40,7 +40,7 @@ fn during_a_hold_a_belief_that_has_ended_does_not_begin_again_and_afterwards_it_
     let mut script = Script::held(SNOWFLAKE);
     script.pass(31);
     let mut renewal = script.renewal(7, 7);
-    renewal.proof().on_hold.push(SNOWFLAKE.parse().unwrap());
+    renewal.proof().frozen_pools.push(SNOWFLAKE.parse().unwrap());
     let actions = script.step(Event::Renewed(renewal));
     let hurried = actions.iter().any(|action| matches!(action, Action::Renew { .. }));
     assert!(!hurried, "a stream of pairs during the hold: {actions:?}");
@@ -60,9 +60,9 @@ fn during_a_hold_an_adoption_is_not_proved() {
     let resume = script.begun(view);
     let [Action::Resume { slots, .. }] = resume.as_slice() else { panic!("{resume:?}") };
     script.step(Event::Resumed(script.resumed(slots, 99)));
-    script.step(Event::Adopted(Adopted { mine: 12, clock: None }));
+    script.step(Event::Adopted(Adopted { own_mod_revision: 12, clock: None }));
     let mut renewal = Renewal { lease: 99, ..script.renewal(7, 12) };
-    renewal.proof().on_hold.push(MOUNTAINS.parse().unwrap());
+    renewal.proof().frozen_pools.push(MOUNTAINS.parse().unwrap());
     assert_eq!(script.step(Event::Renewed(renewal)), []);
     assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
     script.pass(11);
@@ -75,7 +75,7 @@ fn a_store_that_went_back_proves_nothing_until_it_has_a_new_epoch() {
     let mut script = Script::held(SNOWFLAKE);
     let seen_at = |script: &Script, epoch, revision| {
         let mut renewal = script.renewal(7, 7);
-        *renewal.proof() = Proof { epoch: Some(epoch), revision, ..renewal.proof().clone() };
+        *renewal.proof() = SlotsRead { epoch: Some(epoch), revision, ..renewal.proof().clone() };
         renewal
     };
     script.step(Event::Tick);
@@ -99,7 +99,7 @@ fn a_store_that_went_back_proves_nothing_until_it_has_a_new_epoch() {
 fn an_answer_that_was_overtaken_by_a_later_one_is_no_store_that_went_back() {
     let mut script = Script::new(&[SNOWFLAKE, MOUNTAINS]);
     script.step(Event::Start);
-    script.begun(View { revision: 31, ..script.view(&[]) });
+    script.begun(PoolView { revision: 31, ..script.view(&[]) });
     script.step(Event::Claimed(Script::won(7)));
     // The look at the second pool is under way while a pair answers from a later revision.
     script.pass(11);
@@ -107,7 +107,7 @@ fn an_answer_that_was_overtaken_by_a_later_one_is_no_store_that_went_back() {
     let mut renewal = script.renewal(7, 7);
     renewal.proof().revision = 50;
     script.step(Event::Renewed(renewal));
-    let claim = script.step(Event::Viewed(Box::new(View { revision: 40, ..script.view(&[]) })));
+    let claim = script.step(Event::Viewed(Box::new(PoolView { revision: 40, ..script.view(&[]) })));
     assert!(matches!(claim.as_slice(), [Action::Claim(_)]), "{claim:?}");
 }
 
@@ -116,10 +116,11 @@ fn a_waiting_pod_claims_nothing_in_a_store_that_went_back() {
     let mut script = Script::held(MOUNTAINS);
     script.pass(31);
     script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
-    script.begun(View { revision: 60, on_hold: true, ..script.view(&[]) });
+    script.begun(PoolView { revision: 60, frozen: true, ..script.view(&[]) });
     script.pass(2);
     script.step(Event::Tick);
-    let actions = script.step(Event::Viewed(Box::new(View { revision: 59, ..script.view(&[]) })));
+    let actions =
+        script.step(Event::Viewed(Box::new(PoolView { revision: 59, ..script.view(&[]) })));
     assert_eq!(actions, []);
 }
 
@@ -169,21 +170,21 @@ fn a_wiped_store_gives_a_name_back_to_whoever_still_believes_in_it() {
         let mut script = Script::held(MOUNTAINS);
         script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
         script.pass(passed);
-        let view = View { revision: 2, epoch: Some(6), on_hold: true, ..script.view(&[]) };
+        let view = PoolView { revision: 2, epoch: Some(6), frozen: true, ..script.view(&[]) };
         let actions = script.begun(view);
-        let despite_hold = match actions.as_slice() {
-            [Action::Claim(order)] => order.queue == Queue::Ahead { despite_hold: true },
+        let despite_freeze = match actions.as_slice() {
+            [Action::Claim(order)] => order.queue == QueueMode::Ahead { despite_freeze: true },
             _ => false,
         };
-        assert_eq!(despite_hold, claims, "{passed} s: {actions:?}");
+        assert_eq!(despite_freeze, claims, "{passed} s: {actions:?}");
     }
 }
 
 #[test]
 fn an_attempt_found_during_a_hold_is_not_believed_before_a_pair_after_it() {
     let mut script = Script::unanswered();
-    let mut view = View { on_hold: true, ..script.view(&["Denali"]) };
-    view.owners.push(Owner { lease: 1, ..script.owner(MOUNTAINS, "Denali", "nonce") });
+    let mut view = PoolView { frozen: true, ..script.view(&["Denali"]) };
+    view.owners.push(FoundOwner { lease: 1, ..script.owner(MOUNTAINS, "Denali", "nonce") });
     let actions = script.step(Event::Viewed(Box::new(view)));
     assert!(matches!(actions.as_slice(), [Action::Renew { .. }]), "{actions:?}");
     assert_eq!(script.state(MOUNTAINS), ClaimState::Waiting);
@@ -197,9 +198,9 @@ fn whoever_claims_past_a_slot_that_must_still_rest_sees_to_its_rest_afterwards()
     script.step(Event::Start);
     let gone = HashSet::from(["Denali".to_owned()]);
     let unsettled = vec!["Denali".to_owned()];
-    let claim = script.begun(View { unsettled, resting: gone, ..script.view(&[]) });
+    let claim = script.begun(PoolView { unsettled, quarantined: gone, ..script.view(&[]) });
     let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
-    assert_eq!((order.key.as_deref(), order.due), (Some("MtLogan"), 0));
+    assert_eq!((order.key.as_deref(), order.note), (Some("MtLogan"), 0));
     let chore = script.step(Event::Claimed(Script::won(7)));
     let [Action::Settle(settlement)] = chore.as_slice() else { panic!("{chore:?}") };
     assert_eq!(settlement.keys, ["Denali"]);
@@ -211,12 +212,12 @@ fn a_keep_claim_need_not_rest_after_itself_but_after_another_it_must() {
     for (after, claims) in [(7, true), (9, false)] {
         let mut script = Script::held(MOUNTAINS);
         script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
-        let mut view = View { revision: 60, ..script.view(&[]) };
-        view.resting.insert("Denali".into());
-        view.due.insert("Denali".into(), after);
+        let mut view = PoolView { revision: 60, ..script.view(&[]) };
+        view.quarantined.insert("Denali".into());
+        view.notes.insert("Denali".into(), after);
         let actions = script.begun(view);
         let due = actions.iter().find_map(|action| match action {
-            Action::Claim(order) => Some(order.due),
+            Action::Claim(order) => Some(order.note),
             _ => None,
         });
         assert_eq!(due, claims.then_some(7), "{actions:?}");
@@ -242,8 +243,8 @@ fn whoever_wants_its_old_name_and_finds_a_ticket_of_its_pod_is_the_older_process
     let mut script = Script::held(MOUNTAINS);
     script.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) }));
     let ticket = Some(Ticket { revision: 20, lease: 99 });
-    let actions = script.begun(View { ticket, ..script.view(&[]) });
-    let [Action::Finish(Outcome::Fenced(sentence))] = actions.as_slice() else {
+    let actions = script.begun(PoolView { ticket, ..script.view(&[]) });
+    let [Action::Finish(EndReason::Fenced(sentence))] = actions.as_slice() else {
         panic!("{actions:?}")
     };
     assert!(sentence.contains("younger sidecar"), "{sentence}");

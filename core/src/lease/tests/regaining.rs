@@ -4,28 +4,32 @@ use super::script::at;
 use super::*;
 use crate::claim::ClaimState::{Degraded, Held, Lost, Waiting};
 use crate::clock::ClockRecord;
-use crate::rest::WITH_POD;
+use crate::quarantine::WITH_POD;
 
 const WIPED: Fence = Fence { epoch: 6, revision: 4 };
 
 /// The first look of a restarted sidecar at a store in which the old name rests.
-fn look_at_rest(script: &Script, pool: &str, uid: &str) -> View {
+fn look_at_rest(script: &Script, pool: &str, uid: &str) -> PoolView {
     let rest = script.rest(pool, uid);
-    View { resting: HashSet::from([rest.key.clone()]), rest: Some(rest), ..script.view(&[]) }
+    PoolView {
+        quarantined: HashSet::from([rest.key.clone()]),
+        wanted_quarantine: Some(rest),
+        ..script.view(&[])
+    }
 }
 
-fn order(actions: &[Action]) -> Order {
+fn order(actions: &[Action]) -> ClaimRequest {
     let found = actions.iter().find_map(|action| match action {
-        Action::Claim(order) => Some(Order::clone(order)),
+        Action::Claim(order) => Some(ClaimRequest::clone(order)),
         _ => None,
     });
     found.unwrap_or_else(|| panic!("nothing is claimed: {actions:?}"))
 }
 
-fn released(mut script: Script) -> Surrender {
+fn released(mut script: Script) -> ReleaseRequest {
     let actions = script.step(Event::Terminate);
     let [Action::Release(surrender)] = actions.as_slice() else { panic!("{actions:?}") };
-    Surrender::clone(surrender)
+    ReleaseRequest::clone(surrender)
 }
 
 /// A lease that a wiped store knows nothing of.
@@ -34,8 +38,8 @@ fn gone(script: &mut Script) {
 }
 
 /// A store that was wiped, during its hold.
-fn wiped(script: &Script) -> View {
-    View { revision: 2, epoch: Some(6), on_hold: true, ..script.view(&[]) }
+fn wiped(script: &Script) -> PoolView {
+    PoolView { revision: 2, epoch: Some(6), frozen: true, ..script.view(&[]) }
 }
 
 #[test]
@@ -89,9 +93,9 @@ fn a_restarted_sidecar_takes_exactly_its_old_name_back_ahead_of_everybody() {
         let [Action::Begin { read, .. }] = start.as_slice() else { panic!("{start:?}") };
         assert_eq!(read.wanted.as_deref(), Some(key));
         // Others wait, and no other name is free.
-        let view = View { queued: 3, ..look_at_rest(&script, pool, "u1") };
+        let view = PoolView { queued: 3, ..look_at_rest(&script, pool, "u1") };
         let order = order(&script.begun(view));
-        assert_eq!((order.key.as_deref(), order.rest), (Some(key), 25));
+        assert_eq!((order.key.as_deref(), order.quarantine), (Some(key), 25));
         assert_eq!(order.queue, AHEAD);
         assert_eq!((order.record.since, order.record.holder.incarnation), (UnixMillis(1), 2));
     }
@@ -102,7 +106,7 @@ fn another_pods_rest_is_left_alone() {
     let mut stop = Script::inheriting(SNOWFLAKE);
     stop.step(Event::Start);
     let order = order(&stop.begun(look_at_rest(&stop, SNOWFLAKE, "u2")));
-    assert_eq!((order.key.as_deref(), order.rest), (Some("0"), 0));
+    assert_eq!((order.key.as_deref(), order.quarantine), (Some("0"), 0));
 
     let mut keep = Script::inheriting(MOUNTAINS);
     keep.step(Event::Start);
@@ -116,7 +120,7 @@ fn a_name_that_was_released_is_not_taken_back_during_a_hold() {
     for pool in [MOUNTAINS, SNOWFLAKE] {
         let mut script = Script::inheriting(pool);
         script.step(Event::Start);
-        let view = View { on_hold: true, ..look_at_rest(&script, pool, "u1") };
+        let view = PoolView { frozen: true, ..look_at_rest(&script, pool, "u1") };
         assert_eq!(script.begun(view), [], "{pool}");
     }
 }
@@ -126,13 +130,13 @@ fn whoever_has_begun_to_wait_for_another_name_goes_on_waiting() {
     let mut script = Script::inheriting(SNOWFLAKE);
     script.step(Event::Start);
     let ticket = Some(Ticket { revision: 20, lease: 99 });
-    let actions = script.begun(View { ticket, ..look_at_rest(&script, SNOWFLAKE, "u1") });
+    let actions = script.begun(PoolView { ticket, ..look_at_rest(&script, SNOWFLAKE, "u1") });
     assert!(matches!(actions.as_slice(), [Action::Resume { lease: 99, .. }]), "{actions:?}");
 }
 
 #[test]
 fn a_node_id_that_is_taken_back_goes_on_after_what_was_minted() {
-    let mark = Mark {
+    let mark = MintCheckpoint {
         fence: Script::inherited(SNOWFLAKE).fence,
         not_before: at(50_000),
         minted_until: Some(at(100_700)),
@@ -146,7 +150,7 @@ fn a_node_id_that_is_taken_back_goes_on_after_what_was_minted() {
     let clock = Some(crate::clock::Reservation { record, revision: 9 });
     let actions = script.step(Event::Claimed(Won { clock, ..Script::won(26) }));
     assert!(matches!(actions.as_slice(), [Action::Reserve(_)]), "it waits: {actions:?}");
-    script.step(Event::Extended(Extended::Done(27)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(27)));
     let minting = script.shown(SNOWFLAKE).minting.unwrap();
     assert_eq!((minting.not_before, minting.from), (at(50_000), at(100_701)));
 }
@@ -160,8 +164,8 @@ fn a_keep_claim_is_shown_as_it_was_before_etcd_has_answered() {
     assert_eq!(shown.identity.state, Degraded);
     assert_eq!((slot.name.as_str(), slot.index), ("PicodeOrizaba", Some(2)));
     assert_eq!(slot.prefix, "as.before.PicodeOrizaba");
-    let trouble = Trouble { lease_gone: false, sentence: "etcd does not answer".into() };
-    script.step(Event::ClaimingFailed(trouble));
+    let failure = Failure { lease_gone: false, message: "etcd does not answer".into() };
+    script.step(Event::ClaimingFailed(failure));
     let shown = script.shown(MOUNTAINS).identity;
     assert_eq!(shown.reason.as_deref(), Some("etcd does not answer"));
     assert_eq!(shown.slot.unwrap(), slot);
@@ -191,13 +195,13 @@ fn a_stop_claim_is_held_on_through_a_wipe_and_claimed_again_during_the_hold() {
     let before = script.shown(SNOWFLAKE);
     assert_eq!((before.identity.state, before.minting.is_some()), (Held, true));
     let order = order(&script.begun(wiped(&script)));
-    assert_eq!(order.queue, Queue::Ahead { despite_hold: true });
+    assert_eq!(order.queue, QueueMode::Ahead { despite_freeze: true });
     assert_eq!((order.key.as_deref(), order.record.holder.incarnation), (Some("0"), 2));
     // The store has forgotten what was reserved.
     let known = ClockRecord { reserved_until: at(160_000), fence: Fence { epoch: 5, revision: 7 } };
     assert_eq!(order.clock, Some(known));
     let clock = Some(crate::clock::Reservation { record: known, revision: 4 });
-    let actions = script.step(Event::Claimed(Won { fence: WIPED, mine: 4, clock }));
+    let actions = script.step(Event::Claimed(Won { fence: WIPED, own_mod_revision: 4, clock }));
     assert_eq!(actions, [], "time is reserved for long enough");
     let after = script.shown(SNOWFLAKE);
     assert_eq!(after.identity.state, Held);
@@ -213,7 +217,7 @@ fn a_stop_claim_is_held_on_through_a_wipe_and_claimed_again_during_the_hold() {
         _ => None,
     });
     let extension = extension.unwrap();
-    assert_eq!((extension.seen, extension.mine, extension.record.fence), (4, 4, WIPED));
+    assert_eq!((extension.seen, extension.own_mod_revision, extension.record.fence), (4, 4, WIPED));
 }
 
 #[test]
@@ -232,10 +236,10 @@ fn a_stop_claim_whose_deadline_has_passed_is_given_up() {
         script.pass(5);
         gone(&mut script);
         script.pass(passed);
-        let on_hold = script.begun(wiped(&script));
-        assert_eq!(script.state(SNOWFLAKE), Waiting, "{on_hold:?}");
-        let [Action::Read(Look { wanted: None, .. })] = on_hold.as_slice() else {
-            panic!("{on_hold:?}")
+        let frozen = script.begun(wiped(&script));
+        assert_eq!(script.state(SNOWFLAKE), Waiting, "{frozen:?}");
+        let [Action::Read(ReadRequest { wanted: None, .. })] = frozen.as_slice() else {
+            panic!("{frozen:?}")
         };
     }
 }
@@ -244,7 +248,7 @@ fn a_stop_claim_whose_deadline_has_passed_is_given_up() {
 fn until_its_deadline_a_stop_claim_that_cannot_be_claimed_again_is_held_and_then_lost() {
     let mut script = Script::held(SNOWFLAKE);
     gone(&mut script);
-    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "away".into() }));
+    script.step(Event::ClaimingFailed(Failure { lease_gone: false, message: "away".into() }));
     script.pass(29);
     assert_eq!(script.state(SNOWFLAKE), Held);
     assert!(script.wakes_in() <= 1000);
@@ -258,7 +262,7 @@ fn until_its_deadline_a_stop_claim_that_cannot_be_claimed_again_is_held_and_then
 fn a_stop_claim_that_somebody_else_has_by_now_is_given_up_at_once() {
     let mut script = Script::held(SNOWFLAKE);
     gone(&mut script);
-    script.begun(View { revision: 60, ..script.view(&["0"]) });
+    script.begun(PoolView { revision: 60, ..script.view(&["0"]) });
     assert_eq!(script.state(SNOWFLAKE), Waiting);
     assert_eq!(script.shown(SNOWFLAKE).identity.slot, None);
 }
@@ -272,9 +276,9 @@ fn a_slot_that_is_missing_in_a_new_epoch_was_not_released_by_anybody() {
         renewal.slots().iter_mut().for_each(|(_, seen)| *seen = None);
         let actions = script.step(Event::Renewed(renewal));
         assert!(matches!(actions.as_slice(), [Action::Read(_)]), "{actions:?}");
-        let view = View { revision: 60, ..wiped(&script) };
+        let view = PoolView { revision: 60, ..wiped(&script) };
         let order = order(&script.step(Event::Viewed(Box::new(view))));
-        assert_eq!(order.queue, Queue::Ahead { despite_hold: true }, "{pool}");
+        assert_eq!(order.queue, QueueMode::Ahead { despite_freeze: true }, "{pool}");
     }
 }
 
@@ -286,11 +290,11 @@ fn a_restarted_sidecar_believes_what_its_app_may_believe_and_not_longer() {
             script.step(Event::Start);
             script.pass(passed);
             let actions = script.begun(wiped(&script));
-            let despite_hold = actions.iter().any(|action| match action {
-                Action::Claim(order) => order.queue == Queue::Ahead { despite_hold: true },
+            let despite_freeze = actions.iter().any(|action| match action {
+                Action::Claim(order) => order.queue == QueueMode::Ahead { despite_freeze: true },
                 _ => false,
             });
-            assert_eq!(despite_hold, claims, "{pool}, {passed} s: {actions:?}");
+            assert_eq!(despite_freeze, claims, "{pool}, {passed} s: {actions:?}");
         }
     }
 }
@@ -340,6 +344,6 @@ fn a_pool_that_does_not_ship_with_cairn_is_read_before_a_lease_is_granted() {
 fn a_release_without_an_answer_is_tried_again_at_once() {
     let mut script = Script::held(SNOWFLAKE);
     script.step(Event::Terminate);
-    script.step(Event::ClaimingFailed(Trouble { lease_gone: false, sentence: "timeout".into() }));
+    script.step(Event::ClaimingFailed(Failure { lease_gone: false, message: "timeout".into() }));
     assert!(script.wakes_in() <= 10, "{}", script.wakes_in());
 }

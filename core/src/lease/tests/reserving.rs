@@ -22,9 +22,9 @@ fn won(clock: Option<Reservation>) -> (Script, Vec<Action>) {
 }
 
 /// The one reservation among these actions.
-fn reserve(actions: &[Action]) -> Extension {
+fn reserve(actions: &[Action]) -> ReserveRequest {
     let mut found = actions.iter().filter_map(|action| match action {
-        Action::Reserve(extension) => Some(Extension::clone(extension)),
+        Action::Reserve(extension) => Some(ReserveRequest::clone(extension)),
         _ => None,
     });
     let first = found.next().unwrap_or_else(|| panic!("nothing is reserved: {actions:?}"));
@@ -51,12 +51,12 @@ fn bounds(script: &Script) -> (i64, i64) {
 fn a_node_id_is_held_once_time_is_reserved_under_it() {
     let (mut script, actions) = won(None);
     let extension = reserve(&actions);
-    assert_eq!((extension.key.as_str(), extension.mine, extension.seen), ("0", 7, 0));
+    assert_eq!((extension.key.as_str(), extension.own_mod_revision, extension.seen), ("0", 7, 0));
     assert_eq!(extension.record.reserved_until, at(160_000));
     assert_eq!(extension.record.fence, Fence { epoch: 5, revision: 7 });
     let shown = script.shown(SNOWFLAKE);
     assert_eq!((shown.identity.state, shown.minting), (ClaimState::Waiting, None));
-    script.step(Event::Extended(Extended::Done(8)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
     assert_eq!(bounds(&script), (100_000, 160_000));
 }
@@ -84,7 +84,7 @@ fn a_successor_begins_after_the_last_timestamp_of_its_predecessor() {
     let extension = reserve(&script.step(Event::Tick));
     assert_eq!((extension.seen, extension.record.reserved_until), (6, at(164_001)));
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Waiting);
-    script.step(Event::Extended(Extended::Done(8)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
     assert_eq!(bounds(&script), (104_001, 164_001));
     assert_eq!(script.state(SNOWFLAKE), ClaimState::Held);
 }
@@ -93,30 +93,30 @@ fn a_successor_begins_after_the_last_timestamp_of_its_predecessor() {
 fn time_is_reserved_again_every_half_minute_by_one_request_at_a_time() {
     let (mut script, _) = won(None);
     assert!(!reserves(&later(&mut script, 60)), "one is under way");
-    script.step(Event::Extended(Extended::Done(8)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
     assert_eq!(bounds(&script), (100_000, 160_000));
     let mut script = won(None).0;
-    script.step(Event::Extended(Extended::Done(8)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
     assert!(!reserves(&later(&mut script, 29)));
     let extension = reserve(&later(&mut script, 1));
     assert_eq!((extension.seen, extension.record.reserved_until), (8, at(190_000)));
     assert_eq!(bounds(&script), (100_000, 160_000), "not before it is in the store");
-    script.step(Event::Extended(Extended::Done(9)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(9)));
     assert_eq!(bounds(&script), (100_000, 190_000));
 }
 
 #[test]
 fn a_reservation_without_an_answer_is_asked_for_again() {
     let (mut script, _) = won(None);
-    assert!(!reserves(&script.step(Event::ExtendingFailed)));
+    assert!(!reserves(&script.step(Event::ReservingFailed)));
     script.pass(2);
     let again = reserve(&script.step(Event::Tick));
     assert_eq!(again.seen, 0);
     // It had landed: the store has one under our own fence, which is no predecessor's.
     let found = Some(reservation(160_000, 7, 8));
-    let third = reserve(&script.step(Event::Extended(Extended::Refused(found))));
+    let third = reserve(&script.step(Event::Reserved(ReserveAnswer::Refused(found))));
     assert_eq!((third.seen, third.record.reserved_until), (8, at(162_000)));
-    script.step(Event::Extended(Extended::Done(9)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(9)));
     assert_eq!(bounds(&script), (100_000, 162_000));
 }
 
@@ -125,25 +125,25 @@ fn a_lost_compare_looks_again_and_leaves_the_verdict_to_the_renew_pair() {
     let (mut script, _) = won(None);
     // The reservation was another one.
     let found = Some(reservation(130_000, 3, 6));
-    assert!(!reserves(&script.step(Event::Extended(Extended::Refused(found)))));
+    assert!(!reserves(&script.step(Event::Reserved(ReserveAnswer::Refused(found)))));
     script.pass_millis(30_001);
     assert_eq!(reserve(&script.step(Event::Tick)).seen, 6);
     // It was that one, so the slot is not ours any more.
     script.step(Event::Renewed(script.renewal(7, 7)));
-    let actions = script.step(Event::Extended(Extended::Refused(found)));
+    let actions = script.step(Event::Reserved(ReserveAnswer::Refused(found)));
     assert!(matches!(actions.as_slice(), [Action::Renew { .. }]), "{actions:?}");
     let fenced = script.step(Event::Renewed(script.renewal(7, 9)));
-    assert!(matches!(fenced.as_slice(), [Action::Finish(Outcome::Fenced(_))]), "{fenced:?}");
+    assert!(matches!(fenced.as_slice(), [Action::Finish(EndReason::Fenced(_))]), "{fenced:?}");
 }
 
 #[test]
 fn what_is_reserved_never_shrinks_and_goes_on_when_the_wall_clock_is_set_back() {
     let (mut script, _) = won(None);
-    script.step(Event::Extended(Extended::Done(8)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
     script.skew = -HOUR;
     let extension = reserve(&later(&mut script, 30));
     assert_eq!(extension.record.reserved_until, at(190_000));
-    script.step(Event::Extended(Extended::Done(9)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(9)));
     let minting = script.shown(SNOWFLAKE).minting.unwrap();
     assert_eq!(minting.steady.at(script.now().boot), at(130_000));
 }
@@ -151,7 +151,7 @@ fn what_is_reserved_never_shrinks_and_goes_on_when_the_wall_clock_is_set_back() 
 #[test]
 fn a_wall_clock_that_jumps_ahead_by_years_spoils_a_minute_per_reservation() {
     let (mut script, _) = won(None);
-    script.step(Event::Extended(Extended::Done(8)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
     script.skew = 100_000 * HOUR;
     let extension = reserve(&later(&mut script, 30));
     assert_eq!(extension.record.reserved_until, at(250_000));
@@ -190,11 +190,12 @@ fn a_free_id_that_needs_no_wait_is_preferred_and_else_the_one_that_needs_the_sho
         let spec = br#"{"names":{"range":{"from":0,"to":3}},"clock":"Reserve"}"#;
         let specs = vec![("ids".parse().unwrap(), spec.to_vec(), 3)];
         let clocks = clocks.iter().map(|(key, until)| ((*key).to_owned(), at(*until))).collect();
-        let view = View { specs, clocks, ..script.view(&["0"]) };
+        let view = PoolView { specs, clocks, ..script.view(&["0"]) };
         script.step(Event::Start);
         // The first look did not ask for reservations, because nothing was known of the pool.
-        let again = script.begun(View { clocks: std::collections::HashMap::new(), ..view.clone() });
-        let [Action::Read(Look { clocks: true, .. })] = again.as_slice() else {
+        let again =
+            script.begun(PoolView { clocks: std::collections::HashMap::new(), ..view.clone() });
+        let [Action::Read(ReadRequest { clocks: true, .. })] = again.as_slice() else {
             panic!("{again:?}")
         };
         let actions = script.step(Event::Viewed(Box::new(view)));
@@ -208,23 +209,29 @@ fn a_free_id_that_needs_no_wait_is_preferred_and_else_the_one_that_needs_the_sho
 }
 
 /// A machine that has taken up its slot after a restart, and what it did next.
-fn restarted(marks: &[Mark], skew: i64, clock: Option<Reservation>) -> (Script, Vec<Action>) {
-    let marks = marks.iter().map(|mark| (SNOWFLAKE.parse().unwrap(), *mark)).collect();
-    let mut script = Script::with(&[SNOWFLAKE], Vec::new(), marks);
+fn restarted(
+    mint_checkpoints: &[MintCheckpoint],
+    skew: i64,
+    clock: Option<Reservation>,
+) -> (Script, Vec<Action>) {
+    let mint_checkpoints =
+        mint_checkpoints.iter().map(|mark| (SNOWFLAKE.parse().unwrap(), *mark)).collect();
+    let mut script = Script::with(&[SNOWFLAKE], Vec::new(), mint_checkpoints);
     script.skew = skew;
     script.step(Event::Start);
-    let view = View { owners: vec![script.owner(SNOWFLAKE, "0", "older")], ..script.view(&["0"]) };
+    let view =
+        PoolView { owners: vec![script.owner(SNOWFLAKE, "0", "older")], ..script.view(&["0"]) };
     let resume = script.begun(view);
     let [Action::Resume { slots, .. }] = resume.as_slice() else { panic!("{resume:?}") };
     script.step(Event::Resumed(script.resumed(slots, 99)));
-    let mut actions = script.step(Event::Adopted(Adopted { mine: 12, clock }));
+    let mut actions = script.step(Event::Adopted(Adopted { own_mod_revision: 12, clock }));
     let renewal = Renewal { lease: 99, ..script.renewal(7, 12) };
     actions.extend(script.step(Event::Renewed(renewal)));
     (script, actions)
 }
 
-fn mark(revision: i64, minted_until: Option<i64>) -> Mark {
-    Mark {
+fn mark(revision: i64, minted_until: Option<i64>) -> MintCheckpoint {
+    MintCheckpoint {
         fence: Fence { epoch: 5, revision },
         not_before: at(50_000),
         minted_until: minted_until.map(at),
@@ -236,9 +243,9 @@ fn a_restart_goes_on_at_once_after_what_was_minted() {
     let own = Some(reservation(150_000, 7, 9));
     let (mut script, actions) = restarted(&[mark(7, Some(100_700))], 0, own);
     let extension = reserve(&actions);
-    assert_eq!((extension.mine, extension.seen), (12, 9));
+    assert_eq!((extension.own_mod_revision, extension.seen), (12, 9));
     assert_eq!(extension.record.reserved_until, at(160_701));
-    script.step(Event::Extended(Extended::Done(13)));
+    script.step(Event::Reserved(ReserveAnswer::Reserved(13)));
     assert_eq!(bounds(&script), (50_000, 160_701));
     let minting = script.shown(SNOWFLAKE).minting.unwrap();
     assert_eq!(minting.from, at(100_701));
@@ -258,12 +265,12 @@ fn a_restart_goes_on_at_once_also_when_the_clock_was_set_back_or_far_ahead_meanw
 #[test]
 fn a_restart_without_its_mark_waits_for_all_that_was_reserved() {
     let own = Some(reservation(110_000, 7, 9));
-    for marks in [vec![], vec![mark(6, Some(90_000))]] {
-        let (mut script, actions) = restarted(&marks, 0, own);
+    for mint_checkpoints in [vec![], vec![mark(6, Some(90_000))]] {
+        let (mut script, actions) = restarted(&mint_checkpoints, 0, own);
         assert!(!reserves(&actions), "{actions:?}");
         script.pass_millis(10_001);
         assert!(reserves(&script.step(Event::Tick)));
-        script.step(Event::Extended(Extended::Done(13)));
+        script.step(Event::Reserved(ReserveAnswer::Reserved(13)));
         assert_eq!(bounds(&script).0, 110_001);
     }
 }
@@ -272,7 +279,7 @@ fn a_restart_without_its_mark_waits_for_all_that_was_reserved() {
 fn a_claim_anew_of_the_same_id_begins_after_the_one_before_also_when_the_store_was_wiped() {
     for (key, begins) in [("0", 160_001), ("1", 131_000)] {
         let (mut script, _) = won(None);
-        script.step(Event::Extended(Extended::Done(8)));
+        script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
         script.pass(31);
         let gone = Renewal { ttl: Duration::ZERO, ..script.renewal(7, 7) };
         script.step(Event::Renewed(gone));
@@ -284,7 +291,7 @@ fn a_claim_anew_of_the_same_id_begins_after_the_one_before_also_when_the_store_w
         script.step(Event::Claimed(Script::won(9)));
         script.pass_millis(begins - 131_000);
         script.step(Event::Renewed(script.renewal(9, 9)));
-        script.step(Event::Extended(Extended::Done(10)));
+        script.step(Event::Reserved(ReserveAnswer::Reserved(10)));
         assert_eq!(bounds(&script).0, i64::try_from(begins).unwrap(), "{key}");
     }
 }
@@ -293,7 +300,7 @@ fn a_claim_anew_of_the_same_id_begins_after_the_one_before_also_when_the_store_w
 fn a_release_says_how_far_it_went_when_that_is_known() {
     let surrender = |minted: Option<i64>| {
         let (mut script, _) = won(None);
-        script.step(Event::Extended(Extended::Done(8)));
+        script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
         let fence = Fence { epoch: 5, revision: 7 };
         if let Some(until) = minted {
             let pool = SNOWFLAKE.parse().unwrap();
@@ -323,7 +330,7 @@ proptest! {
         let (mut run, mut actions) = won(before.map(|until| reservation(until, 3, 6)));
         let mut stored = before.map(|until| reservation(until, 3, 6));
         let mut revision = 20;
-        let mut flying: Option<(BootInstant, Extension)> = None;
+        let mut flying: Option<(BootInstant, ReserveRequest)> = None;
         let mut highest = i64::MIN;
         let mut reserved: Option<(BootInstant, UnixMillis)> = None;
         for (kind, seconds, skew) in script {
@@ -348,16 +355,16 @@ proptest! {
                     revision += 1;
                     stored = Some(Reservation { record: extension.record, revision });
                     flying = None;
-                    if kind == 0 { Event::Extended(Extended::Done(revision)) }
-                    else { Event::ExtendingFailed }
+                    if kind == 0 { Event::Reserved(ReserveAnswer::Reserved(revision)) }
+                    else { Event::ReservingFailed }
                 }
                 (Some(_), 0 | 1) => {
                     flying = None;
-                    Event::Extended(Extended::Refused(stored))
+                    Event::Reserved(ReserveAnswer::Refused(stored))
                 }
                 (Some(_), 2) => {
                     flying = None;
-                    Event::ExtendingFailed
+                    Event::ReservingFailed
                 }
                 _ => Event::Renewed(run.renewal(7, 7)),
             };

@@ -70,22 +70,22 @@ impl Script {
     }
 
     /// What a look finds in the third name's quarantine.
-    pub(super) fn rest(&self, pool: &str, uid: &str) -> Rest {
+    pub(super) fn rest(&self, pool: &str, uid: &str) -> Quarantine {
         let before = Self::inherited(pool);
         let holder = Holder { uid: uid.into(), ..Holder::default() };
-        let record = RestRecord {
+        let record = QuarantineRecord {
             holder,
             fence: before.fence,
             since: before.since,
             waits_for: WaitsFor::Time,
         };
-        Rest { key: before.key, revision: 25, record }
+        Quarantine { key: before.key, revision: 25, record }
     }
 
     pub(super) fn with(
         pools: &[&str],
         inherited: Vec<Inherited>,
-        marks: Vec<(PoolName, Mark)>,
+        mint_checkpoints: Vec<(PoolName, MintCheckpoint)>,
     ) -> Self {
         let config = Config {
             holder: Holder {
@@ -100,7 +100,7 @@ impl Script {
             prefix: None,
             nonce: "nonce".into(),
             inherited,
-            marks,
+            mint_checkpoints,
             define_missing: true,
             in_pod: false,
             new_store: true,
@@ -119,8 +119,8 @@ impl Script {
         let mut script = Self::new(&[MOUNTAINS]);
         script.step(Event::Start);
         script.begun(script.view(&[]));
-        let trouble = Trouble { lease_gone: false, sentence: "timeout".into() };
-        script.step(Event::ClaimingFailed(trouble));
+        let failure = Failure { lease_gone: false, message: "timeout".into() };
+        script.step(Event::ClaimingFailed(failure));
         script.pass(2);
         script.step(Event::Tick);
         script
@@ -132,7 +132,7 @@ impl Script {
         script.step(Event::Start);
         script.begun(script.view(&[]));
         script.step(Event::Claimed(Self::won(7)));
-        script.step(Event::Extended(Extended::Done(8)));
+        script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
         assert_eq!(script.state(pool), ClaimState::Held);
         script
     }
@@ -168,7 +168,7 @@ impl Script {
         self.machine.step(self.now(), event)
     }
 
-    pub(super) fn begun(&mut self, view: View) -> Vec<Action> {
+    pub(super) fn begun(&mut self, view: PoolView) -> Vec<Action> {
         let sent = self.now().boot;
         self.last_good_send = self.last_good_send.max(Some(sent));
         let granted = Granted { sent, lease: 1, ttl: Duration::from_secs(61) };
@@ -176,37 +176,37 @@ impl Script {
     }
 
     /// A store with both built-in pools, in which these names are held.
-    pub(super) fn view(&self, held: &[&str]) -> View {
+    pub(super) fn view(&self, held: &[&str]) -> PoolView {
         let spec = |name: &str| {
             let name: PoolName = name.parse().unwrap();
             let json = Pool::builtin(&name).unwrap().to_json().into_bytes();
             (name, json, 3)
         };
-        View {
+        PoolView {
             specs: vec![spec(MOUNTAINS), spec(SNOWFLAKE)],
             revision: 30,
             epoch: Some(5),
             held: held.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>(),
-            ..View::default()
+            ..PoolView::default()
         }
     }
 
     /// The same, with our ticket on our lease and so many tickets ahead of it.
-    pub(super) fn in_line(&self, held: &[&str], ticket: i64, rank: usize) -> View {
-        View {
+    pub(super) fn in_line(&self, held: &[&str], ticket: i64, rank: usize) -> PoolView {
+        PoolView {
             queued: rank + 1,
             ticket: Some(Ticket { revision: ticket, lease: 1 }),
-            ahead: Some(Ahead { rank, landmark: None }),
+            ahead: Some(TicketsAhead { rank, watched_ticket: None }),
             ..self.view(held)
         }
     }
 
     pub(super) fn won(revision: i64) -> Won {
-        Won { fence: Fence { epoch: 5, revision }, mine: revision, clock: None }
+        Won { fence: Fence { epoch: 5, revision }, own_mod_revision: revision, clock: None }
     }
 
-    pub(super) fn seen(create_revision: i64, mod_revision: i64) -> Option<Seen> {
-        Some(Seen { create_revision, mod_revision, uid: "u1".into(), nonce: "nonce".into() })
+    pub(super) fn seen(create_revision: i64, mod_revision: i64) -> Option<SeenSlot> {
+        Some(SeenSlot { create_revision, mod_revision, uid: "u1".into(), nonce: "nonce".into() })
     }
 
     pub(super) fn slot(&self, pool: &str, name: &str) -> String {
@@ -224,11 +224,11 @@ impl Script {
             lease: 1,
             sent: self.now().boot,
             ttl: Duration::from_secs(61),
-            read: Some(Proof {
+            read: Some(SlotsRead {
                 revision: 40,
                 epoch: Some(5),
                 slots: slots.to_vec(),
-                on_hold: Vec::new(),
+                frozen_pools: Vec::new(),
             }),
         }
     }
@@ -238,8 +238,8 @@ impl Script {
         self.skew += seconds * 1000;
     }
 
-    pub(super) fn owner(&self, pool: &str, name: &str, nonce: &str) -> Owner {
-        Owner {
+    pub(super) fn owner(&self, pool: &str, name: &str, nonce: &str) -> FoundOwner {
+        FoundOwner {
             pool: pool.parse().unwrap(),
             record: OwnerRecord { slot: self.slot(pool, name), nonce: nonce.into() },
             create_revision: 7,
@@ -249,7 +249,7 @@ impl Script {
     }
 
     pub(super) fn resumed(&self, slots: &[(PoolName, String)], lease: LeaseId) -> Resumed {
-        let found = slots.iter().map(|(pool, slot)| Found {
+        let found = slots.iter().map(|(pool, slot)| FoundSlot {
             pool: pool.clone(),
             slot: slot.clone(),
             record: SlotRecord {
@@ -266,11 +266,11 @@ impl Script {
         Resumed { granted, found: found.collect(), epoch: 5, waiting: slots.is_empty() }
     }
 
-    pub(super) fn all(&self) -> Vec<Shown> {
-        self.machine.shown(self.now())
+    pub(super) fn all(&self) -> Vec<ClaimStatus> {
+        self.machine.statuses(self.now())
     }
 
-    pub(super) fn shown(&self, pool: &str) -> Shown {
+    pub(super) fn shown(&self, pool: &str) -> ClaimStatus {
         let found = self.all().into_iter().find(|shown| shown.identity.pool.as_str() == pool);
         found.expect("no such pool")
     }
@@ -280,7 +280,7 @@ impl Script {
     }
 
     /// A pair, sent now, that saw something else.
-    fn changed_pair(&mut self, change: impl Fn(&mut Proof)) -> Vec<Action> {
+    fn changed_pair(&mut self, change: impl Fn(&mut SlotsRead)) -> Vec<Action> {
         let mut renewal = self.renewal(7, 7);
         change(renewal.proof());
         self.step(Event::Renewed(renewal))
@@ -288,27 +288,27 @@ impl Script {
 
     /// Any event at all, whether or not the machine has asked for it.
     pub(super) fn arbitrary(&mut self, kind: u8) {
-        let trouble = |lease_gone| Trouble { lease_gone, sentence: "trouble".into() };
+        let failure = |lease_gone| Failure { lease_gone, message: "failure".into() };
         match kind {
             0 => drop(self.begun(self.view(&[]))),
             1 => drop(self.step(Event::Viewed(Box::new(self.view(&["Denali"]))))),
             2 | 3 => drop(self.step(Event::Claimed(Self::won(7)))),
-            4 => drop(self.step(Event::Outrun)),
+            4 => drop(self.step(Event::Conflict)),
             5 | 6 => drop(self.step(Event::Renewed(self.renewal(7, 7)))),
             7 => drop(self.step(Event::RenewingFailed)),
-            8 => drop(self.step(Event::ClaimingFailed(trouble(true)))),
-            9 => drop(self.step(Event::ClaimingFailed(trouble(false)))),
-            10 => drop(self.step(Event::Adopted(Adopted { mine: 12, clock: None }))),
+            8 => drop(self.step(Event::ClaimingFailed(failure(true)))),
+            9 => drop(self.step(Event::ClaimingFailed(failure(false)))),
+            10 => drop(self.step(Event::Adopted(Adopted { own_mod_revision: 12, clock: None }))),
             11 => drop(self.step(Event::Queued(Queued { revision: 20, rank: Some(0) }))),
-            12 => drop(self.step(Event::Past(Some(Past::default())))),
+            12 => drop(self.step(Event::Past(Some(PastView::default())))),
             13 => drop(self.step(Event::Past(None))),
             14 => drop(self.step(Event::Viewed(Box::new(self.in_line(&["Denali"], 20, 1))))),
-            15 => drop(self.step(Event::Withdrawn)),
+            15 => drop(self.step(Event::LeftQueue)),
             16 => drop(self.step(Event::Woken)),
             17 => drop(self.step(Event::WatchEnded)),
-            18 | 19 => drop(self.step(Event::Extended(Extended::Done(20)))),
-            20 => drop(self.step(Event::Extended(Extended::Refused(None)))),
-            21 => drop(self.step(Event::ExtendingFailed)),
+            18 | 19 => drop(self.step(Event::Reserved(ReserveAnswer::Reserved(20)))),
+            20 => drop(self.step(Event::Reserved(ReserveAnswer::Refused(None)))),
+            21 => drop(self.step(Event::ReservingFailed)),
             22 => drop(self.step(Event::Settled)),
             23 => drop(self.step(Event::Released(false))),
             24 => {
@@ -316,13 +316,15 @@ impl Script {
                 self.jumped_at = Some(self.now().boot);
                 self.step(Event::Tick);
             }
-            25 => drop(self.changed_pair(|proof| proof.on_hold.push(SNOWFLAKE.parse().unwrap()))),
+            25 => {
+                drop(self.changed_pair(|proof| proof.frozen_pools.push(SNOWFLAKE.parse().unwrap())))
+            }
             26 => drop(self.changed_pair(|proof| proof.revision = 3)),
             27 => drop(self.changed_pair(|proof| {
                 proof.slots.iter_mut().flat_map(|(_, seen)| seen).for_each(|s| s.uid.clear());
             })),
             28 => {
-                let view = View { on_hold: true, epoch: Some(6), revision: 4, ..self.view(&[]) };
+                let view = PoolView { frozen: true, epoch: Some(6), revision: 4, ..self.view(&[]) };
                 self.step(Event::Viewed(Box::new(view)));
             }
             _ => drop(self.step(Event::Tick)),
@@ -332,15 +334,15 @@ impl Script {
 
 /// Short ways into a pair.
 pub(super) trait Pair {
-    fn proof(&mut self) -> &mut Proof;
+    fn proof(&mut self) -> &mut SlotsRead;
 
-    fn slots(&mut self) -> &mut Vec<(String, Option<Seen>)> {
+    fn slots(&mut self) -> &mut Vec<(String, Option<SeenSlot>)> {
         &mut self.proof().slots
     }
 }
 
 impl Pair for Renewal {
-    fn proof(&mut self) -> &mut Proof {
+    fn proof(&mut self) -> &mut SlotsRead {
         self.read.as_mut().unwrap()
     }
 }

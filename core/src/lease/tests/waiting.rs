@@ -3,10 +3,10 @@
 use super::*;
 
 /// Three names, and a rule for when they are gone.
-pub(super) fn tea(view: View, rule: &str) -> View {
+pub(super) fn tea(view: PoolView, rule: &str) -> PoolView {
     let spec =
         format!(r#"{{"names":{{"list":["Assam","Ceylon","Sikkim"]}},"onExhausted":"{rule}"}}"#);
-    View { specs: vec![("tea".parse().unwrap(), spec.into_bytes(), 3)], ..view }
+    PoolView { specs: vec![("tea".parse().unwrap(), spec.into_bytes(), 3)], ..view }
 }
 
 pub(super) const ALL: [&str; 3] = ["Assam", "Ceylon", "Sikkim"];
@@ -15,9 +15,9 @@ pub(super) const ALL: [&str; 3] = ["Assam", "Ceylon", "Sikkim"];
 pub(super) fn joining(rule: &str) -> Script {
     let mut script = Script::new(&["tea"]);
     script.step(Event::Start);
-    let joins = script.begun(tea(View { queued: 1, ..script.view(&[]) }, rule));
+    let joins = script.begun(tea(PoolView { queued: 1, ..script.view(&[]) }, rule));
     let [Action::Claim(order)] = joins.as_slice() else { panic!("{joins:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (None, Queue::Join));
+    assert_eq!((order.key.as_deref(), order.queue), (None, QueueMode::Join));
     script
 }
 
@@ -31,7 +31,7 @@ pub(super) fn waiting(rank: usize, held: &[&str]) -> Script {
 }
 
 impl Script {
-    pub(super) fn look(&mut self, view: View) -> Vec<Action> {
+    pub(super) fn look(&mut self, view: PoolView) -> Vec<Action> {
         self.step(Event::Viewed(Box::new(view)))
     }
 
@@ -55,13 +55,13 @@ fn a_claim_out_of_turn_is_tried_only_with_nobody_waiting_a_free_name_and_no_hold
         (0, &ALL, false, None),
         (0, &["Assam"], true, None),
     ];
-    for (queued, held, on_hold, key) in cases {
+    for (queued, held, frozen, key) in cases {
         let mut script = Script::new(&["tea"]);
         script.step(Event::Start);
-        let view = View { on_hold, queued, ..script.view(held) };
+        let view = PoolView { frozen, queued, ..script.view(held) };
         let claim = script.begun(tea(view, "Wait"));
         let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
-        assert_eq!((order.key.as_deref(), order.queue), (key, Queue::Join));
+        assert_eq!((order.key.as_deref(), order.queue), (key, QueueMode::Join));
     }
 }
 
@@ -70,7 +70,7 @@ fn a_fresh_ticket_takes_the_name_of_its_rank_as_of_its_own_revision() {
     let mut script = joining("Wait");
     let read = script.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
     assert!(matches!(read.as_slice(), [Action::ReadAt { revision: 20, .. }]), "{read:?}");
-    let past = Past { held: ["Ceylon".to_owned()].into(), ..Past::default() };
+    let past = PastView { held: ["Ceylon".to_owned()].into(), ..PastView::default() };
     let redeem = script.step(Event::Past(Some(past)));
     assert_eq!(target(&redeem), "Sikkim");
     let [Action::Redeem(redemption)] = redeem.as_slice() else { panic!() };
@@ -90,8 +90,8 @@ fn without_that_revision_or_after_a_failed_attempt_the_present_is_read() {
 
     let mut outrun = joining("Wait");
     outrun.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
-    outrun.step(Event::Past(Some(Past::default())));
-    let read = outrun.step(Event::Outrun);
+    outrun.step(Event::Past(Some(PastView::default())));
+    let read = outrun.step(Event::Conflict);
     let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!(look.ticket, Some(20));
     let again = outrun.look(tea(outrun.in_line(&["Assam"], 20, 0), "Wait"));
@@ -105,7 +105,7 @@ fn attempts_that_fail_again_and_again_without_a_change_are_spread_out() {
     for _ in 0..2 {
         let redeem = script.look(tea(script.in_line(&["Assam"], 20, 0), "Wait"));
         assert_eq!(target(&redeem), "Ceylon");
-        let next = script.step(Event::Outrun);
+        let next = script.step(Event::Conflict);
         if next.is_empty() {
             assert!((1..=50).contains(&script.wakes_in()));
             return;
@@ -119,7 +119,7 @@ fn a_spec_that_cannot_be_read_is_waited_out_without_an_attempt() {
     let mut script = waiting(0, &ALL);
     script.step(Event::Woken);
     let specs = vec![("tea".parse().unwrap(), b"{}".to_vec(), 31)];
-    assert_eq!(script.look(View { specs, ..script.in_line(&[], 20, 0) }), []);
+    assert_eq!(script.look(PoolView { specs, ..script.in_line(&[], 20, 0) }), []);
     assert!(script.reason().contains("is not usable"), "{}", script.reason());
     assert!((500..=1500).contains(&script.wakes_in()));
 }
@@ -131,7 +131,7 @@ fn a_ticket_that_was_there_already_asks_for_its_rank_as_of_now() {
     let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!(look.ticket, Some(20));
     // Found by a look that did not know of it: one more.
-    let unranked = View { ahead: None, ..script.in_line(&[], 21, 0) };
+    let unranked = PoolView { ahead: None, ..script.in_line(&[], 21, 0) };
     let read = script.look(tea(unranked, "Wait"));
     let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!(look.ticket, Some(21));
@@ -141,10 +141,10 @@ fn a_ticket_that_was_there_already_asks_for_its_rank_as_of_now() {
 fn a_ticket_that_is_gone_is_asked_for_anew() {
     let mut script = waiting(1, &ALL);
     script.step(Event::Woken);
-    let view = View { queued: 1, ..script.view(&ALL) };
+    let view = PoolView { queued: 1, ..script.view(&ALL) };
     let again = script.look(tea(view, "Wait"));
     let [Action::Claim(order)] = again.as_slice() else { panic!("{again:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (None, Queue::Join));
+    assert_eq!((order.key.as_deref(), order.queue), (None, QueueMode::Join));
 }
 
 #[test]
@@ -204,24 +204,24 @@ fn the_front_watches_everything_and_the_others_the_ticket_ahead() {
     let mut script = joining("Wait");
     script.step(Event::Queued(Queued { revision: 20, rank: None }));
     let mut view = tea(script.in_line(&ALL, 20, FRONT), "Wait");
-    view.ahead = Some(Ahead { rank: FRONT, landmark: Some("key".into()) });
+    view.ahead = Some(TicketsAhead { rank: FRONT, watched_ticket: Some("key".into()) });
     let behind = script.look(view);
     let [Action::Watch(watch)] = behind.as_slice() else { panic!("{behind:?}") };
-    assert_eq!((watch.from, watch.landmark.as_deref()), (31, Some("key")));
+    assert_eq!((watch.from, watch.watched_ticket.as_deref()), (31, Some("key")));
     script.step(Event::Woken);
     let front = script.look(tea(script.in_line(&ALL, 20, FRONT - 1), "Wait"));
     let [Action::Watch(watch)] = front.as_slice() else { panic!("{front:?}") };
-    assert_eq!(watch.landmark, None);
+    assert_eq!(watch.watched_ticket, None);
 }
 
 #[test]
 fn during_a_hold_one_joins_the_queue_and_tries_nothing() {
     let mut script = Script::new(&["tea"]);
     script.step(Event::Start);
-    script.begun(tea(View { on_hold: true, ..script.view(&[]) }, "Fail"));
+    script.begun(tea(PoolView { frozen: true, ..script.view(&[]) }, "Fail"));
     let read = script.step(Event::Queued(Queued { revision: 20, rank: Some(0) }));
     assert!(matches!(read.as_slice(), [Action::Read(_)]), "{read:?}");
-    let held_up = View { on_hold: true, ..script.in_line(&[], 20, 0) };
+    let held_up = PoolView { frozen: true, ..script.in_line(&[], 20, 0) };
     let waits = script.look(tea(held_up, "Fail"));
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
     assert!(script.reason().contains("grants nothing for a while"), "{}", script.reason());
@@ -251,11 +251,11 @@ fn silence_ahead_is_counted_in_whole_seconds_from_one_look_to_the_next() {
 #[test]
 fn any_change_of_slots_quarantines_or_queue_ends_the_silence() {
     let held = ["Assam", "Ceylon"];
-    let changes: [fn(&mut View); 4] = [
+    let changes: [fn(&mut PoolView); 4] = [
         |view| view.newest += 1,
         |view| view.sentinel += 1,
         |view| view.queued += 1,
-        |view| view.resting.extend(["Darjeeling".into()]),
+        |view| view.quarantined.extend(["Darjeeling".into()]),
     ];
     for change in changes {
         let mut script = waiting(1, &held);
@@ -278,12 +278,12 @@ fn a_name_that_an_edit_or_the_end_of_a_hold_sets_free_was_let_lie_by_nobody() {
     edited.step(Event::Woken);
     let spec = br#"{"names":{"list":["Assam","Ceylon","Sikkim","Uva"]}}"#.to_vec();
     let specs = vec![("tea".parse().unwrap(), spec, 31)];
-    let waits = edited.look(View { specs, ..edited.in_line(&ALL, 20, 1) });
+    let waits = edited.look(PoolView { specs, ..edited.in_line(&ALL, 20, 1) });
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
 
     let mut freed = joining("Wait");
     freed.step(Event::Queued(Queued { revision: 20, rank: None }));
-    let held_up = View { on_hold: true, ..freed.in_line(&["Assam", "Ceylon"], 20, 1) };
+    let held_up = PoolView { frozen: true, ..freed.in_line(&["Assam", "Ceylon"], 20, 1) };
     freed.look(tea(held_up, "Wait"));
     freed.pass(20);
     freed.step(Event::Woken);
@@ -315,9 +315,9 @@ fn only_the_front_overtakes_and_nobody_waits_for_silence_without_a_free_name() {
 }
 
 /// The same pool while its Pool object is being deleted.
-fn closed(view: View) -> View {
+fn closed(view: PoolView) -> PoolView {
     let spec = br#"{"names":{"list":["Assam","Ceylon","Sikkim"]},"closed":true}"#;
-    View { specs: vec![("tea".parse().unwrap(), spec.to_vec(), 4)], ..view }
+    PoolView { specs: vec![("tea".parse().unwrap(), spec.to_vec(), 4)], ..view }
 }
 
 #[test]

@@ -18,8 +18,8 @@ fn holding_two() -> Script {
     script
 }
 
-fn view(script: &Script) -> View {
-    let mut view = View { revision: 60, ..script.view(&[]) };
+fn view(script: &Script) -> PoolView {
+    let mut view = PoolView { revision: 60, ..script.view(&[]) };
     for pool in [BEANS, TEA] {
         let spec = br#"{"names":{"list":["mocha"]},"onLoss":"Stop","quarantine":"30s"}"#;
         view.specs.push((pool.parse().unwrap(), spec.to_vec(), 3));
@@ -41,8 +41,8 @@ fn only(script: &Script, kept: &str) -> Renewal {
 }
 
 /// The one name of both pools is another pod's.
-fn exhausted(script: &Script) -> View {
-    View { held: HashSet::from(["mocha".to_owned()]), ..view(script) }
+fn exhausted(script: &Script) -> PoolView {
+    PoolView { held: HashSet::from(["mocha".to_owned()]), ..view(script) }
 }
 
 /// Has lost `beans`, found nothing free, and gives `tea` back.
@@ -98,8 +98,8 @@ fn a_later_pool_that_is_won_after_the_loss_is_given_back_as_well() {
 #[test]
 fn a_slot_is_not_believed_again_once_its_release_was_sent() {
     let (mut script, _) = yielding();
-    let trouble = Trouble { lease_gone: false, sentence: "timeout".into() };
-    script.step(Event::ClaimingFailed(trouble));
+    let failure = Failure { lease_gone: false, message: "timeout".into() };
+    script.step(Event::ClaimingFailed(failure));
     script.pass(12);
     let actions = script.step(Event::Tick);
     let [Action::Release(again), Action::Renew { slots, .. }] = actions.as_slice() else {
@@ -154,5 +154,5 @@ fn claims_of_stop_pools_whose_deadline_has_passed_are_left_to_run_out() {
     let mut script = holding_two();
     script.pass(31);
     let released = script.step(Event::Terminate);
-    assert!(matches!(released.as_slice(), [Action::Finish(Outcome::Released)]), "{released:?}");
+    assert!(matches!(released.as_slice(), [Action::Finish(EndReason::Released)]), "{released:?}");
 }

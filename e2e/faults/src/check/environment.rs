@@ -16,7 +16,7 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::Key;
 use cairn_core::pool::OnLoss;
-use cairn_core::rest::RestRecord;
+use cairn_core::quarantine::QuarantineRecord;
 
 use super::{Kind, Violation};
 use crate::boottime::{self, Nanos};
@@ -115,7 +115,7 @@ fn ends(history: &History) -> Ends {
                         let record = serde_json::from_slice::<SlotRecord>(&put.value);
                         record.map(|record| record.holder.uid).ok()
                     } else {
-                        RestRecord::parse(&put.value).map(|record| record.holder.uid)
+                        QuarantineRecord::parse(&put.value).map(|record| record.holder.uid)
                     };
                     let claim = uid.map(|uid| (path.to_string(), name, uid));
                     holders.extend(claim.map(|claim| (change.key.as_str(), claim)));

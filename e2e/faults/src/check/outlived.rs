@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::Key;
-use cairn_core::rest::{RestRecord, WaitsFor};
+use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 
 use super::{Kind, Violation};
 use crate::boottime::{self, Nanos};
@@ -95,7 +95,7 @@ pub fn ends(history: &History) -> HashMap<Fence, End> {
                         let rest = path.quarantine(&name);
                         let rest = step.changes.iter().find(|other| other.key == rest);
                         let rest = rest.and_then(|rest| Some((&rest.key, rest.put.as_ref()?)));
-                        let record = rest.and_then(|(_, put)| RestRecord::parse(&put.value));
+                        let record = rest.and_then(|(_, put)| QuarantineRecord::parse(&put.value));
                         let Some(fence) = standing.remove(change.key.as_str()) else { continue };
                         if let (Some((key, _)), Some(record)) = (rest, &record) {
                             resting.insert(key, (fence, record.holder.uid.clone()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::{ClaimPath, Key};
 use cairn_core::pool::{OnLoss, PoolName};
-use cairn_core::rest::RestRecord;
+use cairn_core::quarantine::QuarantineRecord;
 
 use super::grants::Granted;
 use super::{Kind, Violation};
@@ -244,10 +244,10 @@ impl Replay<'_> {
                     std::str::from_utf8(&put.value).ok().and_then(|text| text.parse().ok());
                 self.epoch = number.unwrap_or(self.epoch);
             }
-            (key @ (Key::Pool(_) | Key::Shape(_) | Key::Hold(_)), put) => {
+            (key @ (Key::Pool(_) | Key::Shape(_) | Key::Freeze(_)), put) => {
                 match (key, put) {
-                    (Key::Hold(pool), Some(_)) => self.frozen.insert(pool),
-                    (Key::Hold(pool), None) => self.frozen.remove(&pool),
+                    (Key::Freeze(pool), Some(_)) => self.frozen.insert(pool),
+                    (Key::Freeze(pool), None) => self.frozen.remove(&pool),
                     _ => false,
                 };
                 // What it sets free, or fits anew, nobody has let lie yet.
@@ -263,13 +263,14 @@ impl Replay<'_> {
             (Key::Quarantine(path, name), put) => {
                 let place = self.place(prefix(&path), seen);
                 if let Some(put) = put {
-                    let holder = RestRecord::parse(&put.value).map(|record| record.holder.uid);
+                    let holder =
+                        QuarantineRecord::parse(&put.value).map(|record| record.holder.uid);
                     place.resting.insert(name, holder.unwrap_or_default());
                 } else {
                     place.resting.remove(&name);
                 }
             }
-            (Key::Due(path, name), put) => {
+            (Key::Note(path, name), put) => {
                 let place = self.place(prefix(&path), seen);
                 if put.is_some() {
                     place.due.insert(name);

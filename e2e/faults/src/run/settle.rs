@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::{self, Key};
-use cairn_core::rest::{RestRecord, WaitsFor};
+use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_store::etcd::Etcd;
 use cairn_store::kv::KeyValue;
 use tokio::time::sleep;
@@ -115,7 +115,7 @@ impl Stage {
                     places.entry(path.to_string()).or_default().held.insert(name, uid);
                 }
                 Some(Key::Quarantine(path, name)) => {
-                    let record = RestRecord::parse(&pair.value);
+                    let record = QuarantineRecord::parse(&pair.value);
                     let waits = record.filter(|record| record.waits_for == WaitsFor::PodEnd);
                     let uid = waits.map(|record| record.holder.uid).unwrap_or_default();
                     places.entry(path.to_string()).or_default().resting.insert(name, uid);

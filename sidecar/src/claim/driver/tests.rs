@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn_core::claim::{ClaimState, Holder};
 use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT, Layout};
 use cairn_core::keys::ClaimPath;
-use cairn_core::lease::{Look, View};
+use cairn_core::lease::{PoolView, ReadRequest};
 use cairn_core::pool::{MOUNTAINS, Pool, PoolName, SNOWFLAKE, Scope};
 use cairn_core::time::{Now, UnixMillis};
 use cairn_store::Class;
@@ -168,9 +168,9 @@ async fn define<K: Kv>(store: &Store<K>, names: usize, rule: &str) {
 }
 
 /// The pool as one who looks on sees it.
-async fn view<K: Kv>(store: &Store<K>, uid: &str) -> View {
+async fn view<K: Kv>(store: &Store<K>, uid: &str) -> PoolView {
     let pool: PoolName = TEA.parse().unwrap();
-    let look = Look {
+    let look = ReadRequest {
         path: ClaimPath::new(pool.clone(), Scope::Namespace, "shop", None),
         pools: vec![pool],
         namespace: "shop".into(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cairn_core::identity::ClaimField;
 use cairn_core::keys::ClaimPath;
 use cairn_core::pool::PoolName;
-use cairn_core::rest::WaitsFor;
+use cairn_core::quarantine::WaitsFor;
 use tokio::time::Instant;
 
 use super::{Board, Entry, Outcome, Write};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use cairn_core::claim::{Fence, Holder, SlotRecord};
 use cairn_core::keys;
-use cairn_core::lease::{Look, Order, Queue, Surrender};
+use cairn_core::lease::{ClaimRequest, QueueMode, ReadRequest, ReleaseRequest};
 use cairn_core::pool::{Pool, PoolName, Scope};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::etcd::Etcd;
@@ -59,9 +59,9 @@ impl World {
     }
 
     /// What a pod would claim with that has read the store now.
-    async fn order(&self, uid: &str, queue: Queue) -> Order {
+    async fn order(&self, uid: &str, queue: QueueMode) -> ClaimRequest {
         let lease = self.store.grant(BootInstant::default(), Duration::from_mins(1)).await.unwrap();
-        let look = Look {
+        let look = ReadRequest {
             path: path(),
             pools: vec![pool()],
             namespace: "shop".into(),
@@ -78,14 +78,14 @@ impl World {
             validity_ms: 30_000,
             quarantine_ms: 15_000,
         };
-        Order {
+        ClaimRequest {
             path: path(),
             key: Some("Denali".into()),
             record,
             lease: lease.lease,
             queue,
-            due: 0,
-            rest: 0,
+            note: 0,
+            quarantine: 0,
             clock: None,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
@@ -93,24 +93,24 @@ impl World {
     }
 
     async fn claim(&self, uid: &str) -> i64 {
-        let order = self.order(uid, Queue::Join).await;
-        self.store.claim(&order).await.unwrap().won().unwrap().mine
+        let order = self.order(uid, QueueMode::Join).await;
+        self.store.claim(&order).await.unwrap().won().unwrap().own_mod_revision
     }
 
     /// A pod that gives its name up until it has ended.
     async fn rest(&self) -> RestAt {
         let mine = self.claim("u1").await;
-        let record = RestRecord {
+        let record = QuarantineRecord {
             holder: holder("u1"),
             fence: Fence { epoch: 5, revision: mine },
             since: UnixMillis(0),
             waits_for: WaitsFor::PodEnd,
         };
-        let surrender = Surrender {
+        let surrender = ReleaseRequest {
             path: path(),
             key: "Denali".into(),
             record,
-            mine,
+            own_mod_revision: mine,
             quarantine: WITH_POD,
             clock: None,
         };
@@ -213,7 +213,7 @@ async fn a_pod_that_starts_while_its_groups_keys_go_queues_and_has_its_name() {
     let world = World::start().await;
     let put = Txn { then: vec![Op::put(path().sentinel(), "", 0)], ..Txn::default() };
     world.store.kv().txn(put).await.unwrap();
-    let early = world.order("u2", Queue::Join).await;
+    let early = world.order("u2", QueueMode::Join).await;
     let sentinel = world.revision(&path().sentinel()).await;
     let task = Task::Sweep { sentinel, reclaims: 0, clocks: Vec::new(), last: true };
     world.perform(Pod(None), task).await.unwrap();

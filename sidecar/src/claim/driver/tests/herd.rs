@@ -74,7 +74,7 @@ async fn a_herd_behind_a_hold_waits_without_attempts_and_goes_all_at_once() {
         let store = Store::new(memory.clone());
         define(&store, 40, "Wait").await;
         let tea: PoolName = TEA.parse().unwrap();
-        let hold = cairn_core::keys::hold(&tea);
+        let hold = cairn_core::keys::freeze(&tea);
         let put = cairn_store::Op::put(&hold, "", 0);
         store.kv().txn(cairn_store::Txn { then: vec![put], ..Default::default() }).await.unwrap();
         memory.set_latency(Duration::from_millis(5));

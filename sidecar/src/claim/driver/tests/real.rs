@@ -105,7 +105,7 @@ async fn ids_go_on_over_a_kill_and_say_to_the_store_how_far_they_went() {
                 continue;
             }
             assert_eq!(sidecar.stop().await, Outcome::Released);
-            let look = Look {
+            let look = ReadRequest {
                 path: ClaimPath::new(clock::IDS.parse().unwrap(), Scope::Cluster, "shop", None),
                 pools: Vec::new(),
                 namespace: "shop".into(),

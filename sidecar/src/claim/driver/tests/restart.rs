@@ -214,7 +214,7 @@ async fn a_keep_name_stays_with_its_app_and_is_nobody_elses_while_the_pod_may_li
             &rest.key,
             rest.revision,
             &rest.record,
-            cairn_core::rest::AFTER_POD,
+            cairn_core::quarantine::AFTER_POD,
         );
         assert!(shortened.await.unwrap());
         let before = Instant::now();

@@ -23,7 +23,7 @@ pub const AFTER_POD: Duration = Duration::from_secs(5);
 
 /// The value of a quarantine `…/x/<name>` that a release has put. Other quarantines have no record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RestRecord {
+pub struct QuarantineRecord {
     /// Who held the name, and may take it back.
     #[serde(flatten)]
     pub holder: Holder,
@@ -47,18 +47,18 @@ pub enum WaitsFor {
 
 /// A rest as found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rest {
+pub struct Quarantine {
     /// The slot's key.
     pub key: String,
     /// The quarantine's mod revision.
     pub revision: i64,
     /// Its value.
-    pub record: RestRecord,
+    pub record: QuarantineRecord,
 }
 
-// === impl RestRecord ===
+// === impl QuarantineRecord ===
 
-impl RestRecord {
+impl QuarantineRecord {
     /// Reads the value of a quarantine; `None` when it names no holder.
     pub fn parse(value: &[u8]) -> Option<Self> {
         serde_json::from_slice(value).ok()
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_rest_is_flat_json_and_other_quarantines_name_nobody() {
-        let record = RestRecord {
+        let record = QuarantineRecord {
             holder: Holder { uid: "u".into(), ..Holder::default() },
             fence: Fence { epoch: 1, revision: 2 },
             since: UnixMillis(5),
@@ -79,7 +79,7 @@ mod tests {
         };
         let json = serde_json::to_value(&record).unwrap();
         assert_eq!((&json["uid"], &json["waits_for"]), (&"u".into(), &"pod-end".into()));
-        assert_eq!(RestRecord::parse(json.to_string().as_bytes()), Some(record));
-        assert_eq!((RestRecord::parse(b""), RestRecord::parse(b"46")), (None, None));
+        assert_eq!(QuarantineRecord::parse(json.to_string().as_bytes()), Some(record));
+        assert_eq!((QuarantineRecord::parse(b""), QuarantineRecord::parse(b"46")), (None, None));
     }
 }
