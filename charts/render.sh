@@ -16,7 +16,7 @@ cat <<EOT
 #
 # Rendered from charts/cairn with etcd.persistence.enabled=false: the one etcd member keeps its data as
 # long as its pod lives. When that pod is deleted or its node is lost, every claim is forgotten: pods
-# that run claim their names anew, and no name is handed out during the hold that follows. For anything
+# that run claim their names anew, and no name is granted during the freeze that follows. For anything
 # that matters use the chart, which keeps the data on a volume and takes etcd.replicas=3:
 #
 #   helm install cairn charts/cairn --namespace $NAMESPACE --create-namespace --set etcd.replicas=3
