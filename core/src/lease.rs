@@ -1,99 +1,66 @@
 //! The life of one pod's lease and of the claims on it, as a pure state machine.
 //!
-//! [`Machine::step`] takes an instant and an [`Event`] and answers with [`Action`]s. It never waits,
-//! reads no clock and sees no socket; a driver carries out the actions and reports what came of
-//! them. Three tracks run beside each other, at most one action of each in flight: *claiming* (pools
-//! one at a time, in byte order, so that two pods never wait for each other), *renewing*, and, in pools
-//! that ask for it, *reserving* time. Beside them a watch may be open; it only says when looking
-//! again is worth while.
+//! [`Machine::step`] takes an instant and an [`Event`] and answers with [`Action`]s. It never waits, reads no clock
+//! and opens no socket. A driver carries out the actions and reports what came of them. The rules are those of
+//! `docs/protocol.md`.
 //!
-//! Invariants (PROTOCOL, Time):
-//! - a deadline comes only from the send instant of a grant or of a renew pair, never from a claim;
+//! Three tracks run beside each other, each with at most one action in flight: *claiming* (pools one at a time, in
+//! byte order, so that two pods never wait for each other), *renewing*, and, in pools that ask for it, *reserving*
+//! time. Beside them a watch may be open. It only says when another read is worth while.
+//!
+//! `machine.rs` routes each event to a handler. A handler borrows exactly what it may touch: its fields are its
+//! permissions. A phase is changed in `claim.rs` alone. To follow a claim, read `machine.rs`, `claiming.rs`,
+//! `decide.rs`, `claim.rs`.
+//!
+//! Invariants:
+//! - a deadline comes only from the send instant of a grant or of a renewal, never from a claim;
 //! - only a failed compare means "taken"; every other error is retried or read back;
 //! - a running pod never moves to another name in a `Keep` pool;
-//! - whoever finds no name, or others before it, joins the queue and takes the name that its rank
-//!   gives it, so that nobody is overtaken and nobody tries what another is about to take.
-
-use crate::claim::Holder;
-use crate::clock::MintCheckpoint;
-use crate::group::Group;
-use crate::pool::{Pool, PoolName, Scope};
-use crate::prefix::Template;
+//! - a pod that finds no name, or other pods before it, joins the queue and takes the name that its rank gives it, so
+//!   that no pod is overtaken and no pod tries what another is about to take.
+//!
+//! Not for: carrying anything out (`cairn-store`), and telling anybody (`cairn-sidecar`).
 
 mod action;
 mod claim;
 mod claiming;
+mod config;
 mod decide;
-mod defining;
-mod doubt;
+mod define;
 mod event;
-mod freeze;
+mod evidence;
 mod inherited;
+mod known_pool;
 mod machine;
-mod regaining;
+mod phase;
+mod queue;
+mod reason;
+mod regain;
 mod release;
 mod renewing;
 mod reservation;
 mod reserving;
-mod resuming;
-mod settling;
-mod show;
-mod tickets;
+mod resume;
+mod settle;
+mod status;
+mod ticket;
 mod track;
-mod waiting;
 
 pub use action::{
-    Action, AdoptRequest, ClaimRequest, EndReason, QuarantineRequest, QueueMode, ReadRequest,
-    ReleaseRequest, ReserveRequest,
+    Action, AdoptRequest, ClaimRequest, EndReason, LeaveQueueRequest, QuarantineRequest, QueueMode,
+    ReadRequest, RedeemRequest, ReleaseRequest, ReserveRequest, Watch,
 };
+pub use config::Config;
 pub use event::{
-    Adopted, Event, Failure, FoundOwner, FoundSlot, Granted, PoolView, Renewal, ReserveAnswer,
-    Resumed, SeenSlot, SlotsRead, Won,
+    Adopted, ClaimAnswer, Event, Failure, FoundOwner, FoundSlot, Granted, LeaseId, PastView,
+    PoolView, Queued, RankGuard, Renewal, ReserveAnswer, Resumed, SeenSlot, SlotsRead, Ticket,
+    TicketsAhead, Won,
 };
 pub use inherited::{Deadline, Inherited};
 pub use machine::Machine;
-pub use reserving::Minting;
-pub use show::ClaimStatus;
-pub use tickets::{
-    ClaimAnswer, FRONT, LeaveQueueRequest, PastView, Queued, RankGuard, RedeemRequest, Ticket,
-    TicketsAhead, Watch,
-};
-
-/// etcd's identifier of a lease.
-pub type LeaseId = i64;
-
-/// What a pod asks for.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Who asks. Its incarnation is found out, not given.
-    pub holder: Holder,
-    /// The workload's group.
-    pub group: Option<Group>,
-    /// The pools, in the user's order; the first is the one with the plain names.
-    pub pools: Vec<PoolName>,
-    /// The user's own prefix template.
-    pub prefix: Option<Template>,
-    /// Tells the attempts of this process from those of others under the same UID. Kept for the
-    /// process's whole life, so that an attempt that lands late is recognised as ours.
-    pub nonce: String,
-    /// What earlier processes of this holder have published, for an app that may run on with it.
-    pub inherited: Vec<Inherited>,
-    /// Where an earlier process of this holder has stopped emitting timestamps.
-    pub mint_checkpoints: Vec<(PoolName, MintCheckpoint)>,
-    /// Define built-in pools that are not in the store. True without Kubernetes, where no webhook does.
-    pub define_missing: bool,
-    /// Runs in a pod, where a SIGTERM is no proof that the app has ended: what is released rests until it
-    /// certainly has, and only this pod has it back before.
-    pub in_pod: bool,
-    /// The user says that nobody holds a name of these pools from before: a pool that is defined here
-    /// need not be frozen.
-    pub new_store: bool,
-}
-
-/// The scope to look in before the spec was seen. A wrong guess costs one more round trip.
-fn scope_guess(pool: &PoolName) -> Scope {
-    Pool::builtin(pool).map_or(Scope::Namespace, |pool| pool.spec.scope)
-}
+pub use reservation::Minting;
+pub use status::ClaimStatus;
+pub use ticket::FRONT;
 
 #[cfg(test)]
 mod tests;

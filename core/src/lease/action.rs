@@ -1,10 +1,10 @@
-//! What the machine asks for: actions, and what each of them carries.
+//! What the machine asks for: actions, and the request that each of them carries.
 //!
-//! An action is one call of `cairn_store`; its answer comes back as an [`super::Event`].
+//! An action is one call of `cairn_store`. Its answer comes back as an [`super::Event`].
 
 use std::time::Duration;
 
-use super::{LeaseId, LeaveQueueRequest, RedeemRequest, Watch};
+use super::event::{LeaseId, RankGuard};
 use crate::claim::{Holder, SlotRecord};
 use crate::clock::ClockRecord;
 use crate::keys::ClaimPath;
@@ -14,11 +14,11 @@ use crate::quarantine::QuarantineRecord;
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Grant a lease and, at the same time, read.
+    /// Grant a lease and read at the same time.
     Begin {
-        /// S.
+        /// The lease TTL.
         ttl: Duration,
-        /// The look at the store.
+        /// What to read.
         read: ReadRequest,
     },
     /// Read (T0).
@@ -27,16 +27,16 @@ pub enum Action {
     Define {
         /// The pool.
         pool: Pool,
-        /// The epoch, in case the store has none: greater than any that this process knows of.
+        /// The epoch to write if the store has none: greater than any that this process knows of.
         epoch: i64,
-        /// How long nothing may be granted then; `None` when nobody can believe in anything, as far as
-        /// this process knows.
+        /// How long the pool is frozen then. `None` when, as far as this process knows, nobody can believe in
+        /// a claim.
         freeze: Option<Duration>,
     },
-    /// Claim a slot, or join the queue (T1).
+    /// Claim a slot (T1, T7), or join the queue.
     Claim(Box<ClaimRequest>),
-    /// Read which slots were held and quarantined at the revision that made our ticket. Any member will
-    /// do: what was true then does not change.
+    /// Read which slots were held and quarantined at the revision that created our ticket. Any member may
+    /// answer: what was true at that revision does not change.
     ReadAt {
         /// Where.
         path: ClaimPath,
@@ -45,22 +45,22 @@ pub enum Action {
     },
     /// Turn our ticket into a slot (T2).
     Redeem(Box<RedeemRequest>),
-    /// Give slots that are gone, or were taken by force, the quarantine that ends by itself.
+    /// Give slots a quarantine that ends.
     Settle(QuarantineRequest),
     /// Leave the queue.
     LeaveQueue(LeaveQueueRequest),
-    /// Say when something changes that a waiting pod should look at; replaces any earlier watch.
+    /// Report a change that a waiting pod must read. Replaces any earlier watch.
     Watch(Watch),
     /// End the watch.
     Unwatch,
-    /// Renew a lease found on our own keys and read its slots.
+    /// Renew a lease that was found on keys of this pod, and read its slots.
     Resume {
-        /// The lease found.
+        /// The lease.
         lease: LeaseId,
         /// Pool and slot key of each owner record.
         slots: Vec<(PoolName, String)>,
     },
-    /// Put ourselves into a slot of ours as its younger incarnation (T3).
+    /// Put this process into a slot of this pod, as its younger incarnation (T3).
     Adopt(Box<AdoptRequest>),
     /// Renew: a keepalive and one linearizable read of all own slots.
     Renew {
@@ -73,24 +73,24 @@ pub enum Action {
     Reserve(Box<ReserveRequest>),
     /// Release a slot into quarantine (T5).
     Release(Box<ReleaseRequest>),
-    /// Give a lease back on which nothing hangs. Its answer does not matter.
+    /// Revoke a lease on which nothing hangs. Its answer does not matter.
     Revoke(LeaseId),
     /// Nothing more to do.
     Finish(EndReason),
 }
 
-/// How it ended.
+/// Why the machine has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// Everything that was held is released or left to run out.
+    /// Everything that was held is released or left to expire.
     Released,
-    /// A younger incarnation of this pod's sidecar has taken over.
+    /// A younger incarnation of this pod's sidecar has taken over. The message says how that was seen.
     Fenced(String),
-    /// It cannot succeed; the sentence says why.
+    /// There will be no name. The message says why.
     Failed(String),
 }
 
-/// What a read (T0) should cover.
+/// What to read (T0).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadRequest {
     /// The pool to claim from next.
@@ -101,39 +101,70 @@ pub struct ReadRequest {
     pub namespace: String,
     /// The pod's UID.
     pub uid: String,
-    /// The create revision of our ticket, when we know that we have one: then its rank is asked for.
+    /// The create revision of our ticket, when we know of one. Then its rank is read.
     pub ticket: Option<i64>,
     /// Whether to read the reservations of time.
     pub clocks: bool,
-    /// The key of the slot that this pod held before: whose quarantine it is in is asked for.
+    /// The key of the slot that this pod had before. Its quarantine record is read.
     pub wanted: Option<String>,
 }
 
-/// One attempt at a slot (T1).
+/// One attempt at a slot (T1, T7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRequest {
     /// Where.
     pub path: ClaimPath,
-    /// Which slot, by key. `None` when one may not be had out of turn: then this only joins the queue.
+    /// The slot's key. `None` when no slot may be claimed out of turn: then this only joins the queue.
     pub key: Option<String>,
     /// The slot's value.
     pub record: SlotRecord,
-    /// The lease that all keys hang on.
+    /// The lease that all keys are put on.
     pub lease: LeaseId,
     /// What to do about the queue.
     pub queue: QueueMode,
-    /// Revision of the claim after which the slot must still rest, when that was ours; otherwise 0.
+    /// Mod revision of the slot's quarantine note, when the note is of our own claim. Otherwise 0: there must
+    /// be none.
     pub note: i64,
-    /// Mod revision of the slot's quarantine, when that is our own: the claim ends it. Otherwise 0: there
-    /// must be none.
+    /// Mod revision of the slot's quarantine, when it is our own: the claim ends it. Otherwise 0: there must
+    /// be none.
     pub quarantine: i64,
-    /// What is put under the slot's key as reserved time: what this holder knows to have reserved and the
-    /// store may have forgotten.
+    /// The reservation to put: what this holder knows to have reserved and the store may have lost.
     pub clock: Option<ClockRecord>,
-    /// The sentinel as read.
+    /// Mod revision of the sentinel as read.
     pub sentinel: i64,
-    /// The spec's mod revision as read.
+    /// Mod revision of the spec as read.
     pub spec: i64,
+}
+
+/// What a claim request does about the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueMode {
+    /// Joins it when the slot cannot be had (T1).
+    Join,
+    /// Claims a name that this pod had before, ahead of the queue (T7). Never joins it.
+    Ahead {
+        /// Also during a freeze, because the deadline has not passed.
+        despite_freeze: bool,
+    },
+}
+
+/// Turning a ticket into a slot (T2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedeemRequest {
+    /// Where.
+    pub path: ClaimPath,
+    /// The slot's key.
+    pub key: String,
+    /// The slot's value.
+    pub record: SlotRecord,
+    /// The lease that all keys are put on.
+    pub lease: LeaseId,
+    /// The ticket's create revision.
+    pub ticket: i64,
+    /// Mod revision of the spec as read.
+    pub spec: i64,
+    /// From the same read as the rank.
+    pub seen: RankGuard,
 }
 
 /// Slots to be given a quarantine that ends.
@@ -141,45 +172,56 @@ pub struct ClaimRequest {
 pub struct QuarantineRequest {
     /// Where.
     pub path: ClaimPath,
-    /// Which slots, by key.
+    /// The slots' keys.
     pub keys: Vec<String>,
 }
 
-/// How an order stands to the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueMode {
-    /// Join it when the slot cannot be had.
-    Join,
-    /// A name that a running pod had before (T7): that name, ahead of the queue, or none.
-    Ahead {
-        /// Also during a hold, because the deadline that was in force has not passed.
-        despite_freeze: bool,
-    },
+/// Leaving the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaveQueueRequest {
+    /// Where.
+    pub path: ClaimPath,
+    /// Whose ticket.
+    pub uid: String,
+    /// Its create revision. `None` when the transaction that may have created it had no answer.
+    pub ticket: Option<i64>,
 }
 
-/// T3.
+/// What a waiting pod wants to be told of: changes of the pool's spec and freeze, and either every release and
+/// every deleted ticket, or the deletion of one ticket ahead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Where.
+    pub path: ClaimPath,
+    /// Changes from this revision on.
+    pub from: i64,
+    /// The ticket to watch. `None` in the front of the queue.
+    pub watched_ticket: Option<String>,
+}
+
+/// Adopting a slot (T3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdoptRequest {
     /// The slot's full key.
     pub slot: String,
-    /// The owner's namespace, UID and pool make its key.
+    /// The pool. With the holder's namespace and UID it makes the owner record's key.
     pub pool: PoolName,
     /// The new value.
     pub record: SlotRecord,
-    /// The slot's create revision as seen.
+    /// The slot's create revision as read.
     pub create_revision: i64,
-    /// The slot's mod revision as seen.
+    /// The slot's mod revision as read.
     pub mod_revision: i64,
     /// The lease.
     pub lease: LeaseId,
 }
 
-/// T4.
+/// Reserving time (T4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReserveRequest {
     /// Where.
     pub path: ClaimPath,
-    /// Under which slot, by key.
+    /// The slot's key.
     pub key: String,
     /// Our namespace and UID.
     pub holder: Holder,
@@ -191,18 +233,18 @@ pub struct ReserveRequest {
     pub record: ClockRecord,
 }
 
-/// T5.
+/// Releasing a slot (T5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseRequest {
     /// Where.
     pub path: ClaimPath,
-    /// Which slot, by key.
+    /// The slot's key.
     pub key: String,
-    /// What the quarantine says of us: by it this pod takes the name back.
+    /// The quarantine record. By it this pod may claim the name again.
     pub record: QuarantineRecord,
     /// Mod revision of our own last put: an older incarnation must not release a younger one's slot.
     pub own_mod_revision: i64,
-    /// How long the slot rests.
+    /// How long the slot is quarantined.
     pub quarantine: Duration,
     /// What the reservation of time shrinks to, where it is known what was emitted.
     pub clock: Option<ClockRecord>,

@@ -1,168 +1,166 @@
-//! One claim of the machine: its phase, and what is held.
+//! One claim of the machine: what is known of its pool, its phase, and its place in the queue.
+//!
+//! Invariant: only this file assigns a phase.
 
 use std::time::Duration;
 
-use super::reservation::Reserving;
-use super::waiting::Waiting;
-use super::{Config, Inherited, Won};
-use crate::claim::{Fence, SlotRecord};
-use crate::keys::ClaimPath;
-use crate::names::Names;
-use crate::pool::{OnLoss, Pool, PoolName, Scope};
-use crate::time::{BootInstant, Now, UnixMillis};
+use super::event::{Adopted, PoolView, Queued, Won};
+use super::inherited::Inherited;
+use super::known_pool::{KnownPool, UNKNOWN_TTL};
+use super::phase::{Attempt, Held, Phase};
+use super::reason;
+use super::reservation::ReservedTime;
+use super::ticket::OwnTicket;
+use crate::pool::{OnLoss, PoolName, Scope};
+use crate::time::{BootInstant, Now};
 
-/// Why a name that an earlier process had is asked for again.
-pub(super) const RESTARTED: &str = "found again after a restart; asking etcd to confirm it";
+/// Renewing starts at the grant, when no spec may be known yet. Then this validity counts.
+const UNKNOWN_VALIDITY: Duration = Duration::from_secs(30);
 
+/// A claim of one pool.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
-    pub(super) name: PoolName,
-    pub(super) scope: Scope,
-    pub(super) pool: Option<Pool>,
-    pub(super) spec_revision: i64,
-    /// Why the spec that is in the store now cannot be used.
-    pub(super) unusable: Option<String>,
-    pub(super) phase: Phase,
+    pool: KnownPool,
+    phase: Phase,
     /// The last attempt at a slot.
-    pub(super) attempt: Option<Attempt>,
+    attempt: Option<Attempt>,
     /// Some attempt had no clear answer: it may be in the store, or still land.
-    pub(super) uncertain: bool,
-    /// A request to join the queue has had no clear answer yet.
-    pub(super) may_be_queued: bool,
-    /// Our place in the queue.
-    pub(super) ticket: Option<Waiting>,
-    /// A hold lay on the pool at the last look.
-    pub(super) frozen: bool,
-    /// What an earlier process of this holder published, or this one gave back: the name to be had again.
-    pub(super) before: Option<Inherited>,
-    /// The pool's rule as long as its spec was not read.
-    pub(super) rule: OnLoss,
-    /// The time reserved under the slot.
-    pub(super) clock: Reserving,
-}
-
-/// What an attempt would put.
-#[derive(Clone, Debug)]
-pub(super) struct Attempt {
-    pub(super) key: String,
-    /// What the lease was believed from when the attempt was sent. A pair that answers meanwhile has not
-    /// looked at the slot, and proves nothing of it.
-    pub(super) believed_from: BootInstant,
-    pub(super) record: SlotRecord,
-    /// The claim that it goes on from: the same pod had the name before, and nobody since.
-    pub(super) continues: Option<Fence>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Phase {
-    /// No slot. The sentence says why.
-    Pending(String),
-    /// A slot found after a restart, not yet adopted.
-    Adopting(Held),
-    /// A slot.
-    Placed(Held),
-    /// The lease ran out, or the sidecar was restarted; the very same name may be had again, ahead of the queue.
-    /// In a `Stop` pool only while the claim is still believed. The sentence says why.
-    Regaining(Held, String),
-    /// `Keep`: somebody else has, or had, the name. For good.
-    Lost(Held, String),
-    /// Being given back, because the name of an earlier pool was lost: pods claim in byte order of
-    /// pools, so that two never wait for each other. Never believed again.
-    Yielding(Held),
-    /// Given back.
-    Released,
-    /// Could not be given back: the lease runs out.
-    LeftToExpire,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) key: String,
-    pub(super) fence: Fence,
-    /// Mod revision of our own last put.
-    pub(super) own_mod_revision: i64,
-    pub(super) since: UnixMillis,
-    pub(super) validity: Duration,
-    pub(super) quarantine: Duration,
-    pub(super) incarnation: u32,
-    /// Send instant of the grant or of the last renew pair that proved it; the deadline is V later.
-    /// Adoption does not renew: `None` until a pair has answered since.
-    pub(super) believed_from: Option<BootInstant>,
-    /// The deadline for people, fixed with it: derived anew at each look it would flicker by a millisecond.
-    pub(super) valid_until: UnixMillis,
+    uncertain: bool,
+    /// A request to join the queue had no clear answer.
+    may_be_queued: bool,
+    ticket: Option<OwnTicket>,
+    /// The pool was frozen when it was last read.
+    frozen: bool,
+    /// What an earlier process of this holder published, or this one has released: the name to claim again.
+    before: Option<Inherited>,
+    time: ReservedTime,
 }
 
 // === impl Claim ===
 
 impl Claim {
-    pub(super) fn new(before: Option<Inherited>, name: PoolName) -> Self {
+    pub(super) fn new(name: PoolName, before: Option<Inherited>) -> Self {
         let keep = before.as_ref().filter(|before| before.on_loss == OnLoss::Keep);
         Self {
-            scope: before.as_ref().map_or_else(|| super::scope_guess(&name), |before| before.scope),
-            name,
-            pool: None,
-            spec_revision: 0,
-            unusable: None,
+            pool: KnownPool::new(name, before.as_ref()),
             phase: match keep {
-                Some(before) => Phase::Regaining(before.held(), RESTARTED.to_owned()),
-                None => Phase::Pending("reading the pool from etcd".to_owned()),
+                Some(before) => {
+                    Phase::Regaining(Held::inherited(before), reason::RESTARTED.to_owned())
+                }
+                None => Phase::Pending(reason::READING.to_owned()),
             },
             attempt: None,
             uncertain: false,
             may_be_queued: false,
             ticket: None,
             frozen: false,
-            rule: before.as_ref().map_or(OnLoss::Keep, |before| before.on_loss),
             before,
-            clock: Reserving::default(),
+            time: ReservedTime::default(),
         }
     }
 
-    /// Whether the claiming track has something to do for it.
-    pub(super) fn wants(&self) -> bool {
-        matches!(self.phase, Phase::Pending(_) | Phase::Adopting(_) | Phase::Regaining(..))
+    /// Takes in the pool's spec.
+    pub(super) fn learn(&mut self, view: &PoolView) {
+        let held = self.phase.held().is_some();
+        self.pool.learn(view, held);
     }
 
-    /// Whether a slot hangs on the lease.
-    pub(super) fn is_placed(&self) -> bool {
-        matches!(self.phase, Phase::Placed(_) | Phase::Adopting(_) | Phase::Yielding(_))
-    }
-
-    /// Whether neither a slot nor an attempt at one can hang on the lease.
-    pub(super) fn is_bare(&self) -> bool {
-        !self.uncertain
-            && matches!(
-                self.phase,
-                Phase::Pending(_) | Phase::Regaining(..) | Phase::Released | Phase::Lost(..)
-            )
-    }
-
-    pub(super) fn say(&mut self, sentence: &str) {
-        if let Phase::Pending(reason) | Phase::Regaining(_, reason) = &mut self.phase {
-            sentence.clone_into(reason);
+    /// Takes in what a read, sent at `read_at`, showed of the queue.
+    pub(super) fn see_queue(&mut self, view: &PoolView, read_at: BootInstant, now: BootInstant) {
+        self.frozen = view.frozen;
+        let known = self.ticket.take();
+        if let Some(found) = view.ticket {
+            self.may_be_queued = false;
+            let spec = self.pool.spec_revision();
+            self.ticket = Some(OwnTicket::found(known, found, view, spec, read_at, now));
         }
     }
 
-    pub(super) fn on_loss(&self) -> OnLoss {
-        self.pool.as_ref().map_or(self.rule, |pool| pool.spec.on_loss)
+    /// A request for a slot, or for a ticket, was sent.
+    pub(super) fn requested(&mut self, attempt: Option<Attempt>, may_queue: bool) {
+        self.may_be_queued |= may_queue;
+        self.attempt = attempt.or_else(|| self.attempt.take());
     }
 
-    pub(super) fn names(&self) -> Option<&Names> {
-        self.pool.as_ref().map(|pool| &pool.names)
+    pub(super) fn take_attempt(&mut self) -> Option<Attempt> {
+        self.attempt.take()
     }
 
-    pub(super) fn held(&self) -> Option<&Held> {
-        match &self.phase {
-            Phase::Adopting(held)
-            | Phase::Placed(held)
-            | Phase::Regaining(held, _)
-            | Phase::Lost(held, _) => Some(held),
-            Phase::Pending(_) | Phase::Yielding(_) | Phase::Released | Phase::LeftToExpire => None,
+    /// An attempt was answered when it could not be believed any more: the next read shows what became of it.
+    pub(super) fn set_uncertain(&mut self) {
+        self.uncertain = true;
+    }
+
+    /// A request had no clear answer.
+    pub(super) fn request_failed(&mut self, message: &str) {
+        self.uncertain |= self.attempt.is_some();
+        if let Some(ticket) = &mut self.ticket {
+            ticket.request_failed();
+        }
+        self.say(message);
+    }
+
+    /// A request lost a compare. True when another may follow at once: ranks keep waiting pods apart.
+    pub(super) fn conflict(&mut self) -> bool {
+        self.attempt = None;
+        self.may_be_queued = false;
+        if self.ticket.as_mut().is_some_and(OwnTicket::conflict) {
+            return true;
+        }
+        if let Phase::Adopting(_) = self.phase {
+            self.phase = Phase::Pending(reason::TAKEN_OVER.to_owned());
+        }
+        false
+    }
+
+    /// A claim request has left us with a ticket. It moved the sentinel, so that no earlier attempt at a slot
+    /// can land any more.
+    pub(super) fn queued(&mut self, queued: Queued) {
+        self.attempt = None;
+        self.uncertain = false;
+        self.may_be_queued = false;
+        if let Some(rank) = queued.rank {
+            self.say(&reason::joined(self.pool.name(), rank));
+        }
+        self.ticket = Some(OwnTicket::created(queued, self.frozen));
+    }
+
+    /// No ticket is left.
+    pub(super) fn leave_queue(&mut self) {
+        self.ticket = None;
+        self.may_be_queued = false;
+    }
+
+    /// Says why there is no slot yet.
+    pub(super) fn say(&mut self, why: &str) {
+        match &mut self.phase {
+            Phase::Pending(reason) | Phase::Regaining(_, reason) => why.clone_into(reason),
+            Phase::Adopting(_)
+            | Phase::Held(_)
+            | Phase::Lost(..)
+            | Phase::Yielding(_)
+            | Phase::Released
+            | Phase::LeftToExpire => {}
         }
     }
 
-    /// The slot is ours.
-    pub(super) fn place(
+    /// A slot of ours was found on an earlier lease. The spec may be gone: the slot's place shows its scope.
+    pub(super) fn found(&mut self, held: Held, scope: Scope) {
+        self.pool.set_scope(scope);
+        self.phase = Phase::Adopting(held);
+    }
+
+    /// The slot that was found is ours.
+    pub(super) fn adopted(&mut self, adopted: Adopted) {
+        if let Phase::Adopting(held) = &self.phase {
+            let fence = held.fence;
+            self.hold(held.adopted(adopted.own_mod_revision));
+            self.time.adopt(adopted.clock, fence);
+        }
+    }
+
+    /// An attempt has won. `believed_from` is `None` when a renewal has to prove it first.
+    pub(super) fn won(
         &mut self,
         attempt: &Attempt,
         won: Won,
@@ -171,55 +169,182 @@ impl Claim {
     ) {
         self.attempt = None;
         self.uncertain = false;
-        match attempt.continues {
-            None => self.clock.anew(won.clock),
-            Some(before) => self.clock.go_on(won.clock, before),
+        match attempt.continues() {
+            None => self.time.reset(won.clock),
+            Some(before) => self.time.go_on(won.clock, before),
         }
         self.leave_queue();
-        let mut held = Held::new(&attempt.key, &attempt.record, won.fence, won.own_mod_revision);
+        let mut held = attempt.held(won);
         if let Some(from) = believed_from {
             held.believe(from, now);
         }
-        self.set_placed(held);
+        self.hold(held);
     }
 
     /// The slot is ours. Once that is proved, nothing follows any more from what was believed before.
-    pub(super) fn set_placed(&mut self, held: Held) {
+    fn hold(&mut self, held: Held) {
         self.before = self.before.take().filter(|before| before.key == held.key);
-        if let Some(before) = self.before.as_mut().filter(|_| held.believed_from.is_some()) {
+        if let Some(before) = self.before.as_mut().filter(|_| held.believed_from().is_some()) {
             before.deadline = None;
         }
-        self.phase = Phase::Placed(held);
+        self.phase = Phase::Held(held);
     }
-}
 
-// === impl Held ===
+    /// A renewal has read the pool's freeze.
+    pub(super) fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
+    }
 
-impl Held {
-    pub(super) fn new(key: &str, record: &SlotRecord, fence: Fence, own_mod_revision: i64) -> Self {
-        Self {
-            key: key.to_owned(),
-            fence,
-            own_mod_revision,
-            since: record.since,
-            validity: record.validity(),
-            quarantine: record.quarantine(),
-            incarnation: record.holder.incarnation,
-            believed_from: None,
-            valid_until: UnixMillis::default(),
+    /// A renewal that was sent at this instant has proved the slot.
+    pub(super) fn prove(&mut self, sent: BootInstant, now: Now) {
+        if let Phase::Held(held) = &mut self.phase {
+            held.believe(sent, now);
         }
     }
 
-    /// Proved by what was sent at this instant; an earlier one than is known proves nothing more.
-    pub(super) fn believe(&mut self, from: BootInstant, now: Now) {
-        if self.believed_from.is_none_or(|known| known < from) {
-            self.believed_from = Some(from);
-            self.valid_until = now.wall_at(from.after(self.validity));
+    /// The slot is not ours any more.
+    pub(super) fn lose(&mut self, why: &str) {
+        if let Phase::Held(held) = &self.phase {
+            self.phase = match self.pool.on_loss() {
+                OnLoss::Keep => Phase::Lost(held.clone(), why.to_owned()),
+                OnLoss::Stop => Phase::Pending(reason::lost(why)),
+            };
         }
+    }
+
+    /// The slot has gone with the store, and nobody has taken it. `live`: the deadline has not passed.
+    pub(super) fn lose_with_store(&mut self, live: bool, why: &str) {
+        if let Phase::Held(held) | Phase::Adopting(held) = &self.phase {
+            self.phase = if live || self.pool.on_loss() == OnLoss::Keep {
+                Phase::Regaining(held.clone(), format!("{why}; claiming the same name again"))
+            } else {
+                Phase::Pending(reason::lost(why))
+            };
+        }
+    }
+
+    /// The lease is gone, and with it every key on it.
+    pub(super) fn lose_lease(&mut self, live: bool, why: &str) {
+        self.leave_queue();
+        match &self.phase {
+            Phase::Held(_) | Phase::Adopting(_) => self.lose_with_store(live, why),
+            Phase::Yielding(_) => self.phase = Phase::Pending(reason::lost(why)),
+            Phase::Pending(_)
+            | Phase::Regaining(..)
+            | Phase::Lost(..)
+            | Phase::Released
+            | Phase::LeftToExpire => {}
+        }
+    }
+
+    /// The name is another pod's. A running pod never moves to another one.
+    pub(super) fn lose_for_good(&mut self, held: Held, why: String) {
+        self.phase = Phase::Lost(held, why);
+    }
+
+    /// The name cannot be had again. Another one may be claimed.
+    pub(super) fn give_up(&mut self, why: String) {
+        self.before = None;
+        self.phase = Phase::Pending(why);
+    }
+
+    /// Starts to give the slot back, because a claim of an earlier pool waits. False when there is none.
+    pub(super) fn yield_slot(&mut self) -> bool {
+        if let Phase::Held(held) | Phase::Adopting(held) = &self.phase {
+            self.phase = Phase::Yielding(held.clone());
+            return true;
+        }
+        false
+    }
+
+    /// A release was answered. One that lost its compare is left alone: the slot is another's, or the lease
+    /// expires. After a yield the app may go on with the name, which `published` describes.
+    pub(super) fn released(&mut self, done: bool, published: Option<Inherited>) {
+        self.phase = match (&self.phase, done) {
+            (Phase::Yielding(_), true | false) => {
+                self.before = published.map(|published| Inherited { deadline: None, ..published });
+                Phase::Pending(reason::YIELDED.to_owned())
+            }
+            (Phase::Held(_), true) => Phase::Released,
+            (Phase::Held(_), false) => Phase::LeftToExpire,
+            (
+                Phase::Pending(_)
+                | Phase::Adopting(_)
+                | Phase::Regaining(..)
+                | Phase::Lost(..)
+                | Phase::Released
+                | Phase::LeftToExpire,
+                true | false,
+            ) => return,
+        };
+    }
+
+    /// The slot that this pod had before and does not have now.
+    pub(super) fn former(&self) -> Option<Held> {
+        match &self.phase {
+            Phase::Regaining(held, _) => Some(held.clone()),
+            Phase::Pending(_) => self.before.as_ref().map(Held::inherited),
+            Phase::Adopting(_)
+            | Phase::Held(_)
+            | Phase::Lost(..)
+            | Phase::Yielding(_)
+            | Phase::Released
+            | Phase::LeftToExpire => None,
+        }
+    }
+
+    pub(super) fn pool(&self) -> &KnownPool {
+        &self.pool
+    }
+
+    pub(super) fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    pub(super) fn ticket(&self) -> Option<&OwnTicket> {
+        self.ticket.as_ref()
+    }
+
+    pub(super) fn take_initial_rank(&mut self) -> Option<usize> {
+        self.ticket.as_mut().and_then(OwnTicket::take_initial_rank)
+    }
+
+    pub(super) fn before(&self) -> Option<&Inherited> {
+        self.before.as_ref()
+    }
+
+    pub(super) fn time(&self) -> &ReservedTime {
+        &self.time
+    }
+
+    pub(super) fn time_mut(&mut self) -> &mut ReservedTime {
+        &mut self.time
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Whether neither a slot, nor an attempt, nor a ticket can hang on the lease.
+    pub(super) fn is_bare(&self) -> bool {
+        self.phase.is_slotless() && !self.uncertain && !self.is_queued()
+    }
+
+    /// Whether there is a ticket, or may be one.
+    pub(super) fn is_queued(&self) -> bool {
+        self.ticket.is_some() || self.may_be_queued
     }
 }
 
-pub(super) fn claim_path(claim: &Claim, config: &Config) -> ClaimPath {
-    let group = config.group.clone();
-    ClaimPath::new(claim.name.clone(), claim.scope, &config.holder.namespace, group)
+/// The lease TTL that all pools of the pod need: the largest.
+pub(super) fn needed_ttl(claims: &[Claim]) -> Duration {
+    claims.iter().map(|claim| claim.pool.lease_ttl()).max().unwrap_or(UNKNOWN_TTL)
+}
+
+/// The shortest validity, granted or defined. Renewals and reads of a waiting pod follow it.
+pub(super) fn shortest_validity(claims: &[Claim]) -> Duration {
+    let granted = claims.iter().filter_map(|claim| claim.phase.held().map(|held| held.validity));
+    let defined =
+        claims.iter().filter_map(|claim| claim.pool.spec().map(|pool| pool.spec.validity));
+    granted.chain(defined).min().unwrap_or(UNKNOWN_VALIDITY)
 }

@@ -1,10 +1,7 @@
-//! What one process of a holder leaves to the next one, for the sake of an app that runs on.
-
-use std::time::Duration;
+//! What one process of a holder leaves to the next one, because the app may run on.
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::Held;
 use crate::claim::Fence;
 use crate::pool::{OnLoss, PoolName, Scope};
 use crate::time::{BootInstant, UnixMillis};
@@ -22,7 +19,7 @@ pub struct Inherited {
     pub key: String,
     /// The name as shown.
     pub name: String,
-    /// Its place in the pool's list.
+    /// Its index in the pool's list.
     pub index: Option<usize>,
     /// The metrics prefix as shown.
     pub prefix: String,
@@ -32,11 +29,11 @@ pub struct Inherited {
     pub since: UnixMillis,
     /// The earlier process's incarnation.
     pub incarnation: u32,
-    /// V, as granted.
+    /// The validity, as granted.
     pub validity_ms: u64,
-    /// Q, as granted.
+    /// The quarantine, as granted.
     pub quarantine_ms: u64,
-    /// Until when the app may believe in it; `None` once it was told to stop.
+    /// Until when the app may believe in it; `None` once the app was told to stop.
     pub deadline: Option<Deadline>,
     /// `clock: Reserve`: the first timestamp that the holder might emit.
     pub not_before: Option<UnixMillis>,
@@ -54,24 +51,4 @@ pub struct Deadline {
     /// For people, and for the time after a reboot.
     #[serde(rename = "unix_ms")]
     pub wall: UnixMillis,
-}
-
-// === impl Inherited ===
-
-impl Inherited {
-    /// The claim as something that was held. What is unknown of it is for the store to say.
-    pub(super) fn held(&self) -> Held {
-        let validity = Duration::from_millis(self.validity_ms);
-        Held {
-            key: self.key.clone(),
-            fence: self.fence,
-            own_mod_revision: 0,
-            since: self.since,
-            validity,
-            quarantine: Duration::from_millis(self.quarantine_ms),
-            incarnation: self.incarnation,
-            believed_from: self.deadline.map(|deadline| deadline.boot.before(validity)),
-            valid_until: self.deadline.map(|deadline| deadline.wall).unwrap_or_default(),
-        }
-    }
 }

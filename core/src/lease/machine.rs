@@ -1,58 +1,55 @@
-//! The machine's state, and the one place where events enter it.
+//! The machine: the pod's lease, its claims and its tracks. Events enter here, and go to the handler that may touch
+//! what they are about.
 
 use std::time::Duration;
 
-use super::claim::{Claim, Held, Phase};
-use super::doubt::{Doubt, Progress};
-use super::track::Track;
-use super::{Action, Config, EndReason, Event, Failure, LeaseId, QuarantineRequest};
+use super::action::Action;
+use super::claim::{Claim, needed_ttl, shortest_validity};
+use super::claiming::ClaimHandler;
+use super::config::Config;
+use super::event::{Event, Failure, PoolView};
+use super::evidence::Evidence;
+use super::phase::{Phase, PodLease};
+use super::queue::QueueHandler;
+use super::release::ReleaseHandler;
+use super::renewing::RenewHandler;
+use super::reserving::{self, ReserveHandler};
+use super::resume::ResumeHandler;
+use super::status::{ClaimStatus, StatusReader};
+use super::track::{ClaimTrack, Pace, Track};
+use crate::claim::Fence;
 use crate::pool::PoolName;
-use crate::time::{BootInstant, Now};
+use crate::time::{BootInstant, Now, UnixMillis};
 
-/// Between two attempts at a release: whoever has refused one is not asked in a busy loop.
+/// Between two attempts at a release. A process that is to end has a second for it and asks the next member soon, but
+/// not in a busy loop.
 const RELEASE_RETRY: Duration = Duration::from_millis(10);
 
 /// The lease and claims of one pod.
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub(super) config: Config,
-    pub(super) lease: Option<Lease>,
+    mode: Mode,
+    lease: Option<PodLease>,
     /// In byte order of the pools' names.
-    pub(super) claims: Vec<Claim>,
-    pub(super) claiming: Track,
-    /// The claim that the claiming track is at, and when it last asked the store about it.
-    pub(super) current: usize,
-    pub(super) asked: BootInstant,
-    /// A watch is open.
-    pub(super) watching: bool,
-    pub(super) renewing: Track,
-    pub(super) reserving: Track,
-    pub(super) epoch: i64,
-    pub(super) terminating: bool,
-    /// There will be no name, for this reason; what is left is to leave the queue.
-    pub(super) failing: Option<String>,
-    pub(super) finished: bool,
-    /// Claiming actions in a row that had no good answer.
-    pub(super) failures: u32,
-    /// What is to be done for others once nothing is wanted.
-    pub(super) chore: Option<QuarantineRequest>,
-    /// What speaks against the claims, and how far the store had come when each track last asked.
-    pub(super) doubt: Doubt,
-    pub(super) looked_at: Progress,
-    pub(super) renewed_at: Progress,
-    /// Counts renewals, so that the jitter differs from one to the next.
-    pub(super) round: u64,
+    claims: Vec<Claim>,
+    epoch: i64,
+    evidence: Evidence,
+    claiming: ClaimTrack,
+    renewing: Track,
+    reserving: Track,
+    pace: Pace,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lease {
-    pub(super) id: LeaseId,
-    pub(super) ttl: Duration,
-    /// Send instant of the grant or of the last renew pair that answered well.
-    pub(super) believed_from: BootInstant,
-    /// A ticket has hung on it. Another sidecar of this pod may have found it, taken the lease up and won
-    /// a slot on it: it is never revoked, but left to run out.
-    pub(super) carried_ticket: bool,
+/// What the machine is about.
+#[derive(Clone, Debug)]
+enum Mode {
+    Running,
+    /// There will be no name, for this reason. What is left is to leave the queue.
+    Failing(String),
+    /// The app has ended: give everything back.
+    Terminating,
+    Ended,
 }
 
 // === impl Machine ===
@@ -63,182 +60,289 @@ impl Machine {
         let mut names = config.pools.clone();
         names.sort();
         names.dedup();
-        let before = |name: &PoolName| {
-            config.inherited.iter().find(|inherited| inherited.pool == *name).cloned()
+        let claim = |name: PoolName| {
+            let before = config.inherited(&name).cloned();
+            Claim::new(name, before)
         };
-        let claims = names.into_iter().map(|name| Claim::new(before(&name), name)).collect();
         Self {
-            config,
+            mode: Mode::Running,
             lease: None,
-            claims,
-            claiming: Track::Idle,
-            current: 0,
-            asked: BootInstant::default(),
-            watching: false,
-            renewing: Track::Idle,
-            reserving: Track::Idle,
+            claims: names.into_iter().map(claim).collect(),
             epoch: 0,
-            terminating: false,
-            failing: None,
-            finished: false,
-            failures: 0,
-            chore: None,
-            doubt: Doubt::default(),
-            looked_at: Progress::default(),
-            renewed_at: Progress::default(),
-            round: 0,
+            evidence: Evidence::default(),
+            claiming: ClaimTrack::default(),
+            renewing: Track::default(),
+            reserving: Track::default(),
+            pace: Pace::new(&config.holder.uid),
+            config,
         }
     }
 
     /// Takes one event in and says what to do.
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if self.finished {
-            return actions;
+        let mut out = Vec::new();
+        if let Mode::Ended = self.mode {
+            return out;
         }
-        if self.lease.is_none() {
-            self.doubt.settle_clocks(now);
-        } else if self.doubt.read_clocks(now, self.shortest_validity() / 3) {
-            // At once: until a pair has answered nothing is believed.
-            self.renewing = self.renewing.hurried();
+        self.read_clocks(now);
+        self.route(now, event, &mut out);
+        if !self.has_ended(&out) {
+            self.next(now, &mut out);
         }
+        out
+    }
+
+    /// The next instant at which something changes by itself. Wake up then, and send [`Event::Tick`].
+    pub fn wake_at(&self, now: Now) -> Option<BootInstant> {
+        let tracks = [self.claiming.until(), self.renewing.until()].into_iter().flatten();
+        let believable = self.claims.iter().filter_map(|claim| claim.phase().believable());
+        let deadlines = believable.filter_map(|held| self.evidence.deadline(held));
+        let reserve = reserving::due_at(self.reserving, &self.claims, now);
+        tracks.chain(deadlines).chain(reserve).filter(|instant| *instant > now.boot).min()
+    }
+
+    /// Every claim at this instant, in the user's order of pools.
+    pub fn statuses(&self, now: Now) -> Vec<ClaimStatus> {
+        let reader = StatusReader { config: &self.config, evidence: &self.evidence, now };
+        let claim = |pool: &PoolName| self.claims.iter().find(|claim| claim.pool().name() == pool);
+        let claims = self.config.pools.iter().filter_map(claim);
+        claims.map(|claim| reader.status(claim)).collect()
+    }
+
+    /// The lease TTL that the pod's pools need.
+    pub fn needed_ttl(&self) -> Duration {
+        needed_ttl(&self.claims)
+    }
+
+    /// How long one request to one etcd member may take: a sixth of the validity, so that the next member is asked
+    /// while the claim is still believed.
+    pub fn request_timeout(&self) -> Duration {
+        shortest_validity(&self.claims) / 6
+    }
+
+    /// Takes note of the latest timestamp that was minted under a claim, for its release.
+    pub fn note_minted(&mut self, pool: &PoolName, fence: Fence, until: UnixMillis) {
+        let claim = self.claims.iter_mut().find(|claim| claim.pool().name() == pool);
+        let held = |claim: &&mut Claim| claim.phase().held().is_some_and(|h| h.fence == fence);
+        if let Some(claim) = claim.filter(held) {
+            claim.time_mut().note_minted(until);
+        }
+    }
+
+    fn route(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
+        let terminating = matches!(self.mode, Mode::Terminating);
         match event {
             Event::Start | Event::Tick => {}
             Event::Terminate => {
-                self.terminating = true;
+                self.mode = Mode::Terminating;
                 // A pod that waits, for whatever, has nothing to wait for any more.
-                self.claiming = self.claiming.hurried();
+                self.claiming.hurry();
             }
-            Event::Woken => self.on_woken(now, false),
-            Event::WatchEnded => self.on_woken(now, true),
             // The release has been told until when the claim may be believed: nothing prolongs that.
-            Event::Renewed(_) if self.terminating => self.renewing = Track::Idle,
+            Event::Renewed(_) if terminating => self.renewing.finish(),
             Event::Renewed(renewal) => {
-                self.renewing = Track::Idle;
-                self.on_renewed(now, &renewal, &mut actions);
-            }
-            Event::RenewingFailed => {
-                self.renewing = Track::Until(now.boot.after(self.renew_retry()));
-            }
-            Event::Reserved(extended) => self.on_extended(now, extended),
-            Event::ReservingFailed => self.on_extending_failed(now),
-            other => {
-                self.claiming = Track::Idle;
-                if !matches!(other, Event::ClaimingFailed(_)) {
-                    self.failures = 0;
+                self.renewing.finish();
+                if !self.renew(now, out).on_renewed(&renewal) {
+                    self.lose_lease(now, "the lease ran out before it was renewed");
                 }
-                self.on_claiming(now, other, &mut actions);
             }
-        }
-        self.next(now, &mut actions);
-        actions
-    }
-
-    /// The next instant at which something changes by itself; wake up and send [`Event::Tick`].
-    pub fn wake_at(&self, now: Now) -> Option<BootInstant> {
-        let tracks = [self.claiming, self.renewing].into_iter().filter_map(|track| match track {
-            Track::Until(instant) => Some(instant),
-            _ => None,
-        });
-        let deadlines = self.claims.iter().filter_map(|claim| self.deadline(claim));
-        tracks
-            .chain(deadlines)
-            .chain(self.reserve_at(now))
-            .filter(|instant| *instant > now.boot)
-            .min()
-    }
-
-    /// When a claim stops being believed; `None` while there is nothing to believe in.
-    pub(super) fn deadline(&self, claim: &Claim) -> Option<BootInstant> {
-        match &claim.phase {
-            Phase::Placed(held) | Phase::Regaining(held, _) => self.deadline_of(held),
-            _ => None,
-        }
-    }
-
-    /// The deadline that a pair has given, unless a clock has jumped since.
-    pub(super) fn deadline_of(&self, held: &Held) -> Option<BootInstant> {
-        let from = held.believed_from?;
-        Some(self.doubt.cut(from, from.after(held.validity)))
-    }
-
-    /// Whether a deadline, be it of a lease that is gone, has not passed.
-    pub(super) fn is_live(&self, held: &Held, now: Now) -> bool {
-        self.deadline_of(held).is_some_and(|deadline| now.boot < deadline)
-    }
-
-    pub(super) fn finish(&mut self, outcome: EndReason, actions: &mut Vec<Action>) {
-        self.finished = true;
-        actions.push(Action::Finish(outcome));
-    }
-
-    fn on_claiming(&mut self, now: Now, event: Event, actions: &mut Vec<Action>) {
-        match event {
-            Event::Begun(granted, view) => {
-                self.lease = Some(Lease {
-                    id: granted.lease,
-                    ttl: granted.ttl,
-                    believed_from: granted.sent,
-                    carried_ticket: false,
-                });
-                self.renewing = Track::Until(granted.sent.after(self.renew_period()));
-                self.on_view(now, &view, actions);
-            }
-            Event::Viewed(view) => self.on_view(now, &view, actions),
-            Event::Claimed(won) => self.on_claimed(now, won),
-            Event::Resumed(resumed) => self.on_resumed(now, resumed, actions),
-            Event::Adopted(adopted) => self.on_adopted(adopted),
-            Event::Released(done) => self.on_released(done),
-            Event::Conflict => self.on_outrun(now),
-            Event::Queued(queued) => self.on_queued(queued),
-            Event::Past(past) => self.on_past(now, past, actions),
-            Event::LeftQueue => self.on_withdrawn(),
+            Event::RenewingFailed => self.renew(now, out).on_failed(),
+            Event::Reserved(answer) => self.reserve(now, out).on_answer(answer),
+            Event::ReservingFailed => self.reserve(now, out).on_failed(),
+            Event::Woken => self.queue(now, out).on_woken(),
+            Event::WatchEnded => self.queue(now, out).on_watch_ended(),
             Event::ClaimingFailed(failure) => self.on_claiming_failed(now, &failure),
-            _ => {}
+            Event::Begun(granted, view) => {
+                self.lease = Some(PodLease::new(granted, false));
+                self.renew(now, out).on_granted(granted.sent);
+                self.on_view(now, &view, out);
+            }
+            Event::Viewed(view) => self.on_view(now, &view, out),
+            Event::Defined | Event::Settled => self.claiming.answered(),
+            Event::Claimed(won) => self.claim(now, out).on_claimed(won),
+            Event::Conflict => self.claim(now, out).on_conflict(),
+            Event::Queued(queued) => self.queue(now, out).on_queued(queued),
+            Event::Past(past) => self.queue(now, out).on_past(past, terminating),
+            Event::LeftQueue => self.queue(now, out).on_left(),
+            Event::Resumed(resumed) => self.resume(now, out).on_resumed(resumed),
+            Event::Adopted(adopted) => self.resume(now, out).on_adopted(adopted),
+            Event::Released(done) => self.release(now, out).on_released(done),
+        }
+    }
+
+    /// Lets each idle track send its next request.
+    fn next(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.claiming.is_due(now.boot) {
+            self.next_on_claiming(now, out);
+        }
+        if self.has_ended(out) {
+            return;
+        }
+        self.queue(now, out).unwatch();
+        if let Mode::Terminating = self.mode {
+            return;
+        }
+        if self.renewing.is_due(now.boot) {
+            self.renew(now, out).next();
+        }
+        if self.reserving.is_due(now.boot) {
+            self.reserve(now, out).next();
+        }
+    }
+
+    fn next_on_claiming(&mut self, now: Now, out: &mut Vec<Action>) {
+        match &self.mode {
+            Mode::Running => {}
+            Mode::Failing(why) => {
+                let why = why.clone();
+                return self.release(now, out).next_failure(&why);
+            }
+            Mode::Terminating => return self.release(now, out).next(),
+            Mode::Ended => return,
+        }
+        let position =
+            |wanted: fn(&Phase) -> bool| self.claims.iter().position(|claim| wanted(claim.phase()));
+        if let Some(index) = position(|phase| matches!(phase, Phase::Yielding(_))) {
+            self.release(now, out).give_back(index);
+        } else if let Some(index) = position(|phase| matches!(phase, Phase::Adopting(_)))
+            && self.lease.is_some()
+        {
+            self.resume(now, out).adopt(index);
+        } else {
+            self.claim(now, out).next();
+        }
+    }
+
+    /// A handler ends the machine with its last action.
+    fn has_ended(&mut self, out: &[Action]) -> bool {
+        if let Some(Action::Finish(_)) = out.last() {
+            self.mode = Mode::Ended;
+        }
+        matches!(self.mode, Mode::Ended)
+    }
+
+    fn read_clocks(&mut self, now: Now) {
+        if self.lease.is_none() {
+            self.evidence.settle_clocks(now);
+        } else if self.evidence.read_clocks(now, shortest_validity(&self.claims) / 3) {
+            // At once: until a renewal has answered nothing is believed.
+            self.renewing.hurry();
+        }
+    }
+
+    fn on_view(&mut self, now: Now, view: &PoolView, out: &mut Vec<Action>) {
+        let terminating = matches!(self.mode, Mode::Terminating);
+        if let Some(why) = self.claim(now, out).on_view(view, terminating) {
+            self.mode = Mode::Failing(why);
         }
     }
 
     fn on_claiming_failed(&mut self, now: Now, failure: &Failure) {
-        self.failures = self.failures.saturating_add(1);
+        self.claiming.failed();
         if failure.lease_gone {
-            self.on_lease_gone(now, &failure.message);
+            self.lose_lease(now, &failure.message);
         }
-        if let Some(claim) = self.claims.get_mut(self.current).filter(|claim| claim.wants()) {
-            claim.uncertain |= claim.attempt.is_some();
-            if let Some(waiting) = &mut claim.ticket {
-                waiting.failed();
-            }
-            claim.say(&failure.message);
+        let claim = self.claims.get_mut(self.claiming.current());
+        if let Some(claim) = claim.filter(|claim| claim.phase().wants()) {
+            claim.request_failed(&failure.message);
         }
-        // A process that is to end has a second for it, and asks the next member at once.
-        let pause = if self.terminating { RELEASE_RETRY } else { self.claim_retry() };
-        self.claiming = Track::Until(now.boot.after(pause));
+        if let Mode::Terminating = self.mode {
+            self.claiming.wait_until(now.boot.after(RELEASE_RETRY));
+        } else {
+            self.claiming.pause(now.boot, &self.pace);
+        }
     }
 
-    /// Decides what each idle track does next.
-    fn next(&mut self, now: Now, actions: &mut Vec<Action>) {
-        if self.finished {
-            return;
+    /// The lease is known to be gone, and every slot with it.
+    fn lose_lease(&mut self, now: Now, why: &str) {
+        self.lease = None;
+        self.renewing.finish();
+        self.claiming.hurry();
+        for claim in &mut self.claims {
+            let held = claim.phase().held();
+            let live = held.is_some_and(|held| self.evidence.is_live(held, now));
+            claim.lose_lease(live, why);
         }
-        if self.claiming.is_due(now.boot) {
-            if self.terminating {
-                self.next_release(now, actions);
-            } else if let Some(sentence) = self.failing.clone() {
-                self.next_failure(sentence, actions);
-            } else {
-                self.next_claim(now, actions);
-            }
+    }
+
+    fn claim<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> ClaimHandler<'m> {
+        ClaimHandler {
+            config: &self.config,
+            now,
+            claims: &mut self.claims,
+            lease: &mut self.lease,
+            epoch: &mut self.epoch,
+            evidence: &mut self.evidence,
+            track: &mut self.claiming,
+            renewing: &mut self.renewing,
+            pace: &mut self.pace,
+            out,
         }
-        if !self.finished && self.watching && self.claims.iter().all(|claim| claim.ticket.is_none())
-        {
-            self.watching = false;
-            actions.push(Action::Unwatch);
+    }
+
+    fn queue<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> QueueHandler<'m> {
+        QueueHandler {
+            config: &self.config,
+            now,
+            claims: &mut self.claims,
+            lease: &mut self.lease,
+            track: &mut self.claiming,
+            pace: &mut self.pace,
+            out,
         }
-        if !self.finished && !self.terminating && self.renewing.is_due(now.boot) {
-            self.next_renewal(actions);
+    }
+
+    fn resume<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> ResumeHandler<'m> {
+        ResumeHandler {
+            config: &self.config,
+            now,
+            claims: &mut self.claims,
+            lease: &mut self.lease,
+            epoch: &mut self.epoch,
+            track: &mut self.claiming,
+            renewing: &mut self.renewing,
+            pace: &mut self.pace,
+            out,
         }
-        if !self.finished && !self.terminating {
-            self.next_reservation(now, actions);
+    }
+
+    fn release<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> ReleaseHandler<'m> {
+        ReleaseHandler {
+            config: &self.config,
+            now,
+            claims: &mut self.claims,
+            lease: self.lease,
+            evidence: &self.evidence,
+            track: &mut self.claiming,
+            out,
+        }
+    }
+
+    fn renew<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> RenewHandler<'m> {
+        RenewHandler {
+            config: &self.config,
+            now,
+            claims: &mut self.claims,
+            lease: &mut self.lease,
+            epoch: self.epoch,
+            evidence: &mut self.evidence,
+            track: &mut self.renewing,
+            claiming: &mut self.claiming,
+            pace: &mut self.pace,
+            out,
+        }
+    }
+
+    fn reserve<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> ReserveHandler<'m> {
+        ReserveHandler {
+            config: &self.config,
+            now,
+            lease_ttl: self.lease.map(PodLease::ttl).unwrap_or_default(),
+            retry: now.boot.after(self.pace.retry(self.claiming.failures())),
+            claims: &mut self.claims,
+            track: &mut self.reserving,
+            renewing: &mut self.renewing,
+            out,
         }
     }
 }

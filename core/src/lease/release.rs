@@ -1,135 +1,152 @@
-//! The claiming track once the app has exited: give back what is held, then the lease, and with it
-//! a waiting ticket.
+//! The claiming track when something is given back (T5): every slot once the app has exited, then the ticket and
+//! the lease; the slots of later pools when an earlier one was lost; the ticket when there will be no name.
 
 use std::time::Duration;
 
-use super::claim::{Claim, Held, Phase, claim_path};
-use super::machine::Machine;
-use super::show::YIELDED;
-use super::track::Track;
-use super::{Action, EndReason, Inherited, ReleaseRequest};
+use super::action::{Action, EndReason, ReleaseRequest};
+use super::claim::Claim;
+use super::config::Config;
+use super::evidence::Evidence;
+use super::phase::{Held, Phase, PodLease};
+use super::queue;
+use super::status::StatusReader;
+use super::track::ClaimTrack;
 use crate::claim::Holder;
+use crate::clock::ClockRecord;
 use crate::pool::{OnLoss, Pool, outlasting};
 use crate::quarantine::{self, QuarantineRecord, WaitsFor};
 use crate::time::Now;
 
-impl Machine {
-    pub(super) fn next_release(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let next = self.claims.iter().enumerate().find_map(|(index, claim)| {
-            let held = match &claim.phase {
-                Phase::Placed(held) => held,
-                Phase::Yielding(held) => return Some((index, self.yielded(claim, held))),
-                _ => return None,
-            };
-            let live = self.is_live(held, now);
-            // SIGTERM is no proof that the app is gone once its liveness probe has been failing:
-            // it may outlive its grace period. Then the lease runs out and the quarantine covers it.
-            if claim.on_loss() == OnLoss::Stop && !live {
-                return None;
-            }
-            let clock = self.last_reservation(now, claim, held);
-            let (rest, waits_for) = self.rest_of(claim, held, now);
-            let surrender = self.surrender(claim, held, rest, waits_for);
-            Some((index, ReleaseRequest { clock, ..surrender }))
-        });
-        if let Some((index, surrender)) = next {
-            self.give_back(index, surrender, actions);
-            return;
+/// Gives back. It believes nothing and claims nothing.
+pub(super) struct ReleaseHandler<'m> {
+    pub(super) config: &'m Config,
+    pub(super) now: Now,
+    pub(super) claims: &'m mut [Claim],
+    pub(super) lease: Option<PodLease>,
+    pub(super) evidence: &'m Evidence,
+    pub(super) track: &'m mut ClaimTrack,
+    pub(super) out: &'m mut Vec<Action>,
+}
+
+// === impl ReleaseHandler ===
+
+impl ReleaseHandler<'_> {
+    /// Releases the next slot, or leaves the queue, or ends.
+    pub(super) fn next(&mut self) {
+        let mut claims = self.claims.iter().enumerate();
+        let release = claims.find_map(|(index, claim)| Some((index, self.release(claim)?)));
+        if let Some((index, request)) = release {
+            self.send(index, request);
+        } else if !self.leave() {
+            self.out.push(Action::Finish(EndReason::Released));
         }
-        if self.leave(actions) {
-            return;
-        }
-        self.finish(EndReason::Released, actions);
     }
 
-    /// How long a name rests after a SIGTERM, and what that waits for.
-    ///
-    /// Outside a pod the sidecar ends after its app, because whoever runs both sees to it. In a pod its
-    /// container may end alone:
-    /// - the app of a `Stop` pool may believe until the deadline, and the longest is one that watches
-    ///   `valid_until` by itself (`cairn.dev/stop: self`); then come Q, as ever;
-    /// - nothing stops the app of a `Keep` pool while its pod lives, and so the name rests as long.
-    fn rest_of(&self, claim: &Claim, held: &Held, now: Now) -> (Duration, WaitsFor) {
-        if !self.config.in_pod {
-            let rest = claim.pool.as_ref().map_or(held.quarantine, Pool::clean_quarantine);
-            return (rest.min(held.quarantine), WaitsFor::Time);
+    /// Leaves the queue and ends, because there will be no name.
+    pub(super) fn next_failure(&mut self, why: &str) {
+        if !self.leave() {
+            self.out.push(Action::Finish(EndReason::Failed(why.to_owned())));
         }
-        match claim.on_loss() {
+    }
+
+    /// Gives back the slot of a claim that yields.
+    pub(super) fn give_back(&mut self, index: usize) {
+        if let Some(request) = self.claims.get(index).and_then(|claim| self.release(claim)) {
+            self.send(index, request);
+        }
+    }
+
+    pub(super) fn on_released(&mut self, done: bool) {
+        self.track.answered();
+        let status = StatusReader { config: self.config, evidence: self.evidence, now: self.now };
+        let Some(claim) = self.claims.get_mut(self.track.current()) else {
+            return;
+        };
+        let published = match claim.phase() {
+            Phase::Yielding(held) => Some(status.published(claim, held)),
+            Phase::Pending(_)
+            | Phase::Adopting(_)
+            | Phase::Held(_)
+            | Phase::Regaining(..)
+            | Phase::Lost(..)
+            | Phase::Released
+            | Phase::LeftToExpire => None,
+        };
+        claim.released(done, published);
+    }
+
+    /// How to release the slot of a claim, if it has one to release.
+    fn release(&self, claim: &Claim) -> Option<ReleaseRequest> {
+        match claim.phase() {
+            // The app may run and believe until its deadline, so the name is quarantined as after a force release.
+            Phase::Yielding(held) => {
+                let quarantine = outlasting(held.validity, held.quarantine);
+                Some(self.request(claim, held, quarantine, WaitsFor::Time, None))
+            }
+            Phase::Held(held) => {
+                // SIGTERM is no proof that the app is gone once its liveness probe has been failing: it may outlive
+                // its grace period. Then the lease expires and the quarantine covers it.
+                if claim.pool().on_loss() == OnLoss::Stop && !self.evidence.is_live(held, self.now)
+                {
+                    return None;
+                }
+                let (quarantine, waits_for) = self.quarantine(claim, held);
+                let clock = self.last_reservation(claim, held);
+                Some(self.request(claim, held, quarantine, waits_for, clock))
+            }
+            Phase::Pending(_)
+            | Phase::Adopting(_)
+            | Phase::Regaining(..)
+            | Phase::Lost(..)
+            | Phase::Released
+            | Phase::LeftToExpire => None,
+        }
+    }
+
+    /// How long a name is quarantined after a SIGTERM, and what ends the quarantine.
+    ///
+    /// Outside a pod the sidecar ends after its app, because whoever runs both sees to it. In a pod its container
+    /// may end alone:
+    /// - the app of a `Stop` pool may believe until the deadline (the longest is one that watches `valid_until` by
+    ///   itself, `cairn.dev/stop: self`). Then comes the quarantine as granted;
+    /// - nothing stops the app of a `Keep` pool while its pod lives, so the quarantine lasts as long.
+    fn quarantine(&self, claim: &Claim, held: &Held) -> (Duration, WaitsFor) {
+        if !self.config.in_pod {
+            let clean = claim.pool().spec().map_or(held.quarantine, Pool::clean_quarantine);
+            return (clean.min(held.quarantine), WaitsFor::Time);
+        }
+        match claim.pool().on_loss() {
             OnLoss::Keep => (quarantine::WITH_POD, WaitsFor::PodEnd),
             OnLoss::Stop => {
-                let left = self.deadline_of(held).unwrap_or_default().since(now.boot);
+                let deadline = self.evidence.deadline(held).unwrap_or_default();
+                let left = deadline.since(self.now.boot);
                 (outlasting(left, held.quarantine), WaitsFor::Time)
             }
         }
     }
 
-    /// Before a claim waits for others, what is held of later pools goes back: pools are claimed in byte
-    /// order, so that two pods never wait for each other. False when there is nothing.
-    pub(super) fn give_way(&mut self, waiting: usize) -> bool {
-        let mut gives = false;
-        for claim in self.claims.iter_mut().skip(waiting + 1) {
-            if let Phase::Placed(held) | Phase::Adopting(held) = &claim.phase {
-                claim.phase = Phase::Yielding(held.clone());
-                gives = true;
-            }
+    /// What the slot's reservation is set to: nothing after it was emitted. `None` leaves it as it is.
+    fn last_reservation(&self, claim: &Claim, held: &Held) -> Option<ClockRecord> {
+        if !claim.pool().reserves() {
+            return None;
         }
-        gives
+        let fence = claim.time().continues().unwrap_or(held.fence);
+        let checkpoint = self.config.mint_checkpoint(claim.pool().name(), fence);
+        let earlier = checkpoint.and_then(|checkpoint| checkpoint.minted_until);
+        let reserved_until = claim.time().last_emitted(self.now, earlier)?;
+        Some(ClockRecord { reserved_until, fence: held.fence })
     }
 
-    /// Gives back what is to be claimed anew in its turn. True while an answer is to come.
-    pub(super) fn next_yield(&mut self, actions: &mut Vec<Action>) -> bool {
-        let next = self.claims.iter().enumerate().find_map(|(index, claim)| match &claim.phase {
-            Phase::Yielding(held) => Some((index, self.yielded(claim, held))),
-            _ => None,
-        });
-        let Some((index, surrender)) = next else {
-            return false;
-        };
-        self.give_back(index, surrender, actions);
-        true
-    }
-
-    /// A release that lost its compare is left alone: the slot is another's, or the lease runs out.
-    pub(super) fn on_released(&mut self, done: bool) {
-        let yielded = self.claims.get(self.current).and_then(|claim| match &claim.phase {
-            Phase::Yielding(held) => Some(claim.mark(held, &self.slot(claim, held))),
-            _ => None,
-        });
-        let Some(claim) = self.claims.get_mut(self.current) else {
-            return;
-        };
-        claim.phase = match (&claim.phase, done) {
-            // Whoever refused it, the next look tells what there is. The app may run on with the name.
-            (Phase::Yielding(_), _) => {
-                claim.before = yielded.map(|mark| Inherited { deadline: None, ..mark });
-                Phase::Pending(YIELDED.to_owned())
-            }
-            (Phase::Placed(_), true) => Phase::Released,
-            (Phase::Placed(_), false) => Phase::LeftToExpire,
-            _ => return,
-        };
-    }
-
-    fn give_back(&mut self, index: usize, surrender: ReleaseRequest, actions: &mut Vec<Action>) {
-        self.current = index;
-        self.claiming = Track::Busy;
-        actions.push(Action::Release(Box::new(surrender)));
-    }
-
-    /// The app may run and believe until its deadline, so the name rests as after a force release.
-    fn yielded(&self, claim: &Claim, held: &Held) -> ReleaseRequest {
-        self.surrender(claim, held, outlasting(held.validity, held.quarantine), WaitsFor::Time)
-    }
-
-    fn surrender(
+    fn request(
         &self,
         claim: &Claim,
         held: &Held,
         quarantine: Duration,
         waits_for: WaitsFor,
+        clock: Option<ClockRecord>,
     ) -> ReleaseRequest {
         ReleaseRequest {
-            path: claim_path(claim, &self.config),
+            path: claim.pool().path(self.config),
             key: held.key.clone(),
             record: QuarantineRecord {
                 holder: Holder { incarnation: held.incarnation, ..self.config.holder.clone() },
@@ -139,7 +156,26 @@ impl Machine {
             },
             own_mod_revision: held.own_mod_revision,
             quarantine,
-            clock: None,
+            clock,
         }
+    }
+
+    fn send(&mut self, index: usize, request: ReleaseRequest) {
+        self.track.start(index);
+        self.out.push(Action::Release(Box::new(request)));
+    }
+
+    /// Revokes the lease, with the ticket that hangs on it, or else deletes the ticket. True while an answer is to
+    /// come.
+    ///
+    /// The lease is revoked only when nothing else can hang on it: neither a slot that was not released nor an attempt
+    /// whose answer never came.
+    fn leave(&mut self) -> bool {
+        let bare = self.claims.iter().all(Claim::is_bare);
+        if let Some(lease) = self.lease.filter(|lease| bare && lease.is_revocable()) {
+            self.out.push(Action::Revoke(lease.id()));
+            return false;
+        }
+        queue::leave(self.config, self.claims, self.track, self.out)
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::claim::{ClaimState, Fence, OwnerRecord};
+use crate::claim::{ClaimState, Fence, Holder, OwnerRecord};
+use crate::clock::MintCheckpoint;
 use crate::keys;
-use crate::pool::{MOUNTAINS, SNOWFLAKE};
+use crate::pool::{MOUNTAINS, Pool, PoolName, SNOWFLAKE};
 use crate::quarantine::{Quarantine, QuarantineRecord, WaitsFor};
 use crate::time::{BootInstant, Now, UnixMillis};
 

@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::claim::SlotRecord;
+use crate::pool::Scope;
 
 /// So many milliseconds of the script, by the wall clock.
 pub(super) fn at(millis: i64) -> UnixMillis {
@@ -211,7 +212,7 @@ impl Script {
 
     pub(super) fn slot(&self, pool: &str, name: &str) -> String {
         let pool: PoolName = pool.parse().unwrap();
-        let scope = scope_guess(&pool);
+        let scope = Pool::builtin(&pool).map_or(Scope::Namespace, |pool| pool.spec.scope);
         keys::ClaimPath::new(pool, scope, "shop", Some("checkout".parse().unwrap())).slot(name)
     }
 
@@ -286,6 +287,11 @@ impl Script {
         self.step(Event::Renewed(renewal))
     }
 
+    /// A pair, sent now, that saw a freeze.
+    fn frozen_pair(&mut self, pool: &str) -> Vec<Action> {
+        self.changed_pair(|proof| proof.frozen_pools.push(pool.parse().unwrap()))
+    }
+
     /// Any event at all, whether or not the machine has asked for it.
     pub(super) fn arbitrary(&mut self, kind: u8) {
         let failure = |lease_gone| Failure { lease_gone, message: "failure".into() };
@@ -316,9 +322,7 @@ impl Script {
                 self.jumped_at = Some(self.now().boot);
                 self.step(Event::Tick);
             }
-            25 => {
-                drop(self.changed_pair(|proof| proof.frozen_pools.push(SNOWFLAKE.parse().unwrap())))
-            }
+            25 => drop(self.frozen_pair(SNOWFLAKE)),
             26 => drop(self.changed_pair(|proof| proof.revision = 3)),
             27 => drop(self.changed_pair(|proof| {
                 proof.slots.iter_mut().flat_map(|(_, seen)| seen).for_each(|s| s.uid.clear());
