@@ -5,8 +5,8 @@
 
 use cairn_core::claim::Fence;
 use cairn_core::duration;
+use cairn_store::Forced;
 use cairn_store::Store;
-use cairn_store::admin::Forced;
 
 use crate::args::ReleaseArgs;
 use crate::etcd::{self, EtcdError};

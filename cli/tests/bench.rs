@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cairn_core::pool::Pool;
 use cairn_store::etcd::{Change, Etcd};
-use cairn_store::{Kv, Op, Store, Txn};
+use cairn_store::{Kv, Store};
 use cairn_test_etcd::TestEtcd;
 use tokio::runtime::{Builder, Runtime};
 
@@ -81,8 +81,11 @@ impl World {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let endpoints = [process.url().to_owned()];
         let etcd = runtime.block_on(async {
-            let etcd = Etcd::connect(&endpoints, None, Etcd::PATIENCE).await.unwrap();
-            let store = Store::new(Etcd::connect(&endpoints, None, Etcd::PATIENCE).await.unwrap());
+            let etcd =
+                Etcd::connect(&endpoints, None, Etcd::DEFAULT_REQUEST_TIMEOUT).await.unwrap();
+            let store = Store::new(
+                Etcd::connect(&endpoints, None, Etcd::DEFAULT_REQUEST_TIMEOUT).await.unwrap(),
+            );
             let pool = Pool::builtin(&"mountains".parse().unwrap()).unwrap();
             store.define(&pool, 5, None).await.unwrap();
             etcd
@@ -92,9 +95,8 @@ impl World {
 
     /// Every key there is, with its revisions.
     fn keys(&self) -> Vec<(String, i64)> {
-        let list = Txn::read(vec![Op::list("/")]);
-        let reply = self.runtime.block_on(self.etcd.txn(list)).unwrap();
-        reply.keys(0).iter().map(|key| (key.key.clone(), key.mod_revision)).collect()
+        let found = self.runtime.block_on(self.etcd.read_all("/")).unwrap();
+        found.into_iter().map(|key| (key.key, key.mod_revision)).collect()
     }
 
     fn command(&self, args: &[&str]) -> Command {

@@ -1,7 +1,7 @@
 //! The identity of an etcd cluster.
 //!
-//! etcd draws it when a cluster is bootstrapped and sends it with every answer. Members of one cluster
-//! share it; a cluster that was set up anew, or restored from a snapshot, usually has another one.
+//! etcd chooses it when a cluster is bootstrapped and sends it with every answer. All members of a cluster have the
+//! same one. A cluster that was set up anew, or restored from a snapshot, usually has another one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use thiserror::Error;
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterId(u64);
 
-/// Not a cluster id; the message says what to write instead.
+/// A text that is not a cluster id. The message says what to write instead.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "'{0}' is not an etcd cluster id; write it in hex, like cdf818194e3a8c32 \
@@ -25,14 +25,13 @@ pub struct ClusterIdError(String);
 /// What a process knows of its cluster before the first answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExpectedCluster {
-    /// Nothing: the first cluster that answers is ours.
+    /// Nothing: the first cluster that answers is accepted.
     #[default]
     Any,
-    /// An earlier process of the same pod talked to this one. A successor is accepted once this one
-    /// was silent for long enough.
+    /// An earlier process of the same pod used this one. A successor is accepted once this one was silent for long
+    /// enough.
     Remembered(ClusterId),
-    /// Somebody has said which one it is. No other is accepted, unless an administrator has made it the
-    /// successor of this one.
+    /// This one was configured. No other is accepted, unless an administrator has recorded it as the successor.
     Required(ClusterId),
 }
 
@@ -57,7 +56,7 @@ impl FromStr for ClusterId {
     fn from_str(text: &str) -> Result<Self, ClusterIdError> {
         let digits = text.strip_prefix("0x").unwrap_or(text);
         match u64::from_str_radix(digits, 16) {
-            // The sign that `from_str_radix` takes is none of ours.
+            // `from_str_radix` accepts a sign; a cluster id has none.
             Ok(id) if id != 0 && !digits.starts_with('+') => Ok(Self(id)),
             _ => Err(ClusterIdError(text.to_owned())),
         }
@@ -81,7 +80,7 @@ impl From<ClusterId> for String {
 // === impl ExpectedCluster ===
 
 impl ExpectedCluster {
-    /// The id that is expected, if there is one.
+    /// The expected id, if there is one.
     pub const fn id(self) -> Option<ClusterId> {
         match self {
             Self::Any => None,
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cluster_id_is_read_as_it_is_written() {
+    fn a_cluster_id_is_parsed_from_the_hex_that_etcd_prints() {
         let id: ClusterId = "cdf818194e3a8c32".parse().unwrap();
         assert_eq!(id, ClusterId::new(0xcdf8_1819_4e3a_8c32));
         assert_eq!(id.to_string(), "cdf818194e3a8c32");

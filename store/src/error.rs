@@ -1,7 +1,7 @@
-//! What can go wrong with a request to etcd, and what follows from it.
+//! What can go wrong with a request to etcd, and whether it was applied.
 //!
-//! Retry policy lives here and nowhere else: [`Error::class`] says whether a request was applied.
-//! Only a failed compare means "taken"; no error does.
+//! [`Error::class`] is the only place that says whether a request may be repeated. Only a failed compare means that a
+//! name is taken; no error does.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use thiserror::Error;
 
 use crate::cluster::ClusterId;
 
-/// A request that had no good answer.
+/// A request that failed, or whose result is unknown.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The endpoint is not a URL.
     #[error("etcd endpoint '{endpoint}' is not a URL; write it like http://127.0.0.1:2379")]
     Endpoint {
-        /// As given.
+        /// The endpoint.
         endpoint: String,
     },
-    /// No endpoint at all.
+    /// No endpoint was given.
     #[error("no etcd endpoint was given; write one like http://127.0.0.1:2379")]
     NoEndpoint,
     /// A TLS file could not be read.
@@ -26,7 +26,7 @@ pub enum Error {
     ReadTls {
         /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -35,34 +35,34 @@ pub enum Error {
     Connect {
         /// The member.
         endpoint: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<etcd_client::Error>,
     },
     /// The member answered with an error, or the connection broke.
     #[error("{operation} failed at {endpoint}")]
     Call {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
         /// The member.
         endpoint: String,
-        /// What follows.
+        /// Whether it was applied.
         class: Class,
-        /// What it said.
+        /// The error of the client library.
         #[source]
         source: Box<etcd_client::Error>,
     },
     /// No answer in time.
     #[error("{operation} had no answer from {endpoint} within {after:?}")]
     Timeout {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
         /// The member.
         endpoint: String,
-        /// How long it was waited for.
+        /// The time limit.
         after: Duration,
     },
-    /// The member belongs to another cluster than the one that is known.
+    /// The member belongs to another cluster than the known one.
     #[error(
         "{endpoint} belongs to etcd cluster {found}, not to {known}{}; correct the list of etcd members, \
          or, if {found} replaces {known}, run cairn admin restored --replaces {known}{}",
@@ -71,48 +71,48 @@ pub enum Error {
     OtherCluster {
         /// The member.
         endpoint: String,
-        /// The cluster that is believed.
+        /// The known cluster.
         known: ClusterId,
         /// The cluster of this answer.
         found: ClusterId,
-        /// How long the known cluster must be silent before this one is believed; `None` for never.
+        /// How long the known cluster must be silent before this one is accepted; `None` for never.
         accepted_after: Option<Duration>,
     },
-    /// No answer has said which cluster it comes from.
+    /// No answer has named its cluster.
     #[error(
-        "etcd does not say which cluster it is; connect to its members directly, not through a gateway"
+        "etcd does not send its cluster id; connect to its members directly, not through a gateway"
     )]
     NoClusterId,
-    /// The answer is not of the request's form.
+    /// The answer does not have the form that the request asks for.
     #[error("{operation} had an answer that does not fit the request")]
     Malformed {
-        /// What was asked.
+        /// The operation.
         operation: &'static str,
     },
-    /// A record in the store is not readable.
-    #[error("the record at {key} is not readable")]
+    /// A record in the store cannot be parsed.
+    #[error("the record at {key} cannot be parsed")]
     Record {
-        /// Its key.
+        /// The key.
         key: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// A fault that a test asked for.
+    /// A fault that a test has injected.
     #[error("injected fault: {0:?}")]
     Injected(Class),
 }
 
-/// What follows from an error (PROTOCOL, "Errors are not taken").
+/// Whether a request that failed was applied (`docs/protocol.md`, "Answers").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Certainly not applied; the same request may be sent again.
+    /// Certainly not applied. The same request may be sent again.
     NotApplied,
     /// Certainly not applied, because the lease does not exist.
     LeaseGone,
-    /// Certainly not applied, and sending it again will not help.
+    /// Certainly not applied. Sending it again does not help.
     Denied,
-    /// Possibly applied, now or later: read back before anything else.
+    /// Possibly applied, now or later. Read back before anything else.
     Ambiguous,
 }
 
@@ -121,7 +121,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Call { class, .. } | Self::Injected(class) => *class,
-            // The other cluster may have done it; that is not ours to say.
+            // The other cluster may have applied it.
             Self::Timeout { .. } | Self::OtherCluster { .. } => Class::Ambiguous,
             Self::Endpoint { .. }
             | Self::NoEndpoint
@@ -143,12 +143,12 @@ impl Error {
         self.class() == Class::LeaseGone
     }
 
-    /// The whole chain of causes in one line.
+    /// The error and its causes in one line.
     pub fn report(&self) -> String {
         let mut line = self.to_string();
         if let Self::Call { source, .. } | Self::Connect { source, .. } = self {
             line.push_str(": ");
-            line.push_str(&words(source));
+            line.push_str(&innermost(source));
             return line;
         }
         let mut cause = std::error::Error::source(self);
@@ -164,7 +164,7 @@ impl Error {
     }
 }
 
-/// Why the known cluster is the known one.
+/// Where the id of the known cluster comes from.
 fn known_by(accepted_after: Option<Duration>) -> &'static str {
     match accepted_after {
         Some(_) => ", which answered before",
@@ -174,14 +174,15 @@ fn known_by(accepted_after: Option<Duration>) -> &'static str {
 
 fn accepted_by_itself(accepted_after: Option<Duration>) -> String {
     accepted_after.map_or_else(String::new, |silence| {
-        format!(" (otherwise it is accepted when {silence:?} have passed without an answer of the former one)")
+        format!(
+            " (or wait: it is accepted after {silence:?} without an answer of the former cluster)"
+        )
     })
 }
 
-/// What an etcd error says to people. A status that the client made up prints as a dump of its
-/// transport; the innermost cause is the one line of it that tells something. Answers of a server
-/// have no cause.
-fn words(error: &etcd_client::Error) -> String {
+/// The message of an etcd error. A status that the client library has made prints its whole transport; only its
+/// innermost cause is useful. The status of a server has no cause.
+fn innermost(error: &etcd_client::Error) -> String {
     let etcd_client::Error::GRpcStatus(status) = error else {
         return error.to_string();
     };

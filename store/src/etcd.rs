@@ -1,11 +1,10 @@
-//! [`Kv`] on a real etcd: one client per member, rotated here.
+//! [`Kv`] on a real etcd: one client per member, and a rotation among them.
 //!
-//! The client library's own balancing sends every other request to a dead member for a while
-//! (measured: 25 of 60 calls failed with one of two members dead), so each member has a client of
-//! its own and a transient failure moves on to the next member.
+//! The balancing of the client library sends every other request to a dead member for a while (measured: 25 of 60
+//! calls failed with one of two members dead). So each member has a client of its own, and a transient failure moves
+//! on to the next member.
 //!
-//! Invariant: no answer is passed on before the cluster that it comes from was checked, and no key
-//! before it was mapped to the layout's own.
+//! Invariant: no answer is returned before its cluster id was checked, and no key before its prefix was mapped back.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,12 +16,12 @@ use tokio::time::Instant;
 
 use crate::cluster::ClusterId;
 use crate::error::Error;
-use crate::installation::Installation;
 use crate::kv::{Kv, Span, Txn, TxnReply};
 use crate::prefix::KeyPrefix;
+use crate::records::Installation;
 
 mod classify;
-mod cluster_check;
+mod cluster_id_check;
 mod connection;
 mod convert;
 mod home;
@@ -32,16 +31,16 @@ mod reading;
 mod tls;
 mod watch;
 
-use cluster_check::ClusterCheck;
+use cluster_id_check::ClusterIdCheck;
 pub use connection::Connection;
 use connection::Member;
-use keep_alive::Keeper;
+use keep_alive::KeepAliveStream;
 pub use membership::{MemberEntry, MemberList, Membership};
 pub use tls::TlsFiles;
 pub use watch::{Change, Watcher};
 
-/// A claim reads the keys of all slots, rests and notes of a pool in one answer: some 300 bytes each
-/// at most, of 8,192 names. gRPC's own limit of 4 MiB is near that; this is several times as much.
+/// A claim reads the keys of all slots, quarantines and notes of a pool in one answer: at most about 300 bytes for each
+/// of 8,192 names. That is near gRPC's default limit of 4 MiB. This is several times as much.
 const MAX_MESSAGE: usize = 32 << 20;
 
 /// A connection to an etcd cluster. Cheap to make, and lazy: nothing is sent before the first call.
@@ -51,30 +50,30 @@ pub struct Etcd {
     home: usize,
     current: AtomicUsize,
     left_home: Notify,
-    /// How long one attempt at one member may take, in milliseconds.
-    patience: AtomicU64,
+    /// The time limit of one attempt at one member, in milliseconds.
+    request_timeout: AtomicU64,
     prefix: KeyPrefix,
-    cluster: ClusterCheck,
-    keeper: Mutex<Option<Keeper>>,
+    cluster: ClusterIdCheck,
+    keep_alive_stream: Mutex<Option<KeepAliveStream>>,
 }
 
 // === impl Etcd ===
 
 impl Etcd {
-    /// How long one attempt may take by default: V/6 of the shipped pools.
-    pub const PATIENCE: Duration = Duration::from_secs(5);
+    /// The default time limit of one attempt: a sixth of the validity of the shipped pools.
+    pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// However short V is: a member that is busy, or far away, still answers within this.
-    const LEAST_PATIENCE: Duration = Duration::from_millis(300);
+    /// The lower limit, for pools with a very short validity: a member that is busy or far away answers within this.
+    const MIN_REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
 
-    /// A connection with defaults: the usual keys, and whichever cluster answers first.
+    /// A connection with defaults: the default key prefix, and the cluster that answers first.
     pub async fn connect(
         endpoints: &[String],
         tls: Option<&TlsFiles>,
-        patience: Duration,
+        request_timeout: Duration,
     ) -> Result<Self, Error> {
         let connection = Connection::new(endpoints);
-        Self::open(&Connection { tls: tls.cloned(), patience, ..connection }).await
+        Self::open(&Connection { tls: tls.cloned(), request_timeout, ..connection }).await
     }
 
     /// Clients for all endpoints.
@@ -85,37 +84,36 @@ impl Etcd {
             home,
             current: AtomicUsize::new(home),
             left_home: Notify::new(),
-            patience: AtomicU64::new(0),
+            request_timeout: AtomicU64::new(0),
             prefix: connection.prefix.clone(),
-            cluster: ClusterCheck::new(connection.cluster),
-            keeper: Mutex::new(None),
+            cluster: ClusterIdCheck::new(connection.cluster),
+            keep_alive_stream: Mutex::new(None),
         };
-        etcd.set_patience(connection.patience);
+        etcd.set_request_timeout(connection.request_timeout);
         Ok(etcd)
     }
 
-    /// The id of the cluster that is believed, now and whenever it changes; `None` before the first
-    /// answer.
+    /// The id of the known cluster, now and after each change; `None` before the first answer.
     pub fn cluster_ids(&self) -> channel::Receiver<Option<ClusterId>> {
         self.cluster.subscribe()
     }
 
-    /// The member that is asked now.
+    /// The member that serves the next request.
     pub fn member_url(&self) -> &str {
         self.member().map_or("", |(_, member)| &member.endpoint)
     }
 
-    fn patience(&self) -> Duration {
-        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout.load(Ordering::Relaxed))
     }
 
-    /// Refuses an answer of another cluster, and moves on from that member.
+    /// Refuses an answer of another cluster, and moves on to the next member.
     async fn check_cluster(
         &self,
         index: usize,
         header: Option<&ResponseHeader>,
     ) -> Result<(), Error> {
-        // A gateway that leaves headers out says nothing wrong.
+        // A gateway may leave headers out. Then there is nothing to check.
         let Some(found) = cluster_of(header) else {
             return Ok(());
         };
@@ -137,11 +135,12 @@ impl Etcd {
         })
     }
 
-    /// Whether an administrator has made a member's cluster the successor of the known one.
+    /// Whether an administrator has recorded a member's cluster as the successor of the known one.
     async fn is_successor(&self, member: &Member, known: ClusterId, found: ClusterId) -> bool {
         let key = self.prefix.outer(keys::INSTALLATION).into_owned();
         let reading = async { kv_client(&member.client).get(key, None).await };
-        let Ok(answer) = self.bound("reading the installation", member, reading).await else {
+        let Ok(answer) = self.with_timeout("reading the installation", member, reading).await
+        else {
             return false;
         };
         cluster_of(answer.header()) == Some(found)
@@ -151,17 +150,17 @@ impl Etcd {
             })
     }
 
-    /// Makes sure that an error without a header was said by a member of the known cluster: that a
-    /// lease is gone is true of its own cluster only.
+    /// Checks the cluster of a member whose error has no header. "Lease not found" is a fact about that member's
+    /// cluster only.
     async fn confirm(&self, index: usize, error: Error) -> Error {
         let Some(member) = self.members.get(index).filter(|_| error.is_lease_gone()) else {
             return error;
         };
         let key = self.prefix.outer(keys::EPOCH).into_owned();
         let reading = async { kv_client(&member.client).get(key, None).await };
-        match self.bound("checking the cluster", member, reading).await {
+        match self.with_timeout("checking the cluster", member, reading).await {
             Ok(answer) => self.check_cluster(index, answer.header()).await.err().unwrap_or(error),
-            Err(unsure) => unsure,
+            Err(unknown) => unknown,
         }
     }
 
@@ -170,7 +169,7 @@ impl Etcd {
         self.members.get(index).map(|member| (index, member)).ok_or(Error::NoEndpoint)
     }
 
-    /// Moves on from a member that did not answer well, unless somebody already has.
+    /// Moves on from a member that failed, unless another task has done so.
     fn rotate(&self, from: usize) {
         let next = (from + 1) % self.members.len().max(1);
         let _ = self.current.compare_exchange(from, next, Ordering::Relaxed, Ordering::Relaxed);
@@ -187,7 +186,7 @@ impl Etcd {
         self.current.store(self.home, Ordering::Relaxed);
     }
 
-    /// Asks the current member. Answers with what it said and which member it was.
+    /// Sends a request to the current member. Returns its index with the answer.
     async fn call<T, F, Fut>(
         &self,
         operation: &'static str,
@@ -198,7 +197,7 @@ impl Etcd {
         Fut: Future<Output = Result<T, etcd_client::Error>>,
     {
         let (index, member) = self.member()?;
-        match self.bound(operation, member, request(&member.client)).await {
+        match self.with_timeout(operation, member, request(&member.client)).await {
             Ok(answer) => Ok((index, answer)),
             Err(error) => {
                 if error.is_transient() {
@@ -209,15 +208,15 @@ impl Etcd {
         }
     }
 
-    async fn bound<T>(
+    async fn with_timeout<T>(
         &self,
         operation: &'static str,
         member: &Member,
         request: impl Future<Output = Result<T, etcd_client::Error>>,
     ) -> Result<T, Error> {
         let endpoint = || member.endpoint.clone();
-        let patience = self.patience();
-        match tokio::time::timeout(patience, request).await {
+        let timeout = self.request_timeout();
+        match tokio::time::timeout(timeout, request).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) => Err(Error::Call {
                 operation,
@@ -225,7 +224,7 @@ impl Etcd {
                 class: classify::class(&source),
                 source: Box::new(source),
             }),
-            Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: patience }),
+            Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: timeout }),
         }
     }
 }
@@ -260,8 +259,8 @@ impl Kv for Etcd {
     }
 
     async fn keep_alive(&self, lease: i64) -> Result<Duration, Error> {
-        let mut keeper = self.keeper.lock().await;
-        self.renew_on_stream(&mut keeper, lease).await
+        let mut stream = self.keep_alive_stream.lock().await;
+        self.renew_on_stream(&mut stream, lease).await
     }
 
     async fn revoke(&self, lease: i64) -> Result<(), Error> {
@@ -278,10 +277,10 @@ impl Kv for Etcd {
         self.lease_time_to_live(lease).await
     }
 
-    fn set_patience(&self, patience: Duration) {
-        let patience = patience.clamp(Self::LEAST_PATIENCE, Self::PATIENCE);
-        let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        self.patience.store(millis, Ordering::Relaxed);
+    fn set_request_timeout(&self, timeout: Duration) {
+        let timeout = timeout.clamp(Self::MIN_REQUEST_TIMEOUT, Self::DEFAULT_REQUEST_TIMEOUT);
+        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self.request_timeout.store(millis, Ordering::Relaxed);
     }
 
     fn set_longest_lease(&self, ttl: Duration) {
@@ -297,7 +296,7 @@ impl Kv for Etcd {
     }
 }
 
-/// The cluster that an answer comes from.
+/// The cluster that sent an answer.
 fn cluster_of(header: Option<&ResponseHeader>) -> Option<ClusterId> {
     let id = header.map(ResponseHeader::cluster_id)?;
     (id != 0).then_some(ClusterId::new(id))

@@ -1,31 +1,31 @@
-//! The claim protocol on etcd: each transaction of PROTOCOL.md is one typed operation of [`Store`].
+//! The claim protocol on etcd: each transaction of `docs/protocol.md` is one typed operation of [`Store`].
 //!
-//! This is the only crate that names `etcd_client`. [`Store`] is written against the small trait
-//! [`Kv`], which has two implementations: [`etcd::Etcd`] and, for tests with faults and virtual
-//! time, [`memory::Memory`]. Both are held to the same suite (`tests/suite.rs`).
+//! This is the only crate that names `etcd_client`. [`Store`] is written against the trait [`Kv`], and
+//! [`etcd::Etcd`] implements it. The feature `testing` adds `memory::MemoryKv`, which keeps keys in memory and has
+//! faults and virtual time for tests. Both pass the same suite (`tests/suite.rs`).
 //!
-//! Not for: deciding anything. What to do next is `cairn_core::lease`'s.
+//! Not for: decisions. `cairn_core::lease` decides what to do next.
 
-pub mod admin;
-mod clock;
 pub mod cluster;
 pub mod error;
 pub mod etcd;
 pub mod freeze;
 pub mod installation;
 pub mod kv;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod perform;
 pub mod prefix;
 pub mod protocol;
-mod queue;
-mod rest;
+mod records;
 pub mod setup;
 pub mod shape;
+mod store;
 
 pub use cluster::{ClusterId, ExpectedCluster};
 pub use error::{Class, Error};
-pub use kv::{Compare, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
+pub use kv::{Batch, Branch, Compare, Guarded, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
 pub use perform::Performed;
 pub use prefix::KeyPrefix;
-pub use protocol::Store;
+pub use protocol::Forced;
+pub use store::Store;

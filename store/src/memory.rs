@@ -1,7 +1,8 @@
-//! [`Kv`] in memory: etcd's semantics for tests, with faults that a real etcd cannot be made to have,
-//! on tokio's clock, so that a paused runtime runs hours of lease time in no time.
+//! [`Kv`] in memory: etcd's semantics for tests, with faults that a real etcd cannot be made to have. It runs on
+//! tokio's clock, so that a paused runtime passes hours of lease time at once.
 //!
-//! Held to the same suite as the real etcd. Not for: production.
+//! It passes the same suite as a real etcd. Not for: production. The feature `testing` adds it; no released binary has
+//! that feature.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,43 +18,43 @@ mod inner;
 
 use inner::Inner;
 
-/// A store in memory; clones share it.
+/// A key-value store in memory. Clones share the same keys.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub struct MemoryKv {
     inner: Arc<Mutex<Inner>>,
-    /// Speaks after every request.
-    beat: Arc<watch::Sender<()>>,
+    /// Notifies watches after every request.
+    requests: Arc<watch::Sender<()>>,
 }
 
-/// What a request meets.
+/// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not applied, and fails with this class.
+    /// It is not applied and fails with this class.
     Refuse(Class),
     /// It is applied, but the answer is lost.
     LoseAnswer,
-    /// The answer is lost, and nothing is applied before [`Memory::land`]. Transactions only.
+    /// The answer is lost, and [`MemoryKv::land`] applies the request later. Transactions only.
     Late,
-    /// It is applied and answered, and applied once more by [`Memory::land`]. Transactions only.
+    /// It is applied and answered, and [`MemoryKv::land`] applies it once more. Transactions only.
     Repeat,
 }
 
-// === impl Memory ===
+// === impl MemoryKv ===
 
-impl Memory {
-    /// The next request meets this; several are met in order.
+impl MemoryKv {
+    /// The next request has this fault. Several faults are applied in order.
     pub fn inject(&self, fault: Fault) {
         self.inject_after(0, fault);
     }
 
-    /// So many requests pass, the next one meets this.
+    /// The request after `passing` further ones has this fault.
     pub fn inject_after(&self, passing: usize, fault: Fault) {
         let mut inner = self.lock();
         inner.faults.extend(std::iter::repeat_n(None, passing));
         inner.faults.push_back(Some(fault));
     }
 
-    /// Applies what is still on its way. Nobody sees the answers.
+    /// Applies the requests that are late. Their answers are lost.
     pub fn land(&self) {
         let mut inner = self.lock();
         inner.expire();
@@ -61,41 +62,41 @@ impl Memory {
             let _ = inner.txn(&txn);
         }
         drop(inner);
-        self.beat.send_replace(());
+        self.requests.send_replace(());
     }
 
-    /// While down, every request fails and leases do not run out: like etcd, which starts all leases
-    /// afresh when a new leader is elected.
+    /// While it is down, every request fails and no lease expires. etcd does the same: a new leader restarts the TTL of
+    /// every lease.
     pub fn set_down(&self, down: bool) {
         let mut inner = self.lock();
         inner.down = down;
         inner.renew_all();
         drop(inner);
-        self.beat.send_replace(());
+        self.requests.send_replace(());
     }
 
-    /// Requests take about this long, there and back, each one its own time. None without it.
+    /// Sets the round-trip time of requests. It varies between half of this and one and a half. Zero by default.
     pub fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
     }
 
-    /// Becomes the data of another cluster, as a snapshot does that is restored.
+    /// Answers with this cluster id from now on, as a restored snapshot does.
     pub fn set_cluster_id(&self, id: ClusterId) {
         self.lock().cluster = Some(id);
     }
 
-    /// Forgets the past, as etcd's compaction does.
+    /// Forgets all earlier revisions, as etcd's compaction does.
     pub fn compact(&self) {
         self.lock().compact();
     }
 
-    /// Deletes keys as an administrator would, behind the protocol's back.
+    /// Deletes a key without the protocol, as an administrator could.
     pub fn delete(&self, key: &str) {
         self.lock().delete(key);
-        self.beat.send_replace(());
+        self.requests.send_replace(());
     }
 
-    /// How many requests would have been Raft entries.
+    /// The number of requests that would have been Raft entries.
     pub fn writes(&self) -> u64 {
         self.lock().writes
     }
@@ -104,24 +105,24 @@ impl Memory {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One way of a request.
-    async fn travel(&self) {
+    /// Waits for one half of the round trip.
+    async fn delay(&self) {
         let delay = self.lock().next_delay() / 2;
         if !delay.is_zero() {
             sleep(delay).await;
         }
     }
 
-    /// Runs one request under the fault that is due, if one is.
+    /// Does one request with the next fault, if there is one.
     async fn request<T>(
         &self,
         txn: Option<&Txn>,
         act: impl FnOnce(&mut Inner) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.travel().await;
+        self.delay().await;
         let answer = self.serve(txn, act);
-        self.beat.send_replace(());
-        self.travel().await;
+        self.requests.send_replace(());
+        self.delay().await;
         answer
     }
 
@@ -148,7 +149,7 @@ impl Memory {
     }
 }
 
-impl Kv for Memory {
+impl Kv for MemoryKv {
     async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
         self.request(Some(&txn), |inner| inner.txn(&txn)).await
     }
@@ -178,7 +179,7 @@ impl Kv for Memory {
     }
 
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
-        let mut beat = self.beat.subscribe();
+        let mut requests = self.requests.subscribe();
         loop {
             let expiry = {
                 let mut inner = self.lock();
@@ -193,7 +194,7 @@ impl Kv for Memory {
             };
             let far = Instant::now() + Duration::from_secs(3600);
             tokio::select! {
-                _ = beat.changed() => {}
+                _ = requests.changed() => {}
                 () = sleep_until(expiry.unwrap_or(far)) => {}
             }
         }

@@ -1,36 +1,36 @@
-//! Carries out the lease machine's actions: one call each, and the event that came of it.
+//! Performs the lease machine's actions: one call each, and the event with its answer.
 //!
-//! For everything that drives a machine: the sidecar, and whoever measures or checks many at once.
-//! Not for watches, which stay open beside the other actions, nor for the end of the machine.
+//! For everything that drives a machine: the sidecar, benchmarks and tests. Not for watches, which stay open beside the
+//! other actions, nor for the end of the machine.
 
 use cairn_core::lease::{Action, ClaimAnswer, Event, Failure};
 use cairn_core::time::BootInstant;
 
 use crate::error::Error;
 use crate::kv::Kv;
-use crate::protocol::Store;
+use crate::store::Store;
 
-/// What came of an action.
+/// The result of an action.
 #[derive(Debug, Default)]
 pub struct Performed {
-    /// What to tell the machine; nothing when the answer does not matter.
+    /// The event for the machine; `None` when the answer does not matter.
     pub event: Option<Event>,
     /// What went wrong.
-    pub trouble: Option<Error>,
+    pub error: Option<Error>,
 }
 
 // === impl Store ===
 
 impl<K: Kv> Store<K> {
-    /// Carries out an action. `sent` is the instant before the call: a deadline may start there.
+    /// Performs an action. `sent` is the instant before the call: a deadline may start there.
     pub async fn perform(&self, sent: BootInstant, action: Action) -> Performed {
         let renewing = matches!(action, Action::Renew { .. });
         let revoking = matches!(action, Action::Revoke(_));
-        // These put on a lease of their own, whose end says nothing of the pod's.
+        // These put keys on a lease of their own. Its end says nothing about the pod's lease.
         let own_lease = matches!(action, Action::Release(_) | Action::Settle(_));
         let reserving = matches!(action, Action::Reserve(_));
         match self.try_perform(sent, action).await {
-            Ok(event) => Performed { event, trouble: None },
+            Ok(event) => Performed { event, error: None },
             Err(error) => {
                 let event = match (renewing, revoking) {
                     (true, _) => Some(Event::RenewingFailed),
@@ -41,7 +41,7 @@ impl<K: Kv> Store<K> {
                         message: error.report(),
                     })),
                 };
-                Performed { event, trouble: Some(error) }
+                Performed { event, error: Some(error) }
             }
         }
     }
@@ -54,12 +54,12 @@ impl<K: Kv> Store<K> {
             Action::Begin { ttl, read } => {
                 let (granted, view) = futures::join!(self.grant(sent, ttl), self.read(&read));
                 if let (Ok(granted), Err(_)) = (&granted, &view) {
-                    // Nothing hangs on it. When this fails as well it runs out by itself.
+                    // Nothing is attached to it. If this fails, the lease expires by itself.
                     let _ = self.revoke(granted.lease).await;
                 }
                 Event::Begun(granted?, Box::new(view?))
             }
-            Action::Read(read) => Event::Viewed(Box::new(self.read(&read).await?)),
+            Action::Read(request) => Event::Viewed(Box::new(self.read(&request).await?)),
             Action::Define { pool, epoch, freeze } => {
                 self.define_alone(&pool, epoch, freeze).await?;
                 Event::Defined

@@ -1,10 +1,9 @@
-//! Where in an etcd an installation keeps its keys.
+//! The key prefix under which an installation keeps its keys in etcd.
 //!
-//! The layout of keys, and with it the protocol, always begins with `/cairn/v1/`. A prefix moves the
-//! whole layout, as etcd's own client does with its `namespace` package: keys are mapped on the way
-//! in and mapped back on the way out, in ranges, watches and nested transactions too. So two
-//! installations on one etcd never see each other. Keys that do not belong to the layout are passed
-//! on unchanged: the protocol has none.
+//! In the layout of keys, and so in the protocol, every key begins with `/cairn/v1/`. A prefix moves the whole
+//! layout, as the `namespace` package of etcd's own client does: keys are mapped in requests and mapped back in
+//! answers, also in ranges, watches and nested transactions. So two installations on one etcd never see each other.
+//! Keys outside of the layout are not changed; the protocol has none.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,18 +14,18 @@ use thiserror::Error;
 
 use crate::kv::{Op, OpReply, Span, Txn, TxnReply};
 
-/// Below this key lie layouts that are used for a moment, by benchmarks. Beside, not below, what a
-/// webhook or a role of a namespace reaches.
+/// The prefix of temporary layouts for benchmarks. It lies outside of `/cairn/v1/`, so that neither a webhook nor the
+/// role of a namespace reaches it.
 pub const SCRATCH: &str = "/cairn-bench/";
 
-/// Leaves room for the rest of a key in what etcd and its tools show well.
+/// The longest prefix. It keeps whole keys short enough for etcd's tools to show them on one line.
 const MAX_LEN: usize = 128;
 
-/// The prefix of an installation's keys; it begins and ends with a slash.
+/// The prefix of an installation's keys. It begins and ends with a slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPrefix(String);
 
-/// Not a prefix; the message says what to write instead.
+/// A text that is not a prefix. The message says what to write instead.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "'{0}' is not a key prefix; begin and end it with a slash and use letters, digits, '.', '_' and '-' \
@@ -37,7 +36,7 @@ pub struct KeyPrefixError(String);
 // === impl KeyPrefix ===
 
 impl KeyPrefix {
-    /// A layout for a moment.
+    /// A temporary layout.
     pub fn scratch(id: u128) -> Self {
         Self(format!("{SCRATCH}{id:032x}/"))
     }
@@ -47,22 +46,22 @@ impl KeyPrefix {
         &self.0
     }
 
-    /// Whether keys are as the layout names them.
+    /// Whether keys in etcd are the same as in the layout.
     pub fn is_default(&self) -> bool {
         self.0 == ROOT
     }
 
-    /// A key of the layout as it stands in etcd.
+    /// Maps a key of the layout to the key in etcd.
     pub fn outer<'k>(&self, key: &'k str) -> Cow<'k, str> {
-        moved(key, ROOT, &self.0)
+        replace_prefix(key, ROOT, &self.0)
     }
 
-    /// A key in etcd as the layout names it.
+    /// Maps a key in etcd to the key of the layout.
     pub fn inner<'k>(&self, key: &'k str) -> Cow<'k, str> {
-        moved(key, &self.0, ROOT)
+        replace_prefix(key, &self.0, ROOT)
     }
 
-    /// A transaction of the layout as it is sent to etcd.
+    /// Maps all keys of a transaction for etcd.
     #[must_use]
     pub fn outer_txn(&self, txn: Txn) -> Txn {
         if self.is_default() {
@@ -76,7 +75,7 @@ impl KeyPrefix {
         Txn { compares, then: ops(then), otherwise: ops(otherwise) }
     }
 
-    /// An answer of etcd in terms of the layout.
+    /// Maps all keys of an answer back.
     #[must_use]
     pub fn inner_reply(&self, mut reply: TxnReply) -> TxnReply {
         if !self.is_default() {
@@ -85,7 +84,7 @@ impl KeyPrefix {
         reply
     }
 
-    /// Keys of the layout that are to be watched, as they stand in etcd.
+    /// Maps a span for etcd.
     #[must_use]
     pub fn outer_span(&self, span: Span) -> Span {
         Span {
@@ -126,7 +125,7 @@ impl KeyPrefix {
     }
 }
 
-fn moved<'k>(key: &'k str, from: &str, to: &str) -> Cow<'k, str> {
+fn replace_prefix<'k>(key: &'k str, from: &str, to: &str) -> Cow<'k, str> {
     match key.strip_prefix(from) {
         Some(rest) if from != to => Cow::Owned(format!("{to}{rest}")),
         _ => Cow::Borrowed(key),
@@ -215,6 +214,7 @@ mod tests {
         let reply = TxnReply { replies: vec![OpReply::Txn(nested.clone())], ..nested };
         let reply = moved.inner_reply(reply);
         let [OpReply::Txn(nested)] = reply.replies.as_slice() else { panic!("{reply:?}") };
-        assert_eq!(nested.key(0).unwrap().key, "/cairn/v1/ns/shop");
+        let [OpReply::Keys { keys, .. }] = nested.replies.as_slice() else { panic!("{nested:?}") };
+        assert_eq!(keys[0].key, "/cairn/v1/ns/shop");
     }
 }

@@ -1,4 +1,4 @@
-//! Writing pools and the epoch: what the webhook does in a cluster, and a sidecar by itself without one.
+//! Writing the epoch and the pools: by the webhook in a cluster, and by a sidecar without Kubernetes.
 
 use std::time::Duration;
 
@@ -6,143 +6,189 @@ use cairn_core::keys;
 use cairn_core::pool::{Pool, PoolName};
 
 use crate::error::Error;
-use crate::freeze::{self, FreezeCause};
-use crate::kv::{Compare, Kv, Op, Txn};
-use crate::protocol::{Store, epoch};
+use crate::freeze;
+use crate::kv::{Batch, Branch, Compare, Guarded, Kv, Op};
+use crate::records::{FreezeCause, epoch as number};
+use crate::store::Store;
 
 /// etcd takes 128 operations in a transaction by default; two are left for the epoch.
 const OPS_PER_TXN: usize = 126;
 
+// === impl Store ===
+
 impl<K: Kv> Store<K> {
     /// The epoch; `None` in an empty store.
     pub async fn epoch(&self) -> Result<Option<i64>, Error> {
-        let reply = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH)])).await?;
-        // Whatever does not parse was not written by us, and is no reason to start another epoch.
-        Ok(reply.key(0).map(|found| epoch(found).unwrap_or_default()))
+        let found = self.kv().get(keys::EPOCH).await?;
+        // A value that cannot be parsed is of another version, and no reason to start another epoch.
+        Ok(found.map(|found| number(&found).unwrap_or_default()))
     }
 
-    /// Gives an empty store its epoch, and holds these pools before that: as long as the hold lasts
-    /// nothing is granted from them. Answers whether it was this call that did it.
+    /// Writes the epoch of an empty store, and freezes these pools before that. Answers whether this call did it.
     ///
-    /// Nothing can be claimed before a spec is defined, and [`Store::define`] comes after the epoch:
-    /// so every hold is there before the first claim, whatever is interrupted in between. The hold is
-    /// counted from after it was laid ([`crate::freeze`]). The specs are left out because a few long
-    /// lists would exceed what etcd takes in one request.
+    /// Nothing can be claimed before a spec is defined, and [`Store::define`] comes after the epoch. So every freeze
+    /// exists before the first claim, wherever this is interrupted. A freeze counts from after it was laid
+    /// ([`crate::freeze`]). The specs are left out because several long lists would exceed etcd's request size.
     pub async fn begin(
         &self,
         pools: &[PoolName],
         epoch: i64,
-        hold: Option<Duration>,
+        freeze: Option<Duration>,
     ) -> Result<bool, Error> {
-        let freezes = hold.into_iter().flat_map(|hold| {
-            pools.iter().map(move |pool| freeze::lay(pool, hold, FreezeCause::EmptyStore))
+        let freezes = freeze.into_iter().flat_map(|span| {
+            pools.iter().map(move |pool| freeze::lay(pool, span, FreezeCause::EmptyStore))
         });
-        let guarded = |then: Vec<Op>| Txn {
-            compares: vec![Compare::created(keys::EPOCH, 0)],
-            then,
-            otherwise: Vec::new(),
+        let guarded = |then: Vec<Op>| Guarded {
+            compares: vec![Compare::absent(keys::EPOCH)],
+            then: then.into(),
+            ..Guarded::default()
         };
         let mut chunks = in_chunks(freezes.collect());
         let mut last = chunks.pop().unwrap_or_default();
         for chunk in chunks {
-            if !self.kv().txn(guarded(chunk)).await?.succeeded {
+            if !self.kv().commit(guarded(chunk)).await?.succeeded() {
                 return Ok(false);
             }
         }
         last.push(Op::put(keys::EPOCH, epoch.to_string(), 0));
-        if !self.kv().txn(guarded(last)).await?.succeeded {
+        if !self.kv().commit(guarded(last)).await?.succeeded() {
             return Ok(false);
         }
-        if hold.is_some() {
+        if freeze.is_some() {
             self.start_freezes().await?;
         }
         Ok(true)
     }
 
-    /// Makes the store hold this pool's spec. Puts only when it differs, because the spec's mod
-    /// revision is its version and every claim compares it.
+    /// Writes a pool's spec. It is put only when it differs, because its mod revision is its version and every claim
+    /// compares it.
     ///
-    /// In an empty store, spec, epoch and hold are created in one transaction guarded by the epoch's
-    /// absence. `epoch` must be greater than any that was used before: Unix seconds, or one more
-    /// than the one remembered. `hold` is how long nothing may be granted after that, because
-    /// earlier holders may still believe in their claims; `None` when there can be none.
+    /// In an empty store, one transaction creates spec, epoch and freeze; its guard is the absence of the epoch.
+    /// `epoch` must be greater than any earlier one: Unix seconds, or one more than the remembered one. `freeze` is
+    /// the time during which nothing may be granted after that, because earlier holders may still believe in their
+    /// claims; `None` when there can be none.
     pub async fn define(
         &self,
         pool: &Pool,
         epoch: i64,
-        hold: Option<Duration>,
+        freeze: Option<Duration>,
     ) -> Result<(), Error> {
         let key = keys::pool(&pool.name);
         let json = pool.to_json();
-        let seen = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH), Op::get(&key)])).await?;
-        if seen.key(0).is_none() {
-            let mut then =
-                vec![Op::put(keys::EPOCH, epoch.to_string(), 0), Op::put(&key, json.clone(), 0)];
-            then.extend(hold.map(|hold| freeze::lay(&pool.name, hold, FreezeCause::EmptyStore)));
-            let compares = vec![Compare::created(keys::EPOCH, 0)];
-            let created = self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?;
-            if created.succeeded {
-                return if hold.is_some() { self.start_freezes().await } else { Ok(()) };
+        let mut batch = Batch::default();
+        let (epoch_key, spec) = (batch.get(keys::EPOCH), batch.get(&key));
+        let answer = self.kv().read(batch).await?;
+        if !answer.exists(epoch_key)? {
+            let compares = vec![Compare::absent(keys::EPOCH)];
+            let mut txn = Guarded { compares, ..Guarded::default() };
+            txn.then.put(keys::EPOCH, epoch.to_string(), 0);
+            txn.then.put(&key, json.clone(), 0);
+            if let Some(span) = freeze {
+                txn.then.push(freeze::lay(&pool.name, span, FreezeCause::EmptyStore));
+            }
+            if self.kv().commit(txn).await?.succeeded() {
+                return if freeze.is_some() { self.start_freezes().await } else { Ok(()) };
             }
         }
-        if seen.key(1).is_some_and(|found| found.value == json.as_bytes()) {
+        if answer.key(spec)?.is_some_and(|found| found.value == json.as_bytes()) {
             return Ok(());
         }
-        // Losing this compare means that somebody else has just written the spec. Two writers of
-        // one version write the same bytes; of two versions, the next sync settles it.
-        let version = seen.key(1).map_or(0, |found| found.mod_revision);
-        let compares = vec![Compare::modified(&key, version)];
-        let then = vec![Op::put(&key, json, 0)];
-        self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?;
-        Ok(())
+        // A false compare means that another writer has just written the spec. Two writers of one version write the
+        // same bytes. Of two versions, the next sync writes the right one.
+        let compares = vec![Compare::modified(&key, answer.mod_revision(spec)?)];
+        let mut txn = Guarded { compares, ..Guarded::default() };
+        txn.then.put(key, json, 0);
+        self.kv().commit(txn).await.map(drop)
     }
 
-    /// Defines a pool without Kubernetes, where no webhook has frozen all pools of an empty store before
-    /// anything else. A store that does not have the pool may have been wiped, also when it has an
-    /// epoch: a sidecar with another pool may have come first. So the pool is frozen together with its
-    /// definition; `hold` is `None` when the user says that nobody holds a name of it from before. A
-    /// spec that is there stays as it is.
+    /// Defines a pool without Kubernetes, where no webhook has frozen all pools of an empty store before anything else.
+    /// A store that does not have the pool may have been wiped, also when it has an epoch: a sidecar with another pool
+    /// may have come first. So the pool is frozen together with its definition. `freeze` is `None` when the user says
+    /// that nobody holds a name of it from before. A spec that exists is not changed.
     pub async fn define_alone(
         &self,
         pool: &Pool,
         epoch: i64,
-        hold: Option<Duration>,
+        freeze: Option<Duration>,
     ) -> Result<(), Error> {
         let key = keys::pool(&pool.name);
-        let seen = self.kv().txn(Txn::read(vec![Op::get(keys::EPOCH), Op::get(&key)])).await?;
-        let (has_epoch, has_spec) = (seen.key(0).is_some(), seen.key(1).is_some());
-        let mut compares = Vec::new();
-        let mut then = Vec::new();
-        if !has_epoch {
-            compares.push(Compare::created(keys::EPOCH, 0));
-            then.push(Op::put(keys::EPOCH, epoch.to_string(), 0));
+        let mut batch = Batch::default();
+        let (epoch_key, spec) = (batch.get(keys::EPOCH), batch.get(&key));
+        let answer = self.kv().read(batch).await?;
+        let mut txn = Guarded::default();
+        if !answer.exists(epoch_key)? {
+            txn.compares.push(Compare::absent(keys::EPOCH));
+            txn.then.put(keys::EPOCH, epoch.to_string(), 0);
         }
-        if !has_spec {
-            compares.push(Compare::created(&key, 0));
-            then.push(Op::put(&key, pool.to_json(), 0));
+        if !answer.exists(spec)? {
+            txn.compares.push(Compare::absent(&key));
+            txn.then.put(&key, pool.to_json(), 0);
         }
-        if then.is_empty() {
+        if txn.then.is_empty() {
             return Ok(());
         }
-        then.extend(hold.map(|hold| freeze::lay(&pool.name, hold, FreezeCause::EmptyStore)));
-        // Losing a compare means that somebody else was faster; the next read tells.
-        let laid = self.kv().txn(Txn { compares, then, otherwise: Vec::new() }).await?.succeeded;
-        if laid && hold.is_some() {
+        if let Some(span) = freeze {
+            txn.then.push(freeze::lay(&pool.name, span, FreezeCause::EmptyStore));
+        }
+        // A false compare means that another process was faster; the next read tells.
+        if self.kv().commit(txn).await?.succeeded() && freeze.is_some() {
             self.start_freezes().await?;
         }
         Ok(())
     }
 
-    /// Removes a pool's spec: nothing is granted from it any more, holders keep what they hold.
+    /// Removes a pool's spec. Nothing is granted from it any more, and holders keep what they hold.
     pub async fn undefine(&self, pool: &PoolName) -> Result<(), Error> {
-        let then = vec![Op::Delete(keys::pool(pool))];
-        self.kv().txn(Txn { then, ..Txn::default() }).await?;
-        Ok(())
+        let mut txn = Guarded::default();
+        txn.then.delete(keys::pool(pool));
+        self.kv().commit(txn).await.map(drop)
+    }
+
+    /// After a restore: freezes every pool and raises the epoch. Answers with the new epoch.
+    ///
+    /// Every transaction that lays a freeze also moves the epoch. A T2 in flight compares it. Otherwise that T2 could
+    /// land when the freeze ends, before the pods that waited during the freeze.
+    pub async fn restored(
+        &self,
+        pools: &[PoolName],
+        now: i64,
+        freeze: Duration,
+    ) -> Result<i64, Error> {
+        let lay = |pool| freeze::lay(pool, freeze, FreezeCause::Restored);
+        let mut chunks = in_chunks(pools.iter().map(lay).collect());
+        let mut epoch = self.kv().get(keys::EPOCH).await?;
+        let next = now.max(epoch.as_ref().and_then(number).unwrap_or_default().saturating_add(1));
+        while let Some(freezes) = chunks.last() {
+            let revision = epoch.as_ref().map_or(0, |found| found.mod_revision);
+            let mut txn = Guarded {
+                compares: vec![Compare::modified(keys::EPOCH, revision)],
+                then: freezes.clone().into(),
+                ..Guarded::default()
+            };
+            txn.then.put(keys::EPOCH, next.to_string(), 0);
+            let moved = txn.then.get(keys::EPOCH);
+            let other = txn.otherwise.get(keys::EPOCH);
+            match self.kv().commit(txn).await? {
+                Branch::Then(answer) => {
+                    epoch = answer.key(moved)?.cloned();
+                    chunks.pop();
+                }
+                Branch::Otherwise(answer) => {
+                    epoch = answer.key(other)?.cloned();
+                    if epoch.as_ref().and_then(number).is_some_and(|found| found > next) {
+                        // Another administrator does the same. Two freezes of one pool do no harm.
+                        return Box::pin(self.restored(pools, now, freeze)).await;
+                    }
+                }
+            }
+        }
+        self.start_freezes().await?;
+        Ok(next)
     }
 }
 
 /// Operations in as many transactions as they need.
-pub(crate) fn in_chunks(mut ops: Vec<Op>) -> Vec<Vec<Op>> {
+fn in_chunks(mut ops: Vec<Op>) -> Vec<Vec<Op>> {
     let mut chunks = Vec::new();
     while ops.len() > OPS_PER_TXN {
         let rest = ops.split_off(OPS_PER_TXN);

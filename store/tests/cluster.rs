@@ -1,4 +1,4 @@
-//! One etcd, known by name: which cluster is believed, and where in it the keys are.
+//! Which cluster is accepted, under which prefix the keys are, and the return to the home member.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails")]
 
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use cairn_core::keys::{self, ROOT};
 use cairn_store::etcd::{Change, Connection, Etcd};
-use cairn_store::{ClusterId, Error, ExpectedCluster, Kv, Op, Span, Store, Txn};
+use cairn_store::{Batch, ClusterId, Error, ExpectedCluster, Kv, Span, Store};
 use cairn_test_etcd::TestEtcd;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// What is waited for happens within this, on a busy machine too.
+/// The longest wait. It is long enough for a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn urls(members: &[&TestEtcd]) -> Vec<String> {
@@ -22,8 +22,8 @@ fn urls(members: &[&TestEtcd]) -> Vec<String> {
 }
 
 async fn open(members: &[&TestEtcd], cluster: ExpectedCluster) -> Arc<Etcd> {
-    let patience = Duration::from_secs(2);
-    let connection = Connection { patience, cluster, ..Connection::new(&urls(members)) };
+    let request_timeout = Duration::from_secs(2);
+    let connection = Connection { request_timeout, cluster, ..Connection::new(&urls(members)) };
     Arc::new(Etcd::open(&connection).await.unwrap())
 }
 
@@ -40,8 +40,9 @@ async fn id_of(member: &TestEtcd) -> ClusterId {
 }
 
 async fn put(etcd: &Etcd, key: &str, value: &str) {
-    let then = vec![Op::put(key, value, 0)];
-    etcd.txn(Txn { then, ..Txn::default() }).await.unwrap();
+    let mut batch = Batch::default();
+    batch.put(key, value, 0);
+    etcd.read(batch).await.unwrap();
 }
 
 async fn until(what: &str, condition: impl AsyncFn() -> bool) {
@@ -57,25 +58,26 @@ fn is_refused<T>(what: &str, answer: Result<T, Error>) {
     match answer {
         Err(Error::OtherCluster { .. }) => {}
         Err(other) => panic!("{what}: {}", other.report()),
-        Ok(_) => panic!("{what} was believed"),
+        Ok(_) => panic!("{what} was accepted"),
     }
 }
 
 #[tokio::test]
-async fn no_answer_of_another_cluster_is_believed_whatever_was_asked() {
+async fn every_kind_of_answer_of_another_cluster_is_refused() {
     let [ours, other] = [TestEtcd::start().unwrap(), TestEtcd::start().unwrap()];
-    let friend = open(&[&other], ExpectedCluster::Any).await;
-    put(&friend, keys::EPOCH, "5").await;
-    let (lease, _) = friend.grant(Duration::from_secs(60)).await.unwrap();
+    let writer = open(&[&other], ExpectedCluster::Any).await;
+    put(&writer, keys::EPOCH, "5").await;
+    let (lease, _) = writer.grant(Duration::from_secs(60)).await.unwrap();
     let (gone, minute) = (lease + 1, Duration::from_secs(60));
 
     let etcd = open(&[&other], ExpectedCluster::Required(id_of(&ours).await)).await;
-    is_refused("a transaction", etcd.txn(Txn::read(vec![Op::get(keys::EPOCH)])).await);
+    is_refused("a transaction", etcd.get(keys::EPOCH).await);
     is_refused("a grant", etcd.grant(minute).await);
     is_refused("a keepalive", etcd.keep_alive(lease).await);
     is_refused("the end of a lease", etcd.keep_alive(gone).await);
-    let on_it = Txn { then: vec![Op::put(keys::EPOCH, "6", gone)], ..Txn::default() };
-    is_refused("the end of a lease, in a put", etcd.txn(on_it).await);
+    let mut batch = Batch::default();
+    batch.put(keys::EPOCH, "6", gone);
+    is_refused("the end of a lease, in a put", etcd.read(batch).await);
     is_refused("a list", etcd.list(ROOT).await);
     is_refused("a time to live", etcd.time_to_live(lease).await);
     is_refused("a change", etcd.changed(vec![Span::key(keys::EPOCH)], 1).await);
@@ -86,7 +88,7 @@ async fn no_answer_of_another_cluster_is_believed_whatever_was_asked() {
 }
 
 #[tokio::test]
-async fn a_replaced_cluster_is_believed_after_a_silence_and_never_before() {
+async fn a_successor_is_accepted_after_the_known_cluster_was_silent_and_not_before() {
     let [mut ours, other] = [TestEtcd::start().unwrap(), TestEtcd::start().unwrap()];
     let (first, second) = (id_of(&ours).await, id_of(&other).await);
     let etcd = open(&[&ours, &other], ExpectedCluster::Remembered(first)).await;
@@ -100,14 +102,14 @@ async fn a_replaced_cluster_is_believed_after_a_silence_and_never_before() {
     assert_eq!(etcd.cluster_id(), Some(first));
 
     etcd.set_longest_lease(Duration::from_secs(2));
-    let mut believed = etcd.cluster_ids();
+    let mut known = etcd.cluster_ids();
     ours.kill();
-    until("the successor is believed", async || store.epoch().await.is_ok()).await;
-    assert_eq!(*believed.borrow_and_update(), Some(second));
+    until("the successor is accepted", async || store.epoch().await.is_ok()).await;
+    assert_eq!(*known.borrow_and_update(), Some(second));
 }
 
 #[tokio::test]
-async fn a_cluster_that_an_administrator_has_accepted_is_believed_at_once() {
+async fn a_successor_that_an_administrator_has_recorded_is_accepted_at_once() {
     let [ours, other] = [TestEtcd::start().unwrap(), TestEtcd::start().unwrap()];
     let (first, second) = (id_of(&ours).await, id_of(&other).await);
     let etcd = open(&[&other], ExpectedCluster::Required(first)).await;
@@ -115,14 +117,14 @@ async fn a_cluster_that_an_administrator_has_accepted_is_believed_at_once() {
     is_refused("a cluster that nobody has accepted", store.epoch().await);
 
     let admin = Store::new(open(&[&other], ExpectedCluster::Any).await);
-    let stranger = ClusterId::new(7);
-    let record = admin.accept_cluster(&[stranger]).await.unwrap();
+    let third = ClusterId::new(7);
+    let record = admin.accept_cluster(&[third]).await.unwrap();
     assert_eq!(record.etcd_cluster_id, second);
     is_refused("the successor of a third cluster", store.epoch().await);
 
     let record = admin.accept_cluster(&[first]).await.unwrap();
-    assert_eq!(record.replaced_cluster_ids, [stranger, first]);
-    is_refused("the answer that found the proof", store.epoch().await);
+    assert_eq!(record.replaced_cluster_ids, [third, first]);
+    is_refused("the answer that read the new record", store.epoch().await);
     assert!(store.epoch().await.is_ok());
     assert_eq!(etcd.cluster_id(), Some(second));
 }
@@ -151,7 +153,10 @@ async fn installations_below_two_prefixes_of_one_etcd_never_see_each_other() {
     assert_eq!((found.key.as_str(), found.value.as_slice()), (keys::EPOCH, &b"9"[..]));
     let changed = red.changed(vec![Span::key(keys::EPOCH)], found.mod_revision + 1);
     put(&blue, keys::EPOCH, "10").await;
-    assert!(timeout(Duration::from_millis(300), changed).await.is_err(), "another's change");
+    assert!(
+        timeout(Duration::from_millis(300), changed).await.is_err(),
+        "a change of the other installation"
+    );
 
     let raw = etcd_client::Client::connect([member.url()], None).await.unwrap();
     let all = etcd_client::GetOptions::new().with_all_keys().with_keys_only();
@@ -160,27 +165,27 @@ async fn installations_below_two_prefixes_of_one_etcd_never_see_each_other() {
     assert_eq!(stored, ["/blue/team/epoch", "/red/epoch"]);
 }
 
-/// A way to an etcd that can be cut and mended: a port that is served, or refuses connections.
-struct Way {
+/// A proxy in front of an etcd. While it is stopped, its port refuses connections.
+struct Proxy {
     port: u16,
     to: String,
     serving: Option<JoinHandle<()>>,
 }
 
-impl Way {
+impl Proxy {
     async fn new(member: &TestEtcd) -> Self {
         let to = member.url().trim_start_matches("http://").to_owned();
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let mut way = Self { port, to, serving: None };
-        way.mend().await;
-        way
+        let mut proxy = Self { port, to, serving: None };
+        proxy.start().await;
+        proxy
     }
 
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    async fn mend(&mut self) {
+    async fn start(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         let to = self.to.clone();
         self.serving = Some(tokio::spawn(async move {
@@ -195,7 +200,7 @@ impl Way {
         }));
     }
 
-    async fn cut(&mut self) {
+    async fn stop(&mut self) {
         let serving = self.serving.take().unwrap();
         serving.abort();
         let _ = serving.await;
@@ -203,12 +208,13 @@ impl Way {
 }
 
 #[tokio::test]
-async fn a_process_comes_back_to_its_home_member_once_that_serves_again() {
+async fn a_process_returns_to_its_home_member_once_that_member_serves_again() {
     let member = TestEtcd::start().unwrap();
-    let mut ways = [Way::new(&member).await, Way::new(&member).await, Way::new(&member).await];
-    let endpoints: Vec<String> = ways.iter().map(Way::url).collect();
+    let mut proxies =
+        [Proxy::new(&member).await, Proxy::new(&member).await, Proxy::new(&member).await];
+    let endpoints: Vec<String> = proxies.iter().map(Proxy::url).collect();
     let connection = Connection {
-        patience: Duration::from_secs(1),
+        request_timeout: Duration::from_secs(1),
         home_of: Some("uid".to_owned()),
         ..Connection::new(&endpoints)
     };
@@ -216,18 +222,18 @@ async fn a_process_comes_back_to_its_home_member_once_that_serves_again() {
     let store = Store::new(Arc::clone(&etcd));
     store.epoch().await.unwrap();
     let home = etcd.member_url().to_owned();
-    let way = ways.iter_mut().find(|way| way.url() == home).unwrap();
+    let proxy = proxies.iter_mut().find(|proxy| proxy.url() == home).unwrap();
 
-    way.cut().await;
+    proxy.stop().await;
     until("another member answers", async || store.epoch().await.is_ok()).await;
     assert_ne!(etcd.member_url(), home);
     etcd.return_home().await;
     assert_ne!(etcd.member_url(), home, "it does not serve yet");
-    way.mend().await;
+    proxy.start().await;
     let returned = async || {
         etcd.return_home().await;
         etcd.member_url() == home
     };
-    until("the way home", returned).await;
+    until("the return to the home member", returned).await;
     store.epoch().await.unwrap();
 }

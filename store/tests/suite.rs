@@ -1,53 +1,34 @@
-//! One suite for both stores: whatever the protocol relies on is asserted of the real etcd and of
-//! its twin in memory, so that the twin cannot drift from it; and of the real etcd again below another
-//! key prefix.
+//! One suite for both stores: what the protocol relies on is asserted of the key-value store in memory and of a real
+//! etcd, so that both stay equal, and of a real etcd again with another key prefix.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails"
+)]
 
 #[path = "suite/admin.rs"]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
 mod admin;
-#[path = "suite/cases.rs"]
-#[expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that fails"
-)]
-mod cases;
-#[path = "suite/clock.rs"]
-#[expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that fails"
-)]
-mod clock;
-#[path = "suite/identity.rs"]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails")]
-mod identity;
+#[path = "suite/claims.rs"]
+mod claims;
+#[path = "suite/fixture.rs"]
+mod fixture;
+#[path = "suite/freezes.rs"]
+mod freezes;
+#[path = "suite/installation.rs"]
+mod installation;
+#[path = "suite/quarantine.rs"]
+mod quarantine;
 #[path = "suite/queue.rs"]
-#[expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that fails"
-)]
 mod queue;
-#[path = "suite/rest.rs"]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails")]
-mod rest;
-#[path = "suite/world.rs"]
-#[expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that fails"
-)]
-mod world;
+#[path = "suite/reservations.rs"]
+mod reservations;
 
 use cairn_store::etcd::{Connection, Etcd};
-use cairn_store::memory::Memory;
+use cairn_store::memory::MemoryKv;
 use cairn_test_etcd::TestEtcd;
-use world::{Compactor, World};
+use fixture::{Compactor, Fixture};
 
 macro_rules! suite {
     ($($cases:ident { $($case:ident)+ })+) => {
@@ -56,9 +37,9 @@ macro_rules! suite {
             $($(
                 #[tokio::test(start_paused = true)]
                 async fn $case() {
-                    let memory = Memory::default();
+                    let memory = MemoryKv::default();
                     let compactor = Compactor::Memory(memory.clone());
-                    $cases::$case(&World::new(memory, compactor)).await;
+                    $cases::$case(&Fixture::new(memory, compactor)).await;
                 }
             )+)+
         }
@@ -70,9 +51,9 @@ macro_rules! suite {
                 async fn $case() {
                     let process = TestEtcd::start().unwrap();
                     let endpoints = [process.url().to_owned()];
-                    let etcd = Etcd::connect(&endpoints, None, Etcd::PATIENCE).await.unwrap();
+                    let etcd = Etcd::open(&Connection::new(&endpoints)).await.unwrap();
                     let compactor = Compactor::Etcd(process.url().to_owned());
-                    $cases::$case(&World::new(etcd, compactor)).await;
+                    $cases::$case(&Fixture::new(etcd, compactor)).await;
                 }
             )+)+
         }
@@ -88,7 +69,7 @@ macro_rules! suite {
                     let connection = Connection { prefix, ..Connection::new(&endpoints) };
                     let etcd = Etcd::open(&connection).await.unwrap();
                     let compactor = Compactor::Etcd(process.url().to_owned());
-                    $cases::$case(&World::new(etcd, compactor)).await;
+                    $cases::$case(&Fixture::new(etcd, compactor)).await;
                 }
             )+)+
         }
@@ -96,79 +77,81 @@ macro_rules! suite {
 }
 
 suite! {
-    cases {
+    claims {
         a_slot_goes_to_one_claimant_and_owner_and_slot_share_their_revision
-        a_claim_loses_to_a_change_of_the_spec_the_queue_or_a_hold
+        a_claim_conflicts_with_a_freeze_and_a_change_of_spec_or_queue
         one_pod_holds_one_slot_of_a_pool
-        a_released_slot_rests_and_comes_back_with_a_greater_fence
-        an_older_incarnation_cannot_release_the_younger_ones_slot
+        a_released_slot_is_quarantined_and_granted_again_with_a_greater_fence
+        an_older_incarnation_cannot_release_the_slot_of_a_younger_one
         a_restarted_holder_finds_its_lease_and_adopts_its_slot
-        an_adoption_loses_to_another_adoption
-        a_renewed_lease_outlives_its_ttl_and_an_unrenewed_one_takes_its_slots_with_it
-        a_renewal_of_a_lease_that_is_gone_says_so
-        a_claim_on_a_lease_that_is_gone_is_refused_and_leaves_nothing
+        a_second_adoption_of_one_slot_conflicts
+        a_renewed_lease_outlives_its_ttl_and_the_slots_of_an_expired_one_are_deleted
+        the_renewal_of_a_revoked_lease_answers_a_ttl_of_zero
+        a_claim_on_a_revoked_lease_is_refused_and_puts_no_key
         a_spec_is_put_only_when_it_differs
-        the_epoch_and_the_hold_are_made_once
-        an_empty_store_begins_once_with_every_hold
-        a_nested_transaction_sees_the_keys_as_they_were_before_the_outer_one
+        epoch_and_freeze_are_created_once
+        an_empty_store_gets_its_epoch_once_with_a_freeze_of_every_pool
+        a_nested_transaction_compares_the_keys_as_they_were_before_the_outer_one
     }
     admin {
-        a_force_release_takes_slot_and_owner_and_the_name_rests_as_long_as_the_slot_says
-        a_quarantine_without_an_end_is_shown_and_given_one
-        a_name_claimed_ahead_of_the_queue_outdates_every_rank_behind_it
-        only_whose_belief_has_not_ended_claims_its_name_again_during_a_hold
-        a_hold_outdates_every_rank_that_was_found_before_it
-        a_name_is_not_claimed_again_over_a_ticket_of_the_same_pod
-        a_slot_that_was_lost_must_rest_before_it_is_given_on
-        a_slot_that_was_lost_need_not_rest_for_its_own_holder
-        after_a_restore_every_pool_is_held_and_the_epoch_is_greater
+        a_force_release_deletes_slot_and_owner_and_quarantines_the_name_as_the_slot_records
+        a_quarantine_without_a_lease_is_read_as_unsettled_and_settled_once
+        a_reclaim_invalidates_every_rank
+        during_a_freeze_only_a_reclaim_that_ignores_it_succeeds
+        a_freeze_invalidates_every_earlier_rank
+        a_reclaim_conflicts_with_a_ticket_of_the_same_pod
+        a_slot_whose_lease_ended_is_quarantined_before_it_is_granted_again
+        a_slot_whose_lease_ended_is_reclaimed_by_its_own_holder_at_once
+        after_a_restore_every_pool_is_frozen_and_the_epoch_is_greater
         a_slot_whose_owner_record_is_not_ours_is_not_released
     }
-    clock {
-        time_is_reserved_by_the_holder_of_the_slot_alone
-        a_reservation_loses_to_another_one_and_learns_it
-        an_older_incarnation_reserves_nothing_once_a_younger_one_has_adopted
-        a_slot_and_an_owner_record_that_do_not_belong_together_reserve_nothing
-        a_claim_a_redemption_and_an_adoption_learn_what_was_reserved
+    reservations {
+        only_the_holder_of_a_slot_reserves_time
+        a_reservation_conflicts_with_a_newer_one_and_reads_it
+        an_older_incarnation_reserves_nothing_after_a_younger_one_has_adopted
+        nothing_is_reserved_when_slot_and_owner_record_differ_in_revision
+        claim_redeem_and_adopt_read_the_reservation
         a_reservation_outlives_its_holder_and_a_release_may_shorten_it
-        a_release_that_is_refused_leaves_the_reservation_alone
-        reservations_are_read_only_when_asked_for
-        an_unreadable_reservation_is_learned_as_unknown_and_reported_by_the_next
+        a_refused_release_does_not_change_the_reservation
+        reservations_are_read_only_on_request
+        a_reservation_that_cannot_be_parsed_is_unknown_to_a_claim_and_an_error_of_t4
         an_administrator_resets_the_reservation_of_a_slot_that_nobody_holds
     }
-    rest {
-        a_released_name_is_taken_back_by_its_own_pod_before_its_rest_is_over
-        a_name_is_not_taken_back_when_anything_has_changed_since_it_was_seen
-        a_name_that_is_taken_back_outdates_every_rank_behind_it
-        a_rest_that_waits_for_its_pod_is_prolonged_and_shortened
-        a_claim_that_goes_on_writes_what_it_had_reserved
+    quarantine {
+        a_pod_reclaims_its_released_name_out_of_the_quarantine
+        a_reclaim_conflicts_with_any_change_since_the_read
+        a_reclaim_out_of_the_quarantine_invalidates_every_rank
+        a_quarantine_that_waits_for_the_end_of_its_pod_is_prolonged_and_shortened
+        a_reclaim_writes_back_the_reservation_of_its_holder
     }
-    identity {
+    installation {
         an_installation_is_recorded_once_and_another_one_is_refused
         data_of_another_cluster_are_refused_until_an_administrator_accepts_them
-        a_cluster_accepted_before_any_installation_is_the_first_ones
+        a_cluster_accepted_before_any_installation_belongs_to_the_first_one
+    }
+    freezes {
         every_freeze_lasts_for_its_whole_span_from_after_it_was_laid
-        a_freeze_without_an_end_is_given_one_by_the_first_in_the_queue
-        every_freeze_without_an_end_is_found_among_many
+        the_first_in_the_queue_starts_a_freeze_that_has_no_lease
+        every_freeze_without_a_lease_is_started_among_many
         a_pool_defined_without_kubernetes_is_frozen_also_beside_another_one
-        only_the_freeze_of_an_empty_store_is_lifted_by_a_user
+        a_user_lifts_only_the_freeze_of_an_empty_store
     }
     queue {
-        whoever_cannot_have_a_slot_joins_the_queue_behind_those_who_wait
-        a_queue_that_somebody_joined_meanwhile_sends_a_claim_to_its_end
-        a_repeated_request_finds_the_ticket_that_the_first_one_made
-        a_late_duplicate_leaves_no_ticket_on_a_holder
-        a_herd_takes_the_slots_that_its_ranks_give_it_without_one_lost_compare
-        a_rank_counts_the_tickets_created_before_and_shrinks_when_they_go
-        a_ticket_that_is_not_the_one_asked_about_has_no_rank
+        a_claim_of_a_taken_slot_joins_the_end_of_the_queue
+        a_claim_joins_a_queue_that_was_created_after_its_read
+        a_repeated_join_finds_its_first_ticket
+        a_late_copy_of_a_claim_puts_no_ticket_of_a_holder
+        waiters_redeem_the_slots_of_their_ranks_without_a_conflict
+        a_rank_counts_older_tickets_and_falls_when_they_are_deleted
+        a_ticket_of_another_revision_than_the_request_has_no_rank
         a_ticket_is_redeemed_once
-        a_ticket_is_not_redeemed_against_a_change_of_slot_quarantine_hold_or_spec
-        a_withdrawn_ticket_is_gone_and_another_one_stays
+        redeem_conflicts_with_a_change_of_slot_quarantine_owner_freeze_or_spec
+        leaving_deletes_the_ticket_of_the_request_and_no_other
         a_ticket_ends_with_its_lease
-        the_slots_of_a_past_revision_are_known_until_it_is_compacted
-        every_release_departure_edit_and_hold_wakes_the_front_of_the_queue
-        a_put_of_a_slot_wakes_nobody
-        those_behind_are_woken_by_the_departure_of_the_ticket_ahead
-        the_end_of_a_lease_wakes_those_who_wait
+        a_past_revision_is_read_until_it_is_compacted
+        every_release_deleted_ticket_edit_and_freeze_wakes_the_front_of_the_queue
+        puts_of_slots_quarantines_and_tickets_wake_no_waiter
+        a_waiter_behind_the_front_is_woken_by_the_deletion_of_its_watched_ticket
+        the_end_of_a_lease_wakes_the_waiters
     }
 }

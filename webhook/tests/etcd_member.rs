@@ -194,7 +194,9 @@ impl Pods {
 
     /// A store at one member.
     async fn store(&self, ordinal: usize) -> Etcd {
-        Etcd::connect(&[self.client_url(ordinal)], None, Etcd::PATIENCE).await.unwrap()
+        Etcd::connect(&[self.client_url(ordinal)], None, Etcd::DEFAULT_REQUEST_TIMEOUT)
+            .await
+            .unwrap()
     }
 
     async fn put(&self, ordinal: usize, value: &str) {
@@ -203,8 +205,8 @@ impl Pods {
     }
 
     async fn get(&self, ordinal: usize) -> Option<String> {
-        let reply = self.store(ordinal).await.txn(Txn::read(vec![Op::get("k")])).await.unwrap();
-        reply.key(0).map(|found| String::from_utf8(found.value.clone()).unwrap())
+        let found = self.store(ordinal).await.get("k").await.unwrap();
+        found.map(|found| String::from_utf8(found.value).unwrap())
     }
 
     async fn one_cluster(&self, ordinals: &[usize]) {

@@ -101,7 +101,7 @@ pub async fn live<K: Kv + 'static>(
             }
         }
         event = tokio::select! {
-            Some(Performed { event, trouble }) = running.next() => {
+            Some(Performed { event, error: trouble }) = running.next() => {
                 if trouble.is_some() {
                     reporter.tell(Told::Failed);
                 }

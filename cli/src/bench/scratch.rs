@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use cairn_store::prefix::SCRATCH;
-use cairn_store::{Class, Error, KeyPrefix, Kv, Op, Span, Txn, TxnReply};
+use cairn_store::{Batch, Class, Error, KeyPrefix, Kv, Op, Span, Txn, TxnReply};
 use futures::stream::{self, StreamExt};
 use uuid::Uuid;
 
@@ -77,11 +77,13 @@ impl<K: Kv> Scratch<K> {
             }
         }
         // What hung on no lease: the spec, the epoch, the queue's sentinel.
-        let list = Txn::read(vec![Op::list_keys(self.root())]);
-        let reply = self.kv.txn(list).await?;
-        for keys in reply.keys(0).chunks(DELETED_AT_ONCE) {
-            let then = keys.iter().map(|found| Op::Delete(found.key.clone())).collect();
-            self.kv.txn(Txn { then, ..Txn::default() }).await?;
+        let mut batch = Batch::default();
+        let left = batch.list_keys(self.root());
+        let answer = self.kv.read(batch).await?;
+        for keys in answer.keys(left)?.chunks(DELETED_AT_ONCE) {
+            let deletions: Vec<Op> =
+                keys.iter().map(|found| Op::Delete(found.key.clone())).collect();
+            self.kv.read(deletions.into()).await?;
         }
         Ok(())
     }
@@ -145,7 +147,7 @@ mod tests {
     use cairn_core::keys;
     use cairn_core::pool::Pool;
     use cairn_store::Store;
-    use cairn_store::memory::Memory;
+    use cairn_store::memory::MemoryKv;
     use tokio::runtime::Builder;
 
     use super::*;
@@ -154,7 +156,7 @@ mod tests {
     fn nothing_reaches_the_layout_itself_and_nothing_stays() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let memory = Memory::default();
+            let memory = MemoryKv::default();
             let scratch = Scratch::new(memory.clone());
             let store = Store::new(scratch.clone());
             let pool = Pool::builtin(&"mountains".parse().unwrap()).unwrap();
@@ -170,8 +172,7 @@ mod tests {
             assert_eq!(scratch.writes(), 3, "a definition, a grant, and what could have written");
 
             scratch.clear().await.unwrap();
-            let left = Txn::read(vec![Op::list_keys("/")]);
-            assert_eq!(memory.txn(left).await.unwrap().keys(0), []);
+            assert_eq!(memory.read_all("/").await.unwrap(), []);
             assert!(memory.keep_alive(lease).await.unwrap().is_zero());
         });
     }

@@ -33,7 +33,9 @@ impl World {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let store = runtime.block_on(async {
             let endpoints = [process.url().to_owned()];
-            let store = Store::new(Etcd::connect(&endpoints, None, Etcd::PATIENCE).await.unwrap());
+            let store = Store::new(
+                Etcd::connect(&endpoints, None, Etcd::DEFAULT_REQUEST_TIMEOUT).await.unwrap(),
+            );
             for name in Pool::builtin_names() {
                 store.define(&Pool::builtin(&name).unwrap(), 5, None).await.unwrap();
             }

@@ -14,7 +14,7 @@ use cairn_core::claim::{Holder, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, ClaimPath, Key};
 use cairn_core::pool::Pool;
 use cairn_core::time::UnixMillis;
-use cairn_store::{Compare, Error, Kv, Op, Store, Txn};
+use cairn_store::{Batch, Branch, Compare, Error, Guarded, Kv, Store};
 use tokio::time::sleep;
 
 /// Whatever failed is tried again after this, so that errors do not add to what caused them.
@@ -119,10 +119,11 @@ impl<K: Kv + 'static> Claimant<K> {
     }
 
     async fn lowest_free(&self) -> Result<Option<usize>, Error> {
-        let list = Txn::read(vec![Op::list_keys(self.path.slots())]);
-        let reply = self.store.kv().txn(list).await?;
+        let mut batch = Batch::default();
+        let slots = batch.list_keys(self.path.slots());
+        let answer = self.store.kv().read(batch).await?;
         let mut taken = vec![false; self.pool.names.len()];
-        for found in reply.keys(0) {
+        for found in answer.keys(slots)? {
             if let Some(slot) = self.index_of(&found.key).and_then(|index| taken.get_mut(index)) {
                 *slot = true;
             }
@@ -144,20 +145,19 @@ impl<K: Kv + 'static> Claimant<K> {
             quarantine_ms: millis(self.pool.spec.quarantine),
         };
         let owner = OwnerRecord { slot: slot.clone(), nonce };
-        let txn = Txn {
-            compares: vec![Compare::created(&self.me, 0), Compare::created(&slot, 0)],
-            then: vec![
-                Op::put(&slot, serde_json::to_vec(&record).unwrap_or_default(), lease),
-                Op::put(&self.me, serde_json::to_vec(&owner).unwrap_or_default(), lease),
-            ],
-            otherwise: vec![Op::get(&self.me)],
+        let mut txn = Guarded {
+            compares: vec![Compare::absent(&self.me), Compare::absent(&slot)],
+            ..Guarded::default()
         };
-        let reply = self.store.kv().txn(txn).await?;
-        if reply.succeeded {
-            return Ok(Some((index, reply.revision)));
-        }
-        let mine = reply.key(0).filter(|owner| owner.lease == lease);
-        Ok(mine.and_then(|found| {
+        txn.then.put(&slot, serde_json::to_vec(&record).unwrap_or_default(), lease);
+        txn.then.put(&self.me, serde_json::to_vec(&owner).unwrap_or_default(), lease);
+        let own_record = txn.otherwise.get(&self.me);
+        let answer = match self.store.kv().commit(txn).await? {
+            Branch::Then(answer) => return Ok(Some((index, answer.revision()))),
+            Branch::Otherwise(answer) => answer,
+        };
+        let found = answer.key(own_record)?.filter(|owner| owner.lease == lease);
+        Ok(found.and_then(|found| {
             let owner: OwnerRecord = serde_json::from_slice(&found.value).ok()?;
             Some((self.index_of(&owner.slot)?, found.create_revision))
         }))

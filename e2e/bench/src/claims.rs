@@ -10,7 +10,7 @@ use cairn_cli::bench::pod::Stay;
 use cairn_core::keys;
 use cairn_core::pool::PoolError;
 use cairn_store::etcd::Etcd;
-use cairn_store::{Error, Kv, Op, Txn};
+use cairn_store::{Batch, Error, Kv};
 use thiserror::Error;
 
 use crate::args::ClaimsArgs;
@@ -172,7 +172,7 @@ impl Site {
         let mut urls = members.urls();
         let mut opened = Vec::with_capacity(connections);
         for _ in 0..connections.max(1) {
-            opened.push(Arc::new(Etcd::connect(&urls, None, Etcd::PATIENCE).await?));
+            opened.push(Arc::new(Etcd::connect(&urls, None, Etcd::DEFAULT_REQUEST_TIMEOUT).await?));
             urls.rotate_left(1);
         }
         Ok(Self { members, connections: opened })
@@ -193,7 +193,7 @@ impl Site {
             let ground = self.ground(Herd::of(1)).await?;
             let before = self.members.sample().await?;
             let mut race = ground.start();
-            race.finish(Etcd::PATIENCE).await;
+            race.finish(Etcd::DEFAULT_REQUEST_TIMEOUT).await;
             entries += self.members.sample().await?.entries - before.entries;
             let figures = Figures::of(race.courses());
             spans.push(figures.wall);
@@ -220,7 +220,9 @@ impl Site {
     ) -> Result<Run, MeasureError> {
         let ground = self.ground(herd).await?;
         let scratch = ground.scratch();
-        let epoch = scratch.txn(Txn::read(vec![Op::get(keys::EPOCH)])).await?;
+        let mut batch = Batch::default();
+        batch.get(keys::EPOCH);
+        let epoch = scratch.read(batch).await?;
         let sent = scratch.writes();
         let before = self.members.sample().await?;
         let mut race = match protocol {
@@ -242,7 +244,8 @@ impl Site {
         );
         let overtaken = match (protocol, self.connections.first()) {
             (Protocol::Cairn, Some(etcd)) => {
-                let history = History::read(etcd, scratch, herd.names, epoch.revision + 1).await?;
+                let history =
+                    History::read(etcd, scratch, herd.names, epoch.revision() + 1).await?;
                 Some(history.overtaken)
             }
             _ => None,

@@ -184,7 +184,7 @@ mod tests {
             ..Txn::default()
         };
         assert!(Bug::BlindRelease.request(release).compares.is_empty());
-        assert!(is_renewal(&Txn::read(vec![Op::get(SLOT)])));
+        assert!(is_renewal(&Txn { then: vec![Op::get(SLOT)], ..Txn::default() }));
     }
 
     #[test]

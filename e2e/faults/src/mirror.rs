@@ -72,11 +72,11 @@ impl Drop for Mirror {
 
 async fn shorten(store: &Store<Etcd>, layout: &Layout, existing: &Existing) -> Result<(), Error> {
     for path in layout.paths() {
-        for rest in store.rests(&path).await? {
+        for rest in store.quarantines(&path).await? {
             let waits = rest.record.waits_for == WaitsFor::PodEnd;
             if waits && !existing.contains(&rest.record.holder.uid) {
                 let record = QuarantineRecord { waits_for: WaitsFor::Time, ..rest.record };
-                store.put_rest(&path, &rest.key, rest.revision, &record, AFTER_POD).await?;
+                store.put_quarantine(&path, &rest.key, rest.revision, &record, AFTER_POD).await?;
             }
         }
     }

@@ -109,11 +109,11 @@ impl<K: Kv + 'static> Driver<K> {
             self.publish(seam);
             let patience = self.machine.request_timeout();
             let hurry = if terminating { RELEASE_PATIENCE } else { patience };
-            self.store.kv().set_patience(patience.min(hurry));
+            self.store.kv().set_request_timeout(patience.min(hurry));
             self.store.kv().set_longest_lease(self.machine.needed_ttl());
             let given_up = !seam.config.in_pod && !self.contact && !terminating;
             event = tokio::select! {
-                Some(Performed { event, trouble }) = running.next() => {
+                Some(Performed { event, error: trouble }) = running.next() => {
                     self.note(event.as_ref(), trouble, seam);
                     event.unwrap_or(Event::Tick)
                 }

@@ -1,13 +1,13 @@
 //! Which errors of etcd prove that nothing was applied.
 //!
-//! etcd tells its errors apart by gRPC code and message (etcd `api/v3rpc/rpctypes`). Whatever is not
-//! listed here is ambiguous: reading back once too often is harmless, believing too much is not.
+//! etcd tells its errors apart by gRPC code and message (etcd `api/v3rpc/rpctypes`). An error that is not listed here
+//! is ambiguous: one more read is harmless, a wrong belief is not.
 
 use etcd_client::Error;
 
 use crate::error::Class;
 
-/// What follows from an error of the client library.
+/// Whether a request was applied that ended with this error of the client library.
 pub(super) fn class(error: &Error) -> Class {
     match error {
         Error::GRpcStatus(status) => by_status(status.code() as i32, status.message()),
@@ -19,8 +19,7 @@ pub(super) fn class(error: &Error) -> Class {
     }
 }
 
-/// Numbers of gRPC's status codes (grpc/statuscodes), because the client library does not
-/// re-export their type.
+/// Numbers of gRPC's status codes (grpc/statuscodes). The client library does not re-export their type.
 mod code {
     pub(super) const INVALID_ARGUMENT: i32 = 3;
     pub(super) const NOT_FOUND: i32 = 5;
@@ -33,9 +32,9 @@ mod code {
 fn by_status(code: i32, message: &str) -> Class {
     match code {
         code::NOT_FOUND if message.contains("lease not found") => Class::LeaseGone,
-        // "too many requests", "database space exceeded"; future and compacted revisions.
+        // "too many requests", "database space exceeded", future and compacted revisions.
         code::RESOURCE_EXHAUSTED | code::OUT_OF_RANGE => Class::NotApplied,
-        // Users or roles were changed meanwhile: refused before anything was proposed.
+        // Users or roles were changed meanwhile. etcd refuses this before it proposes anything.
         code::INVALID_ARGUMENT if message.contains("revision of auth store is old") => {
             Class::NotApplied
         }

@@ -1,4 +1,4 @@
-//! What a connection needs to know, and the clients that come of it.
+//! The parameters of a connection, and the clients that are made from them.
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::time::Duration;
@@ -10,25 +10,27 @@ use crate::cluster::ExpectedCluster;
 use crate::error::Error;
 use crate::prefix::KeyPrefix;
 
-/// HTTP/2 pings: faster than 5 s and etcd's enforcement policy closes the connection.
+/// The interval of HTTP/2 pings. etcd's enforcement policy closes a connection that pings more often than every 5 s.
 const PING_INTERVAL: Duration = Duration::from_secs(7);
+/// A member that does not answer a ping within this is unreachable.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where etcd is and how it is to be talked to.
+/// Where etcd is, and how to connect to it.
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// URLs of the members.
     pub endpoints: Vec<String>,
-    /// Files for TLS; needed for `https` members.
+    /// TLS files; needed for `https` members.
     pub tls: Option<TlsFiles>,
-    /// How long one attempt at one member may take at first.
-    pub patience: Duration,
-    /// Where the keys are.
+    /// The time limit of one attempt at one member, until [`Kv::set_request_timeout`](crate::Kv::set_request_timeout)
+    /// changes it.
+    pub request_timeout: Duration,
+    /// The prefix of the keys.
     pub prefix: KeyPrefix,
-    /// Which cluster it is.
+    /// The cluster that is expected.
     pub cluster: ExpectedCluster,
-    /// What tells this process from others with the same list, such as the pod's UID. It chooses the
-    /// home member, so that a restarted process has the same one. Random without it.
+    /// Tells this process from others with the same endpoints, such as the pod's UID. It chooses the home member, so
+    /// that a restarted process has the same one. Random without it.
     pub home_of: Option<String>,
 }
 
@@ -45,7 +47,7 @@ impl Connection {
         Self {
             endpoints: endpoints.to_vec(),
             tls: None,
-            patience: Etcd::PATIENCE,
+            request_timeout: Etcd::DEFAULT_REQUEST_TIMEOUT,
             prefix: KeyPrefix::default(),
             cluster: ExpectedCluster::Any,
             home_of: None,
@@ -64,7 +66,7 @@ impl Connection {
                 return Err(Error::Endpoint { endpoint: endpoint.clone() });
             }
             let mut options = ConnectOptions::new()
-                .with_connect_timeout(self.patience)
+                .with_connect_timeout(self.request_timeout)
                 .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
                 .with_keep_alive_while_idle(true)
                 .with_require_leader(true);
@@ -79,8 +81,8 @@ impl Connection {
         Ok(members)
     }
 
-    /// The member to begin with, and to come back to. All pods have the same list, and its first
-    /// member is not to serve them all.
+    /// The member to begin with, and to come back to. All pods have the same list of endpoints, and its first member
+    /// must not serve them all.
     pub(super) fn home(&self) -> usize {
         let hash = match &self.home_of {
             Some(uid) => {
@@ -106,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processes_are_spread_over_the_members_and_keep_theirs_over_a_restart() {
+    fn processes_are_spread_over_the_members_and_a_restart_keeps_the_home_member() {
         let endpoints: Vec<String> = (1..=3).map(|n| format!("http://127.0.0.{n}:2379")).collect();
         let mut homes = [0; 3];
         for pod in 0..300 {

@@ -1,4 +1,4 @@
-//! Between our plain values and the client library's.
+//! Converts between our plain values and those of the client library.
 
 use etcd_client::{
     CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, TxnOp, TxnOpResponse, TxnResponse,
@@ -27,13 +27,13 @@ pub(super) fn key_value(found: etcd_client::KeyValue) -> KeyValue {
     let (create_revision, mod_revision) = (found.create_revision(), found.mod_revision());
     let lease = found.lease();
     let (key, value) = found.into_key_value();
-    // Keys of ours are ASCII; a foreign one is shown as well as can be, and never parses as ours.
+    // Our keys are ASCII. A foreign key that is not UTF-8 never parses as ours.
     let key = String::from_utf8_lossy(&key).into_owned();
     KeyValue { key, value, create_revision, mod_revision, lease }
 }
 
-/// The end of the range of all keys with a prefix: the prefix with its last byte raised. Prefixes
-/// of ours end with a slash, so nothing carries over.
+/// The end of the range of all keys with a prefix: the prefix with its last byte raised. Our prefixes end with a slash,
+/// so there is no carry.
 pub(super) fn prefix_end(prefix: &str) -> Vec<u8> {
     let mut end = prefix.as_bytes().to_vec();
     if let Some(last) = end.last_mut() {

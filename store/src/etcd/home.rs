@@ -1,7 +1,7 @@
-//! The way back to the home member.
+//! The return to the home member.
 //!
-//! A transient failure moves a process on to the next member. Without a way back, members that are
-//! restarted one after the other leave every process at the same member.
+//! A transient failure moves a process on to the next member. If processes did not return, a rolling restart of the
+//! members would leave all of them at the same member.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -11,13 +11,13 @@ use tokio::time::sleep;
 
 use super::{Etcd, cluster_of, kv_client};
 
-/// When the home member is tried again, at the earliest and at the latest. Longer than the restart of
-/// a member takes; spread, so that not all processes come back at once.
+/// When the home member is tried again, in milliseconds, at the earliest and at the latest. Longer than the restart
+/// of a member takes. Spread, so that not all processes return at once.
 const RETURN_AFTER: std::ops::Range<u64> = 30_000..90_000;
 
 impl Etcd {
-    /// Goes back to the home member whenever it serves again. Runs until it is dropped; a process that
-    /// lives long keeps it running beside its requests.
+    /// Returns to the home member whenever it serves again. Runs until it is dropped. A long-lived process runs it
+    /// beside its requests.
     pub async fn keep_home(&self) {
         loop {
             if self.is_at_home() {
@@ -28,7 +28,7 @@ impl Etcd {
         }
     }
 
-    /// Goes back to the home member if it serves; otherwise stays.
+    /// Returns to the home member if it serves; otherwise stays.
     pub async fn return_home(&self) {
         if !self.is_at_home() && self.home_serves().await {
             self.go_home();
@@ -42,7 +42,7 @@ impl Etcd {
         };
         let key = self.prefix.outer(keys::EPOCH).into_owned();
         let reading = async { kv_client(&member.client).get(key, None).await };
-        match self.bound("trying the home member", member, reading).await {
+        match self.with_timeout("trying the home member", member, reading).await {
             Ok(answer) => cluster_of(answer.header()) == self.cluster.known(),
             Err(_) => false,
         }

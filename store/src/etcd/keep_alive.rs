@@ -1,4 +1,4 @@
-//! Renewing leases, on one stream that stays open from renewal to renewal.
+//! Renews leases on one stream, which stays open from renewal to renewal.
 
 use std::time::Duration;
 
@@ -7,9 +7,8 @@ use etcd_client::{LeaseClient, LeaseKeepAliveStream, LeaseKeeper};
 use super::Etcd;
 use crate::error::Error;
 
-/// The one open keepalive stream. One request is outstanding at most, since replies carry nothing
-/// that would tell them apart.
-pub(super) struct Keeper {
+/// An open keepalive stream. At most one request is in flight, because replies cannot be matched to requests.
+pub(super) struct KeepAliveStream {
     lease: i64,
     member: usize,
     requests: LeaseKeeper,
@@ -19,15 +18,15 @@ pub(super) struct Keeper {
 impl Etcd {
     pub(super) async fn renew_on_stream(
         &self,
-        keeper: &mut Option<Keeper>,
+        stream: &mut Option<KeepAliveStream>,
         lease: i64,
     ) -> Result<Duration, Error> {
         const OPERATION: &str = "renewing the lease";
         let (index, member) = self.member()?;
         let reusable =
-            keeper.as_ref().is_some_and(|open| open.lease == lease && open.member == index);
-        // Taken out while in use: whatever goes wrong, a stream with an unread reply is dropped.
-        let open = keeper.take().filter(|_| reusable);
+            stream.as_ref().is_some_and(|open| open.lease == lease && open.member == index);
+        // Taken out while in use: after any failure a stream with an unread reply is dropped.
+        let open = stream.take().filter(|_| reusable);
         let renewing = async {
             let mut open = match open {
                 Some(open) => open,
@@ -37,10 +36,10 @@ impl Etcd {
             let reply = open.replies.message().await?;
             Ok((open, reply))
         };
-        match self.bound(OPERATION, member, renewing).await {
+        match self.with_timeout(OPERATION, member, renewing).await {
             Ok((open, Some(reply))) => {
                 self.check_cluster(index, reply.header()).await?;
-                *keeper = Some(open);
+                *stream = Some(open);
                 Ok(Duration::from_secs(u64::try_from(reply.ttl()).unwrap_or_default()))
             }
             Ok((_, None)) => {
@@ -64,13 +63,13 @@ async fn open_stream(
     mut leases: LeaseClient,
     lease: i64,
     member: usize,
-) -> Result<Keeper, etcd_client::Error> {
+) -> Result<KeepAliveStream, etcd_client::Error> {
     let (requests, replies) = leases.keep_alive(lease).await?;
-    Ok(Keeper { lease, member, requests, replies })
+    Ok(KeepAliveStream { lease, member, requests, replies })
 }
 
-impl std::fmt::Debug for Keeper {
+impl std::fmt::Debug for KeepAliveStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "keeper of {:x} at member {}", self.lease, self.member)
+        write!(f, "keepalive stream of lease {:x} at member {}", self.lease, self.member)
     }
 }

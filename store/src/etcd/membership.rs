@@ -1,7 +1,7 @@
-//! The membership of an etcd cluster, asked of one member: list, add, remove, promote.
+//! The membership of an etcd cluster, by requests to one member: list, add, remove, promote.
 //!
-//! Changes go through Raft, so that a member without a majority cannot make any. The list does not:
-//! it may be old. Whoever acts on it lets etcd judge the change. Not for: deciding what to change.
+//! Changes go through Raft, so that a member without a majority cannot make any. The list does not go through Raft and
+//! may be old. etcd itself refuses a change that an old list suggests. Not for: the decision what to change.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ pub struct MemberList {
 pub struct MemberEntry {
     /// The member's id.
     pub id: u64,
-    /// Its name; empty until it has started for the first time.
+    /// The member's name; empty until it has started for the first time.
     pub name: String,
-    /// Where other members reach it.
+    /// The URLs at which other members reach it.
     pub peer_urls: Vec<String>,
-    /// Whether it only learns: no vote, no requests of clients.
+    /// Whether it is a learner: it has no vote and serves no clients.
     pub learner: bool,
 }
 
@@ -51,7 +51,7 @@ impl Membership {
         Ok(Self { endpoint: endpoint.to_owned(), client, request_timeout })
     }
 
-    /// The members as this one knows them. A learner refuses to tell.
+    /// The members as this one knows them. A learner refuses the request.
     pub async fn list(&self) -> Result<MemberList, Error> {
         const OPERATION: &str = "listing the members";
         let mut client = self.client.cluster_client();
@@ -62,7 +62,7 @@ impl Membership {
         Ok(MemberList { cluster, members })
     }
 
-    /// Adds a learner; answers with its id and with all members as they are after that.
+    /// Adds a learner. Returns its id, and all members after the change.
     pub async fn add_learner(&self, peer_url: &str) -> Result<(u64, Vec<MemberEntry>), Error> {
         const OPERATION: &str = "adding a member";
         let mut client = self.client.cluster_client();
@@ -73,13 +73,13 @@ impl Membership {
         Ok((added.id(), answer.member_list().iter().map(MemberEntry::from).collect()))
     }
 
-    /// Removes a member. etcd refuses when that would cost the majority.
+    /// Removes a member. etcd refuses when the majority would be lost.
     pub async fn remove(&self, id: u64) -> Result<(), Error> {
         let mut client = self.client.cluster_client();
         self.call("removing a member", client.member_remove(id)).await.map(drop)
     }
 
-    /// Makes a learner a full member. etcd refuses until it is in sync with the leader.
+    /// Makes a learner a voting member. etcd refuses until it is in sync with the leader.
     pub async fn promote(&self, id: u64) -> Result<(), Error> {
         let mut client = self.client.cluster_client();
         self.call("promoting a member", client.member_promote(id)).await.map(drop)

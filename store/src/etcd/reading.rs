@@ -1,4 +1,4 @@
-//! Reading more than the protocol does: for the mirror and the command line.
+//! Reads that the protocol does not need: for the mirror and the command line.
 
 use std::time::Duration;
 
@@ -9,8 +9,7 @@ use crate::error::Error;
 use crate::kv::KeyValue;
 
 impl Etcd {
-    /// All keys below a prefix at one revision, for the mirror and the command line. Read in pages,
-    /// so that no answer exceeds gRPC's message limit.
+    /// All keys with a prefix, at one revision. They are read in pages, so that no answer exceeds gRPC's message limit.
     pub async fn list(&self, prefix: &str) -> Result<(i64, Vec<KeyValue>), Error> {
         /// A slot record takes up to about 700 bytes.
         const PAGE: i64 = 2000;
@@ -49,16 +48,16 @@ impl Etcd {
         Ok((revision, found))
     }
 
-    /// How long a lease has left unless it is renewed; `None` when it does not exist.
+    /// The time until a lease ends unless it is renewed; `None` when it does not exist.
     pub(super) async fn lease_time_to_live(&self, lease: i64) -> Result<Option<Duration>, Error> {
         let (member, answer) = self
-            .call("asking for a lease's time to live", |client| {
+            .call("reading a lease's time to live", |client| {
                 let mut leases = client.lease_client();
                 async move { leases.time_to_live(lease, None).await }
             })
             .await?;
         self.check_cluster(member, answer.header()).await?;
-        // -1 stands for a lease that is gone.
+        // -1 means that the lease does not exist.
         Ok(u64::try_from(answer.ttl()).ok().map(Duration::from_secs))
     }
 }

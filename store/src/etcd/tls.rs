@@ -1,15 +1,15 @@
-//! TLS towards etcd, from files.
+//! TLS for connections to etcd, from files.
 
 use etcd_client::{Certificate, Identity, TlsOptions};
 
 use crate::error::Error;
 
-/// Where the files are. The authority must be given: system roots say nothing about an etcd.
+/// The paths of the files. The authority must be given: system roots do not sign etcd members.
 #[derive(Clone, Debug, Default)]
 pub struct TlsFiles {
-    /// PEM of the authority that signed the members' certificates.
+    /// PEM file of the authority that signed the members' certificates.
     pub authority: String,
-    /// PEM of the client's certificate and key.
+    /// PEM files of the client's certificate and key.
     pub client: Option<(String, String)>,
 }
 

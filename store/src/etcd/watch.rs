@@ -1,6 +1,6 @@
-//! A watch over a prefix, as batches of plain changes.
+//! A watch of a prefix, as batches of plain changes.
 //!
-//! A watch makes its user faster, never right: whoever uses one lists again from time to time, and
+//! A watch makes its user faster, and correctness must not depend on it. Its user lists again from time to time, and
 //! after every error.
 
 use etcd_client::{Client, EventType, WatchClient, WatchFilterType, WatchOptions, WatchStream};
@@ -12,9 +12,9 @@ use crate::kv::{KeyValue, Span};
 /// One change below the watched prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The key as it stands now.
+    /// The key was put; this is its new value.
     Put(KeyValue),
-    /// The key is gone, by deletion or because its lease ran out.
+    /// The key was deleted, or its lease has expired.
     Delete(String),
 }
 
@@ -22,13 +22,13 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Watcher<'e> {
     etcd: &'e Etcd,
-    /// The member that serves it.
+    /// The index of the member that serves it.
     member: usize,
     stream: WatchStream,
 }
 
 impl Etcd {
-    /// Watches a prefix from a revision on. The stream needs a leader: a partitioned member ends it.
+    /// Watches a prefix from a revision on. A member that has lost its leader ends the stream.
     pub async fn watch(&self, prefix: &str, from_revision: i64) -> Result<Watcher<'_>, Error> {
         let options = WatchOptions::new().with_prefix().with_start_revision(from_revision);
         let prefix = self.prefix.outer(prefix).into_owned();
@@ -41,7 +41,7 @@ impl Etcd {
         Ok(Watcher { etcd: self, member, stream })
     }
 
-    /// Waits for a change in any of the spans, all of them watched on one stream.
+    /// Waits for a change in any of the spans. All of them are watched on one stream.
     pub(super) async fn wait_for_change(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
         let spans: Vec<Span> = spans.into_iter().map(|span| self.prefix.outer_span(span)).collect();
         let (member, stream) = self
@@ -82,7 +82,7 @@ fn watch_client(client: &Client) -> WatchClient {
 // === impl Watcher ===
 
 impl Watcher<'_> {
-    /// The next batch of changes; waits as long as nothing changes. After an error, list again.
+    /// Waits for the next batch of changes. After an error, list again.
     pub async fn next(&mut self) -> Result<Vec<Change>, Error> {
         const OPERATION: &str = "watching";
         let message = self.stream.message().await.map_err(|source| Error::Call {

@@ -13,21 +13,21 @@ use crate::kv::{Compare, Field, KeyValue, Op, OpReply, Span, Txn, TxnReply};
 #[derive(Debug, Default)]
 pub(super) struct Inner {
     keys: BTreeMap<String, KeyValue>,
-    /// Every change, in order: what a watch tells and what an old revision is made of.
+    /// Every change, in order. Watches and reads of the past use it.
     log: Vec<Change>,
     leases: BTreeMap<i64, Lease>,
     pub(super) revision: i64,
     compacted: i64,
     next_lease: i64,
     pub(super) down: bool,
-    /// What the requests to come meet, one entry each.
+    /// The faults of the next requests, one entry each.
     pub(super) faults: VecDeque<Option<Fault>>,
-    /// Transactions that are still on their way.
+    /// Transactions that were sent and not yet applied.
     pub(super) late: Vec<Txn>,
     pub(super) writes: u64,
     pub(super) latency: Duration,
     requests: u32,
-    /// The id of the cluster that it stands for, when a test has given it one.
+    /// The cluster id that a test has set.
     pub(super) cluster: Option<ClusterId>,
 }
 
@@ -49,7 +49,7 @@ struct Lease {
 
 impl Inner {
     pub(super) fn txn(&mut self, txn: &Txn) -> Result<TxnReply, Error> {
-        // As in etcd: a txn that could write is a Raft entry, also when its compares fail.
+        // As in etcd: a transaction that could write is a Raft entry, also when its compares fail.
         if txn.writes() {
             self.writes += 1;
         }
@@ -94,7 +94,7 @@ impl Inner {
         self.drop_lease(lease);
     }
 
-    /// Deletes keys behind the protocol's back.
+    /// Deletes a key without a transaction.
     pub(super) fn delete(&mut self, key: &str) {
         if self.remove(key, self.revision + 1) {
             self.revision += 1;
@@ -104,9 +104,9 @@ impl Inner {
     /// Each expired lease is a revision of its own, as in etcd.
     pub(super) fn expire(&mut self) {
         let now = Instant::now();
-        let due = |(id, lease): (&i64, &Lease)| (lease.expires <= now).then_some(*id);
-        let due: Vec<i64> = self.leases.iter().filter_map(due).collect();
-        for id in due {
+        let expired = |(id, lease): (&i64, &Lease)| (lease.expires <= now).then_some(*id);
+        let expired: Vec<i64> = self.leases.iter().filter_map(expired).collect();
+        for id in expired {
             self.drop_lease(id);
         }
     }
@@ -115,7 +115,7 @@ impl Inner {
         self.leases.values().map(|lease| lease.expires).min()
     }
 
-    /// As if they had all been granted now.
+    /// Restarts the TTL of every lease.
     pub(super) fn renew_all(&mut self) {
         let now = Instant::now();
         for lease in self.leases.values_mut() {
@@ -128,15 +128,15 @@ impl Inner {
     }
 
     pub(super) fn has_changed(&self, spans: &[Span], from: i64) -> bool {
-        let young = self.log.iter().rev().take_while(|change| change.revision >= from);
-        young.into_iter().any(|change| {
+        let mut recent = self.log.iter().rev().take_while(|change| change.revision >= from);
+        recent.any(|change| {
             spans.iter().any(|span| {
                 span.contains(&change.key) && !(span.deletions_only && change.now.is_some())
             })
         })
     }
 
-    /// A different share of the latency for each request, and the same ones in each run.
+    /// A pseudo-random delay for the next request; the same sequence in each run.
     pub(super) fn next_delay(&mut self) -> Duration {
         self.requests = self.requests.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         self.latency.mul_f64(0.5 + f64::from(self.requests >> 16) / f64::from(u16::MAX))
@@ -145,8 +145,8 @@ impl Inner {
     fn drop_lease(&mut self, id: i64) {
         self.leases.remove(&id);
         let revision = self.revision + 1;
-        let on_it = self.keys.values().filter(|key| key.lease == id);
-        let keys: Vec<String> = on_it.map(|key| key.key.clone()).collect();
+        let attached = self.keys.values().filter(|key| key.lease == id);
+        let keys: Vec<String> = attached.map(|key| key.key.clone()).collect();
         for key in &keys {
             self.remove(key, revision);
         }
@@ -188,18 +188,20 @@ impl Inner {
         Ok(match op {
             Op::Get(key) => keys(self.keys.get(key).cloned().into_iter().collect()),
             Op::List { prefix, keys_only: false } => keys(list(&self.keys, prefix)),
-            Op::List { prefix, keys_only: true } => keys(bare(list(&self.keys, prefix))),
+            Op::List { prefix, keys_only: true } => keys(without_values(list(&self.keys, prefix))),
             Op::Count(prefix) => {
                 OpReply::Keys { keys: Vec::new(), count: list(&self.keys, prefix).len() }
             }
             Op::ListBefore { prefix, revision } => {
-                let mut found = bare(list(&self.keys, prefix));
+                let mut found = without_values(list(&self.keys, prefix));
                 let count = found.len();
                 found.retain(|key| key.create_revision < *revision);
                 found.sort_by_key(|key| std::cmp::Reverse(key.create_revision));
                 OpReply::Keys { keys: found, count }
             }
-            Op::ListAt { prefix, revision } => keys(bare(list(&self.keys_at(*revision)?, prefix))),
+            Op::ListAt { prefix, revision } => {
+                keys(without_values(list(&self.keys_at(*revision)?, prefix)))
+            }
             Op::Put { key, value, lease } => {
                 if *lease != 0 && !self.leases.contains_key(lease) {
                     return Err(Error::Injected(Class::LeaseGone));
@@ -225,7 +227,7 @@ impl Inner {
         })
     }
 
-    /// Replays the history up to a revision.
+    /// The keys as they were at a revision, from the log.
     fn keys_at(&self, revision: i64) -> Result<BTreeMap<String, KeyValue>, Error> {
         if revision > self.revision || revision < self.compacted {
             return Err(Error::Injected(Class::NotApplied));
@@ -261,7 +263,7 @@ fn list(keys: &BTreeMap<String, KeyValue>, prefix: &str) -> Vec<KeyValue> {
     found.map(|(_, key)| key.clone()).collect()
 }
 
-fn bare(keys: Vec<KeyValue>) -> Vec<KeyValue> {
+fn without_values(keys: Vec<KeyValue>) -> Vec<KeyValue> {
     keys.into_iter().map(|key| KeyValue { value: Vec::new(), ..key }).collect()
 }
 

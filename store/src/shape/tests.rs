@@ -1,4 +1,4 @@
-use crate::memory::Memory;
+use crate::memory::MemoryKv;
 
 use super::*;
 
@@ -9,13 +9,13 @@ fn pool(scope: &str, clock: &str, to: u32) -> Pool {
     Pool::from_json("barrels".parse().unwrap(), spec.as_bytes()).unwrap()
 }
 
-async fn value(store: &Store<Memory>, key: &str) -> Option<(String, i64)> {
-    let reply = store.kv().txn(Txn::read(vec![Op::get(key)])).await.unwrap();
-    reply.key(0).map(|found| (String::from_utf8(found.value.clone()).unwrap(), found.mod_revision))
+async fn value(store: &Store<MemoryKv>, key: &str) -> Option<(String, i64)> {
+    let found = store.kv().get(key).await.unwrap();
+    found.map(|found| (String::from_utf8(found.value).unwrap(), found.mod_revision))
 }
 
-async fn started() -> Store<Memory> {
-    let store = Store::new(Memory::default());
+async fn started() -> Store<MemoryKv> {
+    let store = Store::new(MemoryKv::default());
     store.begin(&[], 5, None).await.unwrap();
     store
 }
@@ -39,8 +39,8 @@ async fn a_pool_of_another_shape_is_not_written_even_after_its_spec_is_gone() {
 }
 
 #[tokio::test]
-async fn the_spec_of_an_earlier_version_counts_as_the_shape_and_is_not_put_again() {
-    let store = Store::new(Memory::default());
+async fn a_spec_without_a_recorded_shape_is_its_own_shape_and_is_not_put_again() {
+    let store = Store::new(MemoryKv::default());
     let first = pool("Namespace", "None", 3);
     store.define(&first, 5, None).await.unwrap();
     let before = value(&store, SPEC).await;
@@ -85,7 +85,7 @@ async fn a_spec_that_was_opened_meanwhile_is_not_retired() {
 
 #[tokio::test]
 async fn a_store_without_an_epoch_gets_no_spec() {
-    let store = Store::new(Memory::default());
+    let store = Store::new(MemoryKv::default());
     let written = store.define_pinned(&pool("Namespace", "None", 3)).await.unwrap();
     assert_eq!((written, value(&store, SPEC).await), (Defined::Contended, None));
 }

@@ -1,179 +1,170 @@
-//! What an administrator does, and what claims ahead of the queue do to it.
+//! What administrators do, and re-claims ahead of the queue.
 
 use std::time::Duration;
 
 use cairn_core::keys;
 use cairn_core::lease::{ClaimAnswer, ClaimRequest, QueueMode};
-use cairn_store::admin::Forced;
-use cairn_store::{KeyValue, Kv, Op, Txn};
+use cairn_store::{Forced, Kv};
 
-use crate::world::{World, marks, path, tea};
+use crate::fixture::{Fixture, path, rank_guard, tea};
 
-pub(crate) async fn a_force_release_takes_slot_and_owner_and_the_name_rests_as_long_as_the_slot_says<
+pub(crate) async fn a_force_release_deletes_slot_and_owner_and_quarantines_the_name_as_the_slot_records<
     K: Kv,
 >(
-    world: &World<K>,
+    fixture: &Fixture<K>,
 ) {
-    world.define(r#""assam""#).await;
-    let (won, lease) = world.claim("u1", "assam", 60).await;
+    fixture.define(r#""assam""#).await;
+    let (won, lease) = fixture.claim("u1", "assam", 60).await;
     let fence = won.unwrap().fence.revision;
-    let other = world.store.force_release(&path(), "assam", fence - 1).await.unwrap();
+    let other = fixture.store.force_release(&path(), "assam", fence - 1).await.unwrap();
     assert_eq!(other, Forced::Other(fence));
-    let done = world.store.force_release(&path(), "assam", fence).await.unwrap();
+    let done = fixture.store.force_release(&path(), "assam", fence).await.unwrap();
     assert_eq!(done, Forced::Released(Duration::from_secs(46)));
-    let view = world.view("u1").await;
+    let view = fixture.view("u1").await;
     assert!(view.held.is_empty() && view.owners.is_empty() && view.unsettled.is_empty());
     assert!(view.quarantined.contains("assam"));
-    let quarantined = world.get(&path().quarantine("assam")).await.unwrap();
+    let quarantined = fixture.get(&path().quarantine("assam")).await.unwrap();
     assert_ne!(quarantined.lease, lease, "the pod's lease is left alone");
-    let renewal = world.store.kv().keep_alive(quarantined.lease).await.unwrap();
+    let renewal = fixture.store.kv().keep_alive(quarantined.lease).await.unwrap();
     assert_eq!(renewal, Duration::from_secs(46));
-    let again = world.store.force_release(&path(), "assam", fence).await.unwrap();
+    let again = fixture.store.force_release(&path(), "assam", fence).await.unwrap();
     assert_eq!(again, Forced::NotHeld);
 }
 
-pub(crate) async fn a_quarantine_without_an_end_is_shown_and_given_one<K: Kv>(world: &World<K>) {
-    world.define(r#""assam""#).await;
+pub(crate) async fn a_quarantine_without_a_lease_is_read_as_unsettled_and_settled_once<K: Kv>(
+    fixture: &Fixture<K>,
+) {
+    fixture.define(r#""assam""#).await;
     let quarantined = path().quarantine("assam");
-    world.write(&quarantined, "2").await;
-    assert_eq!(world.view("u1").await.unsettled, ["assam"]);
-    assert_eq!(world.claim("u1", "assam", 60).await.0, None);
-    world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
-    let view = world.view("u1").await;
+    fixture.put(&quarantined, "2").await;
+    assert_eq!(fixture.view("u1").await.unsettled, ["assam"]);
+    assert_eq!(fixture.claim("u1", "assam", 60).await.0, None);
+    fixture.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
+    let view = fixture.view("u1").await;
     assert!(view.unsettled.is_empty() && view.quarantined.contains("assam"));
-    let settled = world.get(&quarantined).await.unwrap();
-    world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
-    assert_eq!(world.get(&quarantined).await.unwrap(), settled, "once is enough");
-    let gone = async || world.view("u1").await.quarantined.is_empty();
-    world.until("the end of the quarantine", gone).await;
-    world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
+    let settled = fixture.get(&quarantined).await.unwrap();
+    fixture.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
+    assert_eq!(fixture.get(&quarantined).await.unwrap(), settled, "it is settled once only");
+    let gone = async || fixture.view("u1").await.quarantined.is_empty();
+    fixture.until("the end of the quarantine", gone).await;
+    fixture.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
 }
 
-pub(crate) async fn a_name_claimed_ahead_of_the_queue_outdates_every_rank_behind_it<K: Kv>(
-    world: &World<K>,
-) {
-    world.define(r#""assam","ceylon""#).await;
-    let lease = world.grant(60).await.lease;
-    let ticket = world.join("u1", lease).await.revision;
-    let outdated = world.redemption("u1", "ceylon", ticket, lease).await;
-    assert!(world.claim("u0", "assam", 60).await.0.is_some());
-    assert_eq!(world.store.redeem(&outdated).await.unwrap(), None);
-    let past = world.store.read_at(&path(), ticket).await.unwrap().unwrap();
+pub(crate) async fn a_reclaim_invalidates_every_rank<K: Kv>(fixture: &Fixture<K>) {
+    fixture.define(r#""assam","ceylon""#).await;
+    let lease = fixture.grant(60).await.lease;
+    let ticket = fixture.join("u1", lease).await.revision;
+    let outdated = fixture.redeem_request("u1", "ceylon", ticket, lease).await;
+    assert!(fixture.claim("u0", "assam", 60).await.0.is_some());
+    assert_eq!(fixture.store.redeem(&outdated).await.unwrap(), None);
+    let past = fixture.store.read_at(&path(), ticket).await.unwrap().unwrap();
     assert_eq!(past.seen, outdated.seen);
-    let view = world.view("u1").await;
+    let view = fixture.view("u1").await;
     assert!(view.reclaims > outdated.seen.reclaims);
-    let past = world.store.read_at(&path(), view.revision).await.unwrap().unwrap();
-    assert_eq!(past.seen, marks(&view));
-    let fresh = world.redemption("u1", "ceylon", ticket, lease).await;
-    assert!(world.store.redeem(&fresh).await.unwrap().is_some());
+    let past = fixture.store.read_at(&path(), view.revision).await.unwrap().unwrap();
+    assert_eq!(past.seen, rank_guard(&view));
+    let fresh = fixture.redeem_request("u1", "ceylon", ticket, lease).await;
+    assert!(fixture.store.redeem(&fresh).await.unwrap().is_some());
 }
 
-pub(crate) async fn only_whose_belief_has_not_ended_claims_its_name_again_during_a_hold<K: Kv>(
-    world: &World<K>,
+pub(crate) async fn during_a_freeze_only_a_reclaim_that_ignores_it_succeeds<K: Kv>(
+    fixture: &Fixture<K>,
 ) {
-    world.define(r#""assam""#).await;
-    world.write(&keys::freeze(&tea()), "").await;
-    let lease = world.grant(60).await.lease;
-    let view = world.view("u1").await;
-    let order = World::<K>::order(&view, "u1", "assam", lease);
-    assert_eq!(world.store.claim(&order).await.unwrap(), ClaimAnswer::Conflict);
-    let order = ClaimRequest { queue: QueueMode::Ahead { despite_freeze: true }, ..order };
-    assert!(world.store.claim(&order).await.unwrap().won().is_some());
+    fixture.define(r#""assam""#).await;
+    fixture.put(&keys::freeze(&tea()), "").await;
+    let lease = fixture.grant(60).await.lease;
+    let view = fixture.view("u1").await;
+    let request = Fixture::<K>::claim_request(&view, "u1", "assam", lease);
+    assert_eq!(fixture.store.claim(&request).await.unwrap(), ClaimAnswer::Conflict);
+    let request = ClaimRequest { queue: QueueMode::Ahead { despite_freeze: true }, ..request };
+    assert!(fixture.store.claim(&request).await.unwrap().won().is_some());
 }
 
-pub(crate) async fn a_hold_outdates_every_rank_that_was_found_before_it<K: Kv>(world: &World<K>) {
-    world.define(r#""assam""#).await;
-    let lease = world.grant(60).await.lease;
-    let ticket = world.join("u1", lease).await.revision;
-    let outdated = world.redemption("u1", "assam", ticket, lease).await;
-    world.store.restored(&[tea()], 9, Duration::from_secs(60)).await.unwrap();
-    let lift = Txn { then: vec![Op::Delete(keys::freeze(&tea()))], ..Txn::default() };
-    world.store.kv().txn(lift).await.unwrap();
-    assert_eq!(world.store.redeem(&outdated).await.unwrap(), None);
-    let fresh = world.redemption("u1", "assam", ticket, lease).await;
-    assert!(world.store.redeem(&fresh).await.unwrap().is_some());
+pub(crate) async fn a_freeze_invalidates_every_earlier_rank<K: Kv>(fixture: &Fixture<K>) {
+    fixture.define(r#""assam""#).await;
+    let lease = fixture.grant(60).await.lease;
+    let ticket = fixture.join("u1", lease).await.revision;
+    let outdated = fixture.redeem_request("u1", "assam", ticket, lease).await;
+    fixture.store.restored(&[tea()], 9, Duration::from_secs(60)).await.unwrap();
+    fixture.delete(&keys::freeze(&tea())).await;
+    assert_eq!(fixture.store.redeem(&outdated).await.unwrap(), None);
+    let fresh = fixture.redeem_request("u1", "assam", ticket, lease).await;
+    assert!(fixture.store.redeem(&fresh).await.unwrap().is_some());
 }
 
-pub(crate) async fn a_name_is_not_claimed_again_over_a_ticket_of_the_same_pod<K: Kv>(
-    world: &World<K>,
+pub(crate) async fn a_reclaim_conflicts_with_a_ticket_of_the_same_pod<K: Kv>(fixture: &Fixture<K>) {
+    fixture.define(r#""assam""#).await;
+    fixture.join("u1", fixture.grant(60).await.lease).await;
+    assert_eq!(fixture.claim("u1", "assam", 60).await.0, None);
+    assert!(fixture.claim("u2", "assam", 60).await.0.is_some());
+}
+
+pub(crate) async fn a_slot_whose_lease_ended_is_quarantined_before_it_is_granted_again<K: Kv>(
+    fixture: &Fixture<K>,
 ) {
-    world.define(r#""assam""#).await;
-    world.join("u1", world.grant(60).await.lease).await;
-    assert_eq!(world.claim("u1", "assam", 60).await.0, None);
-    assert!(world.claim("u2", "assam", 60).await.0.is_some());
-}
-
-pub(crate) async fn a_slot_that_was_lost_must_rest_before_it_is_given_on<K: Kv>(world: &World<K>) {
-    world.define(r#""assam""#).await;
-    let (won, lease) = world.claim("u1", "assam", 60).await;
+    fixture.define(r#""assam""#).await;
+    let (won, lease) = fixture.claim("u1", "assam", 60).await;
     let fence = won.unwrap().fence.revision;
-    // However that happens: etcd itself may do it too early.
-    world.store.revoke(lease).await.unwrap();
-    let view = world.view("u2").await;
+    // Whatever ends the lease; etcd itself may end it too early.
+    fixture.store.revoke(lease).await.unwrap();
+    let view = fixture.view("u2").await;
     assert!(view.held.is_empty() && view.quarantined.contains("assam"));
     assert_eq!((&view.unsettled[..], view.notes["assam"]), (&["assam".to_owned()][..], fence));
-    let past = world.store.read_at(&path(), view.revision).await.unwrap().unwrap();
+    let past = fixture.store.read_at(&path(), view.revision).await.unwrap().unwrap();
     assert!(past.quarantined.contains("assam"));
-    assert_eq!(world.claim("u2", "assam", 60).await.0, None);
-    let waiting = world.grant(60).await.lease;
-    let ticket = world.join("u3", waiting).await.revision;
-    let redemption = world.redemption("u3", "assam", ticket, waiting).await;
-    assert_eq!(world.store.redeem(&redemption).await.unwrap(), None);
+    assert_eq!(fixture.claim("u2", "assam", 60).await.0, None);
+    let waiting = fixture.grant(60).await.lease;
+    let ticket = fixture.join("u3", waiting).await.revision;
+    let redeem_request = fixture.redeem_request("u3", "assam", ticket, waiting).await;
+    assert_eq!(fixture.store.redeem(&redeem_request).await.unwrap(), None);
 
-    world.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
-    let view = world.view("u2").await;
+    fixture.store.settle(&path(), &["assam".to_owned()]).await.unwrap();
+    let view = fixture.view("u2").await;
     assert!(
         view.unsettled.is_empty() && view.notes.is_empty() && view.quarantined.contains("assam")
     );
-    let quarantined = world.get(&path().quarantine("assam")).await.unwrap();
-    let left = world.store.kv().keep_alive(quarantined.lease).await.unwrap();
-    assert_eq!(left, Duration::from_secs(46), "V + Q of the claim, and drift");
+    let quarantined = fixture.get(&path().quarantine("assam")).await.unwrap();
+    let left = fixture.store.kv().keep_alive(quarantined.lease).await.unwrap();
+    assert_eq!(left, Duration::from_secs(46), "validity and quarantine of the claim, and drift");
 }
 
-pub(crate) async fn a_slot_that_was_lost_need_not_rest_for_its_own_holder<K: Kv>(world: &World<K>) {
-    world.define(r#""assam""#).await;
-    let (won, lease) = world.claim("u1", "assam", 60).await;
-    world.store.revoke(lease).await.unwrap();
-    let lease = world.grant(60).await.lease;
-    let view = world.view("u1").await;
-    let order = World::<K>::order(&view, "u1", "assam", lease);
-    let again = ClaimRequest { note: won.unwrap().fence.revision, ..order };
-    let won = world.store.claim(&again).await.unwrap().won().unwrap();
-    assert!(world.release("u1", "assam", won.own_mod_revision, 0).await);
-    assert!(world.view("u1").await.quarantined.is_empty(), "a release leaves nothing due");
-}
-
-pub(crate) async fn after_a_restore_every_pool_is_held_and_the_epoch_is_greater<K: Kv>(
-    world: &World<K>,
+pub(crate) async fn a_slot_whose_lease_ended_is_reclaimed_by_its_own_holder_at_once<K: Kv>(
+    fixture: &Fixture<K>,
 ) {
-    world.define(r#""assam""#).await;
+    fixture.define(r#""assam""#).await;
+    let (won, lease) = fixture.claim("u1", "assam", 60).await;
+    fixture.store.revoke(lease).await.unwrap();
+    let lease = fixture.grant(60).await.lease;
+    let view = fixture.view("u1").await;
+    let request = Fixture::<K>::claim_request(&view, "u1", "assam", lease);
+    let again = ClaimRequest { note: won.unwrap().fence.revision, ..request };
+    let won = fixture.store.claim(&again).await.unwrap().won().unwrap();
+    assert!(fixture.release("u1", "assam", won.own_mod_revision, 0).await);
+    assert!(fixture.view("u1").await.quarantined.is_empty(), "a release deletes the note");
+}
+
+pub(crate) async fn after_a_restore_every_pool_is_frozen_and_the_epoch_is_greater<K: Kv>(
+    fixture: &Fixture<K>,
+) {
+    fixture.define(r#""assam""#).await;
     let many: Vec<_> = (0..300).map(|n| format!("pool-{n}").parse().unwrap()).collect();
-    let hold = Duration::from_secs(60);
-    assert_eq!(world.store.restored(&many, 3, hold).await.unwrap(), 6, "one more than before");
+    let freeze = Duration::from_secs(60);
+    assert_eq!(fixture.store.restored(&many, 3, freeze).await.unwrap(), 6, "one more than before");
     for pool in [&many[0], &many[127], &many[299]] {
-        assert!(world.get(&keys::freeze(pool)).await.is_some(), "{pool}");
+        assert!(fixture.get(&keys::freeze(pool)).await.is_some(), "{pool}");
     }
-    assert_eq!(world.store.restored(&[tea()], 9_000, hold).await.unwrap(), 9_000);
-    assert_eq!(world.store.epoch().await.unwrap(), Some(9_000));
-    assert!(world.view("u1").await.frozen);
+    assert_eq!(fixture.store.restored(&[tea()], 9_000, freeze).await.unwrap(), 9_000);
+    assert_eq!(fixture.store.epoch().await.unwrap(), Some(9_000));
+    assert!(fixture.view("u1").await.frozen);
 }
 
-pub(crate) async fn a_slot_whose_owner_record_is_not_ours_is_not_released<K: Kv>(world: &World<K>) {
-    world.define(r#""assam""#).await;
-    let mine = world.claim("u1", "assam", 60).await.0.unwrap().own_mod_revision;
-    // In a wiped store another pod's slot may meet our revision; its owner record then does not.
-    world.write(&keys::owner("shop", "u1", &tea()), "{}").await;
-    assert!(!world.release("u1", "assam", mine, 5).await);
-    assert!(world.get(&path().slot("assam")).await.is_some());
-}
-
-impl<K: Kv> World<K> {
-    pub(crate) async fn write(&self, key: &str, value: &str) {
-        let then = vec![Op::put(key, value, 0)];
-        self.store.kv().txn(Txn { then, ..Txn::default() }).await.unwrap();
-    }
-
-    pub(crate) async fn get(&self, key: &str) -> Option<KeyValue> {
-        self.store.kv().txn(Txn::read(vec![Op::get(key)])).await.unwrap().key(0).cloned()
-    }
+pub(crate) async fn a_slot_whose_owner_record_is_not_ours_is_not_released<K: Kv>(
+    fixture: &Fixture<K>,
+) {
+    fixture.define(r#""assam""#).await;
+    let mine = fixture.claim("u1", "assam", 60).await.0.unwrap().own_mod_revision;
+    // After a wipe another pod's slot may have our revision by chance. Its owner record then has another one.
+    fixture.put(&keys::owner("shop", "u1", &tea()), "{}").await;
+    assert!(!fixture.release("u1", "assam", mine, 5).await);
+    assert!(fixture.get(&path().slot("assam")).await.is_some());
 }

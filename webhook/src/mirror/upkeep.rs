@@ -114,7 +114,7 @@ async fn put_rest<K: Kv>(
         WaitsFor::Time => AFTER_POD,
         WaitsFor::PodEnd => WITH_POD,
     };
-    let put = store.put_rest(path, &rest.key, rest.revision, &record, length).await;
+    let put = store.put_quarantine(path, &rest.key, rest.revision, &record, length).await;
     put.map(|_| ()).map_err(UpkeepError::Store)
 }
 
@@ -124,9 +124,8 @@ async fn found<K: Kv>(
     path: &ClaimPath,
     rest: &RestAt,
 ) -> Result<Option<QuarantineRecord>, UpkeepError> {
-    let read = Txn::read(vec![Op::get(path.quarantine(&rest.key))]);
-    let reply = store.kv().txn(read).await.map_err(UpkeepError::Store)?;
-    let same = reply.key(0).filter(|found| found.mod_revision == rest.revision);
+    let found = store.kv().get(path.quarantine(&rest.key)).await.map_err(UpkeepError::Store)?;
+    let same = found.filter(|found| found.mod_revision == rest.revision);
     Ok(same.and_then(|found| QuarantineRecord::parse(&found.value)))
 }
 

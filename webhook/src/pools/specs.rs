@@ -14,7 +14,7 @@ use cairn_core::keys;
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::time::UnixMillis;
 use cairn_store::shape::Defined;
-use cairn_store::{Error, Kv, Op, Store, Txn};
+use cairn_store::{Batch, Error, Kv, Store};
 use tracing::{info, warn};
 
 use super::holders::Holders;
@@ -89,12 +89,13 @@ impl<K: Kv, H: Holders> Writer<K, H> {
             self.strays.clear();
             return Ok(());
         }
-        let listing = Txn::read(vec![Op::list_keys(keys::POOLS), Op::list_keys(keys::SHAPES)]);
-        let found = self.store.kv().txn(listing).await?;
-        let specs = found.keys(0).iter().filter_map(|found| found.key.strip_prefix(keys::POOLS));
-        let shapes = found.keys(1).iter().filter_map(|found| found.key.strip_prefix(keys::SHAPES));
+        let mut batch = Batch::default();
+        let (specs, shapes) = (batch.list_keys(keys::POOLS), batch.list_keys(keys::SHAPES));
+        let found = self.store.kv().read(batch).await?;
+        let (specs, shapes) = (found.keys(specs)?.iter(), found.keys(shapes)?.iter());
         let strays: BTreeSet<PoolName> = specs
-            .chain(shapes)
+            .filter_map(|found| found.key.strip_prefix(keys::POOLS))
+            .chain(shapes.filter_map(|found| found.key.strip_prefix(keys::SHAPES)))
             .filter(|name| !pools.contains_key(*name))
             .filter_map(|name| name.parse().ok())
             .collect();

@@ -10,7 +10,7 @@ use cairn_core::lease::{PoolView, ReadRequest};
 use cairn_core::pool::{MOUNTAINS, Pool, PoolName, SNOWFLAKE, Scope};
 use cairn_core::time::{Now, UnixMillis};
 use cairn_store::Class;
-use cairn_store::memory::{Fault, Memory};
+use cairn_store::memory::{Fault, MemoryKv};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
@@ -53,7 +53,7 @@ struct Sidecar {
 }
 
 impl Sidecar {
-    fn start(memory: &Memory, uid: &str, pools: &[&str]) -> Self {
+    fn start(memory: &MemoryKv, uid: &str, pools: &[&str]) -> Self {
         Self::start_on(memory.clone(), Arc::new(PausedClock(Instant::now())), uid, pools)
     }
 
@@ -193,7 +193,7 @@ fn slot(pool: &str, scope: Scope, name: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn twenty_sidecars_get_twenty_different_names_lowest_first() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let mut sidecars: Vec<_> =
             (0..20).map(|n| Sidecar::start(&memory, &format!("u{n}"), &[SNOWFLAKE])).collect();
         let mut names = Vec::new();
@@ -209,7 +209,7 @@ async fn twenty_sidecars_get_twenty_different_names_lowest_first() {
 #[tokio::test(start_paused = true)]
 async fn an_uncontended_claim_takes_two_writes() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let mut first = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
         first.reaches(ClaimState::Held).await;
         let before = memory.writes();
@@ -225,7 +225,7 @@ async fn a_lost_answer_never_costs_a_second_name() {
     // Whichever of the first requests loses its answer: grant, read, define, read, claim, …
     for position in 0..8 {
         local(async {
-            let memory = Memory::default();
+            let memory = MemoryKv::default();
             for _ in 0..position {
                 memory.inject(Fault::Refuse(Class::NotApplied));
             }
@@ -243,7 +243,7 @@ async fn a_lost_answer_never_costs_a_second_name() {
 async fn an_outage_beyond_the_deadline_ends_the_belief_and_its_end_brings_back_the_same_claim() {
     for (pool, believed) in [(MOUNTAINS, ClaimState::Degraded), (SNOWFLAKE, ClaimState::Lost)] {
         local(async {
-            let memory = Memory::default();
+            let memory = MemoryKv::default();
             let mut sidecar = Sidecar::start(&memory, "u1", &[pool]);
             let name = sidecar.reaches(ClaimState::Held).await;
             let fence = sidecar.fence();
@@ -260,7 +260,7 @@ async fn an_outage_beyond_the_deadline_ends_the_belief_and_its_end_brings_back_t
 #[tokio::test(start_paused = true)]
 async fn a_short_outage_changes_nothing() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let mut sidecar = Sidecar::start(&memory, "u1", &[SNOWFLAKE]);
         sidecar.reaches(ClaimState::Held).await;
         memory.set_down(true);
@@ -278,7 +278,7 @@ async fn a_short_outage_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_force_release_is_noticed_within_one_renewal() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let mut sidecar = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
         sidecar.reaches(ClaimState::Held).await;
         memory.delete(&slot(MOUNTAINS, Scope::Namespace, "Denali"));
@@ -293,7 +293,7 @@ async fn a_force_release_is_noticed_within_one_renewal() {
 #[tokio::test(start_paused = true)]
 async fn a_restarted_sidecar_adopts_its_claim_and_fences_the_one_before() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let mut older = Sidecar::start(&memory, "u1", &[SNOWFLAKE]);
         older.reaches(ClaimState::Held).await;
         let fence = older.fence();
@@ -310,7 +310,7 @@ async fn a_restarted_sidecar_adopts_its_claim_and_fences_the_one_before() {
 #[tokio::test(start_paused = true)]
 async fn a_stopped_sidecar_releases_and_the_name_rests_before_it_returns() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let mut first = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
         first.reaches(ClaimState::Held).await;
         let fence = first.fence();
@@ -328,7 +328,7 @@ async fn a_stopped_sidecar_releases_and_the_name_rests_before_it_returns() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_never_answers_is_reported_outside_a_pod() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         memory.set_down(true);
         let sidecar = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
         let Outcome::Failed(sentence) = sidecar.ended.await.unwrap() else { panic!() };

@@ -46,16 +46,16 @@ fn chore(task: Task) -> Chore {
 impl World {
     async fn start() -> Self {
         let process = TestEtcd::start().unwrap();
-        let patience = Duration::from_secs(2);
-        let etcd = Etcd::connect(&[process.url().to_owned()], None, patience).await.unwrap();
+        let request_timeout = Duration::from_secs(2);
+        let etcd = Etcd::connect(&[process.url().to_owned()], None, request_timeout).await.unwrap();
         let store = Store::new(Arc::new(etcd));
         store.define(&Pool::builtin(&pool()).unwrap(), 5, None).await.unwrap();
         Self { _process: process, store }
     }
 
     async fn revision(&self, key: &str) -> i64 {
-        let reply = self.store.kv().txn(Txn::read(vec![Op::get(key)])).await.unwrap();
-        reply.key(0).map_or(0, |found| found.mod_revision)
+        let found = self.store.kv().get(key).await.unwrap();
+        found.map_or(0, |found| found.mod_revision)
     }
 
     /// What a pod would claim with that has read the store now.
@@ -119,7 +119,7 @@ impl World {
     }
 
     async fn seen(&self) -> Option<(RestAt, WaitsFor)> {
-        let rest = self.store.rests(&path()).await.unwrap().pop()?;
+        let rest = self.store.quarantines(&path()).await.unwrap().pop()?;
         let uid = rest.record.holder.uid.clone();
         let at = RestAt { key: rest.key, revision: rest.revision, uid };
         Some((at, rest.record.waits_for))
@@ -130,13 +130,8 @@ impl World {
     }
 
     async fn lease_of_rest(&self) -> Duration {
-        let reply = self
-            .store
-            .kv()
-            .txn(Txn::read(vec![Op::get(path().quarantine("Denali"))]))
-            .await
-            .unwrap();
-        let lease = reply.key(0).unwrap().lease;
+        let found = self.store.kv().get(path().quarantine("Denali")).await.unwrap();
+        let lease = found.unwrap().lease;
         self.store.kv().time_to_live(lease).await.unwrap().unwrap()
     }
 }

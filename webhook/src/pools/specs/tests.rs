@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_store::etcd::Etcd;
-use cairn_store::memory::Memory;
+use cairn_store::memory::MemoryKv;
+use cairn_store::{Op, Txn};
 use cairn_test_etcd::TestEtcd;
 use serde_json::json;
 
@@ -36,23 +37,23 @@ fn name(text: &str) -> PoolName {
 
 /// What a read finds: value and version, by key.
 async fn dump<K: Kv>(kv: &K) -> BTreeMap<String, (String, i64)> {
-    let reply = kv.txn(Txn::read(vec![Op::list(keys::ROOT)])).await.unwrap();
+    let found = kv.read_all(keys::ROOT).await.unwrap();
     let entry = |found: &cairn_store::KeyValue| {
         let value = String::from_utf8(found.value.clone()).unwrap();
         (found.key.clone(), (value, found.mod_revision))
     };
-    reply.keys(0).iter().map(entry).collect()
+    found.iter().map(entry).collect()
 }
 
-fn memory(holders: bool) -> (Memory, Writer<Memory, Always>) {
-    let memory = Memory::default();
+fn memory(holders: bool) -> (MemoryKv, Writer<MemoryKv, Always>) {
+    let memory = MemoryKv::default();
     (memory.clone(), Writer::new(Store::new(memory), Always(holders)))
 }
 
 async fn connect(process: &TestEtcd) -> Arc<Etcd> {
     let endpoints = [process.url().to_owned()];
-    let patience = Duration::from_millis(500);
-    Arc::new(Etcd::connect(&endpoints, None, patience).await.unwrap())
+    let request_timeout = Duration::from_millis(500);
+    Arc::new(Etcd::connect(&endpoints, None, request_timeout).await.unwrap())
 }
 
 #[tokio::test]

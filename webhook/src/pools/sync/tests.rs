@@ -2,8 +2,8 @@ use std::sync::Mutex;
 
 use axum::http::{Method, Request, Response};
 use cairn_core::pool::PoolName;
-use cairn_store::memory::Memory;
-use cairn_store::{Kv as _, Op, Store, Txn};
+use cairn_store::memory::MemoryKv;
+use cairn_store::{Kv as _, Store};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ impl Holders for Nobody {
 
 /// The loop, everything that it reads, and an API server that keeps the finalizers of one pool.
 struct Fixture {
-    store: Memory,
+    store: MemoryKv,
     pools: watch::Sender<Option<Arc<Pools>>>,
     counts: watch::Sender<Counted>,
     leader: watch::Sender<bool>,
@@ -50,7 +50,7 @@ fn pools(names: &[&str], leaving: bool, guarded: bool) -> Arc<Pools> {
 
 impl Fixture {
     fn start(leads: bool) -> Self {
-        let store = Memory::default();
+        let store = MemoryKv::default();
         let (pools, seen_pools) = watch::channel(None);
         let (counts, seen_counts) = watch::channel(Arc::default());
         let (leader, seen_leader) = watch::channel(leads);
@@ -86,14 +86,12 @@ impl Fixture {
     }
 
     async fn spec(&self) -> Option<String> {
-        let read = Txn::read(vec![Op::get("/cairn/v1/pools/teas")]);
-        let reply = self.store.txn(read).await.unwrap();
-        reply.key(0).map(|found| String::from_utf8(found.value.clone()).unwrap())
+        let found = self.store.get("/cairn/v1/pools/teas").await.unwrap();
+        found.map(|found| String::from_utf8(found.value).unwrap())
     }
 
     async fn revision(&self) -> i64 {
-        let read = Txn::read(vec![Op::get("/cairn/v1/pools/teas")]);
-        self.store.txn(read).await.unwrap().key(0).unwrap().mod_revision
+        self.store.get("/cairn/v1/pools/teas").await.unwrap().unwrap().mod_revision
     }
 
     /// Waits until the spec is so; time is virtual, so waiting costs nothing.

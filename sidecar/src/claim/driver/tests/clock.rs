@@ -40,7 +40,7 @@ impl Clock for Skewed {
 /// A store that refuses reservations while it is told to, and nothing else.
 #[derive(Clone)]
 struct Veto {
-    memory: Memory,
+    memory: MemoryKv,
     refuses: Arc<AtomicBool>,
 }
 
@@ -94,7 +94,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         define_ids(&Store::new(memory.clone())).await;
         let veto = Veto { memory, refuses: Arc::default() };
         Self { veto, began: Instant::now(), dirs: tempfile::tempdir().unwrap() }
@@ -112,10 +112,9 @@ impl World {
     /// The reservation as it stands in the store.
     async fn reserved(&self) -> i64 {
         let path = ClaimPath::new(IDS.parse().unwrap(), Scope::Cluster, "shop", None);
-        let read = Txn::read(vec![Op::get(path.clock("7"))]);
-        let reply = self.veto.memory.txn(read).await.unwrap();
+        let found = self.veto.memory.get(path.clock("7")).await.unwrap().unwrap();
         let value = |key: &KeyValue| serde_json::from_slice::<serde_json::Value>(&key.value);
-        let record = value(reply.key(0).unwrap()).unwrap();
+        let record = value(&found).unwrap();
         record["reserved_until_ms"].as_i64().unwrap()
     }
 }

@@ -12,7 +12,7 @@ async fn no_lost_late_or_repeated_request_costs_a_second_name_or_leaves_a_ticket
         for position in 0..POSITIONS {
             local(async {
                 let case = format!("{fault:?} at {position}");
-                let memory = Memory::default();
+                let memory = MemoryKv::default();
                 let store = Store::new(memory.clone());
                 define(&store, 2, "Wait").await;
                 memory.set_latency(Duration::from_millis(4));
@@ -72,7 +72,7 @@ async fn in_any_disorder_no_name_is_held_twice_and_nobody_is_left_waiting() {
     for seed in 0..25 {
         local(async {
             let mut dice = Dice(seed);
-            let memory = Memory::default();
+            let memory = MemoryKv::default();
             let store = Store::new(memory.clone());
             define(&store, NAMES, "Wait").await;
             memory.set_latency(Duration::from_millis(4));

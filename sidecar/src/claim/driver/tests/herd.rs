@@ -20,7 +20,7 @@ async fn names(herd: &mut [Sidecar]) -> Vec<String> {
     names
 }
 
-fn start(memory: &Memory, count: usize) -> Vec<Sidecar> {
+fn start(memory: &MemoryKv, count: usize) -> Vec<Sidecar> {
     (0..count).map(|n| Sidecar::start(memory, &format!("u{n}"), &[TEA])).collect()
 }
 
@@ -28,7 +28,7 @@ fn start(memory: &Memory, count: usize) -> Vec<Sidecar> {
 async fn a_hundred_pods_on_a_hundred_names_cost_three_writes_each() {
     for latency in [1, 5, 50] {
         local(async {
-            let memory = Memory::default();
+            let memory = MemoryKv::default();
             let store = Store::new(memory.clone());
             define(&store, 100, "Wait").await;
             memory.set_latency(Duration::from_millis(latency));
@@ -46,7 +46,7 @@ async fn a_hundred_pods_on_a_hundred_names_cost_three_writes_each() {
 #[tokio::test(start_paused = true)]
 async fn a_herd_whose_past_is_compacted_away_still_gets_its_names_at_no_higher_price() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let store = Store::new(memory.clone());
         define(&store, 60, "Wait").await;
         memory.set_latency(Duration::from_millis(5));
@@ -70,7 +70,7 @@ async fn a_herd_whose_past_is_compacted_away_still_gets_its_names_at_no_higher_p
 #[tokio::test(start_paused = true)]
 async fn a_herd_behind_a_hold_waits_without_attempts_and_goes_all_at_once() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let store = Store::new(memory.clone());
         define(&store, 40, "Wait").await;
         let tea: PoolName = TEA.parse().unwrap();

@@ -12,7 +12,9 @@ use crate::clock::SystemClock;
 const ENTRIES: &str = "etcd_server_proposals_applied_total";
 
 async fn connect(etcd: &TestEtcd) -> Connection {
-    Connection::connect(&[etcd.url().to_owned()], None, Connection::PATIENCE).await.unwrap()
+    Connection::connect(&[etcd.url().to_owned()], None, Connection::DEFAULT_REQUEST_TIMEOUT)
+        .await
+        .unwrap()
 }
 
 async fn start(etcd: &TestEtcd, uid: &str) -> Sidecar {
@@ -173,7 +175,8 @@ async fn a_release_gets_through_in_time_although_the_first_member_does_not_answe
         // Whichever member the sidecar begins with, it ends up at the one that answers.
         well.frozen.send_replace(true);
         let urls = [dying.url.clone(), well.url.clone()];
-        let kv = Connection::connect(&urls, None, Connection::PATIENCE).await.unwrap();
+        let kv =
+            Connection::connect(&urls, None, Connection::DEFAULT_REQUEST_TIMEOUT).await.unwrap();
         let mut sidecar = Sidecar::start_on(kv, Arc::new(SystemClock), "u1", &[TEA]);
         sidecar.reaches(ClaimState::Held).await;
         well.frozen.send_replace(false);
@@ -184,7 +187,7 @@ async fn a_release_gets_through_in_time_although_the_first_member_does_not_answe
         // What the process has between SIGTERM and its end (app.rs).
         assert!(took < Duration::from_millis(850), "{took:?}");
         let path = ClaimPath::new(TEA.parse().unwrap(), Scope::Namespace, "shop", None);
-        assert_eq!(store.rests(&path).await.unwrap().len(), 1);
+        assert_eq!(store.quarantines(&path).await.unwrap().len(), 1);
     }))
     .await;
 }

@@ -19,13 +19,13 @@ struct Pod {
     uid: &'static str,
     pool: &'static str,
     volume: TempDir,
-    memory: Memory,
+    memory: MemoryKv,
     clock: Arc<dyn Clock>,
     sidecar: Option<(Sidecar, applied::Watch, JoinHandle<Publisher>)>,
 }
 
 impl Pod {
-    fn new(memory: &Memory, uid: &'static str, pool: &'static str) -> Self {
+    fn new(memory: &MemoryKv, uid: &'static str, pool: &'static str) -> Self {
         let volume = tempfile::tempdir().unwrap();
         let clock = Arc::new(PausedClock(Instant::now()));
         let mut pod = Self { uid, pool, volume, memory: memory.clone(), clock, sidecar: None };
@@ -105,26 +105,26 @@ impl Pod {
 }
 
 /// A pool that is defined as the webhook does it.
-async fn pool(memory: &Memory, name: &str, json: &str) {
+async fn pool(memory: &MemoryKv, name: &str, json: &str) {
     let pool = Pool::from_json(name.parse().unwrap(), json.as_bytes()).unwrap();
     Store::new(memory.clone()).define(&pool, 5, None).await.unwrap();
 }
 
 /// One node ID, with reserved time, and one name.
-async fn world() -> Memory {
-    let memory = Memory::default();
+async fn world() -> MemoryKv {
+    let memory = MemoryKv::default();
     clock::define_ids(&Store::new(memory.clone())).await;
     pool(&memory, TEA, r#"{"names":{"list":["assam"]},"quarantine":"15s"}"#).await;
     memory
 }
 
 /// The store comes back empty, and the webhook sets it up.
-async fn wipe(memory: &Memory) {
+async fn wipe(memory: &MemoryKv) {
     let store = Store::new(memory.clone());
-    let all = memory.txn(Txn::read(vec![Op::list(keys::ROOT)])).await.unwrap();
+    let all = memory.read_all(keys::ROOT).await.unwrap();
     let specs: Vec<_> =
-        all.keys(0).iter().filter(|key| key.key.starts_with(keys::POOLS)).cloned().collect();
-    for key in all.keys(0) {
+        all.iter().filter(|key| key.key.starts_with(keys::POOLS)).cloned().collect();
+    for key in &all {
         if key.lease != 0 {
             let _ = memory.revoke(key.lease).await;
         }
@@ -208,8 +208,8 @@ async fn a_keep_name_stays_with_its_app_and_is_nobody_elses_while_the_pod_may_li
         pod.term().await;
         let store = Store::new(memory.clone());
         let path = ClaimPath::new(TEA.parse().unwrap(), Scope::Namespace, "shop", None);
-        let rest = store.rests(&path).await.unwrap().remove(0);
-        let shortened = store.put_rest(
+        let rest = store.quarantines(&path).await.unwrap().remove(0);
+        let shortened = store.put_quarantine(
             &path,
             &rest.key,
             rest.revision,
@@ -282,7 +282,7 @@ async fn a_wiped_store_stops_no_app_and_repeats_no_id() {
             last = *ids.last().unwrap();
             let seen = Store::new(memory.clone());
             let path = ClaimPath::new(clock::IDS.parse().unwrap(), Scope::Cluster, "shop", None);
-            assert!(!seen.rests(&path).await.unwrap().iter().any(|rest| rest.key == "7"));
+            assert!(!seen.quarantines(&path).await.unwrap().iter().any(|rest| rest.key == "7"));
         }
     })
     .await;
@@ -321,7 +321,7 @@ async fn a_release_that_fails_is_tried_again_within_the_time_that_a_container_ha
                 let (took, case) = (before.elapsed(), format!("{fault:?} at {position}"));
                 assert!(took < Duration::from_millis(850), "{case}: {took:?}");
                 let path = ClaimPath::new(TEA.parse().unwrap(), Scope::Namespace, "shop", None);
-                let rests = Store::new(memory.clone()).rests(&path).await.unwrap();
+                let rests = Store::new(memory.clone()).quarantines(&path).await.unwrap();
                 assert_eq!(rests.len(), 1, "{case}");
             })
             .await;

@@ -11,8 +11,8 @@ const REST: Duration = Duration::from_secs(5);
 const TTL: Duration = Duration::from_secs(61);
 
 /// A store with the pool, whose requests take some time.
-async fn exhausted(names: usize, rule: &str) -> (Memory, Store<Memory>, Vec<Sidecar>) {
-    let memory = Memory::default();
+async fn exhausted(names: usize, rule: &str) -> (MemoryKv, Store<MemoryKv>, Vec<Sidecar>) {
+    let memory = MemoryKv::default();
     let store = Store::new(memory.clone());
     define(&store, names, rule).await;
     memory.set_latency(Duration::from_millis(4));
@@ -25,7 +25,7 @@ async fn exhausted(names: usize, rule: &str) -> (Memory, Store<Memory>, Vec<Side
     (memory, store, holders)
 }
 
-async fn waiters(memory: &Memory, count: usize) -> Vec<Sidecar> {
+async fn waiters(memory: &MemoryKv, count: usize) -> Vec<Sidecar> {
     let mut waiters = Vec::new();
     for n in 0..count {
         let mut waiter = Sidecar::start(memory, &format!("waiter{n}"), &[TEA]);
@@ -205,7 +205,7 @@ async fn a_stopped_waiter_leaves_no_ticket() {
 #[tokio::test(start_paused = true)]
 async fn a_pool_whose_rule_is_fail_serves_as_many_as_it_has_names_and_leaves_no_ticket() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let store = Store::new(memory.clone());
         define(&store, 10, "Fail").await;
         memory.set_latency(Duration::from_millis(4));
@@ -265,7 +265,7 @@ async fn an_outage_breaks_watches_and_nobodys_turn() {
 #[tokio::test(start_paused = true)]
 async fn two_pods_with_the_same_two_pools_in_two_orders_do_not_wait_for_each_other() {
     local(async {
-        let memory = Memory::default();
+        let memory = MemoryKv::default();
         let store = Store::new(memory.clone());
         define(&store, 1, "Wait").await;
         let json = br#"{"names":{"list":["Java"]}}"#;

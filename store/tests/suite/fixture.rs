@@ -1,4 +1,4 @@
-//! A store with a defined pool, and claimants on it.
+//! A store with a defined pool, and pods that claim from it.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use cairn_core::lease::{
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
-use cairn_store::memory::Memory;
-use cairn_store::{Kv, Store};
+use cairn_store::memory::MemoryKv;
+use cairn_store::{Batch, KeyValue, Kv, Store};
 use tokio::time::{sleep, timeout};
 
-/// Makes a store forget its past.
+/// Compacts a store.
 pub(crate) enum Compactor {
-    Memory(Memory),
+    Memory(MemoryKv),
     Etcd(String),
 }
 
-pub(crate) struct World<K> {
+pub(crate) struct Fixture<K> {
     pub(crate) store: Store<K>,
     compactor: Compactor,
 }
 
-/// Something that a lease's end brings about is waited for this long.
+/// The longest wait for the effects of the end of a lease.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn tea() -> PoolName {
@@ -37,7 +37,7 @@ pub(crate) fn path() -> ClaimPath {
     ClaimPath { namespace: Some("shop".into()), pool: tea(), group: None }
 }
 
-impl<K: Kv> World<K> {
+impl<K: Kv> Fixture<K> {
     pub(crate) fn new(kv: K, compactor: Compactor) -> Self {
         Self { store: Store::new(kv), compactor }
     }
@@ -67,9 +67,9 @@ impl<K: Kv> World<K> {
         self.view_from(uid, None).await
     }
 
-    /// As one who knows of a ticket sees it.
+    /// What a pod reads that has a ticket of this revision.
     pub(crate) async fn view_from(&self, uid: &str, ticket: Option<i64>) -> PoolView {
-        let look = ReadRequest {
+        let request = ReadRequest {
             path: path(),
             pools: vec![tea()],
             namespace: "shop".into(),
@@ -78,10 +78,10 @@ impl<K: Kv> World<K> {
             clocks: true,
             wanted: None,
         };
-        self.store.read(&look).await.unwrap()
+        self.store.read(&request).await.unwrap()
     }
 
-    pub(crate) fn order(view: &PoolView, uid: &str, key: &str, lease: i64) -> ClaimRequest {
+    pub(crate) fn claim_request(view: &PoolView, uid: &str, key: &str, lease: i64) -> ClaimRequest {
         ClaimRequest {
             path: path(),
             key: Some(key.into()),
@@ -99,8 +99,8 @@ impl<K: Kv> World<K> {
     /// Claims a slot on a lease of its own.
     pub(crate) async fn claim(&self, uid: &str, key: &str, ttl: u64) -> (Option<Won>, i64) {
         let granted = self.grant(ttl).await;
-        let order = Self::order(&self.view(uid).await, uid, key, granted.lease);
-        let won = match self.store.claim(&order).await.unwrap() {
+        let request = Self::claim_request(&self.view(uid).await, uid, key, granted.lease);
+        let won = match self.store.claim(&request).await.unwrap() {
             ClaimAnswer::Won(won) => Some(won),
             ClaimAnswer::Conflict => None,
             ClaimAnswer::Queued(queued) => panic!("queued without having asked: {queued:?}"),
@@ -110,20 +110,20 @@ impl<K: Kv> World<K> {
 
     /// Joins the queue on a lease.
     pub(crate) async fn join(&self, uid: &str, lease: i64) -> Queued {
-        let order = ClaimRequest {
+        let request = ClaimRequest {
             key: None,
             queue: QueueMode::Join,
             note: 0,
-            ..Self::order(&self.view(uid).await, uid, "", lease)
+            ..Self::claim_request(&self.view(uid).await, uid, "", lease)
         };
-        match self.store.claim(&order).await.unwrap() {
+        match self.store.claim(&request).await.unwrap() {
             ClaimAnswer::Queued(queued) => queued,
             other => panic!("{uid} did not join the queue: {other:?}"),
         }
     }
 
-    /// What turns a ticket into a slot, with the spec as it is now.
-    pub(crate) async fn redemption(
+    /// A T2 with the spec and the rank guard as they are now.
+    pub(crate) async fn redeem_request(
         &self,
         uid: &str,
         key: &str,
@@ -137,11 +137,11 @@ impl<K: Kv> World<K> {
             lease,
             ticket,
             spec: self.view(uid).await.specs[0].2,
-            seen: marks(&self.view(uid).await),
+            seen: rank_guard(&self.view(uid).await),
         }
     }
 
-    /// Whether a watch from a revision on has something to tell within the time given.
+    /// Whether a watch from a revision on reports a change within the limit.
     pub(crate) async fn wakes(
         &self,
         from: i64,
@@ -150,21 +150,40 @@ impl<K: Kv> World<K> {
     ) -> bool {
         let watch = Watch { path: path(), from, watched_ticket };
         match timeout(limit, self.store.changed(&watch)).await {
-            Ok(told) => told.map(|()| true).unwrap(),
+            Ok(changed) => changed.map(|()| true).unwrap(),
             Err(_) => false,
         }
     }
 
     pub(crate) async fn release(&self, uid: &str, key: &str, mine: i64, rest: u64) -> bool {
-        let surrender = ReleaseRequest {
+        let request = ReleaseRequest {
             path: path(),
             key: key.into(),
-            record: left_by(uid),
+            record: quarantine_record(uid),
             own_mod_revision: mine,
             quarantine: Duration::from_secs(rest),
             clock: None,
         };
-        self.store.release(&surrender).await.unwrap()
+        self.store.release(&request).await.unwrap()
+    }
+
+    /// Puts a key without the protocol.
+    pub(crate) async fn put(&self, key: &str, value: &str) {
+        let mut batch = Batch::default();
+        batch.put(key, value, 0);
+        self.store.kv().read(batch).await.unwrap();
+    }
+
+    /// Deletes a key without the protocol.
+    pub(crate) async fn delete(&self, key: &str) {
+        let mut batch = Batch::default();
+        batch.delete(key);
+        self.store.kv().read(batch).await.unwrap();
+    }
+
+    /// A key as it stands in the store.
+    pub(crate) async fn get(&self, key: &str) -> Option<KeyValue> {
+        self.store.kv().get(key).await.unwrap()
     }
 
     pub(crate) async fn until(&self, what: &str, condition: impl AsyncFn() -> bool) {
@@ -178,7 +197,7 @@ impl<K: Kv> World<K> {
     }
 }
 
-pub(crate) fn marks(view: &PoolView) -> RankGuard {
+pub(crate) fn rank_guard(view: &PoolView) -> RankGuard {
     RankGuard { reclaims: view.reclaims, epoch: view.epoch_revision }
 }
 
@@ -186,8 +205,8 @@ pub(crate) fn holder(uid: &str, incarnation: u32) -> Holder {
     Holder { namespace: "shop".into(), uid: uid.into(), incarnation, ..Holder::default() }
 }
 
-/// What a release of this pod leaves.
-pub(crate) fn left_by(uid: &str) -> QuarantineRecord {
+/// The record that a release of this pod puts into the quarantine.
+pub(crate) fn quarantine_record(uid: &str) -> QuarantineRecord {
     QuarantineRecord {
         holder: holder(uid, 1),
         fence: Fence::default(),

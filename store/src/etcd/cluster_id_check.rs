@@ -1,16 +1,15 @@
-//! Which cluster the answers come from.
+//! Checks which cluster sends the answers.
 //!
-//! A list of endpoints may name a member of another cluster by mistake, or a member that came back
-//! with another cluster's data. What it says of our lease and slots is not about them. So every
-//! answer is checked against the cluster that is known.
+//! A list of endpoints may name a member of another cluster by mistake, or a member that came back with another
+//! cluster's data. Its answers are not about our lease and slots. So every answer is checked against the known cluster.
 //!
-//! A cluster may also be replaced as a whole. One successor is accepted when an administrator has said
-//! so ([`ClusterCheck::accept`]), or, unless the cluster was named by hand, when the known one was
-//! silent for the longest lease of the process's pools, counted from the successor's first answer:
-//! every claim made in the known cluster has ended by then, and every endpoint was asked many times.
-//! An answer of the known cluster, or of a third one, starts the count anew.
+//! A cluster may also be replaced as a whole. A successor is accepted when an administrator has recorded it
+//! ([`ClusterIdCheck::accept`]). Unless the cluster was configured, a successor is also accepted when the known cluster
+//! has been silent for the longest lease TTL of the process's pools, counted from the successor's first answer. Every
+//! claim of the known cluster has ended by then, and every endpoint was asked many times. An answer of the known
+//! cluster, or of a third one, starts the count anew.
 //!
-//! Pure: time comes in as a value.
+//! Pure: time is passed in as a value.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -20,19 +19,19 @@ use tokio::time::Instant;
 
 use crate::cluster::{ClusterId, ExpectedCluster};
 
-/// The silence before any pool is known: the lease of numeric pools, the longest built-in one.
+/// The silence before any pool is known: the lease TTL of numeric pools, the longest one of the shipped pools.
 const UNKNOWN_LEASE: Duration = Duration::from_secs(61);
 
-/// Between two answers of a successor at most this much counts as silence of the known cluster: a
-/// process that was suspended did not ask. Claims are retried every four seconds at least.
+/// At most this much between two answers of a successor counts as silence of the known cluster. A process that was
+/// suspended did not send requests. Claims are retried every four seconds at least.
 const LONGEST_STEP: Duration = Duration::from_secs(10);
 
-/// Knows the cluster.
+/// The known cluster, and a successor that may be accepted.
 #[derive(Debug)]
-pub(super) struct ClusterCheck {
+pub(super) struct ClusterIdCheck {
     required: bool,
     state: Mutex<State>,
-    /// The known cluster, for those who want to remember it.
+    /// The known cluster, for processes that record it.
     known: watch::Sender<Option<ClusterId>>,
 }
 
@@ -44,12 +43,12 @@ struct State {
     successor: Option<Successor>,
 }
 
-/// A cluster that answers in place of the known one.
+/// Another cluster that answers instead of the known one.
 #[derive(Clone, Copy, Debug)]
 struct Successor {
     id: ClusterId,
     last_answer: Instant,
-    /// How long the known cluster was silent meanwhile.
+    /// How long the known cluster has been silent since its first answer.
     silent: Duration,
 }
 
@@ -58,13 +57,13 @@ struct Successor {
 pub(super) struct ClusterMismatch {
     pub(super) known: ClusterId,
     pub(super) found: ClusterId,
-    /// How long the known one must be silent before the other is accepted; `None` for never.
+    /// How long the known cluster must be silent before the other one is accepted; `None` for never.
     pub(super) accepted_after: Option<Duration>,
 }
 
-// === impl ClusterCheck ===
+// === impl ClusterIdCheck ===
 
-impl ClusterCheck {
+impl ClusterIdCheck {
     pub(super) fn new(expected: ExpectedCluster) -> Self {
         let known = expected.id();
         Self {
@@ -74,7 +73,7 @@ impl ClusterCheck {
         }
     }
 
-    /// The known cluster, and every later one.
+    /// The known cluster, now and after each change.
     pub(super) fn subscribe(&self) -> watch::Receiver<Option<ClusterId>> {
         self.known.subscribe()
     }
@@ -83,31 +82,31 @@ impl ClusterCheck {
         *self.known.borrow()
     }
 
-    /// Sets how long the known cluster must be silent: the longest lease of the process's pools.
+    /// Sets how long the known cluster must be silent: the longest lease TTL of the process's pools.
     pub(super) fn set_silence(&self, silence: Duration) {
         self.with_state(|state| state.silence = silence);
     }
 
-    /// Takes in the cluster of an answer.
+    /// Checks the cluster of an answer.
     pub(super) fn check(&self, now: Instant, found: ClusterId) -> Result<(), ClusterMismatch> {
-        let outcome = self.with_state(|state| state.check(now, found, self.required));
-        self.tell();
-        outcome
+        let checked = self.with_state(|state| state.check(now, found, self.required));
+        self.publish();
+        checked
     }
 
-    /// An administrator has made this cluster the successor.
+    /// Accepts a successor that an administrator has recorded.
     pub(super) fn accept(&self, found: ClusterId) {
         self.with_state(|state| state.know(found));
-        self.tell();
+        self.publish();
     }
 
-    fn tell(&self) {
+    fn publish(&self) {
         let known = self.with_state(|state| state.known);
-        self.known.send_if_modified(|told| std::mem::replace(told, known) != known);
+        self.known.send_if_modified(|published| std::mem::replace(published, known) != known);
     }
 
     fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        // Nothing panics while it is locked.
+        // No code panics while it is locked.
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -138,7 +137,7 @@ impl State {
         if accepted_after.is_some_and(|needed| silent >= needed) {
             self.know(found);
         }
-        // This answer is refused all the same: what it answers was asked of the known cluster.
+        // This answer is refused all the same: its request was meant for the known cluster.
         Err(ClusterMismatch { known, found, accepted_after })
     }
 
@@ -157,7 +156,7 @@ mod tests {
     const THIRD: ClusterId = ClusterId::new(9);
 
     /// Answers of one cluster, one per second.
-    fn answers(check: &ClusterCheck, from: Instant, seconds: u64, id: ClusterId) -> bool {
+    fn answers(check: &ClusterIdCheck, from: Instant, seconds: u64, id: ClusterId) -> bool {
         (0..seconds).all(|second| check.check(from + Duration::from_secs(second), id).is_err())
     }
 
@@ -166,21 +165,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_cluster_that_answers_is_ours_unless_another_one_is_expected() {
+    fn the_first_cluster_that_answers_is_known_unless_another_one_is_expected() {
         let now = Instant::now();
-        let check = ClusterCheck::new(ExpectedCluster::Any);
+        let check = ClusterIdCheck::new(ExpectedCluster::Any);
         assert_eq!(check.check(now, OURS), Ok(()));
         assert_eq!(check.known(), Some(OURS));
         for expected in [ExpectedCluster::Remembered(OURS), ExpectedCluster::Required(OURS)] {
-            let check = ClusterCheck::new(expected);
+            let check = ClusterIdCheck::new(expected);
             assert!(check.check(now, OTHER).is_err(), "{expected:?}");
             assert_eq!(check.check(now, OURS), Ok(()));
         }
     }
 
     #[test]
-    fn another_cluster_is_never_believed_while_ours_answers() {
-        let check = ClusterCheck::new(ExpectedCluster::Any);
+    fn another_cluster_is_never_accepted_while_the_known_one_answers() {
+        let check = ClusterIdCheck::new(ExpectedCluster::Any);
         let begin = Instant::now();
         for round in 0..20 {
             assert_eq!(check.check(after(begin, round * 60), OURS), Ok(()));
@@ -190,12 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn one_successor_is_accepted_after_the_silence_of_a_whole_lease() {
-        let check = ClusterCheck::new(ExpectedCluster::Remembered(OURS));
+    fn a_successor_is_accepted_after_the_known_cluster_was_silent_for_a_lease_ttl() {
+        let check = ClusterIdCheck::new(ExpectedCluster::Remembered(OURS));
         let begin = Instant::now();
         assert!(answers(&check, begin, 61, OTHER));
         assert_eq!(check.known(), Some(OURS), "60 s are not enough");
-        assert!(check.check(after(begin, 61), OTHER).is_err(), "this answer was not asked of it");
+        assert!(
+            check.check(after(begin, 61), OTHER).is_err(),
+            "its request was meant for the known cluster"
+        );
         assert_eq!(check.known(), Some(OTHER));
         assert_eq!(check.check(after(begin, 62), OTHER), Ok(()));
         let mismatch = check.check(after(begin, 63), OURS).unwrap_err();
@@ -203,8 +205,8 @@ mod tests {
     }
 
     #[test]
-    fn the_silence_is_as_long_as_the_longest_lease_of_the_pools() {
-        let check = ClusterCheck::new(ExpectedCluster::Remembered(OURS));
+    fn the_silence_is_as_long_as_the_longest_lease_ttl_of_the_pools() {
+        let check = ClusterIdCheck::new(ExpectedCluster::Remembered(OURS));
         check.set_silence(Duration::from_secs(300));
         let begin = Instant::now();
         assert!(answers(&check, begin, 300, OTHER));
@@ -214,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn clusters_that_do_not_agree_are_not_accepted() {
-        let check = ClusterCheck::new(ExpectedCluster::Remembered(OURS));
+    fn two_other_clusters_that_answer_in_turn_are_not_accepted() {
+        let check = ClusterIdCheck::new(ExpectedCluster::Remembered(OURS));
         let begin = Instant::now();
         for second in 0..300 {
             let id = if second % 50 == 49 { THIRD } else { OTHER };
@@ -225,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn a_suspended_process_has_not_heard_a_silence() {
-        let check = ClusterCheck::new(ExpectedCluster::Remembered(OURS));
+    fn the_time_of_a_suspended_process_does_not_count_as_silence() {
+        let check = ClusterIdCheck::new(ExpectedCluster::Remembered(OURS));
         let begin = Instant::now();
         assert!(check.check(begin, OTHER).is_err());
         assert!(check.check(after(begin, 3600), OTHER).is_err());
@@ -234,8 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn a_required_cluster_is_replaced_by_an_administrator_only() {
-        let check = ClusterCheck::new(ExpectedCluster::Required(OURS));
+    fn only_an_administrator_replaces_a_required_cluster() {
+        let check = ClusterIdCheck::new(ExpectedCluster::Required(OURS));
         let begin = Instant::now();
         assert!(answers(&check, begin, 600, OTHER));
         assert_eq!(check.known(), Some(OURS));
