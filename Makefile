@@ -6,11 +6,11 @@ CLUSTER := e2e/cluster/cluster
 CARGO ?= cargo
 # A machine has one cluster of a name: another checkout's tests need another name.
 E2E_CLUSTER ?= e2e
-CRATES := cairn-core cairn-store cairn-kit cairn-sidecar cairn-webhook cairn cairn-model cairn-test-etcd cairn-bench cairn-faults cairn-e2e
+CRATES := cairn-core cairn-store cairn-kit cairn-sidecar cairn-webhook cairn cairn-model cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
-.PHONY: demo test setup tools etcd fmt clippy alone deny unit model chart faults e2e bench-claims images deploy down clean help
+.PHONY: demo test setup tools etcd fmt clippy alone circles deny unit model chart faults e2e bench-claims images deploy down clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -30,7 +30,7 @@ demo: setup tools
 	step "Cairn's images"; $(CLUSTER) images demo; \
 	step "Cairn on it"; target/debug/cairn-demo demo
 
-STEPS := fmt clippy alone deny unit model chart faults e2e
+STEPS := fmt clippy alone circles deny unit model chart faults e2e
 
 test: setup
 	@set -e; . e2e/steps.sh; \
@@ -59,6 +59,10 @@ clippy:
 # Every crate builds alone: a dependency that only a neighbour's features bring in is a defect.
 alone:
 	@set -e; for crate in $(CRATES); do echo "cargo check -p $$crate"; $(CARGO) check --quiet -p $$crate; done
+
+# No circle of imports among the modules of a crate.
+circles:
+	$(CARGO) test --quiet -p cairn-circles
 
 # Bans, licences, sources and duplicates by deny.toml. Advisories need a database from outside.
 deny:
