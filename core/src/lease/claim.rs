@@ -169,9 +169,8 @@ impl Claim {
     ) {
         self.attempt = None;
         self.uncertain = false;
-        match attempt.continues() {
-            None => self.time.reset(won.clock),
-            Some(before) => self.time.go_on(won.clock, before),
+        if self.pool.may_reserve() {
+            self.time.claim(won.clock, attempt.continues());
         }
         self.leave_queue();
         let mut held = attempt.held(won);

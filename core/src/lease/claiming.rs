@@ -143,8 +143,8 @@ impl ClaimHandler<'_> {
 
     fn former(&self, view: &PoolView) -> Option<Former> {
         let claim = self.claims.get(self.track.current())?;
-        claim.pool().spec()?;
-        Former::find(self.config, self.evidence, claim, view, self.now)
+        let held = claim.former().filter(|_| claim.pool().spec().is_some())?;
+        Former::find(self.config, self.evidence, claim, held, view, self.now)
     }
 
     /// A process that regains its old name creates no ticket, so a ticket under our UID means that a newer process

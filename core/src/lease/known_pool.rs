@@ -104,6 +104,11 @@ impl KnownPool {
         self.spec.as_ref().map_or_else(|| Pool::builtin(&self.name).is_some_and(|p| rule(&p)), rule)
     }
 
+    /// Whether time may be reserved under its names, as long as no spec says that it is not.
+    pub(super) fn may_reserve(&self) -> bool {
+        self.spec.is_none() || self.reserves()
+    }
+
     /// Whether nobody can say yet how long a lease the pool needs.
     pub(super) fn is_unknown(&self) -> bool {
         self.spec.is_none() && Pool::builtin(&self.name).is_none()

@@ -178,7 +178,9 @@ impl Machine {
         if self.has_ended(out) {
             return;
         }
-        self.queue(now, out).unwatch();
+        if self.claiming.is_watching() {
+            self.queue(now, out).unwatch();
+        }
         if let Mode::Terminating = self.mode {
             return;
         }

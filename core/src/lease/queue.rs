@@ -114,7 +114,7 @@ impl QueueHandler<'_> {
 
     /// Ends the watch once nothing waits any more.
     pub(super) fn unwatch(&mut self) {
-        if self.track.is_watching() && self.claims.iter().all(|claim| claim.ticket().is_none()) {
+        if self.claims.iter().all(|claim| claim.ticket().is_none()) {
             self.track.set_watching(false);
             self.out.push(Action::Unwatch);
         }

@@ -29,15 +29,15 @@ pub(super) struct Former {
 // === impl Former ===
 
 impl Former {
-    /// The slot that a claim is to have again, if any.
+    /// Whether a claim is to have the slot again that it had before.
     pub(super) fn find(
         config: &Config,
         evidence: &Evidence,
         claim: &Claim,
+        held: Held,
         view: &PoolView,
         now: Now,
     ) -> Option<Self> {
-        let held = claim.former()?;
         let ours = view
             .wanted_quarantine
             .as_ref()

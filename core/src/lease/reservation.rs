@@ -73,10 +73,17 @@ struct Window {
 // === impl ReservedTime ===
 
 impl ReservedTime {
-    /// For another claim.
-    pub(super) fn reset(&mut self, known: Option<Reservation>) {
-        let used = std::mem::take(&mut self.used);
-        *self = Self { known, used, ..Self::default() };
+    /// For another claim. `continues` is the claim of this pod that it continues: nobody else had the slot in
+    /// between.
+    pub(super) fn claim(&mut self, known: Option<Reservation>, continues: Option<Fence>) {
+        match (continues, self.window) {
+            (Some(_), Some(_)) => {
+                self.known = known;
+                self.asked = None;
+            }
+            (Some(before), None) => self.adopt(known, before),
+            (None, Some(_) | None) => self.reset(known),
+        }
     }
 
     /// For a claim of which an earlier process of ours has had the slot, under this fence.
@@ -85,14 +92,9 @@ impl ReservedTime {
         self.continues = Some(before);
     }
 
-    /// For a claim that continues another one of this pod: nobody else had the slot in between.
-    pub(super) fn go_on(&mut self, known: Option<Reservation>, before: Fence) {
-        if self.window.is_none() {
-            self.adopt(known, before);
-            return;
-        }
-        self.known = known;
-        self.asked = None;
+    fn reset(&mut self, known: Option<Reservation>) {
+        let used = std::mem::take(&mut self.used);
+        *self = Self { known, used, ..Self::default() };
     }
 
     /// Fixes where this holder begins, once. `checkpoint` is where an earlier process of ours stopped.
