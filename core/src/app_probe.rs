@@ -7,10 +7,11 @@
 //! probes are taken over (the webhook).
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+mod probe;
 mod wire;
 
+pub use probe::{AppProbe, AppProbeError, GrpcCheck, HttpGet, ProbeAction, TcpSocket};
 use wire::{ProbeWire, ProbesWire};
 
 /// The probes of one container.
@@ -25,96 +26,6 @@ pub struct AppProbes {
     pub startup: Option<AppProbe>,
 }
 
-/// One probe. Success counts at once: Kubernetes allows no other `successThreshold` here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppProbe {
-    /// What to ask.
-    pub action: Action,
-    /// Seconds from the start of the container to the first question.
-    pub initial_delay: u32,
-    /// Seconds from one question to the next; at least 1.
-    pub period: u32,
-    /// Seconds that an answer may take; at least 1.
-    pub timeout: u32,
-    /// Failures in a row after which the container is to be restarted; at least 1.
-    pub failure_threshold: u32,
-    /// Seconds from SIGTERM to SIGKILL, when the probe says it.
-    pub termination_grace: Option<u64>,
-}
-
-/// What to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// `GET`; any status from 200 to 399 is a success.
-    Http(HttpGet),
-    /// Connect.
-    Tcp(TcpSocket),
-    /// `grpc.health.v1.Health/Check`; `SERVING` is a success.
-    Grpc(GrpcCheck),
-}
-
-/// `httpGet`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpGet {
-    /// Path and query, starting with `/`.
-    pub path: String,
-    /// The port.
-    pub port: u16,
-    /// Where to connect, when it is not the pod.
-    pub host: Option<String>,
-    /// Whether to speak TLS. Like the kubelet, without looking at the certificate.
-    pub tls: bool,
-    /// Names and values.
-    pub headers: Vec<(String, String)>,
-}
-
-/// `tcpSocket`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TcpSocket {
-    /// The port.
-    pub port: u16,
-    /// Where to connect, when it is not the pod.
-    pub host: Option<String>,
-}
-
-/// `grpc`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GrpcCheck {
-    /// The port.
-    pub port: u16,
-    /// The service to ask about; empty is the server as a whole.
-    pub service: String,
-}
-
-/// Why a probe cannot be taken over. Reads on after "its livenessProbe".
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum AppProbeError {
-    /// `exec`
-    #[error("is an exec probe, which the sidecar cannot run in the app's container")]
-    Exec,
-    /// None or several of the actions.
-    #[error("must have exactly one of httpGet, tcpSocket and grpc")]
-    Action,
-    /// A port's name that the container does not declare.
-    #[error("names the port '{0}', which is none of the container's ports")]
-    PortName(String),
-    /// Not a port.
-    #[error("has the port {0}, which is not between 1 and 65535")]
-    PortNumber(i64),
-    /// A header that HTTP cannot carry.
-    #[error("has the header '{0}', which cannot be sent")]
-    Header(String),
-    /// A time or threshold below its minimum.
-    #[error("has {0} below its minimum")]
-    Number(&'static str),
-    /// Liveness and startup probes have no other success threshold than 1.
-    #[error("has a successThreshold of {0}, which must be 1")]
-    SuccessThreshold(i64),
-    /// A field that is newer than this program, or nonsense.
-    #[error("cannot be read: {0}")]
-    Unreadable(String),
-}
-
 // === impl AppProbes ===
 
 impl AppProbes {
@@ -122,6 +33,30 @@ impl AppProbes {
     pub fn to_json(&self) -> String {
         // Strings and numbers always serialise.
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl TryFrom<ProbesWire> for AppProbes {
+    type Error = AppProbeError;
+
+    /// Ports are numbers here: names were resolved when the probe was taken over.
+    fn try_from(wire: ProbesWire) -> Result<Self, AppProbeError> {
+        let read = |probe: Option<ProbeWire>| probe.map(|probe| probe.read(|_| None)).transpose();
+        Ok(Self {
+            container: wire.container,
+            liveness: read(wire.liveness)?,
+            startup: read(wire.startup)?,
+        })
+    }
+}
+
+impl From<AppProbes> for ProbesWire {
+    fn from(probes: AppProbes) -> Self {
+        Self {
+            container: probes.container,
+            liveness: probes.liveness.map(ProbeWire::from),
+            startup: probes.startup.map(ProbeWire::from),
+        }
     }
 }
 

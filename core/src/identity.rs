@@ -11,8 +11,10 @@ use crate::pool::PoolName;
 use crate::time::{BootInstant, UnixMillis};
 
 mod field;
+mod slot;
 
 pub use field::{ClaimField, is_result_annotation};
+pub use slot::Slot;
 
 /// Everything there is to say about one claim, complete or still waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,29 +33,6 @@ pub struct Identity {
     pub rank: Option<usize>,
     /// The holder.
     pub holder: Holder,
-}
-
-/// The claimed part of an [`Identity`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// The name, as shown.
-    pub name: String,
-    /// Its place in the pool's list; `None` once it was removed from the pool.
-    pub index: Option<usize>,
-    /// The metrics prefix.
-    pub prefix: String,
-    /// The fence.
-    pub fence: Fence,
-    /// Since when.
-    pub since: UnixMillis,
-    /// The deadline for people.
-    pub valid_until: UnixMillis,
-    /// The deadline for machines.
-    pub valid_until_boottime: BootInstant,
-    /// Reserve pools: the first timestamp that may be emitted.
-    pub not_before: Option<UnixMillis>,
-    /// Reserve pools: the last timestamp that may be emitted.
-    pub not_after: Option<UnixMillis>,
 }
 
 /// The JSON of the API and of `claim.json`.

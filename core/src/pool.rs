@@ -8,14 +8,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::duration;
 use crate::names::{Builtin, Names, NamesError, NamesSpec, Range};
 use crate::prefix::PrefixError;
 
+mod error;
 pub mod spec;
 
+use error::MAX_POOL_NAME_LEN;
+pub use error::PoolError;
 pub use spec::{ClockRule, OnExhausted, OnLoss, PoolSpec, Requirement, Scope, Selector};
 
 /// The pool of mountain names that every installation has.
@@ -25,9 +27,6 @@ pub const SNOWFLAKE: &str = "snowflake";
 
 /// One file or link of the shared volume has each of these names, so no pool can.
 const RESERVED: [&str; 4] = ["name", "prefix", "fence", "env"];
-
-/// Fits into an annotation key (`claim.cairn.dev/<pool>`, 63 after the slash) with room to spare.
-const MAX_POOL_NAME_LEN: usize = 40;
 
 /// ρ: the clock-rate error assumed between a holder and etcd: far more than any oscillator drifts.
 const DRIFT_PERCENT: u128 = 1;
@@ -55,45 +54,6 @@ pub struct Pool {
     pub spec: PoolSpec,
     /// Its names, resolved.
     pub names: Names,
-}
-
-/// Why a pool was refused; each message says what to write instead.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum PoolError {
-    /// Not a pool name.
-    #[error(
-        "pool name '{0}' is not valid; use 1 to {MAX_POOL_NAME_LEN} lower-case letters, digits and '-', starting with a letter and not ending with '-'"
-    )]
-    Name(String),
-    /// A published file has this name.
-    #[error("pool name '{0}' is reserved for a file in the shared volume; choose another")]
-    Reserved(String),
-    /// The names are not usable.
-    #[error("{0}")]
-    Names(#[from] NamesError),
-    /// The prefix template is not usable.
-    #[error("{0}")]
-    Prefix(#[from] PrefixError),
-    /// Out of bounds.
-    #[error("validity must be between 1s and 1h, not {}", duration::print(*.0))]
-    Validity(Duration),
-    /// Out of bounds.
-    #[error("quarantine must be at most 1h, not {}", duration::print(*.0))]
-    Quarantine(Duration),
-    /// Reservations are per node ID, which names are not.
-    #[error("clock: Reserve needs numeric names; give names.range instead")]
-    ReserveNeedsRange,
-    /// Not JSON of a pool.
-    #[error("not a pool spec: {0}")]
-    Malformed(String),
-    /// A field that a pool does not have.
-    #[error("a pool's spec has no field '{field}'; {advice}")]
-    UnknownField {
-        /// Its path within the spec.
-        field: String,
-        /// What to write instead.
-        advice: String,
-    },
 }
 
 // === impl PoolName ===

@@ -12,7 +12,7 @@ fn a_probe_with_every_field_is_read() {
         "httpHeaders":[{"name":"X-A","value":"b $(C)"}]},"initialDelaySeconds":3,"periodSeconds":4,
         "timeoutSeconds":5,"successThreshold":1,"failureThreshold":6,"terminationGracePeriodSeconds":7}"#;
     let probe = parse(json).unwrap();
-    let action = Action::Http(HttpGet {
+    let action = ProbeAction::Http(HttpGet {
         path: "/healthz?full".into(),
         port: 8080,
         host: Some("10.0.0.9".into()),
@@ -33,11 +33,11 @@ fn a_probe_with_every_field_is_read() {
 #[test]
 fn what_a_probe_does_not_say_has_kubernetes_defaults() {
     let probe = parse(r#"{"tcpSocket":{"port":"5432"}}"#).unwrap();
-    assert_eq!(probe.action, Action::Tcp(TcpSocket { port: 5432, host: None }));
+    assert_eq!(probe.action, ProbeAction::Tcp(TcpSocket { port: 5432, host: None }));
     let numbers = (probe.initial_delay, probe.period, probe.timeout, probe.failure_threshold);
     assert_eq!(numbers, (0, 10, 1, 3));
     let probe = parse(r#"{"grpc":{"port":9000,"service":""}}"#).unwrap();
-    assert_eq!(probe.action, Action::Grpc(GrpcCheck { port: 9000, service: String::new() }));
+    assert_eq!(probe.action, ProbeAction::Grpc(GrpcCheck { port: 9000, service: String::new() }));
     assert_eq!(parse(r#"{"httpGet":{"port":1}}"#).unwrap().to_value()["httpGet"]["path"], "/");
 }
 
@@ -85,12 +85,12 @@ fn any_probe() -> impl Strategy<Value = AppProbe> {
     let action = prop_oneof![
         (http, proptest::collection::vec(header, 0..3)).prop_map(
             |((path, port, host, tls), headers)| {
-                Action::Http(HttpGet { path, port, host, tls, headers })
+                ProbeAction::Http(HttpGet { path, port, host, tls, headers })
             }
         ),
-        (1_u16.., host).prop_map(|(port, host)| Action::Tcp(TcpSocket { port, host })),
+        (1_u16.., host).prop_map(|(port, host)| ProbeAction::Tcp(TcpSocket { port, host })),
         (1_u16.., "[a-z.]{0,8}")
-            .prop_map(|(port, service)| Action::Grpc(GrpcCheck { port, service })),
+            .prop_map(|(port, service)| ProbeAction::Grpc(GrpcCheck { port, service })),
     ];
     let small = 1_u32..40;
     (action, 0_u32..40, small.clone(), small.clone(), small, proptest::option::of(1_u64..40))

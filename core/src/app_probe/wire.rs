@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, AppProbe, AppProbeError, AppProbes, GrpcCheck, HttpGet, TcpSocket};
+use super::probe::{AppProbe, AppProbeError, GrpcCheck, HttpGet, ProbeAction, TcpSocket};
 
 /// Kubernetes' defaults.
 const PERIOD: i64 = 10;
@@ -14,11 +14,11 @@ const FAILURES: i64 = 3;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProbesWire {
-    container: String,
+    pub(super) container: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    liveness: Option<ProbeWire>,
+    pub(super) liveness: Option<ProbeWire>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    startup: Option<ProbeWire>,
+    pub(super) startup: Option<ProbeWire>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,32 +98,6 @@ enum Scheme {
     Https,
 }
 
-// === impl ProbesWire ===
-
-impl TryFrom<ProbesWire> for AppProbes {
-    type Error = AppProbeError;
-
-    /// Ports are numbers here: names were resolved when the probe was taken over.
-    fn try_from(wire: ProbesWire) -> Result<Self, AppProbeError> {
-        let read = |probe: Option<ProbeWire>| probe.map(|probe| probe.read(|_| None)).transpose();
-        Ok(Self {
-            container: wire.container,
-            liveness: read(wire.liveness)?,
-            startup: read(wire.startup)?,
-        })
-    }
-}
-
-impl From<AppProbes> for ProbesWire {
-    fn from(probes: AppProbes) -> Self {
-        Self {
-            container: probes.container,
-            liveness: probes.liveness.map(ProbeWire::from),
-            startup: probes.startup.map(ProbeWire::from),
-        }
-    }
-}
-
 // === impl ProbeWire ===
 
 impl ProbeWire {
@@ -138,12 +112,12 @@ impl ProbeWire {
             return Err(AppProbeError::SuccessThreshold(threshold));
         }
         let action = match (self.http_get, self.tcp_socket, self.grpc) {
-            (Some(http), None, None) => Action::Http(http.read(port)?),
-            (None, Some(tcp), None) => Action::Tcp(TcpSocket {
+            (Some(http), None, None) => ProbeAction::Http(http.read(port)?),
+            (None, Some(tcp), None) => ProbeAction::Tcp(TcpSocket {
                 port: tcp.port.resolve(port)?,
                 host: tcp.host.filter(|host| !host.is_empty()),
             }),
-            (None, None, Some(grpc)) => Action::Grpc(GrpcCheck {
+            (None, None, Some(grpc)) => ProbeAction::Grpc(GrpcCheck {
                 port: port_number(grpc.port)?,
                 service: grpc.service.unwrap_or_default(),
             }),
@@ -190,12 +164,12 @@ impl From<AppProbe> for ProbeWire {
                 .map(|grace| i64::try_from(grace).unwrap_or(i64::MAX)),
         };
         match probe.action {
-            Action::Http(http) => wire.http_get = Some(HttpWire::from(http)),
-            Action::Tcp(tcp) => {
+            ProbeAction::Http(http) => wire.http_get = Some(HttpWire::from(http)),
+            ProbeAction::Tcp(tcp) => {
                 wire.tcp_socket =
                     Some(TcpWire { port: PortWire::Number(tcp.port.into()), host: tcp.host });
             }
-            Action::Grpc(grpc) => {
+            ProbeAction::Grpc(grpc) => {
                 let service = Some(grpc.service).filter(|service| !service.is_empty());
                 wire.grpc = Some(GrpcWire { port: grpc.port.into(), service });
             }

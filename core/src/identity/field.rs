@@ -8,7 +8,7 @@
 //! so no two pools share a key. The longest key has 47 characters after the slash; Kubernetes allows
 //! 63.
 
-use super::Slot;
+use super::slot::Slot;
 use crate::contract::{annotation, env, path};
 use crate::pool::PoolName;
 

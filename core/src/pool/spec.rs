@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::PoolError;
+use super::error::PoolError;
 use crate::names::NamesSpec;
 use crate::prefix::Template;
 use crate::{duration, suggest};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use cairn_core::app_probe::{Action, AppProbe, TcpSocket};
+use cairn_core::app_probe::{AppProbe, ProbeAction, TcpSocket};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -20,9 +20,9 @@ pub async fn ask(probe: &AppProbe, host: &str) -> Result<(), String> {
     let limit = Duration::from_secs(probe.timeout.into());
     let answer = async {
         match &probe.action {
-            Action::Http(get) => http::ask(get, get.host.as_deref().unwrap_or(host)).await,
-            Action::Tcp(socket) => connects(socket, host).await,
-            Action::Grpc(check) => grpc::ask(check, host).await,
+            ProbeAction::Http(get) => http::ask(get, get.host.as_deref().unwrap_or(host)).await,
+            ProbeAction::Tcp(socket) => connects(socket, host).await,
+            ProbeAction::Grpc(check) => grpc::ask(check, host).await,
         }
     };
     match timeout(limit, answer).await {
