@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::claim::{ClaimState, Fence, Holder};
 use crate::contract::path;
 use crate::pool::PoolName;
-use crate::time::{BootInstant, UnixMillis};
 
 mod field;
 mod slot;

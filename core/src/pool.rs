@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::duration;
-use crate::names::{Builtin, Names, NamesError, NamesSpec, Range};
-use crate::prefix::PrefixError;
+use crate::names::{Builtin, Names, NamesSpec, Range};
 
 mod error;
 pub mod spec;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::time::{BootInstant, UnixMillis};
 
 fn denali() -> Identity {
     Identity {

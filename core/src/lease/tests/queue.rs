@@ -1,4 +1,4 @@
-//! Sentences about waiting.
+//! Waiting in the queue.
 
 use super::*;
 
@@ -12,26 +12,26 @@ pub(super) fn tea(view: PoolView, rule: &str) -> PoolView {
 pub(super) const ALL: [&str; 3] = ["Assam", "Ceylon", "Sikkim"];
 
 /// A pod that has been told to join the queue.
-pub(super) fn joining(rule: &str) -> Script {
-    let mut script = Script::new(&["tea"]);
-    script.step(Event::Start);
-    let joins = script.begun(tea(PoolView { queued: 1, ..script.view(&[]) }, rule));
-    let [Action::Claim(order)] = joins.as_slice() else { panic!("{joins:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (None, QueueMode::Join));
-    script
+pub(super) fn joining(rule: &str) -> MachineTest {
+    let mut test = MachineTest::new(&["tea"]);
+    test.step(Event::Start);
+    let joins = test.begun(tea(PoolView { queued: 1, ..test.view(&[]) }, rule));
+    let [Action::Claim(request)] = joins.as_slice() else { panic!("{joins:?}") };
+    assert_eq!((request.key.as_deref(), request.queue), (None, QueueMode::Join));
+    test
 }
 
 /// A pod that waits with ticket 20 behind so many others while these names are held.
-pub(super) fn waiting(rank: usize, held: &[&str]) -> Script {
-    let mut script = joining("Wait");
-    script.step(Event::Queued(Queued { revision: 20, rank: None }));
-    let waits = script.look(tea(script.in_line(held, 20, rank), "Wait"));
+pub(super) fn waiting(rank: usize, held: &[&str]) -> MachineTest {
+    let mut test = joining("Wait");
+    test.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let waits = test.read(tea(test.in_line(held, 20, rank), "Wait"));
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
-    script
+    test
 }
 
-impl Script {
-    pub(super) fn look(&mut self, view: PoolView) -> Vec<Action> {
+impl MachineTest {
+    pub(super) fn read(&mut self, view: PoolView) -> Vec<Action> {
         self.step(Event::Viewed(Box::new(view)))
     }
 
@@ -42,7 +42,7 @@ impl Script {
 
 pub(super) fn target(actions: &[Action]) -> &str {
     match actions {
-        [Action::Redeem(redemption)] => &redemption.key,
+        [Action::Redeem(request)] => &request.key,
         _ => panic!("{actions:?}"),
     }
 }
@@ -56,28 +56,28 @@ fn a_claim_out_of_turn_is_tried_only_with_nobody_waiting_a_free_name_and_no_hold
         (0, &["Assam"], true, None),
     ];
     for (queued, held, frozen, key) in cases {
-        let mut script = Script::new(&["tea"]);
-        script.step(Event::Start);
-        let view = PoolView { frozen, queued, ..script.view(held) };
-        let claim = script.begun(tea(view, "Wait"));
-        let [Action::Claim(order)] = claim.as_slice() else { panic!("{claim:?}") };
-        assert_eq!((order.key.as_deref(), order.queue), (key, QueueMode::Join));
+        let mut test = MachineTest::new(&["tea"]);
+        test.step(Event::Start);
+        let view = PoolView { frozen, queued, ..test.view(held) };
+        let claim = test.begun(tea(view, "Wait"));
+        let [Action::Claim(request)] = claim.as_slice() else { panic!("{claim:?}") };
+        assert_eq!((request.key.as_deref(), request.queue), (key, QueueMode::Join));
     }
 }
 
 #[test]
 fn a_fresh_ticket_takes_the_name_of_its_rank_as_of_its_own_revision() {
-    let mut script = joining("Wait");
-    let read = script.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
+    let mut test = joining("Wait");
+    let read = test.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
     assert!(matches!(read.as_slice(), [Action::ReadAt { revision: 20, .. }]), "{read:?}");
     let past = PastView { held: ["Ceylon".to_owned()].into(), ..PastView::default() };
-    let redeem = script.step(Event::Past(Some(past)));
+    let redeem = test.step(Event::Past(Some(past)));
     assert_eq!(target(&redeem), "Sikkim");
-    let [Action::Redeem(redemption)] = redeem.as_slice() else { panic!() };
-    assert_eq!((redemption.ticket, redemption.spec, redemption.lease), (20, 3, 1));
-    assert_eq!(script.step(Event::Claimed(Script::won(31))), []);
-    assert_eq!(script.state("tea"), ClaimState::Held);
-    assert_eq!(script.shown("tea").identity.rank, None);
+    let [Action::Redeem(request)] = redeem.as_slice() else { panic!() };
+    assert_eq!((request.ticket, request.spec, request.lease), (20, 3, 1));
+    assert_eq!(test.step(Event::Claimed(MachineTest::won(31))), []);
+    assert_eq!(test.state("tea"), ClaimState::Held);
+    assert_eq!(test.shown("tea").identity.rank, None);
 }
 
 #[test]
@@ -85,29 +85,29 @@ fn without_that_revision_or_after_a_failed_attempt_the_present_is_read() {
     let mut unknown = joining("Wait");
     unknown.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
     let read = unknown.step(Event::Past(None));
-    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
-    assert_eq!(look.ticket, Some(20));
+    let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(read.ticket, Some(20));
 
     let mut outrun = joining("Wait");
     outrun.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
     outrun.step(Event::Past(Some(PastView::default())));
     let read = outrun.step(Event::Conflict);
-    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
-    assert_eq!(look.ticket, Some(20));
-    let again = outrun.look(tea(outrun.in_line(&["Assam"], 20, 0), "Wait"));
+    let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(read.ticket, Some(20));
+    let again = outrun.read(tea(outrun.in_line(&["Assam"], 20, 0), "Wait"));
     assert_eq!(target(&again), "Ceylon");
 }
 
 #[test]
 fn attempts_that_fail_again_and_again_without_a_change_are_spread_out() {
-    let mut script = joining("Wait");
-    script.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let mut test = joining("Wait");
+    test.step(Event::Queued(Queued { revision: 20, rank: None }));
     for _ in 0..2 {
-        let redeem = script.look(tea(script.in_line(&["Assam"], 20, 0), "Wait"));
+        let redeem = test.read(tea(test.in_line(&["Assam"], 20, 0), "Wait"));
         assert_eq!(target(&redeem), "Ceylon");
-        let next = script.step(Event::Conflict);
+        let next = test.step(Event::Conflict);
         if next.is_empty() {
-            assert!((1..=50).contains(&script.wakes_in()));
+            assert!((1..=50).contains(&test.wakes_in()));
             return;
         }
     }
@@ -116,43 +116,43 @@ fn attempts_that_fail_again_and_again_without_a_change_are_spread_out() {
 
 #[test]
 fn a_spec_that_cannot_be_read_is_waited_out_without_an_attempt() {
-    let mut script = waiting(0, &ALL);
-    script.step(Event::Woken);
+    let mut test = waiting(0, &ALL);
+    test.step(Event::Woken);
     let specs = vec![("tea".parse().unwrap(), b"{}".to_vec(), 31)];
-    assert_eq!(script.look(PoolView { specs, ..script.in_line(&[], 20, 0) }), []);
-    assert!(script.reason().contains("is not usable"), "{}", script.reason());
-    assert!((500..=1500).contains(&script.wakes_in()));
+    assert_eq!(test.read(PoolView { specs, ..test.in_line(&[], 20, 0) }), []);
+    assert!(test.reason().contains("is not usable"), "{}", test.reason());
+    assert!((500..=1500).contains(&test.wakes_in()));
 }
 
 #[test]
 fn a_ticket_that_was_there_already_asks_for_its_rank_as_of_now() {
-    let mut script = joining("Wait");
-    let read = script.step(Event::Queued(Queued { revision: 20, rank: None }));
-    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
-    assert_eq!(look.ticket, Some(20));
+    let mut test = joining("Wait");
+    let read = test.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(read.ticket, Some(20));
     // Found by a look that did not know of it: one more.
-    let unranked = PoolView { ahead: None, ..script.in_line(&[], 21, 0) };
-    let read = script.look(tea(unranked, "Wait"));
-    let [Action::Read(look)] = read.as_slice() else { panic!("{read:?}") };
-    assert_eq!(look.ticket, Some(21));
+    let unranked = PoolView { ahead: None, ..test.in_line(&[], 21, 0) };
+    let read = test.read(tea(unranked, "Wait"));
+    let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(read.ticket, Some(21));
 }
 
 #[test]
 fn a_ticket_that_is_gone_is_asked_for_anew() {
-    let mut script = waiting(1, &ALL);
-    script.step(Event::Woken);
-    let view = PoolView { queued: 1, ..script.view(&ALL) };
-    let again = script.look(tea(view, "Wait"));
-    let [Action::Claim(order)] = again.as_slice() else { panic!("{again:?}") };
-    assert_eq!((order.key.as_deref(), order.queue), (None, QueueMode::Join));
+    let mut test = waiting(1, &ALL);
+    test.step(Event::Woken);
+    let view = PoolView { queued: 1, ..test.view(&ALL) };
+    let again = test.read(tea(view, "Wait"));
+    let [Action::Claim(request)] = again.as_slice() else { panic!("{again:?}") };
+    assert_eq!((request.key.as_deref(), request.queue), (None, QueueMode::Join));
 }
 
 #[test]
 fn a_waiting_pod_says_its_rank_and_what_it_waits_for() {
-    let script = waiting(2, &ALL);
-    assert_eq!(script.shown("tea").identity.rank, Some(2));
+    let test = waiting(2, &ALL);
+    assert_eq!(test.shown("tea").identity.rank, Some(2));
     assert_eq!(
-        script.reason(),
+        test.reason(),
         "all 3 names of pool 'tea' are in use; waiting with rank 2: 2 pods are ahead"
     );
     let promised = waiting(1, &["Assam", "Ceylon"]);
@@ -165,34 +165,34 @@ fn a_waiting_pod_says_its_rank_and_what_it_waits_for() {
 #[test]
 fn every_waiter_looks_again_once_per_validity_whatever_its_watch_says() {
     for rank in [0, 40] {
-        let mut script = waiting(rank, &ALL);
+        let mut test = waiting(rank, &ALL);
         let mut other = 0;
         for _ in 0..5 {
-            let pause = script.wakes_in();
+            let pause = test.wakes_in();
             // The renewal comes first, every V/3.
-            script.pass_millis(u64::try_from(pause).unwrap());
-            let renew = script.step(Event::Tick);
+            test.pass_millis(u64::try_from(pause).unwrap());
+            let renew = test.step(Event::Tick);
             assert!(matches!(renew.as_slice(), [Action::Renew { .. }]), "{renew:?}");
-            script.step(Event::Renewed(Renewal { read: None, ..script.renewal(0, 0) }));
+            test.step(Event::Renewed(Renewal { read: None, ..test.renewal(0, 0) }));
             other += pause;
-            if other + script.wakes_in() >= 27_000 {
+            if other + test.wakes_in() >= 27_000 {
                 break;
             }
         }
-        let pause = script.wakes_in();
+        let pause = test.wakes_in();
         let total = other + pause;
         assert!((27_000..=33_000).contains(&total), "{total} ms");
-        script.pass_millis(u64::try_from(pause).unwrap());
-        let look = script.step(Event::Tick);
-        assert!(look.iter().any(|action| matches!(action, Action::Read(_))), "{look:?}");
+        test.pass_millis(u64::try_from(pause).unwrap());
+        let read = test.step(Event::Tick);
+        assert!(read.iter().any(|action| matches!(action, Action::Read(_))), "{read:?}");
     }
 }
 
 #[test]
 fn a_change_brings_the_next_look_at_once_and_a_broken_watch_after_a_pause() {
     let mut woken = waiting(1, &ALL);
-    let look = woken.step(Event::Woken);
-    assert!(matches!(look.as_slice(), [Action::Read(_)]), "{look:?}");
+    let read = woken.step(Event::Woken);
+    assert!(matches!(read.as_slice(), [Action::Read(_)]), "{read:?}");
 
     let mut broken = waiting(1, &ALL);
     assert_eq!(broken.step(Event::WatchEnded), []);
@@ -201,50 +201,50 @@ fn a_change_brings_the_next_look_at_once_and_a_broken_watch_after_a_pause() {
 
 #[test]
 fn the_front_watches_everything_and_the_others_the_ticket_ahead() {
-    let mut script = joining("Wait");
-    script.step(Event::Queued(Queued { revision: 20, rank: None }));
-    let mut view = tea(script.in_line(&ALL, 20, FRONT), "Wait");
+    let mut test = joining("Wait");
+    test.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let mut view = tea(test.in_line(&ALL, 20, FRONT), "Wait");
     view.ahead = Some(TicketsAhead { rank: FRONT, watched_ticket: Some("key".into()) });
-    let behind = script.look(view);
+    let behind = test.read(view);
     let [Action::Watch(watch)] = behind.as_slice() else { panic!("{behind:?}") };
     assert_eq!((watch.from, watch.watched_ticket.as_deref()), (31, Some("key")));
-    script.step(Event::Woken);
-    let front = script.look(tea(script.in_line(&ALL, 20, FRONT - 1), "Wait"));
+    test.step(Event::Woken);
+    let front = test.read(tea(test.in_line(&ALL, 20, FRONT - 1), "Wait"));
     let [Action::Watch(watch)] = front.as_slice() else { panic!("{front:?}") };
     assert_eq!(watch.watched_ticket, None);
 }
 
 #[test]
 fn during_a_hold_one_joins_the_queue_and_tries_nothing() {
-    let mut script = Script::new(&["tea"]);
-    script.step(Event::Start);
-    script.begun(tea(PoolView { frozen: true, ..script.view(&[]) }, "Fail"));
-    let read = script.step(Event::Queued(Queued { revision: 20, rank: Some(0) }));
+    let mut test = MachineTest::new(&["tea"]);
+    test.step(Event::Start);
+    test.begun(tea(PoolView { frozen: true, ..test.view(&[]) }, "Fail"));
+    let read = test.step(Event::Queued(Queued { revision: 20, rank: Some(0) }));
     assert!(matches!(read.as_slice(), [Action::Read(_)]), "{read:?}");
-    let held_up = PoolView { frozen: true, ..script.in_line(&[], 20, 0) };
-    let waits = script.look(tea(held_up, "Fail"));
+    let held_up = PoolView { frozen: true, ..test.in_line(&[], 20, 0) };
+    let waits = test.read(tea(held_up, "Fail"));
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
-    assert!(script.reason().contains("grants nothing for a while"), "{}", script.reason());
-    assert!(script.wakes_in() > 2_000, "silence counts for nothing during a hold");
-    script.step(Event::Woken);
-    let redeem = script.look(tea(script.in_line(&[], 20, 0), "Fail"));
+    assert!(test.reason().contains("grants nothing for a while"), "{}", test.reason());
+    assert!(test.wakes_in() > 2_000, "silence counts for nothing during a hold");
+    test.step(Event::Woken);
+    let redeem = test.read(tea(test.in_line(&[], 20, 0), "Fail"));
     assert_eq!(target(&redeem), "Assam");
 }
 
 #[test]
 fn silence_ahead_is_counted_in_whole_seconds_from_one_look_to_the_next() {
     let held = ["Assam", "Ceylon"];
-    let mut script = waiting(3, &held);
+    let mut test = waiting(3, &held);
     for _ in 0..2 {
-        assert_eq!(script.wakes_in(), 1_000);
-        script.pass(1);
-        assert!(matches!(script.step(Event::Tick).as_slice(), [Action::Read(_)]));
-        let waits = script.look(tea(script.in_line(&held, 20, 3), "Wait"));
+        assert_eq!(test.wakes_in(), 1_000);
+        test.pass(1);
+        assert!(matches!(test.step(Event::Tick).as_slice(), [Action::Read(_)]));
+        let waits = test.read(tea(test.in_line(&held, 20, 3), "Wait"));
         assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
     }
-    script.pass(1);
-    script.step(Event::Tick);
-    let redeem = script.look(tea(script.in_line(&held, 20, 3), "Wait"));
+    test.pass(1);
+    test.step(Event::Tick);
+    let redeem = test.read(tea(test.in_line(&held, 20, 3), "Wait"));
     assert_eq!(target(&redeem), "Sikkim");
 }
 
@@ -258,16 +258,16 @@ fn any_change_of_slots_quarantines_or_queue_ends_the_silence() {
         |view| view.quarantined.extend(["Darjeeling".into()]),
     ];
     for change in changes {
-        let mut script = waiting(1, &held);
-        script.pass(1);
-        script.step(Event::Tick);
-        let mut view = tea(script.in_line(&held, 20, 1), "Wait");
+        let mut test = waiting(1, &held);
+        test.pass(1);
+        test.step(Event::Tick);
+        let mut view = tea(test.in_line(&held, 20, 1), "Wait");
         change(&mut view);
-        let waits = script.look(view.clone());
+        let waits = test.read(view.clone());
         assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
-        script.pass(1);
-        script.step(Event::Tick);
-        assert_eq!(target(&script.look(view)), "Sikkim");
+        test.pass(1);
+        test.step(Event::Tick);
+        assert_eq!(target(&test.read(view)), "Sikkim");
     }
 }
 
@@ -278,28 +278,28 @@ fn a_name_that_an_edit_or_the_end_of_a_hold_sets_free_was_let_lie_by_nobody() {
     edited.step(Event::Woken);
     let spec = br#"{"names":{"list":["Assam","Ceylon","Sikkim","Uva"]}}"#.to_vec();
     let specs = vec![("tea".parse().unwrap(), spec, 31)];
-    let waits = edited.look(PoolView { specs, ..edited.in_line(&ALL, 20, 1) });
+    let waits = edited.read(PoolView { specs, ..edited.in_line(&ALL, 20, 1) });
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
 
     let mut freed = joining("Wait");
     freed.step(Event::Queued(Queued { revision: 20, rank: None }));
     let held_up = PoolView { frozen: true, ..freed.in_line(&["Assam", "Ceylon"], 20, 1) };
-    freed.look(tea(held_up, "Wait"));
+    freed.read(tea(held_up, "Wait"));
     freed.pass(20);
     freed.step(Event::Woken);
-    let waits = freed.look(tea(freed.in_line(&["Assam", "Ceylon"], 20, 1), "Wait"));
+    let waits = freed.read(tea(freed.in_line(&["Assam", "Ceylon"], 20, 1), "Wait"));
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
 }
 
 #[test]
 fn what_happened_while_an_answer_was_on_its_way_is_not_silence() {
     let held = ["Assam", "Ceylon"];
-    let mut script = waiting(1, &held);
-    script.pass_millis(500);
-    script.step(Event::Woken);
-    script.pass(3);
+    let mut test = waiting(1, &held);
+    test.pass_millis(500);
+    test.step(Event::Woken);
+    test.pass(3);
     // Only a look that leaves now can tell.
-    let looks = script.look(tea(script.in_line(&held, 20, 1), "Wait"));
+    let looks = test.read(tea(test.in_line(&held, 20, 1), "Wait"));
     assert!(matches!(looks.as_slice(), [Action::Watch(_), Action::Read(_)]), "{looks:?}");
 }
 
@@ -309,7 +309,7 @@ fn only_the_front_overtakes_and_nobody_waits_for_silence_without_a_free_name() {
     assert!(behind.wakes_in() > 2_000);
     behind.pass(20);
     behind.step(Event::Woken);
-    let waits = behind.look(tea(behind.in_line(&["Assam", "Ceylon"], 20, FRONT), "Wait"));
+    let waits = behind.read(tea(behind.in_line(&["Assam", "Ceylon"], 20, FRONT), "Wait"));
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
     assert!(waiting(1, &ALL).wakes_in() > 2_000);
 }
@@ -322,14 +322,14 @@ fn closed(view: PoolView) -> PoolView {
 
 #[test]
 fn a_closed_pool_grants_nothing_to_a_pod_that_starts_and_nothing_to_one_that_waits() {
-    let mut starting = Script::new(&["tea"]);
+    let mut starting = MachineTest::new(&["tea"]);
     starting.step(Event::Start);
     let actions = starting.begun(closed(starting.view(&[])));
     assert!(actions.is_empty(), "{actions:?}");
     assert!(starting.reason().contains("grants nothing new"), "{}", starting.reason());
 
     let mut waiting = waiting(0, &ALL);
-    let actions = waiting.look(closed(waiting.in_line(&[], 20, 0)));
+    let actions = waiting.read(closed(waiting.in_line(&[], 20, 0)));
     assert!(actions.is_empty(), "{actions:?}");
     assert!(waiting.reason().contains("kubectl describe pool tea"), "{}", waiting.reason());
 }

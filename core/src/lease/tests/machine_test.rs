@@ -1,28 +1,28 @@
 //! A machine on a clock of its own, and short ways to tell it what happened.
 
-#![expect(clippy::unused_self, reason = "`script.view(…)` reads better than `Script::view(…)`")]
+#![expect(clippy::unused_self, reason = "`test.view(…)` reads better than `MachineTest::view(…)`")]
 #![expect(clippy::unnecessary_wraps, reason = "a slot is seen or not, as a renewal says it")]
 
 use super::*;
 use crate::claim::SlotRecord;
 use crate::pool::Scope;
 
-/// So many milliseconds of the script, by the wall clock.
+/// So many milliseconds on the test's clock, as wall time.
 pub(super) fn at(millis: i64) -> UnixMillis {
     UnixMillis(1_795_230_000_000 + millis)
 }
 
-pub(super) struct Script {
+pub(super) struct MachineTest {
     pub(super) machine: Machine,
     millis: u64,
     /// How far the wall clock is off, in milliseconds.
     pub(super) skew: i64,
-    /// When the wall clock was last set by [`Script::arbitrary`].
+    /// When an [`arbitrary`] event last set the wall clock.
     pub(super) jumped_at: Option<BootInstant>,
     pub(super) last_good_send: Option<BootInstant>,
 }
 
-impl Script {
+impl MachineTest {
     pub(super) fn new(pools: &[&str]) -> Self {
         Self::with(pools, Vec::new(), Vec::new())
     }
@@ -55,7 +55,7 @@ impl Script {
         }
     }
 
-    /// The same, believed for so many more seconds at the script's beginning.
+    /// The same, believed for so many more seconds from the test's beginning.
     pub(super) fn believing(pool: &str, seconds: u64) -> Self {
         let now = Self::new(&[pool]).now();
         let left = Duration::from_secs(seconds);
@@ -117,25 +117,25 @@ impl Script {
 
     /// A machine whose first attempt, at the first mountain, had no answer, and that asks again.
     pub(super) fn unanswered() -> Self {
-        let mut script = Self::new(&[MOUNTAINS]);
-        script.step(Event::Start);
-        script.begun(script.view(&[]));
+        let mut test = Self::new(&[MOUNTAINS]);
+        test.step(Event::Start);
+        test.begun(test.view(&[]));
         let failure = Failure { lease_gone: false, message: "timeout".into() };
-        script.step(Event::ClaimingFailed(failure));
-        script.pass(2);
-        script.step(Event::Tick);
-        script
+        test.step(Event::ClaimingFailed(failure));
+        test.pass(2);
+        test.step(Event::Tick);
+        test
     }
 
     /// A machine that holds the first name of a pool since now, at revision 7 on lease 1.
     pub(super) fn held(pool: &str) -> Self {
-        let mut script = Self::new(&[pool]);
-        script.step(Event::Start);
-        script.begun(script.view(&[]));
-        script.step(Event::Claimed(Self::won(7)));
-        script.step(Event::Reserved(ReserveAnswer::Reserved(8)));
-        assert_eq!(script.state(pool), ClaimState::Held);
-        script
+        let mut test = Self::new(&[pool]);
+        test.step(Event::Start);
+        test.begun(test.view(&[]));
+        test.step(Event::Claimed(Self::won(7)));
+        test.step(Event::Reserved(ReserveAnswer::Reserved(8)));
+        assert_eq!(test.state(pool), ClaimState::Held);
+        test
     }
 
     pub(super) fn now(&self) -> Now {
@@ -278,61 +278,6 @@ impl Script {
 
     pub(super) fn state(&self, pool: &str) -> ClaimState {
         self.shown(pool).identity.state
-    }
-
-    /// A pair, sent now, that saw something else.
-    fn changed_pair(&mut self, change: impl Fn(&mut SlotsRead)) -> Vec<Action> {
-        let mut renewal = self.renewal(7, 7);
-        change(renewal.proof());
-        self.step(Event::Renewed(renewal))
-    }
-
-    /// A pair, sent now, that saw a freeze.
-    fn frozen_pair(&mut self, pool: &str) -> Vec<Action> {
-        self.changed_pair(|proof| proof.frozen_pools.push(pool.parse().unwrap()))
-    }
-
-    /// Any event at all, whether or not the machine has asked for it.
-    pub(super) fn arbitrary(&mut self, kind: u8) {
-        let failure = |lease_gone| Failure { lease_gone, message: "failure".into() };
-        match kind {
-            0 => drop(self.begun(self.view(&[]))),
-            1 => drop(self.step(Event::Viewed(Box::new(self.view(&["Denali"]))))),
-            2 | 3 => drop(self.step(Event::Claimed(Self::won(7)))),
-            4 => drop(self.step(Event::Conflict)),
-            5 | 6 => drop(self.step(Event::Renewed(self.renewal(7, 7)))),
-            7 => drop(self.step(Event::RenewingFailed)),
-            8 => drop(self.step(Event::ClaimingFailed(failure(true)))),
-            9 => drop(self.step(Event::ClaimingFailed(failure(false)))),
-            10 => drop(self.step(Event::Adopted(Adopted { own_mod_revision: 12, clock: None }))),
-            11 => drop(self.step(Event::Queued(Queued { revision: 20, rank: Some(0) }))),
-            12 => drop(self.step(Event::Past(Some(PastView::default())))),
-            13 => drop(self.step(Event::Past(None))),
-            14 => drop(self.step(Event::Viewed(Box::new(self.in_line(&["Denali"], 20, 1))))),
-            15 => drop(self.step(Event::LeftQueue)),
-            16 => drop(self.step(Event::Woken)),
-            17 => drop(self.step(Event::WatchEnded)),
-            18 | 19 => drop(self.step(Event::Reserved(ReserveAnswer::Reserved(20)))),
-            20 => drop(self.step(Event::Reserved(ReserveAnswer::Refused(None)))),
-            21 => drop(self.step(Event::ReservingFailed)),
-            22 => drop(self.step(Event::Settled)),
-            23 => drop(self.step(Event::Released(false))),
-            24 => {
-                self.set_clock(100);
-                self.jumped_at = Some(self.now().boot);
-                self.step(Event::Tick);
-            }
-            25 => drop(self.frozen_pair(SNOWFLAKE)),
-            26 => drop(self.changed_pair(|proof| proof.revision = 3)),
-            27 => drop(self.changed_pair(|proof| {
-                proof.slots.iter_mut().flat_map(|(_, seen)| seen).for_each(|s| s.uid.clear());
-            })),
-            28 => {
-                let view = PoolView { frozen: true, epoch: Some(6), revision: 4, ..self.view(&[]) };
-                self.step(Event::Viewed(Box::new(view)));
-            }
-            _ => drop(self.step(Event::Tick)),
-        }
     }
 }
 
