@@ -1,10 +1,9 @@
-//! An app container's own probes, which the sidecar asks in the kubelet's place.
+//! An app container's own probes, which the sidecar runs in the kubelet's place.
 //!
-//! The JSON is that of Kubernetes' `Probe`, with ports as numbers and without fields that are at
-//! their defaults, so that people recognise it among the sidecar's arguments and the webhook can
-//! put it back. A field that is not known here is an error: a probe that is asked differently from
-//! what its author wrote is worse than a refused pod. Not for: when to ask (the sidecar) and which
-//! probes are taken over (the webhook).
+//! The JSON is that of Kubernetes' `Probe`, with ports as numbers and without fields that have their default. So users
+//! recognise it among the sidecar's arguments, and the webhook can restore it. An unknown field is an error: a probe
+//! that runs differently from what its author wrote is worse than a refused pod. Not for: when a probe runs (the
+//! sidecar), and which probes are taken over (the webhook).
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +38,7 @@ impl AppProbes {
 impl TryFrom<ProbesWire> for AppProbes {
     type Error = AppProbeError;
 
-    /// Ports are numbers here: names were resolved when the probe was taken over.
+    /// Ports must be numbers: names were resolved when the probe was taken over.
     fn try_from(wire: ProbesWire) -> Result<Self, AppProbeError> {
         let read = |probe: Option<ProbeWire>| probe.map(|probe| probe.read(|_| None)).transpose();
         Ok(Self {
@@ -63,14 +62,14 @@ impl From<AppProbes> for ProbesWire {
 // === impl AppProbe ===
 
 impl AppProbe {
-    /// Reads a probe as it stands in a pod; `port` tells the number of a named port.
+    /// Parses a probe of a pod; `port` returns the number of a named port.
     pub fn parse(json: &str, port: impl Fn(&str) -> Option<u16>) -> Result<Self, AppProbeError> {
         let wire: ProbeWire = serde_json::from_str(json)
             .map_err(|error| AppProbeError::Unreadable(error.to_string()))?;
         wire.read(port)
     }
 
-    /// The probe as Kubernetes writes it.
+    /// The probe in Kubernetes' JSON.
     pub fn to_value(&self) -> serde_json::Value {
         // Strings and numbers always serialise.
         serde_json::to_value(ProbeWire::from(self.clone())).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What a claim is made of: the fence, the records in etcd, the holder, the states.
+//! The parts of a claim: the fence, the records in etcd, the holder, the states.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,19 +9,19 @@ use thiserror::Error;
 
 use crate::time::UnixMillis;
 
-/// `(epoch, create_revision)` of a slot: strictly grows from holder to holder, also across a wiped
-/// etcd. Hand it to the resources that a holder writes to, and let them refuse smaller ones.
+/// `(epoch, create_revision)` of a slot. It strictly grows from holder to holder of a name, also when etcd was wiped in
+/// between. An app passes it to the resources that it writes to, and these refuse a smaller fence.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Fence {
-    /// Grows whenever the store was wiped or restored.
+    /// A number that grows whenever the store was wiped or restored.
     pub epoch: i64,
     /// The create revision of the slot.
     pub revision: i64,
 }
 
-/// Not a fence.
+/// The text is not a fence.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("'{0}' is not a fence; write it as shown by `cairn claims`, like 1795228678-4711")]
 pub struct FenceError(String);
@@ -37,7 +37,7 @@ pub struct Holder {
     pub uid: String,
     /// The node that the pod runs on; empty outside Kubernetes.
     pub node: String,
-    /// Counts the restarts of the sidecar under one UID; the younger fences the older.
+    /// Counts the sidecar processes of one pod that held one claim; the newer fences the older.
     pub incarnation: u32,
 }
 
@@ -47,11 +47,11 @@ pub struct SlotRecord {
     /// Who holds it.
     #[serde(flatten)]
     pub holder: Holder,
-    /// Tells two attempts of one holder apart after an ambiguous answer.
+    /// The random word of the sidecar process that put it. It shows after an ambiguous answer whose attempt has landed.
     pub nonce: String,
     /// When the claim was first held, by the holder's wall clock.
     pub since: UnixMillis,
-    /// V, as granted: later edits of the pool do not reach this claim.
+    /// V, as granted: later edits of the pool do not apply to this claim.
     pub validity_ms: u64,
     /// Q, as granted.
     pub quarantine_ms: u64,
@@ -66,7 +66,7 @@ pub struct OwnerRecord {
     pub nonce: String,
 }
 
-/// The value of a waiting ticket `…/q/<uid>`. Its place in the queue is its create revision.
+/// The value of a ticket `…/q/<uid>`. Its create revision orders the queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketRecord {
     /// Who waits.
@@ -76,19 +76,19 @@ pub struct TicketRecord {
     pub since: UnixMillis,
 }
 
-/// What users see of a claim's life.
+/// The state of a claim that users see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClaimState {
-    /// No name yet.
+    /// The pod has no name yet.
     Waiting,
-    /// The name is this pod's until the deadline.
+    /// The pod holds the name until the deadline.
     Held,
-    /// The deadline has passed without a renewal, and nobody else is known to hold the name.
+    /// The deadline has passed without a renewal, and no other pod is known to hold the name.
     Degraded,
-    /// Not to be used any more.
+    /// The name must not be used any more.
     Lost,
-    /// The pod has ended, or has given the name back. Only annotations say so: no sidecar runs then.
+    /// The pod has ended or has released the name. Only annotations show this state: no sidecar runs then.
     Ended,
 }
 
@@ -129,7 +129,7 @@ impl SlotRecord {
 // === impl ClaimState ===
 
 impl ClaimState {
-    /// The word that users see.
+    /// The word for this state in JSON, logs and the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fences_grow_by_epoch_before_revision_and_survive_printing() {
+    fn fences_are_ordered_by_epoch_and_then_revision_and_are_parsed_back() {
         let old = Fence { epoch: 1, revision: 900 };
         let new = Fence { epoch: 2, revision: 3 };
         assert!(old < new);

@@ -1,11 +1,11 @@
-//! Reserved time (PROTOCOL, Clock reservation): what outlives each holder of a node ID, and the time
-//! that a holder reckons with.
+//! Clock reservations (docs/protocol.md, Clock reservation): the reservation that outlives each holder of a node ID,
+//! and the steady time that a holder uses.
 //!
 //! Two rules keep a wrong wall clock from doing lasting harm:
-//! - a first reservation needs a *plausible* clock: not before there was Cairn, and not far ahead of
-//!   what the other holders of the pool have reserved ([`check`]);
-//! - from then on a holder reckons with [`Steady`] time, which boot time carries on: it follows a wall
-//!   clock forward by at most [`CATCH_UP`] per reservation, and backward never.
+//! - a first reservation needs a *plausible* clock: not before [`EARLIEST`], and not far ahead of what the other
+//!   holders of the pool have reserved ([`check`]);
+//! - from then on a holder uses [`Steady`] time, which is carried on by boot time. It follows a wall clock forward by
+//!   at most [`CATCH_UP`] per reservation, and never backward.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use serde::{Deserialize, Serialize};
 use crate::claim::Fence;
 use crate::time::{BootInstant, Now, UnixMillis};
 
-/// How far ahead of its own time a holder reserves: the next holder waits at most this long after a
-/// crash, and the lease takes as long to run out.
+/// How far ahead of its own time a holder reserves. After a crash the next holder waits at most this long, and the
+/// lease takes as long to run out.
 pub const AHEAD: Duration = Duration::from_secs(60);
 
-/// How often it does: twice within [`AHEAD`], so that one lost reservation stops nobody.
+/// How often a holder reserves: twice within [`AHEAD`], so that one failed reservation stops no minting.
 pub const PERIOD: Duration = Duration::from_secs(30);
 
-/// The most that one reservation makes up for a wall clock that is ahead. A correction is followed at
-/// three times the speed of time; a clock that has jumped by years spoils a minute per reservation.
+/// How much steady time gains per reservation when the wall clock is ahead. With [`PERIOD`], steady time runs at three
+/// times the normal rate until it has caught up. A clock that has jumped by years gains a minute per reservation.
 pub const CATCH_UP: Duration = Duration::from_secs(60);
 
-/// A clock this far off is wrong and not skewed. A day is more than any mistake about time zones
-/// or daylight saving makes, and still short enough to be waited for.
+/// A clock that differs by this much is wrong and not just skewed. A day is more than any mistake about time zones or
+/// daylight saving time, and a holder can still wait for it.
 pub const FAR: Duration = Duration::from_hours(24);
 
-/// 2026-01-01T00:00:00Z: nothing was reserved before there was Cairn. A machine without a clock of its
-/// own starts in 1970, and would be followed from there a minute at a time.
+/// 2026-01-01T00:00:00Z: no release of Cairn is older, so nothing was reserved before. A machine without a
+/// battery-backed clock starts in 1970; steady time would begin there and gain only a minute per reservation.
 pub const EARLIEST: UnixMillis = UnixMillis(1_767_225_600_000);
 
-/// The value of `…/h/<name>`. It never falls but by a release or by an administrator.
+/// The value of `…/h/<name>`. Only a release or an administrator lowers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockRecord {
     /// The last timestamp that a holder may have emitted.
@@ -43,7 +43,7 @@ pub struct ClockRecord {
     pub fence: Fence,
 }
 
-/// A reservation as it stands in the store.
+/// A reservation as it was read from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reservation {
     /// Its value.
@@ -52,11 +52,11 @@ pub struct Reservation {
     pub revision: i64,
 }
 
-/// What an earlier process of the same holder has left behind, so that a restart need not wait for the
-/// reservation to pass.
+/// Where an earlier process of the same holder has stopped minting. With it a restarted process need not wait until the
+/// reservation has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MintCheckpoint {
-    /// The claim that it is about.
+    /// The claim under which the IDs were minted.
     pub fence: Fence,
     /// The first timestamp that the holder might emit.
     pub not_before: UnixMillis,
@@ -64,21 +64,21 @@ pub struct MintCheckpoint {
     pub minted_until: Option<UnixMillis>,
 }
 
-/// A time that never steps: a reading of both clocks, carried on by boot time.
+/// A time that never steps: one reading of both clocks, carried on by boot time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steady(Now);
 
-/// Why a clock is not believed.
+/// Why a wall clock must not be used for a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Implausible {
-    /// It says a time before [`EARLIEST`].
+    /// It shows a time before [`EARLIEST`].
     Behind,
-    /// It says a time that no other holder is near.
+    /// It shows a time more than [`FAR`] after the latest reservation of the other holders.
     Ahead,
 }
 
-/// Whether a wall clock may be reserved with. `latest` is the latest reservation of those who hold a
-/// slot of the pool now. Where nobody holds one there is nobody to ask, and any later time is believed.
+/// Whether a wall clock may be used for a reservation. `latest` is the latest reservation among the present holders of
+/// slots of the pool. Without a holder there is nothing to compare with, and any time after [`EARLIEST`] is accepted.
 pub fn check(wall: UnixMillis, latest: Option<UnixMillis>) -> Result<(), Implausible> {
     if wall < EARLIEST {
         return Err(Implausible::Behind);
@@ -92,7 +92,7 @@ pub fn check(wall: UnixMillis, latest: Option<UnixMillis>) -> Result<(), Implaus
 // === impl Steady ===
 
 impl Steady {
-    /// Starts at a reading.
+    /// Starts at a reading of both clocks.
     pub fn new(now: Now) -> Self {
         Self(now)
     }
@@ -102,7 +102,7 @@ impl Steady {
         self.0.wall_at(boot)
     }
 
-    /// Goes on from here, a little nearer to a wall clock that is ahead.
+    /// Starts anew at `now`, closer to a wall clock that is ahead, by at most [`CATCH_UP`].
     #[must_use]
     pub fn follow(self, now: Now) -> Self {
         let steady = self.at(now.boot);
@@ -123,13 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_is_set_back_is_not_followed_and_time_goes_on() {
+    fn steady_time_goes_on_when_the_wall_clock_is_set_back() {
         let steady = Steady::new(at(100, 50 * HOUR)).follow(at(130, 49 * HOUR));
         assert_eq!(steady.at(at(131, 0).boot), UnixMillis(50 * HOUR + 31_000));
     }
 
     #[test]
-    fn a_wall_clock_that_is_set_forward_is_followed_a_minute_at_a_time() {
+    fn steady_time_follows_a_wall_clock_that_is_ahead_by_a_minute_per_reservation() {
         let steady = Steady::new(at(100, 0)).follow(at(130, HOUR));
         assert_eq!(steady.at(at(130, 0).boot), UnixMillis(90_000));
         let near = Steady::new(at(100, 0)).follow(at(130, 30_400));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_plausible_that_is_of_our_time_and_near_the_other_holders() {
+    fn a_clock_is_plausible_when_it_is_after_2026_and_less_than_a_day_ahead_of_other_holders() {
         let now = 1_795_230_000_000;
         assert_eq!(check(UnixMillis(now), None), Ok(()));
         assert_eq!(check(UnixMillis(3 * HOUR), None), Err(Implausible::Behind));
@@ -157,10 +157,10 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the wall clock does: steady time never falls, and from one reservation to the next
-        /// it gains at most what has passed and a minute.
+        /// For any readings of the wall clock: steady time never falls, and from one reservation to the next it gains
+        /// at most the time that has passed and a minute.
         #[test]
-        fn steady_time_never_falls_and_never_leaps(
+        fn steady_time_never_falls_and_gains_at_most_a_minute_per_reservation(
             readings in proptest::collection::vec((0_u64..90, -10 * HOUR..10 * HOUR), 1..40)
         ) {
             let mut steady = Steady::new(at(0, 0));

@@ -1,6 +1,6 @@
 //! Durations as Kubernetes writes them: `30s`, `1m30s`, `500ms`.
 //!
-//! For `#[serde(with = "duration")]` on the fields of a pool's spec.
+//! Made for `#[serde(with = "duration")]` on the fields of a pool's spec.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use thiserror::Error;
 /// The longest name a Kubernetes workload can have (a DNS subdomain, RFC 1123).
 const MAX_GROUP_LEN: usize = 253;
 
-/// A group's name; `None` of it is written `-` in etcd keys.
+/// A group's name. In etcd keys, `-` stands for no group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Group(String);
@@ -17,7 +17,8 @@ pub struct Group(String);
 /// Not usable as a group.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "group '{0}' is not valid; use 1 to {MAX_GROUP_LEN} letters, digits, '-', '_' and '.', starting with a letter or digit"
+    "group '{0}' is not valid; use 1 to {MAX_GROUP_LEN} letters, digits, '-', '_' and '.', \
+     starting with a letter or digit"
 )]
 pub struct GroupError(String);
 
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_can_be_any_workload_name_but_never_a_path() {
+    fn every_workload_name_is_a_valid_group_and_a_path_is_not() {
         for good in ["checkout", "a.b-c", "9lives", "Team_A"] {
             assert!(good.parse::<Group>().is_ok(), "{good}");
         }

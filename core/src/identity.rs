@@ -1,5 +1,5 @@
-//! One claim as everybody sees it: the JSON of the API and of `claim.json`, the text files, the
-//! environment file and the annotations are all rendered from [`Identity`], so they cannot differ.
+//! One claim as it is published. The JSON of the API and of `claim.json`, the text files, the env file and the
+//! annotations are all rendered from [`Identity`], so they cannot differ.
 
 use std::fmt::Write as _;
 
@@ -15,20 +15,20 @@ mod slot;
 pub use field::{ClaimField, is_result_annotation};
 pub use slot::Slot;
 
-/// Everything there is to say about one claim, complete or still waiting.
+/// Everything that is published about one claim, held or waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The pool.
     pub pool: PoolName,
     /// The group in which the name is unique, `-` for none.
     pub group: String,
-    /// What was claimed; `None` while waiting.
+    /// The slot that was claimed; `None` while the pod waits.
     pub slot: Option<Slot>,
     /// The state.
     pub state: ClaimState,
-    /// Why it is waiting, degraded or lost: a sentence for people.
+    /// Why the claim is waiting, degraded or lost: text for people.
     pub reason: Option<String>,
-    /// While it waits: how many pods wait before it.
+    /// While the pod waits: how many pods wait ahead of it.
     pub rank: Option<usize>,
     /// The holder.
     pub holder: Holder,
@@ -41,9 +41,9 @@ pub struct ClaimJson {
     pub pool: String,
     /// The group, `-` for none.
     pub group: String,
-    /// The name; null while waiting.
+    /// The name; null while the pod waits.
     pub name: Option<String>,
-    /// Its place in the pool's list.
+    /// Its index in the pool's list.
     pub index: Option<usize>,
     /// The metrics prefix.
     pub prefix: Option<String>,
@@ -63,10 +63,10 @@ pub struct ClaimJson {
     pub not_after_ms: Option<i64>,
     /// The holder.
     pub holder: Holder,
-    /// A sentence, when there is something to say.
+    /// Why the claim is waiting, degraded or lost: text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// While it waits: how many pods wait before it.
+    /// While the pod waits: how many pods wait ahead of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<usize>,
 }
@@ -74,7 +74,7 @@ pub struct ClaimJson {
 /// One pool's part of the annotation `cairn.dev/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusEntry {
-    /// The name; absent while waiting.
+    /// The name; absent while the pod waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The fence, as `epoch-revision`.
@@ -112,7 +112,7 @@ impl Identity {
         }
     }
 
-    /// The files of this claim: name and content, `claim.json` last. Empty while there is no name.
+    /// The files of this claim: name and content, `claim.json` last. Empty while the claim has no name.
     pub fn files(&self) -> Vec<(&'static str, String)> {
         let Some(slot) = &self.slot else {
             return Vec::new();
@@ -122,7 +122,7 @@ impl Identity {
         fields.chain([(path::CLAIM_JSON, json)]).collect()
     }
 
-    /// The environment variables of this claim alone, without the unprefixed ones.
+    /// The variables `CAIRN_<POOL>_…` of this claim, without those of the first pool such as `CAIRN_NAME`.
     pub fn variables(&self) -> Vec<(String, String)> {
         let Some(slot) = &self.slot else {
             return Vec::new();
@@ -132,9 +132,9 @@ impl Identity {
     }
 }
 
-/// The content of the env file for all claims of a pod, the first pool first. Values are in single
-/// quotes, which both the kubelet's parser (KEP-3721) and a shell read as they stand; validation
-/// keeps single quotes out of names and prefixes.
+/// The content of the env file for all claims of a pod, the first pool first. Values are in single quotes: the
+/// kubelet's parser (KEP-3721) and a shell both take such a value literally. Names and prefixes contain no single
+/// quote, because their validation refuses it.
 pub fn env_file(claims: &[Identity]) -> String {
     let first = claims.first().and_then(|claim| claim.slot.as_ref());
     let plain = first.into_iter().flat_map(|slot| {

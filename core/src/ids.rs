@@ -1,10 +1,9 @@
 //! Snowflake-style IDs: milliseconds since an epoch, a node ID, a sequence number within the millisecond.
 //!
-//! [`Minter`] is pure: readings of a clock and bounds come in as values. Invariants: its IDs strictly
-//! grow, and their timestamps lie within the bounds given. When a millisecond's sequence numbers are
-//! used up, or the clock reads less than before, it goes on in the milliseconds after its last one, as
-//! long as the bounds allow: nothing repeats and nothing stalls. Not for deciding whether the node ID
-//! is still ours: that is the claim's deadline.
+//! [`Minter`] is pure: clock readings and bounds are passed in as values. Invariants: its IDs strictly grow, and their
+//! timestamps lie within the given bounds. When the sequence numbers of a millisecond are used up, or the clock was set
+//! back, it goes on after its last ID, as long as the bounds allow: no ID repeats and minting does not stall. Not for
+//! deciding whether the pod still holds the node ID: the claim's deadline says that.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,16 +12,16 @@ use thiserror::Error;
 
 use crate::time::UnixMillis;
 
-/// Bits of an ID: positive in the signed 64-bit integers that databases store.
+/// Bits of an ID, so that it is a positive number in the signed 64-bit integers of databases.
 const BITS: u32 = 63;
 
-/// Milliseconds of 69 years, 1,024 nodes, 4,096 IDs per node and millisecond: the widespread layout.
+/// The widespread layout: milliseconds of 69 years, 1,024 nodes, 4,096 IDs per node and millisecond.
 pub const DEFAULT_LAYOUT: &str = "41/10/12";
 
-/// The default start of time: with 41 bits of milliseconds it lasts until 2089.
+/// The default epoch of the IDs: with 41 bits of milliseconds it lasts until 2089.
 pub const DEFAULT_EPOCH: &str = "2020-01-01T00:00:00Z";
 
-/// How an ID is put together.
+/// How many bits of an ID are timestamp, node and sequence number, and the epoch of the timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     timestamp: u32,
@@ -39,19 +38,20 @@ pub enum LayoutError {
         "'{0}' is not a layout; write the bits of timestamp, node and sequence, like {DEFAULT_LAYOUT}"
     )]
     Malformed(String),
-    /// Not 63 bits, or a part without any.
+    /// The bits are not 63, or a part has none.
     #[error(
         "'{layout}' has {sum} bits; give each part at least 1 and all together {BITS}, like {DEFAULT_LAYOUT}"
     )]
     Sum {
         /// As written.
         layout: String,
-        /// What it comes to.
+        /// The sum of its bits.
         sum: u32,
     },
-    /// The pool has numbers that do not fit.
+    /// The pool has numbers that do not fit into the bits of the node.
     #[error(
-        "the layout {layout} holds node IDs up to {}, but pool '{pool}' goes up to {largest}; give the node {needed} bits",
+        "the layout {layout} holds node IDs up to {}, but pool '{pool}' goes up to {largest}; \
+         give the node {needed} bits",
         layout.largest_node()
     )]
     Nodes {
@@ -61,7 +61,7 @@ pub enum LayoutError {
         pool: String,
         /// Its largest number.
         largest: u32,
-        /// How many bits that takes.
+        /// How many bits the largest number needs.
         needed: u32,
     },
     /// Not a time.
@@ -77,7 +77,7 @@ pub struct Minter {
     next: Position,
 }
 
-/// IDs that could be minted now: consecutive places.
+/// IDs that can be minted now: consecutive positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
     first: Position,
@@ -96,7 +96,7 @@ struct Position {
 /// Why nothing was minted.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum MintError {
-    /// The first timestamp that may be used is still to come.
+    /// The first timestamp that may be used is in the future.
     #[error("the first timestamp that this claim may use is {} ms away", .0.as_millis())]
     Wait(Duration),
     /// The last timestamp that may be used has passed.
@@ -114,7 +114,7 @@ pub enum MintError {
         /// The epoch.
         epoch: UnixMillis,
     },
-    /// The layout's time is over.
+    /// The timestamp does not fit into the bits of the layout.
     #[error("{0} bits of milliseconds since the IDs' epoch are over; give a later --id-epoch")]
     OutOfBits(u32),
 }
@@ -164,7 +164,7 @@ impl Layout {
     }
 }
 
-/// As it is written.
+/// The form that [`Layout::parse`] reads.
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.timestamp, self.node, self.sequence)
@@ -184,8 +184,8 @@ impl Minter {
         Duration::from_millis(u64::try_from(self.next.millis.saturating_sub(now.0)).unwrap_or(0))
     }
 
-    /// What [`Self::take`] would mint: this many IDs from the clock's reading on, or from the last
-    /// timestamp on when the clock reads less, none of them outside the bounds.
+    /// The IDs that [`Self::take`] would mint: `count` IDs from the clock's reading on, or after the last ID when that
+    /// is later. An error when one of them is outside the bounds.
     pub fn plan(
         &self,
         now: UnixMillis,
@@ -212,7 +212,7 @@ impl Minter {
         Ok(Batch { first, count, end: UnixMillis(last.millis) })
     }
 
-    /// Mints a batch that was planned since the last one was taken.
+    /// Mints a batch. It must have been planned after the previous batch was taken.
     pub fn take(&mut self, batch: Batch) -> Vec<u64> {
         self.next = self.next.max(self.offset(batch.first, i64::from(batch.count)));
         (0..i64::from(batch.count))
@@ -232,10 +232,10 @@ impl Minter {
         Ok(self.take(batch))
     }
 
-    fn offset(&self, from: Position, places: i64) -> Position {
+    fn offset(&self, from: Position, count: i64) -> Position {
         let per_milli = self.layout.per_milli();
-        // In milliseconds first: with 61 bits of sequence a sum of places would not fit.
-        let sequence = from.sequence.saturating_add(places);
+        // Milliseconds stay apart: with 61 bits of sequence, a position as one number would not fit.
+        let sequence = from.sequence.saturating_add(count);
         Position {
             millis: from.millis.saturating_add(sequence / per_milli),
             sequence: sequence % per_milli,

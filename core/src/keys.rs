@@ -1,38 +1,38 @@
-//! The layout of keys in etcd: one printer and one parser, each the inverse of the other.
+//! The layout of keys in etcd (docs/protocol.md, Keys): one printer and one parser, each the inverse of the other.
 //!
-//! Everything of one namespace lies below one prefix, so that one etcd role covers it:
-//! `/cairn/v1/ns/<ns>/o/<uid>/<pool>` and `/cairn/v1/ns/<ns>/c/<pool>/<group>/…`. Claims of cluster
-//! pools lie below `/cairn/v1/cluster/<pool>/<group>/…`. No segment may contain a slash: namespaces,
-//! UIDs, pools, groups and names are all validated before they get here.
+//! Everything of one namespace is below one prefix, so that one etcd role covers it:
+//! `/cairn/v1/ns/<ns>/o/<uid>/<pool>` and `/cairn/v1/ns/<ns>/c/<pool>/<group>/…`. Claims of cluster pools are below
+//! `/cairn/v1/cluster/<pool>/<group>/…`. No segment may contain a slash: namespaces, UIDs, pools, groups and names are
+//! validated before they are passed to this module.
 
 use std::fmt;
 
 use crate::group::Group;
 use crate::pool::{PoolName, Scope};
 
-/// Everything that Cairn keeps is below this key; `v1` is the version of the layout.
+/// All keys of Cairn are below this prefix; `v1` is the version of the layout.
 pub const ROOT: &str = "/cairn/v1/";
 /// The epoch: a number that only grows.
 pub const EPOCH: &str = "/cairn/v1/epoch";
-/// Whose this etcd is: the id of the installation, and the cluster that it was recorded in.
+/// The installation record: the id of the installation that uses this etcd, and the etcd cluster that it uses.
 pub const INSTALLATION: &str = "/cairn/v1/installation";
 /// The pools' specs.
 pub const POOLS: &str = "/cairn/v1/pools/";
-/// What of the pools never changes: see [`shape`].
+/// The pools' shapes: see [`shape`].
 pub const SHAPES: &str = "/cairn/v1/shapes/";
-/// The keys whose presence means "grant nothing yet", one for each pool.
+/// The freezes, one for each frozen pool.
 pub const FREEZES: &str = "/cairn/v1/hold/";
-/// Claims and owners of every namespace.
+/// Claims and owner records of all namespaces.
 pub const NAMESPACES: &str = "/cairn/v1/ns/";
 /// Claims of cluster pools.
 pub const CLUSTER: &str = "/cairn/v1/cluster/";
 
 const NO_GROUP: &str = "-";
 
-/// Where the claims of one pool, scope and group live.
+/// The path of one pool, scope and group: the common prefix of its keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimPath {
-    /// `Some` for namespace pools.
+    /// The namespace; always `None` in cluster pools.
     pub namespace: Option<String>,
     /// The pool.
     pub pool: PoolName,
@@ -87,7 +87,7 @@ pub fn shape(name: &PoolName) -> String {
     format!("{SHAPES}{name}")
 }
 
-/// The key whose presence means "grant nothing yet".
+/// The key that exists while the pool is frozen: nothing is granted from it then.
 pub fn freeze(name: &PoolName) -> String {
     format!("{FREEZES}{name}")
 }
@@ -105,7 +105,7 @@ pub fn owner(namespace: &str, uid: &str, pool: &PoolName) -> String {
 // === impl ClaimPath ===
 
 impl ClaimPath {
-    /// The path for a pod's claim: cluster pools know neither namespace nor group.
+    /// The path for a pod's claim. Cluster pools have neither namespace nor group.
     pub fn new(pool: PoolName, scope: Scope, namespace: &str, group: Option<Group>) -> Self {
         match scope {
             Scope::Namespace => Self { namespace: Some(namespace.to_owned()), pool, group },
@@ -123,17 +123,17 @@ impl ClaimPath {
         format!("{self}s/{key}")
     }
 
-    /// The prefix of all quarantined slots.
+    /// The prefix of all quarantines.
     pub fn quarantines(&self) -> String {
         format!("{self}x/")
     }
 
-    /// The key that keeps a freed slot in quarantine.
+    /// The quarantine of a slot: the name rests while this key exists.
     pub fn quarantine(&self, key: &str) -> String {
         format!("{self}x/{key}")
     }
 
-    /// The prefix of all waiting tickets.
+    /// The prefix of all tickets.
     pub fn tickets(&self) -> String {
         format!("{self}q/")
     }
@@ -143,12 +143,12 @@ impl ClaimPath {
         format!("{self}q/{uid}")
     }
 
-    /// The sentinel that moves whenever somebody joins the queue.
+    /// The sentinel: every new ticket moves it.
     pub fn sentinel(&self) -> String {
         format!("{self}g")
     }
 
-    /// The key that moves whenever a lost name is claimed again, ahead of the queue.
+    /// The key that every re-claim moves, because a re-claim takes a name ahead of the queue.
     pub fn reclaims(&self) -> String {
         format!("{self}r")
     }
@@ -158,7 +158,7 @@ impl ClaimPath {
         format!("{self}d/")
     }
 
-    /// The quarantine note: for how long a slot must be quarantined once it is gone, whatever removed it.
+    /// The quarantine note: for how long a name must rest when its slot is gone, whatever removed the slot.
     pub fn note(&self, key: &str) -> String {
         format!("{self}d/{key}")
     }
@@ -174,7 +174,7 @@ impl ClaimPath {
     }
 }
 
-/// The common prefix of all keys of the path, with its closing slash.
+/// The common prefix of all keys of the path, with the closing slash.
 impl fmt::Display for ClaimPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let group = self.group.as_ref().map_or(NO_GROUP, Group::as_str);
@@ -188,7 +188,7 @@ impl fmt::Display for ClaimPath {
 // === impl Key ===
 
 impl Key {
-    /// Reads a key; `None` for anything that this version does not write.
+    /// Parses a key; `None` for a key that this version does not write.
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.strip_prefix(ROOT)?.split('/').collect();
         match parts.as_slice() {
@@ -258,12 +258,12 @@ mod tests {
 
     fn path() -> impl Strategy<Value = ClaimPath> {
         let pool = "[a-z][a-z0-9]{0,8}[a-z]";
-        let place = prop_oneof![
+        let namespace_and_group = prop_oneof![
             ("[a-z]{1,9}", proptest::option::of("[a-z0-9][-a-z0-9.]{0,9}"))
                 .prop_map(|(namespace, group)| (Some(namespace), group)),
             Just((None, None)),
         ];
-        (pool, place).prop_filter_map("reserved", |(pool, (namespace, group))| {
+        (pool, namespace_and_group).prop_filter_map("reserved", |(pool, (namespace, group))| {
             Some(ClaimPath {
                 namespace,
                 pool: pool.parse().ok()?,
@@ -290,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn foreign_keys_are_left_alone(text in "/cairn/v1/[a-z/]{0,30}|.{0,20}") {
+        fn every_key_that_is_parsed_prints_as_it_was_written(text in "/cairn/v1/[a-z/]{0,30}|.{0,20}") {
             if let Some(key) = Key::parse(&text) {
                 prop_assert_eq!(key.to_string(), text);
             }

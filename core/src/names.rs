@@ -1,8 +1,8 @@
-//! The names of a pool: where they come from, how they are written, and how a slot is keyed.
+//! The names of a pool: where they come from, how they are shown, and how a slot is keyed.
 //!
 //! Invariants of a validated [`Names`]: not empty, at most [`MAX_NAMES`], every name matches
-//! `[A-Za-z0-9_-]{1,63}`, no two are alike. Numeric slots are keyed by their number, whatever prefix
-//! or width they are shown with, so that a change of `width` cannot hand out number 7 twice.
+//! `[A-Za-z0-9_-]{1,63}`, no two are equal. Numeric slots are keyed by their number, whatever prefix or width they are
+//! shown with. Otherwise a change of `width` could grant number 7 twice.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,23 +10,23 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// How many names a pool may have: a claim lists the keys of all slots, rests and notes in one answer,
-/// which is some 5 MB for 8,192 of the longest keys.
+/// How many names a pool may have. A claim lists the keys of all slots, quarantines and notes in one answer, which has
+/// about 5 MB for 8,192 of the longest keys.
 pub const MAX_NAMES: usize = 8192;
 
-/// A Graphite path segment, a DNS label and a metric tag all take 63 characters.
+/// A Graphite path segment, a DNS label and a metric tag may all have 63 characters.
 const MAX_NAME_LEN: usize = 63;
 
 const MOUNTAINS: &str = include_str!("mountains.txt");
 
-/// `spec.names` as a user writes it: exactly one of the three.
+/// `spec.names` as a user writes it: exactly one of the three fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NamesSpec {
     /// A list that Cairn ships.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<Builtin>,
-    /// The user's own list, in the order in which names are handed out.
+    /// The user's own list, in the order in which names are granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<Vec<String>>,
     /// Consecutive numbers.
@@ -41,7 +41,7 @@ pub enum Builtin {
     NorthAmericanMountains,
 }
 
-/// Numbers `from..=to`, shown with a prefix and padded with zeros to a width.
+/// Numbers `from..=to`, shown with a prefix and padded with zeros to a fixed width.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Range {
@@ -49,7 +49,7 @@ pub struct Range {
     pub from: u32,
     /// The last number, inclusive.
     pub to: u32,
-    /// What stands before the number, e.g. `node-`.
+    /// The text before the number, such as `node-`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
     /// Zero-padding: 3 shows 7 as `007`. 0 means none.
@@ -60,16 +60,16 @@ pub struct Range {
 /// A validated, ordered list of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// Names that are their own keys.
+    /// A list; each name is the key of its slot.
     List(Vec<String>),
-    /// Numbers, keyed by the number.
+    /// Numbers; each slot is keyed by its number.
     Range(Range),
 }
 
 /// Why a list of names was refused; each message says what to write instead.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum NamesError {
-    /// None or several sources given.
+    /// No source, or more than one.
     #[error("names must have exactly one of builtin, list and range")]
     OneSource,
     /// `list: []`.
@@ -81,7 +81,7 @@ pub enum NamesError {
     /// The same name twice.
     #[error("name '{0}' is in the list twice; every name may appear once")]
     Duplicate(String),
-    /// A character that a metric path, a shell or a file name would stumble over.
+    /// A character that has a meaning in metric paths, shells or file names.
     #[error("name '{name}' contains '{found}'; use only letters, digits, '-' and '_'")]
     Character {
         /// The refused name.
@@ -134,7 +134,7 @@ impl Names {
         }
     }
 
-    /// Where the slot keyed `key` stands in the list; `None` once it was removed from the pool.
+    /// The index in the list of the slot keyed `key`; `None` once it was removed from the pool.
     pub fn index_of(&self, key: &str) -> Option<usize> {
         match self {
             Self::List(list) => list.iter().position(|name| name == key),
@@ -185,7 +185,7 @@ impl Range {
         if self.len() > MAX_NAMES {
             return Err(NamesError::TooMany(self.len()));
         }
-        // The last number is the longest, so it speaks for all of them.
+        // The last number is the longest, so all are valid when it is.
         check_name(&self.show(self.to))
     }
 }

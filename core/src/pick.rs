@@ -1,30 +1,30 @@
-//! Which slot next: the names of the list that are neither held nor resting, in their order.
+//! Which names of a pool are free: those that are neither held nor in quarantine, in the order of the pool's list.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::names::Names;
 use crate::time::UnixMillis;
 
-/// The indices of the free names, lowest first; none when the pool is exhausted.
+/// The indices of the free names, lowest first; empty when the pool is exhausted.
 ///
-/// Lowest free first keeps the set of names in use small, which is what bounds the number of
-/// metric series. The ticket with r others before it takes the free name with r others before it.
+/// The lowest free name is claimed first: this keeps the set of names in use small, and with it the number of metric
+/// series. The ticket of rank r gets the r-th free name, counted from zero.
 pub fn free<'a>(
     names: &'a Names,
     held: &'a HashSet<String>,
-    resting: &'a HashSet<String>,
+    quarantined: &'a HashSet<String>,
 ) -> impl Iterator<Item = usize> + Clone + 'a {
     (0..names.len()).filter(|index| {
-        names.key(*index).is_some_and(|key| !held.contains(&*key) && !resting.contains(&*key))
+        names.key(*index).is_some_and(|key| !held.contains(&*key) && !quarantined.contains(&*key))
     })
 }
 
-/// The first free name that nobody has reserved time beyond `now` under; when all are reserved, the
-/// one whose time is over soonest.
+/// The first free name without a reservation that lasts until `now` or longer. When all free names have such a
+/// reservation, the name whose reservation ends first.
 pub fn soonest(
     names: &Names,
     held: &HashSet<String>,
-    resting: &HashSet<String>,
+    quarantined: &HashSet<String>,
     reserved: &HashMap<String, UnixMillis>,
     now: UnixMillis,
 ) -> Option<usize> {
@@ -32,7 +32,7 @@ pub fn soonest(
         let key = names.key(index)?;
         reserved.get(&*key).copied().filter(|until| *until >= now)
     };
-    free(names, held, resting).min_by_key(|index| (until(*index), *index))
+    free(names, held, quarantined).min_by_key(|index| (until(*index), *index))
 }
 
 #[cfg(test)]
@@ -45,10 +45,10 @@ mod tests {
     }
 
     #[test]
-    fn names_neither_held_nor_resting_are_free_lowest_first() {
+    fn names_neither_held_nor_quarantined_are_free_lowest_first() {
         let names = Names::Range(Range { from: 5, to: 8, prefix: String::new(), width: 3 });
-        let free = |held: &[&str], resting: &[&str]| {
-            free(&names, &keys(held), &keys(resting)).collect::<Vec<_>>()
+        let free = |held: &[&str], quarantined: &[&str]| {
+            free(&names, &keys(held), &keys(quarantined)).collect::<Vec<_>>()
         };
         assert_eq!(free(&[], &[]), [0, 1, 2, 3]);
         assert_eq!(free(&["5", "7"], &["6"]), [3]);
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_needs_no_wait_comes_before_those_that_do() {
+    fn a_name_that_needs_no_wait_for_reserved_time_comes_first() {
         let names = Names::Range(Range { from: 5, to: 8, prefix: String::new(), width: 3 });
         let soonest = |held: &[&str], reserved: &[(&str, i64)]| {
             let reserved: HashMap<_, _> = reserved

@@ -23,10 +23,10 @@ pub const MOUNTAINS: &str = "mountains";
 /// The pool of Snowflake node IDs that every installation has.
 pub const SNOWFLAKE: &str = "snowflake";
 
-/// One file or link of the shared volume has each of these names, so no pool can.
+/// Files and links of the shared volume have these names, so a pool must not have one of them.
 const RESERVED: [&str; 4] = ["name", "prefix", "fence", "env"];
 
-/// ρ: the clock-rate error assumed between a holder and etcd: far more than any oscillator drifts.
+/// ρ: the difference of clock rates that is assumed between a holder and etcd. No oscillator drifts as much.
 const DRIFT_PERCENT: u128 = 1;
 
 const SHORTEST_VALIDITY: Duration = Duration::from_secs(1);
@@ -34,8 +34,8 @@ const LONGEST_SPAN: Duration = Duration::from_hours(1);
 /// The longest V + Q that a pool may have.
 pub const LONGEST_REST: Duration = Duration::from_hours(2);
 
-/// How far apart the wall clocks of two nodes are taken to be at most. NTP keeps them within
-/// milliseconds; this is for a node whose NTP has been failing for a while.
+/// The largest assumed difference between the wall clocks of two nodes. NTP keeps them within milliseconds; this
+/// covers a node whose NTP has been failing for a while.
 const SKEW: Duration = Duration::from_secs(30);
 
 /// A pool's name: `^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`, and not the name of a published file.
@@ -107,8 +107,8 @@ impl fmt::Display for PoolName {
     }
 }
 
-/// How long etcd must keep a key so that V and then Q have passed for everybody: whole seconds, as
-/// etcd counts, with room for clocks that run at rates up to ρ apart.
+/// How long etcd must keep a key until V and then Q have passed by every clock: in whole seconds, as etcd counts. Clock
+/// rates may differ by ρ.
 pub fn outlasting(validity: Duration, quarantine: Duration) -> Duration {
     let (validity, quarantine) = (validity.as_millis(), quarantine.as_millis());
     let needed = validity * (100 + DRIFT_PERCENT) + quarantine * 100;
@@ -121,16 +121,16 @@ pub fn outlasting(validity: Duration, quarantine: Duration) -> Duration {
 impl PoolSpec {
     /// S: the lease TTL to ask etcd for, in whole seconds as etcd counts.
     ///
-    /// With clocks that run at rates up to ρ apart, a holder's belief ends at most V·(1+ρ) after it
-    /// sent its renewal, and the slot exists for at least S·(1−ρ) after that: Q lies between the two
-    /// when S ≥ (V·(1+ρ) + Q) / (1−ρ) (PROTOCOL, Safety argument 2).
+    /// When clock rates differ by at most ρ, a holder's belief ends at most V·(1+ρ) after it sent its renewal, and the
+    /// slot exists for at least S·(1−ρ) after that. Q lies between the two when S ≥ (V·(1+ρ) + Q) / (1−ρ)
+    /// (docs/protocol.md, Time).
     pub fn lease_ttl(&self) -> Duration {
         outlasting(self.validity, self.quarantine)
     }
 
-    /// How long nothing is granted after the store was wiped or restored: until every earlier holder
-    /// has stopped believing, and, where clocks were reserved, until every clock has passed what may
-    /// have been reserved and is forgotten (PROTOCOL, Epoch).
+    /// How long a freeze lasts after the store was wiped or restored. It ends when every earlier holder has stopped
+    /// believing in its claim. In a Reserve pool it also ends no sooner than every time that may have been reserved and
+    /// is forgotten (docs/protocol.md, Epochs and freezes).
     pub fn freeze_span(&self) -> Duration {
         match self.clock {
             ClockRule::None => self.lease_ttl(),
@@ -158,26 +158,26 @@ impl Pool {
         Ok(Self { name, spec, names })
     }
 
-    /// Reads a spec as it stands in etcd. Fields that a newer version has put there are passed over: an
-    /// older sidecar goes on with what it knows. What users write is read by [`PoolSpec::strict`].
+    /// Reads a spec from etcd. Fields of a newer version are ignored, so that an older sidecar goes on with the fields
+    /// that it knows. A spec that a user wrote is read by [`PoolSpec::strict`].
     pub fn from_json(name: PoolName, json: &[u8]) -> Result<Self, PoolError> {
         let spec = serde_json::from_slice(json)
             .map_err(|error| PoolError::Malformed(error.to_string()))?;
         Self::new(name, spec)
     }
 
-    /// The spec as it is put into etcd; equal specs give equal bytes.
+    /// The value that is put into etcd; equal specs give equal bytes.
     pub fn to_json(&self) -> String {
         serde_json::to_string(&self.spec).unwrap_or_default()
     }
 
-    /// How long a slot rests after a clean release. A name may return as soon as its metrics have
-    /// been flushed; a node ID rests the full Q, because nothing proves that the app is silent.
+    /// The quarantine after a clean release. A name may be granted again as soon as its metrics have been flushed. A
+    /// node ID rests for the full Q, because nothing proves that the app has stopped using it.
     pub fn clean_quarantine(&self) -> Duration {
         /// Covers one flush of a StatsD-style buffer.
-        const NAMES_REST: Duration = Duration::from_secs(5);
+        const QUARANTINE_OF_NAMES: Duration = Duration::from_secs(5);
         match self.names {
-            Names::List(_) => self.spec.quarantine.min(NAMES_REST),
+            Names::List(_) => self.spec.quarantine.min(QUARANTINE_OF_NAMES),
             Names::Range(_) => self.spec.quarantine,
         }
     }

@@ -1,8 +1,8 @@
-//! The metrics prefix: a template such as `{namespace}.{group}.{name}` and how it is filled.
+//! The metrics prefix: a template such as `{namespace}.{group}.{name}`, and how it is filled.
 //!
-//! Each placeholder fills exactly one path segment: characters outside `[A-Za-z0-9_-]` become `_`, so
-//! that a dot in a pod's name cannot add a level to a Graphite tree. A missing group becomes `-`,
-//! so that the depth of the tree does not depend on the kind of workload.
+//! Each placeholder fills exactly one path segment: characters outside `[A-Za-z0-9_-]` become `_`, so that a dot in a
+//! pod's name cannot add a level to a Graphite tree. A missing group becomes `-`, so that the depth of the tree does
+//! not depend on the kind of workload.
 
 use std::fmt::Write as _;
 
@@ -14,15 +14,15 @@ use crate::suggest;
 /// The placeholders that a template may use.
 pub const PLACEHOLDERS: [&str; 6] = ["name", "pool", "group", "namespace", "pod", "node"];
 
-/// Long enough for every placeholder at full length, short enough for any metric protocol's line.
+/// Long enough for a template with all placeholders, and short enough for a line of any metrics protocol.
 const MAX_TEMPLATE_LEN: usize = 256;
 
-/// A metrics prefix template, as written. [`Template::check`] says whether it can be filled.
+/// A metrics prefix template as the user wrote it. [`Template::check`] says whether it can be filled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Template(String);
 
-/// What the placeholders stand for.
+/// The values of the placeholders.
 #[derive(Clone, Copy, Debug)]
 pub struct Values<'a> {
     /// `{name}`
@@ -42,7 +42,7 @@ pub struct Values<'a> {
 /// Why a template was refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PrefixError {
-    /// `{nam}`
+    /// An unknown placeholder that is similar to a known one.
     #[error("prefix placeholder '{{{found}}}' is not known; did you mean '{{{suggestion}}}'?")]
     Mistyped {
         /// As written.
@@ -50,12 +50,12 @@ pub enum PrefixError {
         /// The nearest known one.
         suggestion: String,
     },
-    /// `{colour}`
+    /// An unknown placeholder that is similar to none.
     #[error(
         "prefix placeholder '{{{0}}}' is not known; use name, pool, group, namespace, pod or node"
     )]
     Unknown(String),
-    /// `{name`
+    /// An opening or closing brace without its partner.
     #[error("prefix '{0}' has an unmatched brace; write placeholders like {{name}}")]
     Unmatched(String),
     /// A character that would break an env file or a metric line.
@@ -81,7 +81,7 @@ enum Piece<'a> {
 // === impl Template ===
 
 impl Template {
-    /// A template that can be filled, or a sentence that says why not.
+    /// Reads a template and checks that it can be filled.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
         let template = Self(text.to_owned());
         template.check()?;
@@ -156,7 +156,7 @@ impl Template {
     }
 }
 
-/// `{namespace}.{group}.{name}`: a handful of series per workload, told apart from other workloads.
+/// `{namespace}.{group}.{name}`: unique per workload, with as few series as the workload has names.
 impl Default for Template {
     fn default() -> Self {
         Self("{namespace}.{group}.{name}".to_owned())
@@ -188,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_group_keeps_the_depth_of_the_tree() {
+    fn a_prefix_without_a_group_has_as_many_path_segments() {
         let bare = Values { group: None, ..VALUES };
         assert_eq!(Template::default().fill(&bare), "shop.-.Denali");
     }
 
     #[test]
-    fn bad_templates_are_refused_with_what_to_write() {
+    fn bad_templates_are_refused_with_a_message_that_says_what_to_write() {
         let say = |text: &str| Template::parse(text).unwrap_err().to_string();
         assert!(say("{nmae}").contains("did you mean '{name}'"), "{}", say("{nmae}"));
         assert!(say("{colour}").contains("use name, pool"), "{}", say("{colour}"));

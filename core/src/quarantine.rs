@@ -1,9 +1,8 @@
-//! What a released name leaves behind in its quarantine: whose it was, and what the rest waits for.
+//! The quarantine record, which a release puts: who had the name, and what ends the quarantine.
 //!
-//! A SIGTERM of the sidecar is no proof that the app has ended: the container may be restarted in place
-//! while the app runs on with its name. So the quarantine names the pod, and the restarted sidecar of the
-//! same pod takes exactly this name back, ahead of every queue (PROTOCOL, T7). To everybody else it is a
-//! quarantine like any other.
+//! SIGTERM of the sidecar is no proof that the app has ended: the container may be restarted in place while the app
+//! runs on with its name. So the record names the pod, and the restarted sidecar of the same pod re-claims exactly this
+//! name, ahead of the queue (docs/protocol.md, T7). For all other pods it is a quarantine like any other.
 
 use std::time::Duration;
 
@@ -12,30 +11,30 @@ use serde::{Deserialize, Serialize};
 use crate::claim::{Fence, Holder};
 use crate::time::UnixMillis;
 
-/// The lease of a rest that waits for the end of a pod. Its end is not the rule: the claims mirror puts the
-/// rest on a short lease once the pod has ended, and on a new long one while it runs. One hour covers an
-/// outage of the mirror that somebody repairs, and gives the name back when nobody does.
+/// The lease of a quarantine that waits for the end of a pod. Normally it does not run out: the claims mirror puts the
+/// quarantine on a short lease once the pod has ended, and on a new long one while the pod runs. One hour covers an
+/// outage of the mirror. When no mirror ever runs, the name is free after it.
 pub const WITH_POD: Duration = Duration::from_hours(1);
 
-/// What the claims mirror puts in its place once the pod has ended: covers one flush of a StatsD-style
+/// The lease that the claims mirror puts in its place once the pod has ended. It covers one flush of a StatsD-style
 /// buffer, as after any clean release of a name.
 pub const AFTER_POD: Duration = Duration::from_secs(5);
 
-/// The value of a quarantine `…/x/<name>` that a release has put. Other quarantines have no record.
+/// The value of a quarantine `…/x/<name>` that a release has put. Other quarantines have no record as their value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineRecord {
-    /// Who held the name, and may take it back.
+    /// Who held the name and may re-claim it.
     #[serde(flatten)]
     pub holder: Holder,
     /// The claim that was released.
     pub fence: Fence,
     /// Since when it was held, by the holder's wall clock.
     pub since: UnixMillis,
-    /// What the rest waits for.
+    /// What ends the quarantine.
     pub waits_for: WaitsFor,
 }
 
-/// What ends a rest.
+/// What ends a quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitsFor {
@@ -45,7 +44,7 @@ pub enum WaitsFor {
     PodEnd,
 }
 
-/// A rest as found.
+/// A quarantine with a record, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantine {
     /// The slot's key.
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rest_is_flat_json_and_other_quarantines_name_nobody() {
+    fn a_quarantine_record_is_flat_json_and_other_values_are_no_record() {
         let record = QuarantineRecord {
             holder: Holder { uid: "u".into(), ..Holder::default() },
             fence: Fence { epoch: 1, revision: 2 },

@@ -1,9 +1,8 @@
-//! What a pod asks for: its `cairn.dev/…` annotations, read into a [`Request`] or refused with one
-//! sentence that says what to write instead.
+//! The request of a pod: its `cairn.dev/…` annotations, parsed into a [`Request`] or refused with one message that says
+//! what to write instead.
 //!
-//! Pure text to value: whether the pools exist, whether the namespace may use them and whether the
-//! pod can be injected at all is decided by the webhook. The command line reads manifests with the
-//! same code, so both say the same sentence.
+//! This is parsing only. The webhook decides whether the pools exist, whether the namespace may use them and whether
+//! the pod can be injected. The command line parses manifests with the same code, so both print the same message.
 
 use thiserror::Error;
 
@@ -18,26 +17,26 @@ pub mod resources;
 
 use resources::{Resources, ResourcesError};
 
-/// Each pool adds four files, three variables per container and a share of the pod's lease; nobody
-/// needs more, and a typing machine gone wild is stopped here.
+/// Each pool adds four files, three variables per container and a share of the pod's lease. No known use needs as many
+/// pools, and a generated annotation without bounds is refused.
 const MAX_POOLS: usize = 16;
 
-/// What the annotations of one pod ask for.
+/// The parsed annotations of one pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The pools in the user's order; the first one owns the unprefixed files and variables.
+    /// The pools in the user's order; the first one has the unprefixed files and variables.
     pub pools: Vec<PoolName>,
-    /// The group, when it is given by hand.
+    /// The group, when the pod sets it.
     pub group: Option<Group>,
-    /// The metrics prefix, when it is given by hand.
+    /// The metrics prefix, when the pod sets it.
     pub prefix: Option<Template>,
-    /// The app containers that get the identity; `None` is all of them.
+    /// The app containers that get mount and variables; `None` means all.
     pub containers: Option<Vec<String>>,
-    /// How environment variables get there.
+    /// How environment variables reach the containers.
     pub env: EnvChoice,
     /// Whether the app waits for its claim.
     pub gate: Gate,
-    /// The sidecar's resources, where they differ from the defaults.
+    /// The sidecar's resources that differ from the defaults.
     pub resources: Resources,
     /// Who stops the app once a claim of a `Stop` pool is lost.
     pub stop: StoppedBy,
@@ -46,7 +45,7 @@ pub struct Request {
 /// `cairn.dev/env`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EnvChoice {
-    /// The best way that the cluster has.
+    /// `File` where the cluster supports it, otherwise `Annotation`.
     #[default]
     Auto,
     /// From the env file, by `fileKeyRef`.
@@ -70,7 +69,7 @@ pub enum Gate {
 /// `cairn.dev/stop`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoppedBy {
-    /// The kubelet, on the sidecar's word.
+    /// The kubelet, through liveness probes that the sidecar answers.
     #[default]
     Sidecar,
     /// The app itself: it watches `valid_until`, or takes its IDs from the sidecar.
@@ -80,42 +79,45 @@ pub enum StoppedBy {
 /// Why a pod's annotations were refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RequestError {
-    /// A mistyped key.
-    #[error("{place} '{found}' is not known; did you mean '{suggestion}'?")]
+    /// An unknown key that is similar to a known one.
+    #[error("{kind} '{found}' is not known; did you mean '{suggestion}'?")]
     Mistyped {
         /// `annotation` or `label`.
-        place: &'static str,
+        kind: &'static str,
         /// As written.
         found: String,
         /// The nearest known key.
         suggestion: String,
     },
-    /// A key like no other.
-    #[error("{place} '{found}' is not known; Cairn reads the annotations {}", annotation::INPUTS.join(", "))]
+    /// An unknown key that is similar to none.
+    #[error("{kind} '{found}' is not known; Cairn reads the annotations {}", annotation::INPUTS.join(", "))]
     Unknown {
         /// `annotation` or `label`.
-        place: &'static str,
+        kind: &'static str,
         /// As written.
         found: String,
     },
     /// `labels: {cairn.dev/pool: …}`
     #[error("'{0}' is set as a label; move it to the annotations of the pod template")]
     LabelNotAnnotation(String),
-    /// `labels: {cairn.dev/injected: …}` by hand.
+    /// `labels: {cairn.dev/injected: …}` without an annotation `cairn.dev/pool`.
     #[error(
         "label '{}' is set by Cairn itself; remove it and ask with the annotation {}: mountains",
         annotation::INJECTED_LABEL,
         annotation::POOL
     )]
     InjectedByHand,
-    /// Inputs without a pool.
+    /// Other annotations without `cairn.dev/pool`.
     #[error("annotation '{0}' does nothing without a pool; add {key}: mountains, or remove it", key = annotation::POOL)]
     NoPool(String),
     /// `cairn.dev/pool: ""`
     #[error("annotation '{key}' is empty; name a pool, like mountains", key = annotation::POOL)]
     EmptyPool,
     /// `cairn.dev/pool: a,,b`
-    #[error("annotation '{key}' is '{0}' with nothing between two commas; write it like mountains,snowflake", key = annotation::POOL)]
+    #[error(
+        "annotation '{key}' is '{0}' with nothing between two commas; write it like mountains,snowflake",
+        key = annotation::POOL
+    )]
     EmptyEntry(String),
     /// Not a pool name.
     #[error("annotation '{key}': {0}", key = annotation::POOL)]
@@ -133,12 +135,15 @@ pub enum RequestError {
     #[error("annotation '{key}': {0}", key = annotation::PREFIX_TEMPLATE)]
     Prefix(PrefixError),
     /// `cairn.dev/containers: ""`
-    #[error("annotation '{key}' names no container; list app containers like app,worker, or remove it", key = annotation::CONTAINERS)]
+    #[error(
+        "annotation '{key}' names no container; list app containers like app,worker, or remove it",
+        key = annotation::CONTAINERS
+    )]
     NoContainers,
     /// `cairn.dev/containers: app,app`
     #[error("annotation '{key}' names container '{0}' twice; name it once", key = annotation::CONTAINERS)]
     DuplicateContainer(String),
-    /// A value that is none of a few words.
+    /// A value that is none of the allowed words.
     #[error("annotation '{key}' is '{found}'; {advice}")]
     Choice {
         /// The annotation.
@@ -148,9 +153,10 @@ pub enum RequestError {
         /// What to write.
         advice: String,
     },
-    /// Variables come from a claim that the app does not wait for.
+    /// Variables are set when a container starts, so the app has to wait for its claim.
     #[error(
-        "annotation '{env}: {0}' needs an app that waits for its claim; remove '{gate}: none', or set '{env}: none' too",
+        "annotation '{env}: {0}' needs an app that waits for its claim; remove '{gate}: none', \
+         or set '{env}: none' too",
         env = annotation::ENV, gate = annotation::GATE
     )]
     EnvNeedsGate(&'static str),
@@ -162,7 +168,7 @@ pub enum RequestError {
 // === impl Request ===
 
 impl Request {
-    /// Reads a pod's annotations and labels. `None` means that the pod asks for nothing.
+    /// Parses a pod's annotations and labels. `None` means that the pod did not opt in.
     pub fn parse<'a>(
         annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
         labels: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -205,7 +211,7 @@ impl Request {
         request.with_consistent_env().map(Some)
     }
 
-    /// Without a gate nothing waits for the claim, so there is no value to give to variables.
+    /// Without a gate the app may start before the claim is held, when variables have no value yet.
     fn with_consistent_env(mut self) -> Result<Self, RequestError> {
         if self.gate == Gate::None {
             self.env = match self.env {
@@ -289,7 +295,7 @@ fn container_names(text: &str) -> Result<Vec<String>, RequestError> {
     Ok(names)
 }
 
-/// Whether Cairn's own label is there; every other label of ours is a mistake.
+/// Whether the pod has Cairn's own label. Every other label with Cairn's prefix is refused.
 fn check_labels<'a>(
     labels: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<bool, RequestError> {
@@ -306,17 +312,17 @@ fn check_labels<'a>(
     Ok(injected)
 }
 
-fn unknown(place: &'static str, key: &str) -> RequestError {
+fn unknown(kind: &'static str, key: &str) -> RequestError {
     let word = key.strip_prefix(annotation::PREFIX).unwrap_or(key);
     let known =
         annotation::INPUTS.iter().filter_map(|input| input.strip_prefix(annotation::PREFIX));
     match suggest::nearest(word, known) {
         Some(near) => RequestError::Mistyped {
-            place,
+            kind,
             found: key.to_owned(),
             suggestion: format!("{}{near}", annotation::PREFIX),
         },
-        None => RequestError::Unknown { place, found: key.to_owned() },
+        None => RequestError::Unknown { kind, found: key.to_owned() },
     }
 }
 

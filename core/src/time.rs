@@ -1,8 +1,7 @@
-//! The two clocks that Cairn reasons with, as plain values.
+//! Readings of the boot clock and of the wall clock, as plain values.
 //!
-//! Invariant: nothing in this crate reads a clock. Adapters capture an instant *before* they send a
-//! request and pass it in, so that a claim is never believed longer than the server believes it.
-//! Not for: certificates and timers.
+//! Invariant: nothing in this crate reads a clock. Adapters read an instant *before* they send a request and pass it
+//! in, so that a holder never believes in a claim longer than the server keeps it. Not for: certificates and timers.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// An instant on `CLOCK_BOOTTIME`: monotonic, and it keeps counting while the machine sleeps.
 ///
-/// Deadlines are of this type because `CLOCK_MONOTONIC` stops during suspend: a laptop or VM that
-/// sleeps past its lease would otherwise still believe in its claim.
+/// Deadlines are of this type because `CLOCK_MONOTONIC` stops during suspend: a laptop or VM that sleeps longer than
+/// its lease would otherwise still believe in its claim.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -29,9 +28,9 @@ pub struct UnixMillis(pub i64);
 /// One reading of both clocks, taken together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// For deadlines.
+    /// The boot clock, for deadlines.
     pub boot: BootInstant,
-    /// For people.
+    /// The wall clock, for people and for Snowflake timestamps.
     pub wall: UnixMillis,
 }
 
@@ -48,19 +47,19 @@ impl BootInstant {
         self.0
     }
 
-    /// This instant moved into the future; saturates instead of wrapping.
+    /// The instant `span` later; saturates.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// This instant moved into the past; not before boot.
+    /// The instant `span` earlier, but not before boot.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// How long after `earlier` this instant is; zero when it is not.
+    /// The time from `earlier` to this instant; zero when `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -69,18 +68,18 @@ impl BootInstant {
 // === impl UnixMillis ===
 
 impl UnixMillis {
-    /// Reads what [`fmt::Display`] writes.
+    /// Parses the text that [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|stamp| Self(stamp.as_millisecond()))
     }
 
-    /// This instant moved by a span into the future.
+    /// The instant `span` later; saturates.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// This instant moved by a span into the past.
+    /// The instant `span` earlier; saturates.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
@@ -100,7 +99,7 @@ impl fmt::Display for UnixMillis {
 // === impl Now ===
 
 impl Now {
-    /// The wall-clock reading that belongs to a boot-time instant, as far as this reading can tell.
+    /// The wall-clock time of a boot-time instant, if the wall clock is not set in between.
     pub fn wall_at(self, instant: BootInstant) -> UnixMillis {
         if instant >= self.boot {
             return self.wall.after(instant.since(self.boot));

@@ -2,29 +2,29 @@
 
 use thiserror::Error;
 
-/// One probe. Success counts at once: Kubernetes allows no other `successThreshold` here.
+/// One probe. One success is enough: for liveness and startup probes Kubernetes allows no `successThreshold` but 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppProbe {
-    /// What to ask.
+    /// The request that the probe sends.
     pub action: ProbeAction,
-    /// Seconds from the start of the container to the first question.
+    /// Seconds from the start of the container to the first run of the probe.
     pub initial_delay: u32,
-    /// Seconds from one question to the next; at least 1.
+    /// Seconds from one run to the next; at least 1.
     pub period: u32,
-    /// Seconds that an answer may take; at least 1.
+    /// Seconds until a run without an answer has failed; at least 1.
     pub timeout: u32,
-    /// Failures in a row after which the container is to be restarted; at least 1.
+    /// Failures in a row after which the container is restarted; at least 1.
     pub failure_threshold: u32,
-    /// Seconds from SIGTERM to SIGKILL, when the probe says it.
+    /// Seconds from SIGTERM to SIGKILL, when the probe sets them.
     pub termination_grace: Option<u64>,
 }
 
-/// What to ask.
+/// The request that a probe sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeAction {
     /// `GET`; any status from 200 to 399 is a success.
     Http(HttpGet),
-    /// Connect.
+    /// A TCP connect.
     Tcp(TcpSocket),
     /// `grpc.health.v1.Health/Check`; `SERVING` is a success.
     Grpc(GrpcCheck),
@@ -37,11 +37,11 @@ pub struct HttpGet {
     pub path: String,
     /// The port.
     pub port: u16,
-    /// Where to connect, when it is not the pod.
+    /// The host to connect to, when it is not the pod.
     pub host: Option<String>,
-    /// Whether to speak TLS. Like the kubelet, without looking at the certificate.
+    /// Whether to use TLS. Like the kubelet, the sidecar does not verify the certificate.
     pub tls: bool,
-    /// Names and values.
+    /// Names and values of the headers.
     pub headers: Vec<(String, String)>,
 }
 
@@ -50,7 +50,7 @@ pub struct HttpGet {
 pub struct TcpSocket {
     /// The port.
     pub port: u16,
-    /// Where to connect, when it is not the pod.
+    /// The host to connect to, when it is not the pod.
     pub host: Option<String>,
 }
 
@@ -59,17 +59,17 @@ pub struct TcpSocket {
 pub struct GrpcCheck {
     /// The port.
     pub port: u16,
-    /// The service to ask about; empty is the server as a whole.
+    /// The service to check; empty means the server as a whole.
     pub service: String,
 }
 
-/// Why a probe cannot be taken over. Reads on after "its livenessProbe".
+/// Why a probe cannot be taken over. The message continues "its livenessProbe".
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AppProbeError {
     /// `exec`
     #[error("is an exec probe, which the sidecar cannot run in the app's container")]
     Exec,
-    /// None or several of the actions.
+    /// No action, or more than one.
     #[error("must have exactly one of httpGet, tcpSocket and grpc")]
     Action,
     /// A port's name that the container does not declare.
@@ -87,7 +87,7 @@ pub enum AppProbeError {
     /// Liveness and startup probes have no other success threshold than 1.
     #[error("has a successThreshold of {0}, which must be 1")]
     SuccessThreshold(i64),
-    /// A field that is newer than this program, or nonsense.
+    /// JSON with an unknown field or a wrong type.
     #[error("cannot be read: {0}")]
     Unreadable(String),
 }

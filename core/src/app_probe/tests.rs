@@ -31,7 +31,7 @@ fn a_probe_with_every_field_is_read() {
 }
 
 #[test]
-fn what_a_probe_does_not_say_has_kubernetes_defaults() {
+fn fields_that_a_probe_leaves_out_have_kubernetes_defaults() {
     let probe = parse(r#"{"tcpSocket":{"port":"5432"}}"#).unwrap();
     assert_eq!(probe.action, ProbeAction::Tcp(TcpSocket { port: 5432, host: None }));
     let numbers = (probe.initial_delay, probe.period, probe.timeout, probe.failure_threshold);
@@ -42,7 +42,7 @@ fn what_a_probe_does_not_say_has_kubernetes_defaults() {
 }
 
 #[test]
-fn a_path_becomes_what_a_request_line_can_carry() {
+fn a_path_is_encoded_for_the_request_line() {
     for (path, sent) in [("", "/"), ("live", "/live"), ("/a b#c", "/a%20b"), ("/é", "/%C3%A9")] {
         let json = serde_json::json!({"httpGet": {"path": path, "port": 1}}).to_string();
         assert_eq!(parse(&json).unwrap().to_value()["httpGet"]["path"], sent);
@@ -50,7 +50,7 @@ fn a_path_becomes_what_a_request_line_can_carry() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_refused_with_the_reason() {
+fn a_probe_that_the_sidecar_cannot_run_is_refused_with_the_reason() {
     for (json, reason) in [
         (
             r#"{"exec":{"command":["true"]}}"#,
@@ -106,7 +106,7 @@ fn any_probe() -> impl Strategy<Value = AppProbe> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(
+    fn probes_that_are_printed_are_parsed_back_to_themselves(
         liveness in proptest::option::of(any_probe()), startup in proptest::option::of(any_probe()),
     ) {
         let probes = AppProbes { container: "app".into(), liveness, startup };

@@ -1,4 +1,4 @@
-//! Kubernetes' spelling of probes, to and from checked values.
+//! Kubernetes' JSON of probes: parses it into checked values and prints these again.
 
 use std::fmt::Write as _;
 
@@ -214,7 +214,7 @@ impl From<HttpGet> for HttpWire {
 // === impl PortWire ===
 
 impl PortWire {
-    /// As the kubelet does: a name of the container's ports, otherwise a number in quotes.
+    /// Like the kubelet: the text is the name of one of the container's ports, otherwise a number in quotes.
     fn resolve(self, port: impl Fn(&str) -> Option<u16>) -> Result<u16, AppProbeError> {
         match self {
             Self::Number(number) => port_number(number),
@@ -231,7 +231,7 @@ fn port_number(number: i64) -> Result<u16, AppProbeError> {
     u16::try_from(number).ok().filter(|port| *port > 0).ok_or(AppProbeError::PortNumber(number))
 }
 
-/// A path and query that can stand in a request line: what Kubernetes takes is freer.
+/// A path and query that is valid in a request line. Kubernetes also accepts paths that are not.
 fn target(path: &str) -> String {
     let path = path.split_once('#').map_or(path, |(path, _)| path);
     let mut target = String::with_capacity(path.len() + 1);

@@ -1,18 +1,17 @@
-//! The three texts that every claim shows: its name, its metrics prefix and its fence.
+//! The three fields that are published of every claim: its name, its metrics prefix and its fence.
 //!
-//! Each of them is a file, an environment variable and an annotation. All three keys are derived
-//! here, so that the sidecar, the mirror and admission cannot disagree about them.
+//! Each field is a file, an environment variable and an annotation. The keys of all three are derived here, so that
+//! sidecar, mirror and admission cannot disagree about them.
 //!
 //! The annotations of pool `mountains` are `claim.cairn.dev/mountains` (the name),
-//! `claim.cairn.dev/mountains.prefix` and `claim.cairn.dev/mountains.fence`. A pool's name has no dot,
-//! so no two pools share a key. The longest key has 47 characters after the slash; Kubernetes allows
-//! 63.
+//! `claim.cairn.dev/mountains.prefix` and `claim.cairn.dev/mountains.fence`. A pool's name has no dot, so no two pools
+//! share a key. The longest key has 47 characters after the slash; Kubernetes allows 63.
 
 use super::slot::Slot;
 use crate::contract::{annotation, env, path};
 use crate::pool::PoolName;
 
-/// One of the texts of a claim.
+/// One published field of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClaimField {
     /// The name.
@@ -40,7 +39,7 @@ impl ClaimField {
         Some((pool.parse().ok()?, field))
     }
 
-    /// The variable with this field of the pod's first pool: `CAIRN_NAME`, …
+    /// The variable that has this field of the pod's first pool: `CAIRN_NAME`, …
     pub fn variable(self) -> &'static str {
         match self {
             Self::Name => env::NAME,
@@ -49,7 +48,7 @@ impl ClaimField {
         }
     }
 
-    /// The variable with this field of one pool: `CAIRN_MOUNTAINS_NAME`, …
+    /// The variable that has this field of one pool: `CAIRN_MOUNTAINS_NAME`, …
     pub fn pool_variable(self, pool: &PoolName) -> String {
         let field = match self {
             Self::Name => "NAME",
@@ -59,7 +58,7 @@ impl ClaimField {
         env::of_pool(pool, field)
     }
 
-    /// The file with this field, in a pool's directory.
+    /// The file that has this field, in a pool's directory.
     pub fn file(self) -> &'static str {
         match self {
             Self::Name => path::NAME,
@@ -68,7 +67,7 @@ impl ClaimField {
         }
     }
 
-    /// The text of this field in a claim.
+    /// The value of this field in a claim.
     pub fn value(self, slot: &Slot) -> String {
         match self {
             Self::Name => slot.name.clone(),

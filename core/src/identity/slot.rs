@@ -6,7 +6,7 @@ use crate::time::{BootInstant, UnixMillis};
 /// The claimed part of an [`super::Identity`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The name, as shown.
+    /// The name as users see it.
     pub name: String,
     /// Its index in the pool's list; `None` once it was removed from the pool.
     pub index: Option<usize>,
@@ -14,11 +14,11 @@ pub struct Slot {
     pub prefix: String,
     /// The fence.
     pub fence: Fence,
-    /// Since when.
+    /// Since when the claim is held.
     pub since: UnixMillis,
-    /// The deadline for people.
+    /// The deadline by the wall clock: for people only.
     pub valid_until: UnixMillis,
-    /// The deadline for machines.
+    /// The deadline by `CLOCK_BOOTTIME`: for programs, because no wall clock is needed for it.
     pub valid_until_boottime: BootInstant,
     /// Reserve pools: the first timestamp that may be emitted.
     pub not_before: Option<UnixMillis>,

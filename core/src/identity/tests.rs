@@ -56,7 +56,7 @@ fn files_have_no_newline_and_agree_with_the_json() {
 }
 
 #[test]
-fn the_env_file_names_the_first_pool_plainly_and_every_pool_by_its_own_name() {
+fn the_env_file_has_plain_variables_of_the_first_pool_and_named_ones_of_every_pool() {
     let second = Identity {
         pool: "node-ids".parse().unwrap(),
         slot: denali().slot.map(|slot| Slot { name: "17".into(), ..slot }),

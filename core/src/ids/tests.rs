@@ -23,25 +23,25 @@ fn parts(id: u64) -> (u64, u64, u64) {
 }
 
 #[test]
-fn an_id_is_the_time_the_node_and_a_sequence_number() {
+fn an_id_consists_of_time_node_and_sequence_number() {
     let ids = minter().mint(at(5), at(0), FOREVER, 3).unwrap();
     let parts: Vec<_> = ids.into_iter().map(parts).collect();
     assert_eq!(parts, [(5, 17, 0), (5, 17, 1), (5, 17, 2)]);
 }
 
 #[test]
-fn used_up_sequence_numbers_go_on_in_the_next_millisecond() {
+fn minting_goes_on_in_the_next_millisecond_when_sequence_numbers_are_used_up() {
     let mut minter = minter();
     minter.mint(at(5), at(0), FOREVER, 4095).unwrap();
     let ids = minter.mint(at(5), at(0), FOREVER, 2).unwrap();
     assert_eq!(ids.into_iter().map(parts).collect::<Vec<_>>(), [(5, 17, 4095), (6, 17, 0)]);
     assert_eq!(minter.ahead(at(5)), Duration::from_millis(1));
-    // The clock that gets there does not start the millisecond afresh.
+    // When the clock reaches that millisecond, its sequence numbers go on.
     assert_eq!(parts(minter.mint(at(6), at(0), FOREVER, 1).unwrap()[0]), (6, 17, 1));
 }
 
 #[test]
-fn a_clock_that_is_set_back_an_hour_neither_repeats_nor_stalls() {
+fn ids_neither_repeat_nor_stall_when_the_clock_is_set_back_by_an_hour() {
     let mut minter = minter();
     let hour = 3_600_000;
     let before = minter.mint(at(hour), at(0), at(hour + 60_000), 10).unwrap();
@@ -51,7 +51,7 @@ fn a_clock_that_is_set_back_an_hour_neither_repeats_nor_stalls() {
 }
 
 #[test]
-fn nothing_is_minted_outside_the_bounds_and_a_refusal_uses_nothing_up() {
+fn nothing_is_minted_outside_the_bounds_and_a_refusal_uses_up_no_sequence_number() {
     let mut minter = minter();
     assert_eq!(
         minter.mint(at(4), at(10), at(20), 1),
@@ -64,13 +64,13 @@ fn nothing_is_minted_outside_the_bounds_and_a_refusal_uses_nothing_up() {
 }
 
 #[test]
-fn what_an_earlier_process_may_have_minted_is_passed_over() {
+fn a_minter_uses_no_timestamp_before_the_one_that_it_starts_from() {
     let mut minter = Minter::new(layout(DEFAULT_LAYOUT), 17, at(1000));
     assert_eq!(parts(minter.mint(at(5), at(0), FOREVER, 1).unwrap()[0]), (1000, 17, 0));
 }
 
 #[test]
-fn a_clock_outside_the_layouts_time_is_refused_with_a_sentence() {
+fn a_clock_outside_the_time_of_the_layout_is_refused_with_a_message() {
     let mut early = Minter::new(layout(DEFAULT_LAYOUT), 17, UnixMillis(0));
     let refusal = early.mint(UnixMillis(5), UnixMillis(0), FOREVER, 1).unwrap_err().to_string();
     assert!(refusal.contains("reads 1970-01-01") && refusal.contains("--id-epoch"), "{refusal}");
@@ -88,7 +88,7 @@ fn the_largest_id_is_a_positive_signed_integer() {
 }
 
 #[test]
-fn a_wrong_layout_is_refused_with_what_to_write() {
+fn a_bad_layout_is_refused_with_a_message_that_says_what_to_write() {
     let say = |bits: &str| Layout::parse(bits, DEFAULT_EPOCH).unwrap_err().to_string();
     for bits in ["", "41", "41/10", "41/10/12/0", "41/10/x", "41/-10/12", "41/10/300"] {
         assert!(say(bits).contains("like 41/10/12"), "{bits}: {}", say(bits));
@@ -101,20 +101,21 @@ fn a_wrong_layout_is_refused_with_what_to_write() {
 }
 
 #[test]
-fn a_pool_whose_numbers_do_not_fit_is_refused_with_the_bits_that_it_needs() {
+fn a_pool_whose_numbers_do_not_fit_is_refused_with_the_number_of_bits_that_it_needs() {
     assert_eq!(layout(DEFAULT_LAYOUT).check("shards", 1023), Ok(()));
     let refusal = layout(DEFAULT_LAYOUT).check("shards", 1024).unwrap_err().to_string();
     assert_eq!(
         refusal,
-        "the layout 41/10/12 holds node IDs up to 1023, but pool 'shards' goes up to 1024; give the node 11 bits"
+        "the layout 41/10/12 holds node IDs up to 1023, but pool 'shards' goes up to 1024; \
+         give the node 11 bits"
     );
 }
 
 proptest! {
-    /// Whatever the clock reads, in whatever layout: IDs strictly grow, and every timestamp lies
-    /// within the bounds that were in force.
+    /// For any readings of the clock and any layout: IDs strictly grow, and every timestamp lies within the bounds that
+    /// were in force.
     #[test]
-    fn ids_strictly_grow_within_their_bounds_whatever_the_clock_reads(
+    fn ids_strictly_grow_within_their_bounds_for_any_clock(
         sequence in 1_u32..14,
         readings in proptest::collection::vec(
             (-5_000_i64..5_000, 0_i64..2_000, 0_i64..4_000, 1_u32..3_000), 1..60

@@ -15,7 +15,7 @@ fn range(from: u32, to: u32, prefix: &str, width: u8) -> NamesSpec {
 }
 
 #[test]
-fn the_mountains_are_a_hundred_different_ascii_names_that_pass_the_rules_for_custom_lists() {
+fn the_builtin_mountains_are_a_hundred_names_that_pass_the_rules_for_custom_lists() {
     let spec = NamesSpec { builtin: Some(Builtin::NorthAmericanMountains), ..NamesSpec::default() };
     let Ok(Names::List(mountains)) = Names::try_from(&spec) else { panic!("not a list") };
     assert_eq!(mountains.len(), 100);
@@ -24,7 +24,7 @@ fn the_mountains_are_a_hundred_different_ascii_names_that_pass_the_rules_for_cus
 }
 
 #[test]
-fn a_name_that_a_path_or_a_shell_would_stumble_over_is_refused_with_the_character() {
+fn a_name_with_a_character_that_paths_or_shells_interpret_is_refused_with_that_character() {
     for (name, found) in [("a.b", '.'), ("a/b", '/'), ("a'b", '\''), ("Pic Ø", ' ')] {
         assert_eq!(
             Names::try_from(&list(&[name])),
@@ -44,14 +44,14 @@ fn empty_and_repeating_lists_are_refused() {
 }
 
 #[test]
-fn exactly_one_source_is_asked_for() {
+fn exactly_one_source_of_names_is_required() {
     assert_eq!(Names::try_from(&NamesSpec::default()), Err(NamesError::OneSource));
     let both = NamesSpec { builtin: Some(Builtin::NorthAmericanMountains), ..list(&["tea"]) };
     assert_eq!(Names::try_from(&both), Err(NamesError::OneSource));
 }
 
 #[test]
-fn a_number_keeps_its_key_whatever_it_is_shown_with() {
+fn the_key_of_a_number_does_not_depend_on_prefix_and_width() {
     let plain = Names::try_from(&range(0, 1023, "", 0)).unwrap();
     let padded = Names::try_from(&range(0, 1023, "node-", 4)).unwrap();
     assert_eq!(plain.key(7), padded.key(7));

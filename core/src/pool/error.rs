@@ -8,7 +8,7 @@ use crate::duration;
 use crate::names::NamesError;
 use crate::prefix::PrefixError;
 
-/// Fits into an annotation key (`claim.cairn.dev/<pool>`, 63 after the slash) with room to spare.
+/// An annotation key (`claim.cairn.dev/<pool>`) may have 63 characters after the slash; this leaves room for suffixes.
 pub(super) const MAX_POOL_NAME_LEN: usize = 40;
 
 /// Why a pool was refused; each message says what to write instead.
@@ -16,7 +16,8 @@ pub(super) const MAX_POOL_NAME_LEN: usize = 40;
 pub enum PoolError {
     /// Not a pool name.
     #[error(
-        "pool name '{0}' is not valid; use 1 to {MAX_POOL_NAME_LEN} lower-case letters, digits and '-', starting with a letter and not ending with '-'"
+        "pool name '{0}' is not valid; use 1 to {MAX_POOL_NAME_LEN} lower-case letters, digits and '-', \
+         starting with a letter and not ending with '-'"
     )]
     Name(String),
     /// A published file has this name.
@@ -34,7 +35,7 @@ pub enum PoolError {
     /// Out of bounds.
     #[error("quarantine must be at most 1h, not {}", duration::print(*.0))]
     Quarantine(Duration),
-    /// Reservations are per node ID, which names are not.
+    /// Time is reserved per node ID, and names are not node IDs.
     #[error("clock: Reserve needs numeric names; give names.range instead")]
     ReserveNeedsRange,
     /// Not JSON of a pool.

@@ -1,4 +1,4 @@
-//! The rules of a pool, as users write them and as they stand in etcd.
+//! The spec of a pool, as users write it and as it is stored in etcd.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::names::NamesSpec;
 use crate::prefix::Template;
 use crate::{duration, suggest};
 
-/// The fields that a user can write, of the spec and of what it contains.
+/// The fields that a user can write, at every depth of the spec.
 const FIELDS: [&str; 20] = [
     "names",
     "builtin",
@@ -46,13 +46,13 @@ pub struct PoolSpec {
     /// Which namespaces may claim; an empty selector selects all.
     #[serde(default, skip_serializing_if = "Selector::is_empty")]
     pub allowed_namespaces: Selector,
-    /// V: how long a holder may believe in a claim that it cannot renew.
+    /// V: how long a holder may believe in a claim without a renewal.
     #[serde(default = "default_validity", with = "duration")]
     pub validity: Duration,
-    /// Q: how long a freed slot rests before it is given out again.
+    /// Q: how long a freed slot rests before it is granted again.
     #[serde(default = "default_quarantine", with = "duration")]
     pub quarantine: Duration,
-    /// What happens to the app once its claim cannot be believed any more.
+    /// What happens to the app when its claim is lost.
     #[serde(default)]
     pub on_loss: OnLoss,
     /// What happens to a pod that finds no free name.
@@ -61,12 +61,11 @@ pub struct PoolSpec {
     /// Whether holders reserve time against reissued node IDs. Immutable.
     #[serde(default)]
     pub clock: ClockRule,
-    /// The metrics prefix, when the pod does not say otherwise.
+    /// The metrics prefix of pods that do not set their own.
     #[serde(default)]
     pub prefix: Template,
-    /// True while nothing new is granted from the pool, although its holders keep their names and may take them
-    /// back. The webhook sets it in etcd when the `Pool` object is being deleted or must not be used. It is not a
-    /// field of the resource.
+    /// True while nothing new is granted from the pool. Holders keep their names and may re-claim them. The webhook
+    /// sets it in etcd when the `Pool` object is being deleted or must not be used. It is not a field of the resource.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closed: bool,
 }
@@ -81,37 +80,37 @@ pub enum Scope {
     Cluster,
 }
 
-/// What happens once a claim cannot be believed any more.
+/// What happens to the app when its claim is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnLoss {
-    /// Name and files stay: a metric under an old name is better than none.
+    /// The app goes on with its name, and the files stay: a metric under an old name is better than none.
     #[default]
     Keep,
-    /// Files go and the app is stopped: two holders of one node ID corrupt data.
+    /// The files are withdrawn and the app is stopped: two holders of one node ID corrupt data.
     Stop,
 }
 
 /// What happens to a pod that finds no free name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnExhausted {
-    /// It waits in line.
+    /// It waits in the queue.
     #[default]
     Wait,
-    /// It fails with a sentence.
+    /// It fails with a message.
     Fail,
 }
 
-/// Whether holders reserve time.
+/// Whether holders reserve the time in which they emit timestamps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClockRule {
     /// No.
     #[default]
     None,
-    /// A high-water mark of emitted timestamps outlives each holder.
+    /// A high-water mark of emitted timestamps stays in etcd after each holder.
     Reserve,
 }
 
-/// A Kubernetes label selector, carried but not interpreted here.
+/// A Kubernetes label selector. The webhook evaluates it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Selector {
@@ -139,12 +138,12 @@ pub struct Requirement {
 // === impl PoolSpec ===
 
 impl PoolSpec {
-    /// Reads what a user has written: a field that does not exist is refused rather than passed over,
-    /// because it would not do what the user expects.
+    /// Reads a spec that a user wrote. An unknown field is refused and not ignored, because it would not do what the
+    /// user expects.
     pub fn strict<'de, D: Deserializer<'de>>(written: D) -> Result<Self, PoolError> {
         let mut unknown = None;
         let read = serde_ignored::deserialize(written, |path| {
-            // An optional field appears as a step of its own.
+            // serde_ignored prints an optional field as a path segment of its own, `?`.
             unknown.get_or_insert_with(|| path.to_string().replace(".?", ""));
         });
         let spec: Self = read.map_err(|error: D::Error| PoolError::Malformed(error.to_string()))?;
@@ -183,12 +182,12 @@ impl Default for PoolSpec {
     }
 }
 
-/// Three renewals fit into it, and an etcd leader election (seconds) does not use it up.
+/// Three renewals fit into it, and an etcd leader election (seconds) is much shorter.
 fn default_validity() -> Duration {
     Duration::from_secs(30)
 }
 
-/// One round of liveness probes, the kill and its grace fit into it.
+/// Enough for one round of liveness probes, the kill and its grace period.
 fn default_quarantine() -> Duration {
     Duration::from_secs(15)
 }

@@ -18,7 +18,7 @@ fn builtin_pools_have_the_documented_rules_and_lease_times() {
 }
 
 #[test]
-fn a_spec_survives_a_round_trip_through_etcd_with_equal_bytes() {
+fn a_spec_that_is_written_to_etcd_and_read_again_has_equal_bytes() {
     for name in Pool::builtin_names() {
         let pool = Pool::builtin(&name).unwrap();
         let again = Pool::from_json(name, pool.to_json().as_bytes()).unwrap();
@@ -53,7 +53,7 @@ fn pool_names_follow_the_documented_pattern() {
 }
 
 #[test]
-fn unknown_fields_bad_durations_and_misplaced_reservations_are_refused() {
+fn unknown_fields_bad_durations_and_reservations_of_names_are_refused() {
     let strict = |json: &str| {
         PoolSpec::strict(&mut serde_json::Deserializer::from_str(json)).unwrap_err().to_string()
     };
@@ -78,7 +78,7 @@ fn unknown_fields_bad_durations_and_misplaced_reservations_are_refused() {
 }
 
 #[test]
-fn fields_of_a_newer_version_in_etcd_are_passed_over_at_every_depth() {
+fn fields_of_a_newer_version_in_etcd_are_ignored_at_every_depth() {
     let newer = r#"{"names":{"range":{"from":0,"to":9,"step":2},"aliases":[]},"colour":"red",
         "allowedNamespaces":{"matchLabels":{"team":"tea"},"matchNames":[]}}"#;
     let pool = pool(newer).unwrap();

@@ -1,13 +1,13 @@
-//! The group that a pod belongs to when it does not say: the workload behind its owner reference.
+//! The default group of a pod: the workload behind its owner reference.
 //!
-//! An owner whose name is new with every run or rollout would make a new group each time, and with it
-//! new metrics. So the part that Kubernetes or a well-known controller generated is taken off the name.
-//! Only what is on the pod itself is looked at, because admission makes no calls.
+//! An owner whose name is new with every run or rollout would make a new group each time, and with it new metrics. So
+//! the part of the name that Kubernetes or a well-known controller generated is removed. Only the pod itself is read,
+//! because admission makes no network calls.
 //!
-//! A name is cut only where it is known to be generated. `worker-x7k2p` may be a name that Kubernetes
-//! made from `generateName: worker-`, or one that somebody chose; admission finds out when the workload
-//! is created and leaves [`annotation::GENERATE_NAME`](crate::contract::annotation::GENERATE_NAME) on its
-//! pods. Where nothing is known and the name looks generated, [`Derived::looks_generated`] says so.
+//! A part is removed only when it is known to be generated. `worker-x7k2p` may be a name that Kubernetes made from
+//! `generateName: worker-`, or a name that a user chose. Admission sees which when the workload is created, and writes
+//! [`annotation::GENERATE_NAME`](crate::contract::annotation::GENERATE_NAME) on its pods. Without that annotation,
+//! [`Derived::looks_generated`] reports names that look generated.
 
 use crate::contract::annotation;
 use crate::group::Group;
@@ -16,23 +16,22 @@ mod generated;
 
 use generated::{without_likely_suffix, without_random_suffix, without_unix_seconds};
 
-/// Labels whose value ends the name of a `ReplicaSet`: the Deployment controller's, and that of Argo
-/// Rollouts.
+/// Labels whose value is the suffix of a `ReplicaSet`'s name: of the Deployment controller, and of Argo Rollouts.
 const HASH_LABELS: [&str; 2] = ["pod-template-hash", "rollouts-pod-template-hash"];
 
 /// Knative makes a Deployment per revision; this label names the Service on all of their pods.
 const KNATIVE_SERVICE: &str = "serving.knative.dev/service";
 
-/// OpenShift makes a `ReplicationController` `<config>-<number>` per rollout of a `DeploymentConfig`, and
-/// names the latter on the pods.
+/// OpenShift makes a `ReplicationController` `<config>-<number>` per rollout of a `DeploymentConfig`. Label or
+/// annotation of the pods name the `DeploymentConfig`.
 const DEPLOYMENT_CONFIG_LABEL: &str = "deploymentconfig";
 const DEPLOYMENT_CONFIG_ANNOTATION: &str = "openshift.io/deployment-config.name";
 
-/// Argo Workflows names the Workflow on its pods.
+/// Argo Workflows names the Workflow in this label of its pods.
 const ARGO_WORKFLOW: &str = "workflows.argoproj.io/workflow";
 
-/// Labels that Tekton puts on the pod of a `TaskRun`. A pipeline or task that is embedded in its run has
-/// the name of the run.
+/// Labels that Tekton puts on the pod of a `TaskRun`. A pipeline or task that is embedded in its run has the name of
+/// the run.
 const TEKTON_PIPELINE: &str = "tekton.dev/pipeline";
 const TEKTON_PIPELINE_RUN: &str = "tekton.dev/pipelineRun";
 const TEKTON_PIPELINE_TASK: &str = "tekton.dev/pipelineTask";
@@ -41,7 +40,7 @@ const TEKTON_TASK: &str = "tekton.dev/task";
 /// A CronJob names its Jobs `<cronjob>-<minutes since 1970>`: eight digits until the year 2160.
 const MINUTES_DIGITS: usize = 8;
 
-/// The minutes of 2015, before there was any CronJob; keeps dates such as `20261121` out.
+/// 2015 in minutes since 1970; CronJobs did not exist before. A date such as `20261121` is a smaller number.
 const FIRST_MINUTES: u32 = 23_668_560;
 
 /// The controller among a pod's owner references.
@@ -53,12 +52,12 @@ pub struct Owner<'a> {
     pub name: &'a str,
 }
 
-/// What can be told about the group of a pod.
+/// The group that was derived for a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Derived {
     /// The group; `None` for bare pods and for static pods.
     pub group: Option<Group>,
-    /// When the group still looks as if a part of it were new each time: the group without that part.
+    /// When the group looks as if a part of it were generated: the group without that part.
     pub looks_generated: Option<Group>,
 }
 
@@ -93,7 +92,7 @@ pub fn group<'a>(
 // === impl Derived ===
 
 impl Derived {
-    /// What to tell whoever made the pod or looks at it, when the group looks generated.
+    /// The warning for the user, when the group looks generated.
     pub fn warning(&self) -> Option<String> {
         let (group, stem) = (self.group.as_ref()?, self.looks_generated.as_ref()?);
         Some(format!(
@@ -104,7 +103,8 @@ impl Derived {
     }
 }
 
-/// The workload, where a controller that makes owners for each run or rollout says what it is.
+/// The workload of an owner that a well-known controller makes for each run or rollout, from the labels and annotations
+/// of that controller.
 fn of_well_known_controller<'a>(
     owner: Owner<'a>,
     label: impl Fn(&str) -> Option<&'a str>,
@@ -137,8 +137,8 @@ fn of_well_known_controller<'a>(
     }
 }
 
-/// The name of a run without what makes it differ from other runs. Such objects are one run each, so a
-/// suffix that looks random is random.
+/// The name of a run without its generated suffix. Such an object is made for one run, so a suffix that looks random is
+/// random.
 fn run(name: &str) -> String {
     without_random_suffix(name, None)
         .or_else(|| without_unix_seconds(name))

@@ -1,8 +1,8 @@
-//! `cairn.dev/resources`: what the sidecar asks for, where a LimitRange or quota wants other numbers
-//! than the defaults.
+//! `cairn.dev/resources`: the sidecar's requests and limits, where a LimitRange or quota needs other values than the
+//! defaults.
 //!
-//! Written like `cpu=10m,memory=32Mi`: each entry sets request and limit alike. `requests.cpu=5m`
-//! and `limits.memory=48Mi` set one of the two. What is not mentioned keeps its default.
+//! Written like `cpu=10m,memory=32Mi`: each entry sets request and limit to the same value. `requests.cpu=5m` and
+//! `limits.memory=48Mi` set one of the two. A resource without an entry keeps its default.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::suggest;
 
-/// The runtimes refuse or kill anything much smaller while they set a container up.
+/// Container runtimes refuse or kill a container with a much smaller limit while they set it up.
 const LEAST_MEMORY: &str = "8Mi";
 
 const NANO: u128 = 1_000_000_000;
@@ -56,7 +56,8 @@ pub enum ResourcesError {
     #[error(
         "'{found}' is not known; {}",
         suggestion.as_ref().map_or_else(
-            || "use cpu, memory or ephemeral-storage, with requests. or limits. before it for one of the two".to_owned(),
+            || "use cpu, memory or ephemeral-storage, with requests. or limits. before it \
+                for one of the two".to_owned(),
             |near| format!("did you mean '{near}'?"),
         )
     )]
@@ -66,7 +67,7 @@ pub enum ResourcesError {
         /// The nearest known key.
         suggestion: Option<String>,
     },
-    /// Twice the same.
+    /// Two entries that set the same value.
     #[error("'{0}' is set twice; set it once")]
     Twice(String),
     /// Not a quantity.
@@ -84,7 +85,7 @@ pub enum ResourcesError {
         /// As written.
         limit: Quantity,
     },
-    /// The sidecar would be killed while it starts.
+    /// The container runtime would kill the sidecar while it starts.
     #[error("a memory limit of {0} is too small to start in; give it {LEAST_MEMORY} or more")]
     TooSmall(Quantity),
 }
@@ -105,7 +106,7 @@ impl Resources {
         Ok(resources)
     }
 
-    /// Whether nothing was asked for.
+    /// Whether no value is set.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty() && self.limits.is_empty()
     }
@@ -139,7 +140,7 @@ impl Resources {
         Ok(())
     }
 
-    /// Whether the API server and the runtime would take these numbers.
+    /// Whether the API server and the container runtime accept these values.
     pub fn check(&self) -> Result<(), ResourcesError> {
         for (resource, request) in &self.requests {
             match self.limits.get(resource) {
@@ -187,7 +188,7 @@ impl fmt::Display for Resource {
 // === impl Quantity ===
 
 impl Quantity {
-    /// Reads a quantity as Kubernetes writes it; `None` for anything else, negative ones included.
+    /// Parses a quantity in Kubernetes' notation; `None` for other text and for negative quantities.
     pub fn parse(text: &str) -> Option<Self> {
         let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, suffix) = text.split_at_checked(end)?;
@@ -259,7 +260,7 @@ fn scale(suffix: &str) -> Option<u128> {
 fn unknown(key: &str, word: &str) -> ResourcesError {
     let near = suggest::nearest(word, Resource::ALL.map(Resource::as_str));
     let suggestion = near.map(|near| match key.split_once('.') {
-        Some((place @ ("requests" | "limits"), _)) => format!("{place}.{near}"),
+        Some((kind @ ("requests" | "limits"), _)) => format!("{kind}.{near}"),
         _ => near.to_owned(),
     });
     ResourcesError::Key { found: key.to_owned(), suggestion }
@@ -270,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_sets_both_unless_it_says_which() {
+    fn an_entry_sets_request_and_limit_unless_it_names_one_of_them() {
         let resources =
             Resources::parse("cpu=10m, limits.memory=32Mi,requests.memory=16Mi").unwrap();
         let shown = |map: &BTreeMap<Resource, Quantity>| {
@@ -283,22 +284,22 @@ mod tests {
     }
 
     #[test]
-    fn quantities_compare_by_worth_and_not_by_spelling() {
-        let worth = |text: &str| Quantity::parse(text).unwrap();
+    fn quantities_are_compared_by_value_and_not_by_notation() {
+        let quantity = |text: &str| Quantity::parse(text).unwrap();
         for (a, b) in
             [("1", "1000m"), ("0.5", "500m"), ("1Ki", "1024"), ("1e3", "1k"), ("1.5Gi", "1536Mi")]
         {
-            assert_eq!(worth(a), worth(b), "{a} {b}");
+            assert_eq!(quantity(a), quantity(b), "{a} {b}");
         }
-        assert!(worth("999M") < worth("1Gi"));
+        assert!(quantity("999M") < quantity("1Gi"));
         for bad in ["", "-1", "1x", "Mi", ".", "1 Mi", "ten", "1.2.3", "1e99"] {
             assert!(Quantity::parse(bad).is_none(), "{bad}");
         }
     }
 
     #[test]
-    fn bad_entries_are_refused_with_what_to_write() {
-        for (text, sentence) in [
+    fn bad_entries_are_refused_with_a_message_that_says_what_to_write() {
+        for (text, message) in [
             ("", "it is empty; write it like cpu=10m,memory=32Mi"),
             ("cpu", "'cpu' is not an entry; write it like cpu=10m,memory=32Mi"),
             ("memori=1Gi", "'memori' is not known; did you mean 'memory'?"),
@@ -311,7 +312,7 @@ mod tests {
             ),
             ("memory=1Mi", "a memory limit of 1Mi is too small to start in; give it 8Mi or more"),
         ] {
-            assert_eq!(Resources::parse(text).unwrap_err().to_string(), sentence);
+            assert_eq!(Resources::parse(text).unwrap_err().to_string(), message);
         }
     }
 }

@@ -7,7 +7,7 @@ fn parse(annotations: Pairs<'_>, labels: Pairs<'_>) -> Result<Option<Request>, R
 }
 
 #[test]
-fn one_annotation_is_enough() {
+fn the_pool_annotation_alone_is_a_complete_request() {
     let request = parse(&[("cairn.dev/pool", "mountains")], &[]).unwrap().unwrap();
     assert_eq!(
         request,
@@ -25,7 +25,7 @@ fn one_annotation_is_enough() {
 }
 
 #[test]
-fn every_annotation_is_read_and_the_order_of_pools_is_kept() {
+fn every_input_annotation_is_parsed_and_the_order_of_pools_is_kept() {
     let request = parse(
         &[
             ("cairn.dev/pool", "snowflake, mountains"),
@@ -53,19 +53,19 @@ fn every_annotation_is_read_and_the_order_of_pools_is_kept() {
 }
 
 #[test]
-fn a_pod_that_says_nothing_asks_for_nothing() {
+fn a_pod_without_input_annotations_has_not_opted_in() {
     assert_eq!(parse(&[("a", "b")], &[("app", "x")]), Ok(None));
     assert_eq!(parse(&[("cairn.dev/status", "{}")], &[]), Ok(None));
 }
 
 #[test]
-fn an_app_that_does_not_wait_gets_no_variables() {
+fn a_pod_without_a_gate_gets_no_variables() {
     let request = parse(&[("cairn.dev/pool", "a"), ("cairn.dev/gate", "none")], &[]);
     assert_eq!(request.unwrap().unwrap().env, EnvChoice::None);
 }
 
 #[test]
-fn bad_input_is_refused_with_a_sentence_that_says_what_to_write() {
+fn bad_annotations_are_refused_with_a_message_that_says_what_to_write() {
     let pool = ("cairn.dev/pool", "mountains");
     let long = (0..17).map(|i| format!("p{i}")).collect::<Vec<_>>().join(",");
     let cases: &[(Pairs<'_>, &str)] = &[
@@ -75,7 +75,9 @@ fn bad_input_is_refused_with_a_sentence_that_says_what_to_write() {
         ),
         (
             &[pool, ("cairn.dev/colour", "x")],
-            "annotation 'cairn.dev/colour' is not known; Cairn reads the annotations cairn.dev/pool, cairn.dev/group, cairn.dev/prefix, cairn.dev/containers, cairn.dev/env, cairn.dev/gate, cairn.dev/resources, cairn.dev/stop",
+            "annotation 'cairn.dev/colour' is not known; Cairn reads the annotations cairn.dev/pool, \
+             cairn.dev/group, cairn.dev/prefix, cairn.dev/containers, cairn.dev/env, cairn.dev/gate, \
+             cairn.dev/resources, cairn.dev/stop",
         ),
         (
             &[("cairn.dev/group", "a")],
@@ -99,7 +101,8 @@ fn bad_input_is_refused_with_a_sentence_that_says_what_to_write() {
         ),
         (
             &[("cairn.dev/pool", "Mountains")],
-            "annotation 'cairn.dev/pool': pool name 'Mountains' is not valid; use 1 to 40 lower-case letters, digits and '-', starting with a letter and not ending with '-'",
+            "annotation 'cairn.dev/pool': pool name 'Mountains' is not valid; use 1 to 40 lower-case \
+             letters, digits and '-', starting with a letter and not ending with '-'",
         ),
         (
             &[("cairn.dev/pool", "env")],
@@ -107,7 +110,8 @@ fn bad_input_is_refused_with_a_sentence_that_says_what_to_write() {
         ),
         (
             &[pool, ("cairn.dev/group", "a/b")],
-            "annotation 'cairn.dev/group': group 'a/b' is not valid; use 1 to 253 letters, digits, '-', '_' and '.', starting with a letter or digit",
+            "annotation 'cairn.dev/group': group 'a/b' is not valid; use 1 to 253 letters, digits, '-', \
+             '_' and '.', starting with a letter or digit",
         ),
         (
             &[pool, ("cairn.dev/prefix", "{nmae}")],
@@ -143,21 +147,22 @@ fn bad_input_is_refused_with_a_sentence_that_says_what_to_write() {
         ),
         (
             &[pool, ("cairn.dev/gate", "none"), ("cairn.dev/env", "file")],
-            "annotation 'cairn.dev/env: file' needs an app that waits for its claim; remove 'cairn.dev/gate: none', or set 'cairn.dev/env: none' too",
+            "annotation 'cairn.dev/env: file' needs an app that waits for its claim; remove \
+             'cairn.dev/gate: none', or set 'cairn.dev/env: none' too",
         ),
         (
             &[pool, ("cairn.dev/resources", "cpu")],
             "annotation 'cairn.dev/resources': 'cpu' is not an entry; write it like cpu=10m,memory=32Mi",
         ),
     ];
-    for (annotations, sentence) in cases {
+    for (annotations, message) in cases {
         let error = parse(annotations, &[]).unwrap_err();
-        assert_eq!(&error.to_string(), sentence);
+        assert_eq!(&error.to_string(), message);
     }
 }
 
 #[test]
-fn labels_that_should_be_annotations_are_told_apart_from_typos() {
+fn a_label_that_should_be_an_annotation_has_another_message_than_an_unknown_label() {
     let say = |label| parse(&[], &[(label, "x")]).unwrap_err().to_string();
     assert_eq!(
         say("cairn.dev/pool"),
@@ -169,6 +174,7 @@ fn labels_that_should_be_annotations_are_told_apart_from_typos() {
     );
     assert_eq!(
         say("cairn.dev/injected"),
-        "label 'cairn.dev/injected' is set by Cairn itself; remove it and ask with the annotation cairn.dev/pool: mountains"
+        "label 'cairn.dev/injected' is set by Cairn itself; remove it and ask with the annotation \
+         cairn.dev/pool: mountains"
     );
 }

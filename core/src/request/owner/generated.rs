@@ -1,29 +1,29 @@
-//! Parts of names that somebody generated, and how they look.
+//! Recognises generated suffixes of names: random characters, hashes, dates, times and UUIDs.
 
-/// Kubernetes' alphabet for random names (`k8s.io/apimachinery/pkg/util/rand`): no vowels and nothing
-/// that is easily misread, so that no words come about.
+/// Kubernetes' alphabet for random names (`k8s.io/apimachinery/pkg/util/rand`): without vowels, so that no words arise,
+/// and without characters that are easily confused.
 const ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
 
 /// `generateName: mail-` becomes `mail-` and this many characters (`k8s.io/apiserver/pkg/storage/names`).
 const RANDOM_LEN: usize = 5;
 
-/// Of a longer `generateName` Kubernetes takes this many characters, so that 63 remain enough.
+/// Kubernetes cuts a longer `generateName` to this many characters, so that the name has at most 63.
 const GENERATE_NAME_LEN: usize = 58;
 
 /// Seconds since 1970 have ten digits until the year 2286.
 const SECONDS_DIGITS: usize = 10;
 
-/// Digits that are a date or a time rather than a number that somebody counts up by hand.
+/// This many digits are more likely a date or a time than a number that a user counts up.
 const LIKELY_DIGITS: usize = 8;
 
-/// Hashes are shortened to seven or eight characters, and seldom to fewer.
+/// Hashes are usually shortened to seven or eight characters.
 const LIKELY_HEX: usize = 7;
 
 /// The longest suffix that Kubernetes' own controllers make from [`ALPHABET`].
 const LONGEST_RANDOM: usize = 10;
 
-/// The name without the five characters that Kubernetes appends to a `generateName`; `None` when it does
-/// not end in such characters, or when it was not made `from` this one.
+/// The name without the five characters that Kubernetes appends to a `generateName`. `None` when it does not end in
+/// such characters, or when it was not made `from` this `generateName`.
 pub(super) fn without_random_suffix<'a>(name: &'a str, from: Option<&str>) -> Option<&'a str> {
     let (base, random) = name.split_at_checked(name.len().checked_sub(RANDOM_LEN)?)?;
     if !random.chars().all(|c| ALPHABET.contains(c)) {
@@ -31,21 +31,21 @@ pub(super) fn without_random_suffix<'a>(name: &'a str, from: Option<&str>) -> Op
     }
     match from {
         Some(from) => (from.get(..GENERATE_NAME_LEN).unwrap_or(from) == base).then_some(())?,
-        // Nobody knows; then at least the customary hyphen must be there.
+        // The `generateName` is not known. Then a hyphen before the suffix is required.
         None => base.ends_with('-').then_some(())?,
     }
     stem(base)
 }
 
-/// The name without a time in seconds, as a `CronWorkflow` appends it.
+/// The name without a Unix time in seconds, as a `CronWorkflow` appends it.
 pub(super) fn without_unix_seconds(name: &str) -> Option<&str> {
     let (base, digits) = name.rsplit_once('-')?;
     let is_time = digits.len() == SECONDS_DIGITS && digits.bytes().all(|c| c.is_ascii_digit());
     is_time.then(|| stem(base))?
 }
 
-/// The name without its last part, when that part looks like a random text, a hash, a date or a time.
-/// Errs on the side of silence: it is for a hint.
+/// The name without its last part, when that part looks like random characters, a hash, a date or a time. In doubt it
+/// is `None`: it is used for a hint only.
 pub(super) fn without_likely_suffix(name: &str) -> Option<&str> {
     if let Some(base) = without_uuid(name) {
         return stem(base);
@@ -63,7 +63,7 @@ pub(super) fn without_likely_suffix(name: &str) -> Option<&str> {
     (random || hash || time).then(|| stem(base))?
 }
 
-/// `a-0b5e6c1e-8f0a-4c55-9d4e-5a1f3f6f8a11`
+/// The name without a UUID: `a` of `a-0b5e6c1e-8f0a-4c55-9d4e-5a1f3f6f8a11`.
 fn without_uuid(name: &str) -> Option<&str> {
     const GROUPS: [usize; 5] = [12, 4, 4, 4, 8];
     let mut base = name;
@@ -77,7 +77,7 @@ fn without_uuid(name: &str) -> Option<&str> {
     Some(base)
 }
 
-/// Without what joined the parts; `None` when nothing is left.
+/// The name without the separator at its end; `None` when nothing is left.
 fn stem(base: &str) -> Option<&str> {
     let stem = base.trim_end_matches(['-', '.']);
     (!stem.is_empty()).then_some(stem)
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_random_characters_are_taken_off_what_they_were_appended_to() {
+    fn five_random_characters_are_removed_from_a_name_that_was_made_from_the_generate_name() {
         for (name, from, stem) in [
             ("mail-batch-x7k2p", "mail-batch-", "mail-batch"),
             ("worker-fffff", "worker-", "worker"),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_taken_off_a_name_that_was_made_otherwise() {
+    fn nothing_is_removed_from_a_name_that_was_not_made_from_the_generate_name() {
         for (name, from) in [
             ("mail-batch-x7k2p", "mail-"),
             ("mail-batch-x7k2a", "mail-batch-"),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_generated_is_found() {
+    fn suffixes_that_look_generated_are_recognised() {
         for name in [
             "mail-x7k2p",
             "mail-7d9f6b5c48",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_call_their_workloads_does_not_look_generated() {
+    fn names_that_users_give_to_workloads_do_not_look_generated() {
         for name in [
             "worker-fffff",
             "dump-pgsql",

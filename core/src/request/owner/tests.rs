@@ -14,7 +14,7 @@ fn of(kind: &str, name: &str, labels: Pairs<'_>) -> Option<String> {
 }
 
 #[test]
-fn a_deployment_is_seen_through_its_replica_set() {
+fn the_group_of_a_replica_sets_pod_is_the_deployment() {
     let hash = [("pod-template-hash", "5d4f")];
     assert_eq!(of("ReplicaSet", "checkout-5d4f", &hash).as_deref(), Some("checkout"));
     let rollout = [("rollouts-pod-template-hash", "77")];
@@ -23,12 +23,12 @@ fn a_deployment_is_seen_through_its_replica_set() {
     assert_eq!(
         of("ReplicaSet", "other", &hash).as_deref(),
         Some("other"),
-        "a hash that is not in the name takes nothing away"
+        "a hash that is not in the name removes nothing"
     );
 }
 
 #[test]
-fn a_cron_job_is_seen_through_its_job_and_a_dated_job_is_not_one() {
+fn the_group_of_a_cron_jobs_pod_is_the_cron_job_and_a_job_with_a_date_keeps_its_name() {
     assert_eq!(of("Job", "nightly-29920140", &[]).as_deref(), Some("nightly"));
     for job in ["import-2", "report-20161121", "29920140", "a-299201400"] {
         assert_eq!(of("Job", job, &[]).as_deref(), Some(job));
@@ -36,7 +36,7 @@ fn a_cron_job_is_seen_through_its_job_and_a_dated_job_is_not_one() {
 }
 
 #[test]
-fn a_knative_service_is_seen_through_its_revisions() {
+fn the_group_of_a_knative_revisions_pod_is_the_service() {
     let labels = [("serving.knative.dev/service", "hello"), ("pod-template-hash", "5d4f")];
     for owner in ["hello-00001-deployment-5d4f", "hello-00002-deployment-5d4f"] {
         assert_eq!(of("ReplicaSet", owner, &labels).as_deref(), Some("hello"));
@@ -44,7 +44,7 @@ fn a_knative_service_is_seen_through_its_revisions() {
 }
 
 #[test]
-fn a_deployment_config_is_seen_through_its_replication_controllers() {
+fn the_group_of_a_replication_controllers_pod_is_the_deployment_config() {
     let labels = [("deploymentconfig", "juice"), ("deployment", "juice-7")];
     for owner in ["juice-7", "juice-8", "juice-12"] {
         assert_eq!(of("ReplicationController", owner, &labels).as_deref(), Some("juice"));
@@ -60,7 +60,7 @@ fn a_deployment_config_is_seen_through_its_replication_controllers() {
         assert_eq!(
             of("ReplicationController", owner, &labels).as_deref(),
             Some(owner),
-            "a controller that is not of this config keeps its name"
+            "a controller of another DeploymentConfig keeps its name"
         );
     }
 }
@@ -105,7 +105,7 @@ fn the_runs_of_a_tekton_pipeline_are_one_group_per_task() {
 }
 
 #[test]
-fn a_generated_name_is_cut_where_it_is_known_to_be_generated() {
+fn a_suffix_is_removed_where_it_is_known_to_be_generated() {
     let from = |generate_name| [("cairn.dev/generate-name", generate_name)];
     for (kind, name, labels, generate_name, group) in [
         ("Job", "mail-batch-x7k2p", &[][..], "mail-batch-", "mail-batch"),
@@ -123,14 +123,14 @@ fn a_generated_name_is_cut_where_it_is_known_to_be_generated() {
 }
 
 #[test]
-fn a_name_that_somebody_chose_is_never_cut() {
+fn nothing_is_removed_from_a_name_that_a_user_chose() {
     for name in ["worker-fffff", "dump-pgsql", "mail-x7k2p"] {
         assert_eq!(of("Job", name, &[]).as_deref(), Some(name));
     }
 }
 
 #[test]
-fn a_name_that_looks_generated_is_said_to_and_others_are_not() {
+fn a_group_that_looks_generated_is_reported_and_others_are_not() {
     let looks = |kind: &str, name: &str, labels: Pairs<'_>| {
         derived(kind, name, labels, &[]).looks_generated.map(|group| group.to_string())
     };
@@ -143,7 +143,7 @@ fn a_name_that_looks_generated_is_said_to_and_others_are_not() {
 }
 
 #[test]
-fn other_controllers_give_their_own_name_and_bare_pods_none() {
+fn the_group_of_other_controllers_pods_is_the_controllers_name_and_bare_pods_have_none() {
     for kind in ["StatefulSet", "DaemonSet", "ReplicationController", "CloneSet"] {
         assert_eq!(of(kind, "db-0", &[]).as_deref(), Some("db-0"));
     }
