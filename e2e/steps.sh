@@ -1,4 +1,4 @@
-# Sourced by the Makefile: says what is being done, and when since the start.
+# Sourced by the Makefile: step prints the name of a step and the seconds since the start.
 set -eu
 steps_begin=$(date +%s)
 step() {

@@ -1,5 +1,5 @@
-# The cluster's root in every cgroup hierarchy. Two kubelets that share /kubepods kill each
-# other's pods, so each gets a root of its own.
+# The cluster's root cgroup in every hierarchy. Kubelets that share /kubepods kill each other's pods, so each cluster
+# has a root cgroup of its own.
 # shellcheck shell=bash
 
 CGROUP_MOUNT=/sys/fs/cgroup
@@ -15,7 +15,7 @@ cgroup_create() {
     dir=$hierarchy/$(cgroup_name "$1")
     mkdir -p "$dir"
     if [ -e "$dir/cpuset.cpus" ] && ! cgroup_is_v2; then
-      # Version 1 starts a cpuset empty, and nothing can run in it.
+      # In version 1 a new cpuset is empty, and no process can run in it.
       cat "$hierarchy/cpuset.cpus" >"$dir/cpuset.cpus"
       cat "$hierarchy/cpuset.mems" >"$dir/cpuset.mems"
     fi
@@ -23,12 +23,12 @@ cgroup_create() {
   ! cgroup_is_v2 || cgroup_delegate "$1"
 }
 
-# Version 2 hands controllers down level by level, and the kubelet needs these.
+# In version 2 controllers are enabled level by level. The kubelet needs these.
 cgroup_delegate() {
   local controller dir
   for controller in cpu cpuset memory pids io hugetlb; do
     for dir in "$CGROUP_MOUNT" "$CGROUP_MOUNT/$(cgroup_name "$1")"; do
-      # A controller that the kernel does not have is refused; the kubelet says so if it minds.
+      # Enabling a controller that the kernel does not have fails. The kubelet reports it when it needs the controller.
       { printf '+%s' "$controller" >"$dir/cgroup.subtree_control"; } 2>/dev/null || true
     done
   done
@@ -41,7 +41,7 @@ cgroup_dirs() {
   done
 }
 
-# Once, deepest first. Fails while the kernel still holds a member that has just died.
+# One attempt, deepest first. It fails while a process that has just ended is still a member.
 cgroup_remove_once() {
   local dir
   for dir in $(cgroup_dirs "$1"); do
@@ -50,5 +50,6 @@ cgroup_remove_once() {
 }
 
 cgroup_remove() {
-  until_deadline 15 cgroup_remove_once "$1" || die "a cgroup of '$1' is still in use: $(cgroup_dirs "$1" | tr '\n' ' ')"
+  until_deadline 15 cgroup_remove_once "$1" ||
+    die "a cgroup of '$1' is still in use: $(cgroup_dirs "$1" | tr '\n' ' ')"
 }

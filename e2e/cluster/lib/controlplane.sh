@@ -4,7 +4,7 @@
 CONTROLPLANE_BIN=$NODE_HOME/bin
 
 etcd_start() {
-  # Nothing in it outlives the machine, so it need not wait for the disk.
+  # The data is not needed after a crash of the machine, so etcd need not wait for the disk.
   component_start "$1" etcd "$CONTROLPLANE_BIN/etcd" --data-dir etcd --unsafe-no-fsync --log-level warn \
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
     --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
@@ -36,11 +36,12 @@ kcm_start() {
     --cluster-cidr="$POD_CIDR" --allocate-node-cidrs=false
 }
 
-# The API server answers before this account exists, and refuses pods until it does.
+# The API server answers before this account exists, and refuses pods until it exists.
 default_account_exists() { kubectl_admin "$1" get serviceaccount default; }
 
 scheduler_start() {
-  component_start "$1" kube-scheduler "$CONTROLPLANE_BIN/kube-scheduler" --kubeconfig=kube-scheduler.conf --leader-elect=false
+  component_start "$1" kube-scheduler "$CONTROLPLANE_BIN/kube-scheduler" \
+    --kubeconfig=kube-scheduler.conf --leader-elect=false
 }
 
 scheduler_is_ready() { in_netns "$1" curl -sfk --max-time 2 https://127.0.0.1:10259/healthz; }

@@ -21,7 +21,9 @@ dns_expose() {
 apiVersion: v1
 kind: Service
 metadata: {name: kube-dns, namespace: kube-system}
-spec: {clusterIP: $DNS_SERVICE_IP, ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]}
+spec:
+  clusterIP: $DNS_SERVICE_IP
+  ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -32,5 +34,7 @@ ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol
 EOT
 }
 
-# Through the Service's address, so that it proves kube-proxy as well.
-dns_resolves() { in_netns "$1" timeout 2 busybox nslookup kubernetes.default.svc.cluster.local "$DNS_SERVICE_IP"; }
+# Asks through the Service's address, so that it checks kube-proxy too.
+dns_resolves() {
+  in_netns "$1" timeout 2 busybox nslookup kubernetes.default.svc.cluster.local "$DNS_SERVICE_IP"
+}

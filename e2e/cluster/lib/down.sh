@@ -1,4 +1,4 @@
-# Removing a cluster: everything of it and nothing else, from any state it may be in.
+# Removing a cluster: everything that belongs to it and nothing else, in whatever state it is.
 # shellcheck shell=bash
 
 down_command() {
@@ -30,8 +30,8 @@ down_one() {
   release_cluster_name "$1"
 }
 
-# With the node's last process its mounts and its pods' network namespaces are gone too: they were
-# only ever visible inside. What has a name on the host follows.
+# With the node's last process its mounts and its pods' network namespaces are gone, because they exist only in the
+# node's namespaces. What has a name on the host is removed here.
 down_everything() {
   node_kill "$1"
   cgroup_remove "$1"

@@ -1,17 +1,17 @@
-# Container images, built by buildah from the Dockerfiles that users would use, without a daemon or
-# a registry, and imported into clusters as archives.
+# Container images: buildah builds them from the same Dockerfiles that users build, without a daemon or a registry. They
+# are imported into clusters as archives.
 # shellcheck shell=bash
 
 IMAGE_CONTEXT=$IMAGES_DIR/context
 
-# What 'images' imports; pause comes with 'up'.
+# The images that 'images' imports; 'up' imports pause.
 IMAGE_SET=(busybox etcd sidecar webhook)
 
 image_tag() {
   case $1 in
   pause) echo "$PAUSE_TAG" ;;
   busybox) echo docker.io/library/busybox:1.35 ;;
-  # The tag that the chart asks for; it is built here from the same sources.
+  # The tag that the chart uses; the image is built here from the same sources.
   etcd) echo "quay.io/coreos/etcd:$(sed -n 's|^\tgo.etcd.io/etcd/server/v3 ||p' "$SOURCE_DIR/go.mod")" ;;
   sidecar | webhook) echo "localhost/cairn-$1:dev" ;;
   esac
@@ -24,7 +24,7 @@ image_dockerfile() {
   esac
 }
 
-# The one file that changes the image when it changes.
+# The binary in the image. The image is rebuilt when it, the tag or the Dockerfile has changed.
 image_binary() {
   case $1 in
   busybox) command -v busybox ;;
@@ -64,7 +64,7 @@ image_command() {
     elif [ -f "$wanted" ]; then
       image_load "$1" "$wanted"
     else
-      bad_input "'$wanted' is neither an archive nor built here: write a file, or one of $(image_tags)"
+      bad_input "'$wanted' is neither a file nor a tag that is built here: write an archive, or one of $(image_tags)"
     fi
   done
 }
@@ -87,7 +87,7 @@ image_by_tag() {
   return 1
 }
 
-# Makes the binary that goes into the image.
+# Builds the binary that goes into the image.
 image_prepare() {
   case $1 in
   etcd) [ -x "$BIN_DIR/etcd" ] || build_command etcd ;;
@@ -97,8 +97,8 @@ image_prepare() {
 
 rust_target() { printf '%s-unknown-linux-gnu' "$(uname -m)"; }
 
-# One package at a time: building them together would unify features and drag the webhook's
-# libraries into the sidecar. Cargo knows what has changed.
+# One package at a time: a common build would unify features, and the webhook's libraries would get into the sidecar.
+# Cargo decides what has changed.
 rust_build() {
   local began log=$IMAGES_DIR/$1.log
   began=$(now_ms)
@@ -107,7 +107,7 @@ rust_build() {
     --target "$(rust_target)" --target-dir "$CAIRN_HOME/target" -p "$1" 2>&1) |
     tee "$log" | sed -un 's/^ *Compiling //p' | build_progress "$1: compiled" crates ""; then
     tail -n 40 "$log" >&2
-    die "$1 could not be built; the compiler's words are above and in $log"
+    die "$1 could not be built; the compiler's output is above and in $log"
   fi
   rm -f "$log"
   say "$1: static binary built, $(seconds_since "$began") s"
@@ -122,7 +122,8 @@ image_build() (
   [ -f "$(image_binary "$image")" ] || die "the $image image needs $(image_binary "$image"): run 'cluster build' first"
   lock "$IMAGES_DIR/.lock"
   inputs=$(image_inputs "$image")
-  [ "$(cat "$IMAGES_DIR/$image.inputs" 2>/dev/null)" != "$inputs" ] || [ ! -f "$(image_archive "$image")" ] || return 0
+  [ "$(cat "$IMAGES_DIR/$image.inputs" 2>/dev/null)" != "$inputs" ] || [ ! -f "$(image_archive "$image")" ] ||
+    return 0
   began=$(now_ms)
   image_context "$image"
   image_archive_build "$image"
@@ -134,7 +135,7 @@ image_context() {
   mkdir -p "$IMAGE_CONTEXT"
   cp -f "$(image_binary "$1")" "$IMAGE_CONTEXT/"
   if [ "$1" = etcd ]; then
-    # A folder keeps the link a link; the binary is in the image once.
+    # Copying a folder keeps etcdctl a link, so that the binary is in the image once.
     rm -rf "$IMAGE_CONTEXT/etcd-bin"
     mkdir "$IMAGE_CONTEXT/etcd-bin"
     mv "$IMAGE_CONTEXT/etcd" "$IMAGE_CONTEXT/etcd-bin/etcd"
@@ -142,8 +143,8 @@ image_context() {
   fi
 }
 
-# vfs and chroot: neither overlay mounts nor a container runtime are needed to copy one file. The
-# fixed time makes equal inputs equal archives.
+# Copying one file needs neither overlay mounts nor a container runtime, hence vfs and chroot. With a fixed timestamp,
+# equal inputs give equal archives.
 image_archive_build() {
   local storage=$IMAGES_DIR/storage archive log
   local -a buildah
@@ -157,7 +158,7 @@ image_archive_build() {
       "${buildah[@]}" push "$(image_tag "$1")" "docker-archive:$archive:$(image_tag "$1")"
   } >"$log" 2>&1 || {
     tail -n 20 "$log" >&2
-    die "the image $(image_tag "$1") could not be built; buildah's words are above"
+    die "the image $(image_tag "$1") could not be built; buildah's output is above"
   }
   rm -rf "$storage" "$storage-run" "$log"
 }
@@ -173,26 +174,28 @@ image_import() {
   printf '%s' "$inputs" >"$mark"
 }
 
-# A tag that moves is taken away first: CRI looks at a new tag, but not twice at one it knows, and
-# would go on running what the tag meant before.
+# A tag that moves to another image is removed first: containerd's CRI plugin does not read a known tag again, and would
+# go on running the previous image.
 image_load() {
   local began tag
   began=$(now_ms)
   for tag in $(image_archive_tags "$2"); do
     in_node "$1" ctr -n k8s.io images rm "$tag" >/dev/null 2>&1 || true
   done
-  in_node "$1" ctr -n k8s.io images import - <"$2" >/dev/null || die "$2 could not be imported into cluster '$1': is it an image archive?"
-  # The kubelet sees an image once containerd's CRI side has taken note of it.
-  until_deadline 20 image_is_noted "$1" || die "containerd of cluster '$1' has not taken note of $2"
+  in_node "$1" ctr -n k8s.io images import - <"$2" >/dev/null ||
+    die "$2 could not be imported into cluster '$1': is it an image archive?"
+  # The kubelet sees an image once containerd's CRI plugin has registered it.
+  until_deadline 20 image_is_noted "$1" || die "containerd of cluster '$1' has not registered $2 after 20 s"
   say "image $(basename "$2" .tar): imported into '$1', $(seconds_since "$began") s"
 }
 
-# None for archives of another layout than docker's.
+# The tags in an archive; none when it does not have docker's layout.
 image_archive_tags() {
-  { tar -xOf "$1" manifest.json 2>/dev/null || true; } | sed -n 's/.*"RepoTags":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' '
+  { tar -xOf "$1" manifest.json 2>/dev/null || true; } |
+    sed -n 's/.*"RepoTags":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' '
 }
 
-# For every digest that has a tag, CRI adds a reference by the image's id.
+# For every digest with a tag, the CRI plugin adds a reference by the image's id.
 image_is_noted() {
   in_node "$1" ctr -n k8s.io images ls | awk '
     NR > 1 && $1 ~ /^sha256:/ { noted[$3] = 1; next }

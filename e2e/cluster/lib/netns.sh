@@ -1,4 +1,4 @@
-# The cluster's network: a namespace of its own, in which all addresses may be fixed.
+# The cluster's network: a namespace of its own, so that all addresses can be fixed.
 # shellcheck shell=bash
 
 NODE_IP=10.244.255.1
@@ -16,13 +16,14 @@ in_netns() {
 netns_create() {
   ip netns add "$(netns_name "$1")"
   in_netns "$1" ip link set lo up
-  # The node's interface. A bridge without ports, because dummy links are a module that small kernels lack.
+  # The node's interface. It is a bridge without ports, because dummy links need a module that small kernels lack.
   in_netns "$1" ip link add node0 type bridge
   in_netns "$1" ip addr add "$NODE_IP/32" dev node0
   in_netns "$1" ip link set node0 up
-  # The kubelet and kube-proxy look for a default route; there is nothing behind it.
+  # The kubelet and kube-proxy need a default route. It leads nowhere.
   in_netns "$1" ip route add default dev node0 src "$NODE_IP"
-  in_netns "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+  in_netns "$1" sysctl -qw \
+    net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 }
 
 netns_remove() {

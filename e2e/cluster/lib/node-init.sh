@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs as process 1 of a node's own pid and mount namespaces: makes the node's view of the file
-# system and then holds the namespaces open. Whatever the node's processes mount or write outside
-# of the cluster's folder lands in memory that only they see, and goes when they go.
+# Runs as process 1 of a node's own pid and mount namespaces: makes the node's view of the file system and then holds
+# the namespaces open. What the node's processes mount or write outside of the cluster's folder is in memory file
+# systems that only they see. These are gone when the last process has ended.
 #
-# node-init.sh HOME NODE_HOME cairn-node NAME: the host finds it by the last two words; see node.sh.
+# node-init.sh HOME NODE_HOME cairn-node NAME: the host finds the process by the last two words; see node.sh.
 set -euo pipefail
 
 home=$1
@@ -11,7 +11,7 @@ node_home=$2
 name=$4
 dir=$node_home/clusters/$name
 
-# /mnt is only a stepping stone: the home may lie below one of the folders that are hidden next.
+# /mnt is used only in between: the home may be below one of the folders that are hidden next.
 mount --bind "$home" /mnt
 # Sockets, locks, pod network namespaces, logs, the CNI cache, device plugins, temporary mounts.
 for hidden in /run /var/log /var/lib /tmp; do
@@ -21,10 +21,11 @@ chmod 1777 /tmp
 mkdir -p "$node_home" /run/lock /run/netns /var/log/pods
 mount --move /mnt "$node_home"
 mount --bind "$dir/pods" /var/log/pods
-# Mount propagation into pods works only from shared mounts; shared among this node's own processes.
+# Mount propagation into pods needs shared mounts. They are shared among this node's own processes only.
 mount --make-rshared /
 
-# The kubelet sets these for the whole machine. It finds what it wants, and the machine keeps its own.
+# The kubelet would set these for the whole machine. With these files mounted over them it finds the values that it
+# wants, and the machine keeps its own.
 sysctls=/run/sysctls
 mkdir "$sysctls"
 while read -r key value; do

@@ -1,11 +1,11 @@
-# The node: a pid and a mount namespace that hold every process and mount of a cluster, so that
-# killing its first process ends all of them, pods included, whatever state they are in.
+# The node: a pid and a mount namespace with every process and mount of a cluster. Killing its first process ends all of
+# them, pods included, in whatever state they are.
 # shellcheck shell=bash
 
-# The first process is found by its arguments and never by a number kept in a file: numbers are reused.
+# The first process is found by its arguments and not by a pid in a file: pids are reused.
 node_pid() { pgrep -f -x "cairn-node $1" || true; }
 
-# The same while it is on its way there, and the parent that waits for it.
+# The first process, also while it still runs node-init.sh; and its parents, which wait for it.
 node_starting() { pgrep -f -x "(bash .*)?cairn-node $1" || true; }
 node_parents() { pgrep -f -x "(setsid|nsenter|unshare) .*cairn-node $1" || true; }
 
@@ -36,8 +36,8 @@ node_kill() {
     die "processes of '$1' do not end: $(node_starting "$1" | tr '\n' ' ')$(node_parents "$1" | tr '\n' ' ')"
 }
 
-# Not the parent: it collects the first process and then ends by itself. Killed with it, a zombie
-# would remain for as long as the machine's init is busy.
+# The parent is not killed: it reaps the first process and then ends. If both were killed, the first process would stay
+# a zombie until the machine's init has reaped it.
 node_kill_once() {
   local pids
   pids=$(node_starting "$1")
@@ -46,7 +46,7 @@ node_kill_once() {
   node_is_gone "$1"
 }
 
-# in_node NAME CMD…: with the node's processes, mounts and network. The lock stays outside.
+# in_node NAME CMD…: runs a command in the node's pid, mount and network namespaces.
 in_node() {
   local name=$1 pid
   shift
@@ -55,7 +55,8 @@ in_node() {
   nsenter --target "$pid" --mount --pid --net -- "$@"
 }
 
-# component_start NAME COMPONENT CMD…: in the background, with a log and a pid as the node counts.
+# component_start NAME COMPONENT CMD…: runs a component in the background, with a log and a file with its pid in the
+# node's pid namespace.
 component_start() {
   local name=$1 component=$2
   shift 2
@@ -68,7 +69,7 @@ component_start() {
   )
 }
 
-# Looks at the node's own /proc through its first process: the pid is one of that namespace.
+# Looks into the node's own /proc through its first process, because the pid is of that namespace.
 component_is_alive() {
   local pid init
   pid=$(cat "$(state_dir "$1")/pids/$2" 2>/dev/null) || return 1
@@ -76,7 +77,8 @@ component_is_alive() {
   [ -n "$init" ] && [ -e "/proc/$init/root/proc/$pid/stat" ]
 }
 
-# component_await NAME COMPONENT BEGAN_MS SECONDS CONDITION…: waits, and names the guilty one if it is in vain.
+# component_await NAME COMPONENT BEGAN_MS SECONDS CONDITION…: waits for the condition. On failure it shows the
+# component's log.
 component_await() {
   local name=$1 component=$2 began=$3 seconds=$4 deadline beat
   shift 4

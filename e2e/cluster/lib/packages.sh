@@ -1,4 +1,4 @@
-# The Debian packages and toolchains that everything here stands on.
+# The Debian packages and toolchains that clusters, images and the Rust build need.
 # shellcheck shell=bash
 
 PACKAGES=(
@@ -10,24 +10,24 @@ PACKAGES=(
   buildah busybox-static
   # the Rust build: linker, libc, and protoc with the well-known types
   gcc libc6-dev protobuf-compiler libprotobuf-dev git make
-  # the end-to-end tests run Carbon from PyPI
+  # Carbon from PyPI, for the end-to-end tests
   python3-venv
 )
 
-# Go modules name the oldest toolchain that can build them; an older Go fetches it by itself from
-# 1.21 on.
+# Go modules name the oldest toolchain that can build them. Since 1.21, an older Go downloads that toolchain itself.
 GO_FLOOR=1.21
 
 packages_missing() {
   local package
   for package in "${PACKAGES[@]}"; do
-    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || printf '%s\n' "$package"
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+      printf '%s\n' "$package"
   done
 }
 
 packages_install() {
   command -v apt-get >/dev/null ||
-    die "set-up knows only Debian and its relatives; install by hand: ${PACKAGES[*]}"
+    die "setup supports only Debian and its derivatives; install by hand: ${PACKAGES[*]}"
   local missing
   mapfile -t missing < <(packages_missing)
   if [ ${#missing[@]} -eq 0 ]; then
@@ -50,5 +50,6 @@ packages_check_toolchains() {
   version=${version#go}
   [ "$(printf '%s\n%s\n' "$GO_FLOOR" "$version" | sort -V | head -n 1)" = "$GO_FLOOR" ] ||
     die "Go $version is too old: install $GO_FLOOR or newer from https://go.dev/dl"
-  command -v cargo >/dev/null || die "Rust is missing: install it with rustup from https://rustup.rs and put cargo on PATH"
+  command -v cargo >/dev/null ||
+    die "Rust is missing: install it with rustup from https://rustup.rs and put cargo on PATH"
 }

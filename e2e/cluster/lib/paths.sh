@@ -1,12 +1,12 @@
-# Where things are, on the host and inside a node.
+# Paths and names, on the host and inside a node.
 # shellcheck shell=bash
 
 BIN_DIR=$CAIRN_HOME/bin
 IMAGES_DIR=$CAIRN_HOME/images
 CLUSTERS_DIR=$CAIRN_HOME/clusters
 
-# Inside a node CAIRN_HOME is always mounted here: unix socket paths stay below their 108 bytes
-# however deep the repository lies.
+# Inside a node CAIRN_HOME is always mounted here. A unix socket path may have 108 bytes, and the path of the repository
+# may be long.
 NODE_HOME=/run/cairn
 
 state_dir() { printf '%s/%s' "$CLUSTERS_DIR" "$1"; }

@@ -1,4 +1,4 @@
-# containerd, kubelet and kube-proxy: what runs pods and gives them addresses.
+# containerd, kubelet and kube-proxy: they run pods and give them addresses.
 # shellcheck shell=bash
 
 # Inside the node, where /run is the node's own; also ctr's default.
@@ -17,8 +17,8 @@ containerd_configure() {
     "ranges": [[{"subnet": "$POD_CIDR"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 EOT
-  # disable_apparmor: containerd would load a profile into the kernel, which no namespace confines.
-  # restrict_oom_score_adj: machines without CAP_SYS_RESOURCE cannot lower the score, and runc gives up.
+  # disable_apparmor: containerd would load a profile into the kernel, for the whole machine.
+  # restrict_oom_score_adj: without CAP_SYS_RESOURCE the score cannot be lowered, and runc fails.
   cat >"$dir/containerd.toml" <<EOT
 version = 2
 root = "$(node_dir "$1")/containerd"
@@ -49,8 +49,8 @@ kubelet_configure() {
   dir=$(node_dir "$1")
   echo "nameserver $DNS_SERVICE_IP" >"$(state_dir "$1")/resolv.conf"
   # syncFrequency: the longest that a pod's files may lag behind its annotations when an update was missed.
-  # failCgroupV1: 1.35 refuses version 1 unless it is told not to.
-  # evictionHard: a full disk of the developer is no reason to evict the tests.
+  # failCgroupV1: by default 1.35 refuses cgroup version 1.
+  # evictionHard: a full disk of the developer must not evict the tests' pods.
   cat >"$(state_dir "$1")/kubelet.yaml" <<EOT
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -88,7 +88,7 @@ node_is_ready() {
 }
 
 proxy_start() {
-  # conntrack-max-per-core: the table is the machine's and not this cluster's to size.
+  # conntrack-max-per-core: kube-proxy would set the size of the machine's own table.
   component_start "$1" kube-proxy "$CONTROLPLANE_BIN/kube-proxy" --kubeconfig=kube-proxy.conf --hostname-override=node \
     --proxy-mode=iptables --cluster-cidr="$POD_CIDR" --conntrack-max-per-core=0
 }

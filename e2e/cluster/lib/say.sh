@@ -1,9 +1,9 @@
-# Messages. Progress goes to standard error, so that standard output stays for answers.
+# Messages. Progress goes to standard error, so that standard output has only results.
 # shellcheck shell=bash
 
 say() { printf '%s\n' "$*" >&2; }
 
-# One sentence and out: 1 for what went wrong, 2 for what was asked wrongly.
+# Print one message and exit: die with 1 after a failure, bad_input with 2 after wrong usage.
 die() {
   printf 'cluster: %s\n' "$*" >&2
   exit 1
@@ -19,7 +19,7 @@ now_ms() {
   printf '%s' "${now%???}"
 }
 
-# seconds_since MS: with one decimal.
+# seconds_since MS: the seconds since then, with one decimal.
 seconds_since() {
   local ms=$(($(now_ms) - $1))
   printf '%d.%d' $((ms / 1000)) $((ms % 1000 / 100))
@@ -28,7 +28,7 @@ seconds_since() {
 # ready WHAT BEGAN_MS: one aligned progress line.
 ready() { say "$(printf '  %-24s ready %6s s' "$1" "$(seconds_since "$2")")"; }
 
-# until_deadline SECONDS CMD…: polls the condition; status 1 when the time has run out.
+# until_deadline SECONDS CMD…: runs the command until it succeeds; returns 1 after the deadline.
 until_deadline() {
   local deadline=$(($(now_ms) + $1 * 1000))
   shift

@@ -1,5 +1,5 @@
-# Proof by massacre: clusters side by side are killed in every way that is likely to happen, and
-# after 'down' nothing of them is left on the machine.
+# Checks the cluster tool: clusters side by side are killed in every way that is likely to happen, and after 'down'
+# nothing of them is left on the machine.
 # shellcheck shell=bash
 
 SELFTEST_NAMES=(self-a self-b self-c)
@@ -21,9 +21,9 @@ selftest_command() {
   selftest_pod self-b
   selftest_step "a cluster that is up is left as it is"
   selftest_leaves_a_healthy_cluster_alone
-  selftest_step "shims, apps, containerd, kubelet and etcd of one are killed: it is started afresh, the other does not notice"
+  selftest_step "shims, apps, containerd, kubelet and etcd of one are killed: 'up' starts a new one, the other runs on"
   selftest_restarts_a_broken_cluster
-  selftest_step "the first process of one is killed: all of it ends, the other does not notice"
+  selftest_step "the first process of one is killed: all of its processes end, the other runs on"
   selftest_killing_the_node_ends_it
   selftest_step "a start is killed half-way"
   selftest_kill_a_start
@@ -36,14 +36,14 @@ selftest_command() {
   after=$(selftest_machine)
   [ "$before" = "$after" ] || {
     diff <(echo "$before") <(echo "$after") >&2 || true
-    die "selftest: the machine is not what it was; the lines with '>' are new"
+    die "selftest: the machine differs from before; the lines with '>' are new"
   }
   say "selftest: passed"
 }
 
 selftest_step() { say "selftest: $*"; }
 
-# As a user would call it: a process of its own with its own lock.
+# Calls the tool as a user does: as a process of its own, with its own lock.
 selftest_run() { "$SOURCE_DIR/cluster" "$@" || die "selftest: 'cluster $*' failed"; }
 
 selftest_start_both() {
@@ -53,7 +53,7 @@ selftest_start_both() {
     pids+=($!)
   done
   for pid in "${pids[@]}"; do
-    wait "$pid" || die "selftest: a cluster did not start; its words are above"
+    wait "$pid" || die "selftest: a cluster did not start; its output is above"
   done
 }
 
@@ -69,16 +69,22 @@ spec:
   securityContext: {runAsUser: 65532, runAsNonRoot: true}
   volumes: [{name: memory, emptyDir: {medium: Memory}}]
   initContainers:
-  - {name: sidecar, image: "$image", restartPolicy: Always, command: [sleep, "100000"], volumeMounts: [{name: memory, mountPath: /memory}]}
+  - name: sidecar
+    image: "$image"
+    restartPolicy: Always
+    command: [sleep, "100000"]
+    volumeMounts: [{name: memory, mountPath: /memory}]
   containers:
   - {name: app, image: "$image", command: [sleep, "100000"], volumeMounts: [{name: memory, mountPath: /memory}]}
 EOT
-  kubectl_admin "$1" wait --for=condition=Ready pod/victim --timeout=60s >/dev/null || die "selftest: the pod in '$1' did not start"
-  kubectl_admin "$1" exec victim -c app -- nslookup kubernetes.default.svc.cluster.local >/dev/null || die "selftest: the pod in '$1' has no DNS"
+  kubectl_admin "$1" wait --for=condition=Ready pod/victim --timeout=60s >/dev/null ||
+    die "selftest: the pod in '$1' did not start"
+  kubectl_admin "$1" exec victim -c app -- nslookup kubernetes.default.svc.cluster.local >/dev/null ||
+    die "selftest: the pod in '$1' has no DNS"
   selftest_note_namespaces "$1"
 }
 
-# Remembers the pid namespaces of the node and its pods: their members are the cluster's processes.
+# Remembers the pid namespaces of the node and its pods: the processes in them are the cluster's.
 selftest_note_namespaces() {
   local pid own
   own=$(readlink "/proc/$(node_pid "$1")/ns/pid")
@@ -96,29 +102,34 @@ selftest_leaves_a_healthy_cluster_alone() {
   first=$(node_pid self-a)
   began=$(now_ms)
   selftest_run up self-a
-  [ $(($(now_ms) - began)) -lt 1000 ] || die "selftest: 'up' of a cluster that is up took $(seconds_since "$began") s, more than 1 s"
+  [ $(($(now_ms) - began)) -lt 1000 ] ||
+    die "selftest: 'up' of a cluster that is up took $(seconds_since "$began") s, more than 1 s"
   [ "$(node_pid self-a)" = "$first" ] || die "selftest: 'up' replaced a healthy cluster"
 }
 
 selftest_restarts_a_broken_cluster() {
   local other
   other=$(node_pid self-b)
-  # Inside the node's pid namespace no other cluster's process can be hit.
-  in_node self-a pkill -KILL '^(containerd-shim|sleep|containerd|kubelet|etcd)' || die "selftest: there was nothing to kill"
+  # Inside the node's pid namespace pkill sees no process of another cluster.
+  in_node self-a pkill -KILL '^(containerd-shim|sleep|containerd|kubelet|etcd)' ||
+    die "selftest: there was nothing to kill"
   ! up_is_healthy self-a || die "selftest: a cluster without containerd counts as healthy"
   selftest_run up self-a
   up_is_healthy self-a || die "selftest: the cluster did not come back"
-  [ "$(node_pid self-b)" = "$other" ] && selftest_pod_runs self-b || die "selftest: the other cluster was disturbed"
+  [ "$(node_pid self-b)" = "$other" ] && selftest_pod_runs self-b ||
+    die "selftest: the other cluster was disturbed"
   selftest_pod self-a
 }
 
 selftest_pod_runs() {
-  [ "$(kubectl_admin "$1" get pod victim -o 'jsonpath={.status.phase} {.status.containerStatuses[0].restartCount}')" = 'Running 0' ]
+  local fields='{.status.phase} {.status.containerStatuses[0].restartCount}'
+  [ "$(kubectl_admin "$1" get pod victim -o "jsonpath=$fields")" = 'Running 0' ]
 }
 
 selftest_killing_the_node_ends_it() {
   kill -KILL "$(node_pid self-b)"
-  until_deadline 15 selftest_is_empty self-b || die "selftest: processes of 'self-b' outlive its first one: $(selftest_members self-b | tr '\n' ' ')"
+  until_deadline 15 selftest_is_empty self-b ||
+    die "selftest: processes of 'self-b' outlive its first one: $(selftest_members self-b | tr '\n' ' ')"
   up_is_healthy self-a && selftest_pod_runs self-a || die "selftest: the other cluster was disturbed"
 }
 
@@ -131,7 +142,7 @@ selftest_kill_a_start() {
   wait "$start" 2>/dev/null || true
 }
 
-# selftest_members NAME: every process of that cluster, as the host counts.
+# selftest_members NAME: the pids, on the host, of every process of that cluster.
 selftest_members() {
   local process own
   for process in /proc/[0-9]*; do
@@ -146,12 +157,13 @@ selftest_is_empty() { [ -z "$(selftest_members "$1")" ]; }
 selftest_no_process_left() {
   local name
   for name in "${SELFTEST_NAMES[@]}"; do
-    selftest_is_empty "$name" || die "selftest: processes of '$name' are left: $(selftest_members "$name" | tr '\n' ' ')"
+    selftest_is_empty "$name" ||
+      die "selftest: processes of '$name' are left: $(selftest_members "$name" | tr '\n' ' ')"
   done
 }
 
-# What a cluster could leave on the machine. Other clusters may come and go meanwhile: lines that
-# carry their names are left out.
+# Everything that a cluster could leave on the machine. Other clusters may start and end meanwhile, so lines with their
+# names are left out.
 selftest_machine() {
   {
     ip netns list | sed 's/ .*//; s/^/network namespace /'
@@ -161,7 +173,7 @@ selftest_machine() {
     find $(cgroup_hierarchies) -maxdepth 1 -name 'cairn-*' -printf 'cgroup %p\n'
     find "$CLUSTERS_DIR" /run/lock -maxdepth 1 -name '*self-*' -printf 'file %p\n' 2>/dev/null || true
     local path
-    for path in /run/containerd /run/netns/cni-* /var/lib/kubelet /var/lib/cni /var/lib/containerd /var/log/pods /var/log/containers; do
+    for path in /run/containerd /run/netns/cni-* /var/lib/{kubelet,cni,containerd} /var/log/{pods,containers}; do
       [ ! -e "$path" ] || echo "file $path"
     done
     sysctl vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops

@@ -1,4 +1,4 @@
-# What runs, and what it has to say.
+# Which components of a cluster run, and their logs.
 # shellcheck shell=bash
 
 status_command() {
@@ -22,7 +22,7 @@ status_of() {
   if up_is_healthy "$1"; then
     echo "$1: up, KUBECONFIG=$(kubeconfig_of "$1")"
   else
-    echo "$1: broken (${UNHEALTHY:-no process is left}); 'cluster up $1' starts it afresh, 'cluster down $1' removes it"
+    echo "$1: broken (${UNHEALTHY:-no process is left}); 'cluster up $1' starts a new one, 'cluster down $1' removes it"
   fi
   for component in "${COMPONENTS[@]}"; do
     if component_is_alive "$1" "$component"; then

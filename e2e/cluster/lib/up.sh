@@ -1,9 +1,9 @@
-# Starting a cluster, in the order in which its parts need each other.
+# Starting a cluster: each component after those that it needs.
 # shellcheck shell=bash
 
 COMPONENTS=(etcd containerd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns)
 
-# How long one part may take on a busy machine before it counts as broken.
+# How long one component may take on a busy machine before it counts as broken.
 READY_SECONDS=120
 
 up_command() {
@@ -19,13 +19,14 @@ up_command() {
   fi
   up_check_tools
   if up_has_remains "$name"; then
-    say "cluster '$name' is not healthy (${UNHEALTHY:-it was not taken down}): removing what is left and starting afresh"
+    say "cluster '$name' is not healthy (${UNHEALTHY:-it was not taken down}): removing it and starting a new one"
     down_everything "$name"
   fi
   say "cluster '$name': starting Kubernetes $(sed -n 's|^\tk8s.io/kubernetes ||p' "$SOURCE_DIR/go.mod")"
   claim_cluster_name "$name"
   up_start "$name"
-  say "cluster '$name' is up after $(seconds_since "$began") s: KUBECONFIG=$(kubeconfig_of "$name"), or 'cluster kubectl $name …'"
+  say "cluster '$name' is up after $(seconds_since "$began") s:" \
+    "KUBECONFIG=$(kubeconfig_of "$name"), or 'cluster kubectl $name …'"
 }
 
 up_check_tools() {
@@ -38,7 +39,7 @@ up_check_tools() {
   done
 }
 
-# Every component alive, and the API server and the node say that they are well.
+# Whether every component runs, and the API server and the node are ready. Otherwise UNHEALTHY says why not.
 up_is_healthy() {
   local component
   UNHEALTHY=
