@@ -1,4 +1,5 @@
-//! Workloads as users write them: a pod template with one annotation, restricted, on busybox.
+//! Workloads as users write them: a pod template with one annotation, which meets the Pod Security standard
+//! `restricted`, on the busybox image.
 
 use serde_json::{Map, Value, json as object};
 
@@ -8,13 +9,13 @@ use crate::pod::Pod;
 use crate::wait::{Seen, until};
 use crate::{Done, Failure, wait};
 
-/// The shell and its tools; `e2e/cluster` builds it.
+/// An image with a shell and its tools; `e2e/cluster` builds it.
 pub const IMAGE: &str = "docker.io/library/busybox:1.35";
 
-/// Runs until it is told to stop, and stops at once. A shell as process 1 would ignore SIGTERM.
+/// Runs until SIGTERM, and then ends at once. Without the trap, a shell as process 1 ignores SIGTERM.
 const IDLE: &str = "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done";
 
-/// A workload to be.
+/// The description of a workload.
 #[derive(Clone, Debug)]
 pub struct App {
     name: String,
@@ -42,54 +43,54 @@ impl App {
         }
     }
 
-    /// One that claims from these pools.
+    /// An idle app that claims from these pools.
     pub fn claiming(name: &str, pools: &str) -> Self {
         Self::named(name).annotation("cairn.dev/pool", pools)
     }
 
-    /// With this annotation on its pods.
+    /// Adds an annotation to its pods.
     #[must_use]
     pub fn annotation(mut self, key: &str, value: &str) -> Self {
         self.annotations.insert(key.to_owned(), value.into());
         self
     }
 
-    /// With this many replicas.
+    /// Sets the number of replicas.
     #[must_use]
     pub fn replicas(mut self, replicas: u32) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// Running this shell script.
+    /// Sets the shell script that it runs.
     #[must_use]
     pub fn script(mut self, script: &str) -> Self {
         script.clone_into(&mut self.script);
         self
     }
 
-    /// With this many seconds between SIGTERM and SIGKILL.
+    /// Sets the seconds between SIGTERM and SIGKILL.
     #[must_use]
     pub fn grace(mut self, seconds: u32) -> Self {
         self.grace = seconds;
         self
     }
 
-    /// With an additional environment variable, given as Kubernetes writes it.
+    /// Adds an environment variable, given as an entry of `env`.
     #[must_use]
     pub fn env(mut self, entry: Value) -> Self {
         self.variable = Some(entry);
         self
     }
 
-    /// With a field of its container, such as a probe.
+    /// Sets a field of its container, such as a probe.
     #[must_use]
     pub fn with(mut self, field: &str, value: Value) -> Self {
         self.fields.insert(field.to_owned(), value);
         self
     }
 
-    /// With a volume for [`crate::journal`].
+    /// Adds a volume for [`crate::journal`].
     #[must_use]
     pub fn journal(mut self) -> Self {
         self.volumes.push(object!({"name": "journal", "emptyDir": {}}));
@@ -130,7 +131,7 @@ impl App {
         })
     }
 
-    /// As a Deployment.
+    /// The app as a Deployment.
     pub fn deployment(&self) -> Value {
         object!({
             "apiVersion": "apps/v1",
@@ -144,7 +145,7 @@ impl App {
         })
     }
 
-    /// As a Job.
+    /// The app as a Job.
     pub fn job(&self) -> Value {
         object!({
             "apiVersion": "batch/v1",
@@ -154,7 +155,7 @@ impl App {
         })
     }
 
-    /// As a bare pod.
+    /// The app as a bare pod.
     pub fn pod(&self) -> Value {
         let mut pod = self.template("Always");
         if let Some(pod) = pod.as_object_mut() {
@@ -187,14 +188,13 @@ impl App {
     }
 }
 
-/// Waits until a Deployment has what it wants.
+/// Waits until the rollout of a Deployment is complete.
 pub fn rolled_out(ns: &Namespace, deployment: &str) -> Done {
     ns.kubectl(&["rollout", "status", &format!("deployment/{deployment}"), "--timeout=180s"])
         .map(drop)
 }
 
-/// The running pods of an app, in order of their names, once there are exactly that many and none
-/// is on its way out.
+/// The pods of an app, in the order of their names, once there are exactly that many and none of them is being deleted.
 pub fn pods_of<'a>(ns: &'a Namespace, app: &str, count: usize) -> Result<Vec<Pod<'a>>, Failure> {
     let selector = format!("app={app}");
     until(&format!("{count} pods of {app}"), wait::secs(60), || {

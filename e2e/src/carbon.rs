@@ -1,5 +1,5 @@
-//! A real Carbon: installed with pip into a virtual environment, run in the cluster's network,
-//! reachable from pods as the Service `graphite`.
+//! A real Carbon: installed with pip into a virtual environment, run in the cluster's network, reachable from pods as
+//! the Service `graphite`.
 
 use std::fs;
 use std::io;
@@ -16,12 +16,12 @@ use crate::run::{run, watch};
 use crate::wait::{Seen, secs, until_quickly};
 use crate::{Done, Failure, place};
 
-/// Where `e2e/cluster` gives the node its address.
+/// The name that `e2e/cluster` gives to the node.
 const NODE: &str = "node";
 const PORT: u16 = 2003;
 const CONFIG: [&str; 2] = ["carbon.conf", "storage-schemas.conf"];
 
-/// A running Carbon; ends with this value.
+/// A running Carbon. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Carbon {
     process: Child,
@@ -30,7 +30,7 @@ pub struct Carbon {
 }
 
 impl Carbon {
-    /// Installs Carbon where it is missing, starts it and waits until it listens.
+    /// Installs Carbon unless it is installed, starts it and waits until it listens.
     pub fn start(cluster: &Cluster) -> Result<Self, Failure> {
         let environment = install()?;
         let dir = TempDir::new().map_err(|source| file(Path::new("a temporary folder"), source))?;
@@ -88,7 +88,7 @@ impl Carbon {
         ns.apply(&objects.to_string())
     }
 
-    /// The folders directly below a dotted prefix: one per name that ever sent a metric.
+    /// The folders directly below a dotted prefix: one per name that has sent a metric.
     pub fn folders(&self, prefix: &str) -> Result<Vec<String>, Failure> {
         let mut path = self.dir.path().join("storage/whisper");
         path.extend(prefix.split('.'));
@@ -108,13 +108,13 @@ impl Carbon {
 
 impl Drop for Carbon {
     fn drop(&mut self) {
-        // Its files go with the folder; there is nothing to flush.
+        // Its files are in a temporary folder, so nothing has to be flushed.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// The virtual environment, made once and again whenever the pins change.
+/// The virtual environment. It is made again when the pinned versions change.
 fn install() -> Result<PathBuf, Failure> {
     let pins = place::repository().join("e2e/carbon/requirements.txt");
     let wanted = fs::read_to_string(&pins).map_err(|source| file(&pins, source))?;

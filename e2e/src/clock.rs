@@ -1,4 +1,4 @@
-//! The clock of the harness: deadlines of waits, and how long things took.
+//! The clock of the harness, for the deadlines of waits and for measured durations.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Moment {
         ))
     }
 
-    /// How long ago it was.
+    /// The time since this instant.
     pub fn age(self) -> Duration {
         Self::now().0.saturating_sub(self.0)
     }

@@ -1,4 +1,4 @@
-//! One cluster of `e2e/cluster`, by name, through that tool.
+//! One cluster of `e2e/cluster`, by its name, used through that tool.
 
 use std::env;
 use std::fs::{self, File};
@@ -11,18 +11,18 @@ use serde_json::Value;
 use crate::run::{Output, run, watch};
 use crate::{Done, Failure, place};
 
-/// A cluster that can be talked to.
+/// A cluster by its name.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     name: String,
 }
 
-/// A cluster of a test's own, beside the one that the tests share; it goes with this handle.
+/// A cluster of a test's own, beside the one that the tests share. It is removed when this is dropped.
 #[derive(Debug)]
 pub struct Temporary(Cluster);
 
 impl Temporary {
-    /// Starts one whose name is the shared cluster's with a suffix, with this tree's images.
+    /// Starts a cluster with this tree's images. Its name is the shared cluster's with a suffix.
     pub fn up(shared: &Cluster, suffix: &str) -> Result<Self, Failure> {
         let temporary = Self(Cluster::named(&format!("{}-{suffix}", shared.name)));
         temporary.0.up()?;
@@ -48,7 +48,7 @@ impl Drop for Temporary {
 }
 
 impl Cluster {
-    /// The cluster of that name, whether it is up or not.
+    /// The cluster of that name. It need not be up.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned() }
     }
@@ -78,7 +78,7 @@ impl Cluster {
         self.tool("kubectl", args, None)
     }
 
-    /// `kubectl … -f -` with this on its standard input.
+    /// `kubectl` as cluster admin, with this standard input.
     pub fn kubectl_with(&self, args: &[&str], stdin: &str) -> Result<Output, Failure> {
         self.tool("kubectl", args, Some(stdin))
     }
@@ -88,40 +88,40 @@ impl Cluster {
         self.tool("helm", args, None)
     }
 
-    /// A command in the cluster's network.
+    /// Runs a command in the cluster's network.
     pub fn enter(&self, args: &[&str]) -> Result<Output, Failure> {
         self.tool("enter", args, None)
     }
 
-    /// A command on the node itself: its processes, mounts and containerd.
+    /// Runs a command on the node itself: with its processes, mounts and containerd.
     pub fn node(&self, args: &[&str]) -> Result<Output, Failure> {
         self.tool("node", args, None)
     }
 
-    /// A long-running command in the cluster's network, to be started by the caller.
+    /// A command that runs in the cluster's network once the caller has added its arguments and started it.
     pub fn entering(&self) -> Command {
         let mut command = tool();
         command.args(["enter", &self.name]);
         command
     }
 
-    /// An object or a list, as JSON.
+    /// Reads an object or a list with `kubectl get`, as JSON.
     pub fn get(&self, args: &[&str]) -> Result<Value, Failure> {
         self.kubectl(&[&["get", "-o", "json"], args].concat())?.json()
     }
 
-    /// Where the tool keeps what it knows about this cluster; gone when the cluster is.
+    /// The tool's folder for the state of this cluster. `down` removes it.
     pub fn state_dir(&self) -> PathBuf {
         place::home().join("clusters").join(&self.name)
     }
 
-    /// Uses the cluster beside others, across processes, until the file is closed.
+    /// Takes the shared lock of the cluster, across processes, until the file is closed.
     pub fn share(&self) -> Result<File, Failure> {
         self.lock(File::lock_shared)
     }
 
-    /// Waits until nobody else uses the cluster, and keeps it so until the file is closed: for
-    /// those who change or break what everybody needs.
+    /// Takes the exclusive lock of the cluster, across processes, until the file is closed: for tests that change or
+    /// break what other tests need.
     pub fn monopolise(&self) -> Result<File, Failure> {
         self.lock(File::lock)
     }
@@ -142,8 +142,8 @@ impl Cluster {
     }
 }
 
-/// The tool, with the environment that it has when a user calls it: it runs cargo, and what `cargo
-/// test` sets for us (`CARGO_…`, `LD_LIBRARY_PATH`) would make build scripts run anew every time.
+/// The tool, with the environment that it has when a user calls it. It runs cargo: with the variables that `cargo test`
+/// sets (`CARGO_…`, `LD_LIBRARY_PATH`), every build would run the build scripts again.
 fn tool() -> Command {
     let mut command = Command::new(place::repository().join("e2e/cluster/cluster"));
     for (key, _) in env::vars_os() {

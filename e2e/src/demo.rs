@@ -1,5 +1,5 @@
-//! The demonstration: install Cairn, run an app three times, roll it out again, and show both
-//! times who has which name.
+//! The demonstration: installs Cairn, runs an app with three replicas, restarts it, and prints before and after which
+//! pod has which name.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ const EXAMPLE: &str = "deploy/examples/statsd.yaml";
 
 const HEAD: [&str; 5] = ["POD", "ANNOTATION", "FILE", "ENVIRONMENT VARIABLE", "PREFIX"];
 
-/// Shows it on the cluster of that name, which is up and has the images.
+/// Runs the demonstration on the cluster of that name, which must be up and have the images.
 pub fn show(name: &str) -> Done {
     let progress = Progress::start();
     let cluster = Cluster::named(name);
@@ -43,7 +43,7 @@ pub fn show(name: &str) -> Done {
     Ok(())
 }
 
-/// One line per pod, each value read from where it stands.
+/// One line per pod. Each value is read from where it is published.
 fn table(ns: &Namespace) -> Result<String, Failure> {
     let mut rows = vec![HEAD.map(str::to_owned)];
     for pod in pods_of(ns, APP, REPLICAS)? {

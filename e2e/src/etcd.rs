@@ -1,4 +1,4 @@
-//! The bundled etcd: what is in it, and how to take it away from everybody.
+//! The bundled etcd: reads its keys, freezes it and wipes it.
 
 use crate::cluster::Cluster;
 use crate::install::NAMESPACE;
@@ -15,7 +15,7 @@ pub struct Etcd {
     cluster: Cluster,
 }
 
-/// An etcd that answers nobody; answers again when this is dropped.
+/// An etcd whose process is stopped with SIGSTOP. It goes on when this is dropped.
 #[derive(Debug)]
 pub struct Frozen(Process);
 
@@ -25,7 +25,7 @@ impl Etcd {
         Self { cluster: cluster.clone() }
     }
 
-    /// Where it answers, within the cluster's network.
+    /// Its client URL in the cluster's network.
     pub fn url(&self) -> Result<String, Failure> {
         let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
         json::text(&pod, "/status/podIP")
@@ -33,7 +33,7 @@ impl Etcd {
             .ok_or_else(|| Failure::new(format!("pod {POD} has no address")))
     }
 
-    /// The value of a key, when it is there.
+    /// The value of a key; `None` when the key does not exist or its value is empty.
     pub fn value(&self, key: &str) -> Result<Option<String>, Failure> {
         let printed = self.ctl(&["get", "--print-value-only", key])?;
         let value = printed.trim();
@@ -46,13 +46,13 @@ impl Etcd {
         Ok(printed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Whether a key is there; its value may be empty.
+    /// Whether a key exists; its value may be empty.
     pub fn has(&self, key: &str) -> Result<bool, Failure> {
         Ok(self.ctl(&["get", "--keys-only", key])?.contains(key))
     }
 
-    /// Deletes the pod of a one-member etcd without persistence: everything in it is lost. Another pod
-    /// takes its place.
+    /// Deletes the pod of a one-member etcd without persistence, so that all of its data is lost, and waits for the
+    /// next pod.
     pub fn wipe(&self) -> Done {
         let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
         let uid = json::text(&pod, "/metadata/uid").unwrap_or_default();
@@ -68,8 +68,8 @@ impl Etcd {
         })
     }
 
-    /// Stops its process where it stands: connections stay open, and nothing answers. The kubelet
-    /// restarts it after a minute of that.
+    /// Stops its process with SIGSTOP: connections stay open, and etcd does not answer. After a minute the kubelet
+    /// restarts it.
     pub fn freeze(&self) -> Result<Frozen, Failure> {
         let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
         let statuses = json::list(&pod, "/status/containerStatuses");
@@ -88,7 +88,7 @@ impl Etcd {
 }
 
 impl Frozen {
-    /// Lets it go on.
+    /// Continues its process.
     pub fn thaw(self) -> Done {
         self.0.signal("CONT")
     }
@@ -96,9 +96,9 @@ impl Frozen {
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        // Also after a failed assertion: the next test needs an etcd. A second CONT does nothing.
+        // The next test needs etcd, also when an assertion of this one has failed. A second SIGCONT has no effect.
         if let Err(failure) = self.0.signal("CONT") {
-            eprintln!("etcd stays frozen: {failure:?}");
+            eprintln!("cannot continue etcd, it stays frozen: {failure:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a step of a test failed. Printed by the test runner through `Debug`, so that is a sentence.
+//! Why a step of a test failed. The test runner prints it with `Debug`, so `Debug` prints the message.
 
 use std::fmt;
 use std::io;
@@ -10,53 +10,53 @@ use thiserror::Error;
 /// Why a step failed.
 #[derive(Error)]
 pub enum Failure {
-    /// The program is not there or cannot run.
+    /// The program does not exist or cannot be run.
     #[error("cannot start {program}")]
     Start {
-        /// What was to run.
+        /// The program.
         program: String,
         /// Why not.
         #[source]
         source: io::Error,
     },
-    /// The program ran and was not content.
+    /// The program ended with an error.
     #[error("'{command}' ended with {code:?}: {stderr}")]
     Command {
         /// Program and arguments.
         command: String,
-        /// The exit code; none after a signal.
+        /// The exit code; `None` after a signal.
         code: Option<i32>,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
-    /// A condition was not met in time.
-    #[error("after {} s still not: {what}; last seen: {last}", within.as_secs())]
+    /// A condition was not met before the deadline.
+    #[error("not met within {} s: {what}; last seen: {last}", within.as_secs())]
     Deadline {
         /// The condition.
         what: String,
-        /// How long it was given.
+        /// The time until the deadline.
         within: Duration,
-        /// What was there instead.
+        /// What was seen last instead.
         last: String,
     },
-    /// A file could not be used.
+    /// A file could not be read or written.
     #[error("cannot use {}", path.display())]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
         /// Why not.
         #[source]
         source: io::Error,
     },
-    /// Something was not as it must be.
+    /// An unexpected state, described by its message.
     #[error("{0}")]
     Unexpected(String),
 }
 
 impl Failure {
-    /// For findings that are a sentence of their own.
-    pub fn new(sentence: impl Into<String>) -> Self {
-        Self::Unexpected(sentence.into())
+    /// A failure with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self::Unexpected(message.into())
     }
 }
 

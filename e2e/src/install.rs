@@ -11,16 +11,16 @@ use crate::run::Output;
 use crate::webhook::Webhook;
 use crate::{Done, Failure, place};
 
-/// Where Cairn runs.
+/// The namespace of Cairn.
 pub const NAMESPACE: &str = "cairn-system";
-/// The Deployment of the control plane.
+/// The name of the webhook's Deployment.
 pub const WEBHOOK: &str = "cairn-webhook";
 
-/// Once per process is enough, also when it fails: nothing that a test does uninstalls Cairn, and
-/// what did not build for one test does not build for the next.
+/// The set-up runs once per process, also when it fails: no test uninstalls Cairn, and a build that failed for one test
+/// fails for the next.
 static READY: OnceLock<Result<(), String>> = OnceLock::new();
 
-/// The cluster is up, its images are those of this tree, and Cairn is installed from this chart.
+/// Starts the cluster, imports this tree's images and installs Cairn from this chart, where that is not done yet.
 pub fn ready(cluster: &Cluster) -> Done {
     READY
         .get_or_init(|| set_up(cluster).map_err(|failure| format!("{failure:?}")))
@@ -51,7 +51,7 @@ pub fn install(cluster: &Cluster) -> Done {
     fs::write(&mark, &wanted).map_err(|source| Failure::File { path: mark, source })
 }
 
-/// Somebody pressed Ctrl-C during the last attempt: Helm would refuse to touch the release for ever.
+/// Removes the records of releases that were interrupted, for example by Ctrl-C: with them Helm refuses every upgrade.
 fn forget_interrupted(cluster: &Cluster) -> Done {
     let selector = "owner=helm,status in (pending-install, pending-upgrade)";
     cluster.kubectl(&["-n", NAMESPACE, "delete", "secret", "-l", selector])?.ok().map(drop)
@@ -68,7 +68,7 @@ fn upgrade(cluster: &Cluster, repository: &Path, images: &str) -> Result<Output,
         "--create-namespace",
         "--values",
         &repository.join("e2e/values.yaml").to_string_lossy(),
-        // An image that was built anew has the same tag: a changed annotation restarts the pods.
+        // A new image has the same tag as the old one. A changed annotation restarts the pods.
         "--set-string",
         images,
         "--wait",
@@ -89,7 +89,7 @@ fn is_well(cluster: &Cluster) -> Result<bool, Failure> {
     Ok(status.code == Some(0))
 }
 
-/// Stands for the chart, its values and the image of the webhook.
+/// A hash of the chart, its values and the imported images of webhook and etcd.
 fn fingerprint(cluster: &Cluster) -> Result<String, Failure> {
     let repository = place::repository();
     let mut files = vec![

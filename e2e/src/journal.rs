@@ -1,12 +1,12 @@
-//! What an app wrote about its own runs into a volume that outlives its restarts: from when to when,
-//! and under which name.
+//! The runs of an app, from a journal that the app itself writes into a volume that outlives its restarts: from when to
+//! when it ran, and with which name in its environment.
 
 use crate::Failure;
 use crate::cluster::Cluster;
 use crate::json;
 use crate::pod::Pod;
 
-/// Where the app writes.
+/// The folder of the journal in the app's container.
 pub const DIR: &str = "/journal";
 
 /// A shell function that writes one line: start of the run, now (both seconds since boot), name.
@@ -25,7 +25,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Seconds.
+    /// The length in seconds.
     pub fn length(&self) -> f64 {
         self.until - self.from
     }
@@ -41,7 +41,7 @@ pub fn runs(cluster: &Cluster, pod: &Pod<'_>) -> Result<Vec<Run>, Failure> {
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [from, until, rest @ ..] = words.as_slice() else {
-            // Read while it was written.
+            // The line was incomplete when it was read.
             continue;
         };
         let (Ok(from), Ok(until)) = (from.parse(), until.parse()) else { continue };

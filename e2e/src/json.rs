@@ -1,4 +1,4 @@
-//! Reading from objects of Kubernetes without trusting that anything is there.
+//! Reading fields of Kubernetes objects that may be missing.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ pub fn text(value: &Value, pointer: &str) -> Option<String> {
     value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The list at a JSON pointer; empty when there is none.
+/// The list at a JSON pointer; empty when it is missing.
 pub fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
@@ -20,7 +20,7 @@ pub fn is_ready(pod: &Value) -> bool {
     })
 }
 
-/// Escapes a key, such as an annotation's, for use within a pointer.
+/// Escapes a key, such as an annotation's, for use in a JSON pointer.
 pub fn key(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

@@ -1,8 +1,8 @@
-//! The harness of the end-to-end tests: a real cluster with the chart installed, namespaces that
-//! come and go, workloads, and readers for what users would look at.
+//! The harness of the end-to-end tests: a real cluster with the chart installed, a namespace per test, workloads, and
+//! readers of what users see.
 //!
-//! Everything goes through the tools that users have: `kubectl`, `helm` and files. Nothing here
-//! knows the code of sidecar and webhook; what is asserted is what the documentation promises.
+//! The harness uses the tools that users have: `kubectl`, `helm` and files. It does not know the code of sidecar and
+//! webhook. The tests assert what the documentation promises.
 
 pub mod app;
 pub mod carbon;
@@ -29,5 +29,5 @@ pub mod webhook;
 
 pub use failure::Failure;
 
-/// What a sentence returns.
+/// The result of a test.
 pub type Done = Result<(), Failure>;

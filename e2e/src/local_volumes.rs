@@ -1,4 +1,4 @@
-//! Volumes on the node, of a `StorageClass` that takes what an administrator has prepared.
+//! Local volumes on the node, and a `StorageClass` without a provisioner for them.
 
 use serde_json::json;
 
@@ -8,8 +8,8 @@ use crate::cluster::Cluster;
 /// The name of the class.
 pub const CLASS: &str = "local";
 
-/// Makes the class and this many volumes. A volume is used once: what was on it is not given to
-/// another claim.
+/// Creates the class and this many volumes. A volume is used once: it is retained after its claim is deleted, and bound
+/// to no other claim.
 pub fn prepare(cluster: &Cluster, count: usize) -> Done {
     let class = json!({
         "apiVersion": "storage.k8s.io/v1",

@@ -1,4 +1,4 @@
-//! The members of the bundled etcd, as a StatefulSet and as a cluster.
+//! The members of the bundled etcd: their StatefulSet, their pods, and the etcd cluster that they form.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use crate::json;
 use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
-/// The StatefulSet.
+/// The name of the StatefulSet.
 pub const STATEFUL_SET: &str = "cairn-etcd";
-/// Its pods.
+/// Selects its pods.
 const SELECTOR: &str = "app.kubernetes.io/component=etcd";
-/// The record of the cluster.
+/// The `ConfigMap` with the record of the etcd cluster.
 pub const RECORD: &str = "cairn-etcd-cluster";
 
 /// The members of one cluster's etcd.
@@ -24,12 +24,13 @@ pub struct Members {
 }
 
 impl Members {
-    /// Those of this cluster.
+    /// The members of this Kubernetes cluster's etcd.
     pub fn of(cluster: &Cluster) -> Self {
         Self { cluster: cluster.clone() }
     }
 
-    /// Waits until exactly this many are ready, none is on its way out, and all are of the newest form.
+    /// Waits until exactly this many members are ready, none is being deleted, and all have the newest revision of the
+    /// pod template.
     pub fn ready(&self, count: u64) -> Done {
         until(&format!("{count} etcd members are ready"), secs(150), || {
             let set = self.cluster.get(&["-n", NAMESPACE, "statefulset", STATEFUL_SET])?;
@@ -41,7 +42,7 @@ impl Members {
                 && same("/status/currentRevision", "/status/updateRevision")
                 && same("/status/observedGeneration", "/metadata/generation");
             let pods = self.cluster.get(&["-n", NAMESPACE, "pods", "-l", SELECTOR])?;
-            // The status above may be older than a pod that has just been deleted.
+            // The StatefulSet's status may be older than the deletion of a pod.
             let settled = settled
                 && json::list(&pods, "/items").iter().filter(|pod| is_ready(pod)).count() as u64
                     == count;
@@ -53,7 +54,7 @@ impl Members {
         })
     }
 
-    /// The cluster that all of them belong to, by their own word and by the record.
+    /// The id of the etcd cluster, which must be the same at all members and in the record.
     pub fn one_cluster(&self, count: u64) -> Result<String, Failure> {
         let mut ids = BTreeSet::from([self.recorded()?]);
         for number in 0..count {
@@ -85,7 +86,7 @@ impl Members {
         self.delete_pod(number)
     }
 
-    /// What Events say about a member that does not start.
+    /// The messages of Events about a member that waits for its start.
     pub fn told(&self, number: u64) -> Result<Vec<String>, Failure> {
         let selector = format!("involvedObject.name={STATEFUL_SET}-{number},reason=EtcdWaiting");
         let list = self.cluster.get(&["-n", NAMESPACE, "events", "--field-selector", &selector])?;
@@ -104,7 +105,7 @@ impl Members {
         let map = self.cluster.get(&["-n", NAMESPACE, "configmap", RECORD])?;
         let text = json::text(&map, "/data/cluster.json").unwrap_or_default();
         let record: Value = serde_json::from_str(&text)
-            .map_err(|error| Failure::new(format!("the record is no JSON: {error}: {text}")))?;
+            .map_err(|error| Failure::new(format!("the record is not JSON: {error}: {text}")))?;
         Ok(json::text(&record, "/clusterId").unwrap_or_default())
     }
 }

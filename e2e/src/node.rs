@@ -1,25 +1,25 @@
-//! Processes of containers, as the node sees them: to kill, freeze and weigh them.
+//! Processes of containers on the node: signals, memory, files, and images.
 
 use crate::cluster::Cluster;
 use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
-/// The process that a container runs, by the node's own numbering.
+/// The first process of a container.
 #[derive(Clone, Debug)]
 pub struct Process {
     cluster: Cluster,
-    /// Its number on the node.
+    /// Its pid in the node's pid namespace.
     pub pid: u32,
 }
 
-/// What a process costs.
+/// The resources that a process uses.
 #[derive(Clone, Copy, Debug)]
 pub struct Weight {
-    /// Resident memory, the pages of its binary included.
+    /// Resident memory, including the pages of its binary.
     pub rss_kib: u64,
-    /// The part of it that no other process can share: heap and stacks.
+    /// The part of the resident memory that no other process can share: heap and stacks.
     pub private_kib: u64,
-    /// Threads.
+    /// The number of threads.
     pub threads: u64,
 }
 
@@ -43,7 +43,7 @@ impl Process {
         self.cluster.node(&["kill", "-s", signal, &self.pid.to_string()])?.ok().map(drop)
     }
 
-    /// What it costs now.
+    /// The resources that it uses now.
     pub fn weight(&self) -> Result<Weight, Failure> {
         let path = format!("/proc/{}/status", self.pid);
         let status = self.cluster.node(&["cat", &path])?.ok()?;
@@ -62,8 +62,8 @@ impl Process {
         })
     }
 
-    /// The files that can be read below a folder, as the process sees it; for containers without
-    /// a shell. A link counts when it leads somewhere.
+    /// The files below a folder of the container's file system, for containers without a shell. A link counts when its
+    /// target exists.
     pub fn files(&self, folder: &str) -> Result<Vec<String>, Failure> {
         let path = format!("/proc/{}/root{folder}", self.pid);
         let find = ["find", "-L", &path, "-type", "f", "-printf", "%P\\n"];
@@ -72,19 +72,19 @@ impl Process {
     }
 }
 
-/// Gives an image one more tag, and waits until the kubelet can use it.
+/// Adds a tag to an image, and waits until the kubelet can use it.
 pub fn tag_image(cluster: &Cluster, image: &str, tag: &str) -> Done {
     cluster.node(&["ctr", "-n", "k8s.io", "images", "tag", "--force", image, tag])?.ok()?;
-    // containerd's CRI side labels what it has taken note of.
+    // containerd's CRI plugin labels the images that it has registered.
     let filter = format!("name=={tag}");
-    until(&format!("containerd has taken note of {tag}"), secs(20), || {
+    until(&format!("containerd has registered {tag}"), secs(20), || {
         let listed = cluster.node(&["ctr", "-n", "k8s.io", "images", "ls", &filter])?.ok()?;
         let noted = listed.contains("io.cri-containerd.image=managed");
         Ok(if noted { Seen::Yes(()) } else { Seen::NotYet(listed) })
     })
 }
 
-/// How much an image weighs, as containerd stores it.
+/// The size of an image in containerd's store.
 pub fn image_bytes(cluster: &Cluster, image: &str) -> Result<u64, Failure> {
     let filter = format!("name=={image}");
     let listed = cluster.node(&["ctr", "-n", "k8s.io", "images", "ls", &filter])?.ok()?;

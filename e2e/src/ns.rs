@@ -1,4 +1,4 @@
-//! A namespace per test, held to the Pod Security standard `restricted`, gone afterwards.
+//! A namespace per test, which enforces the Pod Security standard `restricted` and is deleted after the test.
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::install;
 use crate::{Done, Failure};
 
-/// A namespace that belongs to one test.
+/// A namespace of one test or of the demonstration.
 #[derive(Debug)]
 pub struct Namespace {
     /// The cluster it is in.
@@ -19,7 +19,7 @@ pub struct Namespace {
     temporary: bool,
 }
 
-/// Runs a test in a namespace of its own, beside others.
+/// Runs a test in a namespace of its own, beside other tests.
 pub fn within(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
     let cluster = tested_cluster();
     install::ready(&cluster)?;
@@ -27,8 +27,7 @@ pub fn within(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
     in_namespace(&cluster, topic, test)
 }
 
-/// Runs a test in a namespace of its own while no other test uses the cluster: for those that
-/// break what everybody needs.
+/// Runs a test in a namespace of its own while no other test uses the cluster: for tests that break what others need.
 pub fn alone(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
     let cluster = tested_cluster();
     install::ready(&cluster)?;
@@ -41,7 +40,7 @@ pub fn tested_cluster() -> Cluster {
     Cluster::named(&env::var("CAIRN_E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned()))
 }
 
-/// Like [`within`], on a cluster that the caller made ready.
+/// Like [`within`], on a cluster that the caller has prepared and locked.
 pub fn in_namespace(cluster: &Cluster, topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
     let namespace = Namespace::create(cluster, topic)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| test(&namespace)));
@@ -53,7 +52,7 @@ pub fn in_namespace(cluster: &Cluster, topic: &str, test: impl FnOnce(&Namespace
 }
 
 impl Namespace {
-    /// Makes it, with its default account, without which no pod is admitted.
+    /// Creates a namespace for a test, and waits for its default `ServiceAccount`: no pod is admitted before.
     fn create(cluster: &Cluster, topic: &str) -> Result<Self, Failure> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let unique: String = unique.chars().take(6).collect();
@@ -63,7 +62,7 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// One that stays, made unless it is there.
+    /// Creates a namespace that is not deleted, unless it exists.
     pub fn kept(cluster: &Cluster, name: &str) -> Result<Self, Failure> {
         let namespace = Self { cluster: cluster.clone(), name: name.to_owned(), temporary: false };
         namespace.make()?;
@@ -98,19 +97,19 @@ impl Namespace {
         self.cluster.kubectl_with(&["-n", &self.name, "apply", "-f", "-"], objects)?.ok().map(drop)
     }
 
-    /// `kubectl` in this namespace; must succeed.
+    /// `kubectl` in this namespace. An exit code other than 0 is an error.
     pub fn kubectl(&self, args: &[&str]) -> Result<String, Failure> {
         self.cluster.kubectl(&[&["-n", &self.name], args].concat())?.ok()
     }
 
-    /// An object or a list in this namespace.
+    /// Reads an object or a list of this namespace with `kubectl get`.
     pub fn get(&self, args: &[&str]) -> Result<serde_json::Value, Failure> {
         self.cluster.get(&[&["-n", self.name.as_str()], args].concat())
     }
 
-    /// Shows what there was, for whoever reads the log of a failed test.
+    /// Prints pods, Events and sidecar logs, for the log of a failed test.
     fn describe(&self) {
-        eprintln!("--- what there is in {} ---", self.name);
+        eprintln!("--- pods, Events and sidecar logs of {} ---", self.name);
         for args in [
             &["get", "pods", "-o", "wide"][..],
             &["get", "events", "--sort-by=.lastTimestamp"],
@@ -137,7 +136,7 @@ impl Drop for Namespace {
             "--ignore-not-found",
         ]);
         if let Err(failure) = gone {
-            eprintln!("the namespace {} is left behind: {failure:?}", self.name);
+            eprintln!("cannot delete namespace {}: {failure:?}", self.name);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One pod, and everything that a user can read about its claim.
+//! One pod, and what a user can read about its claim.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::json;
 use crate::ns::Namespace;
 use crate::wait::{Seen, secs, until};
 
-/// Where the webhook mounts what the sidecar publishes.
+/// Where the webhook mounts the volume with the published files.
 const DIR: &str = "/var/run/cairn";
 
 /// A pod by name.
@@ -21,14 +21,14 @@ pub struct Pod<'a> {
     app: String,
 }
 
-/// What is known of one container of a pod.
+/// The state of one container of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// The id that the container runtime knows it by.
+    /// Its id at the container runtime.
     pub id: String,
-    /// How often it was started again.
+    /// How often it was restarted.
     pub restarts: u64,
-    /// When the process that runs now was started; none while it does not run.
+    /// When its present process was started; `None` while it does not run.
     pub started_at: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Pod<'a> {
         Self { ns, name: name.to_owned(), app: "app".to_owned() }
     }
 
-    /// The pod that this object is, with whatever its first container is called.
+    /// The pod of this object. Its app is its first container, whatever its name.
     pub fn from_object(ns: &'a Namespace, object: &Value) -> Self {
         let text = |pointer| json::text(object, pointer).unwrap_or_default();
         Self { ns, name: text("/metadata/name"), app: text("/spec/containers/0/name") }
@@ -56,18 +56,18 @@ impl<'a> Pod<'a> {
         Ok(json::text(&object, &pointer))
     }
 
-    /// What a command in the app's container prints.
+    /// Runs a command in the app's container and returns its output.
     pub fn exec(&self, command: &[&str]) -> Result<String, Failure> {
         let args = [&["exec", &self.name, "-c", &self.app, "--"], command].concat();
         self.ns.kubectl(&args)
     }
 
-    /// A published file, as the app reads it.
+    /// The content of a published file, read in the app's container.
     pub fn file(&self, path: &str) -> Result<String, Failure> {
         self.exec(&["cat", &format!("{DIR}/{path}")])
     }
 
-    /// Whether a published file is there, as the app sees it.
+    /// Whether a published file exists in the app's container.
     pub fn has_file(&self, path: &str) -> Result<bool, Failure> {
         let script = format!("test -e {DIR}/{path} && echo yes || echo no");
         Ok(self.exec(&["sh", "-c", &script])?.trim() == "yes")
@@ -78,7 +78,7 @@ impl<'a> Pod<'a> {
         parse(&self.file("claim.json")?)
     }
 
-    /// The environment with which the app was started.
+    /// The environment variables with which the app was started.
     pub fn environment(&self) -> Result<BTreeMap<String, String>, Failure> {
         let text = self.exec(&["sh", "-c", "tr '\\0' '\\n' </proc/1/environ"])?;
         Ok(text
@@ -88,19 +88,19 @@ impl<'a> Pod<'a> {
             .collect())
     }
 
-    /// What the API on localhost answers to the app.
+    /// An answer of the claims API, requested in the app's container.
     pub fn api(&self, path: &str) -> Result<Value, Failure> {
         let url = format!("http://127.0.0.1:24040{path}");
         parse(&self.exec(&["wget", "-qO-", &url])?)
     }
 
-    /// What the admin port answers to the app, and whether with success.
+    /// An answer of the admin port, requested in the app's container. An error when the status is not a success.
     pub fn admin(&self, path: &str) -> Result<String, Failure> {
         let url = format!("http://127.0.0.1:24041{path}");
         self.exec(&["wget", "-qO-", &url])
     }
 
-    /// What is known of a container, the sidecar included.
+    /// The state of a container, the sidecar included.
     pub fn container(&self, name: &str) -> Result<Container, Failure> {
         let object = self.object()?;
         ["/status/containerStatuses", "/status/initContainerStatuses"]
@@ -111,7 +111,7 @@ impl<'a> Pod<'a> {
             .ok_or_else(|| Failure::new(format!("pod {} has no container '{name}' yet", self.name)))
     }
 
-    /// Waits until the app, last seen so, was started again and runs.
+    /// Waits until the app runs and was restarted since `before`.
     pub fn started_again(&self, before: &Container) -> crate::Done {
         until(&format!("the app of {} runs again", self.name), secs(90), || {
             let now = self.container(&self.app)?;
@@ -123,7 +123,7 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// The name that the annotation shows, once it does.
+    /// Waits until the annotation shows a name, and returns it.
     pub fn claimed(&self, pool: &str) -> Result<String, Failure> {
         let key = format!("claim.cairn.dev/{pool}");
         until(&format!("{} shows {key}", self.name), secs(30), || {
@@ -134,7 +134,7 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// The text of its events.
+    /// The messages of its Events.
     pub fn events(&self) -> Result<Vec<String>, Failure> {
         let selector = format!("involvedObject.name={}", self.name);
         let list = self.ns.get(&["events", "--field-selector", &selector])?;
@@ -144,7 +144,7 @@ impl<'a> Pod<'a> {
             .collect())
     }
 
-    /// Asks Kubernetes to remove it, and does not wait.
+    /// Deletes it without waiting for its end.
     pub fn delete(&self) -> crate::Done {
         self.ns.kubectl(&["delete", "pod", &self.name, "--wait=false"]).map(drop)
     }
@@ -162,5 +162,5 @@ impl From<&Value> for Container {
 }
 
 fn parse(text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::new(format!("no JSON: {error}: {text}")))
+    serde_json::from_str(text).map_err(|error| Failure::new(format!("not JSON: {error}: {text}")))
 }

@@ -1,11 +1,11 @@
-//! A pool of a test's own, gone afterwards: pools belong to the whole cluster.
+//! Pools of a test's own, which are deleted after it: a Pool is an object of the whole cluster.
 
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::cluster::Cluster;
 
-/// A `Pool` object that is removed when this is dropped.
+/// A `Pool` object that is deleted when this is dropped.
 #[derive(Debug)]
 pub struct TestPool {
     cluster: Cluster,
@@ -14,7 +14,7 @@ pub struct TestPool {
 }
 
 impl TestPool {
-    /// Creates it; `topic` becomes part of a name that no other test has.
+    /// Creates a pool with a unique name that starts with `topic`.
     pub fn create(cluster: &Cluster, topic: &str, spec: &Value) -> Result<Self, Failure> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let unique: String = unique.chars().take(6).collect();
@@ -29,7 +29,7 @@ impl Drop for TestPool {
     fn drop(&mut self) {
         let gone = self.cluster.kubectl(&["delete", "pool", &self.name, "--wait=false"]);
         if let Err(failure) = gone {
-            eprintln!("the pool {} is left behind: {failure:?}", self.name);
+            eprintln!("cannot delete pool {}: {failure:?}", self.name);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Lines that say what is going on and when.
+//! Progress messages with the elapsed time.
 
 use crate::clock::Moment;
 
-/// Prints lines with the seconds since it was made.
+/// Prints messages with the seconds since its start.
 #[derive(Debug)]
 pub struct Progress(Moment);
 
@@ -12,7 +12,7 @@ impl Progress {
         Self(Moment::now())
     }
 
-    /// Says what is being done.
+    /// Prints a message.
     pub fn say(&self, what: &str) {
         eprintln!("{:6.1} s  {what}", self.0.age().as_secs_f64());
     }

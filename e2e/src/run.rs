@@ -1,4 +1,4 @@
-//! Running programs and keeping what they said.
+//! Runs programs and keeps their output.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::{Done, Failure};
 
-/// What a program left behind.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Output {
     /// Program and arguments, for messages.
     pub command: String,
-    /// The exit code; none after a signal.
+    /// The exit code; `None` after a signal.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
@@ -20,7 +20,7 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs a program to its end, whatever that is.
+/// Runs a program to its end. Its exit code may be any.
 pub fn run(command: &mut Command, stdin: Option<&str>) -> Result<Output, Failure> {
     let shown = show(command);
     let started = |source| Failure::Start { program: shown.clone(), source };
@@ -31,7 +31,7 @@ pub fn run(command: &mut Command, stdin: Option<&str>) -> Result<Output, Failure
         .spawn()
         .map_err(started)?;
     if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
-        // A program may end without having read everything; its exit code tells that better.
+        // The write fails when the program ends before it has read everything. Its exit code and output say why.
         let _ = pipe.write_all(text.as_bytes());
     }
     let output = child.wait_with_output().map_err(started)?;
@@ -43,7 +43,7 @@ pub fn run(command: &mut Command, stdin: Option<&str>) -> Result<Output, Failure
     })
 }
 
-/// Runs a program that must succeed, and shows its progress on standard error meanwhile.
+/// Runs a program that must succeed. Its standard error is passed through, because it shows progress.
 pub fn watch(command: &mut Command) -> Done {
     let shown = show(command);
     let status = command
@@ -58,12 +58,12 @@ pub fn watch(command: &mut Command) -> Done {
     Err(Failure::Command {
         command: shown,
         code: status.code(),
-        stderr: "its words are above".to_owned(),
+        stderr: "see its output above".to_owned(),
     })
 }
 
 impl Output {
-    /// Standard output of a program that must have succeeded.
+    /// Standard output; an error when the exit code is not 0.
     pub fn ok(self) -> Result<String, Failure> {
         if self.code == Some(0) {
             Ok(self.stdout)
@@ -80,8 +80,9 @@ impl Output {
     pub fn json(self) -> Result<Value, Failure> {
         let command = self.command.clone();
         let text = self.ok()?;
-        serde_json::from_str(&text)
-            .map_err(|error| Failure::new(format!("'{command}' printed no JSON: {error}: {text}")))
+        serde_json::from_str(&text).map_err(|error| {
+            Failure::new(format!("'{command}' did not print JSON: {error}: {text}"))
+        })
     }
 }
 

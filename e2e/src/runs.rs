@@ -1,14 +1,14 @@
-//! Which identity an app's containers ran with, and when: from what they printed, as the node keeps it.
+//! Which identity an app's containers ran with, and when: from the container logs on the node.
 //!
-//! The node's log files cover every restart of a container to its last line, also what `kubectl logs`
-//! no longer shows. They go with their pod: read them while the pods are there.
+//! The log files on the node cover every restart of a container to its last line, also those that `kubectl logs` no
+//! longer shows. They are deleted with the pod, so they must be read while the pods exist.
 
 use std::collections::BTreeMap;
 
 use crate::Failure;
 use crate::ns::Namespace;
 
-/// A shell script that prints the name of its environment and the name of the file, every second.
+/// A shell script that prints the name in its environment and the name in the file, every second.
 pub const PRINTS: &str = "trap 'exit 0' TERM; while :; do \
      echo \"env=$CAIRN_NAME file=$(cat /var/run/cairn/name 2>/dev/null)\"; sleep 1 & wait $!; done";
 
@@ -19,25 +19,25 @@ pub struct Run {
     pub pod: String,
     /// The name in its environment.
     pub env: String,
-    /// When it printed first.
+    /// The time of its first line.
     pub first: Instant,
-    /// When it printed last.
+    /// The time of its last line.
     pub last: Instant,
-    /// Lines in which the file had another name than the environment.
+    /// Lines in which the file has another name than the environment.
     pub torn: Vec<String>,
 }
 
-/// Seconds as text and nanoseconds: RFC 3339 in UTC, in the order of time.
+/// Seconds as RFC 3339 text in UTC, and nanoseconds. It is ordered by time.
 pub type Instant = (String, u32);
 
-/// Every run of the container `app` of the pods of a namespace, in the order of their starts.
+/// Every run of the containers `app` in a namespace, in the order of their starts.
 pub fn of(ns: &Namespace) -> Result<Vec<Run>, Failure> {
-    // A file may go away while it is read, and at first there is none: what is there counts.
+    // A file may be deleted while it is read, and at first no file exists: grep's exit code does not matter.
     let script = format!("grep -sH . /var/log/pods/{}_*/app/*.log; true", ns.name);
     Ok(parse(&ns.cluster.node(&["sh", "-c", &script])?.ok()?))
 }
 
-/// Pairs of runs of different pods that overlap and have one name, as sentences.
+/// Pairs of runs of different pods that overlap in time and have the same name, described as text.
 pub fn shared(runs: &[Run]) -> Vec<String> {
     let mut found = Vec::new();
     for (index, a) in runs.iter().enumerate() {
@@ -75,7 +75,7 @@ fn parse(text: &str) -> Vec<Run> {
     runs
 }
 
-/// File, instant, name of the environment, name of the file.
+/// Log file, time, name in the environment, name in the published file.
 fn fields(line: &str) -> Option<(&str, Instant, &str, &str)> {
     let (file, entry) = line.split_once(".log:")?;
     let (stamp, message) = entry.split_once(" stdout F ")?;
@@ -92,12 +92,13 @@ mod tests {
 
     fn line(pod: &str, restart: u32, stamp: &str, env: &str, file: &str) -> String {
         format!(
-            "/var/log/pods/t-x_{pod}_uid/app/{restart}.log:2026-11-26T07:41:{stamp}Z stdout F env={env} file={file}\n"
+            "/var/log/pods/t-x_{pod}_uid/app/{restart}.log:2026-11-26T07:41:{stamp}Z stdout F \
+             env={env} file={file}\n"
         )
     }
 
     #[test]
-    fn runs_of_two_pods_that_overlap_with_one_name_are_found() {
+    fn overlapping_runs_of_two_pods_with_one_name_are_found() {
         let text = [
             line("a", 0, "01.5", "3", "3"),
             line("a", 0, "09.1", "3", ""),
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_is_a_run_of_its_own_and_a_torn_line_is_kept() {
+    fn a_restart_is_a_run_of_its_own_and_a_line_with_two_names_is_kept() {
         let text = [
             line("a", 0, "01.5", "3", "3"),
             line("b", 0, "02", "3", "3"),

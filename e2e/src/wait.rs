@@ -1,4 +1,4 @@
-//! Waiting for a condition with a deadline. There is no other way to wait in this crate.
+//! Waiting for a condition, with a deadline. Nothing in this crate waits in another way.
 
 use std::thread;
 use std::time::Duration;
@@ -6,44 +6,44 @@ use std::time::Duration;
 use crate::Failure;
 use crate::clock::Moment;
 
-/// One look costs a tenth of a second of CPU (it starts `kubectl`), and tests share two cores.
+/// One check starts `kubectl`, which takes a tenth of a second of CPU, and tests share two cores.
 const PAUSE: Duration = Duration::from_millis(400);
-/// For looks that only read a file of this machine.
+/// For checks that only read a file of this machine.
 const SHORT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What one look found.
+/// The result of one check.
 #[derive(Debug)]
 pub enum Seen<T> {
     /// The condition holds.
     Yes(T),
-    /// It does not; this was there instead.
+    /// The condition does not hold; this was seen instead.
     NotYet(String),
 }
 
-/// Looks until the condition holds. A look that fails counts as "not yet": a pod may not exist
-/// yet, a container may be restarting.
+/// Repeats a check until the condition holds. A check that fails counts as [`Seen::NotYet`]: a pod may not exist yet,
+/// or a container may be restarting.
 pub fn until<T>(
     what: &str,
     within: Duration,
-    look: impl FnMut() -> Result<Seen<T>, Failure>,
+    check: impl FnMut() -> Result<Seen<T>, Failure>,
 ) -> Result<T, Failure> {
-    until_every(PAUSE, what, within, look)
+    until_every(PAUSE, what, within, check)
 }
 
-/// Like [`until`], for looks that start no process.
+/// Like [`until`], for checks that start no process.
 pub fn until_quickly<T>(
     what: &str,
     within: Duration,
-    look: impl FnMut() -> Result<Seen<T>, Failure>,
+    check: impl FnMut() -> Result<Seen<T>, Failure>,
 ) -> Result<T, Failure> {
-    until_every(SHORT_PAUSE, what, within, look)
+    until_every(SHORT_PAUSE, what, within, check)
 }
 
-/// Looks for the whole span, and fails as soon as the condition does not hold.
-pub fn throughout(span: Duration, mut look: impl FnMut() -> Result<(), Failure>) -> crate::Done {
+/// Repeats a check for the whole span, and fails with its first failure.
+pub fn throughout(span: Duration, mut check: impl FnMut() -> Result<(), Failure>) -> crate::Done {
     let began = Moment::now();
     loop {
-        look()?;
+        check()?;
         if began.age() >= span {
             return Ok(());
         }
@@ -55,11 +55,11 @@ fn until_every<T>(
     pause: Duration,
     what: &str,
     within: Duration,
-    mut look: impl FnMut() -> Result<Seen<T>, Failure>,
+    mut check: impl FnMut() -> Result<Seen<T>, Failure>,
 ) -> Result<T, Failure> {
     let began = Moment::now();
     loop {
-        let last = match look() {
+        let last = match check() {
             Ok(Seen::Yes(value)) => return Ok(value),
             Ok(Seen::NotYet(last)) => last,
             Err(failure) => format!("{failure:?}"),
@@ -71,7 +71,7 @@ fn until_every<T>(
     }
 }
 
-/// Seconds, for deadlines.
+/// A duration in seconds.
 pub const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }

@@ -1,4 +1,4 @@
-//! The control plane as a whole: to take it away and bring it back.
+//! The webhook's Deployment: scales it to zero and back.
 
 use crate::app::App;
 use crate::cluster::Cluster;
@@ -12,7 +12,7 @@ pub struct Webhook {
     cluster: Cluster,
 }
 
-/// No webhook runs; it comes back when this is dropped.
+/// No webhook runs. It is scaled up again when this is dropped.
 #[derive(Debug)]
 pub struct Away(Option<Webhook>);
 
@@ -22,7 +22,7 @@ impl Webhook {
         Self { cluster: cluster.clone() }
     }
 
-    /// Scales it to nothing and waits until its pods are gone.
+    /// Scales it to zero and waits until its pods are gone.
     pub fn take_away(&self) -> Result<Away, Failure> {
         let away = Away(Some(self.clone()));
         self.scale(0)?;
@@ -31,8 +31,8 @@ impl Webhook {
         Ok(away)
     }
 
-    /// Waits until an opted-in pod is admitted. Ready pods are not enough: the nodes learn a little
-    /// later where to send what is meant for the Service.
+    /// Waits until an opted-in pod is admitted. Ready webhook pods are not enough: kube-proxy learns the endpoints of
+    /// the Service a little later.
     pub fn answers(&self) -> Done {
         let pod = App::claiming("probe", "mountains").pod().to_string();
         until("an opted-in pod is admitted", secs(60), || {
@@ -60,7 +60,7 @@ impl Webhook {
 }
 
 impl Away {
-    /// Scales it up again and waits until they answer.
+    /// Scales it up again and waits until it answers.
     pub fn bring_back(mut self) -> Done {
         self.0.take().map_or(Ok(()), |webhook| webhook.bring_back())
     }
@@ -68,9 +68,9 @@ impl Away {
 
 impl Drop for Away {
     fn drop(&mut self) {
-        // Also after a failed assertion: the next test needs it.
+        // The next test needs the webhook, also when an assertion of this one has failed.
         if let Some(Err(failure)) = self.0.take().map(|webhook| webhook.bring_back()) {
-            eprintln!("the webhook stays away: {failure:?}");
+            eprintln!("cannot scale the webhook up again: {failure:?}");
         }
     }
 }

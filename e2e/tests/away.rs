@@ -1,5 +1,5 @@
-//! What an etcd that is away, or has lost everything, does to pods whose holders are alive. Each of these
-//! takes etcd from everybody, so each has the cluster to itself.
+//! What happens to running pods when etcd does not answer or has lost all of its data. These tests break what other
+//! tests need, so each of them runs alone.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ fn a_wiped_etcd_stops_no_app_of_a_stop_pool_and_changes_no_node_id() -> Done {
         until("every holder has its own node ID again", secs(60), || {
             assert_eq!(state(&pods)?, before, "an app was stopped, or its node ID has changed");
             let held = slots(&etcd)?;
-            // Pods of other tests may be on their way out.
+            // Slots of other tests' pods may not have been released yet.
             Ok(if held.is_superset(&ids) {
                 Seen::Yes(())
             } else {
@@ -46,20 +46,20 @@ fn a_wiped_etcd_stops_no_app_of_a_stop_pool_and_changes_no_node_id() -> Done {
         app.replicas(8).deploy(ns)?;
         assert_eq!(state(&pods)?, before, "an app was stopped, or its node ID has changed");
         let seen = runs::of(ns)?;
-        assert_eq!(seen.len(), 8, "somebody was restarted");
+        assert_eq!(seen.len(), 8, "an app was restarted");
         assert_eq!(runs::shared(&seen), Vec::<String>::new());
         Ok(())
     })
 }
 
 #[test]
-fn a_keep_pod_whose_sidecar_restarts_while_etcd_is_away_is_ready_and_its_crashed_app_is_restarted()
+fn while_etcd_is_frozen_a_keep_pod_whose_sidecar_restarts_is_ready_and_its_crashed_app_is_restarted()
 -> Done {
     alone("gate-once", |ns| {
         let pod = App::claiming("shop", "mountains").deploy(ns)?.remove(0);
         let name = pod.file("name")?;
         let (app, sidecar) = (pod.container("app")?, pod.container("cairn")?);
-        // The kubelet restarts an etcd that was silent for a minute; all this is over before.
+        // The kubelet restarts an etcd that does not answer for a minute. The steps below take less.
         let frozen = Etcd::of(&ns.cluster).freeze()?;
         Process::of_container(&ns.cluster, &sidecar.id)?.signal("KILL")?;
         until("the sidecar runs again and the pod is Ready", secs(20), || {

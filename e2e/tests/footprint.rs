@@ -1,4 +1,4 @@
-//! What a sidecar costs, measured where it runs.
+//! The size of the sidecar's image and its memory, measured on the node.
 
 use cairn_e2e::Done;
 use cairn_e2e::app::App;

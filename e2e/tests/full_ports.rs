@@ -1,4 +1,4 @@
-//! Whoever fills the ports of Cairn stops no app and no admission.
+//! Filling the ports of sidecar and webhook with connections stops no app and no admission.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -36,7 +36,7 @@ fn a_pod_that_fills_the_port_of_another_pods_sidecar_does_not_stop_its_app() -> 
         for line in said {
             println!("the sidecar's port: {}", line?.trim());
         }
-        // From the kubelet's own address, as a pod with hostNetwork could: the kubelet itself is the judge.
+        // From the kubelet's own address, as a pod with hostNetwork can. The kubelet's probes show whether it matters.
         let said = from_node(&ns.cluster, &["hold", &admin, CONNECTIONS, "30"])?;
         println!("the sidecar's port, from the node: {}", said.trim());
         let after = (pod.container("app")?, pod.container("cairn")?);
@@ -96,7 +96,7 @@ fn from_node(cluster: &Cluster, args: &[&str]) -> Result<String, Failure> {
 
 fn address(pod: &Pod<'_>, port: u16) -> Result<SocketAddr, Failure> {
     let ip = json::text(&pod.object()?, "/status/podIP").unwrap_or_default();
-    let ip = ip.parse().map_err(|_| Failure::new(format!("'{ip}' is no address of a pod")))?;
+    let ip = ip.parse().map_err(|_| Failure::new(format!("'{ip}' is not an IP address")))?;
     Ok(SocketAddr::new(ip, port))
 }
 

@@ -1,4 +1,4 @@
-//! The app starts once its claim is held, and not before.
+//! The app starts when its claim is held, and not before.
 
 use cairn_e2e::app::App;
 use cairn_e2e::ns::{Namespace, within};
@@ -18,7 +18,7 @@ fn the_app_starts_only_after_its_claim_is_held() -> Done {
 
         ns.apply(&claimant("waiter", &pool).pod().to_string())?;
         let waiter = Pod::named(ns, "waiter");
-        let reason = says_why_it_waits(&waiter, &pool)?;
+        let reason = waiting_reason(&waiter, &pool)?;
         println!("the waiting pod's event: {reason}");
         throughout(secs(5), || {
             assert_eq!(waiter.container("app")?.started_at, None, "the app runs without a claim");
@@ -39,11 +39,11 @@ fn the_app_starts_only_after_its_claim_is_held() -> Done {
 }
 
 #[test]
-fn a_pod_without_a_gate_starts_at_once_and_finds_its_name_later() -> Done {
+fn an_app_without_a_gate_starts_at_once_and_its_files_are_published_later() -> Done {
     within("no-gate", |ns| {
         let app = App::claiming("eager", "mountains").annotation("cairn.dev/gate", "none");
         let pod = app.start(ns)?;
-        until("the file is there", secs(30), || {
+        until("the file is published", secs(30), || {
             Ok(match pod.file("name") {
                 Ok(name) => Seen::Yes(name),
                 Err(failure) => Seen::NotYet(failure.to_string()),
@@ -54,12 +54,13 @@ fn a_pod_without_a_gate_starts_at_once_and_finds_its_name_later() -> Done {
     })
 }
 
-/// Both pods are of one group, so they compete.
+/// Both pods are of one group, so they compete for the same name.
 fn claimant(name: &str, pool: &TestPool) -> App {
     App::claiming(name, &pool.name).annotation("cairn.dev/group", "contest")
 }
 
-fn says_why_it_waits(pod: &Pod<'_>, pool: &TestPool) -> Result<String, Failure> {
+/// Waits for an Event that says why the pod waits.
+fn waiting_reason(pod: &Pod<'_>, pool: &TestPool) -> Result<String, Failure> {
     until("an event says why the pod waits", secs(60), || {
         let events = pod.events()?;
         let telling = events.iter().find(|event| event.contains(&pool.name));
@@ -72,9 +73,9 @@ fn ready(ns: &Namespace, pod: &str) -> Done {
     ns.kubectl(&["wait", "--for=condition=Ready", &format!("pod/{pod}"), "--timeout=90s"]).map(drop)
 }
 
-/// Kubernetes tells times in whole seconds, rounded down.
+/// The time in seconds, rounded down: Kubernetes shows times in whole seconds.
 fn whole_second(time: &str) -> Result<i64, Failure> {
     time.parse::<jiff::Timestamp>()
         .map(jiff::Timestamp::as_second)
-        .map_err(|error| Failure::new(format!("'{time}' is no time: {error}")))
+        .map_err(|error| Failure::new(format!("'{time}' is not a time: {error}")))
 }

@@ -7,7 +7,7 @@ use cairn_e2e::{Done, Failure, json};
 use serde_json::{Value, json as object};
 
 #[test]
-fn three_runs_of_a_job_that_is_made_by_generate_name_are_one_group() -> Done {
+fn three_runs_of_a_job_with_generate_name_are_one_group() -> Done {
     within("runs", |ns| {
         let mut job = App::claiming("mail", "mountains").script("cat /var/run/cairn/prefix").job();
         job["metadata"] = object!({"generateName": "mail-batch-"});
@@ -23,7 +23,7 @@ fn three_runs_of_a_job_that_is_made_by_generate_name_are_one_group() -> Done {
 }
 
 #[test]
-fn a_job_whose_name_somebody_chose_keeps_it_as_its_group() -> Done {
+fn the_group_of_a_job_with_a_chosen_name_is_that_name() -> Done {
     within("chosen", |ns| {
         for name in ["worker-fffff", "worker-x7k2p"] {
             let mut job =
@@ -60,7 +60,7 @@ fn all_rollouts_of_a_deployment_config_are_one_group() -> Done {
 }
 
 #[test]
-fn whoever_makes_a_pod_in_a_group_that_looks_generated_is_told_what_to_set() -> Done {
+fn creating_a_pod_in_a_group_that_looks_generated_gives_a_warning_that_says_what_to_set() -> Done {
     within("looks", |ns| {
         let mut pod = App::claiming("report", "mountains").pod();
         pod["metadata"]["ownerReferences"] = object!([{
@@ -69,22 +69,22 @@ fn whoever_makes_a_pod_in_a_group_that_looks_generated_is_told_what_to_set() -> 
         }]);
         let args = ["-n", &ns.name, "create", "--dry-run=server", "-f", "-"];
         let said = ns.cluster.kubectl_with(&args, &pod.to_string())?.stderr;
-        let sentence = "Cairn: the group of this pod is 'report-x7k2p', after its owner, and that name looks \
-                        generated; if it is new with every run, so are the pod's names and metrics: set \
-                        cairn.dev/group: report";
-        assert!(said.contains(sentence), "{said}");
+        let warning = "Cairn: the group of this pod is 'report-x7k2p', after its owner, and that name looks \
+                       generated; if it is new with every run, so are the pod's names and metrics: set \
+                       cairn.dev/group: report";
+        assert!(said.contains(warning), "{said}");
         Ok(())
     })
 }
 
-/// Creates an object and returns the name that it got.
+/// Creates an object and returns its name.
 fn create(ns: &Namespace, object: &Value) -> Result<String, Failure> {
     let args = ["-n", &ns.name, "create", "-o", "name", "-f", "-"];
     let named = ns.cluster.kubectl_with(&args, &object.to_string())?.ok()?;
     Ok(named.trim().rsplit('/').next().unwrap_or_default().to_owned())
 }
 
-/// What the pod of a finished Job has printed.
+/// Waits until a Job is complete, and returns the output of its pod.
 fn output_of(ns: &Namespace, job: &str) -> Result<String, Failure> {
     ns.kubectl(&["wait", "--for=condition=Complete", &format!("job/{job}"), "--timeout=90s"])?;
     let selector = format!("batch.kubernetes.io/job-name={job}");

@@ -1,4 +1,4 @@
-//! Who gets which name, and that every place tells the same.
+//! Which pod gets which name; and annotation, file, variable and API show the same.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use serde_json::{Value, json as object};
 const HIGHEST: [&str; 3] = ["Denali", "MtLogan", "PicodeOrizaba"];
 
 #[test]
-fn three_replicas_hold_the_three_highest_mountains_and_every_place_tells_the_same() -> Done {
+fn three_replicas_hold_the_three_highest_mountains_and_all_outputs_show_the_same() -> Done {
     within("three", |ns| {
         let app = App::claiming("checkout", "mountains")
             .replicas(3)
             .env(object!({"name": "GREETING", "value": "I am $(CAIRN_NAME)"}));
         let mut names = BTreeSet::new();
         for pod in app.deploy(ns)? {
-            names.insert(every_place_agrees(&pod, &format!("{}.checkout", ns.name))?);
+            names.insert(all_outputs_agree(&pod, &format!("{}.checkout", ns.name))?);
         }
         assert_eq!(names, HIGHEST.map(str::to_owned).into());
         Ok(())
@@ -26,7 +26,7 @@ fn three_replicas_hold_the_three_highest_mountains_and_every_place_tells_the_sam
 }
 
 #[test]
-fn a_second_deployment_starts_at_denali_too() -> Done {
+fn a_second_deployment_also_starts_at_denali() -> Done {
     within("second", |ns| {
         for name in ["checkout", "basket"] {
             for pod in App::claiming(name, "mountains").deploy(ns)? {
@@ -39,7 +39,7 @@ fn a_second_deployment_starts_at_denali_too() -> Done {
 }
 
 #[test]
-fn two_snowflake_deployments_never_share_a_number_even_from_different_namespaces() -> Done {
+fn no_two_pods_of_snowflake_deployments_in_two_namespaces_have_one_number() -> Done {
     within("flake-a", |first| {
         in_namespace(&first.cluster, "flake-b", |second| {
             let app = App::claiming("ids", "snowflake").replicas(3);
@@ -80,7 +80,7 @@ fn a_pod_with_two_pools_holds_a_name_of_each() -> Done {
 }
 
 #[test]
-fn variables_from_annotations_are_the_same_and_as_real_as_those_from_the_file() -> Done {
+fn variables_from_annotations_equal_those_from_the_file_and_expand_in_later_variables() -> Done {
     within("variables", |ns| {
         let mut names = Vec::new();
         for how in ["annotation", "file"] {
@@ -117,7 +117,7 @@ fn variables_from_annotations_are_the_same_and_as_real_as_those_from_the_file() 
 }
 
 #[test]
-fn every_example_runs_as_it_is() -> Done {
+fn every_example_runs_unchanged() -> Done {
     within("examples", |ns| {
         let folder = place::repository().join("deploy/examples");
         ns.kubectl(&["apply", "-f", &folder.to_string_lossy()])?;
@@ -133,8 +133,8 @@ fn every_example_runs_as_it_is() -> Done {
     })
 }
 
-/// Reads the name from every place, and returns it.
-fn every_place_agrees(pod: &Pod<'_>, parent: &str) -> Result<String, Failure> {
+/// Checks that annotation, files, variables and API show the same name, and returns it.
+fn all_outputs_agree(pod: &Pod<'_>, parent: &str) -> Result<String, Failure> {
     let name = pod.claimed("mountains")?;
     let prefix = format!("{parent}.{name}");
     let claim = pod.claim()?;

@@ -1,4 +1,4 @@
-//! What becomes of a name when its pod, its app or its sidecar ends.
+//! What happens to a name when its pod, its app or its sidecar ends.
 
 use cairn_e2e::app::{App, pods_of};
 use cairn_e2e::etcd::Etcd;
@@ -9,12 +9,12 @@ use cairn_e2e::wait::{Seen, secs, throughout, until};
 use cairn_e2e::{Done, Failure, json};
 use serde_json::Value;
 
-/// Takes its time to stop, as apps do that drain connections: until the test lets it go.
+/// Ends after SIGTERM only when the test has created a file, like an app that drains connections.
 const LINGERS: &str = "trap 'until test -e /tmp/leave; do sleep 1; done; exit 0' TERM; \
      while :; do sleep 3600 & wait $!; done";
 
 #[test]
-fn a_deleted_pods_name_comes_back_after_its_app_has_exited_and_not_before() -> Done {
+fn a_deleted_pods_name_is_not_free_before_its_app_has_exited() -> Done {
     within("deleted", |ns| {
         let etcd = Etcd::of(&ns.cluster);
         let app = App::claiming("slow", "mountains").script(LINGERS).grace(180);
@@ -26,20 +26,20 @@ fn a_deleted_pods_name_comes_back_after_its_app_has_exited_and_not_before() -> D
         let process = first.container("app")?.id;
 
         first.delete()?;
-        // The slot is read first: had it gone while the app ran on, the app's end would come later.
-        let look = || {
+        // The slot is read before the process: a slot that is gone while the process is still found is a violation.
+        let state = || {
             let held = holder(&etcd, &slot)?.as_ref() == Some(&uid);
             let runs = Process::of_container(&ns.cluster, &process).is_ok();
-            assert!(held || !runs, "the name was given up while its app was running");
+            assert!(held || !runs, "the name was released while its app was running");
             Ok::<_, Failure>((held, runs))
         };
         throughout(secs(8), || {
-            assert_eq!(look()?, (true, true), "name held, app running");
+            assert_eq!(state()?, (true, true), "name held, app running");
             Ok(())
         })?;
         first.exec(&["touch", "/tmp/leave"])?;
         until("the app has exited and its name is free", secs(60), || {
-            Ok(match look()? {
+            Ok(match state()? {
                 (true, runs) => Seen::NotYet(format!("held, app runs: {runs}")),
                 (false, _) => Seen::Yes(()),
             })
@@ -47,9 +47,9 @@ fn a_deleted_pods_name_comes_back_after_its_app_has_exited_and_not_before() -> D
 
         let second = pods_of(ns, "slow", 1)?.remove(0);
         assert_eq!(second.claimed("mountains")?, "MtLogan", "the replacement of a lingering pod");
-        until("Denali has rested", secs(30), || {
-            let resting = etcd.keys(&slot.replace("/s/", "/x/"))?;
-            Ok(if resting.is_empty() { Seen::Yes(()) } else { Seen::NotYet(resting.join(" ")) })
+        until("the quarantine of Denali is over", secs(30), || {
+            let keys = etcd.keys(&slot.replace("/s/", "/x/"))?;
+            Ok(if keys.is_empty() { Seen::Yes(()) } else { Seen::NotYet(keys.join(" ")) })
         })?;
         let mut names = Vec::new();
         for pod in app.replicas(2).deploy(ns)? {
@@ -62,7 +62,7 @@ fn a_deleted_pods_name_comes_back_after_its_app_has_exited_and_not_before() -> D
 }
 
 #[test]
-fn killing_the_sidecar_keeps_name_fence_and_files() -> Done {
+fn a_killed_sidecar_is_restarted_with_the_same_name_fence_and_files() -> Done {
     within("killed", |ns| {
         let app = App::claiming("ids", "mountains,snowflake");
         let pod = app.deploy(ns)?.remove(0);
@@ -83,7 +83,7 @@ fn killing_the_sidecar_keeps_name_fence_and_files() -> Done {
                 Seen::NotYet(format!("{now:?}, {claim}"))
             })
         })?;
-        assert_eq!(pod.container("app")?, app_before, "the app was disturbed");
+        assert_eq!(pod.container("app")?, app_before, "the app was restarted");
         assert_eq!(pod.claimed("mountains")?, "Denali");
         Ok(())
     })
@@ -112,7 +112,7 @@ fn holder(etcd: &Etcd, slot: &str) -> Result<Option<String>, Failure> {
     Ok(record.and_then(|record| json::text(&record, "/uid")))
 }
 
-/// What of the published files must survive a restart of the sidecar.
+/// The published files that a restart of the sidecar must not change.
 fn published(pod: &Pod<'_>) -> Result<String, Failure> {
     let script = "cd /var/run/cairn && ls && head -c 999 name prefix fence env */name */fence";
     pod.exec(&["sh", "-c", script])

@@ -1,4 +1,4 @@
-//! `kubectl apply -f deploy/cairn.yaml`, for those without Helm, on a cluster of its own.
+//! `kubectl apply -f deploy/cairn.yaml`, for users without Helm, on a cluster of its own.
 
 use cairn_e2e::app::App;
 use cairn_e2e::cluster::{Cluster, Temporary};
@@ -8,7 +8,7 @@ use cairn_e2e::{Done, Failure, install, place};
 const MANIFEST: &str = "deploy/cairn.yaml";
 
 #[test]
-fn the_manifest_alone_gives_a_pod_its_name() -> Done {
+fn a_pod_gets_a_name_when_only_the_manifest_is_applied() -> Done {
     let cluster = &*Temporary::up(&tested_cluster(), "yaml")?;
     let path = place::repository().join(MANIFEST);
     let manifest = std::fs::read_to_string(&path)
@@ -28,7 +28,7 @@ fn the_manifest_alone_gives_a_pod_its_name() -> Done {
     })
 }
 
-/// The manifest names released images; here they are what was just built.
+/// Tags the image that was built here as the released image that the manifest names.
 fn tag_as_released(cluster: &Cluster, part: &str, manifest: &str) -> Done {
     let released = manifest
         .split_whitespace()

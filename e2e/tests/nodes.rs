@@ -1,4 +1,4 @@
-//! Which nodes decide how variables reach a pod.
+//! Which nodes decide how environment variables reach a pod.
 
 use cairn_e2e::app::App;
 use cairn_e2e::cluster::Cluster;
@@ -10,7 +10,7 @@ use serde_json::{Value, json as object};
 const NODE: &str = "odd-node";
 
 #[test]
-fn only_an_old_node_that_the_pod_can_run_on_keeps_its_variables_from_the_file() -> Done {
+fn variables_come_from_annotations_only_when_the_pod_can_run_on_an_old_node() -> Done {
     alone("nodes", |ns| {
         let _odd = OddNode(&ns.cluster);
         let affine = |operator: &str| {
@@ -47,7 +47,7 @@ fn only_an_old_node_that_the_pod_can_run_on_keeps_its_variables_from_the_file() 
     })
 }
 
-/// Waits until a pod with these fields would get its variables this way.
+/// Waits until admission gives a pod with these fields its variables this way.
 fn eventually(ns: &Namespace, fields: &Value, way: &str, why: &str) -> Done {
     until(&format!("variables come by {way}, because {why}"), secs(20), || {
         let mut pod = App::claiming("probe", "mountains").pod();
@@ -67,7 +67,7 @@ fn eventually(ns: &Namespace, fields: &Value, way: &str, why: &str) -> Done {
     })
 }
 
-/// Makes the node anew, with a kubelet that says to have this version.
+/// Deletes the node and creates it with this kubelet version.
 fn add(ns: &Namespace, version: &str, labels: &Value, taints: &Value) -> Done {
     remove(&ns.cluster)?;
     let node = object!({
@@ -89,13 +89,13 @@ fn remove(cluster: &Cluster) -> Result<(), Failure> {
     cluster.kubectl(&["delete", "node", NODE, "--ignore-not-found"])?.ok().map(drop)
 }
 
-/// Takes the node away, however the test ends.
+/// Deletes the node when it is dropped, also when the test fails.
 struct OddNode<'a>(&'a Cluster);
 
 impl Drop for OddNode<'_> {
     fn drop(&mut self) {
         if let Err(failure) = remove(self.0) {
-            eprintln!("the node {NODE} is still there: {failure:?}");
+            eprintln!("cannot delete node {NODE}: {failure:?}");
         }
     }
 }

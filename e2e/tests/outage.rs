@@ -1,5 +1,5 @@
-//! What running pods notice while etcd or the webhook is away. Each of these breaks what everybody
-//! needs, so each has the cluster to itself.
+//! What happens to running pods while etcd or the webhook does not answer. These tests break what other tests need, so
+//! each of them runs alone.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use cairn_e2e::webhook::Webhook;
 use cairn_e2e::{Done, Failure, json};
 use serde_json::json as object;
 
-/// The validity of both built-in pools, and what a busy machine may add to noticing its end.
+/// The validity of both built-in pools, and the time that a busy machine needs to notice its end.
 const DEADLINE: Duration = secs(30 + 10);
-/// Leases of the snowflake pool live for 61 s from their last renewal, and the kubelet restarts an
-/// etcd that was silent for a minute: everything that is to be seen must be seen before.
+/// Leases of the snowflake pool run out 61 s after their last renewal, and the kubelet restarts an etcd that does not
+/// answer for a minute. The app must be stopped before.
 const APP_IS_STOPPED: Duration = secs(48);
 
 #[test]
-fn with_etcd_stopped_for_20_seconds_nothing_changes() -> Done {
+fn nothing_changes_when_etcd_is_frozen_for_20_seconds() -> Done {
     alone("blip", |ns| {
         let pod = App::claiming("ids", "mountains,snowflake").deploy(ns)?.remove(0);
         let before = settled(&pod)?;
@@ -37,12 +37,12 @@ fn with_etcd_stopped_for_20_seconds_nothing_changes() -> Done {
 }
 
 #[test]
-fn stopped_past_the_deadline_a_stop_pools_app_is_killed_and_comes_back_with_the_same_fence() -> Done
-{
+fn when_etcd_is_frozen_past_the_deadline_a_stop_pools_app_is_killed_and_restarted_with_the_same_fence()
+-> Done {
     alone("stop", |ns| {
-        // A probe of its own, as most apps have: it is healthy all the while.
-        let serves = "mkdir /tmp/www && echo ok >/tmp/www/healthz && httpd -p 8080 -h /tmp/www && trap 'exit 0' TERM; \
-             while :; do sleep 3600 & wait $!; done";
+        // The app has a liveness probe of its own, as most apps have, and it passes all the time.
+        let serves = "mkdir /tmp/www && echo ok >/tmp/www/healthz && httpd -p 8080 -h /tmp/www && \
+             trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done";
         let own = object!({"httpGet": {"path": "/healthz", "port": 8080}, "failureThreshold": 10});
         let own = App::claiming("ids", "snowflake").script(serves).with("livenessProbe", own);
         let pod = own.deploy(ns)?.remove(0);
@@ -72,7 +72,7 @@ fn stopped_past_the_deadline_a_stop_pools_app_is_killed_and_comes_back_with_the_
 }
 
 #[test]
-fn stopped_past_the_deadline_a_keep_pools_app_runs_on_under_its_name() -> Done {
+fn when_etcd_is_frozen_past_the_deadline_a_keep_pools_app_runs_on_with_its_name() -> Done {
     alone("keep", |ns| {
         let pod = App::claiming("shop", "mountains").deploy(ns)?.remove(0);
         let before = settled(&pod)?;
@@ -88,7 +88,8 @@ fn stopped_past_the_deadline_a_keep_pools_app_runs_on_under_its_name() -> Done {
 }
 
 #[test]
-fn a_pod_that_comes_while_etcd_is_away_says_so_and_starts_once_it_is_back() -> Done {
+fn a_pod_that_is_created_while_etcd_is_frozen_has_an_event_about_it_and_starts_when_etcd_answers()
+-> Done {
     alone("early", |ns| {
         let frozen = Etcd::of(&ns.cluster).freeze()?;
         ns.apply(&App::claiming("early", "mountains").pod().to_string())?;
@@ -110,7 +111,7 @@ fn a_pod_that_comes_while_etcd_is_away_says_so_and_starts_once_it_is_back() -> D
 }
 
 #[test]
-fn without_the_webhook_opted_in_pods_are_refused_others_are_created_and_running_ones_unharmed()
+fn without_the_webhook_opted_in_pods_are_refused_and_other_and_running_pods_are_not_affected()
 -> Done {
     alone("no-webhook", |ns| {
         let running = App::claiming("running", "mountains").deploy(ns)?.remove(0);
@@ -142,7 +143,7 @@ fn without_the_webhook_opted_in_pods_are_refused_others_are_created_and_running_
     })
 }
 
-/// [`everything`], once the annotations are there too.
+/// [`everything`], once the annotations show that all claims are held.
 fn settled(pod: &Pod<'_>) -> Result<String, Failure> {
     until("the pod's status annotation says held", secs(30), || {
         let status = pod.annotation("cairn.dev/status")?.unwrap_or_default();
@@ -152,7 +153,7 @@ fn settled(pod: &Pod<'_>) -> Result<String, Failure> {
     everything(pod)
 }
 
-/// Whatever must stay as it is: the app's process, its files and the pod's annotations.
+/// What must not change: the app's process, its files and the pod's annotations.
 fn everything(pod: &Pod<'_>) -> Result<String, Failure> {
     let published = pod.exec(&[
         "sh",
@@ -168,7 +169,7 @@ fn valid_until(pod: &Pod<'_>) -> Result<String, Failure> {
     Ok(json::text(&pod.claim()?, "/valid_until").unwrap_or_default())
 }
 
-/// RFC 3339 in UTC sorts as text.
+/// Waits until the deadline is later than `instant`. Times in RFC 3339 and UTC are compared as text.
 fn renewed_after(pod: &Pod<'_>, instant: &str) -> Done {
     until(&format!("the claim is valid longer than {instant}"), secs(40), || {
         let now = valid_until(pod)?;
@@ -184,7 +185,7 @@ fn in_state(pod: &Pod<'_>, state: &str, within: Duration) -> Done {
     })
 }
 
-/// What the API server says to the attempt.
+/// What `kubectl` prints when a pod of the app is created.
 fn created(ns: &Namespace, app: &App) -> Result<String, Failure> {
     let output =
         ns.cluster.kubectl_with(&["-n", &ns.name, "create", "-f", "-"], &app.pod().to_string())?;

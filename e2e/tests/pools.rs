@@ -1,4 +1,4 @@
-//! Pools that are deleted while pods hold their names, and made again with another scope.
+//! Pools that are deleted while pods hold their names, and created again with another scope.
 
 use cairn_e2e::app::App;
 use cairn_e2e::cluster::Cluster;
@@ -11,7 +11,7 @@ use cairn_e2e::wait::{Seen, secs, until};
 use cairn_e2e::{Done, Failure, json};
 use serde_json::{Value, json as object};
 
-/// The case `pool-recreate`, with shorter times.
+/// A pool of four numbers with short times.
 fn barrels(scope: &str) -> Value {
     object!({
         "names": {"range": {"from": 0, "to": 3}}, "scope": scope, "onLoss": "Stop",
@@ -20,7 +20,7 @@ fn barrels(scope: &str) -> Value {
 }
 
 #[test]
-fn a_pool_that_is_deleted_in_use_stays_says_who_holds_it_and_goes_when_nobody_does() -> Done {
+fn a_pool_that_is_deleted_in_use_names_its_holders_and_is_gone_when_it_has_none() -> Done {
     within("orchard", |ns| {
         let pool = TestPool::create(&ns.cluster, "barrels", &barrels("Namespace"))?;
         let cellar = App::claiming("cellar", &pool.name).replicas(2);
@@ -35,7 +35,7 @@ fn a_pool_that_is_deleted_in_use_stays_says_who_holds_it_and_goes_when_nobody_do
         let refused = refusal(ns, &App::claiming("late", &pool.name))?;
         assert!(refused.contains(&format!("pool '{}' is being deleted", pool.name)), "{refused}");
 
-        // Its holders go on, restarted sidecars included.
+        // Its holders keep their claims, also when their sidecars are restarted.
         let before: Vec<_> = pods.iter().map(fence).collect::<Result<_, _>>()?;
         let [pod, ..] = pods.as_slice() else { return Err(Failure::new("no pods")) };
         let sidecar = pod.container("cairn")?;
@@ -73,7 +73,7 @@ fn a_pool_that_is_deleted_in_use_stays_says_who_holds_it_and_goes_when_nobody_do
 }
 
 #[test]
-fn a_pool_that_was_remade_with_another_scope_by_force_grants_nothing_until_the_old_names_are_free()
+fn a_pool_that_is_created_again_with_another_scope_grants_nothing_until_the_old_names_are_free()
 -> Done {
     within("force-remade", |ns| {
         let pool = TestPool::create(&ns.cluster, "casks", &barrels("Namespace"))?;
@@ -110,7 +110,7 @@ fn delete(cluster: &Cluster, pool: &str) -> Done {
     cluster.kubectl(&["delete", "pool", pool, "--wait=false"])?.ok().map(drop)
 }
 
-/// The message of a pool's Ready condition, once it has this reason and says this.
+/// Waits until a pool's condition Ready has this reason and a message that contains `part`, and returns the message.
 fn reason(cluster: &Cluster, pool: &str, reason: &str, part: &str) -> Result<String, Failure> {
     until(&format!("pool {pool} is {reason}"), secs(90), || {
         let object = cluster.get(&["pool", pool])?;
@@ -137,7 +137,7 @@ fn gone(cluster: &Cluster, pool: &str) -> Done {
     })
 }
 
-/// What a pod of this app is refused with.
+/// Waits until a pod of this app is refused, and returns the message.
 fn refusal(ns: &Namespace, app: &App) -> Result<String, Failure> {
     let pod = app.pod().to_string();
     until("an opted-in pod is refused", secs(30), || {

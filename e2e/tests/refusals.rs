@@ -1,22 +1,23 @@
-//! Bad input at admission: each gets one sentence that says what to write instead.
+//! Bad input at admission: each gets one message that says what to write instead.
 
 use cairn_e2e::app::App;
 use cairn_e2e::ns::{Namespace, within};
 use cairn_e2e::{Done, Failure, pool};
 use serde_json::{Value, json as object};
 
-/// How the API server begins what a webhook has to say.
+/// The words of the API server before the message of a webhook.
 const DENIED: &str = "denied the request: ";
 
 #[test]
-fn bad_annotations_are_refused_with_what_to_write_instead() -> Done {
+fn bad_annotations_are_refused_with_a_message_that_says_what_to_write() -> Done {
     let table = [
         ("cairn.dev/pool", "montains", "pool 'montains' does not exist; did you mean 'mountains'?"),
         ("cairn.dev/pool", "", "annotation 'cairn.dev/pool' is empty; name a pool, like mountains"),
         (
             "cairn.dev/pool",
             "mountains,,snowflake",
-            "annotation 'cairn.dev/pool' is 'mountains,,snowflake' with nothing between two commas; write it like mountains,snowflake",
+            "annotation 'cairn.dev/pool' is 'mountains,,snowflake' with nothing between two commas; \
+             write it like mountains,snowflake",
         ),
         (
             "cairn.dev/pool",
@@ -26,7 +27,8 @@ fn bad_annotations_are_refused_with_what_to_write_instead() -> Done {
         (
             "cairn.dev/pool",
             "Mountains",
-            "annotation 'cairn.dev/pool': pool name 'Mountains' is not valid; use 1 to 40 lower-case letters, digits and '-', starting with a letter and not ending with '-'",
+            "annotation 'cairn.dev/pool': pool name 'Mountains' is not valid; use 1 to 40 lower-case \
+             letters, digits and '-', starting with a letter and not ending with '-'",
         ),
         (
             "cairn.dev/pol",
@@ -40,21 +42,22 @@ fn bad_annotations_are_refused_with_what_to_write_instead() -> Done {
         ),
     ];
     within("refused", |ns| {
-        for (key, value, sentence) in table {
+        for (key, value, message) in table {
             let said = refusal(ns, &App::named("bad").annotation(key, value))?;
-            assert_eq!(said, sentence, "{key}: {value}");
+            assert_eq!(said, message, "{key}: {value}");
         }
         Ok(())
     })
 }
 
 #[test]
-fn bad_values_beside_a_good_pool_are_refused_with_what_to_write_instead() -> Done {
+fn bad_annotations_beside_a_good_pool_are_refused_with_a_message_that_says_what_to_write() -> Done {
     let table = [
         (
             "cairn.dev/group",
             "a/b",
-            "annotation 'cairn.dev/group': group 'a/b' is not valid; use 1 to 253 letters, digits, '-', '_' and '.', starting with a letter or digit",
+            "annotation 'cairn.dev/group': group 'a/b' is not valid; use 1 to 253 letters, digits, '-', \
+             '_' and '.', starting with a letter or digit",
         ),
         (
             "cairn.dev/prefix",
@@ -64,7 +67,8 @@ fn bad_values_beside_a_good_pool_are_refused_with_what_to_write_instead() -> Don
         (
             "cairn.dev/prefix",
             "it's.{name}",
-            "annotation 'cairn.dev/prefix': prefix 'it's.{name}' contains '''; use only letters, digits, '.', '-', '_', ':' and placeholders",
+            "annotation 'cairn.dev/prefix': prefix 'it's.{name}' contains '''; use only letters, digits, \
+             '.', '-', '_', ':' and placeholders",
         ),
         (
             "cairn.dev/containers",
@@ -78,29 +82,34 @@ fn bad_values_beside_a_good_pool_are_refused_with_what_to_write_instead() -> Don
         ),
     ];
     within("values", |ns| {
-        for (key, value, sentence) in table {
+        for (key, value, message) in table {
             let app = App::claiming("bad", "mountains").annotation(key, value);
-            assert_eq!(refusal(ns, &app)?, sentence, "{key}: {value}");
+            assert_eq!(refusal(ns, &app)?, message, "{key}: {value}");
         }
         Ok(())
     })
 }
 
 #[test]
-fn an_app_that_cannot_be_stopped_is_refused_with_the_ways_out() -> Done {
-    let watch = "set cairn.dev/stop: self and let the app watch valid_until in /var/run/cairn/snowflake/claim.json";
+fn a_pod_of_a_stop_pool_that_cairn_cannot_stop_is_refused_with_the_alternatives() -> Done {
+    let watch = "set cairn.dev/stop: self and let the app watch valid_until in \
+                 /var/run/cairn/snowflake/claim.json";
     within("unstoppable", |ns| {
         let app = App::claiming("bad", "snowflake");
         let said = refusal(ns, &app.clone().annotation("cairn.dev/gate", "none"))?;
-        let sentence = "annotation 'cairn.dev/gate: none' lets the app run without a claim, so Cairn cannot stop it when its claim on pool 'snowflake' is lost; remove it, or ";
-        assert_eq!(said, format!("{sentence}{watch}"));
+        let message = "annotation 'cairn.dev/gate: none' lets the app run without a claim, so Cairn cannot \
+                       stop it when its claim on pool 'snowflake' is lost; remove it, or ";
+        assert_eq!(said, format!("{message}{watch}"));
         let said = refusal(ns, &app.clone().annotation("cairn.dev/env", "annotation"))?;
-        let sentence = "annotation 'cairn.dev/env: annotation' gives variables that outlive a claim, but apps of pool 'snowflake' must not start again with an old one; use file or none, or ";
-        assert_eq!(said, format!("{sentence}{watch}"));
+        let message = "annotation 'cairn.dev/env: annotation' gives variables that outlive a claim, but apps of \
+                       pool 'snowflake' must not start again with an old one; use file or none, or ";
+        assert_eq!(said, format!("{message}{watch}"));
         let exec = object!({"exec": {"command": ["true"]}, "periodSeconds": 10});
         let said = refusal(ns, &app.clone().with("livenessProbe", exec))?;
-        let sentence = "container 'app': its livenessProbe is an exec probe, which the sidecar cannot run in the app's container; use httpGet, tcpSocket or grpc, leave the container out with cairn.dev/containers, or ";
-        assert_eq!(said, format!("{sentence}{watch}"));
+        let message = "container 'app': its livenessProbe is an exec probe, which the sidecar cannot run in the \
+                       app's container; use httpGet, tcpSocket or grpc, leave the container out with \
+                       cairn.dev/containers, or ";
+        assert_eq!(said, format!("{message}{watch}"));
         let said = refusal(ns, &app.annotation("cairn.dev/stop", "slef"))?;
         assert_eq!(said, "annotation 'cairn.dev/stop' is 'slef'; did you mean 'self'?");
         Ok(())
@@ -108,19 +117,20 @@ fn an_app_that_cannot_be_stopped_is_refused_with_the_ways_out() -> Done {
 }
 
 #[test]
-fn a_deployment_with_the_annotation_in_the_wrong_place_is_warned_about() -> Done {
+fn the_annotation_on_a_deployment_instead_of_its_pod_template_gives_a_warning() -> Done {
     within("misplaced", |ns| {
         let mut deployment = App::named("checkout").deployment();
         deployment["metadata"]["annotations"] = object!({"cairn.dev/pool": "mountains"});
         let said = create(ns, &deployment)?;
-        let sentence = "annotation cairn.dev/pool has no effect on the Deployment itself; write it under spec.template.metadata.annotations";
-        assert!(said.contains("Warning: ") && said.contains(sentence), "{said}");
+        let message = "annotation cairn.dev/pool has no effect on the Deployment itself; write it under \
+                       spec.template.metadata.annotations";
+        assert!(said.contains("Warning: ") && said.contains(message), "{said}");
         Ok(())
     })
 }
 
 #[test]
-fn bad_pools_are_refused_with_what_to_write_instead() -> Done {
+fn bad_pools_are_refused_with_a_message_that_says_what_to_write() -> Done {
     let list = |names: Value| object!({"names": {"list": names}});
     let table = [
         ("teas", list(object!([])), "names.list is empty; give it at least one name"),
@@ -147,7 +157,8 @@ fn bad_pools_are_refused_with_what_to_write_instead() -> Done {
         (
             "teas",
             object!({"names": {}}),
-            "names must have exactly one of builtin, list and range; write for example names: {builtin: NorthAmericanMountains}",
+            "names must have exactly one of builtin, list and range; write for example \
+             names: {builtin: NorthAmericanMountains}",
         ),
         (
             "teas",
@@ -167,27 +178,28 @@ fn bad_pools_are_refused_with_what_to_write_instead() -> Done {
         (
             "t.eas",
             list(object!(["mint"])),
-            "the pool's metadata.name is not valid; use 1 to 40 lower-case letters, digits and '-', starting with a letter and not ending with '-'",
+            "the pool's metadata.name is not valid; use 1 to 40 lower-case letters, digits and '-', \
+             starting with a letter and not ending with '-'",
         ),
     ];
     within("pools", |ns| {
-        for (name, spec, sentence) in table {
+        for (name, spec, message) in table {
             let said = create(ns, &pool::object(name, &spec))?;
-            assert!(said.contains(sentence), "{name} {spec}: {said}");
+            assert!(said.contains(message), "{name} {spec}: {said}");
         }
         Ok(())
     })
 }
 
-/// The sentence with which a pod is refused, and nothing else.
+/// The message with which the webhook refuses a pod.
 fn refusal(ns: &Namespace, app: &App) -> Result<String, Failure> {
     let said = create(ns, &app.pod())?;
     said.split_once(DENIED)
-        .map(|(_, sentence)| sentence.trim().to_owned())
+        .map(|(_, message)| message.trim().to_owned())
         .ok_or_else(|| Failure::new(format!("the webhook refused nothing: {said}")))
 }
 
-/// What the API server says when an object is created; nothing is left of it.
+/// What `kubectl` prints on standard error for a dry run of creating an object.
 fn create(ns: &Namespace, object: &Value) -> Result<String, Failure> {
     let args = ["-n", &ns.name, "create", "--dry-run=server", "-f", "-"];
     Ok(ns.cluster.kubectl_with(&args, &object.to_string())?.stderr)

@@ -1,4 +1,4 @@
-//! Annotations of pods that have ended, and the names that they give on.
+//! Annotations of pods that have ended, and when their names are free again.
 
 use cairn_e2e::app::App;
 use cairn_e2e::etcd::Etcd;
@@ -9,7 +9,7 @@ use cairn_e2e::{Done, Failure, json};
 use serde_json::json as object;
 
 #[test]
-fn a_completed_pod_loses_its_name_before_the_next_pod_has_it() -> Done {
+fn a_completed_pods_annotations_are_removed_before_the_next_pod_shows_the_name() -> Done {
     within("completed", |ns| {
         let spec = object!({"names": {"list": ["only"]}, "quarantine": "1s"});
         let pool = TestPool::create(&ns.cluster, "single", &spec)?;
@@ -20,7 +20,7 @@ fn a_completed_pod_loses_its_name_before_the_next_pod_has_it() -> Done {
         let first = until("the first job's pod shows the name", secs(60), || {
             Ok(match carriers(ns, &key)?.pop() {
                 Some(pod) => Seen::Yes(pod),
-                None => Seen::NotYet("nobody does".to_owned()),
+                None => Seen::NotYet("no pod shows it".to_owned()),
             })
         })?;
         let shown = annotations(ns, &first)?;
@@ -44,7 +44,7 @@ fn a_completed_pod_loses_its_name_before_the_next_pod_has_it() -> Done {
 }
 
 #[test]
-fn the_name_of_a_deleted_pod_is_free_within_seconds_of_its_end() -> Done {
+fn the_name_of_a_deleted_pod_is_free_within_seconds_after_its_end() -> Done {
     within("freed", |ns| {
         let pool =
             TestPool::create(&ns.cluster, "single", &object!({"names": {"list": ["only"]}}))?;
@@ -54,7 +54,7 @@ fn the_name_of_a_deleted_pod_is_free_within_seconds_of_its_end() -> Done {
         let below = format!("/cairn/v1/ns/{}/c/{}/", ns.name, pool.name);
         let etcd = Etcd::of(&ns.cluster);
         ns.kubectl(&["delete", "pod", &pod.name, "--timeout=60s"])?;
-        // A clean rest of five seconds after the end, and the time of some looks.
+        // The quarantine lasts five seconds after the end of the pod; the rest is for the checks.
         until("the name is free", secs(15), || {
             let left = etcd.keys(&below)?;
             let busy: Vec<_> = left.iter().filter(|key| key.ends_with("/only")).collect();
@@ -65,7 +65,7 @@ fn the_name_of_a_deleted_pod_is_free_within_seconds_of_its_end() -> Done {
     })
 }
 
-/// The pods that carry an annotation.
+/// The names of the pods that have an annotation.
 fn carriers(ns: &Namespace, key: &str) -> Result<Vec<String>, Failure> {
     let list = ns.get(&["pods"])?;
     let pointer = format!("/metadata/annotations/{}", json::key(key));

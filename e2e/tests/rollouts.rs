@@ -1,4 +1,4 @@
-//! Ten rollouts against a real Carbon: what Cairn is for.
+//! Ten rollouts against a real Carbon, with Cairn and without: the problem that Cairn solves.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const REPLICAS: usize = 3;
 const EXAMPLE: &str = "deploy/examples/graphite.yaml";
 
 #[test]
-fn ten_rollouts_leave_a_handful_of_whisper_folders_where_pod_names_leave_thirty() -> Done {
+fn ten_rollouts_make_at_most_seven_whisper_folders_with_cairn_and_thirty_with_pod_names() -> Done {
     within("carbon", |ours| {
         in_namespace(&ours.cluster, "control", |control| {
             let carbon = Carbon::start(&ours.cluster)?;
@@ -55,7 +55,7 @@ fn ten_rollouts_leave_a_handful_of_whisper_folders_where_pod_names_leave_thirty(
     })
 }
 
-/// The example's Deployment, as users apply it.
+/// The example's Deployment, without its namespace.
 fn example(ns: &Namespace) -> Result<Value, Failure> {
     let path = place::repository().join(EXAMPLE);
     let path = path.to_string_lossy();
@@ -79,7 +79,7 @@ fn example(ns: &Namespace) -> Result<Value, Failure> {
     Ok(deployment)
 }
 
-/// The same app without Cairn: the prefix that it reads was made from the pod's name.
+/// The same app without Cairn: an init container writes a prefix with the pod's name.
 fn by_pod_name(mut deployment: Value, ns: &Namespace) -> Result<Value, Failure> {
     let app = json::text(&deployment, "/metadata/name").unwrap_or_default();
     let template = deployment
@@ -100,7 +100,7 @@ fn by_pod_name(mut deployment: Value, ns: &Namespace) -> Result<Value, Failure> 
     Ok(deployment)
 }
 
-/// A name counts once its metrics are on disk.
+/// Waits until the metrics of a prefix are on disk.
 fn arrives(carbon: &Carbon, prefix: &str) -> Done {
     let (parent, name) = prefix.rsplit_once('.').unwrap_or_default();
     until_quickly(&format!("metrics of {prefix} arrive"), secs(30), || {

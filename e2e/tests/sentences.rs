@@ -1,10 +1,6 @@
-//! One annotation, one mountain name: what Cairn promises, as sentences, on a real cluster.
+//! What Cairn promises, as tests on a real cluster. Each test's name says what holds.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a sentence that does not hold ends its test"
-)]
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "an assertion that fails ends its test")]
 
 mod away;
 mod command_line;

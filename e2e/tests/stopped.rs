@@ -1,5 +1,5 @@
-//! Apps of a `Stop` pool end before their ID can be anybody else's, also those with probes of their
-//! own, and whatever has become of their sidecar.
+//! Apps of a `Stop` pool end before another pod can claim their ID, also when they have probes of their own, and in
+//! whatever state their sidecar is.
 
 use cairn_e2e::app::App;
 use cairn_e2e::etcd::Etcd;
@@ -11,22 +11,22 @@ use cairn_e2e::wait::{Seen, secs, until, until_quickly};
 use cairn_e2e::{Done, Failure, json};
 use serde_json::{Value, json as object};
 
-/// How long an app may run that is started beside a sidecar that does not answer, in seconds: one
-/// until the kubelet sees it run, one until its next probe, one for the timeout, one to kill it, and
-/// one for a busy machine.
+/// How long an app may run that is started beside a sidecar that does not answer, in seconds: one until the kubelet
+/// sees it run, one until its next probe, one for the timeout, one to kill it, and one for a busy machine.
 const LONGEST_RUN: f64 = 5.0;
-/// What one that ignores SIGTERM has besides: the kubelet kills no container sooner.
+/// How much longer an app may run that ignores SIGTERM: the kubelet's shortest grace period.
 const LEAST_GRACE: f64 = 2.0;
 
-/// Serves `/healthz` until the file goes, and writes its journal; ends at once when it is told to.
+/// Serves `/healthz` until the file is removed, writes its journal, and ends at once on SIGTERM.
 const SERVES: &str = "mkdir -p /tmp/www && echo ok >/tmp/www/healthz && httpd -p 8080 -h /tmp/www; \
      trap 'exit 0' TERM; while :; do note; sleep 0.1; done";
 
-/// Writes its journal and does not stop when it is told to.
+/// Writes its journal and ignores SIGTERM.
 const STUBBORN: &str = "trap '' TERM; while :; do note; sleep 0.1; done";
 
 #[test]
-fn beside_a_frozen_sidecar_apps_end_before_their_id_is_anybody_elses_and_stay_down() -> Done {
+fn beside_a_frozen_sidecar_apps_end_before_their_id_is_free_and_restarts_end_within_seconds() -> Done
+{
     within("frozen", |ns| {
         let plain = journaling("plain", STUBBORN).grace(5);
         let own = journaling("own", SERVES).with("livenessProbe", healthz(10, 3));
@@ -53,7 +53,7 @@ fn beside_a_frozen_sidecar_apps_end_before_their_id_is_anybody_elses_and_stay_do
             let held = slot.is_some_and(|record| record.contains(&uid));
             assert!(held, "{}: its ID {id} was free before its app had ended", pod.name);
         }
-        // Long enough for its ID to be given on, and for the kubelet to try again a few times.
+        // Long enough for its ID to be free, and for the kubelet to restart the app a few times.
         until("both were started again, and their IDs are free", secs(240), || {
             let mut seen = Vec::new();
             for (pod, id) in apps.iter().zip(&ids) {
@@ -67,7 +67,7 @@ fn beside_a_frozen_sidecar_apps_end_before_their_id_is_anybody_elses_and_stay_do
             let runs = journal::runs(&ns.cluster, pod)?;
             show(pod, &runs);
             for run in runs.iter().skip(1) {
-                assert_eq!(&run.name, id, "the env file is the old one: nobody could change it");
+                assert_eq!(&run.name, id, "a frozen sidecar cannot change the env file");
                 assert!(run.length() <= LONGEST_RUN + grace, "{}: {run:?}", pod.name);
             }
         }
@@ -102,7 +102,7 @@ fn an_app_is_restarted_by_its_own_probe_after_its_own_threshold() -> Done {
         until("the app is asked again", secs(30), || Ok(at_least(asked("success")?, before + 1)))?;
         let now = pod.container("app")?;
         assert_eq!(now.restarts, app.restarts + 1);
-        assert_eq!(pod.file("name")?, id, "its claim was never in question");
+        assert_eq!(pod.file("name")?, id, "its claim must not change");
         assert_eq!(pod.container("cairn")?.restarts, 0);
         println!("restarted by its own probe: {:?}", reasons(&pod)?);
         Ok(())
@@ -110,7 +110,7 @@ fn an_app_is_restarted_by_its_own_probe_after_its_own_threshold() -> Done {
 }
 
 #[test]
-fn an_app_is_ready_after_its_own_startup_probe_and_not_before() -> Done {
+fn an_app_is_not_ready_before_its_own_startup_probe_has_passed() -> Done {
     within("slow-start", |ns| {
         let late = format!("until test -e /tmp/go; do note; sleep 0.1; done; {SERVES}");
         let startup = object!({
@@ -133,7 +133,7 @@ fn an_app_is_ready_after_its_own_startup_probe_and_not_before() -> Done {
         let app = pod.container("app")?;
         assert_eq!(app.restarts, 0);
 
-        // A restarted sidecar does not ask it from the beginning.
+        // A restarted sidecar does not run the startup probe again.
         let sidecar = pod.container("cairn")?;
         Process::of_container(&ns.cluster, &sidecar.id)?.signal("KILL")?;
         until("the sidecar runs again", secs(60), || {
@@ -148,12 +148,12 @@ fn an_app_is_ready_after_its_own_startup_probe_and_not_before() -> Done {
 }
 
 #[test]
-fn a_pod_from_which_another_webhook_took_cairns_probes_is_refused() -> Done {
+fn a_pod_is_refused_when_another_webhook_has_removed_cairns_probes() -> Done {
     alone("took", |ns| {
         let app = App::claiming("took", "snowflake").with("livenessProbe", healthz(10, 3));
         let dry_run = ["-n", &ns.name, "create", "--dry-run=server", "-o", "json", "-f", "-"];
         let mut pod = ns.cluster.kubectl_with(&dry_run, &app.pod().to_string())?.json()?;
-        // As if it had come before the other one: it does not see this pod again.
+        // Cairn's webhook is not called for this pod again, as when it is called before the other webhook.
         pod["metadata"]["labels"]["seen"] = object!("yes");
         let unseen = object!({"matchExpressions": [{"key": "seen", "operator": "DoesNotExist"}]});
         let select = |selector: Value| {
@@ -185,13 +185,14 @@ fn a_pod_from_which_another_webhook_took_cairns_probes_is_refused() -> Done {
         });
         select(object!({"matchExpressions": null}))?;
         outcome?;
-        let sentence = "the claims of this pod are of a pool with onLoss: Stop, but another webhook took away or replaced the livenessProbe or startupProbe";
-        assert!(said[1].stderr.contains(sentence), "{}", said[1].stderr);
+        let message = "the claims of this pod are of a pool with onLoss: Stop, but another webhook took away or \
+                       replaced the livenessProbe or startupProbe";
+        assert!(said[1].stderr.contains(message), "{}", said[1].stderr);
         Ok(())
     })
 }
 
-/// An app of the snowflake pool whose script can `note` that it runs.
+/// An app of the snowflake pool whose script can call `note` to write its journal.
 fn journaling(name: &str, script: &str) -> App {
     let script = format!("{} {script}", journal::WRITE);
     App::claiming(name, "snowflake").script(&script).journal()
@@ -204,7 +205,7 @@ fn healthz(period: u32, failures: u32) -> Value {
     })
 }
 
-/// How often the app answered a probe in some way, as the sidecar counts it.
+/// How often a probe of the app had a result, from the sidecar's metrics.
 fn counted(pod: &Pod<'_>, probe: &str, result: &str) -> Result<u64, Failure> {
     let labels = format!("container=\"app\",probe=\"{probe}\",result=\"{result}\"");
     let line = format!("cairn_sidecar_app_probes_total{{{labels}}} ");

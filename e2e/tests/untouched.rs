@@ -1,26 +1,26 @@
-//! Pods that did not ask for anything are none of Cairn's business.
+//! Pods that have not opted in are not changed.
 
 use cairn_e2e::app::App;
 use cairn_e2e::ns::{Namespace, within};
 use cairn_e2e::{Done, Failure, json};
 use serde_json::Value;
 
-/// Excluded from admission by the chart, so what is created there never met Cairn.
+/// A namespace that the chart excludes from admission.
 const EXCLUDED: &str = "kube-system";
 
 #[test]
-fn a_pod_without_the_annotation_is_byte_for_byte_what_it_would_have_been() -> Done {
+fn a_pod_without_the_annotation_is_stored_as_without_cairn() -> Done {
     within("plain", |ns| {
         let plain = App::named("plain").annotation("example.com/team", "shop");
         assert_eq!(as_stored(ns, &plain, &ns.name)?, as_stored(ns, &plain, EXCLUDED)?);
-        // The comparison can fail: with the annotation the two differ.
+        // With the annotation the two differ, so the comparison above can fail.
         let asking = plain.annotation("cairn.dev/pool", "mountains");
         assert_ne!(as_stored(ns, &asking, &ns.name)?, as_stored(ns, &asking, EXCLUDED)?);
         Ok(())
     })
 }
 
-/// What the API server would store for a pod, without what differs from pod to pod.
+/// The object that the API server would store for a pod, without fields that differ between pods.
 fn as_stored(ns: &Namespace, app: &App, namespace: &str) -> Result<String, Failure> {
     let args = [
         "-n",
@@ -42,17 +42,17 @@ fn as_stored(ns: &Namespace, app: &App, namespace: &str) -> Result<String, Failu
     ] {
         let parent = pod.pointer_mut(parent).and_then(Value::as_object_mut);
         let removed = parent.and_then(|parent| parent.remove(field));
-        assert!(removed.is_some(), "{field} is not there");
+        assert!(removed.is_some(), "{field} is missing");
     }
     let text = serde_json::to_string_pretty(&pod)
-        .map_err(|error| Failure::new(format!("no JSON: {error}")))?;
+        .map_err(|error| Failure::new(format!("not JSON: {error}")))?;
     Ok(match token_volume(&pod) {
         Some(volume) => text.replace(&volume, "kube-api-access"),
         None => text,
     })
 }
 
-/// The API token's volume has a random name.
+/// The name of the API token's volume, which is random.
 fn token_volume(pod: &Value) -> Option<String> {
     json::list(pod, "/spec/volumes")
         .iter()

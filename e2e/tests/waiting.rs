@@ -1,4 +1,4 @@
-//! Pods that wait for a name, and a name that is taken from its pod.
+//! Pods that wait for a name, a name that is released by force, and minted IDs.
 
 use cairn_e2e::app::App;
 use cairn_e2e::etcd::Etcd;
@@ -10,7 +10,7 @@ use cairn_e2e::{Done, Failure, json};
 use serde_json::{Value, json as object};
 
 #[test]
-fn pods_get_the_names_of_an_exhausted_pool_in_the_order_in_which_they_came() -> Done {
+fn waiting_pods_get_the_names_of_an_exhausted_pool_in_the_order_of_their_tickets() -> Done {
     within("line", |ns| {
         let spec = object!({"names": {"list": ["only"]}, "quarantine": "1s"});
         let pool = TestPool::create(&ns.cluster, "line", &spec)?;
@@ -21,14 +21,14 @@ fn pods_get_the_names_of_an_exhausted_pool_in_the_order_in_which_they_came() -> 
             println!("{}: {}", pod.name, event(pod, &format!("waiting with rank {rank}:"))?);
         }
         let shown = cairn(ns, &["claims", "-o", "json", "--pool", &pool.name])?;
-        let in_line: Vec<(Option<String>, Option<u64>)> = json::list(&shown, "/waiting")
+        let queue: Vec<(Option<String>, Option<u64>)> = json::list(&shown, "/waiting")
             .iter()
             .map(|entry| {
                 (json::text(entry, "/holder/pod"), entry.get("rank").and_then(Value::as_u64))
             })
             .collect();
         let expected = [(1, 0), (2, 1), (3, 2)];
-        assert_eq!(in_line, expected.map(|(pod, rank)| (Some(format!("pod-{pod}")), Some(rank))));
+        assert_eq!(queue, expected.map(|(pod, rank)| (Some(format!("pod-{pod}")), Some(rank))));
         for next in waiting {
             held.delete()?;
             ready(ns, &next)?;
@@ -40,7 +40,7 @@ fn pods_get_the_names_of_an_exhausted_pool_in_the_order_in_which_they_came() -> 
 }
 
 #[test]
-fn a_name_that_is_taken_by_force_stops_its_app_and_rests_before_it_is_given_again() -> Done {
+fn a_force_release_stops_the_app_and_quarantines_the_name() -> Done {
     within("force", |ns| {
         let spec = object!({
             "names": {"range": {"from": 0, "to": 1}}, "onLoss": "Stop",
@@ -57,17 +57,17 @@ fn a_name_that_is_taken_by_force_stops_its_app_and_rests_before_it_is_given_agai
         pod.started_again(&app)?;
         assert_eq!(pod.environment()?["CAIRN_NAME"], "1");
         assert_ne!(pod.file("fence")?, fence);
-        let resting = format!("/cairn/v1/ns/{}/c/{}/contest/x/", ns.name, pool.name);
+        let quarantines = format!("/cairn/v1/ns/{}/c/{}/contest/x/", ns.name, pool.name);
         let etcd = Etcd::of(&ns.cluster);
-        until("the name has rested", secs(60), || {
-            let keys = etcd.keys(&resting)?;
+        until("the quarantine is over", secs(60), || {
+            let keys = etcd.keys(&quarantines)?;
             Ok(if keys.is_empty() { Seen::Yes(()) } else { Seen::NotYet(keys.join(" ")) })
         })
     })
 }
 
 #[test]
-fn a_pod_mints_ids_that_grow_and_carry_its_node_id() -> Done {
+fn minted_ids_grow_and_contain_the_node_id() -> Done {
     within("ids", |ns| {
         let pod = App::claiming("orders", "snowflake").deploy(ns)?.remove(0);
         let node: u64 = number(&pod.file("snowflake/name")?)?;
@@ -76,7 +76,7 @@ fn a_pod_mints_ids_that_grow_and_carry_its_node_id() -> Done {
         for _ in 0..3 {
             let answer = pod.exec(&["wget", "-qO-", "--post-data=", url])?;
             let answer: Value = serde_json::from_str(&answer)
-                .map_err(|error| Failure::new(format!("no JSON: {error}: {answer}")))?;
+                .map_err(|error| Failure::new(format!("not JSON: {error}: {answer}")))?;
             let ids = json::list(&answer, "/ids");
             assert_eq!(ids.len(), 300, "{answer}");
             for id in ids {
@@ -93,7 +93,7 @@ fn a_pod_mints_ids_that_grow_and_carry_its_node_id() -> Done {
     })
 }
 
-/// All of one group, so they compete.
+/// All claimants are of one group, so they compete for the same names.
 fn claimant(name: &str, pool: &TestPool) -> App {
     App::claiming(name, &pool.name).annotation("cairn.dev/group", "contest")
 }
@@ -113,15 +113,15 @@ fn event(pod: &Pod<'_>, text: &str) -> Result<String, Failure> {
 }
 
 fn number(text: &str) -> Result<u64, Failure> {
-    text.parse().map_err(|error| Failure::new(format!("'{text}' is no number: {error}")))
+    text.parse().map_err(|error| Failure::new(format!("'{text}' is not a number: {error}")))
 }
 
 fn cairn(ns: &Namespace, args: &[&str]) -> Result<Value, Failure> {
     let text = cairn_text(ns, args)?;
-    serde_json::from_str(&text).map_err(|error| Failure::new(format!("no JSON: {error}: {text}")))
+    serde_json::from_str(&text).map_err(|error| Failure::new(format!("not JSON: {error}: {text}")))
 }
 
-/// What the command line prints, run beside the cluster's etcd.
+/// The output of the command line, run in the cluster's network.
 fn cairn_text(ns: &Namespace, args: &[&str]) -> Result<String, Failure> {
     let url = Etcd::of(&ns.cluster).url()?;
     let program = cairn_e2e::place::command_line()?;

@@ -40,7 +40,7 @@ const TEKTON_TASK: &str = "tekton.dev/task";
 /// A CronJob names its Jobs `<cronjob>-<minutes since 1970>`: eight digits until the year 2160.
 const MINUTES_DIGITS: usize = 8;
 
-/// 2015 in minutes since 1970; CronJobs did not exist before. A date such as `20261121` is a smaller number.
+/// 2015 in minutes since 1970; no CronJob existed before. A date such as `20261121` is a smaller number.
 const FIRST_MINUTES: u32 = 23_668_560;
 
 /// The controller among a pod's owner references.

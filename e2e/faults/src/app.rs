@@ -1,6 +1,6 @@
-//! An app that behaves well: it follows its sidecar's `?watch`, and uses a name only while it was told
-//! that it is held and its own clock shows less than the deadline. It goes on by itself while its
-//! sidecar is silent or dead, as real apps do.
+//! An app that follows the rules: it reads its sidecar's `?watch`, and uses a name only while the last published
+//! state is held and its own clock is before the deadline. It goes on while its sidecar does not answer or does not
+//! run, as real apps do.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use crate::boottime;
 use crate::control::Control;
 use crate::ids;
-use crate::journal::{Journal, Told};
+use crate::journal::{Journal, Published};
 use crate::pools::Layout;
 
 /// Between two uses of a name.
@@ -30,7 +30,7 @@ const MINTING: Duration = Duration::from_millis(300);
 /// Between two attempts at the socket of a sidecar that is down.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Counts the apps: one UID may have several, one after the other and at once.
+/// Numbers the apps, because one UID may have several, one after the other or at once.
 static COUNT: AtomicU64 = AtomicU64::new(1);
 
 /// A running app.
@@ -53,7 +53,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    told: HashMap<String, Told>,
+    published: HashMap<String, Published>,
     ended: bool,
 }
 
@@ -65,7 +65,7 @@ struct Claims {
 // === impl App ===
 
 impl App {
-    /// Starts an app beside the sidecar of a directory.
+    /// Starts an app beside the sidecar that publishes into a directory.
     pub fn start(
         uid: &str,
         dir: &Path,
@@ -91,11 +91,11 @@ impl App {
     /// Whether the app holds a name in every pool of a list.
     pub fn holds(&self, pools: &[String]) -> bool {
         let state = self.shared.lock();
-        pools.iter().all(|pool| state.told.contains_key(pool))
+        pools.iter().all(|pool| state.published.contains_key(pool))
     }
 }
 
-/// The app's process is gone: it uses nothing from now on.
+/// Ends the app: it uses no name from now on.
 impl Drop for App {
     fn drop(&mut self) {
         for task in &self.tasks {
@@ -104,8 +104,8 @@ impl Drop for App {
         let mut state = self.shared.lock();
         state.ended = true;
         let now = boottime::now();
-        for told in state.told.values() {
-            self.shared.journal.ended(self.shared.id, told, now);
+        for published in state.published.values() {
+            self.shared.journal.ended(self.shared.id, published, now);
         }
     }
 }
@@ -113,17 +113,17 @@ impl Drop for App {
 // === impl Shared ===
 
 impl Shared {
-    /// Takes in what the sidecar says.
-    fn hear(&self, claims: Claims) {
+    /// Takes over the claims that the sidecar has published.
+    fn update(&self, claims: Claims) {
         let control = Control::read(&self.control);
         let mut state = self.lock();
         if state.ended {
             return;
         }
         for claim in claims.claims {
-            let news = self.layout.place_of(&claim.pool, &claim.group).and_then(|(place, pool)| {
-                Some(Told {
-                    place,
+            let new = self.layout.path_of(&claim.pool, &claim.group).and_then(|(path, pool)| {
+                Some(Published {
+                    path,
                     name: claim.name.clone()?,
                     fence: claim.fence?,
                     incarnation: claim.holder.incarnation,
@@ -132,15 +132,15 @@ impl Shared {
                     pool: claim.pool.clone(),
                 })
             });
-            let news = news.filter(|_| claim.state == ClaimState::Held);
-            let before = state.told.remove(&claim.pool);
+            let new = new.filter(|_| claim.state == ClaimState::Held);
+            let before = state.published.remove(&claim.pool);
             let gone =
-                before.filter(|before| news.as_ref().is_none_or(|news| news.fence != before.fence));
+                before.filter(|before| new.as_ref().is_none_or(|new| new.fence != before.fence));
             if let Some(before) = gone {
                 self.journal.ended(self.id, &before, boottime::now());
             }
-            if let Some(news) = news {
-                state.told.insert(claim.pool, news);
+            if let Some(new) = new {
+                state.published.insert(claim.pool, new);
             }
         }
     }
@@ -151,18 +151,18 @@ impl Shared {
         if state.ended {
             return;
         }
-        for told in state.told.values() {
+        for published in state.published.values() {
             let now = boottime::now();
-            if now < told.until {
-                self.journal.used(self.id, &self.uid, told, now);
+            if now < published.until {
+                self.journal.used(self.id, &self.uid, published, now);
             }
         }
     }
 
     fn may_use(&self, pool: &str) -> bool {
         let state = self.lock();
-        let told = state.told.get(pool);
-        !state.ended && told.is_some_and(|told| boottime::now() < told.until)
+        let published = state.published.get(pool);
+        !state.ended && published.is_some_and(|published| boottime::now() < published.until)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -177,7 +177,7 @@ async fn work(shared: Arc<Shared>) {
     }
 }
 
-/// Beside the other uses: a frozen sidecar keeps one waiting.
+/// Minting is a task of its own, because a frozen sidecar does not answer.
 async fn mint(shared: Arc<Shared>) {
     let pools = shared.layout.minting();
     while !pools.is_empty() {
@@ -192,7 +192,7 @@ async fn mint(shared: Arc<Shared>) {
 
 async fn listen(shared: Arc<Shared>) {
     loop {
-        // A sidecar that is down leaves the app with what it was told last.
+        // While the sidecar does not run, the app goes on with the claims that were published last.
         let _ = follow(&shared).await;
         sleep(RETRY).await;
     }
@@ -200,13 +200,13 @@ async fn listen(shared: Arc<Shared>) {
 
 async fn follow(shared: &Shared) -> std::io::Result<()> {
     let mut stream = UnixStream::connect(shared.dir.join(path::SOCKET)).await?;
-    // HTTP/1.0: the answer then comes as it is, not in chunks.
+    // HTTP/1.0, so that the answer is not chunked.
     stream.write_all(b"GET /v1/claims?watch HTTP/1.0\r\nHost: cairn\r\n\r\n").await?;
     let mut lines = BufReader::new(stream).lines();
     while let Some(line) = lines.next_line().await? {
         let claims = line.strip_prefix("data:").map(str::trim_start);
         if let Some(Ok(claims)) = claims.map(serde_json::from_str::<Claims>) {
-            shared.hear(claims);
+            shared.update(claims);
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! Planted bugs: what the checker must be able to find.
+//! Planted bugs, which the checker must find.
 //!
-//! Each changes requests or answers between the product's code and etcd, or the pod's clock, so that
-//! a rule of the protocol is left out. The product itself has no hook for them.
+//! Each bug leaves out a rule of the protocol. It changes requests or answers between the product's code and etcd, the
+//! pod's clock, or its kubelet. The product itself has no hook for them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,23 +12,23 @@ use cairn_store::kv::{Op, OpReply, Txn, TxnReply};
 /// A rule that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// Resting names are neither seen by T0 nor compared by T1 and T2.
+    /// Quarantines are neither listed by T0 nor compared by T1 and T2.
     NoQuarantine,
-    /// T5 releases without comparing that the slot is still of this incarnation.
+    /// T5 releases without comparing the own revision of slot and owner record.
     BlindRelease,
-    /// A renewal without an answer is taken for a good one.
+    /// A renewal without an answer counts as a good one.
     FalseRenewal,
-    /// The pod's boot clock runs at three tenths of its rate.
+    /// The pod's boot clock runs at three tenths of the correct rate.
     SlowClock,
-    /// Joining the queue compares neither that there is no slot nor that there is no ticket.
+    /// Joining the queue compares neither that the pod has no owner record nor that it has no ticket.
     UnguardedQueue,
     /// The server grants a third of the lease that it says it grants.
     ShortLease,
-    /// A free name is taken although others wait.
+    /// A free name is claimed although other pods wait.
     JumpedQueue,
     /// The apps of Stop pools have no liveness probe.
     NoStop,
-    /// T5 lets the name rest without saying whose it was.
+    /// T5 puts a quarantine without a quarantine record.
     ForgetfulRelease,
 }
 
@@ -63,7 +63,7 @@ impl Bug {
         }
     }
 
-    /// What becomes of a request.
+    /// Changes a request.
     pub fn request(self, mut txn: Txn) -> Txn {
         match self {
             Self::NoQuarantine => {
@@ -97,7 +97,7 @@ impl Bug {
         txn
     }
 
-    /// What becomes of the answer to a request.
+    /// Changes the answer to a request.
     pub fn answer(self, txn: &Txn, mut reply: TxnReply) -> TxnReply {
         let done = if reply.succeeded { &txn.then } else { &txn.otherwise };
         for (op, answer) in done.iter().zip(&mut reply.replies) {
@@ -133,14 +133,14 @@ impl FromStr for Bug {
     }
 }
 
-/// Whether a transaction gives a slot back (T5).
+/// Whether a transaction releases a slot (T5).
 fn is_release(txn: &Txn) -> bool {
     txn.then
         .iter()
         .any(|op| matches!(op, Op::Delete(key) if matches!(Key::parse(key), Some(Key::Slot(..)))))
 }
 
-/// Whether a transaction is the read of a renew pair: single keys, some of them slots.
+/// Whether a transaction is the read of a renew pair: it reads single keys, at least one of them a slot.
 pub fn is_renewal(txn: &Txn) -> bool {
     let single = |op: &Op| matches!(op, Op::Get(_));
     let slot =
@@ -148,7 +148,7 @@ pub fn is_renewal(txn: &Txn) -> bool {
     txn.compares.is_empty() && txn.then.iter().all(single) && txn.then.iter().any(slot)
 }
 
-/// Whether a transaction may claim or queue: what a network may deliver late.
+/// Whether a transaction may claim a name or join the queue. The harness delivers some of these late a second time.
 pub fn is_claim(txn: &Txn) -> bool {
     let puts = |op: &Op| matches!(op, Op::Put { .. } | Op::Txn(_));
     !txn.compares.is_empty() && txn.then.iter().chain(&txn.otherwise).any(puts)
@@ -161,12 +161,12 @@ mod tests {
     use super::*;
 
     const SLOT: &str = "/cairn/v1/cluster/nodes/-/s/1";
-    const REST: &str = "/cairn/v1/cluster/nodes/-/x/1";
+    const QUARANTINE: &str = "/cairn/v1/cluster/nodes/-/x/1";
 
     #[test]
     fn each_bug_leaves_out_its_own_rule_and_no_other() {
         let claim = Txn {
-            compares: vec![Compare::created(SLOT, 0), Compare::created(REST, 0)],
+            compares: vec![Compare::created(SLOT, 0), Compare::created(QUARANTINE, 0)],
             then: vec![Op::put(SLOT, "", 7)],
             otherwise: vec![Op::Txn(Txn {
                 compares: vec![Compare::created(SLOT, 0)],
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bug_is_found_by_its_name() {
+    fn the_name_of_every_bug_is_parsed_back() {
         assert!(Bug::ALL.iter().all(|bug| bug.name().parse() == Ok(*bug)));
         assert!("none".parse::<Bug>().is_err());
     }

@@ -1,6 +1,6 @@
-//! The judge: pure functions from what holders did and what etcd did to what must not have happened.
+//! The checker: pure functions from journal and history to violations.
 //!
-//! It is sound rather than sharp: whatever a slow machine can explain is not reported.
+//! It is sound and not complete: what a slow machine can explain is not reported.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub mod ids;
 pub mod outlived;
 pub mod overlap;
 pub mod replay;
-pub mod trail;
+pub mod timeline;
 
 /// What was violated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,49 +29,49 @@ pub enum Kind {
     SharedIdentity,
     /// A pod could use a name longer than its slot allows.
     Outlived,
-    /// As [`Kind::Outlived`] or [`Kind::Overlap`], but a member of etcd that had been frozen has just
-    /// gone on: [`deposed`] says what such a leader does to leases. No request of ours does it.
+    /// As [`Kind::Outlived`], but a frozen member of etcd has just been continued, and no request of Cairn ended the
+    /// slot: [`deposed`] describes what such a leader does to leases.
     Deposed,
     /// A later holder of a name has no greater fence.
     FenceOrder,
-    /// A resting name was given out.
+    /// A name was granted during its quarantine.
     ClaimedWhileResting,
-    /// A pod has two names of one pool.
+    /// A pod holds two names of one pool.
     TwoNames,
-    /// A pod that holds a name stands in its pool's queue.
+    /// A pod that holds a name has a ticket for the same path.
     HolderQueues,
-    /// A waiting pod was passed over.
+    /// A waiting pod was overtaken.
     Overtaken,
-    /// An app used a claim that etcd never made.
+    /// An app used a claim that etcd never granted.
     NeverGranted,
     /// An ID was minted twice.
     DuplicateId,
-    /// A name is not free although nobody who lives has it.
+    /// A name is not free although no living pod holds it.
     LostName,
     /// A pod waits although a name is free.
     Starved,
-    /// A sidecar ended though nobody asked it to.
+    /// A sidecar ended unexpectedly.
     Died,
 }
 
-/// Something that must not have happened.
+/// A violation of what Cairn promises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// What.
+    /// What was violated.
     pub kind: Kind,
-    /// The instant around which to look.
+    /// The instant at which it was seen; the centre of its timeline.
     pub at: Nanos,
-    /// The prefix of the keys that it is about; empty when it is about none.
-    pub place: String,
-    /// The name that it is about; empty when it is about none.
+    /// The path, as the common prefix of its keys; empty when it is about none.
+    pub path: String,
+    /// The name; empty when it is about none.
     pub name: String,
-    /// The fence of the claim that was broken; the default when there is none.
+    /// The fence of the violated claim; the default when it is about none.
     pub fence: Fence,
-    /// In a sentence.
+    /// The description.
     pub text: String,
 }
 
-/// Everything that the evidence and the history prove.
+/// All violations that evidence and history prove.
 pub fn judge(layout: &Layout, evidence: &Evidence, history: &History) -> Vec<Violation> {
     let mut found = overlap::check(&evidence.holds);
     found.extend(outlived::check(layout, &evidence.holds, history));
@@ -87,6 +87,6 @@ pub fn judge(layout: &Layout, evidence: &Evidence, history: &History) -> Vec<Vio
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} of {}{}: {}", self.kind, self.place, self.name, self.text)
+        write!(f, "{:?} of {}{}: {}", self.kind, self.path, self.name, self.text)
     }
 }

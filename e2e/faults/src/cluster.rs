@@ -1,7 +1,7 @@
-//! A real etcd of three members, each in a network namespace of its own, to be hurt.
+//! A real etcd of three members, each in a network namespace of its own, and the faults of its members.
 //!
-//! Every method leaves the value knowing what is up, so that [`Cluster::heal`] can undo whatever a
-//! history has done. Not for keys: that is the store's.
+//! The value knows which members run, so that [`Cluster::heal`] can undo every fault. Not for keys: the store reads and
+//! writes them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::net::{Link, Net};
 use crate::process::Process;
 use crate::wait::until;
 
-/// One of them may fail.
+/// The number of members: one of three may fail.
 pub const MEMBERS: usize = 3;
 
-/// How long a call of the harness may take before another member is asked.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// An election, a cold start or the taking-in of a member, on a busy machine.
+/// How long a request of the harness may take before another member is asked.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an election, a cold start or the addition of a member may take on a busy machine.
 const RECOVERY: Duration = Duration::from_mins(1);
 
 /// The members.
@@ -37,15 +37,14 @@ pub struct Cluster {
 #[derive(Debug, Default)]
 struct Member {
     process: Option<Process>,
-    /// Each life has a data directory of its own.
+    /// Counts how often the member started with an empty data directory.
     life: u32,
 }
 
 // === impl Cluster ===
 
 impl Cluster {
-    /// Starts an empty store below a directory, on a network whose clients' namespace the calling
-    /// thread has entered.
+    /// Starts an empty store below a directory. The calling thread must be in the clients' network namespace.
     pub async fn start(net: Net, dir: &Path) -> Result<Self, Failure> {
         let binary = binary();
         if !binary.exists() {
@@ -65,12 +64,12 @@ impl Cluster {
         (0..MEMBERS).map(|member| self.net.client_url(member)).collect()
     }
 
-    /// How many stores there have been, the present one included.
+    /// The number of stores so far, the present one included.
     pub fn generation(&self) -> usize {
         self.generation
     }
 
-    /// Waits until a linearizable read answers, and says at which revision.
+    /// Waits until a linearizable read answers, and returns its revision.
     pub async fn ready(&self) -> Result<i64, Failure> {
         until("etcd to answer", RECOVERY, async || {
             let mut last = String::new();
@@ -96,13 +95,13 @@ impl Cluster {
         .await
     }
 
-    /// Which member leads, as far as one can tell.
+    /// The member that leads; `None` when no member answers that it is the leader.
     pub async fn leader(&self) -> Option<usize> {
         for member in 0..MEMBERS {
             let Ok(mut client) = self.client(member).await else {
                 continue;
             };
-            if let Ok(Ok(status)) = timeout(PATIENCE, client.status()).await
+            if let Ok(Ok(status)) = timeout(REQUEST_TIMEOUT, client.status()).await
                 && let Some(header) = status.header()
                 && header.member_id() == status.leader()
             {
@@ -119,7 +118,7 @@ impl Cluster {
         }
     }
 
-    /// Starts a killed member on the data that it had.
+    /// Kills a member and starts it again with its data.
     pub fn restart(&mut self, member: usize) -> Result<(), Failure> {
         self.kill(member);
         self.spawn(member, "existing")
@@ -174,7 +173,7 @@ impl Cluster {
         self.spawn(member, "existing")
     }
 
-    /// Forgets every revision before one, as etcd does from time to time.
+    /// Compacts the store up to a revision, as etcd does from time to time.
     pub async fn compact(&self, revision: i64) -> Result<(), Failure> {
         until("a compaction", RECOVERY, async || {
             let mut last = String::new();
@@ -187,7 +186,7 @@ impl Cluster {
                     }
                 };
                 match within(client.compact(revision, None)).await {
-                    // A first attempt without an answer may have done it.
+                    // An earlier attempt without an answer may have compacted the store.
                     Err(error) if !error.contains("compacted") => last = error,
                     _ => return Ok(()),
                 }
@@ -197,7 +196,7 @@ impl Cluster {
         .await
     }
 
-    /// Loses everything: all members are killed and start with nothing.
+    /// Wipes the store: kills all members and starts them with empty data directories.
     pub async fn wipe(&mut self) -> Result<(), Failure> {
         for member in 0..MEMBERS {
             self.kill(member);
@@ -230,7 +229,9 @@ impl Cluster {
 
     /// A client of one member.
     async fn client(&self, member: usize) -> Result<Client, String> {
-        let options = ConnectOptions::new().with_connect_timeout(PATIENCE).with_timeout(PATIENCE);
+        let options = ConnectOptions::new()
+            .with_connect_timeout(REQUEST_TIMEOUT)
+            .with_timeout(REQUEST_TIMEOUT);
         within(Client::connect([self.net.client_url(member)], Some(options))).await
     }
 
@@ -253,8 +254,11 @@ impl Cluster {
         let data = self.dir.join(format!("etcd{member}-{life}"));
         fs::create_dir_all(&data)
             .map_err(|source| Failure::system(format!("making {}", data.display()), source))?;
-        let (room, client, peer) =
-            (self.net.room_file(member), self.net.client_url(member), self.net.peer_url(member));
+        let (namespace, client, peer) = (
+            self.net.namespace_file(member),
+            self.net.client_url(member),
+            self.net.peer_url(member),
+        );
         let everyone = (0..MEMBERS)
             .map(|member| format!("etcd{member}={}", self.net.peer_url(member)))
             .collect::<Vec<_>>()
@@ -262,7 +266,7 @@ impl Cluster {
         let process = Process::start(
             &[
                 "nsenter",
-                &format!("--net={}", room.display()),
+                &format!("--net={}", namespace.display()),
                 &self.binary.to_string_lossy(),
                 "--name",
                 &format!("etcd{member}"),
@@ -282,7 +286,7 @@ impl Cluster {
                 state,
                 "--initial-cluster-token",
                 &format!("generation-{}", self.generation),
-                // A killed process loses nothing that the kernel has: only machines need the disk.
+                // A killed process loses no data that the kernel has. fsync matters only when the machine crashes.
                 "--unsafe-no-fsync",
                 "--log-level",
                 "warn",
@@ -297,11 +301,11 @@ impl Cluster {
     }
 }
 
-/// One call of the harness, with its time limit.
+/// One request of the harness, with its timeout.
 async fn within<T>(call: impl Future<Output = Result<T, etcd_client::Error>>) -> Result<T, String> {
-    match timeout(PATIENCE, call).await {
+    match timeout(REQUEST_TIMEOUT, call).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        Err(_) => Err(format!("no answer within {REQUEST_TIMEOUT:?}")),
     }
 }
 

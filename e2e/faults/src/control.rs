@@ -1,5 +1,5 @@
-//! What the harness does to one pod's clocks and to its way to etcd, while the pod runs: a small file
-//! that the sidecar under test reads at each use and the harness replaces.
+//! The control file of a pod: errors of its clocks, and how far its requests to etcd get. The sidecar under test
+//! reads it at each use, and the harness replaces it while the pod runs.
 
 use std::fs;
 use std::io;
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::boottime::Nanos;
 
-/// How a pod's clocks run and how far its requests get.
+/// The errors of a pod's clocks, and how far its requests get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
     /// Added to the wall clock.
     pub wall_offset_ms: i64,
-    /// From this instant on the pod's boot clock runs at another rate.
+    /// From this instant on the pod's boot clock runs at `rate`.
     pub slow_from: Nanos,
-    /// That rate in thousandths; 1000 is right.
+    /// The rate in thousandths; 1000 is a correct clock.
     pub rate: u64,
     /// How far requests get.
     pub way: Way,
@@ -25,11 +25,11 @@ pub struct Control {
 /// How far a sidecar's requests get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
-    /// There and back.
+    /// Requests and answers arrive.
     Open,
-    /// Nowhere.
+    /// Requests do not arrive.
     Cut,
-    /// There; but no answer comes back.
+    /// Requests arrive, and answers do not.
     Deaf,
 }
 
@@ -45,7 +45,7 @@ const FULL: u64 = 1000;
 // === impl Control ===
 
 impl Control {
-    /// Reads the file; a pod that has none runs as it should.
+    /// Reads the file. A pod without a file has no errors.
     pub fn read(path: &Path) -> Self {
         let text = fs::read(path).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
@@ -58,7 +58,7 @@ impl Control {
         fs::rename(&new, path)
     }
 
-    /// What the pod's boot clock shows at an instant.
+    /// The reading of the pod's boot clock at an instant.
     pub fn shown(&self, real: Nanos) -> Nanos {
         match real.checked_sub(self.slow_from) {
             Some(since) if self.rate != FULL => self.slow_from + scale(since, self.rate, FULL),
@@ -66,7 +66,7 @@ impl Control {
         }
     }
 
-    /// When the pod's boot clock shows this.
+    /// The instant at which the pod's boot clock has this reading.
     pub fn real(&self, shown: Nanos) -> Nanos {
         match shown.checked_sub(self.slow_from) {
             Some(since) if self.rate != FULL => {
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_clock_is_read_in_both_directions() {
+    fn readings_of_a_slow_clock_are_converted_in_both_directions() {
         let control = Control { slow_from: 1_000, rate: 500, ..Control::default() };
         assert_eq!(control.shown(900), 900);
         assert_eq!(control.shown(3_000), 2_000);

@@ -1,4 +1,4 @@
-//! What can go wrong with the harness itself; never a finding about the product.
+//! Failures of the harness itself. They are not violations by the product.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,54 +9,54 @@ use thiserror::Error;
 /// Why a history could not be made.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// Namespaces need privileges.
-    #[error("fault histories make network namespaces, which only root may; run them as root")]
+    /// Network namespaces need root.
+    #[error("fault histories make network namespaces, which needs root; run them as root")]
     NotRoot,
-    /// No etcd.
+    /// There is no etcd binary.
     #[error("there is no etcd at {}; run `e2e/cluster/cluster build etcd`, or set CAIRN_ETCD", .0.display())]
     NoEtcd(PathBuf),
-    /// A command of the system.
+    /// A command failed.
     #[error("`{command}` failed: {output}")]
     Command {
-        /// What was run.
+        /// Program and arguments.
         command: String,
-        /// What it said.
+        /// Its standard error.
         output: String,
     },
-    /// A process, a file or a thread.
+    /// A call of the operating system failed.
     #[error("{what}")]
     System {
         /// What was tried.
         what: String,
-        /// What the system said.
+        /// The error.
         #[source]
         source: io::Error,
     },
-    /// A call to etcd.
+    /// A request to etcd failed.
     #[error("{what} failed")]
     Etcd {
-        /// What was asked.
+        /// The request.
         what: &'static str,
-        /// What it said.
+        /// The error.
         #[source]
         source: Box<etcd_client::Error>,
     },
-    /// A call to the store.
+    /// A call of the store failed.
     #[error("{what} failed: {}", source.report())]
     Store {
-        /// What was asked.
+        /// The call.
         what: &'static str,
-        /// What it said.
+        /// The error.
         source: cairn_store::Error,
     },
-    /// A condition did not come true.
+    /// A condition was not met before the deadline.
     #[error("{what}: not within {within:?}; {last}")]
     Deadline {
-        /// What was waited for.
+        /// The condition.
         what: String,
-        /// How long.
+        /// The time until the deadline.
         within: Duration,
-        /// What was there instead.
+        /// What was seen last instead.
         last: String,
     },
     /// A pool of the harness's own that is not valid.

@@ -1,7 +1,7 @@
-//! What etcd did: every change below Cairn's root, in the order of revisions, store by store.
+//! The history of etcd: every change below Cairn's root, in the order of revisions, one store after the other.
 //!
-//! Every member is watched, and a revision keeps the earliest instant at which any of them told it:
-//! so a member that is cut off does not make events look late.
+//! Every member is watched, and a revision has the earliest instant at which a watch reported it: so a member that is
+//! cut off does not make changes look late.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,27 +16,27 @@ use crate::boottime::{self, Nanos};
 use crate::failure::Failure;
 use crate::wait::until;
 
-/// A member that is down costs one attempt in this time.
+/// Between two attempts to watch a member that is down.
 const RETRY: Duration = Duration::from_millis(200);
-/// The last changes come at once, unless the machine is busy.
+/// How long the watches may take to report the last changes on a busy machine.
 const CATCHING_UP: Duration = Duration::from_secs(30);
 
-/// Everything that happened in every store of a history, the first one first.
+/// The changes in every store of a history, the first store first.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// One for each time that etcd began with nothing.
+    /// One for each time that etcd started with an empty store.
     pub generations: Vec<Generation>,
 }
 
-/// What happened in one store, by revision. Of a store that was wiped the last changes may be missing.
+/// The changes in one store, by revision. The last changes of a store that was wiped may be missing.
 pub type Generation = BTreeMap<i64, Step>;
 
 /// All changes of one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// When a member first told it; it happened before that.
+    /// When the first watch reported it. It happened earlier.
     pub seen: Nanos,
-    /// In no particular order.
+    /// The changes, in no particular order.
     pub changes: Vec<Change>,
 }
 
@@ -45,7 +45,7 @@ pub struct Step {
 pub struct Change {
     /// The key.
     pub key: String,
-    /// What it is now; nothing when it was deleted.
+    /// The new value; `None` when the key was deleted.
     pub put: Option<Put>,
 }
 
@@ -54,15 +54,15 @@ pub struct Change {
 pub struct Put {
     /// The value.
     pub value: Vec<u8>,
-    /// When the key was created.
+    /// The key's create revision.
     pub create_revision: i64,
 }
 
-/// Reads a history while it is written.
+/// Reads a history while it is recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Reader(Arc<Mutex<History>>);
 
-/// Writes a history.
+/// Records a history.
 #[derive(Debug)]
 pub struct Recorder {
     urls: Vec<String>,
@@ -73,12 +73,12 @@ pub struct Recorder {
 // === impl Reader ===
 
 impl Reader {
-    /// What was seen so far.
+    /// A copy of the history so far.
     pub fn history(&self) -> History {
         lock(&self.0).clone()
     }
 
-    /// The last revision of the present store that was seen; 1 when it is empty.
+    /// The last recorded revision of the present store; 1 when none was recorded.
     pub fn last(&self) -> i64 {
         let history = lock(&self.0);
         let last = history.generations.last().and_then(|generation| generation.keys().last());
@@ -96,17 +96,17 @@ impl Recorder {
         recorder
     }
 
-    /// For others to read.
+    /// A reader of this history.
     pub fn reader(&self) -> Reader {
         Reader(Arc::clone(&self.history))
     }
 
-    /// The store is about to be wiped: nothing of it may be taken for the next one's.
+    /// Ends all watches before the store is wiped, so that no change of the old store counts as one of the next store.
     pub async fn pause(&mut self) {
         self.watchers.shutdown().await;
     }
 
-    /// A new store has begun.
+    /// Records a new store from its beginning.
     pub fn begin(&mut self) {
         let generation = {
             let mut history = lock(&self.history);
@@ -117,7 +117,7 @@ impl Recorder {
             let history = Arc::clone(&self.history);
             self.watchers.spawn(async move {
                 loop {
-                    // Whatever ends a watch, it is opened again where it ended.
+                    // A watch that has ended is opened again after the last recorded revision.
                     let _ = watch(&url, generation, &history).await;
                     sleep(RETRY).await;
                 }
@@ -125,7 +125,7 @@ impl Recorder {
         }
     }
 
-    /// Waits until everything up to a revision of the present store was seen.
+    /// Waits until everything up to a revision of the present store is recorded.
     pub async fn catch_up(&self, revision: i64) -> Result<(), Failure> {
         until("the recorder to catch up", CATCHING_UP, async || {
             let last = self.reader().last();

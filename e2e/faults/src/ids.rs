@@ -1,4 +1,4 @@
-//! Minting IDs through a sidecar's socket, as an app of a `clock: Reserve` pool does.
+//! Mints IDs through a sidecar's socket, as an app of a `clock: Reserve` pool does.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use crate::journal::Minted;
 
-/// How many IDs an app asks for at once.
+/// How many IDs an app requests at once.
 const COUNT: usize = 20;
-/// A frozen sidecar answers never.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for an answer: a frozen sidecar does not answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -25,9 +25,9 @@ struct Answer {
     ids: Vec<String>,
 }
 
-/// Asks for some IDs; nothing when the sidecar is down or has none to give.
+/// Requests IDs. `None` when the sidecar does not answer or refuses.
 pub async fn mint(dir: &Path, uid: &str, pool: &str) -> Option<Minted> {
-    let text = timeout(PATIENCE, ask(dir, pool)).await.ok()?.ok()?;
+    let text = timeout(REQUEST_TIMEOUT, ask(dir, pool)).await.ok()?.ok()?;
     let minted = parse(&text, uid)?;
     (minted.pool == pool).then_some(minted)
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_with_ids_is_read_and_a_refusal_is_none() {
+    fn ids_are_parsed_from_a_200_answer_only() {
         let body =
             r#"{"pool":"nodes","name":"7","fence":{"epoch":1,"revision":9},"ids":["41","42"]}"#;
         let minted = parse(&format!("HTTP/1.0 200 OK\r\na: b\r\n\r\n{body}"), "u").unwrap();

@@ -1,7 +1,7 @@
-//! What the holders did, as their apps saw it: the evidence that the checker judges.
+//! The journal of the apps: which name each app used, and when. It is the evidence for the checker.
 //!
-//! Every instant is `CLOCK_BOOTTIME`, taken *before* the use that it stands for and under the lock
-//! that also ends an app: a process that is scheduled late can make a hold look shorter, never longer.
+//! Every instant is `CLOCK_BOOTTIME`. It is read *before* the use that it stands for, under the lock that also ends an
+//! app: a process that is scheduled late can make a hold look shorter, never longer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,13 +13,13 @@ use serde::Serialize;
 use crate::boottime::{self, Nanos};
 use crate::kubelet::environment::Identity;
 
-/// One app's use of one claim, from the first time to the last.
+/// One app's use of one claim, from the first use to the last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hold {
     /// The pod.
     pub uid: String,
-    /// The scope, pool and group, as the common prefix of their keys.
-    pub place: String,
+    /// The path, as the common prefix of its keys.
+    pub path: String,
     /// The pool.
     pub pool: String,
     /// The name.
@@ -32,20 +32,20 @@ pub struct Hold {
     pub first: Nanos,
     /// The last use.
     pub last: Nanos,
-    /// Until when the app would have used it: the last deadline that it was told, or the instant at
-    /// which it was told to stop, or ended.
+    /// Until when the app would have used the name: the last published deadline, or the earlier instant at which the
+    /// claim was withdrawn or the app ended.
     pub until: Nanos,
-    /// How often the app was told a later deadline.
+    /// How often a later deadline was published.
     pub renewals: u32,
     /// The longest time from the start of a deadline to a use under it.
     pub unrenewed: Duration,
 }
 
-/// Which app used which claim.
+/// Identifies one app's use of one claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Id {
     app: u64,
-    place: String,
+    path: String,
     fence: Fence,
 }
 
@@ -64,8 +64,8 @@ pub struct Minted {
     pub ids: Vec<u64>,
 }
 
-/// A container's run, from its first instruction to its last, with the identities that its variables
-/// have given it. Unlike a [`Hold`] it ends only when the container does.
+/// A container's run, from its first instruction to its last, with the identities in its environment variables.
+/// Unlike a [`Hold`] it ends only when the container ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Run {
     /// The pod.
@@ -76,18 +76,18 @@ pub struct Run {
     pub restart: bool,
     /// When it was started.
     pub started: Nanos,
-    /// When it was stopped or crashed; none while it runs.
+    /// When it was stopped or crashed; `None` while it runs.
     pub ended: Option<Nanos>,
-    /// Whether the sidecar has said during this run that the app may go on.
+    /// Whether a probe of this run has succeeded at the sidecar.
     pub answered: bool,
 }
 
-/// Something that the harness did or saw, for the trail of a violation.
+/// Something that the harness did or saw, for the timeline of a violation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// When.
+    /// The instant.
     pub at: Nanos,
-    /// What.
+    /// The description.
     pub what: String,
 }
 
@@ -96,7 +96,7 @@ pub struct Note {
 pub struct Evidence {
     /// Every hold.
     pub holds: Vec<Hold>,
-    /// When it was taken: whatever has no end yet went on at least until then.
+    /// When the evidence was copied. A hold or run without an end lasted at least until then.
     pub taken: Nanos,
     /// Every run of a container that the harness's kubelet started.
     pub runs: Vec<Run>,
@@ -106,20 +106,20 @@ pub struct Evidence {
     pub notes: Vec<Note>,
     /// When the harness itself was late.
     pub stalls: Vec<Stall>,
-    /// When a frozen member of etcd went on.
+    /// When frozen members of etcd were continued.
     pub thaws: Vec<Nanos>,
 }
 
-/// The harness was scheduled late: what it saw around then may have happened earlier.
+/// The harness was scheduled late: what it saw around that time may have happened earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Stall {
-    /// When it was over.
+    /// Its end.
     pub at: Nanos,
-    /// How long it was.
+    /// Its length.
     pub lasted: Duration,
 }
 
-/// A journal that every app of a history writes to.
+/// The journal of all apps of a history.
 #[derive(Clone, Debug, Default)]
 pub struct Journal(Arc<Mutex<Inner>>);
 
@@ -129,11 +129,11 @@ struct Inner {
     open: HashMap<Id, usize>,
 }
 
-/// What an app was told about one claim.
+/// One claim as the sidecar has published it to the app.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// The scope, pool and group.
-    pub place: String,
+pub struct Published {
+    /// The path, as the common prefix of its keys.
+    pub path: String,
     /// The pool.
     pub pool: String,
     /// The name.
@@ -151,92 +151,92 @@ pub struct Told {
 // === impl Journal ===
 
 impl Journal {
-    /// An app uses a claim at this instant.
-    pub fn used(&self, app: u64, uid: &str, told: &Told, at: Nanos) {
+    /// Records that an app uses a claim at this instant.
+    pub fn used(&self, app: u64, uid: &str, published: &Published, at: Nanos) {
         let mut inner = self.lock();
-        let id = Id { app, place: told.place.clone(), fence: told.fence };
+        let id = Id { app, path: published.path.clone(), fence: published.fence };
         let next = inner.evidence.holds.len();
         let index = *inner.open.entry(id).or_insert(next);
         if index == next {
             inner.evidence.holds.push(Hold {
                 uid: uid.to_owned(),
-                place: told.place.clone(),
-                pool: told.pool.clone(),
-                name: told.name.clone(),
-                fence: told.fence,
-                incarnation: told.incarnation,
+                path: published.path.clone(),
+                pool: published.pool.clone(),
+                name: published.name.clone(),
+                fence: published.fence,
+                incarnation: published.incarnation,
                 first: at,
                 last: at,
-                until: told.until,
+                until: published.until,
                 renewals: 0,
                 unrenewed: Duration::ZERO,
             });
         }
         if let Some(hold) = inner.evidence.holds.get_mut(index) {
             hold.last = hold.last.max(at);
-            hold.incarnation = told.incarnation;
-            if told.until > hold.until {
+            hold.incarnation = published.incarnation;
+            if published.until > hold.until {
                 hold.renewals += 1;
             }
-            hold.until = told.until;
-            let left = boottime::between(at, told.until);
-            hold.unrenewed = hold.unrenewed.max(told.validity.saturating_sub(left));
+            hold.until = published.until;
+            let left = boottime::between(at, published.until);
+            hold.unrenewed = hold.unrenewed.max(published.validity.saturating_sub(left));
         }
     }
 
-    /// An app will not use a claim any more, from this instant on.
-    pub fn ended(&self, app: u64, told: &Told, at: Nanos) {
+    /// Records that an app does not use a claim any more from this instant on.
+    pub fn ended(&self, app: u64, published: &Published, at: Nanos) {
         let mut inner = self.lock();
-        let id = Id { app, place: told.place.clone(), fence: told.fence };
+        let id = Id { app, path: published.path.clone(), fence: published.fence };
         let hold = inner.open.get(&id).copied();
         if let Some(hold) = hold.and_then(|hold| inner.evidence.holds.get_mut(hold)) {
             hold.until = hold.until.min(at);
         }
     }
 
-    /// A container was started; the answer identifies its run.
+    /// Records the start of a container, and returns the index of its run.
     pub fn started(&self, run: Run) -> usize {
         let runs = &mut self.lock().evidence.runs;
         runs.push(run);
         runs.len() - 1
     }
 
-    /// The sidecar of a run has said that the app may go on.
+    /// Records that a probe of a run has succeeded at the sidecar.
     pub fn answered(&self, run: usize) {
         if let Some(run) = self.lock().evidence.runs.get_mut(run) {
             run.answered = true;
         }
     }
 
-    /// A run is over.
+    /// Records the end of a run.
     pub fn stopped(&self, run: usize, at: Nanos) {
         if let Some(run) = self.lock().evidence.runs.get_mut(run) {
             run.ended = Some(at);
         }
     }
 
-    /// A sidecar has minted IDs.
+    /// Records IDs that a sidecar has minted.
     pub fn minted(&self, minted: Minted) {
         self.lock().evidence.minted.push(minted);
     }
 
-    /// Something that helps to understand a violation.
+    /// Records a description that helps to understand a violation.
     pub fn note(&self, what: impl Into<String>) {
         let note = Note { at: boottime::now(), what: what.into() };
         self.lock().evidence.notes.push(note);
     }
 
-    /// A frozen member of etcd goes on.
+    /// Records that a frozen member of etcd is continued.
     pub fn thawed(&self) {
         self.lock().evidence.thaws.push(boottime::now());
     }
 
-    /// The harness was late.
+    /// Records that the harness was scheduled late.
     pub fn stalled(&self, lasted: Duration) {
         self.lock().evidence.stalls.push(Stall { at: boottime::now(), lasted });
     }
 
-    /// Everything so far.
+    /// A copy of the evidence so far.
     pub fn evidence(&self) -> Evidence {
         let inner = self.lock();
         Evidence { taken: boottime::now(), ..inner.evidence.clone() }

@@ -1,12 +1,12 @@
-//! Fault histories: dozens of sidecars on a real etcd of three members, both of which are hurt by a
-//! seeded plan, and a checker that judges what the holders did.
+//! Fault histories: dozens of sidecars on a real etcd of three members, a seeded plan that injects faults into both,
+//! and a checker of what the holders did.
 //!
-//! A walk: [`plan`] turns a seed into faults; [`run`] carries them out on a [`cluster`] in network
-//! namespaces of its own ([`net`]) and on [`pod`]s; every pod has a sidecar process and an [`app`]
-//! that writes the [`journal`], with or without a [`kubelet`] that stops it and starts it again; [`history`] records what etcd did; [`check`] reads both and reports.
-//! [`bug`] plants faults of the product, so that the checker is known to find them.
+//! Overview: [`plan`] turns a seed into faults. [`run`] injects them into a [`cluster`] in network namespaces of its
+//! own ([`net`]) and into [`pod`]s. Every pod has a sidecar process and an [`app`] that writes the [`journal`]; in
+//! some histories a [`kubelet`] stops the app and starts it again. [`history`] records the changes in etcd. [`check`]
+//! reads journal and history and reports violations. [`bug`] plants bugs of the product, which the checker must find.
 //!
-//! Not for: fixing or hiding anything. A violation is printed with its seed and the trail to it.
+//! A violation is printed with its seed and a timeline.
 
 pub mod app;
 pub mod boottime;

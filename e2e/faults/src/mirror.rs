@@ -1,5 +1,5 @@
-//! Plays the webhook's claims mirror for names that rest until their pod has ended: puts such a rest on a
-//! short lease once the pod is gone. What the real mirror does besides, it does not.
+//! Stands in for the webhook's claims mirror: puts a quarantine that waits for the end of its pod on a short lease
+//! once the pod is gone. It does nothing else of what the real mirror does.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,28 +13,28 @@ use tokio::time::sleep;
 
 use crate::pools::Layout;
 
-/// How long it waits for one answer of the store.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two looks at all rests.
+/// How long it waits for one answer of etcd.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two checks of all quarantines.
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// The UIDs of the pods that exist.
 #[derive(Clone, Debug, Default)]
 pub struct Existing(Arc<Mutex<BTreeSet<String>>>);
 
-/// The running mirror; it ends with this value.
+/// The running mirror. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Mirror(JoinHandle<()>);
 
 // === impl Existing ===
 
 impl Existing {
-    /// A pod is created.
+    /// Adds a pod that is created.
     pub fn insert(&self, uid: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned());
     }
 
-    /// A pod is gone, and its app has ended before.
+    /// Removes a pod that is gone. Its app must have ended before.
     pub fn remove(&self, uid: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
@@ -51,8 +51,8 @@ impl Mirror {
     pub fn start(urls: Vec<String>, layout: Layout, existing: Existing) -> Self {
         Self(tokio::spawn(async move {
             loop {
-                // What fails now is done in the next round: the rests are still there.
-                if let Ok(etcd) = Etcd::connect(&urls, None, PATIENCE).await {
+                // After an error the next round tries again: the quarantines still exist.
+                if let Ok(etcd) = Etcd::connect(&urls, None, REQUEST_TIMEOUT).await {
                     let store = Store::new(etcd);
                     while shorten(&store, &layout, &existing).await.is_ok() {
                         sleep(PERIOD).await;

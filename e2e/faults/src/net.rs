@@ -1,9 +1,9 @@
-//! The network of one history: a namespace for the clients with two bridges, and one namespace for
-//! each etcd member, joined to both: one link for its peers, one for its clients.
+//! The network of one history: a namespace for the clients with two bridges, and one namespace for each etcd member
+//! with a link to each bridge: one to its peers, one to its clients.
 //!
-//! A link is cut by taking its end at the bridge down: packets vanish, connections stay open, as in a
-//! real partition. Nothing is made in the namespace of the host. Names carry the process's number, so
-//! that a later run removes what a killed one has left.
+//! A link is cut by setting its end at the bridge down: packets are lost and connections stay open, as in a real
+//! partition. Nothing is created in the host's namespace. The names contain the process's pid, so that a later run can
+//! remove the namespaces of a run that was killed.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd as _;
@@ -16,10 +16,10 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::failure::Failure;
 
 const PREFIX: &str = "cairn-faults-";
-/// Where iproute2 keeps namespaces.
+/// The folder in which iproute2 keeps namespaces.
 const NAMESPACES: &str = "/run/netns";
 
-/// Counts the networks of this process.
+/// Numbers the networks of this process.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// One of a member's two links.
@@ -31,7 +31,7 @@ pub enum Link {
     Clients,
 }
 
-/// Namespaces that are removed with this value.
+/// The namespaces of one history. They are removed when this is dropped.
 #[derive(Debug)]
 pub struct Net {
     name: String,
@@ -64,7 +64,7 @@ impl Link {
 // === impl Net ===
 
 impl Net {
-    /// Makes the namespaces.
+    /// Creates the namespaces.
     pub fn new(members: usize) -> Result<Self, Failure> {
         if !rustix::process::geteuid().is_root() {
             return Err(Failure::NotRoot);
@@ -78,32 +78,32 @@ impl Net {
         for link in [Link::Peers, Link::Clients] {
             let bridge = format!("br-{}", link.name());
             let address = format!("{}.254/24", link.subnet());
-            // Without a delay a port forwards from the instant that it is up.
+            // Without a delay a port forwards as soon as it is up.
             ip(&["-n", &hub, "link", "add", &bridge, "type", "bridge", "forward_delay", "0"])?;
             ip(&["-n", &hub, "addr", "add", &address, "dev", &bridge])?;
             ip(&["-n", &hub, "link", "set", &bridge, "up"])?;
         }
         for member in 0..members {
-            let room = net.room(member);
-            ip(&["netns", "add", &room])?;
-            ip(&["-n", &room, "link", "set", "lo", "up"])?;
+            let namespace = net.namespace(member);
+            ip(&["netns", "add", &namespace])?;
+            ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
             for link in [Link::Peers, Link::Clients] {
                 let (port, end) = (link.port(member), link.name());
                 let address = format!("{}.{}/24", link.subnet(), member + 1);
                 let bridge = format!("br-{}", link.name());
                 ip(&[
                     "-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", end, "netns",
-                    &room,
+                    &namespace,
                 ])?;
                 ip(&["-n", &hub, "link", "set", &port, "master", &bridge, "up"])?;
-                ip(&["-n", &room, "addr", "add", &address, "dev", end])?;
-                ip(&["-n", &room, "link", "set", end, "up"])?;
+                ip(&["-n", &namespace, "addr", "add", &address, "dev", end])?;
+                ip(&["-n", &namespace, "link", "set", end, "up"])?;
             }
         }
         Ok(net)
     }
 
-    /// Where sidecars and the harness find a member.
+    /// The URL of a member for sidecars and harness.
     pub fn client_url(&self, member: usize) -> String {
         format!("http://{}.{}:2379", Link::Clients.subnet(), member + 1)
     }
@@ -114,8 +114,8 @@ impl Net {
     }
 
     /// The file of a member's namespace.
-    pub fn room_file(&self, member: usize) -> PathBuf {
-        Path::new(NAMESPACES).join(self.room(member))
+    pub fn namespace_file(&self, member: usize) -> PathBuf {
+        Path::new(NAMESPACES).join(self.namespace(member))
     }
 
     /// Cuts or heals a link.
@@ -124,8 +124,8 @@ impl Net {
         ip(&["-n", &self.hub(), "link", "set", &link.port(member), state])
     }
 
-    /// Moves the calling thread into the clients' namespace, and with it every thread and process
-    /// that it starts from now on.
+    /// Moves the calling thread into the clients' namespace. Threads and processes that it starts later are in there
+    /// too.
     pub fn enter(&self) -> Result<(), Failure> {
         let path = Path::new(NAMESPACES).join(self.hub());
         let failed = |source| Failure::system(format!("entering {}", path.display()), source);
@@ -138,22 +138,22 @@ impl Net {
         format!("{}-hub", self.name)
     }
 
-    fn room(&self, member: usize) -> String {
+    fn namespace(&self, member: usize) -> String {
         format!("{}-etcd{member}", self.name)
     }
 }
 
 impl Drop for Net {
     fn drop(&mut self) {
-        // What cannot be removed now, the next run's sweep removes.
+        // The next run removes what cannot be removed now.
         for member in 0..self.members {
-            let _ = ip(&["netns", "del", &self.room(member)]);
+            let _ = ip(&["netns", "del", &self.namespace(member)]);
         }
         let _ = ip(&["netns", "del", &self.hub()]);
     }
 }
 
-/// Removes what runs have left whose process is gone; their children went with them.
+/// Removes the namespaces of runs whose process has ended. Their child processes have ended with them.
 fn sweep() {
     let entries = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
     for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {

@@ -1,102 +1,101 @@
-//! From a seed to faults: what happens to whom, when and for how long. The same seed and menu give the
-//! same plan, whatever the machine does meanwhile.
+//! Turns a seed into faults: their kinds, targets, instants and lengths. The same seed and menu give the same plan.
 
 use std::fmt;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// Which etcd member.
+/// The etcd member that a fault is injected into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
-    /// By its place.
+    /// The member with this index.
     Member(usize),
-    /// Whoever leads at that moment.
+    /// The member that is the leader at that moment.
     Leader,
 }
 
-/// Something that hurts.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// kill -9 of a member, and a restart.
     KillMember(Whom),
     /// SIGSTOP and SIGCONT of a member.
     FreezeMember(Whom),
-    /// A member is cut off from the others, from the clients, or from both.
+    /// A member is cut off from the other members, from the clients, or from both.
     CutMember(Whom, Cut),
     /// All members are cut off from the clients.
     CutClients,
     /// A member is removed for good and a new one is added.
     ReplaceMember(Whom),
-    /// The store loses everything.
+    /// The store is wiped.
     Wipe,
-    /// Every revision up to the present one is forgotten.
+    /// The store is compacted up to the present revision.
     Compact,
-    /// The pools are edited, in something that changes nothing for their holders.
+    /// The specs of the pools are edited in a way that does not affect their holders.
     EditPools,
     /// kill -9 of a sidecar, and a restart; its app runs on.
     KillSidecar(usize),
     /// SIGTERM of a sidecar while its app runs on, as when its image is changed in place.
     TermSidecar(usize, Comeback),
-    /// The app ends by itself, and its kubelet starts it again.
+    /// The app ends, and its kubelet starts it again.
     CrashApp(usize),
     /// SIGSTOP and SIGCONT of a sidecar; its app runs on.
     FreezeSidecar(usize),
-    /// The pod is deleted: its app ends, its sidecar is asked to stop, another pod takes its place.
+    /// The pod is deleted: its app ends, its sidecar gets SIGTERM, and another pod replaces it.
     DeletePod(usize),
-    /// The pod's node is lost: app and sidecar vanish, and later another pod takes its place.
+    /// The pod's node is lost: app and sidecar are killed, and later another pod replaces it.
     LosePod(usize),
-    /// Nothing that a sidecar sends arrives.
+    /// Requests of a sidecar do not arrive.
     CutSidecar(usize),
-    /// What a sidecar sends arrives, but it gets no answers.
+    /// Requests of a sidecar arrive, but it gets no answers.
     DeafenSidecar(usize),
-    /// A pod's wall clock is set, by so many milliseconds; for good.
+    /// A pod's wall clock is moved by so many milliseconds, until the end of the history.
     StepClock(usize, i64),
-    /// A second sidecar of the same pod is started while the first is frozen; then the first is told
-    /// to stop and goes on, while the second is frozen.
+    /// A second sidecar of the same pod is started while the first is frozen. Then the second is frozen, and the first
+    /// is continued with SIGTERM.
     TwinSidecar(usize),
-    /// A second sidecar of the same pod is started while the first is frozen; then the first goes on,
-    /// and must find that it is fenced.
+    /// A second sidecar of the same pod is started while the first is frozen. Then the first is continued, and must
+    /// notice that it is fenced.
     DoubleSidecar(usize),
 }
 
 /// Which links of a member are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// To the other members: clients still reach it.
+    /// The link to the other members. Clients still reach it.
     Peers,
-    /// To the clients: it goes on as a member.
+    /// The link to the clients. It stays a member of the cluster.
     Clients,
-    /// Both.
+    /// Both links.
     Both,
 }
 
-/// When a sidecar that was stopped runs again.
+/// When a sidecar is started again after SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comeback {
-    /// As soon as the kubelet is through with it.
+    /// Within two seconds.
     Soon,
-    /// Long after what it gave up has been given to others.
+    /// Long after its name was granted to another pod.
     Late,
-    /// Not in this pod, as with an image that does not exist: the pod is deleted at last.
+    /// Not in this pod, as with an image that does not exist. At the end the pod is deleted.
     Never,
 }
 
-/// A fault at its time.
+/// A fault with its start and length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planned {
-    /// After the start.
+    /// The time from the start of the plan to the fault.
     pub at: Duration,
-    /// For so long.
+    /// How long the fault lasts.
     pub lasts: Duration,
-    /// What.
+    /// The fault.
     pub fault: Fault,
 }
 
 /// What a plan may contain.
 #[derive(Clone, Debug)]
 pub struct Menu {
-    /// How long faults go on.
+    /// How long faults are injected.
     pub span: Duration,
     /// How many pods there are.
     pub pods: usize,
@@ -104,19 +103,19 @@ pub struct Menu {
     pub validity: Duration,
     /// S of the pools.
     pub lease: Duration,
-    /// Between two faults of pods, on average; none when zero.
+    /// The average time between two faults of pods; zero means no faults of pods.
     pub pod_pace: Duration,
-    /// Which kinds of pod faults, each as often as it stands here.
+    /// The kinds of pod faults. A kind that is listed twice is twice as frequent.
     pub pod_kinds: Vec<PodKind>,
-    /// Whether members are hurt.
+    /// Whether faults are injected into members.
     pub members: bool,
-    /// Members are hurt by nothing else than freezing the leader, for longer than S.
+    /// The only fault of members is freezing the leader, for longer than S.
     pub only_pauses: bool,
     /// When the store is wiped.
     pub wipe_at: Option<Duration>,
 }
 
-/// A kind of fault of a pod, without its victim.
+/// A kind of fault of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodKind {
     /// [`Fault::KillSidecar`]
@@ -146,7 +145,7 @@ pub enum PodKind {
 /// All faults of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Where it comes from.
+    /// The seed that the plan was made from.
     pub seed: u64,
     /// Faults of members, one after the other.
     pub members: Vec<Planned>,
@@ -157,7 +156,7 @@ pub struct Plan {
 // === impl Fault ===
 
 impl Fault {
-    /// Its kind, for summaries.
+    /// The name of its kind, for summaries.
     pub fn kind(self) -> &'static str {
         match self {
             Self::KillMember(Whom::Leader) => "kill leader",
@@ -193,7 +192,7 @@ impl Fault {
 // === impl Plan ===
 
 impl Plan {
-    /// The faults of a seed.
+    /// Makes the plan of a seed.
     pub fn new(seed: u64, menu: &Menu) -> Self {
         let mut rng = Rng::with_seed(seed);
         Self { seed, members: members(&mut rng.fork(), menu), pods: pods(&mut rng.fork(), menu) }
@@ -243,7 +242,7 @@ fn member_fault(rng: &mut Rng, menu: &Menu) -> (Fault, Duration) {
     } else {
         Whom::Member(rng.usize(0..crate::cluster::MEMBERS))
     };
-    // Some are over before anybody notices, some outlast an election and V.
+    // Some are shorter than an election, some longer than an election and V.
     let validity = u64::try_from(menu.validity.as_millis()).unwrap_or(u64::MAX);
     let lasts = millis(rng, 300..validity.saturating_add(2_000));
     let fault = match rng.u8(0..14) {
@@ -275,7 +274,7 @@ fn pods(rng: &mut Rng, menu: &Menu) -> Vec<Planned> {
             && *until <= at
         {
             let (fault, lasts) = pod_fault(rng, menu, *kind, pod);
-            // A replaced pod needs a moment to become somebody.
+            // A new pod needs some time to claim its names.
             *until = at + lasts + menu.validity / 2;
             planned.push(Planned { at, lasts, fault });
         }
@@ -301,7 +300,7 @@ fn pod_fault(rng: &mut Rng, menu: &Menu, kind: PodKind, pod: usize) -> (Fault, D
         PodKind::Cut => (Fault::CutSidecar(pod), lasts),
         PodKind::Deafen => (Fault::DeafenSidecar(pod), lasts / 2),
         PodKind::Clock => {
-            // From a second to some hours, in both directions.
+            // From a second to some hours, forward or back.
             let step = 10_i64.pow(rng.u32(3..8)) * rng.i64(1..5);
             let step = if rng.bool() { step } else { -step };
             (Fault::StepClock(pod, step), Duration::ZERO)
@@ -330,13 +329,13 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_the_same_plan_again_and_another_seed_another() {
+    fn the_same_seed_gives_the_same_plan_and_another_seed_another_plan() {
         assert_eq!(Plan::new(7, &menu()), Plan::new(7, &menu()));
         assert_ne!(Plan::new(7, &menu()).pods, Plan::new(8, &menu()).pods);
     }
 
     #[test]
-    fn members_are_hurt_one_at_a_time_and_the_store_is_wiped_once() {
+    fn faults_of_members_do_not_overlap_and_the_store_is_wiped_once() {
         let plan = Plan::new(11, &menu());
         let in_turn = |pair: &[Planned]| pair[0].at + pair[0].lasts < pair[1].at;
         assert!(plan.members.windows(2).all(in_turn), "{plan}");

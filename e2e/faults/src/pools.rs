@@ -1,5 +1,5 @@
-//! The pools of a history: short-lived, so that many holders follow one another, and too small for
-//! all pods, so that some always wait.
+//! The pools of a history. Their times are short, so that names change holders often. They have fewer names than
+//! pods, so that some pods always wait.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use cairn_core::pool::{ClockRule, OnLoss, Pool, PoolError, PoolSpec, Scope};
 
 /// The namespace of every pod.
 pub const NAMESPACE: &str = "faults";
-/// The groups, in turn.
+/// The groups; pods are assigned to them in turn.
 pub const GROUPS: [&str; 2] = ["checkout", "search"];
-/// Numbers: unique everywhere, the app stops on loss.
+/// The pool of numbers: scope Cluster, `onLoss: Stop`.
 pub const NODES: &str = "nodes";
-/// Names: unique within a group, kept on loss.
+/// The pool of names: scope Namespace, `onLoss: Keep`.
 pub const PEAKS: &str = "peaks";
 
-/// Which pools there are and how they are laid out in the store.
+/// The pools and their paths.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// Both pools.
@@ -27,7 +27,7 @@ pub struct Layout {
 // === impl Layout ===
 
 impl Layout {
-    /// The same pools, but their numbers reserve time and mint IDs.
+    /// The same pools, but those of numbers reserve time, and their pods mint IDs.
     #[must_use]
     pub fn reserving(mut self) -> Self {
         for pool in &mut self.pools {
@@ -38,7 +38,7 @@ impl Layout {
         self
     }
 
-    /// So many numbers, and so many names for each group.
+    /// A pool of `numbers` numbers, and one of `names` names for each group.
     pub fn new(
         numbers: u32,
         names: usize,
@@ -61,7 +61,7 @@ impl Layout {
         Ok(Self { pools })
     }
 
-    /// The pools after so many edits. Each changes the spec, and with it what claims compare, but
+    /// The pools after so many edits. Each edit changes the spec, and with it the version that claims compare, but
     /// neither names nor times.
     pub fn edited(&self, edits: u32) -> Vec<Pool> {
         let edit = |pool: &Pool| {
@@ -78,7 +78,7 @@ impl Layout {
         self.pools.iter().find(|pool| pool.name.as_str() == name)
     }
 
-    /// Where claims live.
+    /// All paths.
     pub fn paths(&self) -> BTreeSet<ClaimPath> {
         let path = |pool: &Pool, group: &str| {
             ClaimPath::new(pool.name.clone(), pool.spec.scope, NAMESPACE, group.parse().ok())
@@ -86,27 +86,27 @@ impl Layout {
         self.pools.iter().flat_map(|pool| GROUPS.map(|group| path(pool, group))).collect()
     }
 
-    /// Where the claims of a pool and group live, as the prefix of their keys.
-    pub fn place_of(&self, pool: &str, group: &str) -> Option<(String, &Pool)> {
+    /// The path of a pool and group, as the common prefix of its keys, with the pool.
+    pub fn path_of(&self, pool: &str, group: &str) -> Option<(String, &Pool)> {
         let pool = self.pool(pool)?;
         let path =
             ClaimPath::new(pool.name.clone(), pool.spec.scope, NAMESPACE, group.parse().ok());
         Some((path.to_string(), pool))
     }
 
-    /// Every place with its pool.
-    pub fn places(&self) -> Vec<(String, &Pool)> {
-        let mut places: Vec<(String, &Pool)> = Vec::new();
+    /// All paths, as the common prefixes of their keys, each with its pool.
+    pub fn pools_by_path(&self) -> Vec<(String, &Pool)> {
+        let mut paths: Vec<(String, &Pool)> = Vec::new();
         for pool in &self.pools {
             for group in GROUPS {
-                if let Some(place) = self.place_of(pool.name.as_str(), group)
-                    && places.iter().all(|(known, _)| *known != place.0)
+                if let Some(path) = self.path_of(pool.name.as_str(), group)
+                    && paths.iter().all(|(known, _)| *known != path.0)
                 {
-                    places.push(place);
+                    paths.push(path);
                 }
             }
         }
-        places
+        paths
     }
 
     /// The pools whose apps mint IDs.

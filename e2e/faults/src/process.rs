@@ -1,4 +1,4 @@
-//! A child that dies with the harness, whatever happens to it.
+//! A child process that the kernel kills when the harness ends.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -17,8 +17,8 @@ pub struct Process {
 // === impl Process ===
 
 impl Process {
-    /// Starts a command in front of which the kernel is told to kill it together with the thread that
-    /// starts it: so the thread must be one that lives as long as the history.
+    /// Starts a command. The kernel kills it when the thread that has started it ends, so that thread must live as long
+    /// as the history.
     pub fn start(command: &[&str], envs: &[(&str, String)], log: &Path) -> Result<Self, Failure> {
         let failed = |source| Failure::system(format!("starting {}", command.join(" ")), source);
         let output: File =
@@ -35,24 +35,24 @@ impl Process {
         Ok(Self { child })
     }
 
-    /// As a crash would.
+    /// Kills it with SIGKILL.
     pub fn kill(mut self) {
-        // Both fail only when the process is gone already, which is what is wanted.
+        // Both fail only when the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Stops it without ending it: connections stay open, nothing is answered.
+    /// Sends SIGSTOP: connections stay open, and nothing is answered.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Sends SIGCONT.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// Asks it to end.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
@@ -66,7 +66,7 @@ impl Process {
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            // It may have ended just now.
+            // This fails when the process has just ended.
             let _ = kill_process(pid, signal);
         }
     }

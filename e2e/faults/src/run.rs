@@ -1,7 +1,7 @@
-//! One history from start to verdict.
+//! Runs one history, from its start to the report.
 //!
-//! It runs on a thread of its own, which enters the clients' network namespace first: whatever it
-//! starts, threads and processes, is in there too, and the host's network is left alone.
+//! A history runs on a thread of its own, which first enters the clients' network namespace. Threads and processes that
+//! it starts are in that namespace too, so the host's network is not used.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::boottime;
 use crate::bug::Bug;
 use crate::check::environment::{self, Accepted};
-use crate::check::{self, Kind, Violation, trail};
+use crate::check::{self, Kind, Violation, timeline};
 use crate::cluster::{Cluster, MEMBERS};
 use crate::failure::Failure;
 use crate::history::{History, Recorder};
@@ -33,23 +33,23 @@ use crate::wait::until;
 mod settle;
 mod tracks;
 
-/// How often a history with a planted bug is judged before its end.
-const LOOK: Duration = Duration::from_secs(2);
-/// How often the harness looks whether it is scheduled in time.
-const PULSE: Duration = Duration::from_millis(50);
-/// Being later than this is a stall.
+/// How often a history with a planted bug is checked before its end.
+const CHECK_PERIOD: Duration = Duration::from_secs(2);
+/// How often the harness measures whether it is scheduled in time.
+const STALL_PERIOD: Duration = Duration::from_millis(50);
+/// A delay that is longer than this is a stall.
 const STALL: Duration = Duration::from_millis(150);
-/// All pods start at once, and the machine is busy.
+/// How long the first claims may take: all pods start at once, and the machine is busy.
 const BEGINNING: Duration = Duration::from_mins(2);
 
-/// What a history is made of.
+/// The settings of a history.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Where the plan comes from.
+    /// The seed of the plan.
     pub seed: u64,
-    /// How many numbers there are.
+    /// The size of the pool of numbers.
     pub numbers: u32,
-    /// How many names there are for each group.
+    /// The size of the pool of names.
     pub names: usize,
     /// V.
     pub validity: Duration,
@@ -59,50 +59,50 @@ pub struct Scenario {
     pub minting: bool,
     /// Whether a kubelet starts and stops the apps.
     pub kubelet: bool,
-    /// What may happen.
+    /// The faults that the plan may contain.
     pub menu: Menu,
-    /// The planted bug, and the violations that would show it.
+    /// The planted bug, and the kinds of violations that show it.
     pub bug: Option<(Bug, Vec<Kind>)>,
 }
 
-/// What came of a history.
+/// The result of a history.
 #[derive(Debug)]
 pub struct Report {
-    /// Where the plan came from.
+    /// The seed of the plan.
     pub seed: u64,
-    /// How often each kind of fault was done.
+    /// How often each kind of fault was injected.
     pub faults: BTreeMap<&'static str, usize>,
-    /// How many slots etcd has made.
+    /// How many slots were granted.
     pub granted: usize,
-    /// How many of them ran out, released by nobody.
+    /// How many of them ran out without a release.
     pub ran_out: usize,
-    /// How many pods there were.
+    /// How many pods used a name.
     pub pods: usize,
-    /// How many stores there were.
+    /// How many stores there were: one, and one more for each wipe.
     pub stores: usize,
-    /// How often an app was told a later deadline.
+    /// How often a later deadline was published.
     pub renewals: u64,
     /// How many IDs were minted.
     pub minted: usize,
     /// How often an app was started.
     pub runs: usize,
-    /// Pairs of apps that shared an identity as the design accepts it.
+    /// Pairs of apps that shared an identity in a way that the design accepts.
     pub accepted: Accepted,
-    /// The longest that an app used a name since the deadline's start.
+    /// The longest time from the start of a deadline to a use under it.
     pub unrenewed: Duration,
-    /// The harness's own longest stall.
+    /// The longest stall of the harness itself.
     pub stalled: Duration,
-    /// How long it took.
+    /// How long the history took.
     pub took: Duration,
-    /// What must not have happened.
+    /// The violations that the checker found.
     pub violations: Vec<Violation>,
-    /// What led to the first violations.
-    pub trails: String,
-    /// Where the evidence was put; only when there are violations.
+    /// The timelines of the first violations.
+    pub timelines: String,
+    /// The folder with the logs; only when there are violations.
     pub kept: Option<PathBuf>,
 }
 
-/// A history while it is made.
+/// A history while it runs.
 pub(crate) struct Stage {
     pub(crate) scenario: Scenario,
     pub(crate) layout: Layout,
@@ -114,7 +114,7 @@ pub(crate) struct Stage {
     pub(crate) edits: u32,
 }
 
-/// Makes a history with sidecars of this binary.
+/// Runs a history with sidecars of this binary.
 pub fn run(scenario: Scenario, binary: &Path) -> Result<Report, Failure> {
     let binary = binary.to_owned();
     let work = thread::spawn(move || {
@@ -126,7 +126,8 @@ pub fn run(scenario: Scenario, binary: &Path) -> Result<Report, Failure> {
             .build()
             .map_err(|source| Failure::system("starting the runtime", source))?;
         let dir = TempDir::new().map_err(|source| Failure::system("making a folder", source))?;
-        // Every child is started by this thread, which lives to the end: children die with it.
+        // This thread starts all child processes and lives until the end of the history. The kernel kills them when it
+        // ends.
         runtime.block_on(make(scenario, binary, net, dir))
     });
     match work.join() {
@@ -173,7 +174,7 @@ async fn make(
         faults: Arc::default(),
     };
     stage.define(None).await?;
-    let pulse = tokio::spawn(feel_pulse(stage.journal.clone()));
+    let stalls = tokio::spawn(measure_stalls(stage.journal.clone()));
     let mut pods = Pods::start(setup, stage.scenario.menu.pods)?;
     let played = Box::pin(stage.play(&mut pods, &plan)).await;
     let ended = match played {
@@ -183,26 +184,26 @@ async fn make(
             return Err(failure);
         }
     };
-    pulse.abort();
+    stalls.abort();
     let evidence = stage.journal.evidence();
     let history = stage.recorder.reader().history();
     let mut violations = check::judge(&stage.layout, &evidence, &history);
     violations.extend(ended);
     let report = stage.report(boottime::between(began, boottime::now()), &evidence, &history);
-    let trails = violations
+    let timelines = violations
         .iter()
         .take(3)
-        .map(|violation| format!("  {violation}\n{}", trail::of(violation, &evidence, &history)))
+        .map(|violation| format!("  {violation}\n{}", timeline::of(violation, &evidence, &history)))
         .collect::<Vec<_>>()
         .concat();
     drop(pods);
     let kept = (!violations.is_empty() && stage.scenario.bug.is_none()).then(|| keep(dir));
-    Ok(Report { violations, trails, kept, ..report })
+    Ok(Report { violations, timelines, kept, ..report })
 }
 
 impl Stage {
-    /// Carries out the plan and brings everything to rest. With a planted bug it ends as soon as the
-    /// bug has shown; then there is no rest to look at.
+    /// Carries out the plan and settles the store. With a planted bug it ends as soon as the bug is found, without
+    /// settling.
     async fn play(&mut self, pods: &mut Pods, plan: &Plan) -> Result<Vec<Violation>, Failure> {
         let Some((_, wanted)) = self.scenario.bug.clone() else {
             let start = boottime::now();
@@ -212,7 +213,7 @@ impl Stage {
             let done = boottime::now();
             odd.extend(Box::pin(self.settle(pods)).await?);
             println!(
-                "begun in {:.0?}, hurt for {:.0?}, settled in {:.0?}",
+                "first claims after {:.0?}, faults for {:.0?}, settled in {:.0?}",
                 boottime::between(start, begun),
                 boottime::between(begun, done),
                 boottime::between(done, boottime::now())
@@ -223,7 +224,7 @@ impl Stage {
         let history = self.recorder.reader();
         let shown = async {
             loop {
-                sleep(LOOK).await;
+                sleep(CHECK_PERIOD).await;
                 let found = check::judge(&layout, &journal.evidence(), &history.history());
                 if found.iter().any(|violation| wanted.contains(&violation.kind)) {
                     return;
@@ -236,7 +237,7 @@ impl Stage {
         }
     }
 
-    /// Waits until every slot that is asked for is held: from then on there is something to hurt.
+    /// Waits for the first claims, so that faults hit pods that hold names.
     async fn wait_for_the_beginning(&self, pods: &Pods) -> Result<(), Failure> {
         let enough = self.layout.pools.iter().map(|pool| pool.names.len()).min().unwrap_or(0);
         let enough = enough.min(self.scenario.menu.pods / 2);
@@ -245,7 +246,7 @@ impl Stage {
             if complete >= enough {
                 Ok(())
             } else {
-                Err(format!("{complete} pods have all they ask for"))
+                Err(format!("{complete} pods hold a name of each of their pools"))
             }
         })
         .await
@@ -270,7 +271,7 @@ impl Stage {
             stalled: evidence.stalls.iter().map(|stall| stall.lasted).max().unwrap_or_default(),
             took,
             violations: Vec::new(),
-            trails: String::new(),
+            timelines: String::new(),
             kept: None,
         }
     }
@@ -292,8 +293,8 @@ impl fmt::Display for Report {
             let Accepted { brief, longest, kept } = self.accepted;
             writeln!(
                 f,
-                "  {} starts of apps; {brief} beside a silent sidecar shared an identity, for {longest:.2?} at most; \
-                 {kept} pairs in Keep pools after a lease had run out",
+                "  {} starts of apps; {brief} pairs shared an identity beside a sidecar that did not answer, for \
+                 {longest:.2?} at most; {kept} pairs in Keep pools after a lease had run out",
                 self.runs
             )?;
         }
@@ -303,7 +304,7 @@ impl fmt::Display for Report {
         for violation in &self.violations {
             writeln!(f, "  {violation}")?;
         }
-        write!(f, "{}", self.trails)?;
+        write!(f, "{}", self.timelines)?;
         if let Some(kept) = &self.kept {
             writeln!(f, "  logs of sidecars and etcd are kept in {}", kept.display())?;
         }
@@ -312,18 +313,18 @@ impl fmt::Display for Report {
 }
 
 /// Measures how late the harness itself is scheduled.
-async fn feel_pulse(journal: Journal) {
+async fn measure_stalls(journal: Journal) {
     loop {
         let before = boottime::now();
-        sleep(PULSE).await;
-        let late = boottime::between(before, boottime::now()).saturating_sub(PULSE);
+        sleep(STALL_PERIOD).await;
+        let late = boottime::between(before, boottime::now()).saturating_sub(STALL_PERIOD);
         if late > STALL {
             journal.stalled(late);
         }
     }
 }
 
-/// Keeps a folder for people to look into; data directories are of no use to them.
+/// Keeps the folder with the logs, and removes the data directories in it.
 fn keep(dir: TempDir) -> PathBuf {
     let path = dir.keep();
     for entry in fs::read_dir(&path).into_iter().flatten().flatten() {

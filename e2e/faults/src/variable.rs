@@ -1,6 +1,6 @@
-//! The environment of a sidecar under test.
+//! The environment variables of a sidecar under test.
 
-/// The file with its clock errors and its way to etcd.
+/// The file with the errors of its clocks, and how far its requests get.
 pub const CONTROL: &str = "CAIRN_FAULT_CONTROL";
 /// The planted bug; empty for none.
 pub const BUG: &str = "CAIRN_FAULT_BUG";

@@ -1,6 +1,6 @@
-//! What `make demo` shows: three pods with three names, before and after a rollout.
+//! The program of `make demo`: shows three pods with three names, before and after a rollout.
 //!
-//! The Makefile has started the cluster and imported the images before it calls this.
+//! The Makefile starts the cluster and imports the images before.
 
 use std::process::ExitCode;
 

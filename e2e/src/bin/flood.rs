@@ -1,8 +1,8 @@
-//! Helper of the sentences about full ports; runs inside a network namespace of the cluster.
+//! Helper of the tests in `full_ports.rs`; runs in a network namespace of the cluster.
 //!
-//! `cairn-flood hold ADDRESS COUNT SECONDS` keeps that many half-open HTTP connections open, opening new
-//! ones for those that are closed. `cairn-flood probe ADDRESS PATH SECONDS` asks as a kubelet does, each
-//! time on a new connection, and fails when one answer takes longer than a kubelet waits by default.
+//! `cairn-flood hold ADDRESS COUNT SECONDS` keeps that many connections with an unfinished HTTP request open, and
+//! replaces those that the server closes. `cairn-flood probe ADDRESS PATH SECONDS` probes as a kubelet does, each time
+//! on a new connection, and fails when one answer takes longer than a kubelet waits by default.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use cairn_e2e::clock::Moment;
 
-/// The headers of a request without their end.
+/// A request whose headers have no end.
 const HALF: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n";
-/// Between two rounds over all connections.
+/// The pause between two rounds over all connections, and between two probes.
 const PAUSE: Duration = Duration::from_millis(100);
-/// `timeoutSeconds` of a probe, when a pod does not say otherwise.
+/// The default of a probe's `timeoutSeconds`.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Outcome = Result<(), Box<dyn Error>>;

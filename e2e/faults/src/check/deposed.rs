@@ -1,12 +1,12 @@
-//! Which broken promises are etcd's own.
+//! Violations that a deposed leader of etcd has caused.
 //!
-//! PROTOCOL assumes that a lease is not revoked earlier than S after a renewal. A leader that was frozen,
-//! replaced and goes on breaks that (etcd 3.6.14, seen in its log): its timers run first, so it takes
-//! itself for active, skips the check of its leadership, and asks for the revocation of every lease
-//! that it has not seen renewed. Sixteen of these requests go out at once; the others wait for them,
-//! for up to their timeout, and are then sent without another look.
+//! Usually a lease is not revoked earlier than S after a renewal. A leader that was frozen, replaced and then continued
+//! breaks that (etcd 3.6.14, seen in its log). Its timers run first, so it believes that it is still the leader, skips
+//! the check of its leadership, and requests the revocation of every lease whose renewal it has not seen. Sixteen of
+//! these requests are sent at once. The others wait for them, up to their timeout, and are then sent without another
+//! check.
 //!
-//! A slot may end too early by that; it must not be given on too early, so an overlap is never excused.
+//! Then a slot may end too early. Its name must still not be granted too early, so an overlap is never excused.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use super::{Kind, Violation};
 use crate::boottime::{self, Nanos};
 use crate::history::History;
 
-/// etcd's timeout of a request, five seconds and two elections' time, after which the second batch is
-/// sent; the rest is for a busy machine.
+/// etcd's timeout of a request (five seconds and twice the election timeout), after which the second batch is sent; and
+/// three seconds for a busy machine.
 const MOMENT: Duration = Duration::from_secs(7 + 3);
 
-/// Renames what a deposed leader explains.
+/// Changes the kind of the violations that a deposed leader explains.
 pub fn attribute(found: &mut [Violation], thaws: &[Nanos], history: &History) {
     let ends = outlived::ends(history);
     for violation in found {
@@ -29,7 +29,7 @@ pub fn attribute(found: &mut [Violation], thaws: &[Nanos], history: &History) {
     }
 }
 
-/// The slots that ended in such a moment.
+/// Whether a slot ran out shortly after a frozen member was continued.
 fn explains(end: Option<&End>, thaws: &[Nanos]) -> bool {
     let within =
         |end: &End, thaw: Nanos| end.seen >= thaw && boottime::between(thaw, end.seen) < MOMENT;
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_ran_out_right_after_a_thaw_is_a_deposed_leaders_doing() {
+    fn a_deposed_leader_explains_only_slots_that_ran_out_shortly_after_a_thaw() {
         const SECOND: u64 = 1_000_000_000;
         let end =
             |seen, released| Some(End { seen: seen * SECOND, released, rest: None, over: None });

@@ -1,14 +1,13 @@
-//! No two running apps may have one identity in their variables at one instant.
+//! No two running apps may have one identity in their environment variables at one instant.
 //!
-//! Sharper than [`super::overlap`]: an app that reads its variables and never asks again is judged by
-//! when it ran, not by until when it might have believed. What a run's journal says is exact: both
-//! instants are taken under the lock that starts and ends the app.
+//! This check finds more than [`super::overlap`]: an app that only reads its variables is judged by when it ran, and
+//! not by its deadlines. The instants of a run are exact: both are read under the lock that starts and ends the app.
 //!
-//! Two things are counted instead, because the design accepts them ([`Accepted`]):
-//! - the kubelet starts a stopped container again without asking anybody. While the sidecar is frozen or
-//!   gone nobody takes the env file away, and such a start lasts until its first probes fail ([`BRIEF`]);
-//! - the app of a `Keep` pool runs on when its lease has run out, or its claim was lost with the store while
-//!   its sidecar could not claim it again: whoever has the name then.
+//! Two cases are counted and are no violation, because the design accepts them ([`Accepted`]):
+//! - the kubelet restarts a stopped container by itself. While the sidecar is frozen or does not run, nobody removes
+//!   the env file. Such a run lasts until its first probes fail ([`BRIEF`]);
+//! - the app of a `Keep` pool runs on after its lease has run out, or after its claim was lost with the store, while
+//!   its sidecar cannot re-claim the name. Another pod may have the name then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,26 +23,26 @@ use crate::history::History;
 use crate::journal::{Evidence, Run, Stall};
 use crate::pools::Layout;
 
-/// How long an app may run that was started again beside a sidecar that does not answer.
+/// How long an app may run that is restarted beside a sidecar that does not answer.
 pub const BRIEF: Duration = Duration::from_secs(3);
-/// What three timers in a row may be late on a busy machine, besides the stalls that were measured.
+/// How late three timers in a row may be on a busy machine, in addition to the measured stalls.
 const LATE: Duration = Duration::from_millis(500);
 
-/// Pairs of running apps with one identity that are no violation.
+/// Counts of pairs of running apps with one identity that are no violation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// One was started again beside a silent sidecar.
+    /// Pairs of which one app was restarted beside a sidecar that did not answer.
     pub brief: usize,
-    /// The longest time for which one of those shared its identity.
+    /// The longest time for which such a pair shared an identity.
     pub longest: Duration,
-    /// The lease of one had run out, in a `Keep` pool, before the other was started.
+    /// Pairs in `Keep` pools of which one app's lease had run out before the other was started.
     pub kept: usize,
 }
 
-/// How the claims of one name by one pod ended: when that was told, and whether their lease ran out.
+/// By path, name and UID: when the end of each claim was recorded, and whether its lease ran out.
 type Ends = BTreeMap<(String, String, String), Vec<(Nanos, bool)>>;
 
-/// Looks at every pair of runs of one identity.
+/// Compares every pair of runs with one identity.
 pub fn check(
     layout: &Layout,
     evidence: &Evidence,
@@ -53,16 +52,16 @@ pub fn check(
     let ends = ends(history);
     let mut by_identity: BTreeMap<(&str, &str), Vec<&Run>> = BTreeMap::new();
     for run in &evidence.runs {
-        for (place, name) in &run.environment {
-            by_identity.entry((place, name)).or_default().push(run);
+        for (path, name) in &run.environment {
+            by_identity.entry((path, name)).or_default().push(run);
         }
     }
     let (mut found, mut accepted) = (Vec::new(), Accepted::default());
-    for ((place, name), mut runs) in by_identity {
-        let keeps = layout.places().into_iter().find(|(prefix, _)| prefix == place);
+    for ((path, name), mut runs) in by_identity {
+        let keeps = layout.pools_by_path().into_iter().find(|(prefix, _)| prefix == path);
         let keeps = keeps.is_some_and(|(_, pool)| pool.spec.on_loss == OnLoss::Keep);
         let ran_out = |loser: &Run, winner: &Run| {
-            let key = (place.to_owned(), name.to_owned(), loser.uid.clone());
+            let key = (path.to_owned(), name.to_owned(), loser.uid.clone());
             let ends = ends.get(&key).map_or(&[][..], Vec::as_slice);
             let last = ends.iter().rfind(|(seen, _)| *seen <= winner.started);
             keeps && last.is_some_and(|(_, ran_out)| *ran_out)
@@ -87,21 +86,21 @@ pub fn check(
                     "it ran in {} from {} and in {} from {}, both for {shared:?}",
                     first.uid, first.started, second.uid, second.started
                 );
-                let (place, name) = (place.to_owned(), name.to_owned());
+                let (path, name) = (path.to_owned(), name.to_owned());
                 let (kind, at, fence) = (Kind::SharedIdentity, second.started, Fence::default());
-                found.push(Violation { kind, at, place, name, fence, text });
+                found.push(Violation { kind, at, path, name, fence, text });
             }
         }
     }
     (found, accepted)
 }
 
-/// The ends of all claims. A slot that goes without a quarantine in the same revision has run out, and so
-/// has whatever was lost with its store: its holder may have believed in it no longer.
+/// The ends of all claims. A slot that is deleted without a quarantine in the same revision has run out. Claims that
+/// were lost with their store count as run out too: their holders' deadlines passed as well.
 fn ends(history: &History) -> Ends {
     let mut ends = Ends::new();
     for (index, generation) in history.generations.iter().enumerate() {
-        // By key: whose slot it is, or whose rest.
+        // By key of slot or quarantine: path, name and UID of the claim.
         let mut holders: BTreeMap<&str, (String, String, String)> = BTreeMap::new();
         for step in generation.values() {
             for change in &step.changes {
@@ -139,14 +138,14 @@ fn ends(history: &History) -> Ends {
     ends
 }
 
-/// For how long both ran.
+/// For how long both ran at the same time.
 fn shared(first: &Run, second: &Run, until: Nanos) -> Duration {
     let end = first.ended.unwrap_or(until).min(second.ended.unwrap_or(until));
     boottime::between(first.started.max(second.started), end)
 }
 
-/// Whether this run was a restart that ended before anything could ask about it; what the harness
-/// itself slept through does not count.
+/// Whether this run was a restart beside a sidecar that did not answer, and ended in time. Stalls of the harness are
+/// not counted.
 fn is_brief(run: &Run, stalls: &[Stall], until: Nanos) -> bool {
     let end = run.ended.unwrap_or(until);
     let stalled: Duration = stalls

@@ -1,4 +1,4 @@
-//! Whatever an app used, etcd has granted to that very pod.
+//! Every name that an app used was granted to its pod by etcd.
 
 use std::collections::HashMap;
 
@@ -8,29 +8,32 @@ use super::{Kind, Violation};
 use crate::history::History;
 use crate::journal::Hold;
 
-/// The slots that etcd has made, by fence: place, name and UID.
+/// The slots that were granted, by fence: path, name and UID.
 pub type Granted = HashMap<Fence, (String, String, String)>;
 
-/// Looks for every hold in the history.
+/// Looks up every hold in the granted slots.
 pub fn check(holds: &[Hold], history: &History, granted: &Granted) -> Vec<Violation> {
     let recorded: HashMap<i64, i64> = granted_until(history);
     let unknown = |hold: &&Hold| match granted.get(&hold.fence) {
-        Some((place, name, uid)) => *place != hold.place || *name != hold.name || *uid != hold.uid,
+        Some((path, name, uid)) => *path != hold.path || *name != hold.name || *uid != hold.uid,
         // The last changes of a store that was wiped may be missing.
         None => recorded.get(&hold.fence.epoch).is_none_or(|last| hold.fence.revision <= *last),
     };
     let violation = |hold: &Hold| Violation {
         kind: Kind::NeverGranted,
         at: hold.first,
-        place: hold.place.clone(),
+        path: hold.path.clone(),
         name: hold.name.clone(),
         fence: hold.fence,
-        text: format!("{} used it with fence {}, which etcd did not give it", hold.uid, hold.fence),
+        text: format!(
+            "{} used it with fence {}, which was not granted to it",
+            hold.uid, hold.fence
+        ),
     };
     holds.iter().filter(unknown).map(violation).collect()
 }
 
-/// Up to which revision each epoch's store was recorded.
+/// The last recorded revision of each epoch's store.
 fn granted_until(history: &History) -> HashMap<i64, i64> {
     let epochs = history.generations.iter().filter_map(|generation| {
         let last = *generation.keys().last()?;
@@ -53,7 +56,7 @@ mod tests {
     use crate::history::{Change, Put, Step};
 
     #[test]
-    fn a_hold_needs_a_grant_unless_its_store_was_wiped_before_it_was_recorded() {
+    fn a_hold_without_a_grant_is_found_unless_it_is_later_than_the_last_recorded_revision() {
         let epoch = Put { value: b"1".to_vec(), create_revision: 2 };
         let key = cairn_core::keys::EPOCH.to_owned();
         let changes = vec![Change { key, put: Some(epoch) }];

@@ -1,11 +1,11 @@
-//! No ID may be minted twice, by whomever.
+//! No ID may be minted twice, by one pod or by several.
 
 use std::collections::HashMap;
 
 use super::{Kind, Violation};
 use crate::journal::Minted;
 
-/// Looks at every ID.
+/// Compares all IDs.
 pub fn check(minted: &[Minted]) -> Vec<Violation> {
     let mut seen: HashMap<(&str, u64), &Minted> = HashMap::new();
     let mut found = Vec::new();
@@ -19,7 +19,7 @@ pub fn check(minted: &[Minted]) -> Vec<Violation> {
             found.push(Violation {
                 kind: Kind::DuplicateId,
                 at: 0,
-                place: batch.pool.clone(),
+                path: batch.pool.clone(),
                 name: batch.name.clone(),
                 fence: before.fence,
                 text,
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_minted_twice_is_found_even_within_one_pod() {
+    fn an_id_that_was_minted_twice_is_found_also_within_one_pod() {
         let batch = |uid: &str, ids: &[u64]| Minted {
             uid: uid.to_owned(),
             pool: "nodes".to_owned(),

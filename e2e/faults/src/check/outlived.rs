@@ -1,10 +1,10 @@
-//! No belief may outlive what protects it: a slot that runs out does so at least Q after the last instant
-//! at which its holder may have used it. A release is no proof that the app has ended, so a released name
-//! rests until Q after that instant, or until the end of its pod, unless the same pod takes it back. A
-//! release that does not say whose the name was is one of which nobody may make use any more.
+//! A slot or its quarantine must outlive every belief in the claim. A slot that runs out does so at least Q after the
+//! last instant at which its holder may have used the name. A release is no proof that the app has ended. So a
+//! released name rests until Q after that instant, or until the end of its pod, unless the same pod re-claims it.
+//! After a release without a quarantine record, the holder must not use the name any more.
 //!
-//! Sharper than [`super::overlap`]: it needs nobody who takes the name next. A deletion is told after
-//! it happened, so a late recorder only makes the rest look longer.
+//! This check finds more than [`super::overlap`], because it does not need a next holder of the name. A deletion is
+//! recorded after it happened, so a late recorder only makes the quarantine look longer.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,32 +22,32 @@ use crate::pools::Layout;
 /// How a slot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// When it was told.
+    /// When its deletion was recorded.
     pub seen: Nanos,
-    /// A quarantine took its place in the same revision.
+    /// Whether a quarantine was put in the same revision.
     pub released: bool,
-    /// What that quarantine waits for, when it names the holder.
+    /// What ends that quarantine, when it has a quarantine record.
     pub rest: Option<WaitsFor>,
-    /// When that quarantine was told to be over, other than by its own holder's claim.
+    /// When the end of that quarantine was recorded; `None` when its own holder ended it with a re-claim.
     pub over: Option<Nanos>,
 }
 
-/// How many slots ran out: nobody released them, their lease was not renewed.
+/// How many slots ran out: their lease ended and nobody released them.
 pub fn ran_out(history: &History) -> usize {
     ends(history).values().filter(|end| !end.released).count()
 }
 
-/// Compares every hold with the end of its slot. Stores that were wiped end no slot: a hold on the
-/// pools covers those.
+/// Compares every hold with the end of its slot. A wipe does not count as the end of a slot, because the freeze of the
+/// pools protects those claims.
 pub fn check(layout: &Layout, holds: &[Hold], history: &History) -> Vec<Violation> {
     let ends = ends(history);
     let violation = |hold: &Hold| {
         let end = ends.get(&hold.fence)?;
         let quarantine = layout.pool(&hold.pool)?.spec.quarantine;
         let (rest, seen, how) = match end.rest {
-            // Without an end the name still rests, or is its pod's again.
-            Some(WaitsFor::Time) => (quarantine, end.over?, "rest was over"),
-            Some(WaitsFor::PodEnd) => (Duration::ZERO, end.over?, "rest was over"),
+            // Without an end the name still rests, or its own pod has it again.
+            Some(WaitsFor::Time) => (quarantine, end.over?, "quarantine was over"),
+            Some(WaitsFor::PodEnd) => (Duration::ZERO, end.over?, "quarantine was over"),
             None if end.released => (Duration::ZERO, end.seen, "slot was released"),
             None => (quarantine, end.seen, "slot ran out"),
         };
@@ -64,7 +64,7 @@ pub fn check(layout: &Layout, holds: &[Hold], history: &History) -> Vec<Violatio
         Some(Violation {
             kind: Kind::Outlived,
             at: seen,
-            place: hold.place.clone(),
+            path: hold.path.clone(),
             name: hold.name.clone(),
             fence: hold.fence,
             text: format!("{text}, fence {}", hold.fence),
@@ -125,7 +125,7 @@ pub fn ends(history: &History) -> HashMap<Fence, End> {
     ends
 }
 
-/// The UID in a slot.
+/// The UID of a slot's holder.
 fn holder(put: &Put) -> Option<String> {
     serde_json::from_slice::<SlotRecord>(&put.value).ok().map(|record| record.holder.uid)
 }

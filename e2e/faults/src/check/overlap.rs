@@ -1,8 +1,8 @@
 //! No two pods may use one name at the same time, and fences follow the order of use.
 //!
-//! A hold lasts from the first use to the last deadline that its app was told, unless it was told to
-//! stop or ended before. Both ends are promises of the product on the one clock of the machine, so a
-//! late process cannot make them overlap.
+//! A hold lasts from the first use to the last published deadline, or until the claim was withdrawn or the app ended.
+//! Both ends are on the one clock of the machine, and the product promises them, so a process that is scheduled late
+//! cannot make two holds overlap.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use super::{Kind, Violation};
 use crate::boottime;
 use crate::journal::Hold;
 
-/// Looks at every pair of holds of one name.
+/// Compares every pair of holds of one name.
 pub fn check(holds: &[Hold]) -> Vec<Violation> {
     let mut by_name: BTreeMap<(&str, &str), Vec<&Hold>> = BTreeMap::new();
     for hold in holds {
-        by_name.entry((&hold.place, &hold.name)).or_default().push(hold);
+        by_name.entry((&hold.path, &hold.name)).or_default().push(hold);
     }
     let mut found = Vec::new();
     for holds in by_name.values_mut() {
@@ -49,8 +49,8 @@ fn compare(old: &Hold, new: &Hold) -> Option<Violation> {
         );
         (Kind::Overlap, text)
     };
-    let (place, name) = (new.place.clone(), new.name.clone());
-    Some(Violation { kind, at: new.first, place, name, fence: old.fence, text })
+    let (path, name) = (new.path.clone(), new.name.clone());
+    Some(Violation { kind, at: new.first, path, name, fence: old.fence, text })
 }
 
 #[cfg(test)]
@@ -64,7 +64,7 @@ pub(super) mod tests {
     pub(crate) fn hold(uid: &str, revision: i64, first: u64, until: u64) -> Hold {
         Hold {
             uid: uid.to_owned(),
-            place: "/p/".to_owned(),
+            path: "/p/".to_owned(),
             pool: "nodes".to_owned(),
             name: "1".to_owned(),
             fence: Fence { epoch: 1, revision },
@@ -82,28 +82,28 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn holders_that_follow_one_another_are_fine() {
+    fn holders_that_follow_one_another_are_no_violation() {
         assert!(kinds(&[hold("a", 3, 10, 20), hold("b", 5, 21, 30)]).is_empty());
     }
 
     #[test]
-    fn a_use_before_the_deadline_of_the_holder_before_is_an_overlap() {
+    fn a_use_before_the_deadline_of_the_earlier_holder_is_an_overlap() {
         assert_eq!(kinds(&[hold("a", 3, 10, 20), hold("b", 5, 20, 30)]), [Kind::Overlap]);
         assert_eq!(kinds(&[hold("a", 3, 10, 40), hold("b", 5, 20, 30)]), [Kind::Overlap]);
     }
 
     #[test]
-    fn a_pod_that_has_its_own_name_again_overlaps_nobody() {
+    fn two_holds_of_one_pod_are_no_overlap() {
         assert!(kinds(&[hold("a", 3, 10, 20), hold("a", 5, 15, 30)]).is_empty());
     }
 
     #[test]
-    fn other_names_and_other_places_are_no_concern() {
+    fn holds_of_different_names_or_paths_are_no_overlap() {
         let mut other = hold("b", 5, 15, 30);
         other.name = "2".to_owned();
         assert!(kinds(&[hold("a", 3, 10, 20), other.clone()]).is_empty());
         other.name = "1".to_owned();
-        other.place = "/q/".to_owned();
+        other.path = "/q/".to_owned();
         assert!(kinds(&[hold("a", 3, 10, 20), other]).is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! etcd's own history, replayed: whom each slot was given to, and what stood in the store before.
+//! Replays the history of etcd: which pod each slot was granted to, and what the store contained before.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,52 +16,52 @@ use crate::history::{Change, History, Step};
 use crate::journal::Stall;
 use crate::pools::Layout;
 
-/// What a pod behind may take for abandonment, for each pod ahead (PROTOCOL, Waiting).
-const SILENCE: Duration = Duration::from_secs(1);
-/// How late a change may be told by the fastest of three members on a busy machine, besides the
-/// stalls that were measured.
+/// How long nothing must change before a waiter may treat one ticket ahead as abandoned (docs/protocol.md, The queue).
+const IDLE: Duration = Duration::from_secs(1);
+/// How late the first of three watches may report a change on a busy machine, in addition to the measured stalls.
 const LATE: Duration = Duration::from_millis(700);
-/// A request that was right when it was sent may land so much later: etcd's own time limit of a
-/// request is seven seconds, and the harness delivers some a second time after up to three.
+/// How long after it was sent a request may land: etcd's own timeout of a request is seven seconds, and the harness
+/// delivers some requests a second time after up to three.
 const FLIGHT: Duration = Duration::from_secs(8);
-/// Stalls so long before a change may still have made it look late.
+/// A stall may delay changes that are seen up to this long after it.
 const STALL_REACH: Duration = Duration::from_secs(5);
 
-/// What stands in one place.
+/// The state of one path.
 #[derive(Debug, Default)]
-struct Place {
+struct PathState {
+    /// The names with a slot, and the UIDs of their holders.
     held: BTreeMap<String, String>,
-    /// With the UID of the pod that may end the rest; empty when nobody may.
-    resting: BTreeMap<String, String>,
-    /// Must rest once their slots are gone.
-    due: BTreeSet<String>,
+    /// The names in quarantine, and the UIDs of the quarantine records; empty without a record.
+    quarantined: BTreeMap<String, String>,
+    /// The names with a quarantine note.
+    notes: BTreeSet<String>,
     /// UID and create revision.
     tickets: HashMap<String, i64>,
     changed: Nanos,
-    /// By UID and name: when a ticket's rank last named that name.
-    named: HashMap<(String, String), Nanos>,
+    /// By UID and name: when that name was last the target of that pod's ticket.
+    targeted: HashMap<(String, String), Nanos>,
 }
 
 #[derive(Debug, Default)]
 struct Replay<'a> {
-    places: HashMap<String, Place>,
+    states: HashMap<String, PathState>,
     epoch: i64,
-    /// Pools from which nothing is granted.
+    /// The pools that are frozen.
     frozen: BTreeSet<PoolName>,
-    /// Survive the store: the last fence of each name, and who had it then.
+    /// By path and name: the last holder's UID and its fence, also of wiped stores.
     last: HashMap<(String, String), (String, Fence)>,
-    /// And whoever ever had it, by place, name and UID.
+    /// Path, name and UID of all holders, also of wiped stores.
     owners: BTreeSet<(String, String, String)>,
     granted: Granted,
     found: Vec<Violation>,
     stalls: &'a [Stall],
 }
 
-/// Replays every store. The slots that were made are for [`super::grants`].
+/// Replays every store. Also returns the granted slots, for [`super::grants`].
 pub fn check(layout: &Layout, history: &History, stalls: &[Stall]) -> (Vec<Violation>, Granted) {
     let mut replay = Replay { stalls, ..Replay::default() };
     for generation in &history.generations {
-        replay.places.clear();
+        replay.states.clear();
         replay.frozen.clear();
         for (revision, step) in generation {
             replay.step(layout, *revision, step);
@@ -70,22 +70,22 @@ pub fn check(layout: &Layout, history: &History, stalls: &[Stall]) -> (Vec<Viola
     (replay.found, replay.granted)
 }
 
-impl Place {
+impl PathState {
     fn is_free(&self, name: &str) -> bool {
         !self.held.contains_key(name)
-            && !self.resting.contains_key(name)
-            && !self.due.contains(name)
+            && !self.quarantined.contains_key(name)
+            && !self.notes.contains(name)
     }
 }
 
-/// Whether a name was last this pod's own: then it need not rest for it.
-fn before_is(
+/// Whether this pod was the last holder of a name. Then the name need not rest before this pod has it again.
+fn was_last_holder(
     last: &HashMap<(String, String), (String, Fence)>,
-    place: &str,
+    path: &str,
     name: &str,
     uid: &str,
 ) -> bool {
-    last.get(&(place.to_owned(), name.to_owned())).is_some_and(|(holder, _)| holder == uid)
+    last.get(&(path.to_owned(), name.to_owned())).is_some_and(|(holder, _)| holder == uid)
 }
 
 impl Replay<'_> {
@@ -96,9 +96,9 @@ impl Replay<'_> {
             .filter_map(|change| Some((Key::parse(&change.key)?, change)))
             .collect();
         for path in parsed.iter().filter_map(|(key, _)| path_of(key)) {
-            self.name_ranks(layout, path, step.seen);
+            self.note_targets(layout, path, step.seen);
         }
-        // Every grant is judged by what stood there before.
+        // Every grant is judged by the state before it.
         for (key, change) in &parsed {
             if let (Key::Slot(path, name), Some(put)) = (key, &change.put)
                 && put.create_revision == revision
@@ -124,58 +124,59 @@ impl Replay<'_> {
         let prefix = path.to_string();
         let fence = Fence { epoch: self.epoch, revision };
         let mut complain = Vec::new();
-        let empty = Place::default();
-        let place = self.places.get(&prefix).unwrap_or(&empty);
-        let own_due = before_is(&self.last, &prefix, name, uid);
-        let own_rest = place.resting.get(name).is_some_and(|holder| holder == uid);
-        let rests = place.resting.contains_key(name) && !own_rest;
-        if rests || (place.due.contains(name) && !own_due) {
-            complain.push((Kind::ClaimedWhileResting, format!("given to {uid} while it rested")));
+        let empty = PathState::default();
+        let state = self.states.get(&prefix).unwrap_or(&empty);
+        let was_last = was_last_holder(&self.last, &prefix, name, uid);
+        let own_quarantine = state.quarantined.get(name).is_some_and(|holder| holder == uid);
+        let rests = state.quarantined.contains_key(name) && !own_quarantine;
+        if rests || (state.notes.contains(name) && !was_last) {
+            let text = format!("granted to {uid} during its quarantine");
+            complain.push((Kind::ClaimedWhileResting, text));
         }
-        if let Some((other, _)) = place.held.iter().find(|(_, holder)| *holder == uid) {
-            complain.push((Kind::TwoNames, format!("given to {uid}, which has '{other}'")));
+        if let Some((other, _)) = state.held.iter().find(|(_, holder)| *holder == uid) {
+            complain.push((Kind::TwoNames, format!("granted to {uid}, which holds '{other}'")));
         }
         let before = self.last.insert((prefix.clone(), name.to_owned()), (uid.to_owned(), fence));
-        // T7: a pod takes its own name back ahead of the queue: out of its rest, after its own lost claim,
-        // during a freeze, and in a `Keep` pool whenever nobody has it. Of a store that was wiped it may not
-        // even know that others have had the name since.
+        // T7: a pod re-claims its own name ahead of the queue: during its own quarantine, after its own lost claim,
+        // during a freeze, and in a `Keep` pool whenever nobody holds the name. After a wipe it may not know that other
+        // pods have held the name since.
         let keeps =
             layout.pool(path.pool.as_str()).is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep);
         let owner = (prefix.clone(), name.to_owned(), uid.to_owned());
-        let lost = own_due && place.due.contains(name);
-        let may = keeps || own_rest || lost || self.frozen.contains(&path.pool);
+        let lost = was_last && state.notes.contains(name);
+        let may = keeps || own_quarantine || lost || self.frozen.contains(&path.pool);
         let own = !self.owners.insert(owner) && may;
         if let Some((holder, old)) = before.filter(|(_, old)| *old >= fence) {
-            let text = format!("given to {uid} with fence {fence} after {holder} had {old}");
+            let text = format!("granted to {uid} with fence {fence} after {holder} had {old}");
             complain.push((Kind::FenceOrder, text));
         }
-        if let Some(text) = Self::overtaking(layout, path, place, (name, uid), seen, own) {
+        if let Some(text) = Self::overtaking(layout, path, state, (name, uid), seen, own) {
             complain.push((Kind::Overtaken, text));
         }
         self.granted.insert(fence, (prefix.clone(), name.to_owned(), uid.to_owned()));
         for (kind, text) in complain {
             let text = format!("{text} (revision {revision})");
-            let (place, name) = (prefix.clone(), name.to_owned());
-            self.found.push(Violation { kind, at: seen, place, name, fence, text });
+            let (path, name) = (prefix.clone(), name.to_owned());
+            self.found.push(Violation { kind, at: seen, path, name, fence, text });
         }
     }
 
-    /// Whether pods ahead were passed over, and nothing explains it: neither enough free names for
-    /// all of them, nor that the ticket's rank meant this name a short while ago, nor that the name
-    /// was the pod's own.
+    /// Describes an overtaking: pods ahead did not get a name, and nothing explains it. It is explained when there are
+    /// enough free names for all of them, when this name was the target of the ticket a short while ago, and when the
+    /// pod re-claims its own name.
     fn overtaking(
         layout: &Layout,
         path: &ClaimPath,
-        place: &Place,
+        state: &PathState,
         (name, uid): (&str, &str),
         seen: Nanos,
         own: bool,
     ) -> Option<String> {
-        let ticket = place.tickets.get(uid).copied();
+        let ticket = state.tickets.get(uid).copied();
         if ticket.is_none() && own {
             return None;
         }
-        let ahead = place
+        let ahead = state
             .tickets
             .iter()
             .filter(|(waiting, revision)| {
@@ -186,47 +187,47 @@ impl Replay<'_> {
         let left = (0..pool.names.len())
             .filter_map(|index| pool.names.key(index))
             .take_while(|key| *key != name)
-            .filter(|key| place.is_free(key))
+            .filter(|key| state.is_free(key))
             .count();
         let passed = ahead.saturating_sub(left);
-        let named = place.named.get(&(uid.to_owned(), name.to_owned()));
-        let in_turn = named.is_some_and(|at| boottime::between(*at, seen) < FLIGHT);
+        let targeted = state.targeted.get(&(uid.to_owned(), name.to_owned()));
+        let in_turn = targeted.is_some_and(|at| boottime::between(*at, seen) < FLIGHT);
         if passed == 0 || (ticket.is_some() && in_turn) {
             return None;
         }
-        let how = if ticket.is_some() { "with a younger ticket" } else { "without a ticket" };
-        let silent = boottime::between(place.changed, seen);
+        let how = if ticket.is_some() { "with a newer ticket" } else { "without a ticket" };
+        let idle = boottime::between(state.changed, seen);
         Some(format!(
-            "given to {uid} {how}, {passed} of {ahead} pods ahead passed over after {silent:?} of silence"
+            "granted to {uid} {how}, {passed} of {ahead} pods ahead overtaken after {idle:?} idle time"
         ))
     }
 
-    /// Notes which name each ticket's rank meant since the last change: less one rank for each second
-    /// of silence.
-    fn name_ranks(&mut self, layout: &Layout, path: &ClaimPath, seen: Nanos) {
+    /// Notes which names were targets of each ticket since the last change: the names of its rank and, for each second
+    /// of idle time, of one rank less.
+    fn note_targets(&mut self, layout: &Layout, path: &ClaimPath, seen: Nanos) {
         let late = LATE + self.stalled(seen);
         let pool = layout.pool(path.pool.as_str());
-        let (Some(place), Some(pool)) = (self.places.get_mut(&path.to_string()), pool) else {
+        let (Some(state), Some(pool)) = (self.states.get_mut(&path.to_string()), pool) else {
             return;
         };
-        let silent = boottime::between(place.changed, seen) + late;
-        let reach = usize::try_from(silent.as_millis() / SILENCE.as_millis()).unwrap_or(usize::MAX);
+        let idle = boottime::between(state.changed, seen) + late;
+        let overtakes = usize::try_from(idle.as_millis() / IDLE.as_millis()).unwrap_or(usize::MAX);
         let free: Vec<String> = (0..pool.names.len())
             .filter_map(|index| pool.names.key(index))
-            .filter(|key| place.is_free(key))
+            .filter(|key| state.is_free(key))
             .map(Cow::into_owned)
             .collect();
-        let mut tickets: Vec<_> = place.tickets.iter().collect();
+        let mut tickets: Vec<_> = state.tickets.iter().collect();
         tickets.sort_by_key(|(_, revision)| **revision);
         for (rank, (uid, _)) in tickets.into_iter().enumerate() {
-            let meant = free.iter().take(rank + 1).skip(rank.saturating_sub(reach));
-            for name in meant {
-                place.named.insert((uid.clone(), name.clone()), seen);
+            let targets = free.iter().take(rank + 1).skip(rank.saturating_sub(overtakes));
+            for name in targets {
+                state.targeted.insert((uid.clone(), name.clone()), seen);
             }
         }
     }
 
-    /// The longest stall of the harness that may have delayed what it saw.
+    /// The longest stall of the harness that may have delayed what it saw at this instant.
     fn stalled(&self, seen: Nanos) -> Duration {
         let from = seen.saturating_sub(boottime::nanos(STALL_REACH));
         let near = self
@@ -250,48 +251,48 @@ impl Replay<'_> {
                     (Key::Freeze(pool), None) => self.frozen.remove(&pool),
                     _ => false,
                 };
-                // What it sets free, or fits anew, nobody has let lie yet.
-                self.places.values_mut().for_each(|place| place.changed = seen);
+                // The idle time starts anew: no waiter has passed over a name that this change sets free.
+                self.states.values_mut().for_each(|state| state.changed = seen);
             }
             (Key::Slot(path, name), put) => {
-                let place = self.place(prefix(&path), seen);
+                let state = self.state(prefix(&path), seen);
                 match put.as_ref().map(|put| serde_json::from_slice::<SlotRecord>(&put.value)) {
-                    Some(Ok(record)) => place.held.insert(name, record.holder.uid),
-                    _ => place.held.remove(&name),
+                    Some(Ok(record)) => state.held.insert(name, record.holder.uid),
+                    _ => state.held.remove(&name),
                 };
             }
             (Key::Quarantine(path, name), put) => {
-                let place = self.place(prefix(&path), seen);
+                let state = self.state(prefix(&path), seen);
                 if let Some(put) = put {
                     let holder =
                         QuarantineRecord::parse(&put.value).map(|record| record.holder.uid);
-                    place.resting.insert(name, holder.unwrap_or_default());
+                    state.quarantined.insert(name, holder.unwrap_or_default());
                 } else {
-                    place.resting.remove(&name);
+                    state.quarantined.remove(&name);
                 }
             }
             (Key::Note(path, name), put) => {
-                let place = self.place(prefix(&path), seen);
+                let state = self.state(prefix(&path), seen);
                 if put.is_some() {
-                    place.due.insert(name);
+                    state.notes.insert(name);
                 } else {
-                    place.due.remove(&name);
+                    state.notes.remove(&name);
                 }
             }
             (Key::Ticket(path, uid), put) => {
                 let prefix = prefix(&path);
-                let place = self.place(prefix.clone(), seen);
+                let state = self.state(prefix.clone(), seen);
                 let Some(put) = put else {
-                    place.tickets.remove(&uid);
+                    state.tickets.remove(&uid);
                     return;
                 };
-                place.tickets.insert(uid.clone(), put.create_revision);
-                let holds = place.held.iter().find(|(_, holder)| **holder == uid);
+                state.tickets.insert(uid.clone(), put.create_revision);
+                let holds = state.held.iter().find(|(_, holder)| **holder == uid);
                 if let Some(name) = holds.map(|(name, _)| name.clone()) {
                     self.found.push(Violation {
                         kind: Kind::HolderQueues,
                         at: seen,
-                        place: prefix,
+                        path: prefix,
                         name,
                         fence: Fence::default(),
                         text: format!("{uid} holds it and joins the queue (revision {revision})"),
@@ -302,14 +303,14 @@ impl Replay<'_> {
         }
     }
 
-    fn place(&mut self, prefix: String, seen: Nanos) -> &mut Place {
-        let place = self.places.entry(prefix).or_default();
-        place.changed = seen;
-        place
+    fn state(&mut self, prefix: String, seen: Nanos) -> &mut PathState {
+        let state = self.states.entry(prefix).or_default();
+        state.changed = seen;
+        state
     }
 }
 
-/// The place whose slots, rests or tickets a key is one of.
+/// The path of a slot, a quarantine or a ticket.
 fn path_of(key: &Key) -> Option<&ClaimPath> {
     match key {
         Key::Slot(path, _) | Key::Quarantine(path, _) | Key::Ticket(path, _) => Some(path),

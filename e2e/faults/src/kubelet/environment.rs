@@ -1,4 +1,4 @@
-//! The variables that a container is started with: what `fileKeyRef` takes out of the env file.
+//! The environment variables that a container is started with: the values that `fileKeyRef` takes from the env file.
 
 use std::fs;
 use std::path::Path;
@@ -7,19 +7,19 @@ use cairn_core::contract::{env, path};
 
 use crate::pools::Layout;
 
-/// One identity: the scope, pool and group as the prefix of their keys, and the name.
+/// One identity: the path, as the common prefix of its keys, and the name.
 pub type Identity = (String, String);
 
-/// Reads the name of every pool of a pod. `None` while the file or one of its variables is missing:
-/// then the kubelet does not start the container.
+/// Reads the name of every pool of a pod. `None` while the file or one of its variables is missing: then the kubelet
+/// does not start the container.
 pub fn read(dir: &Path, pools: &[String], group: &str, layout: &Layout) -> Option<Vec<Identity>> {
     let text = fs::read_to_string(dir.join(path::ENV)).ok()?;
     pools
         .iter()
         .map(|name| {
-            let (place, pool) = layout.place_of(name, group)?;
+            let (path, pool) = layout.path_of(name, group)?;
             let name = value(&text, &env::of_pool(&pool.name, "NAME"))?;
-            Some((place, name.to_owned()))
+            Some((path, name.to_owned()))
         })
         .collect()
 }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_that_is_missing_or_empty_is_no_variable() {
+    fn an_empty_variable_counts_as_missing() {
         let text = "CAIRN_NAME='3'\nCAIRN_NODES_NAME='3'\nCAIRN_PEAKS_NAME=''\n";
         assert_eq!(value(text, "CAIRN_NODES_NAME"), Some("3"));
         assert_eq!(value(text, "CAIRN_PEAKS_NAME"), None);

@@ -1,5 +1,5 @@
-//! The end of a history: everything is healed, and then every name must find its place. What is left
-//! over is a lost name or a starved pod.
+//! The end of a history: every fault is undone. Then every name must be held by a living pod or be free, and no pod may
+//! wait beside a free name. Anything else is a lost name or a starved pod.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,38 +18,40 @@ use crate::failure::Failure;
 use crate::pod::Pods;
 
 /// How long the harness waits for one answer of the store.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Beyond V, Q and S: elections after the last fault, and a machine that has other things to do.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Added to V, Q and S for elections after the last fault and for a busy machine.
 const GRACE: Duration = Duration::from_secs(60);
-/// Between two looks at the whole store.
+/// Between two reads of the whole store.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What stands in one place.
+/// What the store contains at one path.
 #[derive(Debug, Default)]
-struct Place {
+struct PathContent {
+    /// The names with a slot, and the UIDs of their holders.
     held: BTreeMap<String, String>,
-    /// With the UID of the pod that the rest waits for; empty when it waits for time.
-    resting: BTreeMap<String, String>,
+    /// The names in quarantine, and the UID of the pod whose end it waits for; empty when it waits for time.
+    quarantined: BTreeMap<String, String>,
     waiting: BTreeSet<String>,
 }
 
 impl Stage {
-    /// Heals everything and waits for rest; then ends all pods and waits for emptiness.
+    /// Undoes every fault and waits until the store is settled; then deletes all pods and waits until all names are
+    /// free.
     pub(super) async fn settle(&mut self, pods: &mut Pods) -> Result<Vec<Violation>, Failure> {
         self.journal.note("everything is healed");
         self.cluster.heal().await?;
         pods.heal()?;
         let mut found = self
-            .rest(pods, "at rest", |stage, pods, all| {
+            .until_settled(pods, "after all faults were undone", |stage, pods, all| {
                 let alive: BTreeSet<_> = pods.uids().into_iter().collect();
-                stage.unrest(all, &alive)
+                stage.unsettled(all, &alive)
             })
             .await?;
         self.journal.note("every pod is deleted");
         pods.delete_all();
         found.extend(
-            self.rest(pods, "after the last pod", |stage, pods, all| {
-                let mut left = stage.unrest(all, &BTreeSet::new());
+            self.until_settled(pods, "after all pods were deleted", |stage, pods, all| {
+                let mut left = stage.unsettled(all, &BTreeSet::new());
                 if pods.leaving() > 0 {
                     left.push((Kind::Died, String::new(), "sidecars do not end".to_owned()));
                 }
@@ -62,33 +64,33 @@ impl Stage {
         Ok(found)
     }
 
-    /// Looks at the store until nothing is wrong with it; what stays wrong is reported.
-    async fn rest(
+    /// Reads the store until a check finds nothing in it. After the deadline, what the check still finds is reported.
+    async fn until_settled(
         &self,
         pods: &mut Pods,
         when: &str,
-        look: impl Fn(&Self, &Pods, &[KeyValue]) -> Vec<(Kind, String, String)>,
+        check: impl Fn(&Self, &Pods, &[KeyValue]) -> Vec<(Kind, String, String)>,
     ) -> Result<Vec<Violation>, Failure> {
-        let store = Etcd::connect(&self.cluster.urls(), None, PATIENCE)
+        let store = Etcd::connect(&self.cluster.urls(), None, REQUEST_TIMEOUT)
             .await
             .map_err(|source| Failure::Store { what: "connecting", source })?;
         let spans = self.scenario.validity + self.scenario.quarantine + self.layout.lease();
-        let (began, patience) = (boottime::now(), spans + GRACE);
+        let (began, limit) = (boottime::now(), spans + GRACE);
         let mut odd = Vec::new();
         loop {
             odd.extend(tracks::tend(pods, &self.journal)?);
-            let late = boottime::between(began, boottime::now()) > patience;
+            let late = boottime::between(began, boottime::now()) > limit;
             match store.list(keys::ROOT).await {
                 Ok((_, all)) => {
-                    let wrong = look(self, pods, &all);
+                    let wrong = check(self, pods, &all);
                     if wrong.is_empty() {
                         return Ok(odd);
                     }
                     if late {
-                        odd.extend(wrong.into_iter().map(|(kind, place, text)| Violation {
+                        odd.extend(wrong.into_iter().map(|(kind, path, text)| Violation {
                             kind,
                             at: boottime::now(),
-                            place,
+                            path,
                             name: String::new(),
                             fence: Fence::default(),
                             text: format!("{text}, {when}"),
@@ -103,58 +105,63 @@ impl Stage {
         }
     }
 
-    /// What is wrong with the store, given who lives.
-    fn unrest(&self, all: &[KeyValue], alive: &BTreeSet<String>) -> Vec<(Kind, String, String)> {
-        let mut places: BTreeMap<String, Place> = BTreeMap::new();
+    /// Lost names and starved pods in the store, given the UIDs of the living pods.
+    fn unsettled(&self, all: &[KeyValue], alive: &BTreeSet<String>) -> Vec<(Kind, String, String)> {
+        let mut contents: BTreeMap<String, PathContent> = BTreeMap::new();
         let mut wrong = Vec::new();
         for pair in all {
             match Key::parse(&pair.key) {
                 Some(Key::Slot(path, name)) => {
                     let record = serde_json::from_slice::<SlotRecord>(&pair.value);
                     let uid = record.map(|record| record.holder.uid).unwrap_or_default();
-                    places.entry(path.to_string()).or_default().held.insert(name, uid);
+                    contents.entry(path.to_string()).or_default().held.insert(name, uid);
                 }
                 Some(Key::Quarantine(path, name)) => {
                     let record = QuarantineRecord::parse(&pair.value);
                     let waits = record.filter(|record| record.waits_for == WaitsFor::PodEnd);
                     let uid = waits.map(|record| record.holder.uid).unwrap_or_default();
-                    places.entry(path.to_string()).or_default().resting.insert(name, uid);
+                    contents.entry(path.to_string()).or_default().quarantined.insert(name, uid);
                 }
                 Some(Key::Ticket(path, uid)) => {
-                    places.entry(path.to_string()).or_default().waiting.insert(uid);
+                    contents.entry(path.to_string()).or_default().waiting.insert(uid);
                 }
                 Some(Key::Owner { uid, pool, .. }) if !alive.contains(&uid) => {
-                    let text = format!("{uid} is gone and still owns a name of {pool}");
+                    let text = format!("{uid} is gone and still has an owner record of {pool}");
                     wrong.push((Kind::LostName, String::new(), text));
                 }
                 _ => {}
             }
         }
-        // Pods claim one pool after the other: one that waits for the first has not come to its own rest.
+        // Pods claim one pool after the other: a pod that waits in an earlier pool may have a quarantine of its own
+        // in a later one.
         let waiting: BTreeSet<String> =
-            places.values().flat_map(|place| place.waiting.iter().cloned()).collect();
-        for (prefix, pool) in self.layout.places() {
-            let Some(place) = places.get(&prefix) else { continue };
+            contents.values().flat_map(|content| content.waiting.iter().cloned()).collect();
+        for (prefix, pool) in self.layout.pools_by_path() {
+            let Some(content) = contents.get(&prefix) else { continue };
             let mut add = |kind, text| wrong.push((kind, prefix.clone(), text));
-            for (name, uid) in place.held.iter().filter(|(_, uid)| !alive.contains(*uid)) {
+            for (name, uid) in content.held.iter().filter(|(_, uid)| !alive.contains(*uid)) {
                 add(Kind::LostName, format!("{name} is held by {uid}, which is gone"));
             }
-            // Two sidecars of one pod do not share a volume here, as they would in a pod: the second one
-            // does not know what the first one has released, and has another name.
+            // Here two sidecars of one pod do not share a volume, as they would in Kubernetes. So the second one does
+            // not know which name the first one has released, and claims another.
             let is_twins = |uid: &String| {
-                !self.scenario.kubelet && place.held.values().any(|holder| holder == uid)
+                !self.scenario.kubelet && content.held.values().any(|holder| holder == uid)
             };
             let is_due =
                 |uid: &String| !alive.contains(uid) || !(waiting.contains(uid) || is_twins(uid));
-            for (name, _) in place.resting.iter().filter(|(_, uid)| is_due(uid)) {
-                add(Kind::LostName, format!("{name} rests, and nobody releases names"));
+            for (name, _) in content.quarantined.iter().filter(|(_, uid)| is_due(uid)) {
+                add(
+                    Kind::LostName,
+                    format!("{name} is in quarantine, although no pod releases names"),
+                );
             }
-            for uid in place.waiting.iter().filter(|uid| !alive.contains(*uid)) {
-                add(Kind::Starved, format!("{uid}, which is gone, stands in the queue"));
+            for uid in content.waiting.iter().filter(|uid| !alive.contains(*uid)) {
+                add(Kind::Starved, format!("{uid}, which is gone, has a ticket"));
             }
-            let free = pool.names.len().saturating_sub(place.held.len() + place.resting.len());
-            if free > 0 && !place.waiting.is_empty() {
-                let waiting = place.waiting.len();
+            let free =
+                pool.names.len().saturating_sub(content.held.len() + content.quarantined.len());
+            if free > 0 && !content.waiting.is_empty() {
+                let waiting = content.waiting.len();
                 add(Kind::Starved, format!("{waiting} pods wait although {free} names are free"));
             }
         }

@@ -1,4 +1,4 @@
-//! Carrying out a plan: faults of members on one track, faults of pods on another, side by side.
+//! Carries out a plan: faults of members on one track, faults of pods on another, at the same time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,16 +22,16 @@ use crate::pod::Pods;
 use crate::wait::until;
 
 /// How long the harness waits for one answer of the store.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// A new store has to be elected a leader first.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the pools may take to be defined: a new store has to elect a leader first.
 const DEFINING: Duration = Duration::from_mins(1);
-/// When two of one pod's sidecars part, as a part of the fault's time: while the first one's claim is
-/// still good, and the second one has been able to take it over.
+/// When the first of two sidecars of one pod is continued, as a fraction of the fault's length: its claim is still
+/// before its deadline, and the second sidecar has had time to adopt it.
 const PARTING: f64 = 0.45;
-/// Between two looks after processes.
+/// Between two checks for processes that have ended.
 const TENDING: Duration = Duration::from_millis(200);
 
-/// What the faults of pods consist of.
+/// The steps of a fault of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Begin,
@@ -39,7 +39,7 @@ enum Phase {
     End,
 }
 
-/// Counts and notes what is done.
+/// Counts the faults and writes them into the journal.
 #[derive(Clone)]
 struct Notes {
     journal: Journal,
@@ -47,25 +47,25 @@ struct Notes {
 }
 
 impl Stage {
-    /// Writes epoch and pools as the webhook does, the epoch greater than any before.
-    pub(super) async fn define(&mut self, hold: Option<Duration>) -> Result<(), Failure> {
+    /// Writes epoch and pools to etcd, as the webhook does. The epoch is greater than any before.
+    pub(super) async fn define(&mut self, freeze: Option<Duration>) -> Result<(), Failure> {
         let names: Vec<_> = self.layout.pools.iter().map(|pool| pool.name.clone()).collect();
         let epoch = self.epoch;
-        let store = Etcd::connect(&self.cluster.urls(), None, PATIENCE)
+        let store = Etcd::connect(&self.cluster.urls(), None, REQUEST_TIMEOUT)
             .await
             .map(Store::new)
             .map_err(|source| Failure::Store { what: "connecting", source })?;
         until("the pools to be defined", DEFINING, async || {
-            store.begin(&names, epoch, hold).await.map_err(|error| error.report())?;
+            store.begin(&names, epoch, freeze).await.map_err(|error| error.report())?;
             for pool in self.layout.edited(self.edits) {
-                store.define(&pool, epoch, hold).await.map_err(|error| error.report())?;
+                store.define(&pool, epoch, freeze).await.map_err(|error| error.report())?;
             }
             Ok(())
         })
         .await
     }
 
-    /// Does everything that the plan says. Answers with what sidecars did by themselves.
+    /// Injects the faults of a plan. Returns the sidecars that ended unexpectedly, as violations.
     pub(super) async fn carry_out(
         &mut self,
         pods: &mut Pods,
@@ -75,14 +75,14 @@ impl Stage {
         let notes = Notes { journal: self.journal.clone(), faults: Arc::clone(&self.faults) };
         let span = self.scenario.menu.span;
         let (members, odd) = tokio::join!(
-            self.hurt_members(&plan.members, began, &notes),
-            hurt_pods(pods, &plan.pods, began, span, &notes),
+            self.run_member_faults(&plan.members, began, &notes),
+            run_pod_faults(pods, &plan.pods, began, span, &notes),
         );
         members?;
         odd
     }
 
-    async fn hurt_members(
+    async fn run_member_faults(
         &mut self,
         plan: &[Planned],
         began: Nanos,
@@ -109,11 +109,11 @@ impl Stage {
                     self.cluster.wipe().await?;
                     self.recorder.begin();
                     self.epoch = boottime::unix_seconds().max(self.epoch + 1);
-                    let hold = self.layout.lease();
-                    self.define(Some(hold)).await?;
+                    let freeze = self.layout.lease();
+                    self.define(Some(freeze)).await?;
                 }
                 Fault::Compact => {
-                    // What the recorder has not seen yet must stay.
+                    // Revisions that the recorder has not seen yet must not be compacted.
                     let seen = self.recorder.reader().last();
                     cluster.compact(seen).await?;
                 }
@@ -145,14 +145,14 @@ impl Stage {
     }
 }
 
-async fn hurt_pods(
+async fn run_pod_faults(
     pods: &mut Pods,
     plan: &[Planned],
     began: Nanos,
     span: Duration,
     notes: &Notes,
 ) -> Result<Vec<Violation>, Failure> {
-    let mut timeline: Vec<(Duration, Phase, Fault)> = plan
+    let mut steps: Vec<(Duration, Phase, Fault)> = plan
         .iter()
         .flat_map(|planned| {
             let parting = planned.at + planned.lasts.mul_f64(PARTING);
@@ -163,24 +163,29 @@ async fn hurt_pods(
             ]
         })
         .collect();
-    // What is not over by then, healing ends.
-    timeline.retain(|(at, ..)| *at <= span);
-    timeline.sort_by_key(|(at, phase, _)| (*at, *phase));
+    // Faults that last longer are ended by `Pods::heal`.
+    steps.retain(|(at, ..)| *at <= span);
+    steps.sort_by_key(|(at, phase, _)| (*at, *phase));
     let mut odd = Vec::new();
-    for (at, phase, fault) in timeline {
+    for (at, phase, fault) in steps {
         while boottime::between(began, boottime::now()) < at {
             let left = at.saturating_sub(boottime::between(began, boottime::now()));
             sleep(left.min(TENDING)).await;
             odd.extend(tend(pods, &notes.journal)?);
         }
-        hurt_pod(pods, phase, fault, notes)?;
+        run_pod_fault(pods, phase, fault, notes)?;
     }
     until_instant(began, span).await;
     odd.extend(tend(pods, &notes.journal)?);
     Ok(odd)
 }
 
-fn hurt_pod(pods: &mut Pods, phase: Phase, fault: Fault, notes: &Notes) -> Result<(), Failure> {
+fn run_pod_fault(
+    pods: &mut Pods,
+    phase: Phase,
+    fault: Fault,
+    notes: &Notes,
+) -> Result<(), Failure> {
     if phase == Phase::Begin {
         notes.done(fault, &format!("{fault:?}"));
     }
@@ -221,21 +226,21 @@ fn hurt_pod(pods: &mut Pods, phase: Phase, fault: Fault, notes: &Notes) -> Resul
     Ok(())
 }
 
-/// What sidecars did by themselves is a finding: nothing in a plan makes one end.
+/// Checks for sidecars that ended unexpectedly, and returns them as violations.
 pub(super) fn tend(pods: &mut Pods, journal: &Journal) -> Result<Vec<Violation>, Failure> {
     let odd = pods.tend()?;
     Ok(odd
         .into_iter()
         .map(|text| {
             journal.note(text.clone());
-            let (place, name) = (String::new(), String::new());
+            let (path, name) = (String::new(), String::new());
             let fence = Fence::default();
-            Violation { kind: Kind::Died, at: boottime::now(), place, name, fence, text }
+            Violation { kind: Kind::Died, at: boottime::now(), path, name, fence, text }
         })
         .collect())
 }
 
-/// The member that a fault means. During an election, any.
+/// The index of the member that a fault is injected into. Without a leader it is member 0.
 async fn target(cluster: &Cluster, fault: Fault) -> usize {
     let whom = match fault {
         Fault::KillMember(whom)

@@ -39,14 +39,14 @@ fn two_running_apps_with_one_identity_are_found() {
 }
 
 #[test]
-fn apps_that_follow_one_another_or_have_other_names_are_fine() {
+fn apps_that_follow_one_another_or_have_different_names_are_no_violation() {
     assert_eq!(found(&[run("a", "1", 10, Some(20)), run("b", "1", 20, None)]), 0);
     assert_eq!(found(&[run("a", "1", 10, None), run("b", "2", 12, None)]), 0);
     assert_eq!(found(&[run("a", "1", 10, None), run("a", "1", 12, None)]), 0);
 }
 
 #[test]
-fn only_a_short_restart_beside_a_silent_sidecar_is_counted_instead() {
+fn only_a_brief_restart_beside_a_sidecar_that_does_not_answer_is_accepted() {
     let restart = |to, answered| Run { restart: true, answered, ..run("a", "1", 20, Some(to)) };
     let judged = |restart: Run| judged(&[restart, run("b", "1", 12, None)], &History::default());
     let accepted = Accepted { brief: 1, longest: Duration::from_secs(2), kept: 0 };
@@ -56,15 +56,15 @@ fn only_a_short_restart_beside_a_silent_sidecar_is_counted_instead() {
 }
 
 #[test]
-fn a_stall_of_the_harness_is_no_part_of_a_short_run() {
+fn a_stall_of_the_harness_does_not_count_as_part_of_a_brief_run() {
     let stall = Stall { at: 23 * SECOND, lasted: Duration::from_secs(2) };
     let restart = Run { restart: true, answered: false, ..run("a", "1", 20, Some(24)) };
     assert!(is_brief(&restart, &[stall], 100 * SECOND));
     assert!(!is_brief(&restart, &[], 100 * SECOND));
 }
 
-/// A claim of `a` that ends at second 20, with a rest or without.
-fn claim_of_a(place: &str, rests: bool) -> History {
+/// A claim of `a` that ends at second 20, with a quarantine or without.
+fn claim_of_a(path: &str, rests: bool) -> History {
     let slot = SlotRecord {
         holder: Holder { uid: "a".into(), ..Holder::default() },
         nonce: "n".into(),
@@ -73,7 +73,7 @@ fn claim_of_a(place: &str, rests: bool) -> History {
         quarantine_ms: 2000,
     };
     let put = |value| Some(Put { value, create_revision: 3 });
-    let change = |key: &str, put| Change { key: format!("{place}{key}"), put };
+    let change = |key: &str, put| Change { key: format!("{path}{key}"), put };
     let mut last = vec![change("s/1", None)];
     last.extend(rests.then(|| change("x/1", put(Vec::new()))));
     let step = |seen: u64, changes| Step { seen: seen * SECOND, changes };
@@ -85,10 +85,10 @@ fn claim_of_a(place: &str, rests: bool) -> History {
 }
 
 #[test]
-fn only_the_app_of_a_keep_pool_runs_on_after_its_lease_and_after_no_release() {
-    let both = |place: &str, started| {
+fn a_shared_identity_is_accepted_only_in_keep_pools_and_after_the_lease_has_run_out() {
+    let both = |path: &str, started| {
         [run("a", "1", 11, None), run("b", "1", started, None)]
-            .map(|run| Run { environment: vec![(place.to_owned(), "1".to_owned())], ..run })
+            .map(|run| Run { environment: vec![(path.to_owned(), "1".to_owned())], ..run })
     };
     let kept = Accepted { kept: 1, ..Accepted::default() };
     assert_eq!(judged(&both(PEAKS, 21), &claim_of_a(PEAKS, false)), (0, kept));

@@ -14,7 +14,7 @@ fn change(key: &str, put: Option<(&str, i64)>) -> Change {
     Change { key: key.to_owned(), put }
 }
 
-/// Whether a belief up to some second is too long for a slot that ended at second 10, Q being 2 s.
+/// Whether a belief until a second is too long for a slot that ended at second 10, with a Q of 2 s.
 fn too_long(until: u64, released: bool) -> bool {
     let mut last = vec![change(SLOT, None)];
     last.extend(released.then(|| change(REST, Some(("", 5)))));
@@ -37,13 +37,13 @@ fn a_slot_runs_out_no_sooner_than_q_after_the_last_belief() {
 }
 
 #[test]
-fn a_released_slot_is_believed_in_no_longer() {
+fn no_belief_lasts_longer_than_until_a_release_without_a_record() {
     assert!(!too_long(10, true));
     assert!(too_long(11, true));
 }
 
-/// Whether a belief up to some second is too long for a slot that was released at second 10 by a pod
-/// that may take it back, when the rest is over at second 15.
+/// Whether a belief until a second is too long for a slot that was released with a quarantine record at second 10, when
+/// the quarantine is over at second 15.
 fn too_long_at_rest(until: u64, waits_for: &str, taken_back_by: Option<&str>) -> bool {
     let slot = |uid: &str| {
         format!(
@@ -71,7 +71,7 @@ fn too_long_at_rest(until: u64, waits_for: &str, taken_back_by: Option<&str>) ->
 }
 
 #[test]
-fn a_name_rests_for_q_after_the_last_belief_of_an_app_that_outlives_its_sidecar() {
+fn a_released_name_rests_until_q_after_the_last_belief_or_until_the_end_of_its_pod() {
     assert!(!too_long_at_rest(13, "time", None));
     assert!(too_long_at_rest(14, "time", None));
     assert!(!too_long_at_rest(15, "pod-end", None));
@@ -79,7 +79,7 @@ fn a_name_rests_for_q_after_the_last_belief_of_an_app_that_outlives_its_sidecar(
 }
 
 #[test]
-fn a_pod_that_takes_its_name_back_ends_the_rest_and_no_other_pod_does() {
+fn only_a_re_claim_by_the_same_pod_may_end_a_quarantine_early() {
     assert!(!too_long_at_rest(20, "time", Some("a")));
     assert!(too_long_at_rest(20, "time", Some("b")));
 }

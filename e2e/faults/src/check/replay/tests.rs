@@ -1,4 +1,4 @@
-//! Small histories, one rule each.
+//! Small histories, each about one rule.
 
 use cairn_core::claim::Holder;
 use cairn_core::time::UnixMillis;
@@ -9,15 +9,15 @@ use crate::history::{Generation, Put};
 const SECOND: u64 = 1_000_000_000;
 
 /// A history written by hand: one store, one change set per call.
-struct Script {
+struct HistoryBuilder {
     steps: Generation,
     created: HashMap<String, i64>,
 }
 
-impl Script {
+impl HistoryBuilder {
     fn new() -> Self {
-        let script = Self { steps: Generation::new(), created: HashMap::new() };
-        script.at(0, &[("+/cairn/v1/epoch", "1")])
+        let history = Self { steps: Generation::new(), created: HashMap::new() };
+        history.at(0, &[("+/cairn/v1/epoch", "1")])
     }
 
     /// `+key` puts, `-key` deletes, at so many seconds.
@@ -67,48 +67,48 @@ fn slot(uid: &str) -> Vec<u8> {
 }
 
 #[test]
-fn claims_releases_and_rests_in_their_order_are_fine() {
-    let script = Script::new()
+fn claims_releases_and_quarantines_in_their_order_are_no_violation() {
+    let history = HistoryBuilder::new()
         .at(1, &[("+s/0", "a")])
         .at(2, &[("+s/1", "b")])
         .at(3, &[("-s/0", ""), ("+x/0", "")])
         .at(5, &[("-x/0", "")])
         .at(6, &[("+s/0", "c")]);
-    assert!(script.kinds().is_empty());
+    assert!(history.kinds().is_empty());
 }
 
 #[test]
-fn a_name_given_out_while_it_rests_is_found() {
-    let script = Script::new()
+fn a_name_that_is_granted_during_its_quarantine_is_found() {
+    let history = HistoryBuilder::new()
         .at(1, &[("+s/0", "a")])
         .at(3, &[("-s/0", ""), ("+x/0", "")])
         .at(4, &[("+s/0", "b")]);
-    assert_eq!(script.kinds(), [Kind::ClaimedWhileResting]);
+    assert_eq!(history.kinds(), [Kind::ClaimedWhileResting]);
 }
 
-/// A rest of `a`, and who claims next.
-fn after_a_rest_of_a(next: &str) -> Vec<Kind> {
-    let rest = r#"{"namespace":"n","pod":"p","uid":"a","node":"","incarnation":1,"since":0,
+/// The violations when `next` claims a name during the quarantine after a release by `a`.
+fn after_a_quarantine_of_a(next: &str) -> Vec<Kind> {
+    let record = r#"{"namespace":"n","pod":"p","uid":"a","node":"","incarnation":1,"since":0,
         "fence":{"epoch":1,"revision":3},"waits_for":"time"}"#;
-    Script::new()
+    HistoryBuilder::new()
         .at(1, &[("+s/0", "a")])
-        .at(3, &[("-s/0", ""), ("+x/0", rest)])
+        .at(3, &[("-s/0", ""), ("+x/0", record)])
         .at(4, &[("+q/c", ""), ("+g", "")])
         .at(5, &[("+s/0", next), ("-x/0", "")])
         .kinds()
 }
 
 #[test]
-fn a_pod_ends_its_own_rest_ahead_of_the_queue_and_no_other_pod_does() {
-    assert_eq!(after_a_rest_of_a("a"), []);
-    let found = after_a_rest_of_a("b");
+fn only_the_pod_of_the_record_may_claim_during_a_quarantine_and_ahead_of_the_queue() {
+    assert_eq!(after_a_quarantine_of_a("a"), []);
+    let found = after_a_quarantine_of_a("b");
     assert!(found.contains(&Kind::ClaimedWhileResting), "{found:?}");
 }
 
 #[test]
-fn only_in_a_freeze_a_pod_takes_its_lost_number_back_ahead_of_the_queue() {
+fn a_pod_may_re_claim_its_lost_number_ahead_of_the_queue_only_in_a_freeze() {
     let claims_again = |meanwhile: &'static str| {
-        Script::new()
+        HistoryBuilder::new()
             .at(1, &[("+s/0", "x")])
             .at(1, &[("+s/1", "a")])
             .at(1, &[("+s/2", "y")])
@@ -124,19 +124,19 @@ fn only_in_a_freeze_a_pod_takes_its_lost_number_back_ahead_of_the_queue() {
 
 #[test]
 fn a_second_name_of_one_pool_is_found() {
-    let script = Script::new().at(1, &[("+s/0", "a")]).at(2, &[("+s/1", "a")]);
-    assert_eq!(script.kinds(), [Kind::TwoNames]);
+    let history = HistoryBuilder::new().at(1, &[("+s/0", "a")]).at(2, &[("+s/1", "a")]);
+    assert_eq!(history.kinds(), [Kind::TwoNames]);
 }
 
 #[test]
 fn a_ticket_of_a_holder_is_found() {
-    let script = Script::new().at(1, &[("+s/0", "a")]).at(2, &[("+q/a", ""), ("+g", "")]);
-    assert_eq!(script.kinds(), [Kind::HolderQueues]);
+    let history = HistoryBuilder::new().at(1, &[("+s/0", "a")]).at(2, &[("+q/a", ""), ("+g", "")]);
+    assert_eq!(history.kinds(), [Kind::HolderQueues]);
 }
 
-/// Three names held; `b` waits before `c`.
-fn queue() -> Script {
-    Script::new()
+/// Three names are held; `b` waits ahead of `c`.
+fn queue() -> HistoryBuilder {
+    HistoryBuilder::new()
         .at(1, &[("+s/0", "x")])
         .at(1, &[("+s/1", "y")])
         .at(1, &[("+s/2", "z")])
@@ -145,58 +145,58 @@ fn queue() -> Script {
 }
 
 #[test]
-fn the_first_in_the_queue_takes_the_first_free_name() {
-    let script = queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "b"), ("-q/b", "")]);
-    assert!(script.kinds().is_empty());
+fn the_first_ticket_may_take_the_first_free_name() {
+    let history = queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "b"), ("-q/b", "")]);
+    assert!(history.kinds().is_empty());
 }
 
 #[test]
-fn the_second_in_the_queue_may_be_faster_to_the_second_free_name() {
-    let script = queue()
+fn the_second_ticket_may_take_the_second_free_name_before_the_first_ticket_takes_its_own() {
+    let history = queue()
         .at(4, &[("-s/1", ""), ("-s/2", "")])
         .at(4, &[("+s/2", "c"), ("-q/c", "")])
         .at(4, &[("+s/1", "b"), ("-q/b", "")]);
-    assert!(script.kinds().is_empty());
+    assert!(history.kinds().is_empty());
 }
 
 #[test]
-fn the_second_in_the_queue_must_not_take_the_only_free_name_at_once() {
-    let script = queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "c"), ("-q/c", "")]);
-    assert_eq!(script.kinds(), [Kind::Overtaken]);
+fn the_second_ticket_must_not_take_the_only_free_name_at_once() {
+    let history = queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "c"), ("-q/c", "")]);
+    assert_eq!(history.kinds(), [Kind::Overtaken]);
 }
 
 #[test]
-fn after_a_second_of_silence_a_ticket_ahead_counts_as_abandoned() {
-    let script = queue().at(4, &[("-s/1", "")]).at(6, &[("+s/1", "c"), ("-q/c", "")]);
-    assert!(script.kinds().is_empty());
+fn a_ticket_ahead_counts_as_abandoned_after_a_second_of_idle_time() {
+    let history = queue().at(4, &[("-s/1", "")]).at(6, &[("+s/1", "c"), ("-q/c", "")]);
+    assert!(history.kinds().is_empty());
 }
 
 #[test]
-fn whoever_has_no_ticket_must_not_pass_those_that_have_whatever_the_silence() {
-    let script = queue().at(4, &[("-s/1", "")]).at(9, &[("+s/1", "d")]);
-    assert_eq!(script.kinds(), [Kind::Overtaken]);
+fn a_pod_without_a_ticket_must_not_overtake_tickets_after_any_idle_time() {
+    let history = queue().at(4, &[("-s/1", "")]).at(9, &[("+s/1", "d")]);
+    assert_eq!(history.kinds(), [Kind::Overtaken]);
 }
 
 #[test]
-fn a_pod_gets_its_own_lost_name_back_ahead_of_the_queue_in_a_pool_that_keeps_names() {
+fn a_pod_may_re_claim_its_lost_name_ahead_of_the_queue_in_a_keep_pool() {
     let place = "/cairn/v1/ns/faults/c/peaks/checkout/";
     let key = |sign: &str, rest: &str| format!("{sign}{place}{rest}");
-    let script = Script::new()
+    let history = HistoryBuilder::new()
         .at(1, &[(&key("+", "s/peak1"), "y")])
         .at(2, &[(&key("+", "q/b"), "")])
         .at(4, &[(&key("-", "s/peak1"), "")])
         .at(4, &[(&key("+", "s/peak1"), "y")]);
-    assert!(script.kinds().is_empty());
+    assert!(history.kinds().is_empty());
     let stops = queue().at(4, &[("-s/1", "")]).at(4, &[("+s/1", "y")]);
     assert_eq!(stops.kinds(), [Kind::Overtaken]);
 }
 
 #[test]
-fn fences_grow_over_a_wipe_only_with_the_epoch() {
+fn after_a_wipe_fences_grow_only_when_the_epoch_has_grown() {
     let layout = Layout::new(3, 3, Duration::from_secs(4), Duration::from_secs(2)).unwrap();
-    let first = Script::new().at(1, &[("+s/1", "a")]).at(2, &[("+s/0", "a2")]).steps;
+    let first = HistoryBuilder::new().at(1, &[("+s/1", "a")]).at(2, &[("+s/0", "a2")]).steps;
     let kinds = |epoch: &str| {
-        let second = Script { steps: Generation::new(), created: HashMap::new() }
+        let second = HistoryBuilder { steps: Generation::new(), created: HashMap::new() }
             .at(5, &[("+/cairn/v1/epoch", epoch)])
             .at(6, &[("+s/0", "b")])
             .steps;
@@ -209,10 +209,10 @@ fn fences_grow_over_a_wipe_only_with_the_epoch() {
 }
 
 #[test]
-fn a_request_that_was_right_when_it_was_sent_may_land_late() {
-    let script = queue()
+fn a_request_may_land_late_when_it_was_right_at_its_sending() {
+    let history = queue()
         .at(4, &[("-s/1", ""), ("-s/2", "")])
         .at(5, &[("+x/1", "")])
         .at(5, &[("+s/2", "c"), ("-q/c", "")]);
-    assert!(script.kinds().is_empty());
+    assert!(history.kinds().is_empty());
 }

@@ -1,4 +1,4 @@
-//! What led to a violation: everything about its name, from a while before it to shortly after.
+//! The timeline of a violation: everything about its name, from 20 s before it to 5 s after it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use crate::boottime::{self, Nanos};
 use crate::history::History;
 use crate::journal::Evidence;
 
-/// V, S and Q of the histories' pools fit into it.
+/// Longer than V, S and Q of the histories' pools.
 const BEFORE: Duration = Duration::from_secs(20);
 const AFTER: Duration = Duration::from_secs(5);
 
-/// Holds, changes and faults around a violation, in the order of time.
+/// Holds, changes and faults around a violation, ordered by time.
 pub fn of(violation: &Violation, evidence: &Evidence, history: &History) -> String {
     let (from, to) = (
         violation.at.saturating_sub(boottime::nanos(BEFORE)),
@@ -20,7 +20,7 @@ pub fn of(violation: &Violation, evidence: &Evidence, history: &History) -> Stri
     );
     let mut lines: Vec<(Nanos, String)> = Vec::new();
     for hold in &evidence.holds {
-        let same = hold.place == violation.place && hold.name == violation.name;
+        let same = hold.path == violation.path && hold.name == violation.name;
         if same && hold.until >= from && hold.first <= to {
             let (uid, fence) = (&hold.uid, hold.fence);
             lines.push((hold.first, format!("app of {uid} uses it first, fence {fence}")));
@@ -28,7 +28,7 @@ pub fn of(violation: &Violation, evidence: &Evidence, history: &History) -> Stri
             lines.push((hold.until, format!("app of {uid} stops at the latest, fence {fence}")));
         }
     }
-    let identity = (violation.place.clone(), violation.name.clone());
+    let identity = (violation.path.clone(), violation.name.clone());
     for run in evidence.runs.iter().filter(|run| run.environment.contains(&identity)) {
         if run.ended.is_none_or(|ended| ended >= from) && run.started <= to {
             lines.push((run.started, format!("app of {} is started with it", run.uid)));
@@ -44,11 +44,11 @@ pub fn of(violation: &Violation, evidence: &Evidence, history: &History) -> Stri
                 continue;
             }
             for change in &step.changes {
-                let rest = change.key.strip_prefix(&violation.place);
+                let rest = change.key.strip_prefix(&violation.path);
                 let about = rest.is_some_and(|rest| {
                     rest.starts_with("q/") || rest.get(2..) == Some(violation.name.as_str())
                 });
-                if !violation.place.is_empty() && about {
+                if !violation.path.is_empty() && about {
                     let what = match &change.put {
                         Some(put) => format!("put {}", String::from_utf8_lossy(&put.value)),
                         None => "deleted".to_owned(),
