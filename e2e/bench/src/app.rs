@@ -1,4 +1,4 @@
-//! From the command line to tables, and to files where that was asked for.
+//! Runs the measurements, prints their tables and writes the page and the plot of the documentation.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -12,30 +12,30 @@ use crate::machine;
 use crate::members::{Members, MembersError};
 use crate::page::{self, Facts};
 use crate::plot::{self, PlotError};
-use crate::sheet::Sheet;
 use crate::steady::{self, SteadyError};
+use crate::table::Table;
 
-/// Why there is no result.
+/// Why a measurement failed.
 #[derive(Debug, Error)]
 pub enum AppError {
-    /// The claims.
+    /// Claims could not be measured.
     #[error("could not measure claims")]
     Claims(#[from] MeasureError),
-    /// The held claims.
+    /// Held claims could not be measured.
     #[error(transparent)]
     Steady(#[from] SteadyError),
-    /// etcd does not tell its version.
+    /// etcd's version could not be read.
     #[error("could not ask etcd for its version")]
     Version(#[from] MembersError),
-    /// The plot.
+    /// The plot could not be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),
-    /// A file.
+    /// A file could not be written.
     #[error("could not write {}", path.display())]
     Write {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         #[source]
         source: io::Error,
     },
@@ -44,13 +44,13 @@ pub enum AppError {
 /// Measures, prints and writes.
 pub async fn run(args: &Args) -> Result<(), AppError> {
     match &args.what {
-        What::Claims(args) => show(&Sheet::claims(&claims::measure(args).await?)),
-        What::Steady(args) => show(&[Sheet::steady(&steady::measure(args).await?)]),
+        What::Claims(args) => show(&Table::claims(&claims::measure(args).await?)),
+        What::Steady(args) => show(&[Table::steady(&steady::measure(args).await?)]),
         What::All { claims: args, steady, write } => {
             let claims = claims::measure(args).await?;
-            let sheets = Sheet::claims(&claims);
-            show(&sheets);
-            let steady = Sheet::steady(&steady::measure(steady).await?);
+            let tables = Table::claims(&claims);
+            show(&tables);
+            let steady = Table::steady(&steady::measure(steady).await?);
             show(std::slice::from_ref(&steady));
             if let Some(dir) = write {
                 let facts = Facts {
@@ -60,16 +60,16 @@ pub async fn run(args: &Args) -> Result<(), AppError> {
                     limit: args.limit,
                 };
                 save(&dir.join("claims.svg"), &plot::draw(&claims.herds)?)?;
-                save(&dir.join("benchmarks.md"), &page::write(&facts, &sheets, &steady))?;
+                save(&dir.join("benchmarks.md"), &page::write(&facts, &tables, &steady))?;
             }
         }
     }
     Ok(())
 }
 
-fn show(sheets: &[Sheet]) {
-    for sheet in sheets {
-        println!("{}", sheet.text());
+fn show(tables: &[Table]) {
+    for table in tables {
+        println!("{}", table.text());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The command line, as values.
+//! The arguments of `cairn-bench`.
 
 use std::path::PathBuf;
 
@@ -51,7 +51,7 @@ pub struct ClaimsArgs {
     /// The largest herd that the simpler protocols are tried with: they take quadratic time
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub baselines_up_to: usize,
-    /// After how many seconds to give up on a herd
+    /// The time limit of a herd in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub limit: u64,
 }
@@ -62,10 +62,10 @@ pub struct SteadyArgs {
     /// How many pods hold a name
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub pods: usize,
-    /// For how many seconds to look on
+    /// For how many seconds to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub seconds: u64,
-    /// A cairn-sidecar to measure by itself as well
+    /// A cairn-sidecar binary: one process of it is measured too
     #[arg(long, value_name = "FILE")]
     pub sidecar: Option<PathBuf>,
 }

@@ -1,8 +1,8 @@
 //! Two simpler protocols, for comparison: the same leases, renewals and guards, but no queue.
 //!
-//! A name is put by a transaction that fails when it exists, together with an owner record that
-//! keeps a pod from having two. What differs is which name is tried next. Not for use: nobody is in
-//! front of anybody, and a pod that came first may be the last to have a name.
+//! A slot is put by a transaction that fails when the slot exists. It also puts an owner record, so that no pod has two
+//! names. The two protocols differ in the name that they try next. Not for use: without a queue, a pod that came first
+//! may be the last to get a name.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use cairn_core::time::UnixMillis;
 use cairn_store::{Batch, Branch, Compare, Error, Guarded, Kv, Store};
 use tokio::time::sleep;
 
-/// Whatever failed is tried again after this, so that errors do not add to what caused them.
+/// The pause after a failed request, so that retries do not add to the load.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Which name to try next.
+/// The rule for the name that is tried next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
-    /// The first, the second, the third, until one is free.
+    /// Try the first name, then the second, until one is free.
     OneByOne,
-    /// List the names that are held, try the lowest one that is not; when it is gone, list again.
+    /// List the names that are held and try the lowest other name. When it is taken meanwhile, list again.
     LowestFree,
 }
 
@@ -78,13 +78,13 @@ impl<K: Kv + 'static> Claimant<K> {
                     renewing.await;
                     reporter.tell(Told::Lost);
                 }
-                // The lease ran out before there was a name: everything from the start.
+                // The lease ran out before a name was claimed: start anew with another lease.
                 () = &mut renewing => {}
             }
         }
     }
 
-    /// Every V/3, as sidecars do; returns when the lease is gone.
+    /// Renews the lease every V/3, as sidecars do. Returns when the lease has run out.
     async fn renew(&self, lease: i64) {
         loop {
             sleep(self.pool.spec.validity / 3).await;
@@ -131,7 +131,7 @@ impl<K: Kv + 'static> Claimant<K> {
         Ok(taken.iter().position(|taken| !taken))
     }
 
-    /// Tries one name. What an unanswered attempt has put counts too.
+    /// Tries one name. Also finds a name that an earlier attempt without an answer has claimed.
     async fn take(&self, index: usize, lease: i64) -> Result<Option<(usize, i64)>, Error> {
         let key = self.pool.names.key(index).unwrap_or_default();
         let slot = self.path.slot(&key);

@@ -1,4 +1,4 @@
-//! What claims cost: one pod alone, herds by three protocols, and names that are handed on.
+//! Measures claims: one pod alone, herds by three protocols, and an exhausted pool.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,82 +18,82 @@ use crate::baseline::Baseline;
 use crate::history::History;
 use crate::members::{Members, MembersError};
 
-/// Enough for a 99th percentile.
+/// How many claims of one pod alone are measured: enough for a 99th percentile.
 const ALONE: usize = 200;
 
-/// A herd of ours is over in a second, in which a machine may have had other things to do. Those
-/// of the others take minutes.
+/// How often a herd of Cairn is repeated: it takes a second, and other work of the machine may distort that. Herds of
+/// the other protocols take minutes.
 const REPEATS: usize = 5;
 
-/// The exhausted pool: three pods for each name.
+/// Pods and names of the exhausted pool: three pods for each name.
 const HANDED_ON: (usize, usize) = (300, 100);
 
-/// How long names rest in it: not at all, for the protocol's own speed, and as long as those of a
-/// pool of names do after a clean release.
+/// The quarantines of the exhausted pool: none, to measure the protocol alone, and that of a pool of names after a
+/// clean release.
 const RESTS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(5)];
 
 /// Which protocol a herd follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// Ours.
+    /// Cairn's protocol.
     Cairn,
-    /// One to compare with.
+    /// A simpler protocol, for comparison.
     Baseline(Baseline),
 }
 
-/// One pod alone, again and again.
+/// Repeated claims of one pod alone.
 #[derive(Clone, Debug)]
 pub struct Alone {
-    /// Of etcd.
+    /// The number of etcd members.
     pub members: usize,
-    /// How often.
+    /// The number of claims.
     pub claims: usize,
-    /// The median.
+    /// The median time of a claim.
     pub p50: Duration,
-    /// What 99 % did not exceed.
+    /// The 99th percentile of the time of a claim.
     pub p99: Duration,
-    /// The most round trips that one took.
+    /// The largest number of round trips of a claim.
     pub rounds: usize,
     /// Raft entries per claim.
     pub writes: f64,
 }
 
-/// A herd.
+/// One run of a herd.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Of etcd.
+    /// The number of etcd members.
     pub members: usize,
-    /// How they claimed.
+    /// The protocol of the herd.
     pub protocol: Protocol,
-    /// Who claimed what.
+    /// The size of the herd and of its pool.
     pub herd: Herd,
-    /// What came of it.
+    /// The figures of the run.
     pub figures: Figures,
-    /// Everybody had a name in time.
+    /// Whether every pod had a name before the time limit.
     pub finished: bool,
-    /// Until the last name was given, or until it was given up.
+    /// The time until the last name was granted; the time limit when the run did not finish.
     pub elapsed: Duration,
-    /// Raft entries per name given.
+    /// Raft entries per granted name.
     pub writes: f64,
-    /// How many took a name that was another's, as etcd's history has it. Only ours has a queue.
+    /// How many names went to a pod that overtook another, from etcd's history. `None` for protocols without a queue.
     pub overtaken: Option<usize>,
 }
 
-/// Everything.
+/// All measurements of claims.
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
     /// One pod alone.
     pub alone: Vec<Alone>,
-    /// Herds with enough names.
+    /// Herds with a name for each pod.
     pub herds: Vec<Run>,
-    /// Herds with too few.
+    /// Herds with fewer names than pods.
     pub handed_on: Vec<Run>,
 }
 
-/// Why there are no figures.
+/// Why claims could not be measured.
 #[derive(Debug, Error)]
 pub enum MeasureError {
-    /// No etcd.
+    /// etcd could not be started.
     #[error("there is no etcd to measure")]
     Members(#[from] MembersError),
     /// A request outside of the herds failed.
@@ -104,15 +104,15 @@ pub enum MeasureError {
     Pool(#[from] PoolError),
 }
 
-/// An etcd and the connections to it.
+/// A running etcd and the connections to it.
 #[derive(Debug)]
 pub struct Site {
-    /// Its processes.
+    /// The members.
     pub members: Members,
     connections: Vec<Arc<Etcd>>,
 }
 
-/// Measures all of it, on one etcd after the other.
+/// Measures claims, on one etcd after the other.
 pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
     let limit = Duration::from_secs(args.limit);
     let mut claims = Claims::default();
@@ -121,8 +121,8 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
         eprintln!("etcd of {count}: one pod alone");
         claims.alone.push(site.alone().await?);
         for pods in &args.herds {
-            // What one herd has written slows the next one down: a fresh etcd for each size, and
-            // the protocols that write much come last.
+            // The keys of one herd slow the next one down. So each size has an etcd of its own, and the protocols that
+            // write much run last.
             let site = Site::new(*count, CONNECTIONS).await?;
             let simple = [Baseline::OneByOne, Baseline::LowestFree].map(Protocol::Baseline);
             let simple = simple.into_iter().filter(|_| *pods <= args.baselines_up_to);
@@ -137,7 +137,7 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
             }
         }
         for rest in RESTS {
-            eprintln!("etcd of {count}: an exhausted pool, rest {rest:?}");
+            eprintln!("etcd of {count}: an exhausted pool, quarantine {rest:?}");
             let (pods, names) = HANDED_ON;
             let herd = Herd { quarantine: rest, ..Herd::handing_on(pods, names) };
             claims.handed_on.push(site.run(Protocol::Cairn, herd, limit).await?);
@@ -146,7 +146,7 @@ pub async fn measure(args: &ClaimsArgs) -> Result<Claims, MeasureError> {
     Ok(claims)
 }
 
-/// The run of the median time, with the worst of whatever else should never be worse.
+/// The run of the median time, with the worst value of all other figures.
 fn typical(mut runs: Vec<Run>) -> Option<Run> {
     runs.sort_by_key(|run| run.elapsed);
     let mut typical = runs.get(runs.len() / 2)?.clone();
@@ -166,7 +166,7 @@ fn typical(mut runs: Vec<Run>) -> Option<Run> {
 // === impl Site ===
 
 impl Site {
-    /// Starts etcd. Each connection prefers another member, as behind a Service.
+    /// Starts etcd and opens connections. They prefer different members, as behind a Service.
     pub async fn new(members: usize, connections: usize) -> Result<Self, MeasureError> {
         let members = Members::start(members).await?;
         let mut urls = members.urls();
@@ -178,7 +178,7 @@ impl Site {
         Ok(Self { members, connections: opened })
     }
 
-    /// A new place for a herd.
+    /// Prepares a scratch prefix and a pool for a herd.
     pub async fn ground(&self, herd: Herd) -> Result<Ground<Arc<Etcd>>, MeasureError> {
         let mut connections = self.connections.iter().cloned();
         let first = connections.next().ok_or(Error::NoEndpoint)?;
@@ -268,7 +268,7 @@ impl Site {
 // === impl Protocol ===
 
 impl Protocol {
-    /// As people call it.
+    /// The name in tables and plots.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cairn => "Cairn",
@@ -281,14 +281,14 @@ impl Protocol {
 // === impl Run ===
 
 impl Run {
-    /// Whether the names went to whom they should go.
+    /// Whether no pod was overtaken and, when names are kept, the lowest names are held in the order of the tickets.
     pub fn is_fair(&self) -> bool {
         let kept = self.herd.stay == Stay::Hold;
         self.overtaken == Some(0) && (!kept || (self.figures.lowest && self.figures.in_order))
     }
 }
 
-/// A count as a divisor.
+/// A count as a floating-point number.
 pub fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_herd_has_the_median_time_and_the_worst_of_the_rest() {
+    fn a_repeated_herd_has_the_median_time_and_the_worst_of_all_other_figures() {
         let typical = typical(vec![run(9, 3.0, 0), run(1, 3.4, 0), run(2, 2.9, 1)]).unwrap();
         assert_eq!(typical.elapsed, Duration::from_secs(2));
         assert_eq!(typical.overtaken, Some(1));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn fair_is_whoever_overtook_nobody_and_left_no_gap() {
+    fn a_run_is_fair_when_no_pod_was_overtaken_and_the_lowest_names_are_held() {
         assert!(run(1, 3.0, 0).is_fair());
         let mut gap = run(1, 3.0, 0);
         gap.figures.lowest = false;

@@ -1,9 +1,9 @@
-//! What a process has used so far, as Linux tells it.
+//! CPU time and memory of a process, read from `/proc`.
 
 use std::fs;
 use std::time::Duration;
 
-/// CPU time of all threads of a process, to the nanosecond; zero when it is gone.
+/// CPU time of all threads of a process, in nanoseconds; zero when the process does not exist.
 pub fn used(pid: u32) -> Duration {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return Duration::ZERO;
@@ -21,7 +21,7 @@ pub fn resident(pid: u32) -> u64 {
     kib(&status, "VmRSS:").unwrap_or_default()
 }
 
-/// A line like `VmRSS:     1234 kB`.
+/// The value of a line such as `VmRSS:     1234 kB`.
 pub fn kib(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
@@ -31,13 +31,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_uses_something() {
+    fn cpu_time_and_memory_of_this_process_are_not_zero() {
         assert!(used(std::process::id()) > Duration::ZERO);
         assert!(resident(std::process::id()) > 0);
     }
 
     #[test]
-    fn kibibytes_are_read_by_their_name() {
+    fn a_value_in_kib_is_found_by_its_name() {
         assert_eq!(kib("VmPeak:\t 9 kB\nVmRSS:\t   1234 kB\n", "VmRSS:"), Some(1234));
         assert_eq!(kib("", "VmRSS:"), None);
     }

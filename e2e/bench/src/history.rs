@@ -1,8 +1,8 @@
-//! Whether anybody was overtaken, read from etcd's own history of a herd.
+//! Counts overtakings in etcd's own history of a herd.
 //!
-//! The k-th ticket has a right to the k-th free name. So whoever is given a name while at least as
-//! many older tickets wait as names are free has taken one that was another's. Pairs of a ticket and
-//! its name may be completed in any order: that is no overtaking.
+//! The k-th free name belongs to the k-th ticket. So a pod that is granted a name while there are at least as many
+//! older tickets as free names has overtaken another pod. Pairs of a ticket and its name may be completed in any order:
+//! that is no overtaking.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,36 +12,36 @@ use cairn_core::keys::{self, Key};
 use cairn_store::etcd::{Change, Etcd};
 use cairn_store::{Error, Kv, Op, Txn};
 
-/// What has happened in one place so far.
+/// The history of one path so far.
 #[derive(Debug, Default)]
 pub struct History {
     names: usize,
     slots: HashSet<String>,
-    resting: HashSet<String>,
-    /// Create revisions by the holders' UIDs.
+    quarantined: HashSet<String>,
+    /// Create revisions of tickets, by the UIDs of the waiting pods.
     tickets: HashMap<String, i64>,
-    /// How many names were given.
+    /// How many names were granted.
     pub given: usize,
-    /// How many of these were another's.
+    /// How many of these grants overtook another pod.
     pub overtaken: usize,
 }
 
 // === impl History ===
 
 impl History {
-    /// Nothing yet, in a pool of so many names.
+    /// The empty history of a pool with so many names.
     pub fn of(names: usize) -> Self {
         Self { names, ..Self::default() }
     }
 
-    /// Reads what happened in a scratch place from a revision until now.
+    /// Reads the history below a scratch prefix from a revision until now.
     pub async fn read<K: Kv>(
         etcd: &Etcd,
         scratch: &Scratch<K>,
         names: usize,
         from: i64,
     ) -> Result<Self, Error> {
-        // A key that nobody else writes marks the end.
+        // A key that nothing else writes marks the end.
         let end = format!("{}end", keys::ROOT);
         let put = Txn { then: vec![Op::put(&end, "", 0)], ..Txn::default() };
         scratch.txn(put).await?;
@@ -82,10 +82,10 @@ impl History {
                 self.slots.remove(&name);
             }
             (Some(Key::Quarantine(_, name)), Change::Put(_)) => {
-                self.resting.insert(name);
+                self.quarantined.insert(name);
             }
             (Some(Key::Quarantine(_, name)), Change::Delete(_)) => {
-                self.resting.remove(&name);
+                self.quarantined.remove(&name);
             }
             _ => {}
         }
@@ -94,7 +94,7 @@ impl History {
     fn give(&mut self, uid: &str) {
         let own = self.tickets.get(uid).copied().unwrap_or(i64::MAX);
         let ahead = self.tickets.values().filter(|ticket| **ticket < own).count();
-        let free = self.names.saturating_sub(self.slots.union(&self.resting).count());
+        let free = self.names.saturating_sub(self.slots.union(&self.quarantined).count());
         self.given += 1;
         self.overtaken += usize::from(ahead >= free);
     }
@@ -108,10 +108,10 @@ mod tests {
 
     use super::*;
 
-    /// `+q:a@5` a ticket of a at revision 5, `+s:0=a` the name 0 to a, `-s:0` its end.
-    fn replay(names: usize, script: &str) -> History {
+    /// `+q:a@5` is a ticket of `a` at revision 5, `+s:0=a` a grant of name 0 to `a`, `-s:0` the end of that slot.
+    fn replay(names: usize, changes: &str) -> History {
         let mut history = History::of(names);
-        for word in script.split_whitespace() {
+        for word in changes.split_whitespace() {
             let (sign, rest) = word.split_at(1);
             let (kind, rest) = rest.split_once(':').unwrap();
             let (name, revision) = rest.split_once('@').unwrap_or((rest, "0"));
@@ -138,13 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn pairs_may_be_completed_in_any_order() {
+    fn pairs_of_tickets_and_names_may_be_completed_in_any_order() {
         let history = replay(3, "+q:a@5 +q:b@6 +s:1=b -q:b +s:0=a -q:a");
         assert_eq!((history.given, history.overtaken), (2, 0));
     }
 
     #[test]
-    fn the_only_free_name_is_that_of_the_oldest_ticket() {
+    fn the_only_free_name_belongs_to_the_oldest_ticket() {
         let late = replay(1, "+q:a@5 +q:b@6 +s:0=b -q:b");
         assert_eq!((late.given, late.overtaken), (1, 1));
         let in_turn = replay(1, "+s:0=x +q:a@5 +q:b@6 -s:0 +s:0=a -q:a -s:0 +s:0=b -q:b");
@@ -152,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_ticket_one_is_behind_everybody() {
+    fn a_pod_without_a_ticket_ranks_behind_all_tickets() {
         assert_eq!(replay(1, "+q:a@5 +s:0=x").overtaken, 1);
         assert_eq!(replay(2, "+q:a@5 +s:0=x").overtaken, 0);
     }
 
     #[test]
-    fn a_resting_name_is_not_free() {
+    fn a_name_in_quarantine_is_not_free() {
         assert_eq!(replay(2, "+x:1 +q:a@5 +q:b@6 +s:0=b").overtaken, 1);
         assert_eq!(replay(2, "+x:1 -x:1 +q:a@5 +q:b@6 +s:0=b").overtaken, 0);
     }

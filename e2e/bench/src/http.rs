@@ -1,4 +1,4 @@
-//! etcd's pages beside its API: metrics, health, version.
+//! Reads etcd's HTTP pages: metrics, health, version.
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
@@ -11,29 +11,29 @@ use tokio::net::TcpStream;
 /// Why a page could not be read.
 #[derive(Debug, Error)]
 pub enum HttpError {
-    /// Nobody listens.
+    /// The connection could not be opened.
     #[error("could not connect to {address}")]
     Connect {
-        /// Where.
+        /// The address.
         address: String,
-        /// Why.
+        /// The error.
         #[source]
         source: std::io::Error,
     },
-    /// The answer broke off.
+    /// The request failed, or its answer was incomplete.
     #[error("could not read http://{address}{path}")]
     Read {
-        /// Where.
+        /// The address.
         address: String,
-        /// Which page.
+        /// The path of the page.
         path: &'static str,
-        /// Why.
+        /// The error.
         #[source]
         source: hyper::Error,
     },
 }
 
-/// A page as text.
+/// Reads a page as text.
 pub async fn get(address: &str, path: &'static str) -> Result<String, HttpError> {
     let stream = TcpStream::connect(address)
         .await
@@ -48,7 +48,7 @@ async fn read(
     path: &'static str,
 ) -> Result<String, hyper::Error> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with the sender; its error is also that of the request.
+    // This task ends with the sender. The request returns its error.
     tokio::spawn(connection);
     let mut request = Request::new(Empty::<Bytes>::new());
     *request.uri_mut() = hyper::Uri::from_static(path);

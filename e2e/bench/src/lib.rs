@@ -1,8 +1,8 @@
-//! What a claim costs, beside two simpler protocols, on a real etcd.
+//! Measures the cost of claims on a real etcd, and that of two simpler protocols for comparison.
 //!
-//! `main → app → {claims, steady} → {members, baseline, history}`; what they measure becomes a
-//! [`sheet::Sheet`], and sheets become a table, a page and a plot. The herd itself is that of
-//! `cairn bench herd`: the lease machine of `cairn_core`, carried out by `cairn_store`.
+//! `main → app → {claims, steady} → {members, baseline, history}`. Measurements become a [`table::Table`], and tables
+//! are printed and written into a page; a plot shows the herds. The herd is that of `cairn bench herd`: the lease
+//! machine of `cairn_core`, carried out by `cairn_store`.
 
 pub mod app;
 pub mod args;
@@ -15,5 +15,5 @@ pub mod machine;
 pub mod members;
 pub mod page;
 pub mod plot;
-pub mod sheet;
 pub mod steady;
+pub mod table;

@@ -1,4 +1,4 @@
-//! The machine in words: what somebody must know to compare figures.
+//! A short description of the machine, which readers need in order to compare figures.
 
 use std::fs;
 use std::num::NonZero;
@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use crate::cpu::kib;
 
-/// One clause.
+/// Cores, architecture, memory and operating system, as part of a sentence.
 pub fn words() -> String {
     let cores = available_parallelism().map_or(1, NonZero::get);
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `cairn-bench`: prints what claims cost, and writes it down for the documentation.
+//! `cairn-bench`: measures the cost of claims, prints it, and writes the page of the documentation.
 
 use std::process::ExitCode;
 

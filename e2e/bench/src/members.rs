@@ -1,7 +1,7 @@
-//! An etcd of one member or several, on loopback, with the disk as in earnest.
+//! An etcd of one member or several, on loopback, with fsync.
 //!
-//! Unlike the etcd of the tests these members wait for the disk: what is measured is what a Raft
-//! entry costs. All share one machine, so three are slower than three machines would be.
+//! Unlike the etcd of the tests these members wait for the disk, because the cost of a Raft entry is measured. All
+//! members share one machine, so three are slower than on three machines.
 
 use std::fs::File;
 use std::io;
@@ -17,50 +17,50 @@ use tokio::time::{sleep, timeout};
 
 use crate::http::{self, HttpError};
 
-/// A cold binary on a busy machine, and an election.
+/// How long a start with an election may take on a busy machine when the binary is not in the page cache.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// The members, until dropped.
+/// Running members. They are killed when this is dropped.
 #[derive(Debug)]
 pub struct Members {
-    /// Outlives the processes.
+    /// The parent of the data directories; removed after the processes have ended.
     dir: TempDir,
     addresses: Vec<String>,
     processes: Vec<Child>,
 }
 
-/// Why there is no etcd.
+/// Why etcd does not run.
 #[derive(Debug, Error)]
 pub enum MembersError {
-    /// No binary.
+    /// There is no binary.
     #[error("there is no etcd at {}; run `e2e/cluster/cluster build etcd`, or set CAIRN_ETCD", .0.display())]
     Missing(PathBuf),
-    /// A process could not be started, or its folder not be made.
+    /// A process or its folder could not be created.
     #[error("could not start etcd")]
     Start(#[source] io::Error),
-    /// It does not answer.
+    /// It was not healthy before the deadline.
     #[error("etcd was not healthy within {START_LIMIT:?}")]
     Silent,
     /// A page could not be read.
-    #[error("could not ask etcd about itself")]
+    #[error("could not read etcd's metrics or version")]
     Page(#[from] HttpError),
 }
 
 /// etcd's own counters at one instant.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
-    /// Raft entries so far.
+    /// Raft entries since the start.
     pub entries: f64,
-    /// Seconds of CPU so far, of all members.
+    /// CPU time of all members since the start, in seconds.
     pub cpu: f64,
-    /// Memory of all members, in bytes.
+    /// Resident memory of all members, in bytes.
     pub memory: f64,
 }
 
 // === impl Members ===
 
 impl Members {
-    /// Starts so many members with an empty store and waits until they have a leader.
+    /// Starts `count` members with an empty store and waits until they are healthy.
     pub async fn start(count: usize) -> Result<Self, MembersError> {
         let binary = cairn_test_etcd::binary();
         if !binary.exists() {
@@ -94,7 +94,7 @@ impl Members {
         Ok(members)
     }
 
-    /// How many there are.
+    /// The number of members.
     pub fn count(&self) -> usize {
         self.processes.len()
     }
@@ -104,12 +104,12 @@ impl Members {
         self.addresses.iter().map(|address| format!("http://{address}")).collect()
     }
 
-    /// What they count.
+    /// Reads the members' counters.
     ///
-    /// Entries are `etcd_server_proposals_committed_total`: everything that went through Raft, a
-    /// failed compare as well as a put, a lease as well as a key. `etcd_mvcc_put_total` would count
-    /// the keys of a transaction one by one and leases not at all. The leader knows first what is
-    /// committed, before it answers; so the greatest count is exact once all answers are there.
+    /// Entries are `etcd_server_proposals_committed_total`: everything that went through Raft, a failed compare as well
+    /// as a put, a lease as well as a key. `etcd_mvcc_put_total` would count the keys of a transaction one by one, and
+    /// no leases. The leader counts an entry before it answers the request. So the largest count of all members is
+    /// exact once all requests are answered.
     pub async fn sample(&self) -> Result<Sample, MembersError> {
         let mut sum = Sample::default();
         for address in &self.addresses {
@@ -122,7 +122,7 @@ impl Members {
         Ok(sum)
     }
 
-    /// The version of the first one, if it tells.
+    /// The version of the first member; `unknown` when it cannot be read.
     pub async fn version(&self) -> String {
         let Some(address) = self.addresses.first() else { return String::new() };
         let page = http::get(address, "/version").await.unwrap_or_default();
@@ -143,7 +143,7 @@ impl Members {
 impl Drop for Members {
     fn drop(&mut self) {
         for process in &mut self.processes {
-            // Both fail only when the process is gone already, which is what is wanted.
+            // Both fail only when the process has already ended.
             let _ = process.kill();
             let _ = process.wait();
         }
@@ -155,7 +155,7 @@ fn value(page: &str, name: &str) -> Option<f64> {
     page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
-/// The system picks free ports, all of them taken until all are known.
+/// Addresses with ports that are free now. All listeners stay open until all ports are known, so that the ports differ.
 fn free_addresses(count: usize) -> io::Result<Vec<String>> {
     let listeners: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;

@@ -1,24 +1,24 @@
-//! The page of the documentation, every figure of it from the run that writes it.
+//! The page `docs/benchmarks.md`. All of its figures are from the run that writes it.
 
-use crate::sheet::Sheet;
+use crate::table::Table;
 
-/// What a page says besides its tables.
+/// The facts about the run that the page names besides its tables.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// When it was measured, as `2026-11-21`.
+    /// The day of the run, such as `2026-11-21`.
     pub date: String,
-    /// The machine in words.
+    /// The description of the machine.
     pub machine: String,
     /// etcd's version.
     pub etcd: String,
-    /// After how many seconds a herd was given up.
+    /// The time limit of a herd in seconds.
     pub limit: u64,
 }
 
 /// The whole page.
-pub fn write(facts: &Facts, claims: &[Sheet], steady: &Sheet) -> String {
+pub fn write(facts: &Facts, claims: &[Table], steady: &Table) -> String {
     let Facts { date, machine, etcd, limit } = facts;
-    let tables: Vec<String> = claims.iter().map(Sheet::markdown).collect();
+    let tables: Vec<String> = claims.iter().map(Table::markdown).collect();
     let (tables, steady) = (tables.join("\n"), steady.markdown());
     format!(
         "# Benchmarks

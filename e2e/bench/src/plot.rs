@@ -1,4 +1,4 @@
-//! Herd size against time and against Raft writes, one line per protocol, as an SVG.
+//! An SVG plot of time and Raft writes over the size of a herd, with one line per protocol.
 
 use std::ops::Range;
 
@@ -11,20 +11,20 @@ use crate::claims::{Protocol, Run, count};
 
 const SIZE: (u32, u32) = (1000, 440);
 
-/// A page of its own, so that it can be read on a dark one too.
+/// The plot has a background of its own, so that it is readable on a dark page too.
 const PAPER: RGBColor = RGBColor(255, 255, 255);
 const INK: RGBColor = RGBColor(40, 44, 52);
 const GRID: RGBColor = RGBColor(226, 229, 234);
 
-/// Beyond two decades more labels run into each other.
+/// More labels would overlap when the axis has more than two decades.
 const LABELS: usize = 4;
 
-/// The drawing failed.
+/// The plot could not be drawn.
 #[derive(Debug, Error)]
 #[error("could not draw the plot: {0}")]
 pub struct PlotError(String);
 
-/// One protocol's line.
+/// The line of one protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     label: &'static str,
@@ -37,11 +37,11 @@ pub struct Line {
 pub struct Point {
     pods: f64,
     value: f64,
-    /// It gave up: the value is a lower bound.
+    /// The run did not finish: the value is a lower bound.
     open: bool,
 }
 
-/// Draws herds on the smallest etcd that was measured.
+/// Draws the herds on the etcd with the fewest members.
 pub fn draw(runs: &[Run]) -> Result<String, PlotError> {
     let mut svg = String::new();
     {
@@ -138,14 +138,14 @@ fn panel(
         .map_err(|error| failed(&error))
 }
 
-/// A little more than all values.
+/// A range a little larger than that of all values.
 fn near(values: impl Iterator<Item = f64>) -> Range<f64> {
-    /// Marks are not cut by the axis.
+    /// Enough room that the axes do not cut the marks.
     const ROOM: f64 = 1.25;
     bounds(values).map_or(1.0..10.0, |(low, high)| low / ROOM..high * ROOM)
 }
 
-/// Whole decades around all values, so that the axis has round ends.
+/// Whole decades around all values, so that the axis ends at round numbers.
 fn decades(values: impl Iterator<Item = f64>) -> Range<f64> {
     let Some((low, high)) = bounds(values) else { return 1.0..10.0 };
     let (low, high) = (low.log10().floor(), high.log10().ceil());

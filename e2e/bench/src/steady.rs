@@ -1,7 +1,6 @@
-//! What held claims cost while nothing happens: a keepalive and a read per pod every V/3.
+//! Measures held claims while nothing happens: every pod sends a keepalive and a read every V/3.
 //!
-//! Here every pod has a connection of its own, as in a cluster: pings and keepalive streams are most
-//! of what there is to see.
+//! Every pod has a connection of its own, as in a cluster: pings and keepalive streams are most of the cost.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,34 +16,34 @@ use crate::args::SteadyArgs;
 use crate::claims::{MeasureError, Site, count};
 use crate::cpu;
 
-/// Until a thousand connections are open and everybody has a name.
+/// How long it may take until a thousand connections are open and every pod has a name.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
-/// Longer than a renewal: the first ones come all at once, then they drift apart.
+/// Longer than the time between renewals: the first renewals of all pods come at once, later ones are spread.
 const SETTLE: Duration = Duration::from_secs(15);
 
-/// What was seen.
+/// The cost of held claims.
 #[derive(Clone, Debug)]
 pub struct Steady {
-    /// How many held a name from the beginning to the end.
+    /// How many pods held a name at the end.
     pub held: usize,
-    /// How often one of them lost it.
+    /// How often a pod lost its name.
     pub losses: usize,
-    /// For how long.
+    /// The length of the measurement.
     pub span: Duration,
     /// Raft entries per second.
     pub writes: f64,
-    /// Of one core, in percent.
+    /// CPU of etcd, in percent of one core.
     pub etcd_cpu: f64,
-    /// In MiB.
+    /// Resident memory of etcd, in MiB.
     pub etcd_memory: f64,
-    /// Of one core, in percent, for all pods together.
+    /// CPU of all pods together, in percent of one core.
     pub pods_cpu: f64,
-    /// A real sidecar.
+    /// The cost of one real sidecar, when a binary was given.
     pub sidecar: Option<Sidecar>,
 }
 
-/// One process.
+/// The cost of one sidecar process.
 #[derive(Clone, Copy, Debug)]
 pub struct Sidecar {
     /// Milliseconds of CPU per minute.
@@ -53,35 +52,35 @@ pub struct Sidecar {
     pub memory: u64,
 }
 
-/// Why there are no figures.
+/// Why held claims could not be measured.
 #[derive(Debug, Error)]
 pub enum SteadyError {
-    /// The herd, or its etcd.
+    /// The herd or its etcd failed.
     #[error("could not measure held claims")]
     Measure(#[from] MeasureError),
-    /// Not everybody got a name.
+    /// Not every pod got a name.
     #[error("only {held} of {pods} pods had a name within {START_LIMIT:?}")]
     Short {
-        /// So many had.
+        /// How many pods had a name.
         held: usize,
-        /// Out of so many.
+        /// The number of pods.
         pods: usize,
     },
     /// The sidecar could not be started.
     #[error("could not run the sidecar; build it with `cargo build --release -p cairn-sidecar`")]
     Sidecar(#[source] std::io::Error),
-    /// It does not claim.
+    /// The sidecar did not claim a name.
     #[error("the sidecar had no name within {START_LIMIT:?}")]
     SidecarSilent,
 }
 
-/// Ends with its handle.
+/// A running sidecar. It is killed when this is dropped.
 struct Running {
     process: Child,
     dir: TempDir,
 }
 
-/// Holds and looks on.
+/// Lets the pods claim, and measures while they hold their names.
 pub async fn measure(args: &SteadyArgs) -> Result<Steady, SteadyError> {
     eprintln!("{} held claims, one connection each", args.pods);
     let site = Site::new(1, args.pods).await?;
@@ -152,7 +151,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only when the process is gone already, which is what is wanted.
+        // Both fail only when the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

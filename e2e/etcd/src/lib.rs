@@ -1,8 +1,8 @@
-//! A real etcd process on loopback, for tests: started, frozen, thawed, restarted, gone with its
-//! handle.
+//! A real etcd process on loopback, for tests. It can be frozen, continued and restarted, and is killed when its handle
+//! is dropped.
 //!
-//! The binary is the one that `e2e/cluster/cluster build etcd` makes, or the one that `CAIRN_ETCD`
-//! names. A test without it fails and says how to get it; it is never skipped.
+//! The binary is the one that `e2e/cluster/cluster build etcd` makes, or the one that `CAIRN_ETCD` names. Without it a
+//! test fails with a message that says how to get it. It is never skipped.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use thiserror::Error;
 
-/// A free port may be taken by a test beside this one before etcd has bound it; twice in a row is rare.
+/// Another test may take a free port before etcd has bound it. Twice in a row is rare.
 const START_ATTEMPTS: usize = 5;
-/// A cold binary on a busy machine; a warm one takes a tenth of a second.
+/// How long a start may take on a busy machine when the binary is not in the page cache. Otherwise it takes a tenth of
+/// a second.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// One member.
+/// One running member.
 #[derive(Debug)]
 pub struct TestEtcd {
     dir: TempDir,
@@ -29,16 +30,16 @@ pub struct TestEtcd {
     process: Option<Child>,
 }
 
-/// Why there is no etcd.
+/// Why etcd does not run.
 #[derive(Debug, Error)]
 pub enum TestEtcdError {
-    /// No binary.
+    /// There is no binary.
     #[error("there is no etcd at {}; run `e2e/cluster/cluster build etcd`, or set CAIRN_ETCD", .0.display())]
     Missing(PathBuf),
-    /// The process could not be started, or its folder not be made.
+    /// The process or its folder could not be created.
     #[error("could not start etcd")]
     Start(#[source] io::Error),
-    /// It does not listen.
+    /// It was not ready before the deadline, or has ended.
     #[error("etcd did not answer within {START_LIMIT:?}; its log ends with: {0}")]
     Silent(String),
 }
@@ -51,7 +52,7 @@ impl TestEtcd {
         Self::start_with(&[])
     }
 
-    /// The same with flags of etcd's own.
+    /// The same with additional flags of etcd.
     pub fn start_with(flags: &[&str]) -> Result<Self, TestEtcdError> {
         for _ in 1..START_ATTEMPTS {
             match Self::start_once(flags) {
@@ -76,27 +77,27 @@ impl TestEtcd {
         &self.client
     }
 
-    /// Kills the process as a crash would; the data stays.
+    /// Kills the process with SIGKILL. The data stays.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // Both fail only when the process is gone already, which is what is wanted.
+            // Both fail only when the process has already ended.
             let _ = process.kill();
             let _ = process.wait();
         }
     }
 
-    /// Starts it again on the same data.
+    /// Kills the process and starts it again with the same data.
     pub fn restart(&mut self) -> Result<(), TestEtcdError> {
         self.kill();
         self.spawn()
     }
 
-    /// Stops the process without ending it: connections stay open, nothing is answered.
+    /// Sends SIGSTOP: connections stay open, and nothing is answered.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets a frozen process go on.
+    /// Sends SIGCONT.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
     }
@@ -121,7 +122,7 @@ impl TestEtcd {
             .args(["--listen-client-urls", &self.client, "--advertise-client-urls", &self.client])
             .args(["--listen-peer-urls", &self.peer, "--initial-advertise-peer-urls", &self.peer])
             .args(["--initial-cluster", &format!("default={}", self.peer)])
-            // The data lives as long as the test: nothing is gained by waiting for the disk.
+            // The data is not needed after the test, so etcd need not wait for the disk.
             .arg("--unsafe-no-fsync")
             .args(&self.flags)
             .stdin(Stdio::null())
@@ -133,9 +134,12 @@ impl TestEtcd {
         self.wait(&log)
     }
 
-    /// Waits until the log says so: a port that accepts is not yet a member that serves.
+    /// Waits until the log says that the member serves. It accepts connections earlier.
     fn wait(&mut self, log: &Path) -> Result<(), TestEtcdError> {
-        #[expect(clippy::disallowed_methods, reason = "a test's own patience, not a deadline")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test's timeout, not a deadline of a claim"
+        )]
         let begin = Instant::now();
         loop {
             let text = fs::read_to_string(log).unwrap_or_default();
@@ -146,7 +150,10 @@ impl TestEtcd {
                 .process
                 .as_mut()
                 .is_some_and(|child| child.try_wait().is_ok_and(|code| code.is_some()));
-            #[expect(clippy::disallowed_methods, reason = "a test's own patience, not a deadline")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a test's timeout, not a deadline of a claim"
+            )]
             if ended || begin.elapsed() > START_LIMIT {
                 let tail: Vec<&str> = text.lines().rev().take(3).collect();
                 return Err(TestEtcdError::Silent(tail.join(" | ")));
@@ -163,7 +170,7 @@ impl Drop for TestEtcd {
     }
 }
 
-/// The binary: what `CAIRN_ETCD` names, or what the cluster tool has built.
+/// The path of the binary: `CAIRN_ETCD`, or the binary that the cluster tool builds.
 pub fn binary() -> PathBuf {
     if let Some(path) = env::var_os("CAIRN_ETCD") {
         return path.into();
@@ -173,7 +180,7 @@ pub fn binary() -> PathBuf {
     home.join("bin/etcd")
 }
 
-/// The system picks a free port; between here and etcd's start nobody else is likely to be given it.
+/// A URL with a port that is free now. The system is unlikely to give it to another process before etcd has bound it.
 fn free_url() -> Result<String, TestEtcdError> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(TestEtcdError::Start)?;
     let address = listener.local_addr().map_err(TestEtcdError::Start)?;

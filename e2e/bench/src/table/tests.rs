@@ -1,4 +1,4 @@
-//! What the tables say of finished runs, of those given up, and of unfair ones.
+//! The tables of finished runs, of runs that did not finish, and of unfair runs.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ fn herds() -> Vec<Run> {
 }
 
 #[test]
-fn one_that_gave_up_says_so_and_with_how_many() {
-    let markdown = Sheet::herds(&herds()).markdown();
+fn a_run_that_did_not_finish_shows_how_many_names_were_granted() {
+    let markdown = Table::herds(&herds()).markdown();
     let lines: Vec<&str> = markdown.lines().collect();
     assert_eq!(
         lines[4],
@@ -54,29 +54,29 @@ fn one_that_gave_up_says_so_and_with_how_many() {
 }
 
 #[test]
-fn a_ratio_to_one_that_gave_up_is_a_lower_bound() {
-    let text = Sheet::ratios(&herds()).text();
+fn the_ratio_to_a_run_that_did_not_finish_is_a_lower_bound() {
+    let text = Table::ratios(&herds()).text();
     let last = text.lines().last().unwrap();
     let words: Vec<&str> = last.split_whitespace().collect();
     assert_eq!(words, ["1", "1000", "45.0×", "167.2×", ">", "120×", "-"]);
 }
 
 #[test]
-fn without_the_others_there_is_nothing_to_compare() {
-    let text = Sheet::ratios(&herds()[..1]).text();
+fn without_runs_of_the_simpler_protocols_the_table_of_ratios_is_empty() {
+    let text = Table::ratios(&herds()[..1]).text();
     assert_eq!(text.lines().count(), 2, "{text}");
 }
 
 #[test]
-fn whoever_was_overtaken_is_counted() {
+fn overtaken_pods_are_counted() {
     let mut unfair = run(Protocol::Cairn, 1000, 1.0, 3.0);
     unfair.overtaken = Some(7);
-    assert!(Sheet::herds(&[unfair]).text().contains("NO, 7 overtaken"));
+    assert!(Table::herds(&[unfair]).text().contains("NO, 7 overtaken"));
 }
 
 #[test]
-fn columns_line_up() {
-    let text = Sheet::herds(&herds()).text();
+fn columns_are_aligned() {
+    let text = Table::herds(&herds()).text();
     let starts: Vec<_> = text.lines().skip(1).filter_map(|line| line.find("1000 ")).collect();
     assert_eq!(starts.len(), 3);
     assert!(starts.iter().all(|start| *start == starts[0]), "{text}");

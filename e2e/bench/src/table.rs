@@ -1,21 +1,21 @@
-//! A table with a title, printed for people or as Markdown.
+//! A table with a title, printed as text or as Markdown.
 
 use crate::baseline::Baseline;
 use crate::claims::{Alone, Claims, Protocol, Run, count};
 use crate::steady::Steady;
 
-/// A table.
+/// A table with a title.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sheet {
+pub struct Table {
     title: &'static str,
     head: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
-// === impl Sheet ===
+// === impl Table ===
 
-impl Sheet {
-    /// One pod alone.
+impl Table {
+    /// The table of one pod alone.
     pub fn alone(alone: &[Alone]) -> Self {
         let row = |one: &Alone| {
             vec![
@@ -41,7 +41,7 @@ impl Sheet {
         }
     }
 
-    /// Herds.
+    /// The table of herds with a name for each pod.
     pub fn herds(runs: &[Run]) -> Self {
         let row = |run: &Run| {
             let figures = &run.figures;
@@ -78,7 +78,7 @@ impl Sheet {
         }
     }
 
-    /// How many times longer the simpler protocols took, and how many times more they wrote.
+    /// The table of the time and the writes of the simpler protocols, as multiples of Cairn's.
     pub fn ratios(runs: &[Run]) -> Self {
         let simple = [Baseline::OneByOne, Baseline::LowestFree].map(Protocol::Baseline);
         let row = |ours: &Run| {
@@ -108,7 +108,7 @@ impl Sheet {
         }
     }
 
-    /// An exhausted pool.
+    /// The table of the exhausted pool.
     pub fn handed_on(runs: &[Run]) -> Self {
         let row = |run: &Run| {
             let figures = &run.figures;
@@ -143,7 +143,7 @@ impl Sheet {
         }
     }
 
-    /// Held claims.
+    /// The table of held claims.
     pub fn steady(steady: &Steady) -> Self {
         let mut rows = vec![
             ("claims held throughout", steady.held.saturating_sub(steady.losses).to_string()),
@@ -165,7 +165,7 @@ impl Sheet {
         }
     }
 
-    /// Every sheet of the claims.
+    /// All tables of claims.
     pub fn claims(claims: &Claims) -> Vec<Self> {
         vec![
             Self::alone(&claims.alone),
@@ -175,7 +175,7 @@ impl Sheet {
         ]
     }
 
-    /// Columns.
+    /// The table as text, in columns.
     pub fn text(&self) -> String {
         let lines: Vec<Vec<&str>> = self.lines().collect();
         let widths: Vec<usize> = self
@@ -197,7 +197,7 @@ impl Sheet {
         text
     }
 
-    /// A heading and a table.
+    /// The table as Markdown, with a heading.
     pub fn markdown(&self) -> String {
         let mut text = format!("## {}\n\n", self.title);
         for (number, line) in self.lines().enumerate() {
@@ -224,7 +224,7 @@ fn given(run: &Run) -> String {
     }
 }
 
-/// Pods of the simpler protocols do not tell.
+/// Pods of the simpler protocols do not count failed requests.
 fn failures(run: &Run) -> String {
     match run.protocol {
         Protocol::Cairn => run.figures.failures.to_string(),
@@ -242,8 +242,7 @@ fn order(run: &Run) -> String {
     }
 }
 
-/// Time and writes. One that gave up would have needed more than the time that it was given; what
-/// it would have written nobody knows.
+/// Time and writes. The time of a run that did not finish is a lower bound, and its writes are not known.
 fn ratio(ours: &Run, other: &Run) -> [String; 2] {
     let time = other.elapsed.as_secs_f64() / ours.elapsed.as_secs_f64();
     if other.finished {
