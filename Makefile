@@ -1,12 +1,13 @@
-# Two commands: `make demo` shows Cairn on a real Kubernetes on this machine; `make test` is what CI runs.
-# Both install what they need (Debian, Rust and Go are expected), say what they do, and can be repeated.
+# `make demo` shows Cairn on a real Kubernetes on this machine. `make test` runs everything that CI runs.
+# Both need Debian, Rust and Go, install everything else, print what they do, and can be repeated.
 
 export CAIRN_HOME ?= $(CURDIR)/.cairn
 CLUSTER := e2e/cluster/cluster
 CARGO ?= cargo
-# A machine has one cluster of a name: another checkout's tests need another name.
+# The name of a cluster is unique on the machine, so the tests of another checkout need another name.
 E2E_CLUSTER ?= e2e
-CRATES := cairn-core cairn-store cairn-kit cairn-sidecar cairn-webhook cairn cairn-model cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-e2e
+CRATES := cairn-core cairn-store cairn-kit cairn-sidecar cairn-webhook cairn cairn-model \
+  cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
@@ -14,14 +15,14 @@ DENY := -D warnings
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo          a real Kubernetes here, Cairn on it, and a table of who is called what"
+	@echo "make demo          a real Kubernetes on this machine, Cairn on it, and a table of pods and their names"
 	@echo "make test          format, lints, model, unit, fault and end-to-end tests, as CI runs them"
-	@echo "make bench-claims  what a claim costs, measured here: writes docs/benchmarks.md and its plot"
+	@echo "make bench-claims  measure the cost of claims on this machine: writes docs/benchmarks.md and its plot"
 	@echo "make down          take down every cluster that was started from here"
 	@echo "make clean         down, and remove everything that was built"
 	@echo "single steps of make test: $(STEPS)"
 
-# --- the front door ---
+# --- the demonstration ---
 
 demo: setup tools
 	@. e2e/steps.sh; \
@@ -56,7 +57,7 @@ fmt:
 clippy:
 	$(CARGO) clippy --quiet --workspace --all-targets --all-features -- $(DENY)
 
-# Every crate builds alone: a dependency that only a neighbour's features bring in is a defect.
+# Every crate must build alone: a crate that needs a feature which only another crate enables is a defect.
 alone:
 	@set -e; for crate in $(CRATES); do echo "cargo check -p $$crate"; $(CARGO) check --quiet -p $$crate; done
 
@@ -69,20 +70,21 @@ deny:
 	@e2e/cargo-deny.sh check bans licenses sources
 
 unit: etcd
-	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn -p cairn-test-etcd -p cairn-bench
+	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
+	  -p cairn-test-etcd -p cairn-bench
 
-# The protocol, exhaustively in small bounds: that it holds, and what leaving a rule out breaks.
+# Checks the protocol exhaustively in small bounds, and that leaving out each rule breaks it.
 model:
 	$(CARGO) test -p cairn-model
 
 chart: tools
 	@HELM=$(CAIRN_HOME)/bin/helm charts/check.sh
 
-# The protocol's implementation, on a real three-member etcd that is being hurt.
+# Checks the implementation of the protocol on a real three-member etcd with injected faults.
 faults: setup etcd
 	$(CARGO) test -p cairn-faults --features histories -- --nocapture
 
-# Not a test: figures for docs/, beside two simpler protocols in the same run. Ten minutes on a quiet machine.
+# Not a test: measures claims for docs/, and two simpler protocols in the same run. Ten minutes on an idle machine.
 bench-claims: setup etcd
 	$(CARGO) build --release -p cairn-sidecar
 	$(CARGO) run --release -p cairn-bench -- all --sidecar target/release/cairn-sidecar --write docs
@@ -96,17 +98,18 @@ e2e: tools
 
 # --- for your own cluster ---
 
-# Static binaries for this machine's architecture, in images that hold nothing else.
+# Static binaries for this machine's architecture, in images that contain nothing else.
 REGISTRY ?= localhost
 VERSION ?= dev
 DOCKER ?= docker
 TARGET := $(shell uname -m)-unknown-linux-gnu
 images:
 	@set -e; for name in sidecar webhook; do \
-	  RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --profile image --target $(TARGET) -p cairn-$$name; \
+	  RUSTFLAGS="-C target-feature=+crt-static" \
+	    $(CARGO) build --locked --profile image --target $(TARGET) -p cairn-$$name; \
 	  $(DOCKER) build -t $(REGISTRY)/cairn-$$name:$(VERSION) -f deploy/images/$$name.Dockerfile target/$(TARGET)/image; \
 	done
-	@echo "push them with: $(DOCKER) push $(REGISTRY)/cairn-sidecar:$(VERSION), and the same for cairn-webhook"
+	@echo "push them with: $(DOCKER) push $(REGISTRY)/cairn-sidecar:$(VERSION), and likewise cairn-webhook"
 
 # --- upkeep ---
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks on a real API server where the chart is installed what no render can show: the Pool schema
-# with its CEL rules, the warning about misplaced annotations, and the fence round the webhook's
-# account. Nearly everything is a dry run; it needs a cluster administrator.
+# Checks an installed chart on a real API server: the Pool schema with its CEL rules, the warning about misplaced
+# annotations, and the restrictions of the webhook's account. Nearly everything is a dry run. It needs a cluster
+# administrator.
 #   KUBECTL="kubectl --context mine" charts/check-server.sh
 set -euo pipefail
 
@@ -25,13 +25,13 @@ bad() {
   failed=1
 }
 
-# pool NAME SPEC: dry-applies a pool.
+# pool NAME SPEC: applies a pool as a dry run.
 pool() {
   k apply --server-side --force-conflicts --dry-run=server -f - >"$OUT" 2>&1 <<<"
     {apiVersion: cairn.dev/v1alpha1, kind: Pool, metadata: {name: $1}, spec: $2}"
 }
 
-# refuses SENTENCE SPEC [NAME]: the pool is refused, and the answer says this.
+# refuses MESSAGE SPEC [NAME]: the pool is refused, and the answer contains the message.
 refuses() {
   if pool "${3:-p}" "$2"; then
     bad "a pool named '${3:-p}' with $2 is accepted"
@@ -40,15 +40,16 @@ refuses() {
   fi
 }
 
-# accepts SPEC [NAME]
+# accepts SPEC [NAME]: the pool is accepted.
 accepts() { pool "${2:-p}" "$1" || bad "the pool $1 is refused"; }
 
 k get deployment cairn-webhook -n "$NAMESPACE" >/dev/null 2>"$OUT" || {
-  echo "charts/check-server.sh: Cairn is not installed in namespace $NAMESPACE; install charts/cairn first: $(cat "$OUT")" >&2
+  echo "charts/check-server.sh: Cairn is not installed in namespace $NAMESPACE;" \
+    "install charts/cairn first: $(cat "$OUT")" >&2
   exit 2
 }
 
-say "pools that are refused say what to write"
+say "bad pools are refused with a message that says what to write"
 refuses 'names must have exactly one of builtin, list and range' '{names: {}}'
 refuses 'names must have exactly one of builtin, list and range' '{names: {list: [a], range: {from: 0, to: 1}}}'
 refuses 'names.list is empty; give it at least one name' '{names: {list: []}}'
@@ -73,7 +74,7 @@ refuses 'field not declared in schema' '{names: {list: [a]}, onLos: Keep}'
 refuses "metadata.name is not valid; use 1 to 40" '{names: {list: [a]}}' 1st
 refuses 'reserved for files' '{names: {list: [a]}}' env
 
-say "the built-in pools are there, and what defines their claims cannot change"
+say "the built-in pools exist, and their scope and clock cannot be changed"
 accepts '{names: {list: [a, b-c, D_1]}, validity: 1m30s, quarantine: 0s, onExhausted: Fail}'
 accepts '{names: {range: {from: 0, to: 8191, prefix: node-, width: 58}}, scope: Cluster, clock: Reserve}'
 refuses 'scope cannot be changed' '{scope: Cluster}' mountains
@@ -81,10 +82,12 @@ refuses 'clock cannot be changed' '{clock: None}' snowflake
 
 k create namespace "$ROOM" >/dev/null
 
-# workload KIND API METADATA TEMPLATE: dry-creates a workload with these annotations.
+# workload KIND API ANNOTATIONS TEMPLATE_ANNOTATIONS RESTART_POLICY: creates a workload as a dry run, with annotations
+# on itself and on its pod template.
 workload() {
   local template job
-  template="{metadata: {labels: {a: b}, annotations: {$4}}, spec: {restartPolicy: $5, containers: [{name: a, image: a}]}}"
+  template="{metadata: {labels: {a: b}, annotations: {$4}},
+    spec: {restartPolicy: $5, containers: [{name: a, image: a}]}}"
   job="selector: {matchLabels: {a: b}}, serviceName: a, template: $template"
   case $1 in
   CronJob) job="schedule: 0 0 * * *, jobTemplate: {spec: {template: $template}}" ;;
@@ -95,7 +98,7 @@ workload() {
     {apiVersion: $2, kind: $1, metadata: {name: a, namespace: $ROOM, annotations: {$3}}, spec: {$job}}"
 }
 
-say "the annotation on a workload instead of its pod template is warned about, and only there"
+say "the annotation on a workload itself gives a warning, and on its pod template it gives none"
 opt_in='cairn.dev/pool: mountains'
 while read -r kind api restart path; do
   workload "$kind" "$api" "$opt_in" "" "$restart" || bad "a $kind is refused"
@@ -110,7 +113,7 @@ Job batch/v1 Never spec.template.metadata.annotations
 CronJob batch/v1 Never spec.jobTemplate.spec.template.metadata.annotations
 EOT
 
-# status FIELDS: dry-applies fields to the status subresource of the pod, as the webhook's account.
+# status FIELDS: applies fields to the status subresource of the pod, as a dry run by the webhook's account.
 status() {
   k apply --server-side --force-conflicts --dry-run=server --subresource=status --as="$ACCOUNT" -f - >"$OUT" 2>&1 <<<"
     {apiVersion: v1, kind: Pod, $1}"
@@ -125,7 +128,7 @@ fenced() {
 }
 
 say "the webhook's account may write its annotations, and nothing else"
-# Kubernetes makes this account a moment after the namespace.
+# Kubernetes creates this account shortly after the namespace.
 k -n "$ROOM" wait --for=create serviceaccount/default --timeout=30s >/dev/null
 k create -f - >/dev/null <<<"
   {apiVersion: v1, kind: Pod, metadata: {$me, labels: {a: b}, annotations: {a: b}},
@@ -144,7 +147,7 @@ fenced 'may not change the labels' "metadata: {$me, finalizers: [example.com/sta
 fenced 'may not change the status' "metadata: {$me}, status: {podIP: 10.9.9.9}"
 fenced 'may not change the status' "metadata: {$me}, status: {conditions: [{type: Ready, status: 'True'}]}"
 
-# patched PATCH: dry-patches a built-in pool as the webhook's account.
+# patched PATCH: patches a built-in pool, as a dry run by the webhook's account.
 patched() {
   k patch pool mountains --type=merge --dry-run=server --as="$ACCOUNT" -p "$1" >"$OUT" 2>&1
 }
@@ -159,7 +162,7 @@ for patch in '{"spec": {"quarantine": "1s"}}' '{"metadata": {"labels": {"a": "b"
 done
 
 say "the webhook's account may say on the CRD which release is installed, and nothing else"
-# crd PATCH: dry-patches the CRD as the webhook's account.
+# crd PATCH: patches the CRD, as a dry run by the webhook's account.
 crd() { k patch crd pools.cairn.dev --type=merge --dry-run=server --as="$ACCOUNT" -p "$1" >"$OUT" 2>&1; }
 crd '{"metadata": {"annotations": {"cairn.dev/installation": "x/y"}}}' || bad "the webhook may not annotate the CRD"
 for patch in '{"metadata": {"annotations": {"a": "b"}}}' '{"metadata": {"labels": {"a": "b"}}}' \
@@ -178,8 +181,8 @@ probe --dry-run=server || bad "the webhook may not dry-run a pod"
 if probe; then bad "the webhook may create pods"; fi
 grep -qF 'as dry runs only' "$OUT" || bad "the refusal does not say why"
 
-say "the webhook's account is bound to what it needs"
-# may yes|no VERB RESOURCE…
+say "the webhook's account has only the permissions that it needs"
+# may yes|no VERB RESOURCE…: whether the account has this permission.
 may() {
   local answer
   answer=$(k auth can-i "${@:2}" --as="$ACCOUNT" 2>/dev/null || true)

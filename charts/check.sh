@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Checks the chart without a cluster: lint, renders that are the same twice, renders that say what
-# their values ask for, values that are refused, and deploy/cairn.yaml as rendered today.
+# Checks the chart without a cluster: lint, two renders are equal, renders contain what their values ask for, bad values
+# are refused, and deploy/cairn.yaml equals a new render.
 #   HELM=helm charts/check.sh
 set -euo pipefail
-# A path given to us is relative to where we were called.
+# A path in HELM is relative to the caller's folder.
 [[ ${HELM:=helm} != */* ]] || HELM=$(realpath -ms "$HELM")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 command -v "$HELM" >/dev/null || {
-  echo "charts/check.sh: '$HELM' is not there; install Helm, or point HELM at it" >&2
+  echo "charts/check.sh: '$HELM' is not there; install Helm, or set HELM to its path" >&2
   exit 2
 }
 SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
 failed=0
 
-# What the checks are about: the output of the last render, or the error of the last refusal.
+# The output of the last render, or the error of the last refusal. The checks read it.
 OUT=$SCRATCH/out
 
 say() { echo "chart: $1"; }
@@ -24,7 +24,7 @@ bad() {
   failed=1
 }
 
-# render [FLAG…]: the whole chart as release cairn in cairn-system.
+# render [FLAG…]: renders the whole chart as release cairn in cairn-system.
 render() {
   if ! "$HELM" template cairn cairn --namespace cairn-system "$@" >"$OUT" 2>"$SCRATCH/error"; then
     bad "helm template $* failed: $(cat "$SCRATCH/error")"
@@ -33,14 +33,14 @@ render() {
 
 has() { grep -qF -- "$1" "$OUT" || bad "$what: '$1' is missing"; }
 has_not() { ! grep -qF -- "$1" "$OUT" || bad "$what: '$1' must not be there"; }
-# count N TEXT: lines that contain TEXT.
+# count N TEXT: exactly N lines contain TEXT.
 count() {
   local found
   found=$(grep -cF -- "$2" "$OUT" || true)
-  [ "$found" = "$1" ] || bad "$what: '$2' stands $found times, not $1"
+  [ "$found" = "$1" ] || bad "$what: '$2' is in $found lines, not in $1"
 }
 
-# refused TEXT FLAG…: these values are refused, with a message that contains TEXT and is shown.
+# refused TEXT FLAG…: these values are refused with a message that contains TEXT. Prints the message.
 refused() {
   local text=$1
   shift
@@ -75,7 +75,7 @@ has 'helm.sh/resource-policy: keep'
 ! grep -qx 'kind: Pool' "$OUT" || bad "$what: a Pool in the release of its CRD cannot be installed"
 has 'replicas: 2'
 has 'image: quay.io/coreos/etcd:v3.6.14'
-# How a member starts is decided in its pod: no render tells etcd to form a cluster.
+# A program in the member's pod decides how it starts, so no render tells etcd to form a cluster.
 has_not 'initial-cluster'
 has "'--peer-url=http://{name}.cairn-etcd-peers.cairn-system.svc:2380'"
 one=http://cairn-etcd.cairn-system.svc:2379,http://cairn-etcd-0.cairn-etcd-peers.cairn-system.svc:2379
@@ -93,7 +93,7 @@ has_not 'emptyDir: {sizeLimit: "4Gi"}'
 has_not 'OnDelete'
 has_not 'kind: NetworkPolicy'
 count 1 'kind: PodDisruptionBudget'
-# The webhook, etcd and its two helpers: every container of the chart is confined alike.
+# The webhook, etcd and its two helpers: every container of the chart has the same restrictions.
 count 2 'runAsNonRoot: true'
 count 4 'allowPrivilegeEscalation: false'
 count 2 'seccompProfile: {type: RuntimeDefault}'
@@ -105,26 +105,27 @@ has 'emptyDir: {sizeLimit: "4Gi"}'
 has 'type: OnDelete'
 has_not 'volumeClaimTemplates:'
 
-say "three members are listed one by one beside their Service, and disrupted one by one"
+say "three members: each is listed beside their Service, and only one may be disrupted at a time"
 what="three members"
 render --set etcd.replicas=3,etcd.networkPolicy.enabled=true,clusterDomain=cluster.local
 peers=cairn-etcd-peers.cairn-system.svc.cluster.local
-has "--etcd=http://cairn-etcd.cairn-system.svc.cluster.local:2379,http://cairn-etcd-0.$peers:2379,http://cairn-etcd-1.$peers:2379,http://cairn-etcd-2.$peers:2379"
+three=http://cairn-etcd-0.$peers:2379,http://cairn-etcd-1.$peers:2379,http://cairn-etcd-2.$peers:2379
+has "--etcd=http://cairn-etcd.cairn-system.svc.cluster.local:2379,$three"
 has 'kind: NetworkPolicy'
 has_not '{port: metrics}'
 count 2 'kind: PodDisruptionBudget'
 
-say "etcd's metrics are for those who are named"
+say "only the scrapers in metricsFrom reach etcd's metrics"
 what="scrapers"
 render --set 'etcd.networkPolicy.enabled=true,etcd.networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus'
 count 1 '{port: metrics}'
 has 'app: prometheus'
 
-say "the pods of one and of three members are the same: growing restarts nobody"
+say "the pod templates of one and of three members are equal, so that growing restarts no member"
 template() { "$HELM" template cairn cairn -s templates/etcd-statefulset.yaml --set "$1" | sed '/^  replicas:/d'; }
 diff <(template etcd.replicas=1) <(template etcd.replicas=3) >"$OUT" || bad "the pod templates differ: $(cat "$OUT")"
 
-say "an etcd that is there already"
+say "an external etcd"
 what="external etcd"
 render --set 'etcd.enabled=false,etcd.endpoints={https://a.example:2379,https://b.example:2379}'
 has '--etcd=https://a.example:2379,https://b.example:2379'
@@ -136,7 +137,8 @@ has_not '--etcd-record'
 say "one webhook needs no disruption budget; digests win over tags; other names and ports"
 what="own images and names"
 digest=sha256:$(printf '0%.0s' {1..64})
-render --set "fullnameOverride=stone,webhook.replicas=1,webhook.image.digest=$digest,sidecar.image.tag=dev,webhook.admissionPort=8443"
+render --set "fullnameOverride=stone,webhook.replicas=1,webhook.image.digest=$digest" \
+  --set sidecar.image.tag=dev,webhook.admissionPort=8443
 has_not 'kind: PodDisruptionBudget'
 has "image: ghcr.io/cairn-dev/cairn-webhook@$digest"
 has '--sidecar-image=ghcr.io/cairn-dev/cairn-sidecar:dev'
@@ -165,7 +167,7 @@ what="EKS and GKE"
 render --kube-version v1.30.4-eks-a737599
 render --kube-version v1.31.1-gke.1678000
 
-say "deploy/cairn.yaml is what the chart renders"
+say "deploy/cairn.yaml equals a new render"
 HELM=$HELM ./render.sh >"$OUT" || bad "charts/render.sh failed"
 diff -u ../deploy/cairn.yaml "$OUT" >"$SCRATCH/drift" ||
   bad "deploy/cairn.yaml differs: run charts/render.sh > deploy/cairn.yaml

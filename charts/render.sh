@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Prints deploy/cairn.yaml: the chart with its default values, for people without Helm.
 #   HELM=helm charts/render.sh > deploy/cairn.yaml
-# One value differs: etcd's data is on no volume, so that it works on every cluster as it is.
+# One value differs: etcd has no volume, so that the manifest works on every cluster.
 set -euo pipefail
-# A path given to us is relative to where we were called.
+# A path in HELM is relative to the caller's folder.
 [[ ${HELM:=helm} != */* ]] || HELM=$(realpath -ms "$HELM")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

@@ -33,11 +33,13 @@ fn wrong_flags_get_one_sentence_and_exit_code_2() -> Done {
         ),
         (
             "--etcd http://127.0.0.1:1 --pool Mountains",
-            "--pool: pool name 'Mountains' is not valid; use 1 to 40 lower-case letters, digits and '-', starting with a letter and not ending with '-'",
+            "--pool: pool name 'Mountains' is not valid; use 1 to 40 lower-case letters, digits and '-', \
+             starting with a letter and not ending with '-'",
         ),
         (
             "--etcd http://127.0.0.1:1 --pool mountains --group a/b",
-            "--group: group 'a/b' is not valid; use 1 to 253 letters, digits, '-', '_' and '.', starting with a letter or digit",
+            "--group: group 'a/b' is not valid; use 1 to 253 letters, digits, '-', '_' and '.', \
+             starting with a letter or digit",
         ),
     ];
     for (flags, sentence) in table {

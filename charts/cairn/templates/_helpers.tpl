@@ -1,4 +1,4 @@
-{{/* The chart's name, cut to what a label takes. */}}
+{{/* The chart's name, cut to a length that is valid in a label. */}}
 {{- define "cairn.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
@@ -24,7 +24,7 @@
 {{/* The ConfigMap with the record of the installation. It is made by the webhook, not by Helm. */}}
 {{- define "cairn.installationRecord" -}}{{ include "cairn.fullname" . }}-installation{{- end -}}
 
-{{/* Who a pod of etcd is. */}}
+{{/* Variables with namespace, name and UID of a pod of etcd. */}}
 {{- define "cairn.etcdPodEnv" -}}
 - name: POD_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
@@ -34,7 +34,7 @@
   valueFrom: {fieldRef: {fieldPath: metadata.uid}}
 {{- end -}}
 
-{{/* What selects the pods of one component. Called with (list $ "webhook"). Never changes. */}}
+{{/* Labels that select the pods of one component. Called with (list $ "webhook"). They must never change. */}}
 {{- define "cairn.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ include "cairn.name" $root }}
@@ -61,7 +61,7 @@ app.kubernetes.io/part-of: cairn
 {{- end -}}
 {{- end -}}
 
-{{/* The DNS name of a service, good from every namespace. Called with (list $ "name"). */}}
+{{/* The DNS name of a Service, valid in every namespace. Called with (list $ "name"). */}}
 {{- define "cairn.serviceHost" -}}
 {{- $root := index . 0 -}}
 {{ index . 1 }}.{{ $root.Release.Namespace }}.svc
@@ -69,9 +69,9 @@ app.kubernetes.io/part-of: cairn
 {{- end -}}
 
 {{/*
-Client URLs, comma separated. The Service leads to every member that is ready, however many there will
-be: sidecars that know it alone go on while etcd grows. Members are listed by their own names besides:
-clients keep one connection per URL and move on when one fails, which a virtual address would hide.
+Client URLs, comma separated. The Service leads to every ready member, so sidecars that were started with fewer members
+reach the new ones while etcd grows. The members' own names are listed too: clients keep one connection per URL and use
+the next one when it fails. With a virtual address alone they could not choose.
 */}}
 {{- define "cairn.etcdEndpoints" -}}
 {{- if not .Values.etcd.enabled -}}
@@ -91,7 +91,7 @@ clients keep one connection per URL and move on when one fails, which a virtual 
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "cairn.webhook" . }}
 {{- end -}}
 
-{{/* Selects the namespaces whose pods Cairn looks at; admission and its re-check must agree on it. */}}
+{{/* Selects the namespaces whose pods Cairn admits. Webhook and policies must use the same selector. */}}
 {{- define "cairn.namespaceSelector" -}}
 matchExpressions:
   - key: kubernetes.io/metadata.name
@@ -99,7 +99,7 @@ matchExpressions:
     values: {{ append .Values.excludedNamespaces .Release.Namespace | uniq | toJson }}
 {{- end -}}
 
-{{/* Pod Security "restricted". */}}
+{{/* The fields that the Pod Security standard "restricted" requires. */}}
 {{- define "cairn.podSecurityContext" -}}
 runAsNonRoot: true
 seccompProfile: {type: RuntimeDefault}
@@ -110,7 +110,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* A duration that CEL and the sidecar read alike; five digits, so that no sum overflows. */}}
+{{/* A duration that CEL and the sidecar parse to the same value; five digits, so that no sum overflows. */}}
 {{- define "cairn.duration" -}}
 '^([0-9]{1,5}(h|m|s|ms))+$'
 {{- end -}}
