@@ -16,6 +16,7 @@ pub mod journal;
 pub mod json;
 pub mod local_volumes;
 pub mod members;
+pub mod minted;
 pub mod node;
 pub mod ns;
 pub mod place;

@@ -1,28 +1,36 @@
 //! There is one etcd cluster, however it is installed, grown, lost and installed again. On a
 //! Kubernetes of its own, because every sentence reshapes what everybody needs.
 
-use cairn_e2e::app::{App, pods_of, rolled_out};
+use std::collections::BTreeSet;
+
+use cairn_e2e::app::{App, rolled_out};
 use cairn_e2e::cluster::{Cluster, Temporary};
 use cairn_e2e::install::NAMESPACE;
 use cairn_e2e::members::{Members, RECORD, STATEFUL_SET};
+use cairn_e2e::minted::{MINTS, Minted};
 use cairn_e2e::ns::{Namespace, in_namespace, tested_cluster};
 use cairn_e2e::run::Output;
 use cairn_e2e::wait::{Seen, secs, until};
 use cairn_e2e::{Done, Failure, json, local_volumes, place};
 use serde_json::Value;
 
+/// How many pods mint while etcd grows, restarts and loses a member.
+const MINTING: u32 = 30;
+
 const ON_VOLUMES: &str = "etcd.persistence.enabled=true,etcd.persistence.storageClassName=local";
 
 #[test]
 fn etcd_stays_one_cluster_while_it_grows_restarts_loses_a_volume_and_is_installed_again() -> Done {
     let cluster = &*Temporary::up(&tested_cluster(), "etcd")?;
-    local_volumes::prepare(cluster, 4)?;
+    local_volumes::prepare(cluster, 7)?;
     without_a_volume_the_only_member_comes_back_as_the_same_cluster(cluster)?;
     helm_upgrade_grows_etcd_and_stops_no_app(cluster)?;
     etcd_does_not_shrink_in_place(cluster)?;
     forget(cluster)?;
     a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster)?;
     one_of_three_volumes_waits_for_the_others_and_founds_nothing(cluster)?;
+    forget(cluster)?;
+    the_volume_of_an_uninstalled_member_grows_to_three(cluster)?;
     a_second_release_says_so_is_not_ready_and_is_in_nobodys_way(cluster)
 }
 
@@ -50,8 +58,7 @@ fn helm_upgrade_grows_etcd_and_stops_no_app(cluster: &Cluster) -> Done {
         assert_eq!(members.one_cluster(3)?, before);
         assert_eq!(members.pod_uid(0)?, first, "growing restarted the first member");
         apps.run_on()?;
-        apps.grow(9)?;
-        apps.know_cluster(&before)
+        apps.grow(9)?.know_cluster(&before)
     })
 }
 
@@ -73,7 +80,7 @@ fn a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster: &Clust
     members.ready(1)?;
     let before = members.one_cluster(1)?;
     in_namespace(cluster, "render", |ns| {
-        let apps = Apps::start(ns, 6)?;
+        let apps = Apps::start(ns, MINTING)?;
         let grown = cluster.helm(&[
             "template",
             "cairn",
@@ -101,7 +108,7 @@ fn a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster: &Clust
         members.ready(3)?;
         assert_eq!(members.one_cluster(3)?, before);
         apps.run_on()?;
-        apps.grow(9)
+        apps.grow(MINTING + 3).map(drop)
     })
 }
 
@@ -121,6 +128,20 @@ fn one_of_three_volumes_waits_for_the_others_and_founds_nothing(cluster: &Cluste
     members.ready(3)?;
     assert_eq!(members.one_cluster(3)?, before);
     in_namespace(cluster, "again", |ns| Apps::start(ns, 3).map(drop))
+}
+
+fn the_volume_of_an_uninstalled_member_grows_to_three(cluster: &Cluster) -> Done {
+    say("the volume of an uninstalled member grows to three");
+    cluster.kubectl(&["-n", NAMESPACE, "delete", "pvc", "--all"])?.ok()?;
+    helm(cluster, &format!("{ON_VOLUMES},etcd.replicas=1"))?.ok()?;
+    let members = Members::of(cluster);
+    members.ready(1)?;
+    let before = members.one_cluster(1)?;
+    uninstall(cluster)?;
+    helm(cluster, &format!("{ON_VOLUMES},etcd.replicas=3"))?.ok()?;
+    members.ready(3)?;
+    assert_eq!(members.one_cluster(3)?, before);
+    in_namespace(cluster, "uninstalled", |ns| Apps::start(ns, 3).map(drop))
 }
 
 fn a_second_release_says_so_is_not_ready_and_is_in_nobodys_way(cluster: &Cluster) -> Done {
@@ -147,22 +168,39 @@ fn a_second_release_says_so_is_not_ready_and_is_in_nobodys_way(cluster: &Cluster
     in_namespace(cluster, "first", |ns| Apps::start(ns, 1).map(drop))
 }
 
-/// Apps of a Stop pool: one that lost its claim would have been restarted.
+/// Apps of a Stop pool that mint IDs: one that lost its claim would have been restarted.
 struct Apps<'a> {
     ns: &'a Namespace,
     count: u32,
-    started: Vec<String>,
+    started: BTreeSet<String>,
 }
 
 impl<'a> Apps<'a> {
     fn start(ns: &'a Namespace, count: u32) -> Result<Self, Failure> {
-        App::claiming("press", "snowflake").replicas(count).deploy(ns)?;
-        Ok(Self { ns, count, started: containers(ns, count)? })
+        let app = App::claiming("press", "snowflake").script(MINTS).replicas(count);
+        ns.apply(&app.deployment().to_string())?;
+        rolled_out(ns, "press")?;
+        let apps = Self { ns, count, started: containers(ns, count)? };
+        apps.mint()?;
+        Ok(apps)
     }
 
-    /// None was stopped since they were started.
+    /// None was stopped since they were started, and all of them mint.
     fn run_on(&self) -> Done {
-        assert_eq!(containers(self.ns, self.count)?, self.started, "an app was stopped");
+        self.mint()?;
+        let now = containers(self.ns, self.count)?;
+        assert_eq!(now, self.started, "an app was stopped");
+        Ok(())
+    }
+
+    /// All of them go on to mint, and no ID was minted twice.
+    fn mint(&self) -> Done {
+        let (cluster, name) = (&self.ns.cluster, &self.ns.name);
+        let before = Minted::of(cluster, name)?;
+        before.all_go_on(cluster, name, self.count as usize)?;
+        let minted = Minted::of(cluster, name)?;
+        assert!(minted.twice().is_empty(), "minted twice: {:?}", minted.twice());
+        say(&format!("{} pods have minted {} IDs, none twice", self.count, minted.count()));
         Ok(())
     }
 
@@ -180,22 +218,33 @@ impl<'a> Apps<'a> {
     }
 
     /// More of them start, and those that there are run on.
-    fn grow(&self, count: u32) -> Done {
+    fn grow(mut self, count: u32) -> Result<Self, Failure> {
         let replicas = format!("--replicas={count}");
         self.ns.kubectl(&["scale", "deployment", "press", &replicas])?;
         rolled_out(self.ns, "press")?;
         let now = containers(self.ns, count)?;
-        assert!(self.started.iter().all(|before| now.contains(before)), "an app was stopped");
-        Ok(())
+        assert!(self.started.is_subset(&now), "an app was stopped");
+        (self.count, self.started) = (count, now);
+        self.mint()?;
+        Ok(self)
     }
 }
 
-fn containers(ns: &Namespace, count: u32) -> Result<Vec<String>, Failure> {
-    let mut all = Vec::new();
-    for pod in pods_of(ns, "press", usize::try_from(count).unwrap_or(0))? {
-        all.push(format!("{} {:?}", pod.name, pod.container("app")?));
-    }
-    Ok(all)
+/// The app containers of exactly this many pods, each with the number of its restarts.
+fn containers(ns: &Namespace, count: u32) -> Result<BTreeSet<String>, Failure> {
+    until(&format!("{count} apps"), secs(60), || {
+        let pods = ns.get(&["pods", "-l", "app=press"])?;
+        let statuses = json::list(&pods, "/items").iter().filter_map(|pod| {
+            let status = pod.pointer("/status/containerStatuses/0")?;
+            Some(format!("{} {}", json::text(status, "/containerID")?, status.get("restartCount")?))
+        });
+        let all: BTreeSet<String> = statuses.collect();
+        Ok(if all.len() == count as usize {
+            Seen::Yes(all)
+        } else {
+            Seen::NotYet(format!("{} are there", all.len()))
+        })
+    })
 }
 
 /// Uninstalls Cairn and what it remembers of its etcd, so that the next sentence starts with none.

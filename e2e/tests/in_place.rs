@@ -44,6 +44,11 @@ fn a_retagged_sidecar_takes_its_mountain_back_and_nobody_else_gets_it() -> Done 
 }
 
 #[test]
+fn a_sidecar_that_the_node_stops_takes_its_mountain_back_and_nobody_else_gets_it() -> Done {
+    ends_while_its_app_runs("term-names", "mountains", End::Signalled)
+}
+
+#[test]
 fn without_a_sidecar_the_app_of_a_keep_pool_runs_on_and_nobody_else_gets_its_mountain() -> Done {
     ends_while_its_app_runs("gone-names", "mountains", End::Unpullable)
 }
@@ -74,11 +79,11 @@ fn ends_while_its_app_runs(topic: &str, pool: &str, end: End) -> Done {
                 Seen::NotYet(format!("{now:?}"))
             })
         })?;
-        scale(ns, 3)?;
-        agree_for(ns, secs(45))?;
+        scale(ns, 10)?;
+        agree_for(ns, secs(60))?;
         // By now the name of a clean release would have rested.
-        scale(ns, 5)?;
-        agree_for(ns, secs(25))?;
+        scale(ns, 12)?;
+        agree_for(ns, secs(60))?;
 
         let runs: Vec<_> = runs::of(ns)?.into_iter().filter(|run| run.pod == pod.name).collect();
         println!("{topic}: {name}: {runs:?}");

@@ -1,0 +1,93 @@
+//! Which IDs the apps of a namespace minted: every answer of `/v1/ids` that an app printed, as the
+//! node keeps it.
+//!
+//! The node's log files cover every restart of a container. They go with their pod: read them while
+//! the pods are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::wait::{Seen, secs, until};
+use crate::{Done, Failure, json};
+
+/// A shell script that mints 20 IDs a second and prints the answers.
+pub const MINTS: &str = "trap 'exit 0' TERM; while :; do \
+     wget -qO- --post-data= 'http://127.0.0.1:24040/v1/ids?count=20' && echo; sleep 1 & wait $!; done";
+
+/// All IDs of a namespace so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Minted {
+    by_pod: BTreeMap<String, usize>,
+    ids: BTreeSet<String>,
+    twice: BTreeSet<String>,
+}
+
+impl Minted {
+    /// What the containers `app` of this namespace printed.
+    pub fn of(cluster: &Cluster, namespace: &str) -> Result<Self, Failure> {
+        // A file may go away while it is read, and at first there is none: what is there counts.
+        let script = format!("grep -sH '\"ids\"' /var/log/pods/{namespace}_*/app/*; true");
+        Ok(parse(&cluster.node(&["sh", "-c", &script])?.ok()?))
+    }
+
+    /// IDs, each counted once.
+    pub fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// IDs that were minted twice.
+    pub fn twice(&self) -> &BTreeSet<String> {
+        &self.twice
+    }
+
+    /// Waits until each of this many pods has minted more than in `self`.
+    pub fn all_go_on(&self, cluster: &Cluster, namespace: &str, pods: usize) -> Done {
+        until(&format!("{pods} pods mint"), secs(90), || {
+            let now = Self::of(cluster, namespace)?;
+            let on = |(pod, count): &(&String, &usize)| {
+                **count > self.by_pod.get(*pod).copied().unwrap_or(0)
+            };
+            let minting = now.by_pod.iter().filter(on).count();
+            Ok(if minting >= pods { Seen::Yes(()) } else { Seen::NotYet(format!("{minting} do")) })
+        })
+    }
+}
+
+fn parse(text: &str) -> Minted {
+    let mut minted = Minted::default();
+    for line in text.lines() {
+        let Some((file, entry)) = line.split_once(".log:") else { continue };
+        let Some((_, answer)) = entry.split_once(" stdout F ") else { continue };
+        let Ok(answer) = serde_json::from_str::<Value>(answer) else { continue };
+        let pod = file.split('/').rev().nth(2).and_then(|dir| dir.split('_').nth(1));
+        for id in json::list(&answer, "/ids").iter().filter_map(Value::as_str) {
+            *minted.by_pod.entry(pod.unwrap_or_default().to_owned()).or_default() += 1;
+            if !minted.ids.insert(id.to_owned()) {
+                minted.twice.insert(id.to_owned());
+            }
+        }
+    }
+    minted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(pod: &str, ids: &str) -> String {
+        format!(
+            "/var/log/pods/t-x_{pod}_uid/app/0.log:2026-11-26T07:41:01.5Z stdout F {{\"ids\":[{ids}]}}\n"
+        )
+    }
+
+    #[test]
+    fn an_id_that_two_pods_minted_is_found() {
+        let text = [line("a", r#""1","2""#), line("b", r#""3","2""#), "torn".to_owned()].concat();
+        let minted = parse(&text);
+        assert_eq!(minted.count(), 3);
+        assert_eq!(minted.twice().iter().collect::<Vec<_>>(), ["2"]);
+        assert_eq!(minted.by_pod["a"], 2);
+    }
+}
