@@ -11,7 +11,7 @@ CRATES := cairn-core cairn-store cairn-kit cairn-sidecar cairn-webhook cairn cai
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
-.PHONY: demo test setup tools etcd fmt clippy alone circles deny unit model chart faults e2e bench-claims images deploy down clean help
+.PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e bench-claims images deploy down clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -31,7 +31,7 @@ demo: setup tools
 	step "Cairn's images"; $(CLUSTER) images demo; \
 	step "Cairn on it"; target/debug/cairn-demo demo
 
-STEPS := fmt clippy alone circles deny unit model chart faults e2e
+STEPS := fmt clippy alone circles doc deny unit model chart faults e2e
 
 test: setup
 	@set -e; . e2e/steps.sh; \
@@ -64,6 +64,10 @@ alone:
 # No circle of imports among the modules of a crate.
 circles:
 	$(CARGO) test --quiet -p cairn-circles
+
+# The API documentation, of private items too: a link that leads nowhere is a defect.
+doc:
+	RUSTDOCFLAGS="$(DENY)" $(CARGO) doc --quiet --workspace --all-features --no-deps --document-private-items
 
 # Bans, licences, sources and duplicates by deny.toml. Advisories need a database from outside.
 deny:
