@@ -98,6 +98,8 @@ pub mod port {
     pub const API: u16 = 24040;
     /// Health, metrics and `/app/livez`, on the pod's address.
     pub const ADMIN: u16 = 24041;
+    /// Whether the sidecar's process answers, on the admin port.
+    pub const LIVEZ: &str = "/livez";
     /// Whether the apps may go on, on the admin port. With `/<container>` after it, the container's
     /// own liveness and startup probes count too; the kubelet's liveness probe asks that.
     pub const APP_LIVEZ: &str = "/app/livez";

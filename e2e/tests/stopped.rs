@@ -25,66 +25,67 @@ const SERVES: &str = "mkdir -p /tmp/www && echo ok >/tmp/www/healthz && httpd -p
 const STUBBORN: &str = "trap '' TERM; while :; do note; sleep 0.1; done";
 
 #[test]
-fn beside_a_frozen_sidecar_apps_end_before_their_id_is_free_and_restarts_end_within_seconds() -> Done
+fn beside_a_frozen_sidecar_an_app_ends_before_its_id_is_free_and_does_not_run_with_it_again() -> Done
 {
     within("frozen", |ns| {
         let plain = journaling("plain", STUBBORN).grace(5);
         let own = journaling("own", SERVES).with("livenessProbe", healthz(10, 3));
         let apps = [plain.start(ns)?, own.start(ns)?];
-        let mut ids = Vec::new();
-        let mut frozen = Vec::new();
+        let mut before = Vec::new();
         for pod in &apps {
-            ids.push(pod.file("name")?);
-            let sidecar = Process::of_container(&ns.cluster, &pod.container("cairn")?.id)?;
-            sidecar.signal("STOP")?;
-            frozen.push(sidecar);
+            let sidecar = pod.container("cairn")?;
+            Process::of_container(&ns.cluster, &sidecar.id)?.signal("STOP")?;
+            before.push((pod.file("name")?, sidecar, pod.container("app")?));
         }
+        let third = journaling("third", SERVES).start(ns)?;
         let etcd = Etcd::of(&ns.cluster);
-        for (pod, id) in apps.iter().zip(&ids) {
-            let app = pod.container("app")?;
+        for (pod, (id, _, app)) in apps.iter().zip(&before) {
             until_quickly("its app is stopped", secs(60), || {
                 Ok(match Process::of_container(&ns.cluster, &app.id) {
                     Ok(_) => Seen::NotYet("it runs".to_owned()),
                     Err(_) => Seen::Yes(()),
                 })
             })?;
-            let slot = etcd.value(&format!("/cairn/v1/cluster/snowflake/-/s/{id}"))?;
-            let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
-            let held = slot.is_some_and(|record| record.contains(&uid));
-            assert!(held, "{}: its ID {id} was free before its app had ended", pod.name);
+            assert!(is_held(&etcd, pod, id)?, "{}: {id} was free before its app ended", pod.name);
         }
-        // Long enough for its ID to be free, and for the kubelet to restart the app a few times.
-        until("both were started again, and their IDs are free", secs(240), || {
-            let mut seen = Vec::new();
-            for (pod, id) in apps.iter().zip(&ids) {
-                let free = etcd.value(&format!("/cairn/v1/cluster/snowflake/-/s/{id}"))?.is_none();
-                seen.push((free, journal::runs(&ns.cluster, pod)?.len()));
-            }
-            let done = seen.iter().all(|(free, runs)| *free && *runs >= 4);
-            Ok(if done { Seen::Yes(()) } else { Seen::NotYet(format!("{seen:?}")) })
-        })?;
-        for ((pod, id), grace) in apps.iter().zip(&ids).zip([LEAST_GRACE, 0.0]) {
+        for (pod, (id, sidecar, app)) in apps.iter().zip(&before) {
+            until("the kubelet has restarted the sidecar", secs(90), || {
+                let now = pod.container("cairn")?;
+                let restarted = now.restarts > sidecar.restarts && now.started_at.is_some();
+                Ok(if restarted { Seen::Yes(()) } else { Seen::NotYet(format!("{now:?}")) })
+            })?;
+            pod.started_again(app)?;
+            let ready = ["wait", "--for=condition=Ready", &format!("pod/{}", pod.name)];
+            ns.kubectl(&[&ready[..], &["--timeout=180s"]].concat())?;
+            let name = pod.file("name")?;
+            assert_eq!(pod.environment()?["CAIRN_NAME"], name);
+            assert!(
+                is_held(&etcd, pod, &name)?,
+                "{} runs with {name} and does not hold it",
+                pod.name
+            );
+            println!("{}: {id} before, {name} after", pod.name);
+        }
+        let others = journal::runs(&ns.cluster, &third)?;
+        for (pod, grace) in apps.iter().zip([LEAST_GRACE, 0.0]) {
             let runs = journal::runs(&ns.cluster, pod)?;
             show(pod, &runs);
-            for run in runs.iter().skip(1) {
-                assert_eq!(&run.name, id, "a frozen sidecar cannot change the env file");
+            let last = runs.len().saturating_sub(1);
+            for run in runs.iter().take(last).skip(1) {
                 assert!(run.length() <= LONGEST_RUN + grace, "{}: {run:?}", pod.name);
             }
-        }
-        for sidecar in &frozen {
-            sidecar.signal("CONT")?;
-        }
-        for pod in &apps {
-            ns.kubectl(&[
-                "wait",
-                "--for=condition=Ready",
-                &format!("pod/{}", pod.name),
-                "--timeout=400s",
-            ])?;
-            assert_eq!(pod.environment()?["CAIRN_NAME"], pod.file("name")?);
+            let shared = |run: &&Run| others.iter().any(|other| other.name == run.name);
+            assert_eq!(runs.iter().find(shared), None, "a third pod ran with the same ID");
         }
         Ok(())
     })
+}
+
+/// Whether the slot of the ID is the pod's.
+fn is_held(etcd: &Etcd, pod: &Pod<'_>, id: &str) -> Result<bool, Failure> {
+    let slot = etcd.value(&format!("/cairn/v1/cluster/snowflake/-/s/{id}"))?.unwrap_or_default();
+    let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
+    Ok(slot.contains(&uid))
 }
 
 #[test]

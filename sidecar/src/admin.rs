@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use cairn_core::contract::port::{APP_LIVEZ, APP_READYZ, APP_STARTUPZ, PROBE_TOKEN_HEADER};
+use cairn_core::contract::port::{APP_LIVEZ, APP_READYZ, APP_STARTUPZ, LIVEZ, PROBE_TOKEN_HEADER};
 
 use crate::app_probes::AppProbes;
 use crate::applied::Watch;
@@ -23,7 +23,7 @@ struct Admin {
 /// The admin server's routes.
 pub fn router(applied: Watch, metrics: Metrics, probes: AppProbes) -> Router {
     Router::new()
-        .route("/livez", get(livez))
+        .route(LIVEZ, get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .route(APP_LIVEZ, get(app_livez))
@@ -34,7 +34,7 @@ pub fn router(applied: Watch, metrics: Metrics, probes: AppProbes) -> Router {
         .with_state(Admin { applied, metrics, probes })
 }
 
-/// The process answers.
+/// The process answers. The kubelet restarts one that does not.
 async fn livez() -> &'static str {
     "ok\n"
 }

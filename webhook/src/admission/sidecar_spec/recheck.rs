@@ -12,10 +12,16 @@ use super::Sidecar;
 const OURS: [&str; 7] =
     ["args", "command", "env", "restartPolicy", "securityContext", "startupProbe", "volumeMounts"];
 
+/// May be another one: a mesh leads it to its own agent, because the kubelet does not reach the port any more.
+const LIVENESS: &str = "livenessProbe";
+
 /// Sets right what differs in the container `raw`, which stands at `place`.
 pub fn correct(raw: &str, sidecar: &Sidecar<'_>, place: &str, patch: &mut Patch) {
     let present: Map<String, Value> = serde_json::from_str(raw).unwrap_or_default();
     let expected = sidecar.container();
+    if let (None, Some(wanted)) = (present.get(LIVENESS), expected.get(LIVENESS)) {
+        patch.add(format!("{place}/{LIVENESS}"), wanted.clone());
+    }
     for field in OURS {
         match (present.get(field), expected.get(field)) {
             (Some(_), None) => patch.remove(format!("{place}/{field}")),

@@ -26,6 +26,7 @@ fn additions_of_other_webhooks_are_tolerated() {
     ours["resources"]["limits"]["cpu"] = json!("1");
     ours["env"].as_array_mut().unwrap().push(json!({"name": "HTTP_PROXY", "value": "p"}));
     ours["startupProbe"]["successThreshold"] = json!(1);
+    ours["livenessProbe"]["httpGet"] = json!({"path": "/app-health/cairn/livez", "port": 15020});
     ours["env"][0]["valueFrom"]["fieldRef"]["apiVersion"] = json!("v1");
     assert!(World::new().decide(&pod).unwrap().patch.is_empty());
 }
@@ -34,7 +35,9 @@ fn additions_of_other_webhooks_are_tolerated() {
 fn what_another_webhook_or_a_copy_got_wrong_is_set_right() {
     let golden = World::new().inject(&mountains());
     let mut pod = golden.clone();
-    pod["spec"]["initContainers"][0]["args"] = json!(["--in-pod", "--namespace=other"]);
+    let ours = &mut pod["spec"]["initContainers"][0];
+    ours["args"] = json!(["--in-pod", "--namespace=other"]);
+    ours.as_object_mut().unwrap().remove("livenessProbe");
     pod["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "late", "image": "l"}));
     pod["metadata"]["labels"].as_object_mut().unwrap().remove("cairn.dev/injected");
     let after = World::new().inject(&pod);

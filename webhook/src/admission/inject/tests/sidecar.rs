@@ -24,6 +24,11 @@ fn the_sidecar_of_a_deployment_is_the_golden_one() {
             "exec": {"command": ["/usr/bin/cairn-sidecar", "probe", "--dir", "/var/run/cairn"]},
             "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 2_147_483_647,
         },
+        "livenessProbe": {
+            "httpGet": {"path": "/livez", "port": 24041},
+            "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3,
+            "terminationGracePeriodSeconds": 2,
+        },
         "resources": {
             "requests": {"cpu": "10m", "memory": "16Mi"},
             "limits": {"memory": "32Mi"},
@@ -125,13 +130,13 @@ fn a_host_network_pod_opens_no_ports() {
     let pod = with(pod, "/spec/dnsPolicy", json!("ClusterFirstWithHostNet"));
     let after = World::new().inject(&pod);
     let ours = &after["spec"]["initContainers"][0];
-    assert_eq!(ours.get("ports"), None);
+    assert_eq!((ours.get("ports"), ours.get("livenessProbe")), (None, None));
     let args = strings(&ours["args"]);
     assert!(args.contains(&"--api=off") && args.contains(&"--admin=off"), "{args:?}");
 }
 
 #[test]
-fn an_app_that_does_not_wait_has_a_sidecar_without_probe() {
+fn an_app_that_does_not_wait_has_a_sidecar_without_startup_probe() {
     let annotations = json!({"cairn.dev/pool": "mountains", "cairn.dev/gate": "none"});
     let after = World::new().inject(&pod(annotations));
     assert_eq!(after["spec"]["initContainers"][0].get("startupProbe"), None);
