@@ -20,7 +20,7 @@ pub fn print(span: Duration) -> String {
     }
 }
 
-/// Serialises a duration with [`print`].
+/// Serialises a duration with [`print()`].
 pub fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&print(*span))
 }

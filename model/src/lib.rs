@@ -3,7 +3,7 @@
 //! A state is a whole world: an etcd with revisions and leases, the pods' sidecars, the messages under
 //! way between them, and what the apps believe. A check visits every state that some bounds
 //! ([`Config`]) allow, and looks in each whether every [`Promise`] holds. A [`Rule`] that is left out must
-//! break one ([`left_out`]), and a [`scenario`] must come past the troubles that it is about ([`Milestone`]):
+//! break one ([`mod@left_out`]), and a [`scenario`] must come past the troubles that it is about ([`Milestone`]):
 //! that is what keeps a check from being passed by a model in which nothing happens.
 //!
 //! Invariants: the model is deterministic, reads no clock and keeps nothing outside the states but

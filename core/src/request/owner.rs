@@ -6,7 +6,7 @@
 //!
 //! A part is removed only when it is known to be generated. `worker-x7k2p` may be a name that Kubernetes made from
 //! `generateName: worker-`, or a name that a user chose. Admission sees which when the workload is created, and writes
-//! [`annotation::GENERATE_NAME`](crate::contract::annotation::GENERATE_NAME) on its pods. Without that annotation,
+//! [`annotation::GENERATE_NAME`] on its pods. Without that annotation,
 //! [`Derived::looks_generated`] reports names that look generated.
 
 use crate::contract::annotation;
