@@ -1,7 +1,7 @@
-//! Real histories. They need root, iproute2 and an etcd binary:
+//! Histories of real sidecars on a real etcd. They need root, iproute2 and an etcd binary:
 //! `cargo test -p cairn-faults --features histories -- --nocapture`.
 //!
-//! `CAIRN_FAULT_SEED` replays one plan; `CAIRN_FAULT_MINUTES` makes the long history longer.
+//! `CAIRN_FAULT_SEED` replays one plan; `CAIRN_FAULT_MINUTES` makes the history of sixty sidecars longer.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -14,10 +14,10 @@ use cairn_faults::failure::Failure;
 use cairn_faults::plan::{Menu, PodKind};
 use cairn_faults::run::{Report, Scenario, run};
 
-/// One at a time: each of them has more processes than the machine has cores.
+/// Histories run one at a time, because each of them has more processes than the machine has cores.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A bug that has not shown by then, over different seeds, is not found.
+/// How many seeds are tried before a planted bug counts as not found.
 const ATTEMPTS: u64 = 4;
 
 const SIDECAR: &str = env!("CARGO_BIN_EXE_faulty-sidecar");
@@ -33,13 +33,14 @@ fn seed() -> u64 {
     })
 }
 
-/// Everything that can go wrong, for a while.
+/// A scenario with all kinds of faults.
 fn everything(seed: u64, span: Duration, pods: usize) -> Scenario {
     let third = pods / 3;
     let validity = Duration::from_secs(4);
     Scenario {
         seed,
-        // Two thirds of the pods ask for either: so a quarter of those that ask must wait.
+        // Two thirds of the pods claim from each pool, and the pool has names for three quarters of them. The others
+        // wait.
         numbers: u32::try_from(third * 3 / 2).unwrap_or(u32::MAX),
         names: third * 3 / 4,
         validity,
@@ -75,7 +76,7 @@ fn everything(seed: u64, span: Duration, pods: usize) -> Scenario {
     }
 }
 
-/// A few pods, a planted bug, and only the faults that it needs in order to do harm.
+/// A scenario with a few pods, a planted bug, and only the faults that make it cause violations.
 fn planted(seed: u64, bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Scenario {
     let validity = Duration::from_secs(6);
     Scenario {
@@ -90,7 +91,7 @@ fn planted(seed: u64, bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Scenario 
             span: Duration::from_secs(40),
             pods: 12,
             validity,
-            // Only the length of faults depends on it: some must outlast S by far.
+            // Only the length of faults depends on it: some must last much longer than S.
             lease: Duration::from_secs(20),
             pod_pace: Duration::from_millis(800),
             pod_kinds: faults.to_vec(),
@@ -102,14 +103,14 @@ fn planted(seed: u64, bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Scenario 
     }
 }
 
-/// Apps that know their identity from their variables only, kubelets that stop and start them, and
-/// sidecars that are stopped, frozen and killed beside them.
+/// A scenario with apps that know their identity only from their environment variables, kubelets that stop and start
+/// them, and sidecars that are stopped, frozen and killed beside them.
 fn environments(seed: u64, span: Duration, pods: usize) -> Scenario {
     let mut scenario = everything(seed, span, pods);
-    // The shortest that lets a kubelet detect, terminate and kill an app, and a sidecar restart.
+    // The shortest quarantine in which a kubelet can detect, terminate and kill an app, and a sidecar can restart.
     scenario.quarantine = Duration::from_secs(8);
     scenario.kubelet = true;
-    // Some faults must outlast S and the rest after it.
+    // Some faults must last longer than S and the quarantine after it.
     scenario.menu.lease = Duration::from_secs(24);
     scenario.menu.pod_kinds = vec![
         PodKind::Term,
@@ -132,23 +133,23 @@ fn history(scenario: Scenario) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// What a history must not contain. What a deposed leader of etcd does by itself is printed with the
-/// rest, and is not held against the sidecars.
+/// The violations that a history must not contain. Those that a deposed leader of etcd has caused are printed, but do
+/// not fail the test.
 fn ours(report: &Report) -> Vec<&Violation> {
     report.violations.iter().filter(|violation| violation.kind != Kind::Deposed).collect()
 }
 
-/// Plants a bug until the checker has found it.
+/// Runs histories with a planted bug until the checker has found it.
 fn is_found(bug: Bug, kinds: &[Kind], faults: &[PodKind]) -> Result<(), String> {
     found_in(kinds, bug, |seed| planted(seed, bug, kinds, faults))
 }
 
-/// Plants a bug that only running apps show.
+/// The same for a bug that shows only in the environment of running apps.
 fn is_found_in_apps(bug: Bug, faults: &[PodKind]) -> Result<(), String> {
     let kinds = [Kind::SharedIdentity];
     found_in(&kinds, bug, |seed| {
         let mut scenario = planted(seed, bug, &kinds, faults);
-        // A name that was lost or released is another pod's within seconds.
+        // A name that was lost or released is granted to another pod within seconds.
         scenario.validity = Duration::from_secs(3);
         scenario.menu.validity = scenario.validity;
         scenario.quarantine = Duration::from_secs(5);
@@ -173,9 +174,9 @@ fn found_in(kinds: &[Kind], bug: Bug, scenario: impl Fn(u64) -> Scenario) -> Res
     Err(format!("planted {bug} was not found with the seeds {first} to {}", first + ATTEMPTS - 1))
 }
 
-/// The other side of the scales: the rules must not be kept by giving names up.
+/// Sidecars must not keep the rules by giving names up.
 #[test]
-fn nobody_loses_a_name_while_nothing_happens() -> Result<(), Failure> {
+fn no_slot_runs_out_without_faults() -> Result<(), Failure> {
     let mut scenario = everything(seed(), Duration::from_secs(12), 12);
     scenario.menu.members = false;
     scenario.menu.pod_kinds.clear();
@@ -183,15 +184,14 @@ fn nobody_loses_a_name_while_nothing_happens() -> Result<(), Failure> {
     let renewing = scenario.validity / 3;
     let report = history(scenario)?;
     assert_eq!(ours(&report), Vec::<&Violation>::new());
-    // A machine that stands still for a renewal's time is something that happens.
+    // A stall of the machine that is longer than the time between renewals counts as a fault.
     assert!(report.ran_out == 0 || report.stalled > renewing, "{} slots ran out", report.ran_out);
     Ok(())
 }
 
-/// Holders that renew with the new leader while the old one is frozen for longer than S.
+/// Holders renew at the new leader while the old one is frozen for longer than S.
 #[test]
-fn after_a_leaders_long_pause_slots_may_end_early_but_nobody_shares_a_name() -> Result<(), Failure>
-{
+fn no_two_pods_share_a_name_after_a_frozen_leader_has_ended_slots_early() -> Result<(), Failure> {
     let mut scenario = everything(seed(), Duration::from_secs(20), 18);
     scenario.menu.only_pauses = true;
     scenario.menu.pod_kinds = vec![PodKind::Delete];
@@ -202,16 +202,16 @@ fn after_a_leaders_long_pause_slots_may_end_early_but_nobody_shares_a_name() -> 
 }
 
 #[test]
-fn a_short_history_of_twelve_sidecars_holds() -> Result<(), Failure> {
+fn a_short_history_of_twelve_sidecars_has_no_violation() -> Result<(), Failure> {
     let mut scenario = everything(seed(), Duration::from_secs(15), 12);
     scenario.menu.wipe_at = None;
     assert_eq!(ours(&history(scenario)?), Vec::<&Violation>::new());
     Ok(())
 }
 
-/// The older one is told to stop while it holds, or waits on the very ticket that the younger uses.
+/// The older sidecar gets SIGTERM while it holds a name, or waits with the same ticket as the newer one.
 #[test]
-fn two_sidecars_of_one_pod_do_not_harm_it() -> Result<(), Failure> {
+fn two_sidecars_of_one_pod_cause_no_violation() -> Result<(), Failure> {
     let mut scenario = everything(seed(), Duration::from_secs(20), 24);
     scenario.menu.members = false;
     scenario.menu.wipe_at = None;
@@ -220,9 +220,9 @@ fn two_sidecars_of_one_pod_do_not_harm_it() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Node IDs go from pod to pod while wall clocks are set by hours, and every pod mints all the time.
+/// Node IDs change holders while wall clocks are set by up to hours, and every pod mints all the time.
 #[test]
-fn no_id_is_minted_twice_whatever_the_clocks_say() -> Result<(), Failure> {
+fn no_id_is_minted_twice_when_wall_clocks_are_set() -> Result<(), Failure> {
     let mut scenario = everything(seed(), Duration::from_secs(20), 24);
     scenario.minting = true;
     scenario.menu.wipe_at = None;
@@ -237,63 +237,62 @@ fn no_id_is_minted_twice_whatever_the_clocks_say() -> Result<(), Failure> {
     ];
     let report = history(scenario)?;
     assert_eq!(ours(&report), Vec::<&Violation>::new());
-    assert!(report.minted > 0, "nobody could mint anything");
+    assert!(report.minted > 0, "no ID was minted");
     Ok(())
 }
 
-/// The names of running apps, as their variables have them, whatever is done to their sidecars.
 #[test]
-fn no_two_running_apps_have_one_identity_whatever_becomes_of_their_sidecars() -> Result<(), Failure>
-{
+fn no_two_running_apps_have_one_identity_when_sidecars_are_stopped_frozen_and_killed()
+-> Result<(), Failure> {
     let report = history(environments(seed(), Duration::from_secs(50), 18))?;
     assert_eq!(ours(&report), Vec::<&Violation>::new());
     Ok(())
 }
 
 #[test]
-fn sixty_sidecars_keep_their_promises_through_everything() -> Result<(), Failure> {
+fn sixty_sidecars_cause_no_violation_under_all_faults() -> Result<(), Failure> {
     let span = Duration::from_secs(60 * number("CAIRN_FAULT_MINUTES").unwrap_or(1));
     assert_eq!(ours(&history(everything(seed(), span, 60))?), Vec::<&Violation>::new());
     Ok(())
 }
 
 #[test]
-fn a_planted_ignorance_of_quarantines_is_found() -> Result<(), String> {
+fn planted_claims_without_the_compare_of_quarantines_are_found() -> Result<(), String> {
     is_found(Bug::NoQuarantine, &[Kind::ClaimedWhileResting], &[PodKind::Delete])
 }
 
 #[test]
-fn a_planted_release_that_compares_nothing_is_found() -> Result<(), String> {
+fn a_planted_release_without_compares_is_found() -> Result<(), String> {
     is_found(Bug::BlindRelease, &[Kind::Overlap, Kind::Outlived], &[PodKind::Twin])
 }
 
 #[test]
-fn a_planted_deadline_without_an_answer_is_found() -> Result<(), String> {
+fn a_planted_renewal_without_an_answer_is_found() -> Result<(), String> {
     is_found(Bug::FalseRenewal, &[Kind::Overlap, Kind::Outlived], &[PodKind::Cut])
 }
 
 #[test]
-fn a_planted_boot_clock_that_runs_slow_is_found() -> Result<(), String> {
+fn a_planted_slow_boot_clock_is_found() -> Result<(), String> {
     is_found(Bug::SlowClock, &[Kind::Overlap, Kind::Outlived], &[PodKind::Cut, PodKind::Freeze])
 }
 
 #[test]
-fn a_planted_queue_without_its_guard_is_found() -> Result<(), String> {
+fn planted_tickets_without_their_guard_are_found() -> Result<(), String> {
     is_found(Bug::UnguardedQueue, &[Kind::HolderQueues], &[PodKind::Delete])
 }
 
 #[test]
-fn a_planted_lease_that_is_shorter_than_said_is_found() -> Result<(), String> {
+fn a_planted_lease_that_is_shorter_than_its_answer_says_is_found() -> Result<(), String> {
     is_found(Bug::ShortLease, &[Kind::Overlap, Kind::Outlived], &[PodKind::Cut, PodKind::Freeze])
 }
 
 #[test]
-fn a_planted_queue_jumper_is_found() -> Result<(), String> {
+fn planted_claims_ahead_of_the_queue_are_found() -> Result<(), String> {
     is_found(Bug::JumpedQueue, &[Kind::Overtaken], &[PodKind::Delete])
 }
 
 #[test]
-fn a_planted_release_that_does_not_say_whose_the_name_was_is_found() -> Result<(), String> {
+fn a_planted_release_without_a_quarantine_record_is_found() -> Result<(), String> {
     is_found_in_apps(Bug::ForgetfulRelease, &[PodKind::Term, PodKind::Delete])
 }
 
