@@ -11,7 +11,8 @@ CRATES := cairn-core cairn-store cairn-kit cairn-sidecar cairn-webhook cairn cai
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
-.PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e bench-claims images deploy down clean help
+.PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e
+.PHONY: bench-claims images deploy down clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -61,13 +62,14 @@ clippy:
 alone:
 	@set -e; for crate in $(CRATES); do echo "cargo check -p $$crate"; $(CARGO) check --quiet -p $$crate; done
 
-# No circle of imports among the modules of a crate.
+# The modules of a crate must have no circle of imports.
 circles:
 	$(CARGO) test --quiet -p cairn-circles
 
-# The API documentation, of private items too, which public ones may link to. A link that leads nowhere is a defect.
+# The API documentation, with private items, because public ones may link to them. A broken link is a defect.
 doc:
-	RUSTDOCFLAGS="$(DENY) -A rustdoc::private-intra-doc-links" $(CARGO) doc --quiet --workspace --all-features --no-deps --document-private-items
+	RUSTDOCFLAGS="$(DENY) -A rustdoc::private-intra-doc-links" \
+	  $(CARGO) doc --quiet --workspace --all-features --no-deps --document-private-items
 
 # Bans, licences, sources and duplicates by deny.toml. Advisories need a database from outside.
 deny:

@@ -14,7 +14,7 @@ use crate::json;
 use crate::ns::Namespace;
 use crate::run::{run, watch};
 use crate::wait::{Seen, secs, until_quickly};
-use crate::{Done, Failure, place};
+use crate::{Done, Failure, paths};
 
 /// The name that `e2e/cluster` gives to the node.
 const NODE: &str = "node";
@@ -35,7 +35,7 @@ impl Carbon {
         let environment = install()?;
         let dir = TempDir::new().map_err(|source| file(Path::new("a temporary folder"), source))?;
         for name in CONFIG {
-            let from = place::repository().join("e2e/carbon").join(name);
+            let from = paths::repository().join("e2e/carbon").join(name);
             fs::copy(&from, dir.path().join(name)).map_err(|source| file(&from, source))?;
         }
         let log = dir.path().join("log");
@@ -116,11 +116,11 @@ impl Drop for Carbon {
 
 /// The virtual environment. It is made again when the pinned versions change.
 fn install() -> Result<PathBuf, Failure> {
-    let pins = place::repository().join("e2e/carbon/requirements.txt");
+    let pins = paths::repository().join("e2e/carbon/requirements.txt");
     let wanted = fs::read_to_string(&pins).map_err(|source| file(&pins, source))?;
-    let environment = place::home().join("carbon");
+    let environment = paths::home().join("carbon");
     let mark = environment.join("installed");
-    let lock = place::home().join("carbon.lock");
+    let lock = paths::home().join("carbon.lock");
     let held = fs::File::create(&lock).map_err(|source| file(&lock, source))?;
     held.lock().map_err(|source| file(&lock, source))?;
     if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {

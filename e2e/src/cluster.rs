@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::run::{Output, run, watch};
-use crate::{Done, Failure, place};
+use crate::{Done, Failure, paths};
 
 /// A cluster by its name.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl Cluster {
 
     /// The tool's folder for the state of this cluster. `down` removes it.
     pub fn state_dir(&self) -> PathBuf {
-        place::home().join("clusters").join(&self.name)
+        paths::home().join("clusters").join(&self.name)
     }
 
     /// Takes the shared lock of the cluster, across processes, until the file is closed.
@@ -127,9 +127,9 @@ impl Cluster {
     }
 
     fn lock(&self, how: impl FnOnce(&File) -> io::Result<()>) -> Result<File, Failure> {
-        let path = place::home().join(format!("e2e-{}.lock", self.name));
+        let path = paths::home().join(format!("e2e-{}.lock", self.name));
         let open = || {
-            fs::create_dir_all(place::home())?;
+            fs::create_dir_all(paths::home())?;
             let file = File::options().create(true).truncate(false).write(true).open(&path)?;
             how(&file)?;
             Ok(file)
@@ -145,7 +145,7 @@ impl Cluster {
 /// The tool, with the environment that it has when a user calls it. It runs cargo: with the variables that `cargo test`
 /// sets (`CARGO_…`, `LD_LIBRARY_PATH`), every build would run the build scripts again.
 fn tool() -> Command {
-    let mut command = Command::new(place::repository().join("e2e/cluster/cluster"));
+    let mut command = Command::new(paths::repository().join("e2e/cluster/cluster"));
     for (key, _) in env::vars_os() {
         let name = key.to_string_lossy();
         let of_cargo = name.starts_with("CARGO") && name != "CARGO_HOME";

@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::ns::Namespace;
 use crate::pod::Pod;
 use crate::progress::Progress;
-use crate::{Done, Failure, install, place};
+use crate::{Done, Failure, install, paths};
 
 const NAMESPACE: &str = "shop";
 const APP: &str = "checkout";
@@ -28,7 +28,7 @@ pub fn show(name: &str) -> Done {
     ));
     let ns = Namespace::kept(&cluster, NAMESPACE)?;
     progress.say(&format!("kubectl apply -f {EXAMPLE}"));
-    let example = place::repository().join(EXAMPLE);
+    let example = paths::repository().join(EXAMPLE);
     ns.kubectl(&["apply", "-f", &example.to_string_lossy()])?;
     rolled_out(&ns, APP)?;
     progress.say("every pod is ready");

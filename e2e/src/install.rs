@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use crate::cluster::Cluster;
 use crate::run::Output;
 use crate::webhook::Webhook;
-use crate::{Done, Failure, place};
+use crate::{Done, Failure, paths};
 
 /// The namespace of Cairn.
 pub const NAMESPACE: &str = "cairn-system";
@@ -43,7 +43,7 @@ pub fn install(cluster: &Cluster) -> Done {
         return Ok(());
     }
     eprintln!("installing Cairn in cluster '{}'", cluster.name());
-    let repository = place::repository();
+    let repository = paths::repository();
     let images = format!("webhook.podAnnotations.e2e-installed={wanted}");
     forget_interrupted(cluster)?;
     upgrade(cluster, &repository, &images)?.ok()?;
@@ -91,7 +91,7 @@ fn is_well(cluster: &Cluster) -> Result<bool, Failure> {
 
 /// A hash of the chart, its values and the imported images of webhook and etcd.
 fn fingerprint(cluster: &Cluster) -> Result<String, Failure> {
-    let repository = place::repository();
+    let repository = paths::repository();
     let mut files = vec![
         repository.join("e2e/values.yaml"),
         cluster.state_dir().join("images/webhook"),

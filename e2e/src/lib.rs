@@ -19,7 +19,7 @@ pub mod members;
 pub mod minted;
 pub mod node;
 pub mod ns;
-pub mod place;
+pub mod paths;
 pub mod pod;
 pub mod pool;
 pub mod progress;

@@ -87,7 +87,7 @@ impl Members {
     }
 
     /// The messages of Events about a member that waits for its start.
-    pub fn told(&self, number: u64) -> Result<Vec<String>, Failure> {
+    pub fn waiting_events(&self, number: u64) -> Result<Vec<String>, Failure> {
         let selector = format!("involvedObject.name={STATEFUL_SET}-{number},reason=EtcdWaiting");
         let list = self.cluster.get(&["-n", NAMESPACE, "events", "--field-selector", &selector])?;
         let events = json::list(&list, "/items").iter();

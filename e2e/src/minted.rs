@@ -1,8 +1,8 @@
-//! Which IDs the apps of a namespace minted: every answer of `/v1/ids` that an app printed, as the
-//! node keeps it.
+//! The IDs that the apps of a namespace have minted: every answer of `/v1/ids` that an app printed, from the container
+//! logs on the node.
 //!
-//! The node's log files cover every restart of a container. They go with their pod: read them while
-//! the pods are there.
+//! The log files on the node cover every restart of a container. They are deleted with the pod, so they must be read
+//! while the pods exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,24 +25,24 @@ pub struct Minted {
 }
 
 impl Minted {
-    /// What the containers `app` of this namespace printed.
+    /// The IDs that the containers `app` of this namespace have printed.
     pub fn of(cluster: &Cluster, namespace: &str) -> Result<Self, Failure> {
-        // A file may go away while it is read, and at first there is none: what is there counts.
+        // A file may be deleted while it is read, and at first no file exists: grep's exit code does not matter.
         let script = format!("grep -sH '\"ids\"' /var/log/pods/{namespace}_*/app/*; true");
         Ok(parse(&cluster.node(&["sh", "-c", &script])?.ok()?))
     }
 
-    /// IDs, each counted once.
+    /// The number of different IDs.
     pub fn count(&self) -> usize {
         self.ids.len()
     }
 
-    /// IDs that were minted twice.
+    /// The IDs that were minted more than once.
     pub fn twice(&self) -> &BTreeSet<String> {
         &self.twice
     }
 
-    /// Waits until each of this many pods has minted more than in `self`.
+    /// Waits until so many pods have minted more IDs than in `self`.
     pub fn all_go_on(&self, cluster: &Cluster, namespace: &str, pods: usize) -> Done {
         until(&format!("{pods} pods mint"), secs(90), || {
             let now = Self::of(cluster, namespace)?;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use cairn_e2e::ns::tested_cluster;
 use cairn_e2e::run::{Output, run};
-use cairn_e2e::{Done, Failure, install, place};
+use cairn_e2e::{Done, Failure, install, paths};
 use tempfile::TempDir;
 
 /// Nothing listens there: port 1 is tcpmux, long extinct.
@@ -102,7 +102,7 @@ fn sidecar(args: &[&str]) -> Result<Output, Failure> {
 /// The very binary that is in the image, and the image of this tree.
 fn program(name: &str, args: &[&str]) -> Result<Output, Failure> {
     install::ready(&tested_cluster())?;
-    run(Command::new(place::image_binary(name)?).args(args), None)
+    run(Command::new(paths::image_binary(name)?).args(args), None)
 }
 
 fn temporary() -> Result<TempDir, Failure> {

@@ -1,5 +1,5 @@
-//! There is one etcd cluster, however it is installed, grown, lost and installed again. On a
-//! Kubernetes of its own, because every sentence reshapes what everybody needs.
+//! The bundled etcd stays one etcd cluster while it is installed, grown, lost and installed again. The test has a
+//! Kubernetes cluster of its own, because every step changes what other tests need.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use cairn_e2e::minted::{MINTS, Minted};
 use cairn_e2e::ns::{Namespace, in_namespace, tested_cluster};
 use cairn_e2e::run::Output;
 use cairn_e2e::wait::{Seen, secs, until};
-use cairn_e2e::{Done, Failure, json, local_volumes, place};
+use cairn_e2e::{Done, Failure, json, local_volumes, paths};
 use serde_json::Value;
 
 /// How many pods mint while etcd grows, restarts and loses a member.
@@ -23,19 +23,19 @@ const ON_VOLUMES: &str = "etcd.persistence.enabled=true,etcd.persistence.storage
 fn etcd_stays_one_cluster_while_it_grows_restarts_loses_a_volume_and_is_installed_again() -> Done {
     let cluster = &*Temporary::up(&tested_cluster(), "etcd")?;
     local_volumes::prepare(cluster, 7)?;
-    without_a_volume_the_only_member_comes_back_as_the_same_cluster(cluster)?;
+    without_a_volume_a_restarted_single_member_is_the_same_cluster(cluster)?;
     helm_upgrade_grows_etcd_and_stops_no_app(cluster)?;
     etcd_does_not_shrink_in_place(cluster)?;
     forget(cluster)?;
     a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster)?;
-    one_of_three_volumes_waits_for_the_others_and_founds_nothing(cluster)?;
+    one_of_three_volumes_waits_for_the_others_and_forms_no_cluster(cluster)?;
     forget(cluster)?;
     the_volume_of_an_uninstalled_member_grows_to_three(cluster)?;
-    a_second_release_says_so_is_not_ready_and_is_in_nobodys_way(cluster)
+    a_second_release_says_so_is_not_ready_and_does_not_disturb_the_first(cluster)
 }
 
-fn without_a_volume_the_only_member_comes_back_as_the_same_cluster(cluster: &Cluster) -> Done {
-    say("without a volume, the only member comes back as the same cluster");
+fn without_a_volume_a_restarted_single_member_is_the_same_cluster(cluster: &Cluster) -> Done {
+    say("without a volume, a restarted single member is the same cluster");
     helm(cluster, "etcd.replicas=1")?.ok()?;
     let members = Members::of(cluster);
     members.ready(1)?;
@@ -66,9 +66,9 @@ fn etcd_does_not_shrink_in_place(cluster: &Cluster) -> Done {
     say("etcd does not shrink in place");
     let scale = ["-n", NAMESPACE, "scale", "statefulset", STATEFUL_SET, "--replicas=1"];
     for refused in [helm(cluster, "etcd.replicas=1")?, cluster.kubectl(&scale)?] {
-        let sentence = "Cairn's etcd cannot shrink in place from 3 to 1 members: it would lose its majority \
-                        and with it every claim; set etcd.replicas=3";
-        assert!(refused.stderr.contains(sentence), "{}", refused.stderr);
+        let message = "Cairn's etcd cannot shrink in place from 3 to 1 members: it would lose its majority \
+                       and with it every claim; set etcd.replicas=3";
+        assert!(refused.stderr.contains(message), "{}", refused.stderr);
     }
     Ok(())
 }
@@ -112,18 +112,18 @@ fn a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster: &Clust
     })
 }
 
-fn one_of_three_volumes_waits_for_the_others_and_founds_nothing(cluster: &Cluster) -> Done {
-    say("one of three volumes waits for the others and founds nothing");
+fn one_of_three_volumes_waits_for_the_others_and_forms_no_cluster(cluster: &Cluster) -> Done {
+    say("one of three volumes waits for the others and forms no cluster");
     let members = Members::of(cluster);
     let before = members.one_cluster(3)?;
     uninstall(cluster)?;
     upgrade(cluster, &format!("{ON_VOLUMES},etcd.replicas=1"), &[])?.ok()?;
-    let told = until("the first member says why it waits", secs(60), || {
-        let told = members.told(0)?;
-        Ok(if told.is_empty() { Seen::NotYet("no Event".to_owned()) } else { Seen::Yes(told) })
+    let events = until("an Event says why the first member waits", secs(60), || {
+        let events = members.waiting_events(0)?;
+        Ok(if events.is_empty() { Seen::NotYet("no Event".to_owned()) } else { Seen::Yes(events) })
     })?;
-    println!("one of three: {}", told.join(" | "));
-    assert!(told.iter().all(|told| told.ends_with("set etcd.replicas=3")), "{told:?}");
+    println!("one of three: {}", events.join(" | "));
+    assert!(events.iter().all(|event| event.ends_with("set etcd.replicas=3")), "{events:?}");
     helm(cluster, &format!("{ON_VOLUMES},etcd.replicas=3"))?.ok()?;
     members.ready(3)?;
     assert_eq!(members.one_cluster(3)?, before);
@@ -144,23 +144,23 @@ fn the_volume_of_an_uninstalled_member_grows_to_three(cluster: &Cluster) -> Done
     in_namespace(cluster, "uninstalled", |ns| Apps::start(ns, 3).map(drop))
 }
 
-fn a_second_release_says_so_is_not_ready_and_is_in_nobodys_way(cluster: &Cluster) -> Done {
-    say("a second release says so, is not ready, and is in nobody's way");
+fn a_second_release_says_so_is_not_ready_and_does_not_disturb_the_first(cluster: &Cluster) -> Done {
+    say("a second release says so, is not ready, and does not disturb the first");
     let second = "second";
     cluster.kubectl(&["create", "namespace", second])?.ok()?;
     let render = ["template", second, &chart(), "--namespace", second, "--values", &values()];
     let render = cluster.helm(&render)?.ok()?;
     cluster.kubectl_with(&["-n", second, "apply", "-f", "-"], &render)?.ok()?;
     let deployment = "deployment/second-cairn-webhook";
-    let told = until("the second release says who was first", secs(90), || {
+    let message = until("an Event of the second release names the first", secs(90), || {
         let list =
             cluster.get(&["-n", second, "events", "--field-selector", "reason=NotInstalled"])?;
-        let told =
+        let message =
             json::list(&list, "/items").iter().find_map(|event| json::text(event, "/message"));
-        Ok(told.map_or_else(|| Seen::NotYet("no Event".to_owned()), Seen::Yes))
+        Ok(message.map_or_else(|| Seen::NotYet("no Event".to_owned()), Seen::Yes))
     })?;
-    println!("a second release: {told}");
-    assert!(told.starts_with(
+    println!("a second release: {message}");
+    assert!(message.starts_with(
         "Cairn is installed in this Kubernetes cluster already, as cairn-system/cairn-webhook; uninstall this one"
     ));
     let ready = cluster.get(&["-n", second, deployment])?;
@@ -168,7 +168,7 @@ fn a_second_release_says_so_is_not_ready_and_is_in_nobodys_way(cluster: &Cluster
     in_namespace(cluster, "first", |ns| Apps::start(ns, 1).map(drop))
 }
 
-/// Apps of a Stop pool that mint IDs: one that lost its claim would have been restarted.
+/// Apps of a Stop pool that mint IDs. An app that loses its claim is restarted.
 struct Apps<'a> {
     ns: &'a Namespace,
     count: u32,
@@ -185,7 +185,7 @@ impl<'a> Apps<'a> {
         Ok(apps)
     }
 
-    /// None was stopped since they were started, and all of them mint.
+    /// Checks that no app was stopped since its start, and that all of them mint.
     fn run_on(&self) -> Done {
         self.mint()?;
         let now = containers(self.ns, self.count)?;
@@ -193,7 +193,7 @@ impl<'a> Apps<'a> {
         Ok(())
     }
 
-    /// All of them go on to mint, and no ID was minted twice.
+    /// Waits until all of them have minted more IDs, and checks that no ID was minted twice.
     fn mint(&self) -> Done {
         let (cluster, name) = (&self.ns.cluster, &self.ns.name);
         let before = Minted::of(cluster, name)?;
@@ -204,7 +204,7 @@ impl<'a> Apps<'a> {
         Ok(())
     }
 
-    /// Their sidecars were told the one cluster that they may talk to.
+    /// Checks that the arguments of their sidecars name this etcd cluster.
     fn know_cluster(&self, id: &str) -> Done {
         for pod in json::list(&self.ns.get(&["pods", "-l", "app=press"])?, "/items") {
             let containers = json::list(pod, "/spec/initContainers");
@@ -217,7 +217,7 @@ impl<'a> Apps<'a> {
         Ok(())
     }
 
-    /// More of them start, and those that there are run on.
+    /// Scales them up, and checks that no running app was stopped.
     fn grow(mut self, count: u32) -> Result<Self, Failure> {
         let replicas = format!("--replicas={count}");
         self.ns.kubectl(&["scale", "deployment", "press", &replicas])?;
@@ -242,12 +242,12 @@ fn containers(ns: &Namespace, count: u32) -> Result<BTreeSet<String>, Failure> {
         Ok(if all.len() == count as usize {
             Seen::Yes(all)
         } else {
-            Seen::NotYet(format!("{} are there", all.len()))
+            Seen::NotYet(format!("{} apps", all.len()))
         })
     })
 }
 
-/// Uninstalls Cairn and what it remembers of its etcd, so that the next sentence starts with none.
+/// Uninstalls Cairn and deletes the record of its etcd cluster, so that the next step starts without one.
 fn forget(cluster: &Cluster) -> Done {
     uninstall(cluster)?;
     cluster.kubectl(&["-n", NAMESPACE, "delete", "configmap", RECORD])?.ok().map(drop)
@@ -274,13 +274,13 @@ fn upgrade(cluster: &Cluster, set: &str, more: &[&str]) -> Result<Output, Failur
 }
 
 fn chart() -> String {
-    place::repository().join("charts/cairn").to_string_lossy().into_owned()
+    paths::repository().join("charts/cairn").to_string_lossy().into_owned()
 }
 
 fn values() -> String {
-    place::repository().join("e2e/values.yaml").to_string_lossy().into_owned()
+    paths::repository().join("e2e/values.yaml").to_string_lossy().into_owned()
 }
 
-fn say(sentence: &str) {
-    eprintln!("etcd: {sentence}");
+fn say(step: &str) {
+    eprintln!("etcd: {step}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cairn_e2e::app::{App, pods_of, rolled_out};
 use cairn_e2e::ns::{in_namespace, within};
 use cairn_e2e::pod::Pod;
-use cairn_e2e::{Done, Failure, json, place};
+use cairn_e2e::{Done, Failure, json, paths};
 use serde_json::{Value, json as object};
 
 const HIGHEST: [&str; 3] = ["Denali", "MtLogan", "PicodeOrizaba"];
@@ -119,7 +119,7 @@ fn variables_from_annotations_equal_those_from_the_file_and_expand_in_later_vari
 #[test]
 fn every_example_runs_unchanged() -> Done {
     within("examples", |ns| {
-        let folder = place::repository().join("deploy/examples");
+        let folder = paths::repository().join("deploy/examples");
         ns.kubectl(&["apply", "-f", &folder.to_string_lossy()])?;
         for (app, pool) in
             [("frontend", "mountains"), ("checkout", "mountains"), ("orders", "snowflake")]

@@ -1,5 +1,5 @@
-//! The sidecar ends while its app lives on: its image is changed in place, the node stops it, or it
-//! does not come back at all. No two running apps have one name, and a restart changes nobody's name.
+//! The sidecar ends while its app runs on: its image is changed in place, the node stops it, or it is not started
+//! again. No two running apps have one name, and a restarted sidecar keeps the name.
 
 use cairn_e2e::app::App;
 use cairn_e2e::etcd::Etcd;
@@ -24,32 +24,32 @@ enum End {
 }
 
 #[test]
-fn a_retagged_sidecar_takes_its_node_id_back_and_nobody_else_gets_it() -> Done {
+fn a_retagged_sidecar_re_claims_its_node_id_and_no_other_pod_gets_it() -> Done {
     ends_while_its_app_runs("retag-ids", "snowflake", End::Retagged)
 }
 
 #[test]
-fn a_sidecar_that_the_node_stops_takes_its_node_id_back_and_nobody_else_gets_it() -> Done {
+fn a_sidecar_that_the_node_stops_re_claims_its_node_id_and_no_other_pod_gets_it() -> Done {
     ends_while_its_app_runs("term-ids", "snowflake", End::Signalled)
 }
 
 #[test]
-fn without_a_sidecar_the_app_of_a_stop_pool_is_dead_before_its_node_id_is_given_on() -> Done {
+fn without_a_sidecar_the_app_of_a_stop_pool_ends_before_its_node_id_is_granted_again() -> Done {
     ends_while_its_app_runs("gone-ids", "snowflake", End::Unpullable)
 }
 
 #[test]
-fn a_retagged_sidecar_takes_its_mountain_back_and_nobody_else_gets_it() -> Done {
+fn a_retagged_sidecar_re_claims_its_mountain_and_no_other_pod_gets_it() -> Done {
     ends_while_its_app_runs("retag-names", "mountains", End::Retagged)
 }
 
 #[test]
-fn a_sidecar_that_the_node_stops_takes_its_mountain_back_and_nobody_else_gets_it() -> Done {
+fn a_sidecar_that_the_node_stops_re_claims_its_mountain_and_no_other_pod_gets_it() -> Done {
     ends_while_its_app_runs("term-names", "mountains", End::Signalled)
 }
 
 #[test]
-fn without_a_sidecar_the_app_of_a_keep_pool_runs_on_and_nobody_else_gets_its_mountain() -> Done {
+fn without_a_sidecar_the_app_of_a_keep_pool_runs_on_and_no_other_pod_gets_its_mountain() -> Done {
     ends_while_its_app_runs("gone-names", "mountains", End::Unpullable)
 }
 
@@ -81,7 +81,7 @@ fn ends_while_its_app_runs(topic: &str, pool: &str, end: End) -> Done {
         })?;
         scale(ns, 10)?;
         agree_for(ns, secs(60))?;
-        // By now the name of a clean release would have rested.
+        // By now the quarantine of a clean release would be over.
         scale(ns, 12)?;
         agree_for(ns, secs(60))?;
 
@@ -89,14 +89,14 @@ fn ends_while_its_app_runs(topic: &str, pool: &str, end: End) -> Done {
         println!("{topic}: {name}: {runs:?}");
         match (end, pool) {
             (End::Unpullable, "snowflake") => {
-                // Nobody starts it again without a sidecar, for its env file is gone.
+                // Without a sidecar the env file is gone, so the kubelet does not start the app again.
                 assert_eq!(runs.len(), 1, "the app was started again");
                 assert_eq!(pod.container("app")?.started_at, None, "the app runs");
             }
             (End::Unpullable, _) => assert_eq!(pod.container("app")?, before.0),
             _ => {
                 let after = (pod.container("app")?, pod.file("fence")?);
-                assert_eq!(after.0, before.0, "the app was disturbed");
+                assert_eq!(after.0, before.0, "the app was restarted");
                 println!("{topic}: fence {} before, {} after", before.1, after.1);
                 assert_eq!(pod.claimed(pool)?, name);
                 holds(ns, &pod, pool, &name)?;
@@ -106,7 +106,7 @@ fn ends_while_its_app_runs(topic: &str, pool: &str, end: End) -> Done {
     })
 }
 
-/// What the apps print agrees with the files and with one another, for that long.
+/// Checks for the whole span that no two running apps have one name, and that environment and file have the same name.
 fn agree_for(ns: &Namespace, span: std::time::Duration) -> Done {
     throughout(span, || {
         let runs = runs::of(ns)?;
@@ -117,7 +117,7 @@ fn agree_for(ns: &Namespace, span: std::time::Duration) -> Done {
     })
 }
 
-/// The slot of the name is the pod's.
+/// Checks that the pod holds the slot of the name.
 fn holds(ns: &Namespace, pod: &Pod<'_>, pool: &str, name: &str) -> Done {
     let path = match pool {
         "snowflake" => "/cairn/v1/cluster/snowflake/-/s".to_owned(),

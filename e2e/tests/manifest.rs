@@ -3,14 +3,14 @@
 use cairn_e2e::app::App;
 use cairn_e2e::cluster::{Cluster, Temporary};
 use cairn_e2e::ns::{in_namespace, tested_cluster};
-use cairn_e2e::{Done, Failure, install, place};
+use cairn_e2e::{Done, Failure, install, paths};
 
 const MANIFEST: &str = "deploy/cairn.yaml";
 
 #[test]
 fn a_pod_gets_a_name_when_only_the_manifest_is_applied() -> Done {
     let cluster = &*Temporary::up(&tested_cluster(), "yaml")?;
-    let path = place::repository().join(MANIFEST);
+    let path = paths::repository().join(MANIFEST);
     let manifest = std::fs::read_to_string(&path)
         .map_err(|source| Failure::File { path: path.clone(), source })?;
     for part in ["webhook", "sidecar"] {

@@ -6,7 +6,7 @@ use cairn_e2e::app::{IMAGE, pods_of, rolled_out};
 use cairn_e2e::carbon::Carbon;
 use cairn_e2e::ns::{Namespace, in_namespace, within};
 use cairn_e2e::wait::{Seen, secs, until_quickly};
-use cairn_e2e::{Done, Failure, json, place};
+use cairn_e2e::{Done, Failure, json, paths};
 use serde_json::{Value, json as object};
 
 const ROLLOUTS: usize = 10;
@@ -57,7 +57,7 @@ fn ten_rollouts_make_at_most_seven_whisper_folders_with_cairn_and_thirty_with_po
 
 /// The example's Deployment, without its namespace.
 fn example(ns: &Namespace) -> Result<Value, Failure> {
-    let path = place::repository().join(EXAMPLE);
+    let path = paths::repository().join(EXAMPLE);
     let path = path.to_string_lossy();
     let objects =
         ns.cluster.kubectl(&["create", "--dry-run=client", "-o", "json", "-f", &*path])?.json()?;

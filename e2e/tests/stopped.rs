@@ -81,7 +81,7 @@ fn beside_a_frozen_sidecar_an_app_ends_before_its_id_is_free_and_does_not_run_wi
     })
 }
 
-/// Whether the slot of the ID is the pod's.
+/// Whether the pod holds the slot of the ID.
 fn is_held(etcd: &Etcd, pod: &Pod<'_>, id: &str) -> Result<bool, Failure> {
     let slot = etcd.value(&format!("/cairn/v1/cluster/snowflake/-/s/{id}"))?.unwrap_or_default();
     let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();

@@ -124,7 +124,7 @@ fn cairn(ns: &Namespace, args: &[&str]) -> Result<Value, Failure> {
 /// The output of the command line, run in the cluster's network.
 fn cairn_text(ns: &Namespace, args: &[&str]) -> Result<String, Failure> {
     let url = Etcd::of(&ns.cluster).url()?;
-    let program = cairn_e2e::place::command_line()?;
+    let program = cairn_e2e::paths::command_line()?;
     let program = program.to_string_lossy();
     let flags = ["--etcd", &url];
     ns.cluster.enter(&[&[&*program], args, &flags].concat())?.ok()

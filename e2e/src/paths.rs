@@ -1,11 +1,11 @@
-//! Where things are: the repository, and the one folder of tools and state.
+//! Paths: the repository, the folder of tools and state, and built binaries.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
 
-/// The repository: this crate lies directly in it.
+/// The repository, which is the parent of this crate.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
@@ -15,7 +15,7 @@ pub fn home() -> PathBuf {
     env::var_os("CAIRN_HOME").map_or_else(|| repository().join(".cairn"), PathBuf::from)
 }
 
-/// A binary as it was put into its image, for this machine.
+/// The binary of an image, for this machine.
 pub fn image_binary(name: &str) -> Result<PathBuf, Failure> {
     let target = format!("target/{}-unknown-linux-gnu/image", env::consts::ARCH);
     let path = home().join(target).join(name);
@@ -29,7 +29,7 @@ pub fn image_binary(name: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The `cairn` command, built beside the test that runs.
+/// The `cairn` command, which is built into the same folder as the running test.
 pub fn command_line() -> Result<PathBuf, Failure> {
     let test =
         env::current_exe().map_err(|source| Failure::File { path: "cairn".into(), source })?;
