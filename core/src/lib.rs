@@ -21,6 +21,6 @@ pub mod pool;
 pub mod prefix;
 pub mod quarantine;
 pub mod request;
-
+pub mod stop_probe;
 pub mod suggest;
 pub mod time;

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cairn_core::stop_probe::ProbeTiming;
 use cairn_sidecar::probe as startup;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -29,7 +30,7 @@ pub mod environment;
 pub mod probe;
 
 use environment::Identity;
-use probe::{Count, Probe, Timing};
+use probe::{Count, Probe};
 
 /// Between two looks whether a container can be started.
 const LOOK: Duration = Duration::from_millis(200);
@@ -56,7 +57,7 @@ pub struct PodSpec {
     /// The sidecar's admin port.
     pub port: u16,
     /// The app's liveness probe; none in a pod without Stop pools.
-    pub liveness: Option<Timing>,
+    pub liveness: Option<ProbeTiming>,
     /// Whether another container of the pod always runs.
     pub companion: bool,
     /// Whether the app ignores SIGTERM.
@@ -200,18 +201,19 @@ impl Shared {
 
     /// Waits until the container is to be stopped, and answers with the probe that failed. `None` when it
     /// has ended by itself.
-    async fn watch_over(&self) -> Option<(Probe, Timing)> {
+    async fn watch_over(&self) -> Option<(Probe, ProbeTiming)> {
         tokio::select! {
             () = self.crash.notified() => None,
             failed = self.probe() => Some(failed),
         }
     }
 
-    async fn probe(&self) -> (Probe, Timing) {
+    async fn probe(&self) -> (Probe, ProbeTiming) {
         let Some(liveness) = self.pod.liveness else {
             return std::future::pending().await;
         };
-        for (probe, timing) in [(Probe::Startup, Timing::STARTUP), (Probe::Liveness, liveness)] {
+        for (probe, timing) in [(Probe::Startup, ProbeTiming::STARTUP), (Probe::Liveness, liveness)]
+        {
             let mut count = Count::new(timing);
             let mut ticks = interval(timing.period);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cairn_core::pool::OnLoss;
+use cairn_core::stop_probe::ProbeTiming;
 
 use super::{Leaving, Setup};
 use crate::app::App;
@@ -11,7 +12,6 @@ use crate::boottime;
 use crate::bug::Bug;
 use crate::control::Control;
 use crate::failure::Failure;
-use crate::kubelet::probe::Timing;
 use crate::kubelet::{Kubelet, PodSpec};
 use crate::pools::{GROUPS, NAMESPACE, NODES, PEAKS};
 use crate::process::Process;
@@ -194,7 +194,7 @@ impl Pod {
         }
         let stops = |name: &String| {
             let pool = setup.layout.pool(name)?;
-            (pool.spec.on_loss == OnLoss::Stop).then(|| Timing::within(pool.spec.quarantine))
+            (pool.spec.on_loss == OnLoss::Stop).then(|| ProbeTiming::liveness(pool.spec.quarantine))
         };
         let pod = PodSpec {
             uid: self.uid.clone(),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use cairn_core::contract::{annotation, path};
 use cairn_core::pool::{OnLoss, Pool, PoolName};
 use cairn_core::request::{EnvChoice, Gate, Request, StoppedBy};
+use cairn_core::stop_probe::SHORTEST_QUARANTINE;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -27,7 +28,7 @@ mod timing;
 
 pub use own::AppProbeArgs;
 pub(super) use own::recorded;
-use timing::{KubeletProbes, SHORTEST_QUARANTINE};
+use timing::KubeletProbes;
 
 /// What stops the apps of one pod whose claims are of a `Stop` pool.
 pub(super) struct Stop<'p> {
