@@ -77,3 +77,6 @@ async fn session(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,28 +1,14 @@
 //! The mirror's view of claims, fed by a real etcd in which claims are made as sidecars make them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a failed expectation is a failed test; clippy.toml exempts test functions only"
-)]
-
 use std::sync::Arc;
-use std::time::Duration;
 
-use cairn_core::claim::{Fence, Holder, SlotRecord};
-use cairn_core::keys::ClaimPath;
-use cairn_core::lease::{ClaimRequest, QueueMode, ReadRequest, ReleaseRequest};
-use cairn_core::pool::{Pool, PoolName, Scope};
-use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
-use cairn_core::time::{BootInstant, UnixMillis};
-use cairn_store::Store;
-use cairn_store::etcd::Etcd;
+use cairn_core::quarantine::WaitsFor;
 use cairn_test_etcd::TestEtcd;
-use cairn_webhook::mirror::claims::{Claims, PodId};
-use cairn_webhook::mirror::feed::{self, Update};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+use super::*;
+use crate::mirror::claims::{Claims, PodId};
+use crate::mirror::testing::{Sidecars, connect, pool};
 
 /// A lease's end, or a restart of etcd with a pause before the next attempt, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -37,32 +23,15 @@ struct View {
     blind: bool,
 }
 
-/// A sidecar's side of the store.
-struct Sidecars {
-    store: Store<Etcd>,
-}
-
-fn pool() -> PoolName {
-    "mountains".parse().unwrap()
-}
-
 fn pod(uid: &str) -> PodId {
     PodId { namespace: "shop".into(), uid: uid.into() }
-}
-
-fn path() -> ClaimPath {
-    ClaimPath::new(pool(), Scope::Namespace, "shop", Some("checkout".parse().unwrap()))
-}
-
-async fn connect(etcd: &TestEtcd) -> Etcd {
-    Etcd::connect(&[etcd.url().to_owned()], None, Duration::from_secs(2)).await.unwrap()
 }
 
 impl View {
     async fn of(etcd: &TestEtcd) -> Self {
         let etcd = Arc::new(connect(etcd).await);
         let (sender, updates) = mpsc::channel(8);
-        tokio::spawn(async move { feed::follow(&etcd, &sender).await });
+        tokio::spawn(async move { follow(&etcd, &sender).await });
         Self { claims: Claims::default(), updates, blind: true }
     }
 
@@ -88,74 +57,6 @@ impl View {
     }
 }
 
-impl Sidecars {
-    async fn of(etcd: &TestEtcd) -> Self {
-        let store = Store::new(connect(etcd).await);
-        let mountains = Pool::builtin(&pool()).unwrap();
-        store.define(&mountains, 5, None).await.unwrap();
-        Self { store }
-    }
-
-    /// Claims a name and tells its revision.
-    async fn claim(&self, uid: &str, name: &str, ttl: Duration) -> i64 {
-        let lease = self.store.grant(BootInstant::default(), ttl).await.unwrap().lease;
-        let look = ReadRequest {
-            path: path(),
-            pools: vec![pool()],
-            namespace: "shop".into(),
-            uid: uid.into(),
-            ticket: None,
-            clocks: false,
-            wanted: None,
-        };
-        let view = self.store.read(&look).await.unwrap();
-        let record = SlotRecord {
-            holder: holder(uid),
-            nonce: uid.into(),
-            since: UnixMillis(0),
-            validity_ms: 30_000,
-            quarantine_ms: 15_000,
-        };
-        let order = ClaimRequest {
-            path: path(),
-            key: Some(name.to_owned()),
-            record,
-            lease,
-            queue: QueueMode::Ahead { despite_freeze: false },
-            note: 0,
-            quarantine: 0,
-            clock: None,
-            sentinel: view.sentinel,
-            spec: view.specs[0].2,
-        };
-        self.store.claim(&order).await.unwrap().won().unwrap().own_mod_revision
-    }
-
-    async fn release(&self, uid: &str, name: &str, mine: i64) {
-        let quarantine = LONG;
-        let record = QuarantineRecord {
-            holder: holder(uid),
-            fence: Fence::default(),
-            since: UnixMillis(0),
-            waits_for: WaitsFor::Time,
-        };
-        let key = name.to_owned();
-        let surrender = ReleaseRequest {
-            path: path(),
-            key,
-            record,
-            own_mod_revision: mine,
-            quarantine,
-            clock: None,
-        };
-        assert!(self.store.release(&surrender).await.unwrap());
-    }
-}
-
-fn holder(uid: &str) -> Holder {
-    Holder { namespace: "shop".into(), uid: uid.into(), ..Holder::default() }
-}
-
 #[tokio::test]
 async fn claims_are_seen_as_they_come_and_go() {
     let etcd = TestEtcd::start().unwrap();
@@ -166,7 +67,7 @@ async fn claims_are_seen_as_they_come_and_go() {
     view.until("the claim", |view| view.name("u1").as_deref() == Some("Denali")).await;
     let fence = view.claims.of(&pod("u1"))[&pool()].fence;
     assert_eq!((fence.epoch, fence.revision), (5, mine));
-    sidecars.release("u1", "Denali", mine).await;
+    sidecars.release("u1", "Denali", mine, LONG, WaitsFor::Time).await;
     view.until("the release", |view| view.name("u1").is_none()).await;
     let counts = view.claims.census().remove(&pool()).unwrap();
     assert_eq!((counts.held, counts.quarantined), (0, 1));
