@@ -12,13 +12,14 @@ use std::time::Duration;
 use cairn_core::duration;
 use cairn_core::keys::ClaimPath;
 use cairn_core::pool::{ClockRule, Pool, PoolName, Scope};
+use cairn_kit::clock;
+use cairn_kit::exit::Exit;
 use cairn_store::Store;
 use cairn_store::installation::Installation;
 
 use crate::args::{ResetClockArgs, RestoredArgs};
-use crate::clock;
 use crate::etcd::{self, EtcdError};
-use crate::report::{Exit, Report};
+use crate::report::Report;
 use crate::snapshot::Snapshot;
 
 /// Runs the command.
@@ -46,7 +47,7 @@ pub async fn restored(args: &RestoredArgs) -> Result<Report, EtcdError> {
     if before.as_ref() != Some(&record) && !record.replaced_cluster_ids.is_empty() {
         text.push_str(&accepted(&record));
     }
-    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Fine })
+    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Clean })
 }
 
 /// Runs `reset-clock`.

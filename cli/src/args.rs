@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use cairn_core::claim::Fence;
 use cairn_core::group::Group;
 use cairn_core::names::MAX_NAMES;
+use cairn_kit::etcd::EtcdArgs;
 use cairn_store::ClusterId;
 use clap::{Parser, Subcommand, ValueEnum};
-
-pub mod sentence;
 
 /// Shows who holds which name, and checks manifests before they are applied.
 #[derive(Clone, Debug, Parser)]
@@ -204,30 +203,6 @@ pub struct CheckArgs {
     pub files: Vec<PathBuf>,
 }
 
-/// How to reach etcd.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct EtcdArgs {
-    /// etcd members, comma separated
-    #[arg(long, env = "CAIRN_ETCD", value_name = "URL[,URL...]")]
-    pub etcd: Option<String>,
-    /// File with the CA that signed etcd's certificates; needed for https:// members
-    #[arg(long, env = "CAIRN_ETCD_CACERT", value_name = "FILE")]
-    pub etcd_cacert: Option<String>,
-    /// File with the client certificate for etcd
-    #[arg(long, env = "CAIRN_ETCD_CERT", value_name = "FILE")]
-    pub etcd_cert: Option<String>,
-    /// File with the client certificate's key
-    #[arg(long, env = "CAIRN_ETCD_KEY", value_name = "FILE")]
-    pub etcd_key: Option<String>,
-    /// Id of the etcd cluster, in hex; no other cluster is talked to [default: the first that answers]
-    #[arg(long, env = "CAIRN_ETCD_CLUSTER_ID", value_name = "HEX")]
-    pub etcd_cluster_id: Option<String>,
-    /// Prefix of all keys in etcd [default: /cairn/v1/]
-    // Not CAIRN_ETCD_PREFIX: that is what the app of a pool named etcd gets.
-    #[arg(long, env = "CAIRN_ETCD_KEY_ROOT", value_name = "/PATH/")]
-    pub etcd_prefix: Option<String>,
-}
-
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -251,29 +226,18 @@ fn pool_size(text: &str) -> Result<usize, String> {
 
 fn number(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
-    number.ok_or_else(|| format!("give a number from 1 to {most}"))
+    number.ok_or_else(|| format!("'{text}' is not valid; give a number from 1 to {most}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use cairn_kit::usage;
     use clap::CommandFactory as _;
 
     use super::*;
 
     #[test]
     fn no_flag_reads_a_variable_that_an_app_gets() {
-        let mut commands = vec![Args::command()];
-        while let Some(command) = commands.pop() {
-            for flag in command.get_arguments() {
-                let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
-                let rest = variable.strip_prefix("CAIRN_").unwrap_or_default();
-                // Of the first pool, and of a pool of any name.
-                let of_app = ["NAME", "PREFIX", "FENCE"]
-                    .iter()
-                    .any(|end| rest == *end || rest.ends_with(&format!("_{end}")));
-                assert!(!of_app, "{flag} reads {variable}");
-            }
-            commands.extend(command.get_subcommands().cloned());
-        }
+        assert_eq!(usage::flags_of_app_variables(Args::command()), Vec::<String>::new());
     }
 }

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::etcd::EtcdArgs;
+use cairn_kit::exit::Exit;
 use cairn_store::Class;
 use cairn_store::etcd::Etcd;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{EtcdArgs, HerdArgs};
+use crate::args::HerdArgs;
 use crate::etcd::{self, EtcdError};
-use crate::report::{Exit, Report};
+use crate::report::Report;
 use crate::table::Table;
 
 pub mod figures;

@@ -8,10 +8,11 @@ use std::path::Path;
 
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::suggest;
+use cairn_kit::exit::Exit;
 use thiserror::Error;
 
 use crate::args::CheckArgs;
-use crate::report::{Exit, Report};
+use crate::report::Report;
 use manifest::{Finding, Verdict};
 
 pub mod manifest;

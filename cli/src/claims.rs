@@ -7,11 +7,12 @@ use std::time::Duration;
 use cairn_core::keys::ClaimPath;
 use cairn_core::pool::PoolName;
 use cairn_core::suggest;
+use cairn_kit::exit::Exit;
 use serde_json::{Value, json};
 
 use crate::args::{ClaimsArgs, Output};
 use crate::etcd::{self, EtcdError};
-use crate::report::{Exit, Report};
+use crate::report::Report;
 use crate::snapshot::{Entry, Snapshot, Waiting};
 use crate::table::Table;
 
@@ -49,7 +50,7 @@ pub async fn run(args: &ClaimsArgs) -> Result<Report, EtcdError> {
         Output::Table if shown.is_empty() => nothing(namespace, pool),
         Output::Table => shown.as_table(),
     };
-    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Fine })
+    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Clean })
 }
 
 /// A pool that is neither defined nor claimed from.

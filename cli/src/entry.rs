@@ -4,35 +4,44 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use cairn_kit::exit::{Exit, complain};
+use cairn_kit::usage;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::runtime::Builder;
 
-use crate::args::{AdminCommand, Args, BenchCommand, Command, sentence};
+use crate::args::{AdminCommand, Args, BenchCommand, Command};
 use crate::etcd::EtcdError;
-use crate::report::{Exit, Report};
+use crate::report::Report;
 use crate::{admin, bench, check, claims, pools, release};
+
+/// How our messages begin, as a plugin of kubectl too.
+const PROGRAM: &str = "cairn";
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
     let parsed = match parse(argv) {
         Ok(parsed) => parsed,
-        Err(error) if error.use_stderr() => return complain(&sentence::of(&error), Exit::Usage),
+        Err(error) if error.use_stderr() => {
+            complain(PROGRAM, &message(&error));
+            return Exit::Usage;
+        }
         Err(help) => {
             say(&help.to_string());
-            return Exit::Fine;
+            return Exit::Clean;
         }
     };
     match execute(&parsed.command) {
         Ok(report) => {
             say(&report.text);
             for sentence in &report.trouble {
-                complain(sentence, report.exit);
+                complain(PROGRAM, sentence);
             }
             report.exit
         }
         Err(error) => {
-            let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
-            complain(&error.to_string(), exit)
+            complain(PROGRAM, &error.to_string());
+            if error.is_usage() { Exit::Usage } else { Exit::Failed }
         }
     }
 }
@@ -79,8 +88,16 @@ fn say(text: &str) {
     let _ = write!(io::stdout(), "{text}");
 }
 
-fn complain(sentence: &str, exit: Exit) -> Exit {
-    // Nobody reads it when standard error is closed, and there is nobody else to tell.
-    let _ = writeln!(io::stderr(), "cairn: {sentence}");
-    exit
+/// One sentence for a wrong command line.
+fn message(error: &clap::Error) -> String {
+    match error.get(ContextKind::InvalidArg) {
+        // The name of the argument does not say that standard input will do, too.
+        Some(ContextValue::Strings(missing))
+            if error.kind() == ErrorKind::MissingRequiredArgument
+                && missing.iter().any(|argument| argument.starts_with("<FILE>")) =>
+        {
+            "name the files to check, or - for standard input".to_owned()
+        }
+        _ => usage::message(error, PROGRAM),
+    }
 }

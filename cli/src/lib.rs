@@ -9,7 +9,6 @@ pub mod args;
 pub mod bench;
 pub mod check;
 pub mod claims;
-pub mod clock;
 pub mod entry;
 pub mod etcd;
 pub mod pools;

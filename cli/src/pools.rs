@@ -5,11 +5,12 @@
 
 use cairn_core::duration;
 use cairn_core::pool::{OnLoss, Pool, Scope};
+use cairn_kit::exit::Exit;
 use serde_json::{Value, json};
 
 use crate::args::{Output, PoolsArgs};
 use crate::etcd::{self, EtcdError};
-use crate::report::{Exit, Report};
+use crate::report::Report;
 use crate::snapshot::Snapshot;
 use crate::table::Table;
 
@@ -35,7 +36,7 @@ pub async fn run(args: &PoolsArgs) -> Result<Report, EtcdError> {
         }
         Output::Table => as_table(&rows),
     };
-    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Fine })
+    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Clean })
 }
 
 fn count<'s>(pool: &'s Pool, snapshot: &Snapshot) -> Row<'s> {

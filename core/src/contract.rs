@@ -90,6 +90,17 @@ pub mod env {
     pub fn of_pool(pool: &crate::pool::PoolName, what: &str) -> String {
         format!("CAIRN_{}_{what}", pool.env_segment())
     }
+    /// Whether an app may get this variable: from its first pool, or from a pool of any name. No flag of ours may
+    /// read it.
+    pub fn is_of_app(variable: &str) -> bool {
+        let Some(rest) = variable.strip_prefix("CAIRN_") else {
+            return false;
+        };
+        ["NAME", "PREFIX", "FENCE"]
+            .iter()
+            .filter_map(|what| rest.strip_suffix(what))
+            .any(|pool| pool.is_empty() || pool.ends_with('_'))
+    }
 }
 
 /// Ports of the sidecar.

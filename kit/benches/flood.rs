@@ -52,7 +52,7 @@ fn serve() -> std::io::Result<SocketAddr> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _entered = runtime.enter();
-        bind((Ipv4Addr::LOCALHOST, 0).into())?
+        bind("--listen", (Ipv4Addr::LOCALHOST, 0).into()).map_err(std::io::Error::other)?
     };
     let address = listener.local_addr()?;
     let routes = Router::new().route("/livez", get(async || "ok\n"));

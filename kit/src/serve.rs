@@ -22,7 +22,7 @@ use self::table::Table;
 
 pub use self::connection::{Handshake, Plain, Stream};
 pub use self::limits::{Limits, descriptors};
-pub use self::listen::{Listen, bind};
+pub use self::listen::{BindError, Listen, bind};
 pub use self::metrics::Metrics;
 pub use self::peer::Peer;
 

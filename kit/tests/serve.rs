@@ -54,7 +54,7 @@ impl Service {
             .layer(DefaultBodyLimit::max(1 << 20));
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = bind("--listen", (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let (close, closing) = watch::channel(false);
         let server = Server::new("test", routes, limits, &metrics);

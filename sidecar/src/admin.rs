@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cairn_core::contract::port::{APP_LIVEZ, APP_READYZ, APP_STARTUPZ, LIVEZ, PROBE_TOKEN_HEADER};
+use cairn_kit::metrics::scrape;
 
 use crate::app_probes::AppProbes;
 use crate::applied::Watch;
@@ -85,9 +86,7 @@ async fn container_readyz(
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
-    let text = admin.metrics.render(&admin.applied.borrow());
-    let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, openmetrics)], text).into_response()
+    scrape(admin.metrics.render(&admin.applied.borrow()))
 }
 
 async fn no_such_path() -> Response {

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cairn_core::app_probe;
+use cairn_kit::clock::Clock;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::clock::Clock;
 use crate::metrics::AppProbeMetrics;
 use crate::publish::file;
 

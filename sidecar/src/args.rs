@@ -9,9 +9,8 @@ use std::path::PathBuf;
 
 use cairn_core::contract::{flag, path};
 use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT};
+use cairn_kit::etcd::EtcdArgs;
 use clap::{Parser, Subcommand};
-
-pub mod sentence;
 
 /// Claims a short, unique name from a pool and publishes it as files and over HTTP.
 #[derive(Clone, Debug, Parser)]
@@ -36,25 +35,9 @@ pub struct Args {
 /// The flags of a claiming sidecar.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ClaimArgs {
-    /// etcd members, comma separated
-    #[arg(long, env = "CAIRN_ETCD", value_name = "URL[,URL...]")]
-    pub etcd: Option<String>,
-    /// File with the CA that signed etcd's certificates; needed for https:// members
-    #[arg(long, env = "CAIRN_ETCD_CACERT", value_name = "FILE")]
-    pub etcd_cacert: Option<PathBuf>,
-    /// File with the client certificate for etcd
-    #[arg(long, env = "CAIRN_ETCD_CERT", value_name = "FILE")]
-    pub etcd_cert: Option<PathBuf>,
-    /// File with the client certificate's key
-    #[arg(long, env = "CAIRN_ETCD_KEY", value_name = "FILE")]
-    pub etcd_key: Option<PathBuf>,
-    /// Id of the etcd cluster, in hex; no other cluster is talked to [default: the first that answers]
-    #[arg(long, env = "CAIRN_ETCD_CLUSTER_ID", value_name = "HEX")]
-    pub etcd_cluster_id: Option<String>,
-    /// Prefix of all keys in etcd [default: /cairn/v1/]
-    // Not CAIRN_ETCD_PREFIX: that is what the app of a pool named etcd gets.
-    #[arg(long, env = "CAIRN_ETCD_KEY_ROOT", value_name = "/PATH/")]
-    pub etcd_prefix: Option<String>,
+    /// Where etcd is.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
     /// Pools to claim from, comma separated; the first one is published without its pool's name
     #[arg(long, env = "CAIRN_POOL", value_name = "NAME[,NAME...]")]
     pub pool: Option<String>,
@@ -173,6 +156,7 @@ fn value_of<'a>(argument: &'a OsStr, flag: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use cairn_kit::usage;
     use clap::CommandFactory as _;
 
     use super::*;
@@ -184,18 +168,21 @@ mod tests {
 
     #[test]
     fn no_flag_reads_a_variable_that_an_app_gets() {
-        let mut commands = vec![Args::command()];
-        while let Some(command) = commands.pop() {
-            for flag in command.get_arguments() {
-                let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
-                let rest = variable.strip_prefix("CAIRN_").unwrap_or_default();
-                // Of the first pool, and of a pool of any name.
-                let of_app = ["NAME", "PREFIX", "FENCE"]
-                    .iter()
-                    .any(|end| rest == *end || rest.ends_with(&format!("_{end}")));
-                assert!(!of_app, "{flag} reads {variable}");
-            }
-            commands.extend(command.get_subcommands().cloned());
+        assert_eq!(usage::flags_of_app_variables(Args::command()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_wrong_command_line_gives_one_sentence_that_says_what_to_write() {
+        for (argument, expected) in [
+            ("--pol", "--pol is not a flag of cairn-sidecar; did you mean --pool?"),
+            ("--colour", "--colour is not a flag of cairn-sidecar; see cairn-sidecar --help"),
+            ("claim", "'claim' is not a command of cairn-sidecar; see cairn-sidecar --help"),
+            ("--pool", "--pool needs a value; write it like --pool <NAME[,NAME...]>"),
+            ("--dir=", "--dir needs a value; write it like --dir <PATH>"),
+            ("--in-pod=yes", "--in-pod takes no value; write --in-pod alone"),
+        ] {
+            let error = Args::try_parse_from(["cairn-sidecar", argument]).unwrap_err();
+            assert_eq!(usage::message(&error, "cairn-sidecar"), expected, "{argument}");
         }
     }
 

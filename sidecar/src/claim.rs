@@ -5,15 +5,15 @@
 use std::sync::Arc;
 
 use cairn_core::claim::Holder;
-use cairn_store::etcd::{Connection, Etcd, TlsFiles};
+use cairn_kit::clock::Clock;
+use cairn_kit::shutdown::Shutdown;
+use cairn_store::etcd::{Connection, Etcd};
 use cairn_store::{ExpectedCluster, Store};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::ids::Ids;
 use crate::metrics::ClaimMetrics;
-use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
 
 mod cluster_mark;
@@ -79,18 +79,8 @@ fn connection(seam: &Seam) -> Connection {
     let remembered = || cluster_mark::read(&config.dir).map(ExpectedCluster::Remembered);
     let required = config.etcd.cluster.map(ExpectedCluster::Required);
     Connection {
-        tls: config.etcd.tls.as_ref().map(files),
-        prefix: config.etcd.prefix.clone(),
         cluster: required.or_else(remembered).unwrap_or_default(),
         home_of: Some(seam.holder.uid.clone()),
-        ..Connection::new(&config.etcd.endpoints)
-    }
-}
-
-fn files(tls: &config::TlsFiles) -> TlsFiles {
-    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    TlsFiles {
-        authority: text(&tls.ca),
-        client: tls.client.as_ref().map(|(certificate, key)| (text(certificate), text(key))),
+        ..config.etcd.connection()
     }
 }

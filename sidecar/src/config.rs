@@ -11,17 +11,16 @@ use cairn_core::group::Group;
 use cairn_core::ids::{Layout, LayoutError};
 use cairn_core::pool::PoolName;
 use cairn_core::prefix::Template;
+use cairn_kit::etcd::EtcdTarget;
 
 use crate::app_probes::Settings;
 use crate::args::ClaimArgs;
 use crate::logging::LogFormat;
 
 mod error;
-pub mod etcd;
 mod probes;
 
 pub use error::ConfigError;
-pub use etcd::{Etcd, TlsFiles};
 
 /// `sun_path` of a socket address holds 108 bytes with its final zero (unix(7)); the socket is
 /// made under a temporary name, which is five bytes longer than its own.
@@ -35,7 +34,7 @@ const MAX_SUBDOMAIN_LEN: usize = 253;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where etcd is.
-    pub etcd: Etcd,
+    pub etcd: EtcdTarget,
     /// What to claim, in the order in which it is published; never empty, no two alike.
     pub pools: Vec<PoolName>,
     /// Where to publish.
@@ -78,11 +77,6 @@ impl TryFrom<ClaimArgs> for Config {
     fn try_from(args: ClaimArgs) -> Result<Self, ConfigError> {
         let ClaimArgs {
             etcd,
-            etcd_cacert,
-            etcd_cert,
-            etcd_key,
-            etcd_cluster_id,
-            etcd_prefix,
             pool,
             dir,
             group,
@@ -105,8 +99,7 @@ impl TryFrom<ClaimArgs> for Config {
         } = args;
         let log_format = log_format.parse()?;
         let app_probes = probes::settings(&app_probes, app_host, probe_token)?;
-        let etcd = Etcd::new(etcd.as_deref(), etcd_cacert, etcd_cert, etcd_key)?
-            .within(etcd_cluster_id.as_deref(), etcd_prefix.as_deref())?;
+        let etcd = etcd.target()?;
         let pools = pools(pool.as_deref())?;
         check_dir(&dir)?;
         let group = group.map(|group| group.parse().map_err(ConfigError::Group)).transpose()?;
@@ -174,6 +167,11 @@ impl TryFrom<ClaimArgs> for Config {
 }
 
 impl Config {
+    /// The pools' names, comma separated.
+    pub fn pool_list(&self) -> String {
+        self.pools.iter().map(PoolName::as_str).collect::<Vec<_>>().join(",")
+    }
+
     /// The group as it stands in keys and JSON.
     pub fn group_text(&self) -> &str {
         self.group.as_ref().map_or("-", Group::as_str)

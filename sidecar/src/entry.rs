@@ -9,17 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::duration;
+use cairn_kit::clock::SystemClock;
+use cairn_kit::errors::report;
+use cairn_kit::exit::{Exit, complain};
+use cairn_kit::{shutdown, usage};
 use clap::Parser as _;
-use clap::error::ErrorKind;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::app::{self, Exit};
-use crate::args::{Args, Command, ProbeArgs, Salvage, sentence};
-use crate::clock::SystemClock;
+use crate::args::{Args, Command, ProbeArgs, Salvage};
 use crate::config::Config;
 use crate::logging::{self, LogFormat};
-use crate::publish::report;
-use crate::{claim, probe, shutdown};
+use crate::{app, claim, probe};
+
+/// What people call us.
+const PROGRAM: &str = "cairn-sidecar";
 
 /// One thread does the file work; the others wait for the resolver while DNS hangs, which must not
 /// keep a `Stop` pool's files from going. Idle ones end by themselves.
@@ -32,13 +35,11 @@ const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 pub fn run(argv: &[OsString]) -> Exit {
     let parsed = match Args::try_parse_from(argv) {
         Ok(parsed) => parsed,
-        Err(error)
-            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
-        {
-            say(&error.to_string());
+        Err(error) if error.use_stderr() => return refuse(argv, &usage::message(&error, PROGRAM)),
+        Err(help) => {
+            say(&help.to_string());
             return Exit::Clean;
         }
-        Err(error) => return refuse(argv, &sentence::of(&error)),
     };
     match parsed.command {
         Some(Command::Probe(flags)) => run_probe(&flags),
@@ -63,7 +64,8 @@ fn run_claim(config: Config) -> Exit {
 
 fn run_probe(flags: &ProbeArgs) -> Exit {
     let Ok(wait) = duration::parse(&flags.wait) else {
-        complain(&format!("--wait '{}' is not a duration; write it like 900ms", flags.wait));
+        let message = format!("--wait '{}' is not a duration; write it like 900ms", flags.wait);
+        complain(PROGRAM, &message);
         return Exit::Usage;
     };
     in_runtime(async {
@@ -80,7 +82,7 @@ fn run_probe(flags: &ProbeArgs) -> Exit {
 /// Wrong flags: outside a pod that is the end; in a pod the probe has to be told.
 fn refuse(argv: &[OsString], sentence: &str) -> Exit {
     match Salvage::of(argv) {
-        None => complain(sentence),
+        None => complain(PROGRAM, sentence),
         Some(salvage) => {
             logging::init(LogFormat::Text);
             in_runtime(explain_until_stopped(&salvage.dir, sentence));
@@ -112,7 +114,7 @@ fn in_runtime(work: impl Future<Output = io::Result<Exit>>) -> Exit {
     match ended {
         Ok(exit) => exit,
         Err(error) => {
-            complain(&format!("cannot start: {error}"));
+            complain(PROGRAM, &format!("cannot start: {error}"));
             Exit::Failed
         }
     }
@@ -121,11 +123,6 @@ fn in_runtime(work: impl Future<Output = io::Result<Exit>>) -> Exit {
 /// Ends without waiting for a resolver that hangs.
 fn leave(runtime: Runtime) {
     runtime.shutdown_background();
-}
-
-fn complain(sentence: &str) {
-    // Nobody reads it when standard error is closed, and there is nobody else to tell.
-    let _ = writeln!(io::stderr(), "cairn-sidecar: {sentence}");
 }
 
 fn say(text: &str) {

@@ -17,15 +17,15 @@ use cairn_core::ids::{Layout, MintError, Minter};
 use cairn_core::lease::Minting;
 use cairn_core::pool::PoolName;
 use cairn_core::time::{Now, UnixMillis};
+use cairn_kit::clock::Clock;
+use cairn_kit::errors::report;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::applied;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::publish::report;
 use crate::snapshot::{Claim, Snapshot};
 
 pub mod mark;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::claim::ClaimState;
+use cairn_kit::clock::Clock;
+use cairn_kit::metrics::{register, render};
 use cairn_kit::serve;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -16,7 +18,6 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app_probes::health::Kind;
 use crate::applied::Applied;
-use crate::clock::Clock;
 
 /// From one round trip to a pod that waits through a long rollout.
 const WAIT_BUCKETS: [f64; 9] = [0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
@@ -87,12 +88,11 @@ pub fn build(clock: Arc<dyn Clock>) -> (Metrics, ClaimMetrics) {
     let driver = ClaimMetrics::register(&mut registry);
     let claims = ClaimGauges::register(registry.sub_registry_with_prefix("claim"));
     let connections = serve::Metrics::register(&mut registry);
-    let probes = AppProbeMetrics::default();
-    registry.register(
+    let probes = AppProbeMetrics(register(
+        &mut registry,
         "app_probes",
         "Answers of apps to their own probes, which the sidecar asks in the kubelet's place",
-        probes.0.clone(),
-    );
+    ));
     let metrics = Metrics { registry: Arc::new(registry), claims, probes, connections, clock };
     (metrics, driver)
 }
@@ -101,24 +101,22 @@ pub fn build(clock: Arc<dyn Clock>) -> (Metrics, ClaimMetrics) {
 
 impl ClaimMetrics {
     fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            renewals: Counter::default(),
-            renewal_failures: Counter::default(),
-            wait: Histogram::new(WAIT_BUCKETS),
-        };
-        registry.register("renewals", "Renewals that etcd answered well", metrics.renewals.clone());
-        registry.register(
-            "renewal_failures",
-            "Renewals that failed or were not answered in time",
-            metrics.renewal_failures.clone(),
-        );
+        let wait = Histogram::new(WAIT_BUCKETS);
         registry.register_with_unit(
             "claim_wait",
             "From the start of the sidecar until each claim was first held",
             Unit::Seconds,
-            metrics.wait.clone(),
+            wait.clone(),
         );
-        metrics
+        Self {
+            renewals: register(registry, "renewals", "Renewals that etcd answered well"),
+            renewal_failures: register(
+                registry,
+                "renewal_failures",
+                "Renewals that failed or were not answered in time",
+            ),
+            wait,
+        }
     }
 
     /// A renew pair answered well.
@@ -164,15 +162,10 @@ impl Metrics {
         &self.connections
     }
 
-    /// The text of a scrape, in the `OpenMetrics` format.
+    /// The text of a scrape.
     pub fn render(&self, applied: &Applied) -> String {
         self.claims.read_off(applied, self.clock.as_ref());
-        let mut out = String::new();
-        match text::encode(&mut out, &self.registry) {
-            Ok(()) => out,
-            // Writing into a string does not fail.
-            Err(std::fmt::Error) => String::new(),
-        }
+        render(&self.registry)
     }
 }
 
@@ -180,26 +173,24 @@ impl Metrics {
 
 impl ClaimGauges {
     fn register(registry: &mut Registry) -> Self {
-        let gauges = Self::default();
-        registry.register("state", "1 for the state that each claim is in", gauges.state.clone());
+        let deadline = Family::default();
         registry.register_with_unit(
             "deadline",
             "Until the claim may not be believed any more, unless renewed",
             Unit::Seconds,
-            gauges.deadline.clone(),
+            deadline.clone(),
         );
-        registry.register("info", "The name that each claim gave, always 1", gauges.info.clone());
-        registry.register(
-            "rank",
-            "How many pods wait before this one, while the claim waits in the queue",
-            gauges.rank.clone(),
-        );
-        registry.register(
-            "unpublished",
-            "1 while files could not be written",
-            gauges.unpublished.clone(),
-        );
-        gauges
+        Self {
+            state: register(registry, "state", "1 for the state that each claim is in"),
+            deadline,
+            info: register(registry, "info", "The name that each claim gave, always 1"),
+            rank: register(
+                registry,
+                "rank",
+                "How many pods wait before this one, while the claim waits in the queue",
+            ),
+            unpublished: register(registry, "unpublished", "1 while files could not be written"),
+        }
     }
 
     fn read_off(&self, applied: &Applied, clock: &dyn Clock) {

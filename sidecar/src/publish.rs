@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::clock::Clock;
+use cairn_kit::errors::report;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
@@ -16,7 +18,6 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::applied::{self, Applied};
-use crate::clock::Clock;
 use crate::gate;
 use crate::snapshot::{Claim, Snapshot};
 
@@ -237,19 +238,4 @@ fn log(before: &Applied, after: &Applied) {
     if before.gate != after.gate {
         info!(waits_for = after.gate.as_deref(), "gate");
     }
-}
-
-/// An error and what caused it, on one line.
-pub(crate) fn report(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !line.ends_with(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        source = cause.source();
-    }
-    line
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus_client::encoding::text;
+use cairn_kit::metrics::{render, scrape};
 use prometheus_client::registry::Registry;
 
 use crate::ready::Ready;
@@ -40,12 +40,7 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    let mut body = String::new();
-    if text::encode(&mut body, &admin.registry).is_err() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, openmetrics)], body).into_response()
+    scrape(render(&admin.registry))
 }
 
 #[cfg(test)]

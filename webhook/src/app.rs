@@ -4,13 +4,13 @@
 //! certificate that the API server trusts. A task that ends by itself ends the process, so that
 //! nothing is lost in silence.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_kit::serve;
-use cairn_store::etcd::Etcd;
+use cairn_kit::exit::Exit;
+use cairn_kit::serve::{self, BindError};
+use cairn_kit::shutdown::{self, Shutdown, Trigger};
+use cairn_store::etcd::{Connection, Etcd};
 use cairn_store::{ClusterId, ExpectedCluster};
 use kube::Client;
 use prometheus_client::metrics::gauge::Gauge;
@@ -23,34 +23,23 @@ use tokio::time::sleep;
 use tracing::{error, info};
 
 use crate::admission::{self, Admission};
-use crate::args::Args;
+use crate::args::{Args, ArgsError};
 use crate::certs::Certificates;
+use crate::config_map::ConfigMapError;
 use crate::env_mode::EnvSupport;
-use crate::installation::record::{self, RecordError};
+use crate::installation::record;
 use crate::installation::verdict::Verdict;
 use crate::installation::{self, Installation, Site};
 use crate::leader::{self, Candidate};
 use crate::namespaces::Namespaces;
 use crate::ready::Ready;
 use crate::server::Servers;
-use crate::shutdown::{self, Shutdown};
 use crate::tls::{Leaf, Tls};
 use crate::{admin, mirror, pools};
 
 /// Endpoints take this long to learn that a pod is not ready any more; until then the API server
 /// still calls it.
 const LAME_DUCK: Duration = Duration::from_secs(3);
-
-/// How the process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Asked to.
-    Clean = 0,
-    /// It could not go on.
-    Failed = 1,
-    /// Wrong flags.
-    Usage = 2,
-}
 
 /// Everything that is bound and ready to run.
 #[derive(Debug)]
@@ -62,7 +51,7 @@ pub struct Bound {
     routes: Routes,
     tls: Tls,
     servers: Servers,
-    stop: watch::Sender<bool>,
+    stop: Trigger,
 }
 
 #[derive(Debug)]
@@ -74,9 +63,9 @@ struct Routes {
 /// Why nothing runs.
 #[derive(Debug, Error)]
 pub enum BuildError {
-    /// A flag that only its parts can judge.
-    #[error("{0}")]
-    Usage(String),
+    /// Flags that clap takes.
+    #[error(transparent)]
+    Usage(#[from] ArgsError),
     /// No way to the API server.
     #[error(
         "could not set up the connection to the API server; run inside a cluster or with a kubeconfig"
@@ -84,7 +73,7 @@ pub enum BuildError {
     Kube(#[source] kube::Error),
     /// Which etcd cluster is ours.
     #[error("could not read which etcd cluster belongs to this installation")]
-    Installation(#[source] RecordError),
+    Installation(#[source] ConfigMapError),
     /// etcd's address or files.
     #[error("could not set up the connection to etcd")]
     Etcd(#[source] cairn_store::Error),
@@ -92,22 +81,14 @@ pub enum BuildError {
     #[error("could not set up TLS")]
     Tls(#[from] rustls::Error),
     /// A port.
-    #[error("cannot listen on {address}; free it or choose another with {flag}")]
-    Listen {
-        /// Which flag.
-        flag: &'static str,
-        /// Which address.
-        address: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Bind(#[from] BindError),
 }
 
 /// Binds every listener and starts the controllers.
 pub async fn build(args: Args) -> Result<Bound, BuildError> {
-    let mut settings = args.settings().map_err(BuildError::Usage)?;
-    let mut connection = args.etcd_connection().map_err(BuildError::Usage)?;
+    let mut settings = args.settings()?;
+    let mut connection = args.etcd_connection()?;
     let client = Client::try_default().await.map_err(BuildError::Kube)?;
     if connection.cluster == ExpectedCluster::Any
         && let Some(known) = known_cluster(&client, &args).await?
@@ -116,14 +97,14 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         settings.etcd_cluster_id = Some(known);
     }
     let etcd = Arc::new(Etcd::open(&connection).await.map_err(BuildError::Etcd)?);
-    let admission = listen("--admission-listen", args.admission_listen)?;
-    let admin = listen("--admin-listen", args.admin_listen)?;
-    info!(admission = %args.admission_listen, admin = %args.admin_listen, etcd = ?connection.endpoints, "bound");
+    let admission = serve::bind("--admission-listen", args.admission_listen)?;
+    let admin = serve::bind("--admin-listen", args.admin_listen)?;
+    log_bound(&args, &connection);
 
     let mut registry = Registry::with_prefix("cairn_webhook");
     let (ready, leaf) = (Ready::default(), Arc::new(Leaf::default()));
     let servers = Servers::new(serve::Metrics::register(&mut registry));
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = shutdown::channel();
     let (catalog, seen_catalog) = watch::channel(Arc::default());
     let (counts, seen_counts) = watch::channel(Arc::default());
     let (leads, leading) = watch::channel(false);
@@ -212,8 +193,8 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
 // === impl Bound ===
 
 impl Bound {
-    /// Runs until asked to stop; `abort` ends it without draining.
-    pub async fn run(self, mut drain: Shutdown, mut abort: Shutdown) -> Exit {
+    /// Runs until asked to stop; a second request ends it without draining.
+    pub async fn run(self, shutdown: Shutdown) -> Exit {
         let Self { mut tasks, admission, admin, ready, routes, tls, servers, stop } = self;
         // Answers until the process ends: the kubelet asks during the shutdown, too.
         tokio::spawn(servers.admin(routes.admin).run(admin));
@@ -221,9 +202,9 @@ impl Bound {
         let server = servers.admission(routes.admission, tls);
         let mut serving = tokio::spawn(server.run_until(admission, closing));
         tokio::select! {
-            () = shutdown::begun(&mut drain) => {}
+            () = shutdown.draining() => {}
             Some(ended) = tasks.join_next() => {
-                error!(task = ?ended, "a task ended by itself");
+                error!(task = ended.unwrap_or("panicked"), "a task ended by itself");
                 return Exit::Failed;
             }
             _ = &mut serving => {
@@ -234,23 +215,18 @@ impl Bound {
         // Not ready first, then still answering, then closed: no call is lost in between.
         ready.register("shutdown").keep();
         let ending = async {
-            stop.send_replace(true);
+            stop.next();
             sleep(LAME_DUCK).await;
             close.send_replace(true);
             let _ = serving.await;
             while tasks.join_next().await.is_some() {}
         };
-        shutdown::until(&mut abort, ending).await;
+        tokio::select! {
+            () = ending => {}
+            () = shutdown.aborting() => {}
+        }
         info!("stopped");
         Exit::Clean
-    }
-}
-
-// === impl Exit ===
-
-impl From<Exit> for std::process::ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
     }
 }
 
@@ -265,14 +241,14 @@ struct Tasks {
 impl Tasks {
     /// A task with nothing to finish: it is dropped when the shutdown begins.
     fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let mut shutdown = self.shutdown.clone();
+        let shutdown = self.shutdown.clone();
         self.spawn(name, async move {
             // One that has done all it can is not one that failed.
             let forever = async {
                 task.await;
                 std::future::pending::<()>().await;
             };
-            shutdown::until(&mut shutdown, forever).await;
+            shutdown.cut_short(forever).await;
         });
     }
 
@@ -283,6 +259,15 @@ impl Tasks {
             name
         });
     }
+}
+
+fn log_bound(args: &Args, connection: &Connection) {
+    info!(
+        admission = %args.admission_listen,
+        admin = %args.admin_listen,
+        etcd = connection.endpoints.join(","),
+        "bound"
+    );
 }
 
 async fn known_cluster(client: &Client, args: &Args) -> Result<Option<ClusterId>, BuildError> {
@@ -321,8 +306,4 @@ fn certificate_gauge(registry: &mut Registry) -> Gauge {
         gauge.clone(),
     );
     gauge
-}
-
-fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
-    serve::bind(address).map_err(|source| BuildError::Listen { flag, address, source })
 }

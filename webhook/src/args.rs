@@ -2,16 +2,15 @@
 
 use std::net::SocketAddr;
 
-use axum::http::Uri;
-use cairn_store::cluster::ClusterIdError;
-use cairn_store::etcd::{Connection, TlsFiles};
-use cairn_store::prefix::KeyPrefixError;
-use cairn_store::{ClusterId, ExpectedCluster, KeyPrefix};
+use cairn_core::contract::flag;
+use cairn_kit::etcd::{Endpoints, EndpointsError, EtcdArgs, EtcdArgsError, EtcdTarget};
+use cairn_store::etcd::Connection;
 use clap::{Parser, ValueEnum};
+use thiserror::Error;
 
 use crate::admission::inject::{EnvMode, Settings};
 
-pub mod sentence;
+const SIDECAR_ETCD: &str = "--sidecar-etcd";
 
 /// The control plane of Cairn: admission, pools, the claims mirror and certificates.
 #[derive(Clone, Debug, Parser)]
@@ -28,11 +27,18 @@ pub struct Args {
         long,
         env = "CAIRN_ADMISSION_LISTEN",
         value_name = "ADDR",
-        default_value = "0.0.0.0:10250"
+        default_value = "0.0.0.0:10250",
+        value_parser = address
     )]
     pub admission_listen: SocketAddr,
     /// Where health and metrics are served, without TLS
-    #[arg(long, env = "CAIRN_ADMIN_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:9090")]
+    #[arg(
+        long,
+        env = "CAIRN_ADMIN_LISTEN",
+        value_name = "ADDR",
+        default_value = "0.0.0.0:9090",
+        value_parser = address
+    )]
     pub admin_listen: SocketAddr,
     /// The namespace of this process
     #[arg(long, env = "POD_NAMESPACE", value_name = "NS")]
@@ -55,25 +61,9 @@ pub struct Args {
     /// The Lease of the replica that writes
     #[arg(long, env = "CAIRN_MIRROR_LEASE", value_name = "NAME", default_value = "cairn-mirror")]
     pub mirror_lease: String,
-    /// etcd members, comma separated
-    #[arg(long, env = "CAIRN_ETCD", value_name = "URL[,URL...]")]
-    pub etcd: String,
-    /// File with the CA that signed etcd's certificates; needed for https:// members
-    #[arg(long, env = "CAIRN_ETCD_CACERT", value_name = "FILE")]
-    pub etcd_cacert: Option<String>,
-    /// File with the client certificate for etcd
-    #[arg(long, env = "CAIRN_ETCD_CERT", value_name = "FILE", requires = "etcd_key")]
-    pub etcd_cert: Option<String>,
-    /// File with the client certificate's key
-    #[arg(long, env = "CAIRN_ETCD_KEY", value_name = "FILE", requires = "etcd_cert")]
-    pub etcd_key: Option<String>,
-    /// Id of the etcd cluster, in hex; no other cluster is talked to [default: the first that answers]
-    #[arg(long, env = "CAIRN_ETCD_CLUSTER_ID", value_name = "HEX")]
-    pub etcd_cluster_id: Option<String>,
-    /// Prefix of all keys in etcd [default: /cairn/v1/]
-    // Not CAIRN_ETCD_PREFIX: that is what the app of a pool named etcd gets.
-    #[arg(long, env = "CAIRN_ETCD_KEY_ROOT", value_name = "/PATH/")]
-    pub etcd_prefix: Option<String>,
+    /// Where etcd is.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
     /// The `ConfigMap` in which this installation is recorded
     #[arg(
         long,
@@ -102,6 +92,26 @@ pub struct Args {
     pub log_format: LogFormat,
 }
 
+/// Why flags were refused that clap takes.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ArgsError {
+    /// Where etcd is.
+    #[error(transparent)]
+    Etcd(#[from] EtcdArgsError),
+    /// Where etcd is for sidecars.
+    #[error(transparent)]
+    SidecarEtcd(#[from] EndpointsError),
+    /// A sidecar would refuse them: it needs a CA for them, and no pod is given one.
+    #[error(
+        "{0} has https:// members, but sidecars are not given the CA that they need for them; \
+         list http:// members with {SIDECAR_ETCD}"
+    )]
+    SecureSidecars(&'static str),
+    /// No image.
+    #[error("--sidecar-image is empty; name the image of the sidecar")]
+    NoImage,
+}
+
 /// `--env-mode`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EnvModeArg {
@@ -127,70 +137,33 @@ pub enum LogFormat {
 // === impl Args ===
 
 impl Args {
-    /// The members of `--etcd`.
-    pub fn etcd_endpoints(&self) -> Result<Vec<String>, String> {
-        let endpoints = endpoints("--etcd", &self.etcd)?;
-        if self.etcd_cacert.is_none() && endpoints.iter().any(|url| url.starts_with("https://")) {
-            return Err(
-                "--etcd has an https:// member; say whom to trust with --etcd-cacert".into()
-            );
-        }
-        Ok(endpoints)
-    }
-
-    /// How to talk to etcd; an empty cluster id or prefix is as good as none.
-    pub fn etcd_connection(&self) -> Result<Connection, String> {
-        let cluster =
-            self.etcd_cluster_id()?.map_or(ExpectedCluster::Any, ExpectedCluster::Required);
-        Ok(Connection {
-            tls: self.etcd_tls(),
-            prefix: self.etcd_prefix()?,
-            cluster,
-            home_of: Some(self.pod_name.clone()),
-            ..Connection::new(&self.etcd_endpoints()?)
-        })
-    }
-
-    /// The cluster of `--etcd-cluster-id`.
-    pub fn etcd_cluster_id(&self) -> Result<Option<ClusterId>, String> {
-        let id = given(self.etcd_cluster_id.as_ref()).map(str::parse).transpose();
-        id.map_err(|error: ClusterIdError| format!("--etcd-cluster-id {error}"))
-    }
-
-    /// The prefix of `--etcd-prefix`.
-    pub fn etcd_prefix(&self) -> Result<KeyPrefix, String> {
-        let prefix = given(self.etcd_prefix.as_ref()).map(str::parse).transpose();
-        let prefix = prefix.map_err(|error: KeyPrefixError| format!("--etcd-prefix {error}"))?;
-        Ok(prefix.unwrap_or_default())
-    }
-
-    /// Files for TLS towards etcd.
-    pub fn etcd_tls(&self) -> Option<TlsFiles> {
-        let authority = self.etcd_cacert.clone()?;
-        Some(TlsFiles { authority, client: self.etcd_cert.clone().zip(self.etcd_key.clone()) })
+    /// How to talk to etcd.
+    pub fn etcd_connection(&self) -> Result<Connection, ArgsError> {
+        let connection = self.etcd.target()?.connection();
+        Ok(Connection { home_of: Some(self.pod_name.clone()), ..connection })
     }
 
     /// What every sidecar gets.
-    pub fn settings(&self) -> Result<Settings, String> {
-        let (flag, text) = match &self.sidecar_etcd {
-            Some(text) => ("--sidecar-etcd", text),
-            None => ("--etcd", &self.etcd),
+    pub fn settings(&self) -> Result<Settings, ArgsError> {
+        let EtcdTarget { endpoints, cluster, prefix, tls: _ } = self.etcd.target()?;
+        let (flag, endpoints) = match &self.sidecar_etcd {
+            Some(text) => (SIDECAR_ETCD, Endpoints::parse(SIDECAR_ETCD, text)?),
+            None => (flag::ETCD, endpoints),
         };
-        let endpoints = endpoints(flag, text)?;
-        let mut ports: Vec<u16> = endpoints.iter().filter_map(|url| port(url)).collect();
-        ports.sort_unstable();
-        ports.dedup();
+        if endpoints.is_secure() {
+            return Err(ArgsError::SecureSidecars(flag));
+        }
         let image = self.sidecar_image.trim();
         if image.is_empty() {
-            return Err("--sidecar-image is empty; name the image of the sidecar".to_owned());
+            return Err(ArgsError::NoImage);
         }
         Ok(Settings {
             image: image.to_owned(),
             pull_policy: self.sidecar_image_pull_policy.clone().filter(|policy| !policy.is_empty()),
-            etcd: endpoints.join(","),
-            etcd_ports: ports,
-            etcd_cluster_id: self.etcd_cluster_id()?,
-            etcd_prefix: self.etcd_prefix()?,
+            etcd: endpoints.to_string(),
+            etcd_ports: endpoints.ports().iter().copied().collect(),
+            etcd_cluster_id: cluster,
+            etcd_prefix: prefix,
         })
     }
 }
@@ -208,34 +181,15 @@ impl From<EnvModeArg> for Option<EnvMode> {
     }
 }
 
-fn given(text: Option<&String>) -> Option<&str> {
-    text.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
-fn endpoints(flag: &str, text: &str) -> Result<Vec<String>, String> {
-    let list: Vec<String> =
-        text.split(',').map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect();
-    if list.is_empty() {
-        return Err(format!("{flag} is empty; write it like http://etcd:2379"));
-    }
-    match list.iter().find(|url| port(url).is_none()) {
-        Some(bad) => Err(format!("{flag}: '{bad}' is not a URL; write it like http://etcd:2379")),
-        None => Ok(list),
-    }
-}
-
-fn port(url: &str) -> Option<u16> {
-    let uri: Uri = url.parse().ok()?;
-    match (uri.scheme_str()?, uri.host()?) {
-        (_, "") => None,
-        ("http", _) => Some(uri.port_u16().unwrap_or(80)),
-        ("https", _) => Some(uri.port_u16().unwrap_or(443)),
-        _ => None,
-    }
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("'{text}' is not an address; write it like 0.0.0.0:10250"))
 }
 
 #[cfg(test)]
 mod tests {
+    use cairn_kit::usage;
+    use clap::CommandFactory as _;
+
     use super::*;
 
     fn args(more: &[&str]) -> Args {
@@ -253,13 +207,55 @@ mod tests {
     }
 
     #[test]
-    fn bad_endpoints_are_refused_with_what_to_write() {
-        let say = |etcd: &str| args(&[&format!("--etcd={etcd}")]).etcd_endpoints().unwrap_err();
-        assert_eq!(say(""), "--etcd is empty; write it like http://etcd:2379");
-        assert_eq!(
-            say("etcd:2379"),
-            "--etcd: 'etcd:2379' is not a URL; write it like http://etcd:2379"
-        );
-        assert!(say("https://etcd:2379").contains("--etcd-cacert"));
+    fn members_that_a_sidecar_would_refuse_are_refused_with_what_to_write() {
+        for (flags, expected) in [
+            (&["--etcd="][..], "--etcd is missing; give the URLs of etcd"),
+            (&["--etcd=etcd:2379"], "--etcd 'etcd:2379' is not a URL with a port"),
+            (&["--etcd=http://etcd"], "--etcd 'http://etcd' is not a URL with a port"),
+            (&["--etcd=https://etcd:2379"], "--etcd-cacert is missing"),
+            (
+                &["--etcd=https://etcd:2379", "--etcd-cacert=ca"],
+                "--etcd has https:// members, but sidecars",
+            ),
+            (&["--etcd=http://etcd:2379", "--sidecar-etcd="], "--sidecar-etcd is missing"),
+            (
+                &["--etcd=http://etcd:2379", "--sidecar-etcd=https://etcd:2379"],
+                "--sidecar-etcd has https:// members, but sidecars",
+            ),
+        ] {
+            let message = args(flags).settings().unwrap_err().to_string();
+            assert!(message.starts_with(expected) || message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_webhook_itself_may_reach_etcd_over_tls() {
+        let flags = ["--etcd=https://a:2379", "--etcd-cacert=ca", "--sidecar-etcd=http://b:2379"];
+        let args = args(&flags);
+        assert_eq!(args.settings().unwrap().etcd, "http://b:2379");
+        assert!(args.etcd_connection().unwrap().tls.is_some());
+    }
+
+    #[test]
+    fn no_flag_reads_a_variable_that_an_app_gets() {
+        assert_eq!(usage::flags_of_app_variables(Args::command()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_wrong_command_line_gives_one_sentence_that_says_what_to_write() {
+        for (line, expected) in [
+            ("--etc=x", "--etc is not a flag of cairn-webhook; did you mean --etcd?"),
+            ("--namespace=a --pod-name=b", "also give --sidecar-image <IMAGE>"),
+            ("--etcd", "--etcd needs a value; write it like --etcd <URL[,URL...]>"),
+            ("--env-mode=fil", "--env-mode 'fil' is not known; use auto, file, annotation or none"),
+            (
+                "--admission-listen=x",
+                "--admission-listen: 'x' is not an address; write it like 0.0.0.0:10250",
+            ),
+        ] {
+            let argv = ["cairn-webhook"].into_iter().chain(line.split(' '));
+            let error = Args::try_parse_from(argv).unwrap_err();
+            assert_eq!(usage::message(&error, "cairn-webhook"), expected, "{line}");
+        }
     }
 }

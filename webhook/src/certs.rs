@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::clock;
+use cairn_kit::errors::report;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
@@ -16,9 +18,7 @@ use thiserror::Error;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::clock;
 use crate::ready::Block;
-use crate::report::report;
 use crate::tls::Leaf;
 use mint::{MintError, Minted};
 use register::RegisterError;
@@ -93,7 +93,7 @@ impl Certificates {
     }
 
     async fn tick(&self, state: &mut State) -> Result<(), CertsError> {
-        let now = clock::wall();
+        let now = clock::now().wall;
         let known = state.trust.as_ref();
         let trust =
             secret::load_or_create(&self.client, &self.namespace, &self.secret, known, now).await?;

@@ -5,14 +5,19 @@
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 
+use cairn_kit::errors::report;
+use cairn_kit::exit::{Exit, complain};
+use cairn_kit::{shutdown, usage};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 use tracing::error;
 
-use crate::app::{self, BuildError, Exit};
-use crate::args::{Args, sentence};
-use crate::report::report;
-use crate::{etcd_member, logging, shutdown};
+use crate::app::{self, BuildError};
+use crate::args::Args;
+use crate::{etcd_member, logging};
+
+/// What people call us.
+const PROGRAM: &str = "cairn-webhook";
 
 /// One for admissions, one for whatever the controllers are doing.
 const THREADS: usize = 2;
@@ -27,7 +32,8 @@ pub fn run(argv: &[OsString]) -> Exit {
     let parsed = match Args::try_parse_from(argv) {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
-            return refuse(&sentence::of(&error));
+            complain(PROGRAM, &usage::message(&error, PROGRAM));
+            return Exit::Usage;
         }
         Err(help) => {
             let _ = write!(io::stdout(), "{help}");
@@ -50,24 +56,22 @@ pub fn run(argv: &[OsString]) -> Exit {
 }
 
 async fn start(args: Args) -> Exit {
-    let (drain, abort) = match shutdown::on_signals() {
-        Ok(signals) => signals,
+    let shutdown = match shutdown::on_signals() {
+        Ok(shutdown) => shutdown,
         Err(error) => {
             error!(%error, "cannot listen for signals");
             return Exit::Failed;
         }
     };
     match app::build(args).await {
-        Ok(bound) => bound.run(drain, abort).await,
-        Err(BuildError::Usage(sentence)) => refuse(&sentence),
+        Ok(bound) => bound.run(shutdown).await,
+        Err(BuildError::Usage(error)) => {
+            complain(PROGRAM, &error.to_string());
+            Exit::Usage
+        }
         Err(error) => {
             error!("{}", report(&error));
             Exit::Failed
         }
     }
-}
-
-fn refuse(sentence: &str) -> Exit {
-    let _ = writeln!(io::stderr(), "cairn-webhook: {sentence}");
-    Exit::Usage
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cairn_kit::errors::report;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
@@ -20,7 +21,6 @@ use tracing::{info, warn};
 use crate::admission::inject::{EnvFacts, EnvMode, FileSupport};
 use crate::nodes::Nodes;
 use crate::ready::Block;
-use crate::report::report;
 
 /// A control plane is upgraded a few times a year.
 const TICK: Duration = Duration::from_secs(300);

@@ -13,14 +13,15 @@
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 
+use cairn_kit::errors::report;
+use cairn_kit::exit::{Exit, complain};
+use cairn_kit::usage;
 use clap::Parser as _;
 use tokio::runtime::Builder;
 use tracing::error;
 
-use crate::app::Exit;
-use crate::args::{LogFormat, sentence};
+use crate::args::LogFormat;
 use crate::logging;
-use crate::report::report;
 
 pub mod args;
 pub mod cluster;
@@ -40,11 +41,14 @@ use registry::kubernetes::ConfigMapRegistry;
 /// The first argument that leads here.
 pub const COMMAND: &str = "etcd-member";
 
+/// What people call it.
+const PROGRAM: &str = "cairn-webhook etcd-member";
+
 /// Runs the command line that follows [`COMMAND`].
 pub fn run(argv: &[OsString]) -> Exit {
     let parsed = match Args::try_parse_from(argv) {
         Ok(parsed) => parsed,
-        Err(error) if error.use_stderr() => return refuse(&sentence::of(&error)),
+        Err(error) if error.use_stderr() => return refuse(&usage::message(&error, PROGRAM)),
         Err(help) => {
             let _ = write!(io::stdout(), "{help}");
             return Exit::Clean;
@@ -96,6 +100,6 @@ async fn perform(args: Args) -> Exit {
 }
 
 fn refuse(message: &str) -> Exit {
-    let _ = writeln!(io::stderr(), "cairn-webhook {COMMAND}: {message}");
+    complain(PROGRAM, message);
     Exit::Usage
 }

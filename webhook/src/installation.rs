@@ -11,6 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::errors::report;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
 use cairn_store::installation::Ownership;
@@ -22,10 +23,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
+use crate::config_map::ConfigMapError;
 use crate::ready::{Block, Ready};
-use crate::report::report;
 use identity::Identity;
-use record::RecordError;
 use verdict::{Release, Verdict, judge};
 
 pub mod aside;
@@ -86,7 +86,7 @@ enum InstallationError {
     #[error(transparent)]
     Crd(#[from] crd::CrdError),
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Record(#[from] ConfigMapError),
     #[error(transparent)]
     Aside(#[from] aside::AsideError),
 }

@@ -11,20 +11,21 @@
 use std::time::Duration;
 
 use cairn_core::time::BootInstant;
+use cairn_kit::clock;
+use cairn_kit::errors::report;
+use cairn_kit::shutdown::Shutdown;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::mirror::jitter;
-use crate::report::report;
 
-pub mod race;
+pub mod election;
 
-use race::{Race, Step};
+use election::{Election, Step};
 
 /// The holder renews this often: two renewals may fail before it stops believing.
 const RENEW: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The holder stops believing this long after it sent its last good renewal.
 const BELIEF: Duration = Duration::from_secs(10);
 
-/// Who campaigns, and for what.
+/// Who tries to lead, and with which Lease.
 #[derive(Clone)]
 pub struct Candidate {
     /// The API server.
@@ -61,48 +62,43 @@ enum LeaderError {
     Silent,
 }
 
-/// Campaigns until shutdown; `leading` says whether this replica leads.
-pub async fn run(
-    candidate: Candidate,
-    leading: watch::Sender<bool>,
-    mut shutdown: watch::Receiver<bool>,
-) {
+/// Tries to lead until shutdown; `leading` says whether this replica leads.
+pub async fn run(candidate: Candidate, leading: watch::Sender<bool>, shutdown: Shutdown) {
     let Candidate { client, namespace, lease, identity } = candidate;
     let leases: Api<Lease> = Api::namespaced(client, &namespace);
-    let mut campaign =
-        Campaign { leases, lease, race: Race::new(identity), renewed: None, failing: false };
+    let mut elector =
+        Elector { leases, lease, election: Election::new(identity), renewed: None, failing: false };
     tokio::select! {
-        () = campaign.run(&leading) => {}
-        // An error means that the sender is gone, which is the end too.
-        _ = shutdown.wait_for(|stop| *stop) => {}
+        () = elector.run(&leading) => {}
+        () = shutdown.draining() => {}
     }
     // First the others in this process stop, then the others elsewhere may start.
     leading.send_replace(false);
-    if campaign.renewed.is_some()
+    if elector.renewed.is_some()
         && let Err(error) =
-            timeout(PATIENCE, campaign.give_up()).await.unwrap_or(Err(LeaderError::Silent))
+            timeout(PATIENCE, elector.give_up()).await.unwrap_or(Err(LeaderError::Silent))
     {
         tracing::warn!("the next leader has to wait until the Lease runs out: {}", report(&error));
     }
 }
 
-struct Campaign {
+struct Elector {
     leases: Api<Lease>,
     lease: String,
-    race: Race,
+    election: Election,
     /// The instant before the last good renewal was sent.
     renewed: Option<BootInstant>,
     failing: bool,
 }
 
-// === impl Campaign ===
+// === impl Elector ===
 
-impl Campaign {
+impl Elector {
     async fn run(&mut self, leading: &watch::Sender<bool>) {
         loop {
             let attempt = timeout(PATIENCE, self.attempt()).await;
             let failed = self.report(attempt.unwrap_or(Err(LeaderError::Silent)).err());
-            let believed = self.renewed.is_some_and(|sent| boot().since(sent) < BELIEF);
+            let believed = self.renewed.is_some_and(|sent| clock::now().boot.since(sent) < BELIEF);
             if leading.send_if_modified(|leads| std::mem::replace(leads, believed) != believed) {
                 tracing::info!(
                     lease = self.lease,
@@ -121,9 +117,9 @@ impl Campaign {
 
     async fn attempt(&mut self) -> Result<(), LeaderError> {
         let found = self.leases.get_opt(&self.lease).await.map_err(LeaderError::Read)?;
-        let sent = boot();
+        let sent = clock::now().boot;
         let post = PostParams::default();
-        let written = match self.race.step(found, sent) {
+        let written = match self.election.step(found, sent) {
             Step::Wait => {
                 self.renewed = None;
                 return Ok(());
@@ -151,7 +147,7 @@ impl Campaign {
 
     async fn give_up(&mut self) -> Result<(), LeaderError> {
         let found = self.leases.get_opt(&self.lease).await.map_err(LeaderError::Read)?;
-        let Some(lease) = found.and_then(|lease| self.race.given_up(lease)) else {
+        let Some(lease) = found.and_then(|lease| self.election.given_up(lease)) else {
             return Ok(());
         };
         let written = self.leases.replace(&self.lease, &PostParams::default(), &lease).await;
@@ -167,10 +163,4 @@ impl Campaign {
         self.failing = failed;
         failed
     }
-}
-
-fn boot() -> BootInstant {
-    let time = clock_gettime(ClockId::Boottime);
-    let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
-    BootInstant::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }

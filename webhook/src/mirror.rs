@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use cairn_core::pool::PoolName;
 use cairn_core::time::UnixMillis;
+use cairn_kit::shutdown::Shutdown;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
 use kube::Client;
@@ -34,6 +35,8 @@ pub mod metrics;
 pub mod place;
 pub mod pod;
 pub mod queue;
+#[cfg(test)]
+mod testing;
 pub mod upkeep;
 pub mod writer;
 
@@ -60,8 +63,8 @@ pub struct Seam {
     pub counts: watch::Sender<Counted>,
     /// What is counted.
     pub metrics: Metrics,
-    /// True once the process is to end.
-    pub shutdown: watch::Receiver<bool>,
+    /// When to end.
+    pub shutdown: Shutdown,
 }
 
 /// How every pool is used that is defined or claimed from.
@@ -133,7 +136,7 @@ impl Counts {
 
 /// Runs until shutdown.
 pub async fn run(seam: Seam) {
-    let Seam { client, etcd, instance, leader, counts, metrics, mut shutdown } = seam;
+    let Seam { client, etcd, instance, leader, counts, metrics, shutdown } = seam;
     let (updates, followed) = mpsc::channel(UPDATES);
     let (told, to_tell) = mpsc::channel(TOLD);
     let telling = events::tell(client.clone(), instance, to_tell);
@@ -144,7 +147,6 @@ pub async fn run(seam: Seam) {
         () = feed::follow(&etcd, &updates) => {}
         () = telling => {}
         () = desk.run() => {}
-        // An error means that the sender is gone, which is the end too.
-        _ = shutdown.wait_for(|stop| *stop) => {}
+        () = shutdown.draining() => {}
     }
 }

@@ -2,12 +2,11 @@
 
 use std::fmt::Debug;
 
+use cairn_kit::errors::report;
 use futures::{Stream, StreamExt as _};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{Error, Event};
 use tracing::warn;
-
-use crate::report::report;
 
 /// Hands every event to `apply`. `what` names the watched things in log lines.
 pub async fn follow<K: Debug>(

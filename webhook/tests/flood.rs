@@ -12,12 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::pool::Pool;
-use cairn_core::time::UnixMillis;
+use cairn_kit::clock;
 use cairn_kit::serve::{Metrics, bind};
 use cairn_webhook::admission::inject::{EnvMode, Settings};
 use cairn_webhook::admission::{self, Admission};
 use cairn_webhook::certs::mint::{self, Authority};
-use cairn_webhook::clock;
 use cairn_webhook::env_mode::EnvSupport;
 use cairn_webhook::namespaces::Namespaces;
 use cairn_webhook::pools::catalog::{Catalog, Entry};
@@ -48,7 +47,7 @@ struct Webhook {
 
 impl Webhook {
     fn start() -> Self {
-        let now = UnixMillis(clock::wall().0);
+        let now = clock::now().wall;
         let authority = mint::authority(now).unwrap();
         let leaf = Arc::new(Leaf::default());
         leaf.replace(mint::leaf(&authority, &[NAME.to_owned()], now).unwrap().key);
@@ -56,7 +55,8 @@ impl Webhook {
         let servers = Servers::new(Metrics::register(&mut registry));
         let routes = admission::router(Arc::new(handlers(&mut registry)));
         let local = (Ipv4Addr::LOCALHOST, 0).into();
-        let (admission, admin) = (bind(local).unwrap(), bind(local).unwrap());
+        let (admission, admin) =
+            (bind("--listen", local).unwrap(), bind("--listen", local).unwrap());
         let (close, closing) = watch::channel(false);
         let webhook = Self {
             admission: admission.local_addr().unwrap(),

@@ -6,13 +6,13 @@ use std::time::Duration;
 use cairn_core::keys::ClaimPath;
 use cairn_core::names::{NamesSpec, Range};
 use cairn_core::pool::{Pool, PoolError, PoolSpec};
+use cairn_kit::clock;
 use cairn_store::{Error, Kv, Store};
 use futures::future::try_join_all;
 
 use super::pod::{self, Stay};
 use super::race::{Race, Reporter};
 use super::scratch::Scratch;
-use crate::clock;
 
 /// The pool and the namespace within the scratch place, which is nobody else's.
 const NAME: &str = "bench";

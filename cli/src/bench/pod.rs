@@ -8,13 +8,13 @@ use std::time::Duration;
 use cairn_core::claim::{ClaimState, Holder};
 use cairn_core::lease::{Action, Config, Event, Machine};
 use cairn_core::pool::PoolName;
+use cairn_kit::clock;
 use cairn_store::{Kv, Performed, Store};
 use futures::future::{Fuse, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
 use super::race::{Held, Reporter, Told};
-use crate::clock;
 
 /// Timers stand still while the machine sleeps, deadlines do not: look as often as a sidecar does.
 const LONGEST_NAP: Duration = Duration::from_secs(1);

@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use cairn_core::time::BootInstant;
+use cairn_kit::clock;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::pod::Stay;
-use crate::clock;
 
 /// A name as a claimant got it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

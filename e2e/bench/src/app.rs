@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use cairn_cli::clock;
+use cairn_kit::clock;
 use thiserror::Error;
 
 use crate::args::{Args, What};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cairn_sidecar::clock::{Clock as _, SystemClock};
+use cairn_kit::clock::{Clock as _, SystemClock};
 
 /// Nanoseconds on `CLOCK_BOOTTIME`.
 pub type Nanos = u64;

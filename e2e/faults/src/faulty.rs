@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cairn_core::quarantine::WITH_POD;
 use cairn_core::time::{BootInstant, Now, UnixMillis};
-use cairn_sidecar::clock::{Clock, SystemClock};
+use cairn_kit::clock::{Clock, SystemClock};
 use cairn_store::etcd::Etcd;
 use cairn_store::kv::{Kv, Span, Txn, TxnReply};
 use cairn_store::{Class, Error};

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
@@ -20,6 +21,16 @@ pub trait Listen: Send + Sync + 'static {
 
     /// Waits for the next connection. Must be cancel safe.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Io, Peer)>> + Send;
+}
+
+/// An address cannot be bound.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}; free it or choose another with {flag}")]
+pub struct BindError {
+    /// The flag that gave the address.
+    flag: &'static str,
+    address: SocketAddr,
+    source: io::Error,
 }
 
 impl Listen for TcpListener {
@@ -43,15 +54,16 @@ impl Listen for UnixListener {
     }
 }
 
-/// Binds a TCP address; `[::]` falls back to `0.0.0.0` on machines without IPv6.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match listen(address) {
+/// Binds the TCP address of a flag; `[::]` falls back to `0.0.0.0` on machines without IPv6.
+pub fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
+    let bound = match listen(address) {
         Err(error) if address.ip().is_unspecified() && address.is_ipv6() => {
             let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
             listen(v4).map_err(|_| error)
         }
         bound => bound,
-    }
+    };
+    bound.map_err(|source| BindError { flag, address, source })
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

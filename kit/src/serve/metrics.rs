@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::phase::Phase;
+use crate::metrics::register;
 
 /// The counters of all listeners of a process.
 #[derive(Clone, Debug, Default)]
@@ -77,25 +78,25 @@ struct ByRefusal {
 impl Metrics {
     /// Registers them as `connections_…`.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register("connections_open", "Connections open now", metrics.open.clone());
-        registry.register("connections_accepted", "Connections accepted", metrics.accepted.clone());
-        registry.register(
-            "connections_evicted",
-            "Connections closed because another needed their place or their bytes",
-            metrics.evicted.clone(),
-        );
-        registry.register(
-            "connections_timed_out",
-            "Connections closed because the peer was too slow, by what it was slow in",
-            metrics.timed_out.clone(),
-        );
-        registry.register(
-            "connections_refused",
-            "Connections and requests that were not served",
-            metrics.refused.clone(),
-        );
-        metrics
+        Self {
+            open: register(registry, "connections_open", "Connections open now"),
+            accepted: register(registry, "connections_accepted", "Connections accepted"),
+            evicted: register(
+                registry,
+                "connections_evicted",
+                "Connections closed because another needed their place or their bytes",
+            ),
+            timed_out: register(
+                registry,
+                "connections_timed_out",
+                "Connections closed because the peer was too slow, by what it was slow in",
+            ),
+            refused: register(
+                registry,
+                "connections_refused",
+                "Connections and requests that were not served",
+            ),
+        }
     }
 
     pub(super) fn listener(&self, name: &'static str) -> Listener {

@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cairn_kit::errors::report;
 use cairn_store::ClusterId;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use crate::publish::{file, report};
+use crate::publish::file;
 
 /// The file in the directory. For the sidecar's own next life, not for apps.
 const FILE: &str = ".etcd-cluster";

@@ -11,6 +11,7 @@ use std::time::Duration;
 use cairn_core::claim::ClaimState;
 use cairn_core::lease::{self, Action, Event, Machine, Watch};
 use cairn_core::time::BootInstant;
+use cairn_kit::clock::Clock;
 use cairn_store::{Class, Error, Kv, Performed, Store};
 use futures::future::{Fuse, FutureExt, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -20,7 +21,6 @@ use uuid::Uuid;
 
 use super::trouble::TroubleLog;
 use super::{Outcome, Seam};
-use crate::clock::Clock;
 use crate::ids;
 use crate::publish::mark;
 use crate::snapshot::{Claim, Snapshot};

@@ -8,8 +8,7 @@ use cairn_core::group::GroupError;
 use cairn_core::ids::LayoutError;
 use cairn_core::pool::{PoolError, PoolName};
 use cairn_core::prefix::PrefixError;
-use cairn_store::cluster::ClusterIdError;
-use cairn_store::prefix::KeyPrefixError;
+use cairn_kit::etcd::EtcdArgsError;
 use thiserror::Error;
 
 use super::{MAX_LABEL_LEN, MAX_SOCKET_PATH, MAX_SUBDOMAIN_LEN, probes};
@@ -17,37 +16,9 @@ use super::{MAX_LABEL_LEN, MAX_SOCKET_PATH, MAX_SUBDOMAIN_LEN, probes};
 /// Why flags were refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// No endpoints.
-    #[error("--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379")]
-    NoEtcd,
-    /// Not a URL.
-    #[error("--etcd '{0}' is not a URL with a port; write it like http://127.0.0.1:2379")]
-    Endpoint(String),
-    /// http and https together.
-    #[error("--etcd mixes http:// and https://; use one of them for every member")]
-    MixedSchemes,
-    /// https without a CA.
-    #[error(
-        "--etcd has https:// members but --etcd-cacert is missing; give the file of the CA that signed etcd's certificates"
-    )]
-    NoCa,
-    /// TLS files without https.
-    #[error("{0} is given but --etcd has http:// members; write https:// or leave {0} out")]
-    TlsWithoutHttps(&'static str),
-    /// Half of a key pair.
-    #[error("{given} is given without {missing}; give both or neither")]
-    HalfKeyPair {
-        /// What is there.
-        given: &'static str,
-        /// What is not.
-        missing: &'static str,
-    },
-    /// Not a cluster id.
-    #[error("--etcd-cluster-id {0}")]
-    Cluster(ClusterIdError),
-    /// Not a key prefix.
-    #[error("--etcd-prefix {0}")]
-    KeyPrefix(KeyPrefixError),
+    /// Where etcd is.
+    #[error(transparent)]
+    Etcd(#[from] EtcdArgsError),
     /// No pools.
     #[error("--pool is missing; name the pools to claim from, like --pool mountains")]
     NoPool,

@@ -74,9 +74,9 @@ fn every_flag_reaches_its_place() {
         "json",
     ])
     .unwrap();
-    assert_eq!(config.etcd.endpoints, ["https://a:2379", "https://b:2379"]);
+    assert_eq!(config.etcd.endpoints.urls(), ["https://a:2379", "https://b:2379"]);
     let tls = config.etcd.tls.unwrap();
-    assert_eq!((tls.ca, tls.client), ("ca".into(), Some(("crt".into(), "key".into()))));
+    assert_eq!((tls.authority, tls.client), ("ca".into(), Some(("crt".into(), "key".into()))));
     let pools: Vec<_> = config.pools.iter().map(PoolName::as_str).collect();
     assert_eq!(pools, ["snowflake", "mountains"]);
     assert_eq!(config.group.unwrap().as_str(), "checkout");

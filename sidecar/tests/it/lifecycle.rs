@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cairn_sidecar::app::Exit;
+use cairn_kit::exit::Exit;
 use cairn_sidecar::claim::Outcome;
 use tokio::time::Instant;
 

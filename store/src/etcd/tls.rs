@@ -5,7 +5,7 @@ use etcd_client::{Certificate, Identity, TlsOptions};
 use crate::error::Error;
 
 /// The paths of the files. The authority must be given: system roots do not sign etcd members.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFiles {
     /// PEM file of the authority that signed the members' certificates.
     pub authority: String,

@@ -11,6 +11,7 @@ use super::cluster::Topology;
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "cairn-webhook etcd-member",
+    bin_name = "cairn-webhook etcd-member",
     after_help = "It runs in etcd's pods, as the chart installs it."
 )]
 pub struct Args {

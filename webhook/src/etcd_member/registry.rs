@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::reason::Reason;
 use super::record::Record;
+use crate::config_map::ConfigMapError;
 
 pub mod kubernetes;
 
@@ -39,24 +40,9 @@ pub struct Stored {
 /// Why the registry does not answer.
 #[derive(Debug, Error)]
 pub enum RegistryError {
-    /// Reading the record.
-    #[error("could not read the ConfigMap {name}")]
-    Read {
-        /// Its name.
-        name: String,
-        /// Why.
-        #[source]
-        source: kube::Error,
-    },
-    /// Writing the record.
-    #[error("could not write the ConfigMap {name}")]
-    Write {
-        /// Its name.
-        name: String,
-        /// Why.
-        #[source]
-        source: kube::Error,
-    },
+    /// Reading or writing the record.
+    #[error(transparent)]
+    ConfigMap(#[from] ConfigMapError),
     /// The record is not one.
     #[error(
         "the ConfigMap {name} is not readable; restore it, it says which etcd cluster is Cairn's"

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use cairn_kit::errors::report;
 use thiserror::Error;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -18,7 +19,6 @@ use super::reason::Reason;
 use super::record::{HexId, Record};
 use super::registry::{Registry, RegistryError, Stored};
 use super::volume;
-use crate::report::report;
 
 /// Between two looks. A pod that starts is waited for by people.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -161,7 +161,7 @@ impl Waiting {
     }
 }
 
-fn failed(error: &dyn std::error::Error) -> Reason {
+fn failed(error: &(dyn std::error::Error + 'static)) -> Reason {
     Reason::Failed(report(error))
 }
 

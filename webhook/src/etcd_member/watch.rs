@@ -7,6 +7,9 @@
 
 use std::time::Duration;
 
+use cairn_kit::errors::report;
+use cairn_kit::exit::Exit;
+use cairn_kit::shutdown;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -17,9 +20,6 @@ use super::decide::recorded;
 use super::record::{HexId, Record};
 use super::registry::{Registry, RegistryError};
 use super::volume;
-use crate::app::Exit;
-use crate::report::report;
-use crate::shutdown;
 
 /// Between two looks at a member that is not a full one yet.
 const SOON: Duration = Duration::from_secs(1);
@@ -28,11 +28,11 @@ const LATER: Duration = Duration::from_secs(30);
 
 /// Runs until it is asked to stop.
 pub async fn run(registry: &impl Registry, topology: &Topology, settings: &Settings) -> Exit {
-    let Ok((mut drain, _abort)) = shutdown::on_signals() else {
+    let Ok(shutdown) = shutdown::on_signals() else {
         tracing::error!("cannot listen for signals");
         return Exit::Failed;
     };
-    shutdown::until(&mut drain, watch(registry, topology, settings)).await;
+    shutdown.cut_short(watch(registry, topology, settings)).await;
     Exit::Clean
 }
 

@@ -8,41 +8,17 @@ use std::collections::BTreeMap;
 use cairn_store::ClusterId;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::PostParams;
-use kube::{Api, Client};
-use thiserror::Error;
+use kube::Client;
 use tracing::info;
 
 use super::Site;
 use super::identity::Identity;
+use crate::config_map::{ConfigMapError, ConfigMaps};
 use crate::etcd_member::registry::kubernetes::parse;
 
 const INSTALLATION: &str = "installation";
 const CLUSTER: &str = "etcdClusterId";
 const PREFIX: &str = "etcdKeyPrefix";
-
-/// Why it is not known or not kept.
-#[derive(Debug, Error)]
-pub enum RecordError {
-    /// Reading.
-    #[error("could not read the ConfigMap {name}")]
-    Read {
-        /// Its name.
-        name: String,
-        /// Why.
-        #[source]
-        source: kube::Error,
-    },
-    /// Writing.
-    #[error("could not write the ConfigMap {name}")]
-    Write {
-        /// Its name.
-        name: String,
-        /// Why.
-        #[source]
-        source: kube::Error,
-    },
-}
 
 /// The etcd cluster that is known to be ours: by the record of the bundled etcd, where there is one,
 /// or else by what was recorded here.
@@ -51,13 +27,13 @@ pub async fn known_cluster(
     namespace: &str,
     etcd_record: Option<&str>,
     record: &str,
-) -> Result<Option<ClusterId>, RecordError> {
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+) -> Result<Option<ClusterId>, ConfigMapError> {
+    let maps = ConfigMaps::of(client.clone(), namespace);
     if let Some(name) = etcd_record {
-        let bundled = get(&maps, name).await?.and_then(|found| parse(&found).ok());
+        let bundled = maps.read(name).await?.and_then(|found| parse(&found).ok());
         return Ok(bundled.map(|record| ClusterId::new(record.cluster_id.0)));
     }
-    let found = get(&maps, record).await?.and_then(|found| found.data);
+    let found = maps.read(record).await?.and_then(|found| found.data);
     Ok(found.and_then(|data| data.get(CLUSTER)?.parse().ok()))
 }
 
@@ -67,32 +43,28 @@ pub async fn save(
     site: &Site,
     ours: &Identity,
     cluster: ClusterId,
-) -> Result<(), RecordError> {
+) -> Result<(), ConfigMapError> {
     let Site { namespace, record: name, prefix, .. } = site;
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let maps = ConfigMaps::of(client.clone(), namespace);
     let data = [
         (INSTALLATION, ours.to_string()),
         (CLUSTER, cluster.to_string()),
         (PREFIX, prefix.clone()),
     ];
     let data = BTreeMap::from(data.map(|(key, value)| (key.to_owned(), value)));
-    let found = get(&maps, name).await?;
+    let found = maps.read(name).await?;
     if found.as_ref().and_then(|found| found.data.as_ref()) == Some(&data) {
         return Ok(());
     }
-    let post = PostParams::default();
-    let written = if let Some(found) = found {
+    let record = match found {
         // The resource version stays in: that is the compare.
-        maps.replace(name, &post, &ConfigMap { data: Some(data), ..found }).await
-    } else {
-        maps.create(&post, &fresh(name, data)).await
+        Some(found) => ConfigMap { data: Some(data), ..found },
+        None => fresh(name, data),
     };
-    match written {
-        Ok(_) => info!(etcd_cluster = %cluster, prefix, "recorded the installation"),
-        // The other replica was faster; the next look compares.
-        Err(kube::Error::Api(status)) if status.code == 409 => {}
-        Err(source) => return Err(RecordError::Write { name: name.clone(), source }),
+    if maps.write(name, &record).await? {
+        info!(etcd_cluster = %cluster, prefix, "recorded the installation");
     }
+    // Otherwise the other replica was faster; the next look compares.
     Ok(())
 }
 
@@ -104,9 +76,4 @@ fn fresh(name: &str, data: BTreeMap<String, String>) -> ConfigMap {
         ..ObjectMeta::default()
     };
     ConfigMap { metadata, data: Some(data), ..ConfigMap::default() }
-}
-
-async fn get(maps: &Api<ConfigMap>, name: &str) -> Result<Option<ConfigMap>, RecordError> {
-    let found = maps.get_opt(name).await;
-    found.map_err(|source| RecordError::Read { name: name.to_owned(), source })
 }

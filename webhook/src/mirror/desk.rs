@@ -4,6 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::clock;
+use cairn_kit::errors::report;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
 use futures::StreamExt;
@@ -18,8 +20,6 @@ use super::feed::Update;
 use super::upkeep::{self, ApiServer};
 use super::writer::{self, WriteError};
 use super::{Counted, Metrics, pod};
-use crate::clock;
-use crate::report::report;
 
 /// People look at counts, and each change of them is a write to the API server.
 const CENSUS_EVERY: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ impl Desk {
                     (write, outcome, error)
                 });
             }
-            for chore in board.chores(Instant::now(), clock::wall()) {
+            for chore in board.chores(Instant::now(), clock::now().wall) {
                 let (store, api) = (self.store.clone(), api.clone());
                 chores.push(async move {
                     let done = upkeep::perform(&store, &api, &chore).await;

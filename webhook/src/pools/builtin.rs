@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::pool::{Pool, PoolName};
+use cairn_kit::errors::report;
 use kube::api::PostParams;
 use kube::{Api, Error};
 use serde_json::Value;
@@ -19,7 +20,6 @@ use tracing::{info, warn};
 use super::backoff;
 use super::resource::PoolObject;
 use super::watched::Pools;
-use crate::report::report;
 
 /// How long a built-in pool is absent before it is created again. `kubectl replace --force` needs seconds between
 /// its deletion and its creation, and a person a little longer.

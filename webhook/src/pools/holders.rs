@@ -2,12 +2,11 @@
 
 use cairn_core::contract::annotation::{CLAIM_PREFIX, INJECTED_LABEL};
 use cairn_core::contract::pod::CONTAINER;
+use cairn_kit::errors::report;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, Error};
 use tracing::warn;
-
-use crate::report::report;
 
 /// A pod that was never scheduled has never claimed, and one that has ended holds nothing.
 const MAY_HOLD: &str = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";

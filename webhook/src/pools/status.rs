@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::progress::Outcome;
 use super::usage;
 use super::watched::Watched;
-use crate::clock;
 use crate::mirror::Counts;
+use crate::timestamp;
 
 pub mod writer;
 
@@ -152,10 +152,8 @@ fn conditions(
         reason: verdict.reason.to_owned(),
         message: verdict.message,
         observed_generation: generation,
-        last_transition_time: since.map_or_else(
-            || Time(clock::timestamp(now)),
-            |condition| condition.last_transition_time,
-        ),
+        last_transition_time: since
+            .map_or_else(|| Time(timestamp::of(now)), |condition| condition.last_transition_time),
     });
     all
 }

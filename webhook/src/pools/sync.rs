@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::pool::{Pool, PoolName};
+use cairn_kit::clock;
+use cairn_kit::errors::report;
 use cairn_store::{Error, Kv};
 use kube::Api;
 use tokio::sync::watch;
@@ -21,9 +23,7 @@ use super::progress::{Outcome, Progress};
 use super::resource::PoolObject;
 use super::specs::{Facts, Writer};
 use super::watched::{Pools, Watched};
-use crate::clock;
 use crate::mirror::{Counted, SpecSeen};
-use crate::report::report;
 
 /// etcd may be wiped without anybody telling; a claim's validity is of this order.
 const RESYNC: Duration = Duration::from_secs(30);
@@ -124,7 +124,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
         if same && !due && self.failures == 0 && !self.is_pending() {
             return;
         }
-        let facts = Facts { census: counts.as_ref().as_ref(), now: clock::wall() };
+        let facts = Facts { census: counts.as_ref().as_ref(), now: clock::now().wall };
         match self.round(pools, facts, due).await {
             Ok(found) => {
                 self.failures = 0;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use cairn_core::time::UnixMillis;
 
-use crate::clock;
 use crate::mirror::Counts;
+use crate::timestamp;
 
 /// What of a pool is in use; `None` when nothing is. Complete in number; of names only the first few are listed.
 pub fn sentence(counts: &Counts, now: UnixMillis) -> Option<String> {
@@ -27,7 +27,7 @@ pub fn sentence(counts: &Counts, now: UnixMillis) -> Option<String> {
         many => parts.push(format!("{many} names rest")),
     }
     if let Some(until) = counts.reserved_until.filter(|until| *until >= now) {
-        parts.push(format!("time is reserved until {}", clock::timestamp(until)));
+        parts.push(format!("time is reserved until {}", timestamp::of(until)));
     }
     (!parts.is_empty()).then(|| parts.join(", "))
 }

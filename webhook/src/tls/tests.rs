@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use cairn_core::time::UnixMillis;
+use cairn_kit::clock;
 use cairn_kit::serve::{self, Limits, Metrics};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
@@ -19,7 +19,6 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::certs::mint::{self, Authority};
-use crate::clock;
 
 const NAME: &str = "cairn-webhook.cairn.svc";
 /// No test waits this long unless it fails.
@@ -33,7 +32,7 @@ struct Server {
 }
 
 async fn start(routes: Router, limits: Limits) -> Server {
-    let now = UnixMillis(clock::wall().0);
+    let now = clock::now().wall;
     let authority = mint::authority(now).unwrap();
     let leaf = Arc::new(Leaf::default());
     leaf.replace(mint::leaf(&authority, &[NAME.to_owned()], now).unwrap().key);

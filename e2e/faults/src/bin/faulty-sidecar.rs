@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use cairn_faults::faulty::{Faulty, PodClock, Treatment};
 use cairn_faults::variable;
-use cairn_sidecar::app::{self, Exit};
+use cairn_kit::exit::Exit;
+use cairn_kit::shutdown;
+use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
 use cairn_sidecar::claim::driver::Driver;
 use cairn_sidecar::claim::{Outcome, Seam};
 use cairn_sidecar::config::Config;
-use cairn_sidecar::{logging, shutdown};
+use cairn_sidecar::logging;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
 use clap::Parser as _;
@@ -50,7 +52,7 @@ fn run() -> Result<Exit, String> {
 
 /// What `cairn_sidecar::claim::run` does, on the faulty way.
 async fn drive(seam: Seam, treatment: Treatment) -> Outcome {
-    let endpoints = &seam.config.etcd.endpoints;
+    let endpoints = seam.config.etcd.endpoints.urls();
     match Etcd::connect(endpoints, None, treatment.patience).await {
         Ok(etcd) => {
             let store = Store::new(Faulty::new(etcd, treatment));

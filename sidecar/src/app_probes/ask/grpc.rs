@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cairn_core::app_probe::GrpcCheck;
+use cairn_kit::errors::report;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Endpoint;
@@ -56,9 +57,4 @@ pub(super) async fn ask(check: &GrpcCheck, host: &str) -> Result<(), String> {
         }
         Err(status) => Err(format!("health check failed: {}", status.message())),
     }
-}
-
-/// An error and what caused it.
-fn report(error: &dyn std::error::Error) -> String {
-    crate::publish::report(error)
 }

@@ -9,6 +9,8 @@ use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{PoolView, ReadRequest};
 use cairn_core::pool::{MOUNTAINS, Pool, PoolName, SNOWFLAKE, Scope};
 use cairn_core::time::{Now, UnixMillis};
+use cairn_kit::etcd::EtcdTarget;
+use cairn_kit::shutdown::{self, Trigger};
 use cairn_store::Class;
 use cairn_store::memory::{Fault, MemoryKv};
 use tokio::sync::watch;
@@ -16,9 +18,8 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
 
 use super::*;
-use crate::config::{Config, Etcd};
+use crate::config::Config;
 use crate::ids::Ids;
-use crate::shutdown::{self, Trigger};
 
 mod clock;
 mod faults;
@@ -80,7 +81,7 @@ impl Sidecar {
         pools: &[&str],
     ) -> Self {
         let config = Arc::new(Config {
-            etcd: Etcd::default(),
+            etcd: EtcdTarget::default(),
             pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
             dir: dir.to_owned(),
             group: None,

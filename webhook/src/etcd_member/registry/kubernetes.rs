@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::PostParams;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client};
 
 use super::{Registry, RegistryError, Stored};
+use crate::config_map::ConfigMaps;
 use crate::etcd_member::args::Shared;
 use crate::etcd_member::reason::Reason;
 use crate::etcd_member::record::Record;
@@ -55,8 +55,8 @@ impl ConfigMapRegistry {
         }
     }
 
-    fn config_maps(&self) -> Api<ConfigMap> {
-        Api::namespaced(self.client.clone(), &self.namespace)
+    fn config_maps(&self) -> ConfigMaps {
+        ConfigMaps::of(self.client.clone(), &self.namespace)
     }
 
     fn config_map(&self, record: &Record, over: Option<&str>) -> Result<ConfigMap, RegistryError> {
@@ -87,28 +87,18 @@ pub fn parse(config_map: &ConfigMap) -> Result<Record, serde_json::Error> {
 
 impl Registry for ConfigMapRegistry {
     async fn load(&self) -> Result<Option<Stored>, RegistryError> {
-        let name = || self.name.clone();
-        let found = self.config_maps().get_opt(&self.name).await;
-        let found = found.map_err(|source| RegistryError::Read { name: name(), source })?;
-        let Some(found) = found else { return Ok(None) };
-        let record =
-            parse(&found).map_err(|source| RegistryError::Format { name: name(), source })?;
+        let Some(found) = self.config_maps().read(&self.name).await? else {
+            return Ok(None);
+        };
+        let format = |source| RegistryError::Format { name: self.name.clone(), source };
+        let record = parse(&found).map_err(format)?;
         let version = found.metadata.resource_version.unwrap_or_default();
         Ok(Some(Stored { record, version }))
     }
 
     async fn save(&self, record: &Record, over: Option<&str>) -> Result<bool, RegistryError> {
         let object = self.config_map(record, over)?;
-        let (api, post) = (self.config_maps(), PostParams::default());
-        let written = match over {
-            None => api.create(&post, &object).await,
-            Some(_) => api.replace(&self.name, &post, &object).await,
-        };
-        match written {
-            Ok(_) => Ok(true),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-            Err(source) => Err(RegistryError::Write { name: self.name.clone(), source }),
-        }
+        Ok(self.config_maps().write(&self.name, &object).await?)
     }
 
     async fn replicas(&self) -> Result<u32, RegistryError> {

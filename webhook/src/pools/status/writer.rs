@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::clock;
+use cairn_kit::errors::report;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Error};
 use serde_json::json;
@@ -14,12 +16,10 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::desired;
-use crate::clock;
 use crate::mirror::{Counted, Counts};
 use crate::pools::progress::{Outcome, Progress};
 use crate::pools::resource::PoolObject;
 use crate::pools::watched::{Pools, Watched};
-use crate::report::report;
 
 /// A herd of a thousand claims is a handful of writes, and nobody reads a status faster.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -107,7 +107,9 @@ async fn patch(
     outcome: Option<&Outcome>,
     counts: Option<&Counts>,
 ) -> Result<(), Error> {
-    let Some(status) = desired(watched, outcome, counts, clock::wall()) else { return Ok(()) };
+    let Some(status) = desired(watched, outcome, counts, clock::now().wall) else {
+        return Ok(());
+    };
     let metadata = json!({"resourceVersion": watched.resource_version});
     let change = json!({"metadata": metadata, "status": status});
     api.patch_status(name, &PatchParams::default(), &Patch::Merge(change)).await.map(|_| ())

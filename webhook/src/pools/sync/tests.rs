@@ -170,7 +170,7 @@ async fn a_deleted_pool_is_closed_at_once_and_let_go_only_when_it_was_seen_close
     fixture.shows(&Outcome::Ending).await;
     fixture.stored(|spec| spec.is_some_and(|spec| spec.contains(r#""closed":true"#))).await;
     let spec = SpecSeen::Closed(fixture.revision().await);
-    let reserved_until = Some(crate::clock::wall().after(Duration::from_mins(10)));
+    let reserved_until = Some(cairn_kit::clock::now().wall.after(Duration::from_mins(10)));
     for used in [
         Counts { held: 1, slots: 1, spec, ..Counts::default() },
         Counts { quarantined: 1, spec, ..Counts::default() },

@@ -1,12 +1,12 @@
 //! The same driver on a real etcd: a herd, counted by etcd itself, and a queue that its watches move.
 
+use cairn_kit::clock::SystemClock;
 use cairn_store::etcd::Etcd as Connection;
 use cairn_test_etcd::TestEtcd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::clock::SystemClock;
 
 /// The counter of etcd's own that grows by one with each Raft entry.
 const ENTRIES: &str = "etcd_server_proposals_applied_total";

@@ -6,17 +6,18 @@
 use std::time::Duration;
 
 use cairn_core::time::BootInstant;
+use cairn_kit::clock;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
-use crate::clock;
+use crate::timestamp;
 
 /// The usual duration of controllers' Leases: a holder is missed for this long at most.
 const DURATION_SECONDS: u32 = 15;
 
 /// One candidate's view.
 #[derive(Debug)]
-pub struct Race {
+pub struct Election {
     identity: String,
     /// The last version of somebody else's Lease, and when it was first seen.
     seen: Option<(String, BootInstant)>,
@@ -33,9 +34,9 @@ pub enum Step {
     Wait,
 }
 
-// === impl Race ===
+// === impl Election ===
 
-impl Race {
+impl Election {
     /// A candidate that has not looked yet.
     pub fn new(identity: String) -> Self {
         Self { identity, seen: None }
@@ -89,7 +90,7 @@ impl Race {
     }
 
     fn spec(&self, old: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = Some(MicroTime(clock::timestamp(clock::wall())));
+        let now = Some(MicroTime(timestamp::of(clock::now().wall)));
         let kept = old.filter(|old| old.holder_identity.as_deref() == Some(&self.identity));
         let transitions = old.and_then(|old| old.lease_transitions).unwrap_or_default();
         LeaseSpec {
@@ -137,31 +138,31 @@ mod tests {
 
     #[test]
     fn a_lease_that_is_not_there_is_made_and_one_of_ours_is_renewed() {
-        let mut race = Race::new("a".into());
-        let Step::Create(made) = race.step(None, at(0)) else { panic!("not made") };
+        let mut election = Election::new("a".into());
+        let Step::Create(made) = election.step(None, at(0)) else { panic!("not made") };
         assert_eq!(made.spec.unwrap().holder_identity.unwrap(), "a");
-        let renewed = taken(race.step(Some(lease("a", "7")), at(1)));
+        let renewed = taken(election.step(Some(lease("a", "7")), at(1)));
         assert_eq!(renewed.metadata.resource_version.as_deref(), Some("7"));
         assert_eq!(renewed.spec.unwrap().lease_transitions, Some(3));
     }
 
     #[test]
     fn somebody_elses_lease_is_taken_once_it_has_not_moved_for_its_duration_on_our_own_clock() {
-        let mut race = Race::new("b".into());
-        assert!(matches!(race.step(Some(lease("a", "7")), at(100)), Step::Wait));
-        assert!(matches!(race.step(Some(lease("a", "7")), at(114)), Step::Wait));
-        assert!(matches!(race.step(Some(lease("a", "8")), at(115)), Step::Wait));
-        assert!(matches!(race.step(Some(lease("a", "8")), at(129)), Step::Wait));
-        let taken = taken(race.step(Some(lease("a", "8")), at(130))).spec.unwrap();
+        let mut election = Election::new("b".into());
+        assert!(matches!(election.step(Some(lease("a", "7")), at(100)), Step::Wait));
+        assert!(matches!(election.step(Some(lease("a", "7")), at(114)), Step::Wait));
+        assert!(matches!(election.step(Some(lease("a", "8")), at(115)), Step::Wait));
+        assert!(matches!(election.step(Some(lease("a", "8")), at(129)), Step::Wait));
+        let taken = taken(election.step(Some(lease("a", "8")), at(130))).spec.unwrap();
         assert_eq!(taken.holder_identity.as_deref(), Some("b"));
         assert_eq!(taken.lease_transitions, Some(4));
     }
 
     #[test]
     fn a_lease_that_was_given_up_is_taken_at_once() {
-        let first = Race::new("a".into());
+        let first = Election::new("a".into());
         let free = first.given_up(lease("a", "7")).unwrap();
-        taken(Race::new("b".into()).step(Some(free), at(0)));
+        taken(Election::new("b".into()).step(Some(free), at(0)));
         assert!(first.given_up(lease("b", "7")).is_none());
     }
 }

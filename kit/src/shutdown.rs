@@ -40,8 +40,8 @@ pub fn on_signals() -> io::Result<Shutdown> {
     tokio::spawn(async move {
         loop {
             tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
+                _ = term.recv() => info!("SIGTERM received"),
+                _ = int.recv() => info!("SIGINT received"),
             }
             trigger.next();
         }
@@ -59,7 +59,6 @@ impl Trigger {
                 Phase::Running => Phase::Draining,
                 Phase::Draining | Phase::Aborting => Phase::Aborting,
             };
-            info!(phase = ?phase, "asked to stop");
         });
     }
 }
@@ -80,6 +79,14 @@ impl Shutdown {
     /// Waits for the second signal.
     pub async fn aborting(&self) {
         self.reached(Phase::Aborting).await;
+    }
+
+    /// Runs a task until it ends or the shutdown begins.
+    pub async fn cut_short(&self, task: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.draining() => {}
+            () = task => {}
+        }
     }
 
     async fn reached(&self, wanted: Phase) {

@@ -1,7 +1,7 @@
 //! The one place that reads clocks.
 //!
-//! Everything else gets a [`Clock`] and passes its readings on as values, so that tests run on a
-//! clock of their own. Not for timers: those only wake up, and then this is asked what time it is.
+//! Everything else gets a [`Clock`] or a reading and passes it on as a value, so that tests run on a clock of
+//! their own. Not for timers: those only wake a task up, which then asks this what time it is.
 
 use std::fmt;
 
@@ -14,20 +14,25 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Now;
 }
 
-/// The machine's clocks: `CLOCK_BOOTTIME` and `CLOCK_REALTIME`.
+/// The machine's clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
+
+/// One reading of the machine's `CLOCK_BOOTTIME` and `CLOCK_REALTIME`.
+pub fn now() -> Now {
+    let boot = nanos(clock_gettime(ClockId::Boottime));
+    let wall = nanos(clock_gettime(ClockId::Realtime));
+    Now {
+        boot: BootInstant::from_nanos(u64::try_from(boot).unwrap_or(0)),
+        wall: UnixMillis(i64::try_from(wall / 1_000_000).unwrap_or(i64::MAX)),
+    }
+}
 
 // === impl SystemClock ===
 
 impl Clock for SystemClock {
     fn now(&self) -> Now {
-        let boot = clock_gettime(ClockId::Boottime);
-        let wall = clock_gettime(ClockId::Realtime);
-        Now {
-            boot: BootInstant::from_nanos(u64::try_from(nanos(boot)).unwrap_or(0)),
-            wall: UnixMillis(i64::try_from(nanos(wall) / 1_000_000).unwrap_or(i64::MAX)),
-        }
+        now()
     }
 }
 

@@ -1,0 +1,208 @@
+//! Everything that is bound and ready to run.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cairn_core::claim::Holder;
+use cairn_core::contract::flag;
+use cairn_kit::clock::Clock;
+use cairn_kit::exit::Exit;
+use cairn_kit::serve::{self, BindError};
+use cairn_kit::shutdown::Shutdown;
+use thiserror::Error;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::{JoinSet, spawn_blocking};
+use tracing::{info, warn};
+
+use super::outcome;
+use crate::app_probes::AppProbes;
+use crate::applied::Watch;
+use crate::claim::{Outcome, Seam};
+use crate::config::Config;
+use crate::ids::Ids;
+use crate::instance::{self, InstanceError};
+use crate::metrics::{self, ClaimMetrics, Metrics};
+use crate::publish::Publisher;
+use crate::publish::tree::{Tree, TreeError};
+use crate::server::Serving;
+use crate::snapshot::Snapshot;
+use crate::{admin, api};
+
+/// Everything that is bound and ready to run.
+#[derive(Debug)]
+pub struct Bound {
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    holder: Holder,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    publisher: Publisher,
+    applied: Watch,
+    ids: Ids,
+    metrics: (Metrics, ClaimMetrics),
+    probes: AppProbes,
+    socket: UnixListener,
+    api: Option<TcpListener>,
+    admin: Option<TcpListener>,
+}
+
+/// Why nothing runs.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The directory.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The holder's UID.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The socket.
+    #[error("cannot make the socket in {}", dir.display())]
+    Socket {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The runtime ends.
+    #[error("start was cut off")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Takes the directory over and binds every listener.
+pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, BuildError> {
+    let taking = Arc::clone(&config);
+    let (tree, uid) = spawn_blocking(move || take_dir(&taking)).await??;
+    let socket = api::bind_socket(&config.dir)
+        .map_err(|source| BuildError::Socket { dir: config.dir.clone(), source })?;
+    let api = config.api.map(|address| serve::bind(flag::API, address)).transpose()?;
+    let admin = config.admin.map(|address| serve::bind(flag::ADMIN, address)).transpose()?;
+    let holder = Holder {
+        namespace: config.namespace.clone(),
+        pod: config.pod.clone(),
+        uid,
+        node: config.node.clone(),
+        incarnation: 0,
+    };
+    let starting = Snapshot::starting(&config.pools, config.group_text(), &holder);
+    let (snapshots, first) = watch::channel(Arc::new(starting));
+    let first = Arc::clone(&first.borrow());
+    let gate_file = config.gate_file.clone();
+    let ids = Ids::new(&config, &holder.uid, Arc::clone(&clock), snapshots.subscribe());
+    let pod = config.in_pod.then(|| holder.uid.clone());
+    let (publisher, applied) = Publisher::new(tree, gate_file, pod, Arc::clone(&clock), &first);
+    let metrics = metrics::build(Arc::clone(&clock));
+    let probes =
+        AppProbes::new(&config.app_probes, &config.dir, Arc::clone(&clock), metrics.0.app_probes());
+    Ok(Bound {
+        config,
+        clock,
+        holder,
+        snapshots,
+        publisher,
+        applied,
+        ids,
+        metrics,
+        probes,
+        socket,
+        api,
+        admin,
+    })
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// Where the API listens besides the socket.
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref()?.local_addr().ok()
+    }
+
+    /// Where the admin server listens.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.local_addr().ok()
+    }
+
+    /// Serves, publishes and drives until the driver ends or the shutdown cuts it off.
+    pub async fn run<D, F>(self, driver: D, shutdown: Shutdown) -> Exit
+    where
+        D: Fn(Seam) -> F,
+        F: Future<Output = Outcome>,
+    {
+        info!(
+            pools = self.config.pool_list(),
+            etcd = %self.config.etcd.endpoints,
+            dir = %self.config.dir.display(),
+            namespace = self.holder.namespace,
+            group = self.config.group_text(),
+            uid = self.holder.uid,
+            api = self.api_address().map(tracing::field::display),
+            admin = self.admin_address().map(tracing::field::display),
+            "started"
+        );
+        let Self {
+            config,
+            clock,
+            holder,
+            snapshots,
+            mut publisher,
+            applied,
+            ids,
+            metrics: (metrics, counters),
+            probes,
+            socket,
+            api,
+            admin,
+        } = self;
+        let mut serving = Serving::new(metrics.connections());
+        let mut asking = JoinSet::new();
+        let routes = api::router(applied.clone(), Some(ids.clone()));
+        serving.socket(socket, routes.clone());
+        if let Some(listener) = api {
+            serving.api(listener, routes);
+        }
+        if let Some(listener) = admin {
+            probes.spawn_into(&mut asking);
+            serving.admin(listener, admin::router(applied, metrics, probes));
+        }
+        let news = snapshots.subscribe();
+        let publishing = tokio::spawn(async move {
+            publisher.run(news).await;
+            publisher
+        });
+        let seam = || Seam {
+            config: Arc::clone(&config),
+            holder: holder.clone(),
+            clock: Arc::clone(&clock),
+            snapshots: snapshots.clone(),
+            ids: ids.clone(),
+            metrics: counters.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let outcome = outcome::drive(&driver, seam, &snapshots, config.in_pod, &shutdown).await;
+        drop(snapshots);
+        let exit = outcome::settle(outcome, publishing.await.ok(), config.in_pod).await;
+        // A socket that nobody serves would only make clients wait.
+        let socket = api::socket_path(&config.dir);
+        if let Err(error) = std::fs::remove_file(&socket) {
+            warn!(%error, socket = %socket.display(), "socket stays");
+        }
+        serving.close().await;
+        exit
+    }
+}
+
+/// The directory, and the UID given or kept in it. Blocks.
+fn take_dir(config: &Config) -> Result<(Tree, String), BuildError> {
+    let tree = Tree::open(&config.dir, &config.pools)?;
+    let uid = match &config.instance {
+        Some(uid) => uid.clone(),
+        None => instance::load(tree.dir())?,
+    };
+    Ok((tree, uid))
+}
