@@ -127,9 +127,9 @@ diff <(template etcd.replicas=1) <(template etcd.replicas=3) >"$OUT" || bad "the
 
 say "an external etcd"
 what="external etcd"
-render --set 'etcd.enabled=false,etcd.endpoints={https://a.example:2379,https://b.example:2379}'
-has '--etcd=https://a.example:2379,https://b.example:2379'
-has '--sidecar-etcd=https://a.example:2379,https://b.example:2379'
+render --set 'etcd.enabled=false,etcd.endpoints={http://a.example:2379,http://b.example:2379}'
+has '--etcd=http://a.example:2379,http://b.example:2379'
+has '--sidecar-etcd=http://a.example:2379,http://b.example:2379'
 has_not 'kind: StatefulSet'
 has_not 'cairn-etcd'
 has_not '--etcd-record'
@@ -152,6 +152,8 @@ say "values that are refused"
 refused "at '/etcd/endpoints': minItems: got 0, want 1" --set etcd.enabled=false
 refused "set etcd.enabled=false to use them" --set 'etcd.endpoints={http://a:2379}'
 refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={a:2379}'
+refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={http://a}'
+refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={https://a:2379}'
 refused "at '/etcd/keyPrefix'" --set etcd.keyPrefix=cairn
 refused "at '/etcd/replicas': value must be one of 1, 3, 5" --set etcd.replicas=2
 refused "additional properties 'replica' not allowed" --set webhook.replica=3
