@@ -1,10 +1,9 @@
-//! The treaty between webhook, sidecar, chart and users: annotations, labels, files, environment
-//! variables, ports and the sidecar's flags. Everything that two parts must agree on stands here
-//! once.
+//! What webhook, sidecar, chart and users agree on: annotations, labels, files, environment variables, ports and the
+//! sidecar's flags. Each of them is defined here, once.
 
 /// Keys of annotations and labels.
 pub mod annotation {
-    /// Every key of ours, input or result, starts with this.
+    /// Every key of Cairn, input or result, starts with this.
     pub const PREFIX: &str = "cairn.dev/";
     /// Input: pools to claim from, comma separated.
     pub const POOL: &str = "cairn.dev/pool";
@@ -74,7 +73,7 @@ pub mod path {
     pub const FENCE: &str = "fence";
     /// Everything, as JSON.
     pub const CLAIM_JSON: &str = "claim.json";
-    /// In a pool's directory: how far IDs were minted. For the sidecar's own next life, not for apps.
+    /// In a pool's directory: how far IDs were minted. For a restarted sidecar, not for apps.
     pub const IDS_JSON: &str = "ids.json";
 }
 
@@ -127,7 +126,7 @@ pub mod port {
 pub mod flag {
     /// etcd endpoints, comma separated.
     pub const ETCD: &str = "--etcd";
-    /// The id of the etcd cluster, in hex; no other cluster is talked to.
+    /// The id of the etcd cluster, in hex; the sidecar talks to no other cluster.
     pub const ETCD_CLUSTER_ID: &str = "--etcd-cluster-id";
     /// The prefix of all keys in etcd.
     pub const ETCD_PREFIX: &str = "--etcd-prefix";

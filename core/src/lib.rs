@@ -1,9 +1,9 @@
 //! The domain of Cairn: what names, pools, claims and fences are, how they are laid out in etcd,
-//! and how a claim lives and dies.
+//! and the state machine of a claim.
 //!
 //! Nothing here does I/O or reads a clock: time comes in as a value, decisions go out as values.
-//! `cairn-store` speaks etcd, `cairn-sidecar` and `cairn-webhook` speak to the world; the
-//! [`contract`] module is the treaty between those two, which never see each other.
+//! `cairn-store` talks to etcd; `cairn-sidecar` and `cairn-webhook` talk to everything else. Those two never
+//! talk to each other: the [`contract`] module is what they agree on.
 
 pub mod app_probe;
 pub mod claim;
