@@ -40,7 +40,7 @@ fn a_slot_found_without_its_spec_is_adopted_where_it_is() {
 }
 
 #[test]
-fn a_wiped_store_gets_a_greater_epoch_and_a_hold_from_whoever_knew_the_old_one() {
+fn a_process_that_knew_the_old_epoch_gives_a_wiped_store_a_greater_one_and_a_freeze() {
     let mut test = MachineTest::held(MOUNTAINS);
     test.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..test.renewal(7, 7) }));
     let define = test.begun(PoolView { revision: 1, ..PoolView::default() });

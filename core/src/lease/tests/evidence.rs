@@ -25,7 +25,7 @@ fn the_same_revisions_put_by_another_process_of_this_pod_fence_this_one() {
 }
 
 #[test]
-fn during_a_hold_a_belief_that_never_ended_goes_on() {
+fn during_a_freeze_a_belief_that_never_ended_goes_on() {
     let mut test = MachineTest::held(SNOWFLAKE);
     test.pass(20);
     let mut renewal = test.renewal(7, 7);
@@ -36,7 +36,7 @@ fn during_a_hold_a_belief_that_never_ended_goes_on() {
 }
 
 #[test]
-fn during_a_hold_a_belief_that_has_ended_does_not_begin_again_and_afterwards_it_does() {
+fn a_belief_that_has_ended_does_not_begin_again_before_the_freeze_is_over() {
     let mut test = MachineTest::held(SNOWFLAKE);
     test.pass(31);
     let mut renewal = test.renewal(7, 7);
@@ -52,7 +52,7 @@ fn during_a_hold_a_belief_that_has_ended_does_not_begin_again_and_afterwards_it_
 }
 
 #[test]
-fn during_a_hold_an_adoption_is_not_proved() {
+fn during_a_freeze_an_adoption_is_not_proved() {
     let mut test = MachineTest::new(&[MOUNTAINS]);
     test.step(Event::Start);
     let mut view = test.view(&["Denali"]);
@@ -164,7 +164,7 @@ fn what_an_older_lease_says_after_the_change_of_leases_is_nothing() {
 }
 
 #[test]
-fn a_wiped_store_gives_a_name_back_to_whoever_still_believes_in_it() {
+fn in_a_wiped_store_a_pod_that_still_believes_claims_its_name_again() {
     for (passed, claims) in [(29, true), (31, false)] {
         let mut test = MachineTest::held(MOUNTAINS);
         test.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..test.renewal(7, 7) }));
@@ -180,7 +180,7 @@ fn a_wiped_store_gives_a_name_back_to_whoever_still_believes_in_it() {
 }
 
 #[test]
-fn an_attempt_found_during_a_hold_is_not_believed_before_a_pair_after_it() {
+fn an_attempt_found_during_a_freeze_is_not_believed_before_a_renewal_after_it() {
     let mut test = MachineTest::unanswered();
     let mut view = PoolView { frozen: true, ..test.view(&["Denali"]) };
     view.owners.push(FoundOwner { lease: 1, ..test.owner(MOUNTAINS, "Denali", "nonce") });
@@ -192,7 +192,7 @@ fn an_attempt_found_during_a_hold_is_not_believed_before_a_pair_after_it() {
 }
 
 #[test]
-fn whoever_claims_past_a_slot_that_must_still_rest_sees_to_its_rest_afterwards() {
+fn a_pod_that_claims_past_a_quarantine_note_settles_it_afterwards() {
     let mut test = MachineTest::new(&[MOUNTAINS]);
     test.step(Event::Start);
     let gone = HashSet::from(["Denali".to_owned()]);
@@ -207,7 +207,7 @@ fn whoever_claims_past_a_slot_that_must_still_rest_sees_to_its_rest_afterwards()
 }
 
 #[test]
-fn a_keep_claim_need_not_rest_after_itself_but_after_another_it_must() {
+fn a_keep_claim_ignores_its_own_quarantine_note_but_not_another_pods() {
     for (after, claims) in [(7, true), (9, false)] {
         let mut test = MachineTest::held(MOUNTAINS);
         test.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..test.renewal(7, 7) }));
@@ -224,7 +224,7 @@ fn a_keep_claim_need_not_rest_after_itself_but_after_another_it_must() {
 }
 
 #[test]
-fn a_claim_won_on_a_lease_that_is_gone_meanwhile_is_looked_at_and_not_believed() {
+fn a_claim_won_on_a_lease_that_is_gone_meanwhile_is_read_again_and_not_believed() {
     let mut test = MachineTest::new(&[MOUNTAINS]);
     test.step(Event::Start);
     test.begun(test.view(&[]));
@@ -238,7 +238,7 @@ fn a_claim_won_on_a_lease_that_is_gone_meanwhile_is_looked_at_and_not_believed()
 }
 
 #[test]
-fn whoever_wants_its_old_name_and_finds_a_ticket_of_its_pod_is_the_older_process() {
+fn a_process_that_wants_its_old_name_and_finds_a_ticket_of_its_pod_ends_as_the_older_one() {
     let mut test = MachineTest::held(MOUNTAINS);
     test.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..test.renewal(7, 7) }));
     let ticket = Some(Ticket { revision: 20, lease: 99 });

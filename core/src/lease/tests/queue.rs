@@ -48,7 +48,7 @@ pub(super) fn target(actions: &[Action]) -> &str {
 }
 
 #[test]
-fn a_claim_out_of_turn_is_tried_only_with_nobody_waiting_a_free_name_and_no_hold() {
+fn a_name_is_claimed_without_a_ticket_only_when_one_is_free_nobody_waits_and_nothing_is_frozen() {
     let cases: [(usize, &[&str], bool, Option<&str>); 4] = [
         (0, &["Assam"], false, Some("Ceylon")),
         (1, &["Assam"], false, None),
@@ -138,7 +138,7 @@ fn a_ticket_that_was_there_already_asks_for_its_rank_as_of_now() {
 }
 
 #[test]
-fn a_ticket_that_is_gone_is_asked_for_anew() {
+fn a_ticket_that_is_gone_is_asked_for_again() {
     let mut test = waiting(1, &ALL);
     test.step(Event::Woken);
     let view = PoolView { queued: 1, ..test.view(&ALL) };
@@ -163,7 +163,7 @@ fn a_waiting_pod_says_its_rank_and_what_it_waits_for() {
 }
 
 #[test]
-fn every_waiter_looks_again_once_per_validity_whatever_its_watch_says() {
+fn every_waiting_pod_reads_again_once_per_validity_whatever_its_watch_says() {
     for rank in [0, 40] {
         let mut test = waiting(rank, &ALL);
         let mut other = 0;
@@ -189,7 +189,7 @@ fn every_waiter_looks_again_once_per_validity_whatever_its_watch_says() {
 }
 
 #[test]
-fn a_change_brings_the_next_look_at_once_and_a_broken_watch_after_a_pause() {
+fn a_change_brings_the_next_read_at_once_and_a_broken_watch_after_a_pause() {
     let mut woken = waiting(1, &ALL);
     let read = woken.step(Event::Woken);
     assert!(matches!(read.as_slice(), [Action::Read(_)]), "{read:?}");
@@ -215,7 +215,7 @@ fn the_front_watches_everything_and_the_others_the_ticket_ahead() {
 }
 
 #[test]
-fn during_a_hold_one_joins_the_queue_and_tries_nothing() {
+fn during_a_freeze_a_pod_joins_the_queue_and_tries_no_name() {
     let mut test = MachineTest::new(&["tea"]);
     test.step(Event::Start);
     test.begun(tea(PoolView { frozen: true, ..test.view(&[]) }, "Fail"));
@@ -232,7 +232,7 @@ fn during_a_hold_one_joins_the_queue_and_tries_nothing() {
 }
 
 #[test]
-fn silence_ahead_is_counted_in_whole_seconds_from_one_look_to_the_next() {
+fn idle_time_ahead_is_counted_in_whole_seconds_from_one_read_to_the_next() {
     let held = ["Assam", "Ceylon"];
     let mut test = waiting(3, &held);
     for _ in 0..2 {
@@ -249,7 +249,7 @@ fn silence_ahead_is_counted_in_whole_seconds_from_one_look_to_the_next() {
 }
 
 #[test]
-fn any_change_of_slots_quarantines_or_queue_ends_the_silence() {
+fn any_change_of_slots_quarantines_or_queue_ends_the_idle_time() {
     let held = ["Assam", "Ceylon"];
     let changes: [fn(&mut PoolView); 4] = [
         |view| view.newest += 1,
@@ -272,7 +272,7 @@ fn any_change_of_slots_quarantines_or_queue_ends_the_silence() {
 }
 
 #[test]
-fn a_name_that_an_edit_or_the_end_of_a_hold_sets_free_was_let_lie_by_nobody() {
+fn idle_time_starts_again_when_an_edit_or_the_end_of_a_freeze_frees_a_name() {
     let mut edited = waiting(1, &ALL);
     edited.pass(20);
     edited.step(Event::Woken);
@@ -292,7 +292,7 @@ fn a_name_that_an_edit_or_the_end_of_a_hold_sets_free_was_let_lie_by_nobody() {
 }
 
 #[test]
-fn what_happened_while_an_answer_was_on_its_way_is_not_silence() {
+fn the_time_while_an_answer_is_under_way_is_not_idle_time() {
     let held = ["Assam", "Ceylon"];
     let mut test = waiting(1, &held);
     test.pass_millis(500);
@@ -304,7 +304,7 @@ fn what_happened_while_an_answer_was_on_its_way_is_not_silence() {
 }
 
 #[test]
-fn only_the_front_overtakes_and_nobody_waits_for_silence_without_a_free_name() {
+fn only_the_front_overtakes_and_without_a_free_name_no_idle_time_is_waited_for() {
     let mut behind = waiting(FRONT, &["Assam", "Ceylon"]);
     assert!(behind.wakes_in() > 2_000);
     behind.pass(20);

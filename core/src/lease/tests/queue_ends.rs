@@ -98,7 +98,8 @@ fn a_failing_claim_beside_a_held_one_withdraws_its_ticket_and_retries_that() {
 }
 
 #[test]
-fn a_waiting_pod_that_is_stopped_withdraws_its_ticket_and_leaves_the_lease_to_whoever_took_it_up() {
+fn a_waiting_pod_that_is_stopped_deletes_its_ticket_and_leaves_its_lease_to_a_process_that_took_it_up()
+ {
     let mut idle = waiting(1, &ALL);
     let end = [Action::Finish(EndReason::Released)];
     let leaves = idle.step(Event::Terminate);

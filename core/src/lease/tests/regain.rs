@@ -9,7 +9,7 @@ use crate::quarantine::WITH_POD;
 const WIPED: Fence = Fence { epoch: 6, revision: 4 };
 
 /// The first look of a restarted sidecar at a store in which the old name rests.
-fn look_at_rest(test: &MachineTest, pool: &str, uid: &str) -> PoolView {
+fn view_with_quarantine(test: &MachineTest, pool: &str, uid: &str) -> PoolView {
     let found = test.rest(pool, uid);
     let quarantined = HashSet::from([found.key.clone()]);
     PoolView { quarantined, wanted_quarantine: Some(found), ..test.view(&[]) }
@@ -47,7 +47,7 @@ fn a_release_says_whose_the_name_was_and_since_when() {
 }
 
 #[test]
-fn in_a_pod_the_name_of_a_stop_pool_rests_until_the_app_may_not_believe_in_it_and_then_q() {
+fn in_a_pod_the_quarantine_in_a_stop_pool_follows_the_deadline_of_the_app() {
     let rest = |passed: u64, in_pod: bool| {
         let test = MachineTest::held(SNOWFLAKE);
         let mut test = if in_pod { test.in_pod() } else { test };
@@ -62,7 +62,7 @@ fn in_a_pod_the_name_of_a_stop_pool_rests_until_the_app_may_not_believe_in_it_an
 }
 
 #[test]
-fn in_a_pod_the_name_of_a_keep_pool_rests_as_long_as_the_pod_lives() {
+fn in_a_pod_the_quarantine_in_a_keep_pool_lasts_as_long_as_the_pod() {
     let request = released(MachineTest::held(MOUNTAINS).in_pod());
     assert_eq!((request.quarantine, request.record.waits_for), (WITH_POD, WaitsFor::PodEnd));
     let outside = released(MachineTest::held(MOUNTAINS));
@@ -90,7 +90,7 @@ fn a_restarted_sidecar_takes_exactly_its_old_name_back_ahead_of_everybody() {
         let [Action::Begin { read, .. }] = start.as_slice() else { panic!("{start:?}") };
         assert_eq!(read.wanted.as_deref(), Some(key));
         // Others wait, and no other name is free.
-        let view = PoolView { queued: 3, ..look_at_rest(&test, pool, "u1") };
+        let view = PoolView { queued: 3, ..view_with_quarantine(&test, pool, "u1") };
         let request = request(&test.begun(view));
         assert_eq!((request.key.as_deref(), request.quarantine), (Some(key), 25));
         assert_eq!(request.queue, AHEAD);
@@ -99,35 +99,35 @@ fn a_restarted_sidecar_takes_exactly_its_old_name_back_ahead_of_everybody() {
 }
 
 #[test]
-fn another_pods_rest_is_left_alone() {
+fn the_quarantine_of_another_pod_is_left_alone() {
     let mut stop = MachineTest::inheriting(SNOWFLAKE);
     stop.step(Event::Start);
-    let request = request(&stop.begun(look_at_rest(&stop, SNOWFLAKE, "u2")));
+    let request = request(&stop.begun(view_with_quarantine(&stop, SNOWFLAKE, "u2")));
     assert_eq!((request.key.as_deref(), request.quarantine), (Some("0"), 0));
 
     let mut keep = MachineTest::inheriting(MOUNTAINS);
     keep.step(Event::Start);
-    assert_eq!(keep.begun(look_at_rest(&keep, MOUNTAINS, "u2")), []);
+    assert_eq!(keep.begun(view_with_quarantine(&keep, MOUNTAINS, "u2")), []);
     let reason = keep.shown(MOUNTAINS).identity.reason.unwrap();
     assert!(reason.contains("rests after another claim"), "{reason}");
 }
 
 #[test]
-fn a_name_that_was_released_is_not_taken_back_during_a_hold() {
+fn a_name_that_was_released_is_not_claimed_again_during_a_freeze() {
     for pool in [MOUNTAINS, SNOWFLAKE] {
         let mut test = MachineTest::inheriting(pool);
         test.step(Event::Start);
-        let view = PoolView { frozen: true, ..look_at_rest(&test, pool, "u1") };
+        let view = PoolView { frozen: true, ..view_with_quarantine(&test, pool, "u1") };
         assert_eq!(test.begun(view), [], "{pool}");
     }
 }
 
 #[test]
-fn whoever_has_begun_to_wait_for_another_name_goes_on_waiting() {
+fn a_pod_that_has_begun_to_wait_for_another_name_goes_on_waiting() {
     let mut test = MachineTest::inheriting(SNOWFLAKE);
     test.step(Event::Start);
     let ticket = Some(Ticket { revision: 20, lease: 99 });
-    let actions = test.begun(PoolView { ticket, ..look_at_rest(&test, SNOWFLAKE, "u1") });
+    let actions = test.begun(PoolView { ticket, ..view_with_quarantine(&test, SNOWFLAKE, "u1") });
     assert!(matches!(actions.as_slice(), [Action::Resume { lease: 99, .. }]), "{actions:?}");
 }
 
@@ -142,7 +142,7 @@ fn a_node_id_that_is_taken_back_goes_on_after_what_was_minted() {
     let mut test =
         MachineTest::with(&[SNOWFLAKE], inherited, vec![(SNOWFLAKE.parse().unwrap(), mark)]);
     test.step(Event::Start);
-    test.begun(look_at_rest(&test, SNOWFLAKE, "u1"));
+    test.begun(view_with_quarantine(&test, SNOWFLAKE, "u1"));
     let record = ClockRecord { reserved_until: at(155_000), fence: mark.fence };
     let clock = Some(crate::clock::Reservation { record, revision: 9 });
     let actions = test.step(Event::Claimed(Won { clock, ..MachineTest::won(26) }));
@@ -185,7 +185,7 @@ fn a_keep_claim_keeps_its_name_although_its_place_in_the_list_has_changed() {
 }
 
 #[test]
-fn a_stop_claim_is_held_on_through_a_wipe_and_claimed_again_during_the_hold() {
+fn a_stop_claim_stays_held_through_a_wipe_and_is_claimed_again_during_the_freeze() {
     let mut test = MachineTest::held(SNOWFLAKE);
     test.pass(5);
     gone(&mut test);

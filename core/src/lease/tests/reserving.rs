@@ -121,7 +121,7 @@ fn a_reservation_without_an_answer_is_asked_for_again() {
 }
 
 #[test]
-fn a_lost_compare_looks_again_and_leaves_the_verdict_to_the_renew_pair() {
+fn after_a_lost_compare_the_reservation_is_asked_for_again_and_a_renewal_says_who_holds_the_slot() {
     let (mut test, _) = won(None);
     // The reservation was another one.
     let found = Some(reservation(130_000, 3, 6));

@@ -72,7 +72,7 @@ fn a_restart_without_its_mark_waits_for_all_that_was_reserved() {
 }
 
 #[test]
-fn a_claim_anew_of_the_same_id_begins_after_the_one_before_also_when_the_store_was_wiped() {
+fn a_new_claim_of_the_same_id_begins_after_the_one_before_also_when_the_store_was_wiped() {
     for (key, begins) in [("0", 160_001), ("1", 131_000)] {
         let (mut test, _) = won(None);
         test.step(Event::Reserved(ReserveAnswer::Reserved(8)));
