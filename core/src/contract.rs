@@ -13,7 +13,7 @@ pub mod annotation {
     pub const PREFIX_TEMPLATE: &str = "cairn.dev/prefix";
     /// Input: which app containers get the mount and the environment.
     pub const CONTAINERS: &str = "cairn.dev/containers";
-    /// Input: how environment variables get there.
+    /// Input: how environment variables reach the containers.
     pub const ENV: &str = "cairn.dev/env";
     /// Input: whether the app waits for the claim.
     pub const GATE: &str = "cairn.dev/gate";
@@ -24,8 +24,8 @@ pub mod annotation {
     /// All inputs, for checks and suggestions.
     pub const INPUTS: [&str; 8] =
         [POOL, GROUP, PREFIX_TEMPLATE, CONTAINERS, ENV, GATE, RESOURCES, STOP];
-    /// Written by admission on the pod template of a workload that was created with `generateName`: that
-    /// `generateName`. Its pods show only the name that came of it.
+    /// The `generateName` of a workload that was created with one. Admission writes it on the workload's pod template,
+    /// because the pods show only the generated name.
     pub const GENERATE_NAME: &str = "cairn.dev/generate-name";
     /// Result: compact JSON about every claim.
     pub const STATUS: &str = "cairn.dev/status";
@@ -35,7 +35,7 @@ pub mod annotation {
     pub const CLAIM_PREFIX_SUFFIX: &str = ".prefix";
     /// Result: `claim.cairn.dev/<pool>.fence` is the claim's fence.
     pub const CLAIM_FENCE_SUFFIX: &str = ".fence";
-    /// Label set at admission, so that controllers can watch only our pods.
+    /// Label that admission sets, so that controllers can watch only injected pods.
     pub const INJECTED_LABEL: &str = "cairn.dev/injected";
 }
 
@@ -53,7 +53,7 @@ pub mod pod {
     pub const ANNOTATIONS_DIR: &str = "/etc/cairn/pod";
     /// The audience of the projected token.
     pub const TOKEN_AUDIENCE: &str = "cairn.dev";
-    /// Where a pod's API token would be mounted; ours takes its place.
+    /// Where a pod's API token is mounted. The sidecar's own token is mounted here instead.
     pub const TOKEN_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 }
 
@@ -71,7 +71,7 @@ pub mod path {
     pub const PREFIX: &str = "prefix";
     /// The fence.
     pub const FENCE: &str = "fence";
-    /// Everything, as JSON.
+    /// All fields of the claim, as JSON.
     pub const CLAIM_JSON: &str = "claim.json";
     /// In a pool's directory: how far IDs were minted. For a restarted sidecar, not for apps.
     pub const IDS_JSON: &str = "ids.json";
@@ -110,11 +110,11 @@ pub mod port {
     pub const ADMIN: u16 = 24041;
     /// Whether the sidecar's process answers, on the admin port.
     pub const LIVEZ: &str = "/livez";
-    /// Whether the apps may go on, on the admin port. With `/<container>` after it, the container's
-    /// own liveness and startup probes count too; the kubelet's liveness probe asks that.
+    /// On the admin port: whether the apps may go on. With `/<container>` after it, the container's own liveness and
+    /// startup probes count too; the kubelet's liveness probe uses that path.
     pub const APP_LIVEZ: &str = "/app/livez";
-    /// With `/<container>` after it: whether a container that has just started may run. The kubelet
-    /// asks it at every start of the container, and only then.
+    /// With `/<container>` after it: whether a container that has just started may run. The kubelet's startup probe
+    /// uses it at every start of the container.
     pub const APP_STARTUPZ: &str = "/app/startupz";
     /// With `/<container>` after it: whether the container's own startup probe has passed.
     pub const APP_READYZ: &str = "/app/readyz";
@@ -150,17 +150,17 @@ pub mod flag {
     pub const API: &str = "--api";
     /// The admin server's address, or `off`.
     pub const ADMIN: &str = "--admin";
-    /// Runs as a sidecar: never exits before its first success, waits for pools that are not there yet.
+    /// Runs in a pod: the sidecar does not exit before its first success, and waits for pools that do not exist yet.
     pub const IN_POD: &str = "--in-pod";
-    /// How IDs are put together.
+    /// The bits of timestamp, node and sequence number in IDs.
     pub const ID_LAYOUT: &str = "--id-layout";
-    /// Where the time in IDs starts.
+    /// The epoch of the timestamps in IDs.
     pub const ID_EPOCH: &str = "--id-epoch";
-    /// The probes of one app container, which the sidecar asks in the kubelet's place; repeated.
+    /// The probes of one app container, which the sidecar runs in the kubelet's place; repeated.
     pub const APP_PROBES: &str = "--app-probes";
-    /// The address for those probes that name no host: the pod's.
+    /// The address for probes without a host: the pod's.
     pub const APP_HOST: &str = "--app-host";
-    /// A secret of the pod that tells the kubelet's probes from requests of others.
+    /// A secret of the pod that distinguishes the kubelet's probes from other requests.
     pub const PROBE_TOKEN: &str = "--probe-token";
     /// A file of the pod's annotations (downward API); the gate opens once it shows the claims.
     pub const GATE_FILE: &str = "--gate-file";

@@ -5,18 +5,18 @@
 
 use std::time::Duration;
 
-/// The sidecar answers from memory; a probe that takes longer than this is not being answered.
+/// The sidecar answers from memory, so a probe that takes longer counts as not answered.
 pub const TIMEOUT: Duration = Duration::from_secs(1);
 /// Below this quarantine the kubelet cannot detect, terminate and kill in time.
 pub const SHORTEST_QUARANTINE: Duration = Duration::from_secs(5);
-/// Kubernetes' floor for periods.
+/// The shortest period that Kubernetes allows.
 pub const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
-/// The kubelet gives no container less (`minimumGracePeriodInSeconds` in `kuberuntime_manager.go`).
+/// The shortest grace period that the kubelet applies (`minimumGracePeriodInSeconds` in `kuberuntime_manager.go`).
 pub const SHORTEST_GRACE: Duration = Duration::from_secs(2);
 
-/// A slower probe would only find the loss later.
+/// A longer period would only detect the loss later.
 const LONGEST_PERIOD: u64 = 5;
-/// An app that needs longer to stop is killed: somebody else is about to get its number.
+/// An app that needs longer to stop is killed, because its number will soon be granted to another pod.
 const LONGEST_GRACE: u64 = 10;
 
 /// When a probe stops a container. Periods and graces are whole seconds, as in Kubernetes.

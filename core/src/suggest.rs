@@ -2,10 +2,10 @@
 
 use strsim::levenshtein;
 
-/// More edits than this and a suggestion would only confuse.
+/// A candidate with more edits is not similar enough to be a helpful suggestion.
 const MAX_EDITS: usize = 3;
 
-/// The candidate nearest to `word`, when it is near enough to be what somebody meant.
+/// The candidate nearest to `word`, when it is near enough to be what the user meant.
 pub fn nearest<'a, I>(word: &str, candidates: I) -> Option<&'a str>
 where
     I: IntoIterator<Item = &'a str>,

@@ -1,4 +1,4 @@
-//! Bad input at the command line: one sentence, the right exit code, nothing lost.
+//! Bad input at the command line: one message and the right exit code.
 
 use std::process::Command;
 
@@ -7,11 +7,11 @@ use cairn_e2e::run::{Output, run};
 use cairn_e2e::{Done, Failure, install, paths};
 use tempfile::TempDir;
 
-/// Nothing listens there: port 1 is tcpmux, long extinct.
+/// A URL at which nothing listens.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 #[test]
-fn wrong_flags_get_one_sentence_and_exit_code_2() -> Done {
+fn bad_flags_of_the_sidecar_give_one_message_and_exit_code_2() -> Done {
     let table = [
         ("", "--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379"),
         ("--etc x", "--etc is not a flag of cairn-sidecar; did you mean --etcd?"),
@@ -42,32 +42,32 @@ fn wrong_flags_get_one_sentence_and_exit_code_2() -> Done {
              starting with a letter or digit",
         ),
     ];
-    for (flags, sentence) in table {
+    for (flags, message) in table {
         let output = sidecar(&flags.split_whitespace().collect::<Vec<_>>())?;
-        assert_eq!(output.stderr, format!("cairn-sidecar: {sentence}\n"), "{flags}");
+        assert_eq!(output.stderr, format!("cairn-sidecar: {message}\n"), "{flags}");
         assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{flags}");
     }
     Ok(())
 }
 
 #[test]
-fn the_webhook_too_answers_wrong_flags_with_one_sentence_and_exit_code_2() -> Done {
+fn bad_flags_of_the_webhook_give_one_message_and_exit_code_2() -> Done {
     let table = [
         ("--nonsense", "--nonsense is not a flag of cairn-webhook; see cairn-webhook --help"),
         ("--etc x", "--etc is not a flag of cairn-webhook; did you mean --etcd?"),
         ("--namespace a --pod-name b", "also give --sidecar-image <IMAGE>"),
         ("--env-mode fil", "--env-mode 'fil' is not known; use auto, file, annotation or none"),
     ];
-    for (flags, sentence) in table {
+    for (flags, message) in table {
         let output = program("cairn-webhook", &flags.split_whitespace().collect::<Vec<_>>())?;
-        assert_eq!(output.stderr, format!("cairn-webhook: {sentence}\n"), "{flags}");
+        assert_eq!(output.stderr, format!("cairn-webhook: {message}\n"), "{flags}");
         assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{flags}");
     }
     Ok(())
 }
 
 #[test]
-fn an_unreachable_etcd_is_told_in_one_sentence_with_exit_code_1() -> Done {
+fn an_unreachable_etcd_gives_a_message_and_exit_code_1() -> Done {
     let dir = temporary()?;
     let path = dir.path().to_string_lossy();
     let output = sidecar(&["--etcd", NOBODY, "--pool", "mountains", "--dir", &*path])?;
@@ -76,12 +76,12 @@ fn an_unreachable_etcd_is_told_in_one_sentence_with_exit_code_1() -> Done {
     assert!(last.contains("Connection refused"), "{}", output.stderr);
     assert!(last.ends_with("is etcd running at the --etcd address?"), "{}", output.stderr);
     assert_eq!(output.code, Some(1));
-    assert!(!dir.path().join("name").exists(), "a name was published that nobody granted");
+    assert!(!dir.path().join("name").exists(), "a name was published that was not granted");
     Ok(())
 }
 
 #[test]
-fn a_probe_without_a_sidecar_says_so_with_exit_code_1() -> Done {
+fn a_probe_without_a_sidecar_gives_a_message_and_exit_code_1() -> Done {
     let dir = temporary()?;
     let output = sidecar(&["probe", "--dir", &dir.path().to_string_lossy()])?;
     assert!(output.stdout.starts_with("cannot reach the sidecar at "), "{output:?}");
@@ -93,7 +93,7 @@ fn sidecar(args: &[&str]) -> Result<Output, Failure> {
     program("cairn-sidecar", args)
 }
 
-/// The very binary that is in the image, and the image of this tree.
+/// Runs the binary of the image, built from this tree.
 fn program(name: &str, args: &[&str]) -> Result<Output, Failure> {
     install::ready(&tested_cluster())?;
     run(Command::new(paths::image_binary(name)?).args(args), None)

@@ -1,5 +1,5 @@
-//! The one clock of a history: `CLOCK_BOOTTIME`, which every process of this machine shares, so that
-//! whether two holders overlapped can be decided exactly.
+//! The clock of a history: `CLOCK_BOOTTIME`. All processes of this machine share it, so the checker can decide exactly
+//! whether two holders overlapped.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub fn unix_seconds() -> i64 {
     SystemClock.now().wall.0 / 1000
 }
 
-/// From one instant to a later one; zero when it is not later.
+/// The time from one instant to a later one; zero when it is not later.
 pub fn between(from: Nanos, to: Nanos) -> Duration {
     Duration::from_nanos(to.saturating_sub(from))
 }

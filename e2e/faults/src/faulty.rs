@@ -1,9 +1,9 @@
-//! The way from a sidecar under test to etcd: requests and answers may be lost, requests may land a
-//! second time and late, and a planted bug may change them.
+//! The connection of a sidecar under test to etcd: requests and answers may be lost, requests may land a second time
+//! and late, and a planted bug may change them.
 //!
-//! Without a bug it does nothing that a network could not do. One liberty is documented: before a
-//! pod knows its pools it asks for a lease of a minute; here it is granted the pools' own S at once,
-//! so that holders follow one another in seconds from the beginning.
+//! Without a bug it does nothing that a network cannot do, with one exception: before a pod knows its pools, it
+//! requests a lease of a minute. Here it is granted the pools' own S at once, so that names change holders within
+//! seconds from the beginning.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,12 +22,12 @@ use tokio::time::sleep;
 use crate::bug::{Bug, is_claim, is_renewal};
 use crate::control::{Control, Way};
 
-/// One claim in so many lands a second time.
+/// One of so many claims lands a second time.
 const ECHO_IN: u32 = 12;
-/// How often an open watch looks whether it was cut off.
+/// How often an open watch checks whether the sidecar is cut off.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How a sidecar under test is treated.
+/// The faults of a sidecar under test.
 #[derive(Clone, Debug)]
 pub struct Treatment {
     /// The file with [`Control`].
@@ -36,19 +36,19 @@ pub struct Treatment {
     pub bug: Option<Bug>,
     /// The longest lease that is granted.
     pub lease: Duration,
-    /// How long a lost answer is waited for.
+    /// How long a request without an answer takes.
     pub patience: Duration,
 }
 
-/// A machine's clocks with a pod's own errors.
+/// The clocks of the machine with the errors of a pod.
 #[derive(Clone, Debug)]
 pub struct PodClock(pub PathBuf);
 
-/// The faulty way.
+/// The faulty connection.
 pub struct Faulty {
     inner: Arc<Etcd>,
     treatment: Treatment,
-    /// What a false renewal repeats.
+    /// The answers that a false renewal repeats.
     remembered: Mutex<Remembered>,
 }
 
@@ -75,7 +75,7 @@ impl Clock for PodClock {
 // === impl Faulty ===
 
 impl Faulty {
-    /// A way to a connected etcd.
+    /// A faulty connection to etcd.
     pub fn new(inner: Etcd, treatment: Treatment) -> Self {
         Self { inner: Arc::new(inner), treatment, remembered: Mutex::default() }
     }
@@ -84,21 +84,21 @@ impl Faulty {
         self.treatment.bug == Some(bug)
     }
 
-    /// Sends a request as far as it gets.
+    /// Sends a request, and loses it or its answer when the control file says so.
     async fn send<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let way = Control::read(&self.treatment.control).way;
         if way == Way::Open {
             return request.await;
         }
         if way == Way::Deaf {
-            // What became of it is exactly what its sender does not learn.
+            // The sender does not learn the result.
             let _ = request.await;
         }
         sleep(self.treatment.patience).await;
         Err(Error::Injected(Class::Ambiguous))
     }
 
-    /// Lets a claim land once more, later, as a network may.
+    /// Sends a claim a second time later, as a network may.
     fn echo(&self, txn: &Txn) {
         let always = self.has(Bug::UnguardedQueue);
         if !is_claim(txn) || !(always || fastrand::u32(0..ECHO_IN) == 0) {
@@ -108,7 +108,7 @@ impl Faulty {
         let late = Duration::from_millis(fastrand::u64(500..3_000));
         tokio::spawn(async move {
             sleep(late).await;
-            // Nobody waits for this answer.
+            // Nothing waits for this answer.
             let _ = inner.txn(txn).await;
         });
     }
@@ -142,7 +142,7 @@ impl Kv for Faulty {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
-        // A rest that waits for the end of its pod is no lease of a pod.
+        // The lease of a quarantine that waits for the end of its pod is not limited.
         let rests = ttl == WITH_POD && !self.has(Bug::ForgetfulRelease);
         let ttl = if rests { ttl } else { ttl.min(self.treatment.lease) };
         if !self.has(Bug::ShortLease) {

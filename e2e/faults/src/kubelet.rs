@@ -1,15 +1,15 @@
-//! Plays the kubelet for the app container of one pod: starts it with the variables that the env file
-//! has at that moment, asks its liveness probe, stops it, and starts it again. It journals with which
-//! identity the container runs; what files say later does not change a running app's variables.
+//! Stands in for the kubelet of the app container of one pod: starts it with the variables that the env file has at
+//! that moment, runs its probes, stops it, and starts it again. The journal gets the identity in the variables: later
+//! changes of the files do not change a running app's variables.
 //!
-//! Rules of Kubernetes that are played here:
-//! - the first start waits for the sidecar's startup probe; so does a later one while no container of
-//!   the pod runs. A pod with a companion container restarts its app whatever its sidecar does;
+//! It follows these rules of Kubernetes:
+//! - the first start waits for the sidecar's startup probe. So does a later start while no container of the pod runs. A
+//!   pod with a companion container restarts its app in any state of its sidecar;
 //! - without the env file, or without one of its variables, the container is not started;
-//! - in a Stop pool the startup probe is asked first, then the liveness probe; one that fails leads to
-//!   SIGTERM, and after its grace period to SIGKILL.
+//! - in a Stop pool the startup probe runs first, then the liveness probe. When one fails, the container gets SIGTERM,
+//!   and SIGKILL after the grace period.
 //!
-//! Back-off between restarts is a second instead of ten to three hundred: more restarts, more risk.
+//! The back-off between restarts is one second instead of ten to three hundred, so that there are more restarts.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,16 +32,16 @@ pub mod probe;
 use environment::Identity;
 use probe::{Count, Probe};
 
-/// Between two looks whether a container can be started.
+/// Between two checks whether a container can be started.
 const LOOK: Duration = Duration::from_millis(200);
 /// From reading the env file to the container's first instruction.
 const CREATING: Duration = Duration::from_millis(300);
 /// Between the end of a container and its next start.
 const BACKOFF: Duration = Duration::from_secs(1);
-/// What the startup probe waits for the sidecar, as in a pod.
+/// How long the startup probe waits for the sidecar, as in a pod.
 const STARTUP_WAIT: Duration = Duration::from_millis(900);
 
-/// One pod, as its kubelet knows it.
+/// The spec of one pod.
 #[derive(Clone, Debug)]
 pub struct PodSpec {
     /// The pod.
@@ -52,11 +52,11 @@ pub struct PodSpec {
     pub group: &'static str,
     /// The shared volume.
     pub dir: PathBuf,
-    /// The file of the pod's clock errors.
+    /// The control file of the pod.
     pub control: PathBuf,
     /// The sidecar's admin port.
     pub port: u16,
-    /// The app's liveness probe; none in a pod without Stop pools.
+    /// The app's liveness probe; `None` in a pod without Stop pools.
     pub liveness: Option<ProbeTiming>,
     /// Whether another container of the pod always runs.
     pub companion: bool,
@@ -95,7 +95,7 @@ struct State {
 // === impl Kubelet ===
 
 impl Kubelet {
-    /// Looks after a pod's app from now on.
+    /// Starts and stops a pod's app from now on.
     pub fn start(pod: PodSpec, layout: &Layout, journal: &Journal) -> Self {
         let shared = Arc::new(Shared {
             pod,
@@ -113,12 +113,12 @@ impl Kubelet {
         self.shared.lock().running.as_ref().is_some_and(|(app, _)| app.holds(pools))
     }
 
-    /// The sidecar was started or has ended: its startup probe has not passed yet.
+    /// Records that the sidecar was started or has ended: its startup probe must pass again.
     pub fn sidecar_changed(&self) {
         self.shared.lock().sidecar += 1;
     }
 
-    /// The app ends by itself.
+    /// Lets the app end by itself.
     pub fn crash(&self) {
         if self.shared.lock().running.is_some() {
             self.shared.crash.notify_one();
@@ -126,7 +126,7 @@ impl Kubelet {
     }
 }
 
-/// The pod is gone, and its app with it.
+/// Ends the app with the pod.
 impl Drop for Kubelet {
     fn drop(&mut self) {
         self.task.abort();
@@ -143,7 +143,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the container can be started; answers with its variables.
+    /// Waits until the container can be started, and returns its variables.
     async fn startable(&self, restart: bool) -> Vec<Identity> {
         loop {
             let free = restart && self.pod.companion;
@@ -199,8 +199,8 @@ impl Shared {
         }
     }
 
-    /// Waits until the container is to be stopped, and answers with the probe that failed. `None` when it
-    /// has ended by itself.
+    /// Waits until the container has to be stopped, and returns the probe that failed. `None` when the container has
+    /// ended by itself.
     async fn watch_over(&self) -> Option<(Probe, ProbeTiming)> {
         tokio::select! {
             () = self.crash.notified() => None,

@@ -193,7 +193,7 @@ impl Pods {
         let Some(pod) = self.pod(index) else { return Ok(()) };
         let Some(older) = pod.process.take() else { return Ok(()) };
         older.freeze();
-        pod.elder = Some(older);
+        pod.older = Some(older);
         pod.work = Work::Gone;
         pod.move_on(&setup)
     }
@@ -201,7 +201,7 @@ impl Pods {
     /// Freezes the second sidecar, and continues the first one with a SIGTERM.
     pub fn part(&mut self, index: usize) {
         let Some(pod) = self.pod(index) else { return };
-        if let Some(older) = pod.elder.take() {
+        if let Some(older) = pod.older.take() {
             if let Some(newer) = &pod.process {
                 newer.freeze();
             }
@@ -215,7 +215,7 @@ impl Pods {
     /// Continues the first sidecar beside the second. It must notice that it is fenced, and end.
     pub fn meet(&mut self, index: usize) {
         let Some(pod) = self.pod(index) else { return };
-        if let Some(older) = pod.elder.take() {
+        if let Some(older) = pod.older.take() {
             older.thaw();
             let uid = pod.uid.clone();
             self.leaving.push(Leaving {

@@ -1,4 +1,4 @@
-//! The product's sidecar, flags and all, on clocks and on a way to etcd that the harness controls.
+//! The product's sidecar with its flags, on clocks and on a connection to etcd that the harness controls.
 
 use std::env;
 use std::path::PathBuf;
@@ -24,8 +24,8 @@ use tokio::runtime::Builder;
 fn main() -> ExitCode {
     match run() {
         Ok(exit) => exit.into(),
-        Err(sentence) => {
-            eprintln!("faulty-sidecar: {sentence}");
+        Err(message) => {
+            eprintln!("faulty-sidecar: {message}");
             Exit::Usage.into()
         }
     }
@@ -39,7 +39,7 @@ fn run() -> Result<Exit, String> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| format!("no runtime: {error}"))?;
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
     let exit = runtime.block_on(async {
         let shutdown = shutdown::on_signals().map_err(|error| format!("no signals: {error}"))?;
         let clock = Arc::new(PodClock(treatment.control.clone()));
@@ -50,7 +50,7 @@ fn run() -> Result<Exit, String> {
     exit
 }
 
-/// What `cairn_sidecar::claim::run` does, on the faulty way.
+/// Does what `cairn_sidecar::claim::run` does, on the faulty connection.
 async fn drive(seam: Seam, treatment: Treatment) -> Outcome {
     let endpoints = seam.config.etcd.endpoints.urls();
     match Etcd::connect(endpoints, None, treatment.patience).await {

@@ -1,4 +1,4 @@
-//! The kubelet's probes of an app container of a Stop pool: their count and their questions.
+//! The kubelet's probes of an app container of a Stop pool: sends them and counts failures.
 
 use cairn_core::contract::port::{APP_LIVEZ, APP_STARTUPZ};
 use cairn_core::stop_probe::{ProbeTiming, TIMEOUT};
@@ -6,12 +6,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Which probe.
+/// The kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// Until it passes once, no other is asked.
+    /// Runs first, until it has passed once.
     Startup,
-    /// Asked from then on.
+    /// Runs after the startup probe has passed.
     Liveness,
 }
 
@@ -30,14 +30,14 @@ impl Count {
         Self { allowed: timing.failures, failed: 0 }
     }
 
-    /// Takes in one answer. True when the container is to be stopped.
+    /// Counts one result. True when the container has to be stopped.
     pub fn fails(&mut self, healthy: bool) -> bool {
         self.failed = if healthy { 0 } else { self.failed + 1 };
         self.failed >= self.allowed
     }
 }
 
-/// Asks the sidecar on this machine whether its app may go on.
+/// Sends the probe to the sidecar on this machine.
 pub async fn ask(port: u16, probe: Probe) -> bool {
     let path = match probe {
         Probe::Startup => APP_STARTUPZ,
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_is_stopped_by_failures_in_a_row_and_by_nothing_else() {
+    fn an_app_is_stopped_only_by_failures_in_a_row() {
         let mut count = Count::new(ProbeTiming::liveness(Duration::from_secs(30)));
         assert!(
             [false, false, false, true, false, false, false].map(|ok| count.fails(ok))

@@ -17,10 +17,10 @@ use crate::pools::{GROUPS, NAMESPACE, NODES, PEAKS};
 use crate::process::Process;
 use crate::variable;
 
-/// Admin ports, in the order of the pods; below those that the kernel gives away.
+/// The first admin port; pods have consecutive ports, below those that the kernel assigns.
 const FIRST_PORT: usize = 10_000;
 
-/// A pod in its place.
+/// A pod and its processes.
 #[derive(Debug)]
 pub(super) struct Pod {
     pub(super) uid: String,
@@ -29,29 +29,29 @@ pub(super) struct Pod {
     pub(super) dir: PathBuf,
     control_file: PathBuf,
     pub(super) control: Control,
-    /// Of the sidecar's admin server, which only a kubelet asks.
+    /// The port of the sidecar's admin server. Only a kubelet uses it.
     port: u16,
     /// The sidecar.
     pub(super) process: Option<Process>,
-    /// A sidecar that was asked to stop while the pod lives on.
+    /// A sidecar that got SIGTERM while the pod goes on.
     pub(super) ending: Option<Leaving>,
-    /// A sidecar is to be started once there is none.
+    /// Whether a sidecar has to be started when none runs.
     pub(super) wanted: bool,
     pub(super) work: Work,
-    /// The first of two sidecars.
-    pub(super) elder: Option<Process>,
-    /// How many directories it has had besides the first.
+    /// The older one of two sidecars.
+    pub(super) older: Option<Process>,
+    /// How many directories it has had in addition to the first.
     pub(super) lives: u32,
 }
 
-/// What uses a pod's names.
+/// The app that uses a pod's names.
 #[derive(Debug)]
 pub(super) enum Work {
     /// The pod is gone.
     Gone,
     /// An app that runs as long as the pod does.
     App(App),
-    /// An app that is started and stopped.
+    /// An app that a kubelet starts and stops.
     Managed(Kubelet),
 }
 
@@ -71,11 +71,11 @@ impl Work {
 // === impl Pod ===
 
 impl Pod {
-    /// Starts the pod with this number in a place.
-    pub(super) fn new(setup: &Setup, place: usize, number: usize) -> Result<Self, Failure> {
-        let uid = format!("pod{place}-{number}");
+    /// Starts the pod with this number at an index.
+    pub(super) fn new(setup: &Setup, index: usize, number: usize) -> Result<Self, Failure> {
+        let uid = format!("pod{index}-{number}");
         let both = [NODES.to_owned(), PEAKS.to_owned()];
-        let pools = match place % 3 {
+        let pools = match index % 3 {
             0 => both.to_vec(),
             1 => vec![NODES.to_owned()],
             _ => vec![PEAKS.to_owned()],
@@ -83,7 +83,7 @@ impl Pod {
         let dir = setup.dir.join(&uid);
         make(&dir)?;
         let mut pod = Self {
-            group: GROUPS.get(place / 3 % GROUPS.len()).copied().unwrap_or_default(),
+            group: GROUPS.get(index / 3 % GROUPS.len()).copied().unwrap_or_default(),
             control_file: dir.with_extension("control"),
             dir,
             uid,
@@ -94,7 +94,7 @@ impl Pod {
             ending: None,
             wanted: false,
             work: Work::Gone,
-            elder: None,
+            older: None,
             lives: 0,
         };
         if setup.bug == Some(Bug::SlowClock) {
@@ -121,7 +121,7 @@ impl Pod {
             .map_err(|source| Failure::system(format!("writing {}", file.display()), source))
     }
 
-    /// Goes on in a new directory: sockets and files of a first sidecar must stay its own.
+    /// Starts a second sidecar in a new directory, because socket and files of the first one must not be shared.
     pub(super) fn move_on(&mut self, setup: &Setup) -> Result<(), Failure> {
         self.lives += 1;
         self.dir = setup.dir.join(format!("{}.{}", self.uid, self.lives));
@@ -131,7 +131,7 @@ impl Pod {
         Ok(())
     }
 
-    /// Takes the sidecar away, in order to end it.
+    /// Returns the sidecar, so that the caller can end it.
     pub(super) fn take_sidecar(&mut self) -> Option<Process> {
         let process = self.process.take()?;
         self.sidecar_changed();
