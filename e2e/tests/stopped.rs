@@ -49,7 +49,7 @@ fn beside_a_frozen_sidecar_an_app_ends_before_its_id_is_free_and_does_not_run_wi
             assert!(is_held(&etcd, pod, id)?, "{}: {id} was free before its app ended", pod.name);
         }
         for (pod, (id, sidecar, app)) in apps.iter().zip(&before) {
-            until("the kubelet has restarted the sidecar", secs(90), || {
+            until("the kubelet has restarted the sidecar", secs(120), || {
                 let now = pod.container("cairn")?;
                 let restarted = now.restarts > sidecar.restarts && now.started_at.is_some();
                 Ok(if restarted { Seen::Yes(()) } else { Seen::NotYet(format!("{now:?}")) })

@@ -32,12 +32,12 @@ const TOKEN_SECONDS: u32 = 3600;
 /// The probe long-polls for less than this, and its output reaches the pod's Events.
 const PROBE_TIMEOUT: u32 = 5;
 
-/// A sidecar that does not answer for three periods hangs. The kubelet replaces it long before the lease of its
-/// claim ends, so that its app does not run, however shortly, with an ID that another pod holds. A restart costs the
-/// app nothing, but a busy node must not cause one: `/livez` is answered from memory.
-const LIVENESS_PERIOD: u32 = 5;
+/// A sidecar that does not answer for four periods hangs. The kubelet replaces it before the lease of its claim ends,
+/// so that its app does not run, however shortly, with an ID that another pod holds. A node that is busy for half a
+/// minute must not cause a restart: all of its sidecars would restart at the same time.
+const LIVENESS_PERIOD: u32 = 10;
 const LIVENESS_TIMEOUT: u32 = 5;
-const LIVENESS_FAILURES: u32 = 3;
+const LIVENESS_FAILURES: u32 = 4;
 /// A release takes less than a second. The kubelet gives no container less than this.
 const LIVENESS_GRACE: u32 = 2;
 

@@ -26,7 +26,7 @@ fn the_sidecar_of_a_deployment_is_the_golden_one() {
         },
         "livenessProbe": {
             "httpGet": {"path": "/livez", "port": 24041},
-            "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3,
+            "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 4,
             "terminationGracePeriodSeconds": 2,
         },
         "resources": {
