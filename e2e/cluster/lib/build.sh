@@ -1,7 +1,7 @@
-# The tools: Go programs of this module, built only when something they are made of has changed.
+# The tools: Go programs of this module. A tool is built only when its sources or this file have changed.
 # shellcheck shell=bash
 
-# How long a build may be silent before it says that it is still alive.
+# How often a build prints its progress.
 HEARTBEAT_SECONDS=10
 
 BUILD_TARGETS=(etcd pause node)
@@ -17,7 +17,8 @@ build_command() {
   [ $# -le 1 ] || no_more_args build "${@:2}"
   local target targets=("${BUILD_TARGETS[@]}")
   if [ $# -eq 1 ]; then
-    [ -n "${BUILD_LINKS[$1]+known}" ] || bad_input "there is no '$1' to build: write one of ${BUILD_TARGETS[*]}, or nothing for all"
+    [ -n "${BUILD_LINKS[$1]+known}" ] ||
+      bad_input "there is no '$1' to build: write one of ${BUILD_TARGETS[*]}, or nothing for all"
     targets=("$1")
   fi
   command -v go >/dev/null || die "Go is missing: run 'cluster setup', which says what to install"
@@ -47,16 +48,18 @@ build_target() {
 }
 
 build_inputs() {
-  (cd "$SOURCE_DIR" && go env GOVERSION GOARCH && sha256sum go.mod go.sum cmd/"$1"/*.go lib/build.sh) | sha256sum | cut -d' ' -f1
+  (cd "$SOURCE_DIR" && go env GOVERSION GOARCH && sha256sum go.mod go.sum cmd/"$1"/*.go lib/build.sh) |
+    sha256sum | cut -d' ' -f1
 }
 
-# Everything that the linker writes into the binary; versions have one home, go.mod.
+# The version that the linker writes into the binary. It is read from go.mod.
 build_ldflags() {
   local package=k8s.io/component-base/version version
   version=$(sed -n 's|^\tk8s.io/kubernetes v||p' "$SOURCE_DIR/go.mod")
   local major=${version%%.*} rest=${version#*.}
-  printf -- '-s -w -X %s.gitVersion=v%s -X %s.gitMajor=%s -X %s.gitMinor=%s -X %s.gitTreeState=clean -X %s.gitCommit=0 -X %s.buildDate=2026-01-01T00:00:00Z' \
-    "$package" "$version" "$package" "$major" "$package" "${rest%%.*}" "$package" "$package" "$package"
+  printf -- '-s -w'
+  printf -- " -X $package.%s" "gitVersion=v$version" "gitMajor=$major" "gitMinor=${rest%%.*}" \
+    gitTreeState=clean gitCommit=0 buildDate=2026-01-01T00:00:00Z
 }
 
 # Listing the packages of a program fetches exactly the modules that it needs, and no others.
@@ -78,16 +81,17 @@ build_compile() {
   local log=$BIN_DIR/.$target.log
   if ! (cd "$SOURCE_DIR" && CGO_ENABLED=0 go build -v -trimpath -buildvcs=false -ldflags "$(build_ldflags)" \
     -o "$BIN_DIR/$target.new" "./cmd/$target" 2>&1) |
-    tee "$log" | build_progress "$target: compiled" "packages" " of at most $BUILD_TOTAL, those in Go's cache not counted"; then
+    tee "$log" |
+    build_progress "$target: compiled" "packages" " of at most $BUILD_TOTAL, those in Go's cache not counted"; then
     tail -n 20 "$log" >&2
-    die "$target could not be built; the compiler's words are above and in $log"
+    die "$target could not be built; the compiler's output is above and in $log"
   fi
-  # A running cluster keeps the file it was started from.
+  # A running cluster keeps the file that it was started from.
   mv -f "$BIN_DIR/$target.new" "$BIN_DIR/$target"
   rm -f "$log"
 }
 
-# build_progress WHAT NOUN SUFFIX: counts lines, and speaks every HEARTBEAT_SECONDS.
+# build_progress WHAT NOUN SUFFIX: counts lines, and prints the count every HEARTBEAT_SECONDS.
 build_progress() {
   local count=0 doing began next line status
   began=$(now_ms)
@@ -95,13 +99,13 @@ build_progress() {
   while :; do
     status=0
     read -r -t "$HEARTBEAT_SECONDS" line || status=$?
-    # Above 128 the read has timed out; any other failure is the end of the build.
+    # A status above 128 means that the read has timed out. Any other failure is the end of the output.
     [ "$status" -eq 0 ] || [ "$status" -gt 128 ] || break
     if [ "$status" -eq 0 ]; then
       count=$((count + 1))
       doing="last $line"
     else
-      # The tools are silent while they link or read what is in the cache.
+      # Go prints nothing while it links or reads its cache.
       doing=linking
     fi
     if [ "$(now_ms)" -ge "$next" ]; then
