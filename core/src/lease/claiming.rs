@@ -2,7 +2,7 @@
 //!
 //! Pools are claimed one at a time, in byte order, so that two pods never wait for each other.
 
-use super::action::{Action, EndReason, QueueMode, ReadRequest};
+use super::action::{Action, EndReason, ReadRequest};
 use super::claim::{Claim, needed_ttl, shortest_validity};
 use super::config::Config;
 use super::decide::{Decision, claim_request, decide};
@@ -248,7 +248,7 @@ impl ClaimHandler<'_> {
             let continues = former.map(|former| former.held().fence);
             Attempt::new(key, request.record.clone(), lease, continues)
         });
-        claim.requested(attempt, request.queue == QueueMode::Join);
+        claim.requested(attempt, former.is_none());
         self.track.start(current);
         self.out.push(Action::Claim(Box::new(request)));
     }
