@@ -54,7 +54,7 @@ pub(crate) enum Action {
     /// The same spec is put again.
     Reput(Pool),
     /// A hold is laid on a pool.
-    Hold(Pool),
+    Freeze(Pool),
     /// The store comes back empty, and is set up.
     Wipe,
     /// A snapshot of the store is taken.
@@ -107,7 +107,7 @@ impl fmt::Display for Action {
             Self::Settle(pool, name) => write!(f, "the rest of {name} of pool {pool} gets a lease"),
             Self::Edit(pool) => write!(f, "pool {pool} is edited"),
             Self::Reput(pool) => write!(f, "pool {pool} is put again"),
-            Self::Hold(pool) => write!(f, "pool {pool} is put on hold"),
+            Self::Freeze(pool) => write!(f, "pool {pool} is put on hold"),
             Self::Wipe => write!(f, "the store is wiped"),
             Self::Snapshot => write!(f, "a snapshot is taken"),
             Self::Restore => write!(f, "the snapshot is restored"),

@@ -21,7 +21,7 @@ pub(crate) enum Key {
     /// A pool's spec.
     Spec(Pool),
     /// A pool's hold: while it exists, nothing is granted.
-    Hold(Pool),
+    Freeze(Pool),
     /// A pod's owner record in a pool.
     Owner(Pod, Pool),
     /// The queue's sentinel, put whenever somebody queues.

@@ -149,7 +149,7 @@ fn pools(second: Vec<u8>) -> Config {
 fn queued_behind_a_loss() -> Vec<Action> {
     let tick = Action::Tick(Drift::None);
     let mut steps = vec![Action::Deliver(0, 0); 2];
-    steps.extend([tick, tick, Action::Hold(0), tick]);
+    steps.extend([tick, tick, Action::Freeze(0), tick]);
     for pod in [1, 2] {
         // Begin, queue, look back, try in vain, read.
         steps.extend([Action::Deliver(pod, 0); 5]);

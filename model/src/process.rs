@@ -69,7 +69,7 @@ pub(crate) struct Held {
     /// Create revision: the fence.
     pub(crate) create: Revision,
     /// Mod revision of our own last put.
-    pub(crate) mine: Revision,
+    pub(crate) own_mod_revision: Revision,
     pub(crate) validity: u8,
     pub(crate) quarantine: u8,
     /// Adoption does not renew: false until a pair has answered.
@@ -233,7 +233,7 @@ impl Process {
                 Phase::Waiting(wait) => visit(&mut wait.ticket),
                 Phase::Held(held) | Phase::Yielding(held) => {
                     visit(&mut held.create);
-                    visit(&mut held.mine);
+                    visit(&mut held.own_mod_revision);
                     held.clock.iter_mut().for_each(|clock| visit(&mut clock.stamp.revision));
                 }
                 _ => {}

@@ -1,6 +1,6 @@
 //! The transactions T0 to T7. This file is the protocol; everything else only carries it around.
 //!
-//! `me` is the owner key of a pod in a pool, `mine` the mod revision of its own last T1, T2 or T3.
+//! `me` is the owner key of a pod in a pool, `own_mod_revision` the mod revision of its own last T1, T2 or T3.
 
 use crate::config::Config;
 use crate::key::{Key, Name, Range, Revision};
@@ -20,8 +20,8 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
             take(config, caller, *name, (*ticket, *since), *terms)
         }
         Request::Adopt(adoption) => adopt(caller, *adoption),
-        Request::Reserve { name, mine, seen, until } => {
-            reserve(config, caller, *name, (*mine, *seen), *until)
+        Request::Reserve { name, own_mod_revision, seen, until } => {
+            reserve(config, caller, *name, (*own_mod_revision, *seen), *until)
         }
         Request::Release { .. } => release(config, caller, request)?,
         Request::Force { .. } => force(caller, request)?,
@@ -29,7 +29,7 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
             reclaim(config, caller, *name, *terms, (*holding, *rest))
         }
         Request::Confirm(_) => {
-            Txn::read(vec![Op::Get(me(caller)), Op::Get(Key::Hold(caller.pool))])
+            Txn::read(vec![Op::Get(me(caller)), Op::Get(Key::Freeze(caller.pool))])
         }
         Request::ReadAt { .. } | Request::Revoke(_) => return None,
     })
@@ -41,7 +41,7 @@ fn read(config: &Config, caller: Caller) -> Txn {
     let mut ops = vec![
         Op::Get(Key::Epoch),
         Op::Get(Key::Spec(pool)),
-        Op::Get(Key::Hold(pool)),
+        Op::Get(Key::Freeze(pool)),
         Op::Get(Key::Sentinel(pool)),
         Op::Get(Key::Shift(pool)),
         Op::List(Range::Slots(pool)),
@@ -58,7 +58,7 @@ fn read(config: &Config, caller: Caller) -> Txn {
 /// T1: a free name, when nobody waits and nothing that was read has changed; otherwise a ticket.
 fn claim(config: &Config, caller: Caller, name: Name, sentinel: Revision, terms: Terms) -> Txn {
     let mut compares = free(config, caller, name);
-    compares.push(Compare::Create(Key::Hold(caller.pool), 0));
+    compares.push(Compare::Create(Key::Freeze(caller.pool), 0));
     if config.keeps(Rule::ClaimsAreGuardedBySentinel) {
         compares.push(Compare::Mod(Key::Sentinel(caller.pool), sentinel));
     }
@@ -68,8 +68,8 @@ fn claim(config: &Config, caller: Caller, name: Name, sentinel: Revision, terms:
 
 /// T1's other branch. The ticket is read last, so that one which was just put shows its revision.
 fn ticket(config: &Config, caller: Caller) -> Vec<Op> {
-    let mine = Key::Ticket(caller.pool, caller.pod);
-    let mut compares = vec![Compare::Create(mine, 0)];
+    let ticket_key = Key::Ticket(caller.pool, caller.pod);
+    let mut compares = vec![Compare::Create(ticket_key, 0)];
     if config.keeps(Rule::TicketIsGuarded) {
         compares.push(Compare::Create(me(caller), 0));
     }
@@ -77,12 +77,12 @@ fn ticket(config: &Config, caller: Caller) -> Vec<Op> {
         compares,
         then: vec![
             Op::Put(Key::Sentinel(caller.pool), Value::Empty, None),
-            Op::Put(mine, Value::Empty, caller.lease),
+            Op::Put(ticket_key, Value::Empty, caller.lease),
             Op::Count(Range::Tickets(caller.pool)),
         ],
         otherwise: Vec::new(),
     };
-    vec![Op::Get(me(caller)), Op::Txn(queue), Op::Get(mine)]
+    vec![Op::Get(me(caller)), Op::Txn(queue), Op::Get(ticket_key)]
 }
 
 /// T2: the name that our rank is matched to.
@@ -93,10 +93,10 @@ fn take(
     (ticket, since): (Revision, Since),
     terms: Terms,
 ) -> Txn {
-    let mine = Key::Ticket(caller.pool, caller.pod);
+    let ticket_key = Key::Ticket(caller.pool, caller.pod);
     let mut compares = free(config, caller, name);
-    compares.push(Compare::Create(Key::Hold(caller.pool), 0));
-    compares.push(Compare::Create(mine, ticket));
+    compares.push(Compare::Create(Key::Freeze(caller.pool), 0));
+    compares.push(Compare::Create(ticket_key, ticket));
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
     if config.keeps(Rule::ReclaimShiftsThePairs) {
         compares.push(Compare::Mod(Key::Shift(caller.pool), since.shift));
@@ -105,12 +105,12 @@ fn take(
         compares.push(Compare::Mod(Key::Epoch, since.epoch));
     }
     let mut then = hold(caller, name, terms);
-    then.push(Op::Delete(mine));
+    then.push(Op::Delete(ticket_key));
     let otherwise = vec![
         Op::Get(me(caller)),
-        Op::Get(mine),
+        Op::Get(ticket_key),
         Op::Get(Key::Spec(caller.pool)),
-        Op::Get(Key::Hold(caller.pool)),
+        Op::Get(Key::Freeze(caller.pool)),
     ];
     Txn { compares, then, otherwise }
 }
@@ -136,13 +136,13 @@ fn reserve(
     config: &Config,
     caller: Caller,
     name: Name,
-    (mine, seen): (Revision, Revision),
+    (own_mod_revision, seen): (Revision, Revision),
     until: i8,
 ) -> Txn {
     let (slot, clock) = (Key::Slot(caller.pool, name), Key::Clock(caller.pool, name));
-    let mut compares = vec![Compare::Mod(slot, mine), Compare::Mod(clock, seen)];
+    let mut compares = vec![Compare::Mod(slot, own_mod_revision), Compare::Mod(clock, seen)];
     if config.keeps(Rule::ReleaseComparesOwner) {
-        compares.push(Compare::Mod(me(caller), mine));
+        compares.push(Compare::Mod(me(caller), own_mod_revision));
     }
     Txn {
         compares,
@@ -153,17 +153,17 @@ fn reserve(
 
 /// T5: give the slot back.
 fn release(config: &Config, caller: Caller, request: &Request) -> Option<Txn> {
-    let Request::Release { name, create, mine, rest, leaves, emitted } = request else {
+    let Request::Release { name, create, own_mod_revision, rest, leaves, emitted } = request else {
         return None;
     };
     let slot = Key::Slot(caller.pool, *name);
     let mut compares = if config.keeps(Rule::ReleaseComparesModRevision) {
-        vec![Compare::Mod(slot, *mine)]
+        vec![Compare::Mod(slot, *own_mod_revision)]
     } else {
         vec![Compare::Create(slot, *create)]
     };
     if config.keeps(Rule::ReleaseComparesOwner) && config.keeps(Rule::ReleaseComparesModRevision) {
-        compares.push(Compare::Mod(me(caller), *mine));
+        compares.push(Compare::Mod(me(caller), *own_mod_revision));
     }
     let mut then = Vec::new();
     if let Some(emitted) = emitted {
@@ -218,7 +218,7 @@ fn reclaim(
         }
     }
     if !holding {
-        compares.push(Compare::Create(Key::Hold(caller.pool), 0));
+        compares.push(Compare::Create(Key::Freeze(caller.pool), 0));
     }
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
     if config.keeps(Rule::ReclaimComparesTicket) {

@@ -81,12 +81,12 @@ pub(crate) enum Request {
     /// T3: be the younger incarnation in our own slot, on the lease that it hangs on.
     Adopt(Adoption),
     /// T4: reserve timestamps.
-    Reserve { name: Name, mine: Revision, seen: Revision, until: i8 },
+    Reserve { name: Name, own_mod_revision: Revision, seen: Revision, until: i8 },
     /// T5: give the slot back, into a quarantine on the lease `rest`.
     Release {
         name: Name,
         create: Revision,
-        mine: Revision,
+        own_mod_revision: Revision,
         rest: LeaseId,
         leaves: Leaves,
         emitted: Option<i8>,
@@ -150,13 +150,13 @@ impl Request {
                 visit(&mut adoption.create);
                 visit(&mut adoption.modified);
             }
-            Self::Reserve { mine, seen, .. } => {
-                visit(mine);
+            Self::Reserve { own_mod_revision, seen, .. } => {
+                visit(own_mod_revision);
                 visit(seen);
             }
-            Self::Release { create, mine, .. } => {
+            Self::Release { create, own_mod_revision, .. } => {
                 visit(create);
-                visit(mine);
+                visit(own_mod_revision);
             }
             Self::Force { create, .. } => visit(create),
             Self::Confirm(request) => request.revisions(visit),
@@ -193,7 +193,9 @@ impl fmt::Display for Request {
             }
             Self::Adopt(adoption) => write!(f, "T3 of name {}", adoption.name),
             Self::Reserve { name, until, .. } => write!(f, "T4 for name {name} until {until}"),
-            Self::Release { name, mine, .. } => write!(f, "T5 of name {name}, mod {mine}"),
+            Self::Release { name, own_mod_revision, .. } => {
+                write!(f, "T5 of name {name}, mod {own_mod_revision}")
+            }
             Self::Force { name, create, rest: Rest::On(_), .. } => {
                 write!(f, "T6 of name {name}, fence {create}, at rest on a lease granted before")
             }

@@ -69,7 +69,7 @@ pub(crate) enum LeaseId {
     /// Of a quarantine that an administrator left.
     Forced(Pool, Name),
     /// Of a hold.
-    Hold(Pool),
+    Freeze(Pool),
 }
 
 /// A key's value with its revisions and the lease it hangs on.

@@ -10,7 +10,7 @@ use crate::txn::{LeaseId, Reply, Value};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     pub(crate) terms: Option<Terms>,
-    pub(crate) on_hold: bool,
+    pub(crate) frozen: bool,
     pub(crate) sentinel: Revision,
     pub(crate) since: Since,
     pub(crate) held: Vec<Name>,
@@ -52,7 +52,7 @@ impl View {
                     let (revision, validity) = (entry.modified, spec.validity);
                     view.terms = Some(Terms { spec, revision, validity });
                 }
-                (Key::Hold(_), _) => view.on_hold = true,
+                (Key::Freeze(_), _) => view.frozen = true,
                 (Key::Sentinel(_), _) => view.sentinel = entry.modified,
                 (Key::Shift(_), _) => view.since.shift = entry.modified,
                 (Key::Epoch, _) => view.since.epoch = entry.modified,

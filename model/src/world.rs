@@ -98,9 +98,9 @@ impl World {
                 then.push(Op::Put(Key::Spec(pool), Value::Spec(spec), None));
             }
             if hold {
-                let lease = LeaseId::Hold(pool);
+                let lease = LeaseId::Freeze(pool);
                 self.store.grant(lease, config.hold);
-                then.push(Op::Put(Key::Hold(pool), Value::Empty, Some(lease)));
+                then.push(Op::Put(Key::Freeze(pool), Value::Empty, Some(lease)));
             }
         }
         self.apply(then);
@@ -127,7 +127,7 @@ impl World {
         else {
             return 0;
         };
-        if self.store.has(Key::Hold(pool)) {
+        if self.store.has(Key::Freeze(pool)) {
             return 0;
         }
         let free = spec.keys(config.keeps(crate::rule::Rule::SlotsKeyedByNumber)).filter(|name| {
@@ -173,7 +173,7 @@ impl World {
             Action::Settle(pool, name) => self.settle(pool, name),
             Action::Edit(pool) => self.edit(config, pool),
             Action::Reput(pool) => self.reput(pool),
-            Action::Hold(pool) => self.hold(config, pool),
+            Action::Freeze(pool) => self.hold(config, pool),
             Action::Wipe => self.wipe(config),
             Action::Snapshot => self.snapshot = Some(Box::new(self.store.clone())),
             Action::Restore => self.restore(config),

@@ -135,7 +135,7 @@ impl Machine {
             Event::Start | Event::Tick => {}
             Event::Terminate => {
                 self.mode = Mode::Terminating;
-                // A pod that waits, for whatever, has nothing to wait for any more.
+                // Nothing is waited for any more: the release follows at once.
                 self.claiming.hurry();
             }
             // The release has been told until when the claim may be believed: nothing prolongs that.

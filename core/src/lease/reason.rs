@@ -105,7 +105,7 @@ pub(super) fn lease_too_short(pool: &PoolName) -> String {
 }
 
 pub(super) fn not_defined(pool: &PoolName) -> String {
-    format!("pool '{pool}' is not in etcd yet; it is written by cairn-webhook, look at its log")
+    format!("pool '{pool}' is not in etcd yet; it is written by cairn-webhook, see its log")
 }
 
 pub(super) fn unusable(pool: &PoolName, error: &impl std::fmt::Display) -> String {

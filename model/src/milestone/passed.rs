@@ -73,7 +73,7 @@ impl Step<'_> {
             | Action::Force(..)
             | Action::Edit(_)
             | Action::Reput(_)
-            | Action::Hold(_)
+            | Action::Freeze(_)
             | Action::Wipe
             | Action::Snapshot => {}
             Action::Meet => visit(Milestone::RevisionsMet),
@@ -94,7 +94,7 @@ impl Step<'_> {
                 visit(milestone);
             }
         };
-        let held_up = self.before.store.has(Key::Hold(call.pool));
+        let held_up = self.before.store.has(Key::Freeze(call.pool));
         let next = new.call.as_ref().map(|call| &call.request);
         match &call.request {
             Request::Confirm(inner) => {
@@ -127,7 +127,7 @@ impl Step<'_> {
     fn done(&self, caller: Caller, request: &Request, visit: Visit<'_>) {
         let applied = self.applied(caller, request);
         let pool = caller.pool;
-        let held_up = !applied && self.before.store.has(Key::Hold(pool));
+        let held_up = !applied && self.before.store.has(Key::Freeze(pool));
         match request {
             Request::Claim { terms, .. } | Request::Take { terms, .. }
                 if applied && terms.validity < terms.spec.validity =>
@@ -172,7 +172,7 @@ impl Step<'_> {
             }
             Request::Reclaim { .. } if applied => {
                 visit(Milestone::Reclaimed);
-                if self.before.store.has(Key::Hold(pool)) {
+                if self.before.store.has(Key::Freeze(pool)) {
                     visit(Milestone::ReclaimedDuringHold);
                 }
                 if self.older_ticket(pool, Revision::MAX) {
@@ -296,7 +296,7 @@ impl Step<'_> {
             match key {
                 Key::Slot(..) => visit(Milestone::SlotRanOut),
                 Key::Ticket(..) => visit(Milestone::TicketRanOut),
-                Key::Hold(_) => visit(Milestone::HoldRanOut),
+                Key::Freeze(_) => visit(Milestone::HoldRanOut),
                 Key::Quarantine(..) => visit(Milestone::RestEnded),
                 _ => {}
             }

@@ -47,7 +47,7 @@ impl Process {
             return;
         };
         let Value::Owner { name, nonce } = entry.value else { return };
-        let on_hold = reply.entry(Key::Hold(pool)).is_some();
+        let frozen = reply.entry(Key::Freeze(pool)).is_some();
         let ours = nonce == self.nonce && entry.lease == self.lease;
         let (validity, quarantine, adopted) = match &request {
             Request::Adopt(adoption) => (adoption.validity, adoption.quarantine, true),
@@ -65,10 +65,10 @@ impl Process {
         let held = Held {
             name,
             create: entry.create,
-            mine: entry.modified,
+            own_mod_revision: entry.modified,
             validity,
             quarantine,
-            verified: !adopted && !context.forbids_finding(on_hold),
+            verified: !adopted && !context.forbids_finding(frozen),
             clock: None,
         };
         if adopted {

@@ -60,7 +60,7 @@ impl Process {
                 let held = Held {
                     name: adoption.name,
                     create: adoption.create,
-                    mine: reply.header,
+                    own_mod_revision: reply.header,
                     validity: adoption.validity,
                     quarantine: adoption.quarantine,
                     verified: false,
@@ -71,8 +71,8 @@ impl Process {
             (Request::Adopt(_) | Request::Take { .. } | Request::Reclaim { .. }, Ok(_)) => {
                 self.ask(pool, Request::Read);
             }
-            (Request::Reserve { name, mine, until, .. }, Ok(reply)) => {
-                self.reserved(pool, (name, mine, until), &reply);
+            (Request::Reserve { name, own_mod_revision, until, .. }, Ok(reply)) => {
+                self.reserved(pool, (name, own_mod_revision, until), &reply);
             }
             (Request::Release { .. }, Ok(reply)) => {
                 self.released(context, pool, &reply, &mut effects);
@@ -125,7 +125,7 @@ impl Process {
             self.set(pool, Phase::Wanting);
             let by_number = context.config.keeps(Rule::SlotsKeyedByNumber);
             let free = view.free(terms.spec, by_number).first().copied();
-            match free.filter(|_| view.tickets.is_empty() && !view.on_hold) {
+            match free.filter(|_| view.tickets.is_empty() && !view.frozen) {
                 Some(name) => {
                     let seen = context.seen(&view, name);
                     self.ask(pool, Request::Claim { name, sentinel: view.sentinel, terms, seen });
@@ -155,10 +155,10 @@ impl Process {
             let held = Held {
                 name: owner.name,
                 create: owner.create,
-                mine: owner.modified,
+                own_mod_revision: owner.modified,
                 validity,
                 quarantine,
-                verified: !context.forbids_finding(view.on_hold),
+                verified: !context.forbids_finding(view.frozen),
                 clock,
             };
             self.set(pool, Phase::Held(held));
@@ -209,7 +209,7 @@ impl Process {
         let held = Held {
             name,
             create: reply.header,
-            mine: reply.header,
+            own_mod_revision: reply.header,
             validity: terms.validity,
             quarantine: terms.spec.quarantine,
             verified: true,
@@ -251,8 +251,15 @@ impl Process {
         }
     }
 
-    fn reserved(&mut self, pool: Pool, (name, mine, until): (Name, Revision, i8), reply: &Reply) {
-        let still = reply.entry(Key::Slot(pool, name)).is_some_and(|slot| slot.modified == mine);
+    fn reserved(
+        &mut self,
+        pool: Pool,
+        (name, own_mod_revision, until): (Name, Revision, i8),
+        reply: &Reply,
+    ) {
+        let still = reply
+            .entry(Key::Slot(pool, name))
+            .is_some_and(|slot| slot.modified == own_mod_revision);
         let claim = self.claims.iter_mut().find(|claim| claim.pool == pool);
         let Some(Phase::Held(Held { clock: Some(clock), .. })) =
             claim.map(|claim| &mut claim.phase)
@@ -269,13 +276,13 @@ impl Process {
 
 impl Context<'_> {
     /// Whether a pair that shows a slot unchanged is no proof: it may be of a store that was restored.
-    pub(super) fn forbids_resuming(&self, on_hold: bool) -> bool {
-        on_hold && self.config.keeps(Rule::NothingResumesDuringHold)
+    pub(super) fn forbids_resuming(&self, frozen: bool) -> bool {
+        frozen && self.config.keeps(Rule::NothingResumesDuringHold)
     }
 
     /// Whether an owner key of ours in a read is no proof, for the same reason.
-    pub(super) fn forbids_finding(&self, on_hold: bool) -> bool {
-        on_hold && self.config.keeps(Rule::NothingFoundDuringHold)
+    pub(super) fn forbids_finding(&self, frozen: bool) -> bool {
+        frozen && self.config.keeps(Rule::NothingFoundDuringHold)
     }
 
     /// The reservation as a read showed it: used by those only who leave the rule out.

@@ -48,7 +48,7 @@ impl Process {
                 self.set(pool, Phase::Wanting);
                 self.ask(pool, Request::Read);
             }
-        } else if !view.on_hold || live {
+        } else if !view.frozen || live {
             self.ask(pool, Request::Reclaim { name, terms, holding: live, rest });
         }
     }

@@ -112,7 +112,7 @@ impl Process {
         let request = Request::Release {
             name: held.name,
             create: held.create,
-            mine: held.mine,
+            own_mod_revision: held.own_mod_revision,
             rest,
             leaves,
             emitted: held.clock.and_then(|clock| clock.emitted),

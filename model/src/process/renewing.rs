@@ -24,14 +24,14 @@ struct Asked {
     pool: Pool,
     name: Name,
     create: Revision,
-    mine: Revision,
+    own_mod_revision: Revision,
 }
 
 /// A slot as a pair saw it, and whether a hold lay on the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Seen {
     slot: Slot,
-    on_hold: bool,
+    frozen: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +51,12 @@ impl Process {
     pub(crate) fn renew(&mut self) {
         let asked = self.claims.iter().filter_map(|claim| {
             let held = claim.held()?;
-            Some(Asked { pool: claim.pool, name: held.name, create: held.create, mine: held.mine })
+            Some(Asked {
+                pool: claim.pool,
+                name: held.name,
+                create: held.create,
+                own_mod_revision: held.own_mod_revision,
+            })
         });
         self.pair = Some(Pair { age: 0, asked: asked.collect(), kept: None, seen: None });
     }
@@ -78,7 +83,7 @@ impl Process {
         if let Some(pair) = &mut self.pair {
             let look = |asked: &Asked| Seen {
                 slot: asked.look(context, nonce, store),
-                on_hold: store.has(Key::Hold(asked.pool)),
+                frozen: store.has(Key::Freeze(asked.pool)),
             };
             pair.seen = Some(pair.asked.iter().map(look).collect());
         }
@@ -98,7 +103,7 @@ impl Process {
         let seen = pair.seen.unwrap_or_default();
         for (index, asked) in pair.asked.iter().enumerate() {
             // Without the rule nothing was read, and nothing bad was seen.
-            let fine = Seen { slot: Slot::Unchanged, on_hold: false };
+            let fine = Seen { slot: Slot::Unchanged, frozen: false };
             let seen = seen.get(index).copied().unwrap_or(fine);
             self.judge(context, *asked, seen, before, &mut effects);
         }
@@ -121,13 +126,15 @@ impl Process {
             return;
         };
         // A claim that was placed while the pair was under way was not asked for: no verdict.
-        if (held.name, held.create, held.mine) != (asked.name, asked.create, asked.mine) {
+        if (held.name, held.create, held.own_mod_revision)
+            != (asked.name, asked.create, asked.own_mod_revision)
+        {
             return;
         }
         match seen.slot {
             Slot::Unchanged => {
                 let resumes = !held.verified || before >= held.validity;
-                held.verified = !(resumes && context.forbids_resuming(seen.on_hold));
+                held.verified = !(resumes && context.forbids_resuming(seen.frozen));
                 self.believe(context, asked.pool, effects);
             }
             Slot::Younger => effects.push(Effect::Exit),
@@ -151,7 +158,7 @@ impl Pair {
     pub(super) fn revisions(&mut self, visit: &mut dyn FnMut(&mut Revision)) {
         for asked in &mut self.asked {
             visit(&mut asked.create);
-            visit(&mut asked.mine);
+            visit(&mut asked.own_mod_revision);
         }
     }
 }
@@ -166,7 +173,7 @@ impl Asked {
         let Value::Slot { pod, nonce: by, .. } = entry.value else {
             return Slot::Gone;
         };
-        let revisions = entry.create == self.create && entry.modified == self.mine;
+        let revisions = entry.create == self.create && entry.modified == self.own_mod_revision;
         let holder = pod == context.pod && by == nonce;
         let checks = context.config.keeps(Rule::PairsCheckHolder);
         if revisions && (holder || !checks) {

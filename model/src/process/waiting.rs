@@ -46,7 +46,7 @@ impl Process {
         let claim = self.current()?;
         let wakes = match &claim.phase {
             Phase::Waiting(wait) => wait.wakes(context.config, claim.pool),
-            Phase::Regaining(_) => !context.store.has(crate::key::Key::Hold(claim.pool)),
+            Phase::Regaining(_) => !context.store.has(crate::key::Key::Freeze(claim.pool)),
             _ => false,
         };
         wakes.then_some(claim.pool)
@@ -103,7 +103,7 @@ impl Process {
             wait.silent.max(1)
         };
         let rank = if near { rank.saturating_sub(silent) } else { rank };
-        if let Some(terms) = view.terms.filter(|_| !view.on_hold) {
+        if let Some(terms) = view.terms.filter(|_| !view.frozen) {
             self.target(context, pool, rank, terms, view);
         }
     }

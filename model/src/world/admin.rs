@@ -163,10 +163,10 @@ impl World {
     fn lay_holds(&mut self, config: &Config, pools: impl Iterator<Item = Pool>) {
         let mut then = vec![Op::Put(Key::Epoch, Value::Epoch(self.epoch), None)];
         for pool in pools {
-            let lease = LeaseId::Hold(pool);
+            let lease = LeaseId::Freeze(pool);
             self.store.revoke(lease);
             self.store.grant(lease, config.hold);
-            then.push(Op::Put(Key::Hold(pool), Value::Empty, Some(lease)));
+            then.push(Op::Put(Key::Freeze(pool), Value::Empty, Some(lease)));
         }
         self.apply(then);
     }

@@ -250,7 +250,7 @@ impl World {
         for event in self.store.take_events() {
             let (Event::Created(key) | Event::Changed(key) | Event::Deleted(key)) = event;
             let (pool, rules) = match key {
-                Key::Spec(pool) | Key::Hold(pool) => (pool, true),
+                Key::Spec(pool) | Key::Freeze(pool) => (pool, true),
                 _ => match key.watched_in() {
                     Some(pool) => (pool, false),
                     None => continue,

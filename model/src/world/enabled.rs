@@ -169,7 +169,7 @@ impl World {
                 actions.push(Action::Reput(pool));
             }
             if self.faults.holds > 0 {
-                actions.push(Action::Hold(pool));
+                actions.push(Action::Freeze(pool));
             }
         }
         if config.revisions_regress && self.store.may_meet() && self.remembers_future() {

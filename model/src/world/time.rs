@@ -109,7 +109,7 @@ impl Process {
             let until = clock.stamp.until.max(now + WINDOW);
             let request = Request::Reserve {
                 name: held.name,
-                mine: held.mine,
+                own_mod_revision: held.own_mod_revision,
                 seen: clock.stamp.revision,
                 until,
             };

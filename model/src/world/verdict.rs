@@ -95,6 +95,6 @@ impl World {
         let taken = self.store.has(Key::Slot(pool, *name))
             || self.store.has(Key::Quarantine(pool, *name))
             || self.store.has(Key::Owner(caller.pod, pool));
-        same_spec && !gone && !taken && !moved && !self.store.has(Key::Hold(pool))
+        same_spec && !gone && !taken && !moved && !self.store.has(Key::Freeze(pool))
     }
 }

@@ -43,7 +43,7 @@ fn a_belief_that_has_ended_does_not_begin_again_before_the_freeze_is_over() {
     renewal.proof().frozen_pools.push(SNOWFLAKE.parse().unwrap());
     let actions = test.step(Event::Renewed(renewal));
     let hurried = actions.iter().any(|action| matches!(action, Action::Renew { .. }));
-    assert!(!hurried, "a stream of pairs during the hold: {actions:?}");
+    assert!(!hurried, "a stream of renewals during the freeze: {actions:?}");
     assert_eq!(test.state(SNOWFLAKE), ClaimState::Lost);
     assert!(test.shown(SNOWFLAKE).identity.reason.unwrap().contains("wiped or restored"));
     test.pass(11);
@@ -101,7 +101,7 @@ fn an_answer_that_was_overtaken_by_a_later_one_is_no_store_that_went_back() {
     test.step(Event::Start);
     test.begun(PoolView { revision: 31, ..test.view(&[]) });
     test.step(Event::Claimed(MachineTest::won(7)));
-    // The look at the second pool is under way while a pair answers from a later revision.
+    // The read for the second pool is under way while a renewal answers from a later revision.
     test.pass(11);
     test.step(Event::Tick);
     let mut renewal = test.renewal(7, 7);

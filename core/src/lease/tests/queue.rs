@@ -130,7 +130,7 @@ fn a_ticket_that_was_there_already_asks_for_its_rank_as_of_now() {
     let read = test.step(Event::Queued(Queued { revision: 20, rank: None }));
     let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!(read.ticket, Some(20));
-    // Found by a look that did not know of it: one more.
+    // A read that did not know of the ticket has found it: one more read.
     let unranked = PoolView { ahead: None, ..test.in_line(&[], 21, 0) };
     let read = test.read(tea(unranked, "Wait"));
     let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
@@ -225,7 +225,7 @@ fn during_a_freeze_a_pod_joins_the_queue_and_tries_no_name() {
     let waits = test.read(tea(held_up, "Fail"));
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
     assert!(test.reason().contains("grants nothing for a while"), "{}", test.reason());
-    assert!(test.wakes_in() > 2_000, "silence counts for nothing during a hold");
+    assert!(test.wakes_in() > 2_000, "idle time counts for nothing during a freeze");
     test.step(Event::Woken);
     let redeem = test.read(tea(test.in_line(&[], 20, 0), "Fail"));
     assert_eq!(target(&redeem), "Assam");

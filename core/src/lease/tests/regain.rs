@@ -34,7 +34,7 @@ fn gone(test: &mut MachineTest) {
     test.step(Event::Renewed(Renewal { ttl: Duration::ZERO, ..test.renewal(7, 7) }));
 }
 
-/// A store that was wiped, during its hold.
+/// A store that was wiped, during its freeze.
 fn wiped(test: &MachineTest) -> PoolView {
     PoolView { revision: 2, epoch: Some(6), frozen: true, ..test.view(&[]) }
 }
