@@ -45,6 +45,7 @@ mod settle;
 mod status;
 mod ticket;
 mod track;
+mod view;
 
 pub use action::{
     Action, AdoptRequest, ClaimRequest, EndReason, LeaveQueueRequest, QuarantineRequest, QueueMode,
@@ -52,15 +53,15 @@ pub use action::{
 };
 pub use config::Config;
 pub use event::{
-    Adopted, ClaimAnswer, Event, Failure, FoundOwner, FoundSlot, Granted, LeaseId, PastView,
-    PoolView, Queued, RankGuard, Renewal, ReserveAnswer, Resumed, SeenSlot, SlotsRead, Ticket,
-    TicketsAhead, Won,
+    Adopted, ClaimAnswer, Event, Failure, FoundSlot, Granted, Queued, Renewal, ReserveAnswer,
+    Resumed, SeenSlot, SlotsRead, Won,
 };
 pub use inherited::{Deadline, Inherited};
 pub use machine::Machine;
 pub use reservation::Minting;
 pub use status::ClaimStatus;
 pub use ticket::FRONT;
+pub use view::{FoundOwner, LeaseId, PastView, PoolView, RankGuard, Ticket, TicketsAhead};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::event::{LeaseId, RankGuard};
+use super::view::{LeaseId, RankGuard};
 use crate::claim::{Holder, SlotRecord};
 use crate::clock::ClockRecord;
 use crate::keys::ClaimPath;

@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
-use super::event::{Adopted, PoolView, Queued, Won};
+use super::event::{Adopted, Queued, Won};
 use super::inherited::Inherited;
 use super::known_pool::{KnownPool, UNKNOWN_TTL};
 use super::phase::{Attempt, Held, Phase};
 use super::reason;
 use super::reservation::ReservedTime;
 use super::ticket::OwnTicket;
+use super::view::PoolView;
 use crate::pool::{OnLoss, PoolName, Scope};
 use crate::time::{BootInstant, Now};
 

@@ -7,7 +7,7 @@ use super::claim::{Claim, needed_ttl, shortest_validity};
 use super::config::Config;
 use super::decide::{Decision, claim_request, decide};
 use super::define::define;
-use super::event::{PoolView, Won};
+use super::event::Won;
 use super::evidence::Evidence;
 use super::phase::{Attempt, PodLease};
 use super::queue::{self, QueueHandler};
@@ -17,6 +17,7 @@ use super::resume::ResumeHandler;
 use super::settle;
 use super::ticket::OwnTicket;
 use super::track::{ClaimTrack, Pace, Track};
+use super::view::PoolView;
 use crate::pool::Scope;
 use crate::time::Now;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::config::Config;
-use super::event::PoolView;
 use super::inherited::Inherited;
 use super::reason;
+use super::view::PoolView;
 use crate::keys::ClaimPath;
 use crate::names::Names;
 use crate::pool::{ClockRule, OnLoss, Pool, PoolName, Scope};

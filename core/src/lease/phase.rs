@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use super::config::Config;
-use super::event::{Granted, LeaseId, Won};
+use super::event::{Granted, Won};
 use super::inherited::Inherited;
+use super::view::LeaseId;
 use crate::claim::{Fence, Holder, SlotRecord};
 use crate::time::{BootInstant, Now, UnixMillis};
 

@@ -3,10 +3,11 @@
 use super::action::{Action, LeaveQueueRequest, RedeemRequest, Watch};
 use super::claim::{Claim, shortest_validity};
 use super::config::Config;
-use super::event::{PastView, PoolView, Queued, RankGuard};
+use super::event::Queued;
 use super::phase::{Attempt, PodLease, slot_record};
 use super::ticket::OwnTicket;
 use super::track::{ClaimTrack, Pace};
+use super::view::{PastView, PoolView, RankGuard};
 use crate::pick;
 use crate::time::Now;
 

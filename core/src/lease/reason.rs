@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::event::PoolView;
+use super::view::PoolView;
 use crate::duration;
 use crate::pool::{Pool, PoolName};
 use crate::time::UnixMillis;

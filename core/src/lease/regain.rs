@@ -11,9 +11,9 @@
 
 use super::claim::Claim;
 use super::config::Config;
-use super::event::PoolView;
 use super::evidence::Evidence;
 use super::phase::{Held, Phase};
+use super::view::PoolView;
 use crate::clock::ClockRecord;
 use crate::pool::OnLoss;
 use crate::time::Now;

@@ -4,10 +4,11 @@
 use super::action::{Action, AdoptRequest};
 use super::claim::Claim;
 use super::config::Config;
-use super::event::{Adopted, PoolView, Resumed, Won};
+use super::event::{Adopted, Resumed, Won};
 use super::phase::{Held, Phase, PodLease, slot_record};
 use super::reason;
 use super::track::{ClaimTrack, Pace, Track};
+use super::view::PoolView;
 use crate::claim::Fence;
 use crate::keys::Key;
 use crate::pool::{PoolName, Scope};

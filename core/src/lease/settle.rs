@@ -9,7 +9,7 @@ use super::action::QuarantineRequest;
 use super::claim::Claim;
 use super::config::Config;
 use super::decide::Decision;
-use super::event::PoolView;
+use super::view::PoolView;
 
 /// In one transaction. etcd takes 128 operations, and each slot needs two, and two compares.
 const AT_ONCE: usize = 50;

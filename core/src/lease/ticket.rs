@@ -9,7 +9,8 @@
 
 use std::time::Duration;
 
-use super::event::{PoolView, Queued, Ticket};
+use super::event::Queued;
+use super::view::{PoolView, Ticket};
 use crate::names::Names;
 use crate::pick;
 use crate::time::BootInstant;
