@@ -15,7 +15,10 @@ use crate::scenario;
 )]
 pub(crate) struct Args {
     /// The scenarios to check; all of them when none is named
-    #[arg(value_name = "SCENARIO", value_parser = PossibleValuesParser::new(scenario::all().into_iter().map(|scenario| scenario.name)))]
+    #[arg(
+        value_name = "SCENARIO",
+        value_parser = PossibleValuesParser::new(scenario::all().iter().map(|scenario| scenario.name))
+    )]
     pub(crate) scenarios: Vec<String>,
     /// Take the bounds that need minutes and gigabytes
     #[arg(long)]
@@ -23,10 +26,15 @@ pub(crate) struct Args {
     /// Stop a check after so many steps
     #[arg(long, value_name = "STEPS")]
     pub(crate) limit: Option<usize>,
-    /// Say what each check has come past, and how often
+    /// Print the milestones of each check, and how often it reached them
     #[arg(long)]
     pub(crate) milestones: bool,
     /// Leave a rule of the protocol out, and print the shortest way to a broken promise
-    #[arg(long, value_name = "RULE", conflicts_with = "large", value_parser = PossibleValuesParser::new(Rule::ALL.iter().map(|rule| rule.name())))]
+    #[arg(
+        long,
+        value_name = "RULE",
+        conflicts_with = "large",
+        value_parser = PossibleValuesParser::new(Rule::ALL.iter().map(|rule| rule.name()))
+    )]
     pub(crate) left_out: Option<String>,
 }

@@ -1,11 +1,11 @@
-//! What the apps believe: the part of the world that the properties are about.
+//! What the apps believe: the promises are about this part of the state.
 
 use std::collections::BTreeMap;
 
 use crate::key::{Name, Pod, Pool};
 use crate::spec::Spec;
 
-/// A published claim, until it has been over for Q.
+/// A published claim, until Q has passed since its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Belief {
     pub(crate) pool: Pool,
@@ -13,7 +13,7 @@ pub(crate) struct Belief {
     /// Ticks until the deadline; below zero, ticks since.
     pub(crate) left: i8,
     pub(crate) quarantine: i8,
-    /// The app has the name in its environment, and nothing will stop it: without a deadline.
+    /// The app has the name in its environment and nothing stops it: there is no deadline.
     pub(crate) unending: bool,
 }
 
@@ -29,7 +29,7 @@ struct Emitted {
 
 /// The last timestamps of all names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Journal {
+pub(crate) struct TimestampLog {
     emitted: BTreeMap<(Pool, u8), Emitted>,
 }
 
@@ -41,7 +41,7 @@ impl Belief {
         Self { pool, name, left, quarantine, unending: false }
     }
 
-    /// Whether it is about this name, whatever its slot's key is.
+    /// Whether it is about this name, under any key.
     pub(crate) fn is_about(self, pool: Pool, name: Name) -> bool {
         self.pool == pool && Spec::number(self.name) == Spec::number(name)
     }
@@ -51,7 +51,7 @@ impl Belief {
         self.left > 0
     }
 
-    /// One tick later; false when it is over, and Q too.
+    /// One tick later. False when the deadline and Q have passed.
     pub(crate) fn tick(&mut self) -> bool {
         if self.unending {
             return true;
@@ -63,8 +63,8 @@ impl Belief {
 
 // === impl Journal ===
 
-impl Journal {
-    /// A holder emits; false when an earlier holder may have emitted the same.
+impl TimestampLog {
+    /// A holder emits. False when an earlier holder may have emitted the same timestamp.
     pub(crate) fn emit(&mut self, pool: Pool, name: Name, by: (Pod, u8), instant: i8) -> bool {
         let emitted = self.emitted.entry((pool, Spec::number(name))).or_insert(Emitted {
             by,
@@ -78,7 +78,7 @@ impl Journal {
         instant > emitted.before
     }
 
-    /// Whether somebody has emitted for a name for which another one had.
+    /// Whether a holder has emitted for a name for which an earlier holder had.
     pub(crate) fn has_successor(&self) -> bool {
         self.emitted.values().any(|emitted| emitted.before >= 0)
     }

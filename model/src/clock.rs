@@ -2,10 +2,10 @@
 
 use crate::key::Revision;
 
-/// The instant before every clock: whatever lies there can never matter again.
+/// The instant before every clock. An earlier instant never matters again.
 const PAST: i8 = -1;
 
-/// A reservation as somebody saw it.
+/// A reservation as a process has read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Stamp {
     /// Relative to the present.

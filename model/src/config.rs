@@ -9,25 +9,25 @@ use crate::spec::Spec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each says whether one part of the world is there"
+    reason = "each says whether one part of the system is there"
 )]
 pub struct Config {
     /// For each pod the pools of its annotation, in the annotation's order.
     pub pods: Vec<Vec<u8>>,
     /// For each pool its spec, and the edits of it that may come.
     pub pools: Vec<Vec<Spec>>,
-    /// How long a name rests after a clean release.
-    pub clean_rest: u8,
-    /// How long a hold lasts.
-    pub hold: u8,
-    /// Ranks below this watch the queue and may overtake what is abandoned.
+    /// How long the quarantine lasts after a release by a process whose app has ended.
+    pub release_quarantine: u8,
+    /// How long a freeze lasts.
+    pub freeze_ticks: u8,
+    /// Ranks below this watch the queue and may overtake abandoned tickets.
     pub near: u8,
     /// Whether a pod that lost its lease wants its old name and no other (`Keep`).
     pub keep: bool,
-    /// Whether a pod's volume tells a new process which names the app was told.
-    pub marks: bool,
-    /// Whether grants and the two halves of a renewal take time, each on its own way. A renewal at
-    /// once gives the latest deadline that its landing allows, so this adds little but states.
+    /// Whether a pod's volume keeps the claim for the next process.
+    pub saved_claims: bool,
+    /// Whether grants and the two halves of a renewal take time, each by itself. A renewal without delay
+    /// gives the latest deadline that is possible, so this adds little but states.
     pub split: bool,
     /// Whether holders emit timestamps from reserved clocks.
     pub clock: bool,
@@ -37,7 +37,7 @@ pub struct Config {
     pub revisions_regress: bool,
     /// What may go wrong, and how often in all.
     pub faults: Faults,
-    /// Steps that are taken before anything is left to chance.
+    /// The steps before the search starts.
     pub(crate) prelude: Vec<Action>,
     /// The rule that is left out.
     pub without: Option<Rule>,
@@ -50,11 +50,11 @@ pub struct Faults {
     pub crashes: u8,
     /// A pod whose process died gets another one.
     pub restarts: u8,
-    /// A process lets its lease run out: it is paused, or cut off, for that long.
+    /// A process is paused or cut off until its lease expires.
     pub stalls: u8,
     /// A pod gets another process although the first one runs.
     pub twins: u8,
-    /// An answer does not come in time: the request is lost, late, or its answer is.
+    /// An answer does not come in time: the request or its answer is lost, or the request lands late.
     pub timeouts: u8,
     /// A request reaches the store twice.
     pub duplicates: u8,
@@ -62,23 +62,23 @@ pub struct Faults {
     pub releases: u8,
     /// A process ends in good order while its app lives on: its container is restarted in place.
     pub interrupts: u8,
-    /// An administrator takes a slot away.
-    pub forces: u8,
+    /// An administrator releases a slot by force.
+    pub force_releases: u8,
     /// A pool's spec is edited.
     pub edits: u8,
     /// A controller that does not compare puts the same spec again.
-    pub reputs: u8,
-    /// A hold is laid on a pool.
-    pub holds: u8,
-    /// The store comes back empty.
+    pub repeated_puts: u8,
+    /// A pool is frozen.
+    pub freezes: u8,
+    /// The store is wiped.
     pub wipes: u8,
-    /// The store comes back as it was at some earlier moment.
+    /// The store is replaced by an earlier snapshot.
     pub restores: u8,
-    /// A waiter's watch breaks, and it does not notice.
-    pub deaf: u8,
+    /// A waiter's watch breaks without an error.
+    pub broken_watches: u8,
     /// A pod's clock misses a tick.
     pub slow: u8,
-    /// The store's clock counts one too many.
+    /// The store's clock counts a tick twice.
     pub fast: u8,
     /// A pod's machine sleeps through a tick.
     pub sleeps: u8,
@@ -92,11 +92,11 @@ impl Config {
         Self {
             pods: vec![vec![0]; pods],
             pools: vec![vec![spec]],
-            clean_rest: 1,
-            hold: spec.ttl,
+            release_quarantine: 1,
+            freeze_ticks: spec.ttl,
             near: 16,
             keep: false,
-            marks: false,
+            saved_claims: false,
             split: false,
             clock: false,
             skew: Vec::new(),

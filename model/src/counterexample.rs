@@ -1,4 +1,4 @@
-//! The way on which a promise was broken: in words, and to be taken again.
+//! The path to a broken promise: as text, and to be replayed.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::action::Action;
 use crate::config::Config;
 use crate::milestone::Step;
 use crate::property::{Promise, Space};
-use crate::world::World;
+use crate::system::SystemState;
 
 /// How a promise was broken.
 #[derive(Clone, Debug)]
 pub struct Counterexample {
     /// Which one.
     pub promise: Promise,
-    /// The shortest way, step by step.
+    /// The shortest path, step by step.
     pub path: Vec<String>,
     actions: Vec<Action>,
 }
@@ -23,48 +23,48 @@ pub struct Counterexample {
 // === impl Counterexample ===
 
 impl Counterexample {
-    pub(crate) fn new(config: &Config, promise: Promise, path: Path<World, Action>) -> Self {
+    pub(crate) fn new(config: &Config, promise: Promise, path: Path<SystemState, Action>) -> Self {
         let actions = path.into_actions();
-        let mut world = World::new(config);
-        let mut told = Vec::new();
+        let mut system = SystemState::new(config);
+        let mut steps = Vec::new();
         for action in &actions {
-            let next = world.after(config, *action);
-            told.push(tell(&world, *action, &next));
-            world = next;
+            let next = system.after(config, *action);
+            steps.push(describe(&system, *action, &next));
+            system = next;
         }
-        Self { promise, path: told, actions }
+        Self { promise, path: steps, actions }
     }
 
-    /// Takes the way again: whether every step of it is possible, and the promise holds until the last
+    /// Replays the path. True when every step is possible, and the promise holds until the last
     /// one breaks it.
     pub fn replays(&self, config: &Config) -> bool {
         let space = Space::new(config);
-        let mut world = World::new(config);
+        let mut system = SystemState::new(config);
         for action in &self.actions {
             let mut possible = Vec::new();
-            world.enabled(config, &mut possible);
-            if !possible.contains(action) || !self.promise.holds(&space, &world) {
+            system.enabled(config, &mut possible);
+            if !possible.contains(action) || !self.promise.holds(&space, &system) {
                 return false;
             }
-            world = world.after(config, *action);
+            system = system.after(config, *action);
         }
-        !self.promise.holds(&space, &world)
+        !self.promise.holds(&space, &system)
     }
 }
 
-/// A step in words: the request that it is about, what came of it, and which names are in use after it.
-fn tell(before: &World, action: Action, after: &World) -> String {
+/// A step as text: its request, its milestones, and the names that are in use after it.
+fn describe(before: &SystemState, action: Action, after: &SystemState) -> String {
     let mut text = action.to_string();
     let request = match action {
-        Action::Deliver(pod, place)
-        | Action::LoseAnswer(pod, place)
-        | Action::GiveUp(pod, place)
-        | Action::Duplicate(pod, place) => before
-            .process(pod, place)
+        Action::Deliver(pod, index)
+        | Action::LoseAnswer(pod, index)
+        | Action::GiveUp(pod, index)
+        | Action::Duplicate(pod, index) => before
+            .process(pod, index)
             .and_then(|process| process.call.as_ref())
             .map(|call| call.request.to_string()),
-        Action::Land(stray) => before.strays.get(stray).map(|stray| {
-            format!("pod {}.{}'s {}", stray.caller.pod, stray.caller.nonce, stray.request)
+        Action::Land(late) => before.late_requests.get(late).map(|late| {
+            format!("pod {}.{}'s {}", late.caller.pod, late.caller.nonce, late.request)
         }),
         _ => None,
     };

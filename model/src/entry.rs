@@ -33,10 +33,10 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     if expected { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A table of scenarios, a line as soon as it is known; whether every promise held.
+/// Prints one line per scenario as soon as it was checked. True when every promise held.
 fn scenarios(args: &Args) -> bool {
     say(format_args!(
-        "{:<10} {:>10} {:>10} {:>6} {:>8}  verdict",
+        "{:<14} {:>10} {:>10} {:>6} {:>8}  verdict",
         "scenario", "states", "steps", "depth", "seconds"
     ));
     let mut fine = true;
@@ -48,7 +48,7 @@ fn scenarios(args: &Args) -> bool {
         let report = check(config, args.limit);
         let Report { states, steps, depth, .. } = report;
         say(format_args!(
-            "{:<10} {states:>10} {steps:>10} {depth:>6} {:>8.1}  {}",
+            "{:<14} {states:>10} {steps:>10} {depth:>6} {:>8.1}  {}",
             scenario.name,
             report.took.as_secs_f64(),
             report.verdict()
@@ -66,7 +66,7 @@ fn scenarios(args: &Args) -> bool {
     fine
 }
 
-/// The counterexample without a rule; whether it is of the expected promise.
+/// Prints the counterexample without a rule. True when it breaks the expected promise.
 fn without(rule: Rule, limit: Option<usize>) -> bool {
     let (config, promise) = left_out(rule);
     let report = check(&config.without(rule), limit);
@@ -78,7 +78,7 @@ fn without(rule: Rule, limit: Option<usize>) -> bool {
     false
 }
 
-/// A reader that went away, as `head` does, is no error.
+/// A closed pipe, as `head` leaves it, is no error.
 fn say(text: impl Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }

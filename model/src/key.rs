@@ -1,16 +1,16 @@
 //! The keys of the store, as small values instead of strings, and the revisions they carry.
 
-/// A pod, by number.
+/// A pod's number.
 pub(crate) type Pod = u8;
-/// A pool, by its place in the byte order of names.
+/// A pool's number, in the byte order of names.
 pub(crate) type Pool = u8;
 /// The key of a slot within its pool.
 pub(crate) type Name = u8;
 /// A revision of the store; 0 stands for "does not exist".
 pub(crate) type Revision = u16;
 
-/// Revisions that anybody remembers are renumbered to multiples of this, so that a store whose
-/// revisions started anew can write between two of them: more often than one step ever does.
+/// Revisions that are remembered anywhere are renumbered to multiples of this. So a store whose
+/// revisions start anew can write between two of them, more often than one step does.
 pub(crate) const GAP: Revision = 16;
 
 /// A key. The order is that of the store's key space.
@@ -20,21 +20,21 @@ pub(crate) enum Key {
     Epoch,
     /// A pool's spec.
     Spec(Pool),
-    /// A pool's hold: while it exists, nothing is granted.
+    /// A pool's freeze: while it exists, nothing is granted.
     Freeze(Pool),
     /// A pod's owner record in a pool.
     Owner(Pod, Pool),
-    /// The queue's sentinel, put whenever somebody queues.
+    /// The queue's sentinel, put by every pod that joins.
     Sentinel(Pool),
     /// Put by every re-claim ahead of the queue.
-    Shift(Pool),
+    Reclaims(Pool),
     /// A name's clock reservation.
     Clock(Pool, Name),
     /// A pod's ticket.
     Ticket(Pool, Pod),
     /// A held slot.
     Slot(Pool, Name),
-    /// A name at rest.
+    /// A name in quarantine.
     Quarantine(Pool, Name),
 }
 

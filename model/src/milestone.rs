@@ -1,16 +1,16 @@
-//! What a check comes past: the troubles and the turns that it is about.
+//! Milestones: the events that a check must reach.
 //!
-//! A promise that holds in every state says little when nothing ever happened to it. So every step that
-//! is taken is also asked what it was an instance of, and each scenario names what it must have come
-//! past. A milestone depends on one step alone, and is kept beside the states: it makes none differ.
-//! Not for: judging; that a step is remarkable does not make it wrong.
+//! A promise that holds in every state says little when nothing happened that could break it. So every step is
+//! classified by milestones, and each scenario names the milestones that it must reach. A milestone depends on
+//! one step alone and is counted beside the states, so that it makes no two states differ.
+//! Not for: judging. A milestone is no error.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-mod passed;
+mod step;
 
-pub(crate) use passed::Step;
+pub(crate) use step::Step;
 
 macro_rules! milestones {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -34,116 +34,116 @@ milestones! {
     Queued,
     /// T2 took a name.
     ClaimedByTicket,
-    /// T2 took a name although an older ticket was there: that one had been silent.
+    /// T2 took a name although an older ticket existed whose pod had been idle.
     PassedAnOlderTicket,
     /// T2 failed.
-    TakeFailed,
-    /// T1 or T2 failed while there was a hold.
-    TurnedAwayByHold,
-    /// T2 failed because somebody had claimed ahead of the queue.
-    TurnedAwayByShift,
-    /// T2 failed because the epoch was another one, and no hold was there any more.
-    TurnedAwayByEpoch,
-    /// A name was claimed on less than the pool's V, for which the lease had no room.
+    RedeemFailed,
+    /// T1 or T2 failed during a freeze.
+    RefusedByFreeze,
+    /// T2 failed because a pod had re-claimed its name ahead of the queue.
+    RefusedByReclaim,
+    /// T2 failed because the epoch had changed and the freeze had ended.
+    RefusedByEpoch,
+    /// A name was claimed with less than the pool's V, because the lease had no room for it.
     TermsWereShortened,
-    /// The first look of a ticket, at its own revision, named a target.
-    LookedBack,
+    /// The read at the ticket's own revision named a target.
+    ReadAtTicket,
     /// The revision of a ticket could not be read any more.
     PastWasCompacted,
     /// T3 made a younger incarnation of a slot.
     Adopted,
     /// A pair verified an adoption.
     AdoptionWasVerified,
-    /// A process found its pod's ticket, and took the lease that it hangs on.
-    WentOnWaiting,
+    /// A process found its pod's ticket and adopted the ticket's lease.
+    ContinuedWaiting,
     /// T4 reserved timestamps.
     Reserved,
-    /// A holder emitted a timestamp of a name that another one had emitted for.
+    /// A holder emitted a timestamp for a name for which an earlier holder had emitted one.
     SuccessorEmitted,
-    /// T5 gave a slot back.
+    /// T5 released a slot.
     Released,
-    /// T5 failed: the slot was another incarnation's.
+    /// T5 failed because another incarnation had the slot.
     ReleaseFailed,
-    /// T5 gave the slot of a later pool back.
+    /// T5 released the slot of a later pool.
     Yielded,
-    /// T6 took a slot away.
+    /// T6 released a slot by force.
     ForceReleased,
-    /// Time passed while a T6 was under way whose slot still stood: it lands late.
-    ForceWasLate,
-    /// A quarantine without a lease got one.
+    /// Time passed while a T6 was in flight and its slot still existed.
+    ForceReleaseWasLate,
+    /// A quarantine was settled.
     Settled,
-    /// T7 took the old name again.
+    /// T7 took the old name.
     Reclaimed,
     /// T7 took the old name ahead of a ticket.
     ReclaimedAheadOfQueue,
-    /// T7 took the old name during a hold.
-    ReclaimedDuringHold,
-    /// T7 took a name back out of the rest that a process of the same pod had left.
-    TakenBack,
+    /// T7 took the old name during a freeze.
+    ReclaimedDuringFreeze,
+    /// T7 took a name out of the quarantine that a process of the same pod had left.
+    ReclaimedFromQuarantine,
     /// The same, ahead of a ticket.
-    TakenBackAheadOfQueue,
-    /// The old name was another pod's: lost for good.
+    ReclaimedFromQuarantineAheadOfQueue,
+    /// Another pod had the old name: lost for good.
     LostForGood,
     /// A claim, a release or an adoption was applied, and its answer was lost.
     AppliedWithoutAnswer,
-    /// After a lost answer, the owner key proved the attempt a success.
+    /// After a lost answer the owner record proved that the attempt was applied.
     RecognisedOwnAttempt,
-    /// After a lost answer, nothing was found, and the same was sent again.
+    /// After a lost answer nothing was found, and the same request was sent again.
     SentAgain,
-    /// A grant was answered that had been sent before.
+    /// A repeated grant was answered.
     GrantWasRepeated,
     /// A claim that was given up took a slot.
     ClaimLandedLate,
-    /// A claim landed after its own repetition, or its twin, had taken the slot.
+    /// A claim landed after its retry or its copy had taken the slot.
     ClaimLandedAfterItsRetry,
     /// A claim of a process that had died took a slot.
-    ClaimOfTheDeadLanded,
+    ClaimOfDeadProcessLanded,
     /// A pair found a younger process in its slot: the older one ends.
     Fenced,
     /// A pair found a slot gone though its lease was there.
     SlotWasFoundGone,
     /// A pair found the lease gone.
     LeaseWasFoundGone,
-    /// A pair that answered after the deadline found the slot unchanged: the claim goes on.
+    /// A pair that answered after the deadline showed the slot unchanged: the claim is held again.
     ResumedLate,
-    /// The same, but for a hold: the claim does not go on.
-    KeptFromResuming,
-    /// A read found a slot of this very process under a hold: not believed yet.
-    FoundUnderHold,
-    /// Half a pair was there before the other.
+    /// The same during a freeze: the claim is not held again.
+    NotResumedDuringFreeze,
+    /// A read during a freeze found a slot of this process: not believed yet.
+    FoundDuringFreeze,
+    /// One half of a pair was answered before the other.
     HalfAPairAnswered,
     /// A pair was given up.
     PairWasGivenUp,
-    /// A waiter too far behind to watch the queue read again.
+    /// A waiter behind the front read again.
     FarWaiterRead,
     /// A waiter whose watch had broken read again.
-    DeafWaiterRead,
-    /// A holder's process died, its app running on.
+    WaiterWithBrokenWatchRead,
+    /// A holder's process died, and its app ran on.
     HolderDied,
-    /// A holder's process ended, its app living on.
+    /// A holder's process ended, and its app lived on.
     Interrupted,
-    /// A waiter's process died, its ticket staying behind.
+    /// A waiter's process died, and its ticket stayed.
     WaiterDied,
     /// A pod got a process after one had died.
     Restarted,
     /// A pod got a second process beside the first.
     Twinned,
-    /// The spec was edited while a claim by the old one was under way.
+    /// The spec was edited while a claim with the old one was in flight.
     EditedUnderClaim,
-    /// The store came back empty while an app held a name.
+    /// The store was wiped while an app had a name.
     WipedUnderHolder,
-    /// The store came back with a slot of one pod while another pod's app held the name.
+    /// A restored store had a slot of one pod while another pod's app had the name.
     RestoredOldHolder,
-    /// A store that counts anew reached a revision that somebody remembers.
+    /// A store that counts anew reached a revision that a process remembers.
     RevisionsMet,
-    /// A slot ran out with its lease.
-    SlotRanOut,
-    /// A ticket ran out with its lease.
-    TicketRanOut,
-    /// A hold ended.
-    HoldRanOut,
-    /// A name had rested.
-    RestEnded,
+    /// A slot expired with its lease.
+    SlotExpired,
+    /// A ticket expired with its lease.
+    TicketExpired,
+    /// A freeze ended.
+    FreezeEnded,
+    /// A quarantine ended.
+    QuarantineEnded,
     /// An app's deadline passed while a process of its pod was alive.
     DeadlinePassed,
     /// A holder's clock missed a tick.
@@ -152,7 +152,7 @@ milestones! {
     StoreWasFast,
 }
 
-/// How often each milestone was passed.
+/// How often each milestone was reached.
 #[derive(Debug)]
 pub(crate) struct Tally(Vec<AtomicU64>);
 
@@ -171,7 +171,7 @@ impl Tally {
         }
     }
 
-    /// Those that were passed, and how often.
+    /// The milestones that were reached, and how often.
     pub(crate) fn passed(&self) -> Vec<(Milestone, u64)> {
         let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
         Milestone::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()

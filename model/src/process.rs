@@ -1,4 +1,4 @@
-//! A sidecar process: what it knows, what it has asked, and what answers do to it.
+//! A sidecar process: its knowledge, its requests, and the effects of answers.
 //!
 //! Two tracks run beside each other, at most one request of each in flight: *claiming* (one pool
 //! after the other) and *renewing*. A process never sees the store, only answers; time reaches it as
@@ -28,9 +28,9 @@ pub(crate) struct Process {
     /// Tells its attempts from those of other processes of the pod.
     pub(crate) nonce: u8,
     pub(crate) lease: Option<LeaseId>,
-    /// S, as the server granted it: every answer to a grant or a keepalive says so.
+    /// S as the server granted it, from the latest answer to a grant or a keepalive.
     pub(crate) granted: u8,
-    /// Ticks since the send of the grant, or of the last pair, that answered well.
+    /// Ticks since the send of the grant or of the last good pair.
     pub(crate) age: u8,
     /// In the order in which they are claimed.
     pub(crate) claims: Vec<Claim>,
@@ -51,24 +51,24 @@ pub(crate) struct Claim {
 /// How far a claim is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
-    Wanting,
+    Pending,
     Waiting(Wait),
     Held(Held),
-    /// A slot that is being given back while the process lives on: never believed in again.
+    /// A slot that is being released while the process lives on. It is never believed in again.
     Yielding(Held),
-    /// The lease is gone; the old name, and no other, is wanted.
+    /// The lease does not exist any more. The process re-claims the old name and no other.
     Regaining(Regaining),
-    /// Somebody else has the name: for good.
+    /// Another pod has, or had, the name. For good.
     Lost,
 }
 
-/// A slot of ours.
+/// A slot of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Held {
     pub(crate) name: Name,
     /// Create revision: the fence.
     pub(crate) create: Revision,
-    /// Mod revision of our own last put.
+    /// Mod revision of this process's last put.
     pub(crate) own_mod_revision: Revision,
     pub(crate) validity: u8,
     pub(crate) quarantine: u8,
@@ -77,14 +77,14 @@ pub(crate) struct Held {
     pub(crate) clock: Option<Reservation>,
 }
 
-/// A name that was ours.
+/// A name that this process or an earlier one of the pod had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Regaining {
     pub(crate) name: Name,
     /// Ticks until the deadline that was in force when the lease was lost.
     pub(crate) left: u8,
-    /// Known from the volume, from a process before this one.
-    pub(crate) marked: bool,
+    /// It comes from the volume: an earlier process of the pod has saved it.
+    pub(crate) saved: bool,
 }
 
 /// A request in flight on the claiming track.
@@ -92,22 +92,22 @@ pub(crate) struct Regaining {
 pub(crate) struct Call {
     pub(crate) pool: Pool,
     pub(crate) request: Request,
-    /// Ticks since it was sent; counted for a grant only, nothing else gives a deadline.
+    /// Ticks since it was sent. Counted for a grant only: no other request gives a deadline.
     pub(crate) age: u8,
     /// It was sent before, without an answer.
     pub(crate) again: bool,
 }
 
-/// What a process does to the world around it, besides asking.
+/// What a process does besides its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The app may use the name for so many ticks.
+    /// The app may use the name for `left` ticks.
     Believe { pool: Pool, name: Name, left: u8, quarantine: u8 },
     /// The app has stopped using its name.
     Forget(Pool),
-    /// A quarantine's lease is granted for so many ticks: its own, before it is put.
+    /// A quarantine's own lease is granted for this number of ticks, before the quarantine is put.
     Grant(LeaseId, u8),
-    /// Nothing hangs on this lease: it is given back.
+    /// A lease without keys is revoked.
     Revoke(LeaseId),
     /// The process ends.
     Exit,
@@ -117,7 +117,7 @@ pub(crate) enum Effect {
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) pod: Pod,
-    /// A lease that nobody has used.
+    /// A lease that no process has used.
     pub(crate) fresh: LeaseId,
     store: &'a Store,
 }
@@ -132,7 +132,7 @@ impl Process {
         if context.config.keeps(Rule::PoolsInByteOrder) {
             pools.sort_unstable();
         }
-        let claims = pools.into_iter().map(|pool| Claim { pool, phase: Phase::Wanting }).collect();
+        let claims = pools.into_iter().map(|pool| Claim { pool, phase: Phase::Pending }).collect();
         let mut process = Self {
             nonce,
             lease: None,
@@ -148,9 +148,9 @@ impl Process {
         process
     }
 
-    /// What the volume says that the app was told: the name, and for how long it may believe in it.
+    /// Takes over the claim that an earlier process has saved in the volume, and how long the app may believe in it.
     pub(crate) fn inherit(&mut self, pool: Pool, name: Name, left: u8) {
-        self.set(pool, Phase::Regaining(Regaining { name, left, marked: true }));
+        self.set(pool, Phase::Regaining(Regaining { name, left, saved: true }));
     }
 
     /// The header of a request for a pool.
@@ -199,13 +199,13 @@ impl Process {
                 Phase::Waiting(wait) => wait.tick(context.config, claim.pool, behind),
                 Phase::Regaining(regaining) => regaining.left = regaining.left.saturating_sub(1),
                 Phase::Held(held) => held.clock.iter_mut().for_each(Reservation::tick),
-                Phase::Wanting | Phase::Yielding(_) | Phase::Lost => {}
+                Phase::Pending | Phase::Yielding(_) | Phase::Lost => {}
             }
         }
     }
 
-    /// The machine sleeps and its clock does not count it; only what is relative to the world's
-    /// present moves.
+    /// The machine sleeps and its clock does not count that. Only values that are relative to the present of the system
+    /// change.
     pub(crate) fn oversleep(&mut self) {
         if let Some(call) = &mut self.call {
             call.request.tick();
@@ -213,8 +213,8 @@ impl Process {
         for claim in &mut self.claims {
             match &mut claim.phase {
                 Phase::Held(held) => held.clock.iter_mut().for_each(Reservation::tick),
-                // A sleeper is not prompt.
-                Phase::Waiting(wait) => wait.lags = true,
+                // A process that sleeps is not prompt.
+                Phase::Waiting(wait) => wait.may_be_overtaken = true,
                 _ => {}
             }
         }
@@ -255,7 +255,7 @@ impl Process {
         self.claims.iter().find(|claim| claim.pool == pool).map(|claim| &claim.phase)
     }
 
-    /// Asks for a lease, when something is wanted.
+    /// Requests a lease, when a name is wanted.
     fn begin(&mut self, context: &Context<'_>) {
         self.pair = None;
         self.call = None;
@@ -317,7 +317,7 @@ impl<'a> Context<'a> {
         self.config.spec(pool, 0).map_or(0, crate::spec::Spec::margin)
     }
 
-    /// V for a deadline: as granted. Without the rule, as the pool's spec has it now.
+    /// V for a deadline, as granted. Without the rule: that of the current spec.
     fn validity(&self, pool: Pool, granted: u8) -> u8 {
         if self.config.keeps(Rule::TermsFixedAtGrant) {
             return granted;

@@ -1,10 +1,12 @@
-//! The transactions T0 to T7. This file is the protocol; everything else only carries it around.
+//! The transactions T0 to T7. This file is the protocol; the other files carry it out.
 //!
-//! `me` is the owner key of a pod in a pool, `own_mod_revision` the mod revision of its own last T1, T2 or T3.
+//! `me` is the owner record of a pod in a pool, `own_mod_revision` the mod revision of its own last T1, T2 or T3.
 
 use crate::config::Config;
 use crate::key::{Key, Name, Range, Revision};
-use crate::request::{Adoption, Caller, Leaves, Request, Rest, Since, Terms};
+use crate::request::{
+    AdoptRequest, Caller, QuarantineLease, QuarantineRecord, RankGuard, Request, Terms,
+};
 use crate::rule::Rule;
 use crate::txn::{Compare, Op, Txn, Value};
 
@@ -15,18 +17,18 @@ pub(crate) fn txn(config: &Config, caller: Caller, request: &Request) -> Option<
         Request::Claim { name, sentinel, terms, .. } => {
             claim(config, caller, *name, *sentinel, *terms)
         }
-        Request::Queue { .. } => Txn::read(ticket(config, caller)),
-        Request::Take { name, ticket, since, terms, .. } => {
-            take(config, caller, *name, (*ticket, *since), *terms)
+        Request::Join { .. } => Txn::read(join(config, caller)),
+        Request::Redeem { name, ticket, guard, terms, .. } => {
+            redeem(config, caller, *name, (*ticket, *guard), *terms)
         }
         Request::Adopt(adoption) => adopt(caller, *adoption),
         Request::Reserve { name, own_mod_revision, seen, until } => {
             reserve(config, caller, *name, (*own_mod_revision, *seen), *until)
         }
         Request::Release { .. } => release(config, caller, request)?,
-        Request::Force { .. } => force(caller, request)?,
-        Request::Reclaim { name, terms, holding, rest } => {
-            reclaim(config, caller, *name, *terms, (*holding, *rest))
+        Request::ForceRelease { .. } => force_release(caller, request)?,
+        Request::Reclaim { name, terms, despite_freeze, quarantine } => {
+            reclaim(config, caller, *name, *terms, (*despite_freeze, *quarantine))
         }
         Request::Confirm(_) => {
             Txn::read(vec![Op::Get(me(caller)), Op::Get(Key::Freeze(caller.pool))])
@@ -43,7 +45,7 @@ fn read(config: &Config, caller: Caller) -> Txn {
         Op::Get(Key::Spec(pool)),
         Op::Get(Key::Freeze(pool)),
         Op::Get(Key::Sentinel(pool)),
-        Op::Get(Key::Shift(pool)),
+        Op::Get(Key::Reclaims(pool)),
         Op::List(Range::Slots(pool)),
         Op::List(Range::Quarantines(pool)),
         Op::List(Range::Tickets(pool)),
@@ -55,7 +57,7 @@ fn read(config: &Config, caller: Caller) -> Txn {
     Txn::read(ops)
 }
 
-/// T1: a free name, when nobody waits and nothing that was read has changed; otherwise a ticket.
+/// T1: a free name, when no pod waits and nothing that was read has changed; otherwise a ticket.
 fn claim(config: &Config, caller: Caller, name: Name, sentinel: Revision, terms: Terms) -> Txn {
     let mut compares = free(config, caller, name);
     compares.push(Compare::Create(Key::Freeze(caller.pool), 0));
@@ -63,13 +65,13 @@ fn claim(config: &Config, caller: Caller, name: Name, sentinel: Revision, terms:
         compares.push(Compare::Mod(Key::Sentinel(caller.pool), sentinel));
     }
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
-    Txn { compares, then: hold(caller, name, terms), otherwise: ticket(config, caller) }
+    Txn { compares, then: put_slot(caller, name, terms), otherwise: join(config, caller) }
 }
 
-/// T1's other branch. The ticket is read last, so that one which was just put shows its revision.
-fn ticket(config: &Config, caller: Caller) -> Vec<Op> {
-    let ticket_key = Key::Ticket(caller.pool, caller.pod);
-    let mut compares = vec![Compare::Create(ticket_key, 0)];
+/// T1's other branch. The ticket is read last, so that a new ticket shows its revision.
+fn join(config: &Config, caller: Caller) -> Vec<Op> {
+    let own_ticket = Key::Ticket(caller.pool, caller.pod);
+    let mut compares = vec![Compare::Create(own_ticket, 0)];
     if config.keeps(Rule::TicketIsGuarded) {
         compares.push(Compare::Create(me(caller), 0));
     }
@@ -77,47 +79,47 @@ fn ticket(config: &Config, caller: Caller) -> Vec<Op> {
         compares,
         then: vec![
             Op::Put(Key::Sentinel(caller.pool), Value::Empty, None),
-            Op::Put(ticket_key, Value::Empty, caller.lease),
+            Op::Put(own_ticket, Value::Empty, caller.lease),
             Op::Count(Range::Tickets(caller.pool)),
         ],
         otherwise: Vec::new(),
     };
-    vec![Op::Get(me(caller)), Op::Txn(queue), Op::Get(ticket_key)]
+    vec![Op::Get(me(caller)), Op::Txn(queue), Op::Get(own_ticket)]
 }
 
-/// T2: the name that our rank is matched to.
-fn take(
+/// T2: the name that matches the rank of the ticket.
+fn redeem(
     config: &Config,
     caller: Caller,
     name: Name,
-    (ticket, since): (Revision, Since),
+    (ticket, guard): (Revision, RankGuard),
     terms: Terms,
 ) -> Txn {
-    let ticket_key = Key::Ticket(caller.pool, caller.pod);
+    let own_ticket = Key::Ticket(caller.pool, caller.pod);
     let mut compares = free(config, caller, name);
     compares.push(Compare::Create(Key::Freeze(caller.pool), 0));
-    compares.push(Compare::Create(ticket_key, ticket));
+    compares.push(Compare::Create(own_ticket, ticket));
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
-    if config.keeps(Rule::ReclaimShiftsThePairs) {
-        compares.push(Compare::Mod(Key::Shift(caller.pool), since.shift));
+    if config.keeps(Rule::ReclaimsInvalidateRanks) {
+        compares.push(Compare::Mod(Key::Reclaims(caller.pool), guard.reclaims));
     }
-    if config.keeps(Rule::TakesAreOfOneEpoch) {
-        compares.push(Compare::Mod(Key::Epoch, since.epoch));
+    if config.keeps(Rule::RedeemsAreOfOneEpoch) {
+        compares.push(Compare::Mod(Key::Epoch, guard.epoch));
     }
-    let mut then = hold(caller, name, terms);
-    then.push(Op::Delete(ticket_key));
+    let mut then = put_slot(caller, name, terms);
+    then.push(Op::Delete(own_ticket));
     let otherwise = vec![
         Op::Get(me(caller)),
-        Op::Get(ticket_key),
+        Op::Get(own_ticket),
         Op::Get(Key::Spec(caller.pool)),
         Op::Get(Key::Freeze(caller.pool)),
     ];
     Txn { compares, then, otherwise }
 }
 
-/// T3: our own slot, for a younger incarnation, on the same lease.
-fn adopt(caller: Caller, found: Adoption) -> Txn {
-    let Adoption { name, create, modified, validity, quarantine, lease } = found;
+/// T3: the pod's own slot, for a younger incarnation, on the same lease.
+fn adopt(caller: Caller, found: AdoptRequest) -> Txn {
+    let AdoptRequest { name, create, modified, validity, quarantine, lease } = found;
     let slot = Key::Slot(caller.pool, name);
     let value = Value::Slot { pod: caller.pod, nonce: caller.nonce, validity, quarantine };
     Txn {
@@ -131,7 +133,7 @@ fn adopt(caller: Caller, found: Adoption) -> Txn {
     }
 }
 
-/// T4: timestamps until this instant, by the holder as which we know ourselves.
+/// T4: timestamps until this instant, for the holder of the slot.
 fn reserve(
     config: &Config,
     caller: Caller,
@@ -151,9 +153,10 @@ fn reserve(
     }
 }
 
-/// T5: give the slot back.
+/// T5: release the slot.
 fn release(config: &Config, caller: Caller, request: &Request) -> Option<Txn> {
-    let Request::Release { name, create, own_mod_revision, rest, leaves, emitted } = request else {
+    let Request::Release { name, create, own_mod_revision, quarantine, record, emitted } = request
+    else {
         return None;
     };
     let slot = Key::Slot(caller.pool, *name);
@@ -169,10 +172,10 @@ fn release(config: &Config, caller: Caller, request: &Request) -> Option<Txn> {
     if let Some(emitted) = emitted {
         then.push(Op::Put(Key::Clock(caller.pool, *name), Value::ReservedUntil(*emitted), None));
     }
-    let (value, lease) = match leaves {
-        Leaves::Nothing => (Value::Empty, Some(*rest)),
-        Leaves::Pod => (Value::Resting(caller.pod), Some(*rest)),
-        Leaves::PodForLife => (Value::Resting(caller.pod), None),
+    let (value, lease) = match record {
+        QuarantineRecord::Nothing => (Value::Empty, Some(*quarantine)),
+        QuarantineRecord::Pod => (Value::OfPod(caller.pod), Some(*quarantine)),
+        QuarantineRecord::PodForLife => (Value::OfPod(caller.pod), None),
     };
     then.extend([
         Op::Put(Key::Quarantine(caller.pool, *name), value, lease),
@@ -182,16 +185,18 @@ fn release(config: &Config, caller: Caller, request: &Request) -> Option<Txn> {
     Some(Txn { compares, then, otherwise: Vec::new() })
 }
 
-/// T6: take the slot away, by the fence that was shown.
-fn force(caller: Caller, request: &Request) -> Option<Txn> {
-    let Request::Force { holder, name, create, rest } = request else {
+/// T6: release the slot by force, by its fence.
+fn force_release(caller: Caller, request: &Request) -> Option<Txn> {
+    let Request::ForceRelease { holder, name, create, quarantine } = request else {
         return None;
     };
-    let quarantine = Key::Quarantine(caller.pool, *name);
+    let quarantine_key = Key::Quarantine(caller.pool, *name);
     let slot = Key::Slot(caller.pool, *name);
-    let put = match rest {
-        Rest::On(lease) => Op::Put(quarantine, Value::Empty, Some(*lease)),
-        Rest::Unsettled(ticks) => Op::Put(quarantine, Value::Unsettled(*ticks), None),
+    let put = match quarantine {
+        QuarantineLease::Granted(lease) => Op::Put(quarantine_key, Value::Empty, Some(*lease)),
+        QuarantineLease::Unsettled(ticks) => {
+            Op::Put(quarantine_key, Value::Unsettled(*ticks), None)
+        }
     };
     Some(Txn {
         compares: vec![Compare::Create(slot, *create)],
@@ -200,41 +205,42 @@ fn force(caller: Caller, request: &Request) -> Option<Txn> {
     })
 }
 
-/// T7: the name that we had, ahead of the queue.
+/// T7: the name that the pod had, ahead of the queue.
 fn reclaim(
     config: &Config,
     caller: Caller,
     name: Name,
     terms: Terms,
-    (holding, rest): (bool, Option<Revision>),
+    (despite_freeze, quarantine): (bool, Option<Revision>),
 ) -> Txn {
     let mut compares = free(config, caller, name);
-    let quarantine = Key::Quarantine(caller.pool, name);
-    if let Some(revision) = rest {
-        compares
-            .retain(|compare| !matches!(compare, Compare::Create(key, _) if *key == quarantine));
-        if config.keeps(Rule::ReturnsCompareRest) {
-            compares.push(Compare::Mod(quarantine, revision));
+    let quarantine_key = Key::Quarantine(caller.pool, name);
+    if let Some(revision) = quarantine {
+        compares.retain(
+            |compare| !matches!(compare, Compare::Create(key, _) if *key == quarantine_key),
+        );
+        if config.keeps(Rule::ReclaimComparesQuarantine) {
+            compares.push(Compare::Mod(quarantine_key, revision));
         }
     }
-    if !holding {
+    if !despite_freeze {
         compares.push(Compare::Create(Key::Freeze(caller.pool), 0));
     }
     compares.push(Compare::Mod(Key::Spec(caller.pool), terms.revision));
     if config.keeps(Rule::ReclaimComparesTicket) {
         compares.push(Compare::Create(Key::Ticket(caller.pool, caller.pod), 0));
     }
-    let mut then = hold(caller, name, terms);
-    if config.keeps(Rule::ReclaimShiftsThePairs) {
-        then.push(Op::Put(Key::Shift(caller.pool), Value::Empty, None));
+    let mut then = put_slot(caller, name, terms);
+    if config.keeps(Rule::ReclaimsInvalidateRanks) {
+        then.push(Op::Put(Key::Reclaims(caller.pool), Value::Empty, None));
     }
-    if rest.is_some() {
-        then.push(Op::Delete(quarantine));
+    if quarantine.is_some() {
+        then.push(Op::Delete(quarantine_key));
     }
     Txn { compares, then, otherwise: Vec::new() }
 }
 
-/// No slot of mine, and the name neither held nor at rest.
+/// The pod has no slot, and the name is neither held nor quarantined.
 fn free(config: &Config, caller: Caller, name: Name) -> Vec<Compare> {
     let mut compares = vec![Compare::Create(Key::Slot(caller.pool, name), 0)];
     if config.keeps(Rule::ClaimsAreGuardedByOwner) {
@@ -246,8 +252,8 @@ fn free(config: &Config, caller: Caller, name: Name) -> Vec<Compare> {
     compares
 }
 
-/// Slot and owner record, which share the revision; and the name's clock, in the same instant.
-fn hold(caller: Caller, name: Name, terms: Terms) -> Vec<Op> {
+/// Puts slot and owner record, which share the revision, and reads the name's clock.
+fn put_slot(caller: Caller, name: Name, terms: Terms) -> Vec<Op> {
     let value = Value::Slot {
         pod: caller.pod,
         nonce: caller.nonce,

@@ -1,8 +1,8 @@
-//! What becomes of a state when nothing goes wrong any more.
+//! Whether a state recovers once no more faults happen.
 //!
 //! From a state on, requests are answered in order, waiters read when they have a reason to, leases are
-//! renewed in time, and whatever is still astray is lost. Once that repeats itself, nobody may want
-//! a name while one is free. Time being relative, repetition is seen as an equal state.
+//! renewed in time, and late requests are lost. Once states repeat, no pod may want
+//! a name while one is free. Time is relative, so a repetition is an equal state.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,23 +12,23 @@ use crate::action::{Action, Drift};
 use crate::config::{Config, Faults};
 use crate::key::Pool;
 use crate::process::Phase;
-use crate::world::World;
+use crate::system::SystemState;
 
-/// Enough for every lease, hold and quarantine to run out several times over.
+/// Enough for every lease, freeze and quarantine to end several times.
 const TICKS: usize = 64;
-/// Between two ticks: a bound on loops of requests, far above what any process needs.
+/// The most steps between two ticks: far more than any process needs.
 const STEPS: usize = 200;
 
-/// States from which everything went well, by fingerprint: most ways lead through the same few.
-pub(crate) type Memory = Mutex<HashSet<u64>>;
+/// States that recover, by fingerprint. Most paths lead through the same few states.
+pub(crate) type KnownRecoveries = Mutex<HashSet<u64>>;
 
-/// Whether somebody waits for ever for a name that is free.
-pub(crate) fn is_stuck(config: &Config, memory: &Memory, world: &World) -> bool {
-    if !waits_quietly(world) {
+/// Whether a pod waits for ever for a name that is free.
+pub(crate) fn is_stuck(config: &Config, known: &KnownRecoveries, system: &SystemState) -> bool {
+    if !waits_quietly(system) {
         return false;
     }
-    let mut now = world.clone();
-    now.strays.clear();
+    let mut now = system.clone();
+    now.late_requests.clear();
     now.faults = Faults::default();
     let mut seen = Vec::new();
     for _ in 0..TICKS {
@@ -37,14 +37,14 @@ pub(crate) fn is_stuck(config: &Config, memory: &Memory, world: &World) -> bool 
         }
         let print = fingerprint(&now);
         let over = wanted(&now).next().is_none();
-        if over || lock(memory).contains(&print) {
-            lock(memory).extend(seen);
+        if over || lock(known).contains(&print) {
+            lock(known).extend(seen);
             return false;
         }
         if seen.contains(&print) {
             let stuck = wanted(&now).any(|pool| now.free(config, pool) > 0);
             if !stuck {
-                lock(memory).extend(seen);
+                lock(known).extend(seen);
             }
             return stuck;
         }
@@ -54,18 +54,18 @@ pub(crate) fn is_stuck(config: &Config, memory: &Memory, world: &World) -> bool 
     true
 }
 
-fn fingerprint(world: &World) -> u64 {
+fn fingerprint(system: &SystemState) -> u64 {
     let mut hasher = DefaultHasher::new();
-    world.hash(&mut hasher);
+    system.hash(&mut hasher);
     hasher.finish()
 }
 
-fn lock(memory: &Memory) -> MutexGuard<'_, HashSet<u64>> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(known: &KnownRecoveries) -> MutexGuard<'_, HashSet<u64>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does everything that can be done before the next tick; false when there is no end of it.
-fn settle(config: &Config, now: &mut World) -> bool {
+/// Does all possible steps before the next tick. False when they do not end.
+fn settle(config: &Config, now: &mut SystemState) -> bool {
     for _ in 0..STEPS {
         let mut actions = Vec::new();
         now.benign(config, &mut actions);
@@ -77,9 +77,9 @@ fn settle(config: &Config, now: &mut World) -> bool {
     false
 }
 
-/// Every way into being stuck leads through a state in which somebody waits and asks nothing.
-fn waits_quietly(world: &World) -> bool {
-    world.processes().any(|(_, _, process)| {
+/// Every path to a stuck state leads through a state in which a pod waits without a request in flight.
+fn waits_quietly(system: &SystemState) -> bool {
+    system.processes().any(|(_, _, process)| {
         process.call.is_none()
             && process
                 .current()
@@ -87,7 +87,7 @@ fn waits_quietly(world: &World) -> bool {
     })
 }
 
-/// The pools in which somebody alive still wants a name.
-fn wanted(world: &World) -> impl Iterator<Item = Pool> + '_ {
-    world.processes().filter_map(|(_, _, process)| process.current().map(|claim| claim.pool))
+/// The pools in which a running process still wants a name.
+fn wanted(system: &SystemState) -> impl Iterator<Item = Pool> + '_ {
+    system.processes().filter_map(|(_, _, process)| process.current().map(|claim| claim.pool))
 }

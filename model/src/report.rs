@@ -1,4 +1,4 @@
-//! Runs the checker, and says what it saw.
+//! Runs the checker and reports.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,28 +10,28 @@ use crate::counterexample::Counterexample;
 use crate::milestone::Milestone;
 use crate::property::{Promise, Space};
 
-/// What a check saw.
+/// The result of a check.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Distinct states.
     pub states: usize,
     /// Steps taken, also into states seen before.
     pub steps: usize,
-    /// The longest of the shortest ways to a state.
+    /// The longest of the shortest paths to a state.
     pub depth: usize,
     /// How long it took.
     pub took: Duration,
     /// Whether there was nothing left to visit.
     pub complete: bool,
-    /// Every promise that was broken, the shortest way each.
+    /// Every promise that was broken, with the shortest path to it.
     pub counterexamples: Vec<Counterexample>,
-    /// What was passed, and how often.
+    /// The milestones that were reached, and how often.
     pub passed: Vec<(Milestone, u64)>,
 }
 
 /// Visits every state, breadth first, until a promise is broken, or up to so many steps.
 ///
-/// On one thread: then the way to a broken promise is a shortest one, and the same in every run.
+/// On one thread: so the path to a broken promise is a shortest one, and the same in every run.
 #[expect(clippy::disallowed_methods, reason = "how long a check takes is no part of the model")]
 pub fn check(config: &Config, limit: Option<usize>) -> Report {
     let start = Instant::now();
@@ -41,7 +41,7 @@ pub fn check(config: &Config, limit: Option<usize>) -> Report {
         builder = builder.target_state_count(limit);
     }
     let checker = builder.spawn_bfs().join();
-    // Before the discoveries: finding their ways takes steps too.
+    // Before the discoveries: the search for their paths takes steps too.
     let passed = checker.model().tally.passed();
     let mut found = checker.discoveries();
     let counterexamples: Vec<Counterexample> = Promise::ALL
@@ -71,12 +71,12 @@ impl Report {
         self.complete && self.counterexamples.is_empty()
     }
 
-    /// The way on which a promise was broken.
+    /// The path on which a promise was broken.
     pub fn broken(&self, promise: Promise) -> Option<&Counterexample> {
         self.counterexamples.iter().find(|counterexample| counterexample.promise == promise)
     }
 
-    /// Which of these were never passed.
+    /// The milestones that were not reached.
     pub fn missed(&self, milestones: &[Milestone]) -> Vec<Milestone> {
         let passed =
             |milestone: &Milestone| self.passed.iter().any(|(other, _)| other == milestone);

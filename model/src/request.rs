@@ -1,4 +1,4 @@
-//! What a client asks of the store, and everything the store's transaction depends on.
+//! The requests of a client, with everything that the store's transaction depends on.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::key::{Name, Pod, Pool, Revision};
 use crate::spec::Spec;
 use crate::txn::LeaseId;
 
-/// Who asks, for which pool, and the lease that new keys are to hang on.
+/// The caller, its pool, and the lease for new keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Caller {
     pub(crate) pod: Pod,
@@ -21,20 +21,20 @@ pub(crate) struct Caller {
 pub(crate) struct Terms {
     pub(crate) spec: Spec,
     pub(crate) revision: Revision,
-    /// V as a claim gets it: the spec's, or what the lease has room for.
+    /// V of a claim: that of the spec, or what the lease has room for.
     pub(crate) validity: u8,
 }
 
-/// What a rank was read beside: mod revisions of what moves tickets against names.
+/// Mod revisions from the read of the rank. A change of one of them invalidates the rank.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Since {
-    pub(crate) shift: Revision,
+pub(crate) struct RankGuard {
+    pub(crate) reclaims: Revision,
     pub(crate) epoch: Revision,
 }
 
 /// An own slot as found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Adoption {
+pub(crate) struct AdoptRequest {
     pub(crate) name: Name,
     pub(crate) create: Revision,
     pub(crate) modified: Revision,
@@ -43,21 +43,21 @@ pub(crate) struct Adoption {
     pub(crate) lease: Option<LeaseId>,
 }
 
-/// How a name that was taken away comes to rest.
+/// The lease of a quarantine after a force release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Rest {
-    /// On a lease that was granted before.
-    On(LeaseId),
-    /// Without a lease, until somebody has seen it and grants one for these ticks.
+pub(crate) enum QuarantineLease {
+    /// One that was granted before.
+    Granted(LeaseId),
+    /// None. Whoever reads it grants one of this number of ticks.
     Unsettled(u8),
 }
 
-/// What a release leaves of the pod in the quarantine.
+/// What a release records in the quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Leaves {
+pub(crate) enum QuarantineRecord {
     /// Nothing: the app has ended.
     Nothing,
-    /// The pod's number, until the lease `rest` runs out.
+    /// The pod's number, until the lease of the quarantine expires.
     Pod,
     /// The pod's number, for as long as the pod lives: no lease.
     PodForLife,
@@ -68,43 +68,43 @@ pub(crate) enum Leaves {
 pub(crate) enum Request {
     /// Grant a lease and read (T0).
     Begin,
-    /// Read (T0), as a waiter does too when it wakes up.
+    /// Read (T0). A waiter that wakes up does it too.
     Read,
     /// T1: this name, or else a ticket.
     Claim { name: Name, sentinel: Revision, terms: Terms, seen: Option<Stamp> },
     /// T1 without its first branch: a ticket.
-    Queue { terms: Terms },
-    /// The first look of a new ticket: slots and quarantines as they were when it was created.
+    Join { terms: Terms },
+    /// Read at a new ticket's revision: slots and quarantines as they were when it was created.
     ReadAt { ticket: Revision, rank: Option<u8>, terms: Terms },
-    /// T2: this name for our ticket.
-    Take { name: Name, ticket: Revision, since: Since, terms: Terms, seen: Option<Stamp> },
-    /// T3: be the younger incarnation in our own slot, on the lease that it hangs on.
-    Adopt(Adoption),
+    /// T2: this name for the ticket.
+    Redeem { name: Name, ticket: Revision, guard: RankGuard, terms: Terms, seen: Option<Stamp> },
+    /// T3: become the younger incarnation of the pod's own slot, on the slot's lease.
+    Adopt(AdoptRequest),
     /// T4: reserve timestamps.
     Reserve { name: Name, own_mod_revision: Revision, seen: Revision, until: i8 },
-    /// T5: give the slot back, into a quarantine on the lease `rest`.
+    /// T5: release the slot into a quarantine on the lease `quarantine`.
     Release {
         name: Name,
         create: Revision,
         own_mod_revision: Revision,
-        rest: LeaseId,
-        leaves: Leaves,
+        quarantine: LeaseId,
+        record: QuarantineRecord,
         emitted: Option<i8>,
     },
-    /// T6: take the slot away, into a quarantine.
-    Force { holder: Pod, name: Name, create: Revision, rest: Rest },
-    /// T7: the name that we had, ahead of the queue; during a hold only with a deadline not passed. `rest` is the
-    /// mod revision of the quarantine that names us.
-    Reclaim { name: Name, terms: Terms, holding: bool, rest: Option<Revision> },
-    /// After an ambiguous result: did it land? And what to send again if not.
+    /// T6: release the slot by force, into a quarantine.
+    ForceRelease { holder: Pod, name: Name, create: Revision, quarantine: QuarantineLease },
+    /// T7: the name that the pod had, ahead of the queue. During a freeze only before the deadline. `quarantine` is the
+    /// mod revision of the quarantine that names the pod.
+    Reclaim { name: Name, terms: Terms, despite_freeze: bool, quarantine: Option<Revision> },
+    /// After an ambiguous result: reads whether the request was applied. If not, it is sent again.
     Confirm(Box<Self>),
-    /// Give a lease back.
+    /// Revoke a lease.
     Revoke(LeaseId),
 }
 
-/// A request that its sender has given up, or a second copy of one: it may land late, or never.
+/// A request that its sender has given up, or a copy of one. It may land late, or never.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Stray {
+pub(crate) struct LateRequest {
     pub(crate) caller: Caller,
     pub(crate) request: Request,
 }
@@ -112,7 +112,7 @@ pub(crate) struct Stray {
 // === impl Request ===
 
 impl Request {
-    /// Whether it can change the store: only then a late copy matters.
+    /// Whether it can change the store. Otherwise a late copy has no effect.
     pub(crate) fn writes(&self) -> bool {
         !matches!(self, Self::Begin | Self::Read | Self::ReadAt { .. } | Self::Confirm(_))
     }
@@ -128,19 +128,19 @@ impl Request {
                     visit(&mut stamp.revision);
                 }
             }
-            Self::Queue { terms } => visit(&mut terms.revision),
-            Self::Reclaim { terms, rest, .. } => {
+            Self::Join { terms } => visit(&mut terms.revision),
+            Self::Reclaim { terms, quarantine, .. } => {
                 visit(&mut terms.revision);
-                rest.iter_mut().for_each(visit);
+                quarantine.iter_mut().for_each(visit);
             }
             Self::ReadAt { ticket, terms, .. } => {
                 visit(ticket);
                 visit(&mut terms.revision);
             }
-            Self::Take { ticket, since, terms, seen, .. } => {
+            Self::Redeem { ticket, guard, terms, seen, .. } => {
                 visit(ticket);
-                visit(&mut since.shift);
-                visit(&mut since.epoch);
+                visit(&mut guard.reclaims);
+                visit(&mut guard.epoch);
                 visit(&mut terms.revision);
                 if let Some(stamp) = seen {
                     visit(&mut stamp.revision);
@@ -158,7 +158,7 @@ impl Request {
                 visit(create);
                 visit(own_mod_revision);
             }
-            Self::Force { create, .. } => visit(create),
+            Self::ForceRelease { create, .. } => visit(create),
             Self::Confirm(request) => request.revisions(visit),
         }
     }
@@ -166,7 +166,7 @@ impl Request {
     /// Timestamps in it are relative to the present.
     pub(crate) fn tick(&mut self) {
         match self {
-            Self::Claim { seen: Some(stamp), .. } | Self::Take { seen: Some(stamp), .. } => {
+            Self::Claim { seen: Some(stamp), .. } | Self::Redeem { seen: Some(stamp), .. } => {
                 stamp.until = crate::clock::age(stamp.until);
             }
             Self::Reserve { until, .. } | Self::Release { emitted: Some(until), .. } => {
@@ -186,9 +186,9 @@ impl fmt::Display for Request {
             Self::Claim { name, terms, .. } => {
                 write!(f, "T1 for name {name} with V {}, or else a ticket", terms.validity)
             }
-            Self::Queue { .. } => write!(f, "T1 for a ticket"),
+            Self::Join { .. } => write!(f, "T1 for a ticket"),
             Self::ReadAt { ticket, .. } => write!(f, "a read at revision {ticket}"),
-            Self::Take { name, ticket, terms, .. } => {
+            Self::Redeem { name, ticket, terms, .. } => {
                 write!(f, "T2 for name {name} with V {}, ticket {ticket}", terms.validity)
             }
             Self::Adopt(adoption) => write!(f, "T3 of name {}", adoption.name),
@@ -196,15 +196,32 @@ impl fmt::Display for Request {
             Self::Release { name, own_mod_revision, .. } => {
                 write!(f, "T5 of name {name}, mod {own_mod_revision}")
             }
-            Self::Force { name, create, rest: Rest::On(_), .. } => {
-                write!(f, "T6 of name {name}, fence {create}, at rest on a lease granted before")
+            Self::ForceRelease {
+                name, create, quarantine: QuarantineLease::Granted(_), ..
+            } => {
+                write!(
+                    f,
+                    "T6 of name {name}, fence {create}, into a quarantine on a lease granted before"
+                )
             }
-            Self::Force { name, create, rest: Rest::Unsettled(ticks), .. } => {
-                write!(f, "T6 of name {name}, fence {create}, to rest for {ticks}")
+            Self::ForceRelease {
+                name,
+                create,
+                quarantine: QuarantineLease::Unsettled(ticks),
+                ..
+            } => {
+                write!(
+                    f,
+                    "T6 of name {name}, fence {create}, into a quarantine of {ticks} without a lease"
+                )
             }
-            Self::Reclaim { name, holding, rest, .. } => {
-                let rest = if rest.is_some() { " out of its rest" } else { "" };
-                write!(f, "T7 of name {name}{rest}{}", if *holding { ", hold or not" } else { "" })
+            Self::Reclaim { name, despite_freeze, quarantine, .. } => {
+                let source = if quarantine.is_some() { " out of its quarantine" } else { "" };
+                write!(
+                    f,
+                    "T7 of name {name}{source}{}",
+                    if *despite_freeze { ", also during a freeze" } else { "" }
+                )
             }
             Self::Confirm(request) => write!(f, "a get of the owner key after {request}"),
             Self::Revoke(lease) => write!(f, "a revocation of {lease:?}"),

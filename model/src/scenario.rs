@@ -1,6 +1,6 @@
-//! The bounds that are checked: one scenario per kind of trouble, small for every run, larger by flag.
+//! The bounds that are checked: one scenario per kind of fault, small ones for every run, larger ones by a flag.
 //!
-//! Each names the milestones that its small bounds must come past; a scenario in which its trouble cannot
+//! Each names the milestones that its small bounds must reach. A scenario in which its fault cannot
 //! happen any more fails.
 
 use crate::config::{Config, Faults};
@@ -18,13 +18,13 @@ pub(crate) use upkeep::given_on;
 pub struct Scenario {
     /// Its name on the command line.
     pub name: &'static str,
-    /// What is let go wrong.
+    /// What may go wrong.
     pub about: &'static str,
     /// Bounds that take seconds.
     pub small: Config,
     /// Bounds that take minutes.
     pub large: Config,
-    /// What the small ones must come past.
+    /// The milestones that the small bounds must reach.
     pub passes: &'static [Milestone],
 }
 
@@ -43,13 +43,13 @@ pub(crate) const NONE: Faults = Faults {
     duplicates: 0,
     releases: 0,
     interrupts: 0,
-    forces: 0,
+    force_releases: 0,
     edits: 0,
-    reputs: 0,
-    holds: 0,
+    repeated_puts: 0,
+    freezes: 0,
     wipes: 0,
     restores: 0,
-    deaf: 0,
+    broken_watches: 0,
     slow: 0,
     fast: 0,
     sleeps: 0,
@@ -67,7 +67,7 @@ pub fn by_name(name: &str) -> Option<Scenario> {
     all().into_iter().find(|scenario| scenario.name == name)
 }
 
-/// So many pods want a name of a pool with so many.
+/// `pods` pods that want a name of a pool with `names` names.
 pub fn pods(pods: usize, names: u8) -> Config {
     Config::new(pods, Spec { names, ..SPEC })
 }

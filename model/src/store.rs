@@ -1,17 +1,17 @@
 //! A small etcd: revisions, leases that run out, transactions, and reads at an older revision.
 //!
-//! What is kept from the real one: all keys of a transaction share its revision; a failed or reading
-//! transaction takes none; a later operation sees earlier ones, but a transaction within compares
-//! with the state before the outer one; a put again keeps the create revision, moves the mod
-//! revision and the lease; a dead lease in the branch that is taken fails the whole transaction;
-//! every lease that runs out is a revision of its own. Not for: members, elections, permissions.
+//! What it has in common with etcd: all keys of a transaction share its revision. A failed or reading
+//! transaction has no revision. A later operation sees earlier ones, but a nested transaction compares
+//! with the state before the outer one. Another put keeps the create revision, and moves the mod
+//! revision and the lease. A lease that does not exist fails the whole transaction, if its branch is done.
+//! Every lease that expires is a revision of its own. Not for: members, elections, permissions.
 
 use std::collections::BTreeMap;
 
 use crate::key::{GAP, Key, Range, Revision};
-use crate::txn::{Answer, Compare, Entry, LeaseId, Op, Reply, Txn, Value};
+use crate::txn::{Compare, KeyValue, LeaseId, Op, OpReply, Txn, TxnReply, Value};
 
-type Keys = BTreeMap<Key, Entry>;
+type Keys = BTreeMap<Key, KeyValue>;
 
 /// The store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,16 +19,16 @@ pub(crate) struct Store {
     keys: Keys,
     leases: BTreeMap<LeaseId, Lease>,
     revision: Revision,
-    /// Others have written so often that the next write takes the next revision that somebody
+    /// Other clients have written so often that the next write has the next revision that a process
     /// remembers from before the store came back.
     meets: bool,
     /// What the watched ranges held when a ticket was created; the rest of the past is compacted.
     past: BTreeMap<Revision, Keys>,
-    /// What has changed since the watchers were last told; always empty between two steps.
+    /// What has changed since the watches were last notified. Always empty between two steps.
     events: Vec<Event>,
 }
 
-/// A lease: the ticks it has left, of how many.
+/// A lease: the ticks until it expires, and its TTL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Lease {
     left: u8,
@@ -50,7 +50,7 @@ pub(crate) struct LeaseNotFound;
 // === impl Store ===
 
 impl Store {
-    pub(crate) fn txn(&mut self, txn: &Txn) -> Result<Reply, LeaseNotFound> {
+    pub(crate) fn txn(&mut self, txn: &Txn) -> Result<TxnReply, LeaseNotFound> {
         let before = self.keys.clone();
         let events = self.events.len();
         let next = if self.meets { (self.revision / GAP + 1) * GAP } else { self.revision + 1 };
@@ -74,14 +74,14 @@ impl Store {
 
     /// Reads a pool's queue, slots and quarantines as of the older revision that created a ticket in
     /// it; `None` when that revision is compacted.
-    pub(crate) fn read_at(&self, revision: Revision) -> Option<Reply> {
+    pub(crate) fn read_at(&self, revision: Revision) -> Option<TxnReply> {
         let keys = self.past.get(&revision)?;
         let found = keys.iter().map(|(key, entry)| (*key, *entry)).collect();
-        let answers = vec![Answer::Found(found)];
-        Some(Reply { header: self.revision, succeeded: true, answers })
+        let answers = vec![OpReply::Found(found)];
+        Some(TxnReply { header: self.revision, succeeded: true, answers })
     }
 
-    /// Forgets the past but for the revisions that somebody may still ask for.
+    /// Compacts all revisions except those that a process may still read.
     pub(crate) fn compact(&mut self, wanted: impl Fn(Revision) -> bool) {
         self.past.retain(|revision, _| wanted(*revision));
     }
@@ -141,7 +141,7 @@ impl Store {
         }
     }
 
-    /// Comes back empty, or as it was when `from` was taken: leases start afresh then. The revision
+    /// Is replaced by an empty store or by a snapshot; all leases restart their TTL. The revision
     /// goes on unless it `regresses`.
     pub(crate) fn replace(&mut self, from: Self, regresses: bool) {
         let revision = if regresses { from.revision } else { self.revision.max(from.revision) };
@@ -151,7 +151,7 @@ impl Store {
         }
     }
 
-    /// Whether a lease is there, but not for so many ticks more.
+    /// Whether a lease expires within this number of ticks.
     pub(crate) fn runs_out(&self, id: LeaseId, ticks: u8) -> bool {
         self.leases.get(&id).is_some_and(|lease| lease.left <= ticks)
     }
@@ -168,7 +168,7 @@ impl Store {
         self.revision
     }
 
-    pub(crate) fn get(&self, key: Key) -> Option<Entry> {
+    pub(crate) fn get(&self, key: Key) -> Option<KeyValue> {
         self.keys.get(&key).copied()
     }
 
@@ -176,7 +176,7 @@ impl Store {
         self.keys.contains_key(&key)
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (Key, Entry)> + '_ {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (Key, KeyValue)> + '_ {
         self.keys.iter().map(|(key, entry)| (*key, *entry))
     }
 
@@ -209,43 +209,48 @@ impl Store {
         }
     }
 
-    fn branch(&mut self, before: &Keys, txn: &Txn, next: Revision) -> Result<Reply, LeaseNotFound> {
+    fn branch(
+        &mut self,
+        before: &Keys,
+        txn: &Txn,
+        next: Revision,
+    ) -> Result<TxnReply, LeaseNotFound> {
         let succeeded = txn.compares.iter().all(|compare| compare.holds(before));
         let branch = if succeeded { &txn.then } else { &txn.otherwise };
         let answers =
             branch.iter().map(|op| self.op(before, op, next)).collect::<Result<_, _>>()?;
-        Ok(Reply { header: next, succeeded, answers })
+        Ok(TxnReply { header: next, succeeded, answers })
     }
 
-    fn op(&mut self, before: &Keys, op: &Op, next: Revision) -> Result<Answer, LeaseNotFound> {
+    fn op(&mut self, before: &Keys, op: &Op, next: Revision) -> Result<OpReply, LeaseNotFound> {
         Ok(match op {
             Op::Get(key) => {
-                Answer::Found(self.keys.get(key).map(|entry| (*key, *entry)).into_iter().collect())
+                OpReply::Found(self.keys.get(key).map(|entry| (*key, *entry)).into_iter().collect())
             }
-            Op::List(range) => Answer::Found(list(&self.keys, *range)),
+            Op::List(range) => OpReply::Found(list(&self.keys, *range)),
             Op::Count(range) => {
-                Answer::Count(u8::try_from(list(&self.keys, *range).len()).unwrap_or(u8::MAX))
+                OpReply::Count(u8::try_from(list(&self.keys, *range).len()).unwrap_or(u8::MAX))
             }
             Op::Put(key, value, lease) => {
                 if lease.is_some_and(|lease| !self.leases.contains_key(&lease)) {
                     return Err(LeaseNotFound);
                 }
                 let create = self.keys.get(key).map_or(next, |entry| entry.create);
-                let entry = Entry { value: *value, create, modified: next, lease: *lease };
+                let entry = KeyValue { value: *value, create, modified: next, lease: *lease };
                 let event = match self.keys.insert(*key, entry) {
                     None => Event::Created(*key),
                     Some(_) => Event::Changed(*key),
                 };
                 self.events.push(event);
-                Answer::Done
+                OpReply::Done
             }
             Op::Delete(key) => {
                 if self.keys.remove(key).is_some() {
                     self.events.push(Event::Deleted(*key));
                 }
-                Answer::Done
+                OpReply::Done
             }
-            Op::Txn(inner) => Answer::Txn(self.branch(before, inner, next)?),
+            Op::Txn(inner) => OpReply::Txn(self.branch(before, inner, next)?),
         })
     }
 
@@ -256,7 +261,7 @@ impl Store {
             _ => None,
         };
         if let Some(pool) = self.events.iter().skip(events).find_map(queued) {
-            let of_ranks = [Key::Shift(pool), Key::Epoch];
+            let of_ranks = [Key::Reclaims(pool), Key::Epoch];
             let watched = self
                 .keys
                 .iter()
@@ -279,14 +284,14 @@ impl Compare {
 
 // === impl Entry ===
 
-impl Entry {
+impl KeyValue {
     fn revisions(&mut self, visit: &mut dyn FnMut(&mut Revision)) {
         visit(&mut self.create);
         visit(&mut self.modified);
     }
 }
 
-fn list(keys: &Keys, range: Range) -> Vec<(Key, Entry)> {
+fn list(keys: &Keys, range: Range) -> Vec<(Key, KeyValue)> {
     keys.iter()
         .filter(|(key, _)| range.contains(**key))
         .map(|(key, entry)| (*key, *entry))

@@ -25,7 +25,7 @@ pub(crate) enum Compare {
 pub(crate) enum Op {
     Get(Key),
     List(Range),
-    /// How many keys there are. Like etcd's count it knows no filter by create revision.
+    /// The number of keys. As in etcd, a count has no filter by create revision.
     Count(Range),
     Put(Key, Value, Option<LeaseId>),
     Delete(Key),
@@ -52,29 +52,29 @@ pub(crate) enum Value {
         quarantine: u8,
     },
     /// A quarantine that names the pod which may end it.
-    Resting(Pod),
+    OfPod(Pod),
     /// A quarantine that still needs a lease of so many ticks.
     Unsettled(u8),
     /// Until when timestamps are reserved, relative to the present.
     ReservedUntil(i8),
 }
 
-/// A lease, by what it is for: identifiers chosen by clients, so that equal histories look equal.
+/// A lease, named by its purpose. Clients choose the identifiers, so that equal histories give equal states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum LeaseId {
-    /// A pod's, numbered, because it may have to take another one.
+    /// A pod's lease. Its number tells it from earlier leases of the pod.
     Pod(Pod, u8),
     /// Of a quarantine that a release left: by whom, and by which of its processes.
-    Rest(Pool, Name, Pod, u8),
+    Quarantine(Pool, Name, Pod, u8),
     /// Of a quarantine that an administrator left.
     Forced(Pool, Name),
-    /// Of a hold.
+    /// Of a freeze.
     Freeze(Pool),
 }
 
-/// A key's value with its revisions and the lease it hangs on.
+/// A key's value, its revisions and its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Entry {
+pub(crate) struct KeyValue {
     pub(crate) value: Value,
     pub(crate) create: Revision,
     pub(crate) modified: Revision,
@@ -83,20 +83,20 @@ pub(crate) struct Entry {
 
 /// The answer to a [`Txn`].
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reply {
+pub(crate) struct TxnReply {
     /// The store's revision in the response's header.
     pub(crate) header: Revision,
     pub(crate) succeeded: bool,
-    pub(crate) answers: Vec<Answer>,
+    pub(crate) answers: Vec<OpReply>,
 }
 
 /// The answer to an [`Op`].
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    Found(Vec<(Key, Entry)>),
+pub(crate) enum OpReply {
+    Found(Vec<(Key, KeyValue)>),
     Count(u8),
     Done,
-    Txn(Reply),
+    Txn(TxnReply),
 }
 
 // === impl Txn ===
@@ -110,33 +110,33 @@ impl Txn {
 
 // === impl Reply ===
 
-impl Reply {
-    /// Every key that was read, by whichever operation of the branch that was done.
-    pub(crate) fn found(&self) -> impl Iterator<Item = (Key, Entry)> + '_ {
+impl TxnReply {
+    /// Every key that was read by an operation of the branch that was done.
+    pub(crate) fn found(&self) -> impl Iterator<Item = (Key, KeyValue)> + '_ {
         self.answers
             .iter()
             .flat_map(|answer| match answer {
-                Answer::Found(found) => found.as_slice(),
+                OpReply::Found(found) => found.as_slice(),
                 _ => &[],
             })
             .copied()
     }
 
-    pub(crate) fn entry(&self, wanted: Key) -> Option<Entry> {
+    pub(crate) fn entry(&self, wanted: Key) -> Option<KeyValue> {
         self.found().find(|(key, _)| *key == wanted).map(|(_, entry)| entry)
     }
 
     /// The answer of the transaction within.
     pub(crate) fn inner(&self) -> Option<&Self> {
         self.answers.iter().find_map(|answer| match answer {
-            Answer::Txn(reply) => Some(reply),
+            OpReply::Txn(reply) => Some(reply),
             _ => None,
         })
     }
 
     pub(crate) fn count(&self) -> Option<u8> {
         self.answers.iter().find_map(|answer| match answer {
-            Answer::Count(count) => Some(*count),
+            OpReply::Count(count) => Some(*count),
             _ => None,
         })
     }

@@ -1,14 +1,14 @@
-//! Requests without an answer: they may have been applied, or may be yet. Whether one was is found out by a
-//! linearizable read of the owner key; a grant, a read and a release are just sent again.
+//! Requests without an answer: they may have been applied, or may land later. A linearizable read of the owner record
+//! tells whether one was. A grant, a read and a release are simply sent again.
 
 use super::{Call, Context, Effect, Held, Phase, Process};
 use crate::key::{Key, Pool};
 use crate::request::Request;
 use crate::rule::Rule;
-use crate::txn::{Reply, Value};
+use crate::txn::{TxnReply, Value};
 
 impl Process {
-    /// No answer came in time. It may have been applied, or may be yet.
+    /// No answer came in time. The request may have been applied, or may land later.
     pub(crate) fn unanswered(&mut self, context: &Context<'_>) -> Vec<Effect> {
         let mut effects = Vec::new();
         let Some(Call { pool, request, age, .. }) = self.call.take() else {
@@ -16,12 +16,12 @@ impl Process {
         };
         match request {
             Request::Claim { .. }
-            | Request::Take { .. }
+            | Request::Redeem { .. }
             | Request::Adopt(_)
             | Request::Reclaim { .. } => self.ask(pool, Request::Confirm(Box::new(request))),
-            // Known again from the answer of the next one.
+            // The answer to the next T4 shows the reservation.
             Request::Reserve { .. } => self.advance(context, &mut effects),
-            // If it fails, nothing is revoked: the lease runs out.
+            // If it fails, nothing is revoked. The lease expires.
             Request::Release { .. } if self.terminating => effects.push(Effect::Exit),
             // A deadline counts from the first send.
             Request::Begin => self.call = Some(Call { pool, request, age, again: true }),
@@ -30,13 +30,13 @@ impl Process {
         effects
     }
 
-    /// A linearizable get of the owner key, after an attempt that got no answer.
+    /// The answer to the read of the owner record after an attempt without an answer.
     pub(super) fn confirmed(
         &mut self,
         context: &Context<'_>,
         pool: Pool,
         request: Request,
-        reply: &Reply,
+        reply: &TxnReply,
         effects: &mut Vec<Effect>,
     ) {
         let Some(entry) = reply.entry(Key::Owner(context.pod, pool)) else {
@@ -52,11 +52,11 @@ impl Process {
         let (validity, quarantine, adopted) = match &request {
             Request::Adopt(adoption) => (adoption.validity, adoption.quarantine, true),
             Request::Claim { terms, .. }
-            | Request::Take { terms, .. }
+            | Request::Redeem { terms, .. }
             | Request::Reclaim { terms, .. } => (terms.validity, terms.spec.quarantine, false),
             _ => return,
         };
-        // The reservation is not in this answer: a reader of clocks looks again.
+        // The reservation is not in this answer, so a process that needs it reads again.
         let recognised = !context.config.keeps(Rule::OwnAttemptsAreRecognised) || ours;
         if !recognised || context.config.clock {
             self.ask(pool, Request::Read);

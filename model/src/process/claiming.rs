@@ -1,20 +1,20 @@
-//! The claiming track: what answers to T0, T1, T2, T3, T4 and T7 mean.
+//! The claiming track: the answers to T0, T1, T2, T3, T4 and T7.
 
 use super::{Call, Context, Effect, Held, Phase, Process, Wait};
 use crate::clock::{Reservation, Stamp};
 use crate::key::{Key, Name, Pool, Revision};
-use crate::request::{Adoption, Request, Terms};
+use crate::pool_view::{FoundOwner, PoolView};
+use crate::request::{AdoptRequest, Request, Terms};
 use crate::rule::Rule;
 use crate::store::LeaseNotFound;
-use crate::txn::{LeaseId, Reply, Value};
-use crate::view::{Owner, View};
+use crate::txn::{LeaseId, TxnReply, Value};
 
 impl Process {
     /// The request in flight was answered.
     pub(crate) fn answered(
         &mut self,
         context: &Context<'_>,
-        reply: Result<Reply, LeaseNotFound>,
+        reply: Result<TxnReply, LeaseNotFound>,
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let Some(Call { pool, request, age, .. }) = self.call.take() else {
@@ -22,34 +22,34 @@ impl Process {
         };
         let caller = self.caller(context.pod, pool);
         match (request, reply) {
-            // Definite and not applied: the slot runs out with its lease.
+            // Certainly not applied. The slot expires with its lease.
             (Request::Release { .. }, Err(LeaseNotFound)) if self.terminating => {
                 effects.push(Effect::Exit);
             }
-            // The quarantine's lease ran out under way: the next attempt brings another one.
+            // The quarantine's lease expired before the request landed. The next attempt has another one.
             (Request::Release { .. }, Err(LeaseNotFound))
-            | (Request::Force { .. } | Request::Revoke(_), Ok(_)) => {}
+            | (Request::ForceRelease { .. } | Request::Revoke(_), Ok(_)) => {}
             (_, Err(LeaseNotFound)) => self.lease_gone(context),
             (Request::Begin, Ok(reply)) => {
                 self.age = age;
                 self.granted =
                     self.lease.and_then(|lease| context.granted(lease)).unwrap_or_default();
-                self.viewed(context, pool, View::parse(caller, &reply), &mut effects);
+                self.viewed(context, pool, PoolView::parse(caller, &reply), &mut effects);
             }
             (Request::Read, Ok(reply)) => {
-                self.viewed(context, pool, View::parse(caller, &reply), &mut effects);
+                self.viewed(context, pool, PoolView::parse(caller, &reply), &mut effects);
             }
             (Request::Claim { name, terms, seen, .. }, Ok(reply)) if reply.succeeded => {
                 self.won(context, pool, (name, terms, seen), &reply, &mut effects);
             }
-            (Request::Claim { terms, .. } | Request::Queue { terms }, Ok(reply)) => {
+            (Request::Claim { terms, .. } | Request::Join { terms }, Ok(reply)) => {
                 self.queued(context, pool, terms, &reply);
             }
             (Request::ReadAt { ticket, rank, terms }, Ok(reply)) => {
-                let view = View::parse(caller, &reply);
-                self.looked_back(context, pool, (ticket, rank, terms), &view);
+                let view = PoolView::parse(caller, &reply);
+                self.read_at_ticket(context, pool, (ticket, rank, terms), &view);
             }
-            (Request::Take { name, terms, seen, .. }, Ok(reply)) if reply.succeeded => {
+            (Request::Redeem { name, terms, seen, .. }, Ok(reply)) if reply.succeeded => {
                 self.won(context, pool, (name, terms, seen), &reply, &mut effects);
             }
             (Request::Reclaim { name, terms, .. }, Ok(reply)) if reply.succeeded => {
@@ -68,7 +68,7 @@ impl Process {
                 };
                 self.adopted(context, pool, held, &mut effects);
             }
-            (Request::Adopt(_) | Request::Take { .. } | Request::Reclaim { .. }, Ok(_)) => {
+            (Request::Adopt(_) | Request::Redeem { .. } | Request::Reclaim { .. }, Ok(_)) => {
                 self.ask(pool, Request::Read);
             }
             (Request::Reserve { name, own_mod_revision, until, .. }, Ok(reply)) => {
@@ -87,30 +87,31 @@ impl Process {
         effects
     }
 
-    /// A read answered: adopt, go on waiting, or claim.
+    /// The answer to T0: adopt, keep waiting, or claim.
     fn viewed(
         &mut self,
         context: &Context<'_>,
         pool: Pool,
-        mut view: View,
+        mut view: PoolView,
         effects: &mut Vec<Effect>,
     ) {
         if let Some(ticket) = view.ticket(context.pod).filter(|_| view.owner.is_none()) {
-            let waits = |regaining: &super::Regaining| regaining.marked && !context.config.keep;
+            let waits = |regaining: &super::Regaining| regaining.saved && !context.config.keep;
             if matches!(self.phase(pool), Some(Phase::Regaining(regaining)) if waits(regaining)) {
-                // It has begun to wait for another name.
-                self.set(pool, Phase::Wanting);
+                // An earlier process has begun to wait for another name.
+                self.set(pool, Phase::Pending);
             } else if matches!(self.phase(pool), Some(Phase::Regaining(_))) {
-                // Whoever wants an old name has no ticket: a younger process of this pod waits.
+                // A process that re-claims its old name has no ticket. So this ticket is of a younger process of the
+                // pod.
                 effects.push(Effect::Exit);
                 return;
             }
-            self.take_up(context, ticket.lease, effects);
+            self.adopt_lease(context, ticket.lease, effects);
         }
-        if context.config.keeps(Rule::ClaimsSuitTheLease)
+        if context.config.keeps(Rule::ClaimsFitTheLease)
             && let Some(terms) = &mut view.terms
         {
-            // Q and the allowance for drift are the spec's; V gets what is left of the lease.
+            // Q and the room for drift are those of the spec. V is what is left of the lease.
             let margin = terms.spec.ttl.saturating_sub(terms.spec.validity);
             terms.validity = terms.validity.min(self.granted.saturating_sub(margin));
         }
@@ -119,10 +120,10 @@ impl Process {
         } else if let Some(Phase::Regaining(regaining)) = self.phase(pool) {
             self.regain(context, pool, *regaining, &view);
         } else if let Some(ticket) = view.ticket(context.pod) {
-            self.wait_on(context, pool, ticket.create);
-            self.aim(context, pool, &view);
+            self.keep_waiting(context, pool, ticket.create);
+            self.choose_target(context, pool, &view);
         } else if let Some(terms) = view.terms {
-            self.set(pool, Phase::Wanting);
+            self.set(pool, Phase::Pending);
             let by_number = context.config.keeps(Rule::SlotsKeyedByNumber);
             let free = view.free(terms.spec, by_number).first().copied();
             match free.filter(|_| view.tickets.is_empty() && !view.frozen) {
@@ -130,18 +131,18 @@ impl Process {
                     let seen = context.seen(&view, name);
                     self.ask(pool, Request::Claim { name, sentinel: view.sentinel, terms, seen });
                 }
-                None => self.ask(pool, Request::Queue { terms }),
+                None => self.ask(pool, Request::Join { terms }),
             }
         }
     }
 
-    /// An owner key of ours exists: our own attempt has landed, or we restarted.
+    /// An owner record of this pod exists: an attempt of this process has landed, or the process was restarted.
     fn found_owner(
         &mut self,
         context: &Context<'_>,
         pool: Pool,
-        owner: Owner,
-        view: &View,
+        owner: FoundOwner,
+        view: &PoolView,
         effects: &mut Vec<Effect>,
     ) {
         let Some((validity, quarantine)) = owner
@@ -165,8 +166,8 @@ impl Process {
             self.believe(context, pool, effects);
             return;
         }
-        self.take_up(context, owner.lease, effects);
-        let adoption = Adoption {
+        self.adopt_lease(context, owner.lease, effects);
+        let adoption = AdoptRequest {
             name: owner.name,
             create: owner.create,
             modified: owner.modified,
@@ -177,8 +178,8 @@ impl Process {
         self.ask(pool, Request::Adopt(adoption));
     }
 
-    /// Takes the lease that was found on our own key, and gives back the one we came with.
-    fn take_up(
+    /// Adopts the lease that was found on the pod's own key, and revokes the fresh one.
+    fn adopt_lease(
         &mut self,
         context: &Context<'_>,
         found: Option<LeaseId>,
@@ -193,7 +194,7 @@ impl Process {
         self.lease = found;
         self.granted = found.and_then(|lease| context.granted(lease)).unwrap_or_default();
         self.pair = None;
-        // Somebody else's renewals are no deadline of ours.
+        // Renewals of another process give this one no deadline.
         self.age = context.config.oldest();
     }
 
@@ -202,7 +203,7 @@ impl Process {
         context: &Context<'_>,
         pool: Pool,
         (name, terms, seen): (Name, Terms, Option<Stamp>),
-        reply: &Reply,
+        reply: &TxnReply,
         effects: &mut Vec<Effect>,
     ) {
         let clock = seen.unwrap_or_else(|| stamp(reply, pool, name));
@@ -234,14 +235,14 @@ impl Process {
         self.believe(context, pool, effects);
     }
 
-    /// T1 or its other branch alone left us with a ticket, or found that we need none.
-    fn queued(&mut self, context: &Context<'_>, pool: Pool, terms: Terms, reply: &Reply) {
+    /// T1 has left a ticket, or has found that the pod needs none.
+    fn queued(&mut self, context: &Context<'_>, pool: Pool, terms: Terms, reply: &TxnReply) {
         let owned = reply.entry(Key::Owner(context.pod, pool)).is_some();
         let ticket = reply.entry(Key::Ticket(pool, context.pod));
         match ticket.filter(|ticket| !owned && ticket.lease == self.lease) {
             Some(ticket) => {
                 let put = reply.inner().filter(|inner| inner.succeeded);
-                let rank = put.and_then(Reply::count).map(|count| count.saturating_sub(1));
+                let rank = put.and_then(TxnReply::count).map(|count| count.saturating_sub(1));
                 let own = context.config.keeps(Rule::TicketRevisionIsItsOwn);
                 let revision = if own { ticket.create } else { reply.header };
                 self.set(pool, Phase::Waiting(Wait::new(revision, put.is_none())));
@@ -255,7 +256,7 @@ impl Process {
         &mut self,
         pool: Pool,
         (name, own_mod_revision, until): (Name, Revision, i8),
-        reply: &Reply,
+        reply: &TxnReply,
     ) {
         let still = reply
             .entry(Key::Slot(pool, name))
@@ -275,24 +276,24 @@ impl Process {
 }
 
 impl Context<'_> {
-    /// Whether a pair that shows a slot unchanged is no proof: it may be of a store that was restored.
+    /// Whether a pair with an unchanged slot proves nothing, because the store may be a restored one.
     pub(super) fn forbids_resuming(&self, frozen: bool) -> bool {
-        frozen && self.config.keeps(Rule::NothingResumesDuringHold)
+        frozen && self.config.keeps(Rule::NothingResumesDuringFreeze)
     }
 
-    /// Whether an owner key of ours in a read is no proof, for the same reason.
+    /// Whether an own owner record in a read proves nothing, for the same reason.
     pub(super) fn forbids_finding(&self, frozen: bool) -> bool {
-        frozen && self.config.keeps(Rule::NothingFoundDuringHold)
+        frozen && self.config.keeps(Rule::NothingFoundDuringFreeze)
     }
 
-    /// The reservation as a read showed it: used by those only who leave the rule out.
-    pub(super) fn seen(&self, view: &View, name: Name) -> Option<Stamp> {
+    /// The reservation from the read. It is used only when the rule is left out.
+    pub(super) fn seen(&self, view: &PoolView, name: Name) -> Option<Stamp> {
         let early = self.config.clock && !self.config.keeps(Rule::ReservationLearntInside);
         early.then(|| view.clock(name))
     }
 }
 
-fn stamp(reply: &Reply, pool: Pool, name: Name) -> Stamp {
+fn stamp(reply: &TxnReply, pool: Pool, name: Name) -> Stamp {
     match reply.entry(Key::Clock(pool, name)).map(|entry| (entry.value, entry.modified)) {
         Some((Value::ReservedUntil(until), revision)) => Stamp { until, revision },
         _ => Stamp { until: -1, revision: 0 },

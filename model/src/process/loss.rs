@@ -1,16 +1,16 @@
-//! Losing a lease, and with `Keep` the way back to the old name and no other.
+//! The loss of a lease, and in a `Keep` pool the re-claim of the old name.
 
 use super::{Context, Phase, Process, Regaining};
 use crate::key::Pool;
+use crate::pool_view::PoolView;
 use crate::request::Request;
 use crate::rule::Rule;
-use crate::view::View;
 
 impl Process {
-    /// The lease is known to be gone, and every key with it.
+    /// The lease does not exist any more, nor does any key on it.
     pub(super) fn lease_gone(&mut self, context: &Context<'_>) {
         let age = self.age;
-        let believers = context.config.keeps(Rule::BelieversAloneReclaim);
+        let believers = context.config.keeps(Rule::OnlyBelieversReclaim);
         for claim in &mut self.claims {
             let left = |held: &super::Held| {
                 if held.verified { held.validity.saturating_sub(age) } else { 0 }
@@ -18,11 +18,11 @@ impl Process {
             claim.phase = match &claim.phase {
                 Phase::Held(held) if context.config.keep || left(held) > 0 || !believers => {
                     let (name, left) = (held.name, left(held));
-                    Phase::Regaining(Regaining { name, left, marked: false })
+                    Phase::Regaining(Regaining { name, left, saved: false })
                 }
                 Phase::Lost => Phase::Lost,
                 Phase::Regaining(regaining) => Phase::Regaining(*regaining),
-                _ => Phase::Wanting,
+                _ => Phase::Pending,
             };
         }
         self.begin(context);
@@ -33,23 +33,24 @@ impl Process {
         context: &Context<'_>,
         pool: Pool,
         regaining: Regaining,
-        view: &View,
+        view: &PoolView,
     ) {
         let Some(terms) = view.terms else { return };
         let Regaining { name, left, .. } = regaining;
-        let rest = view.own_rest(name);
-        let believers = context.config.keeps(Rule::BelieversAloneReclaim);
+        let quarantine = view.own_quarantine(name);
+        let believers = context.config.keeps(Rule::OnlyBelieversReclaim);
         let live = left > 0 || !believers;
-        let taken = view.held.contains(&name) || (view.resting.contains(&name) && rest.is_none());
-        if taken || (!context.config.keep && !live && rest.is_none()) {
+        let taken =
+            view.held.contains(&name) || (view.quarantined.contains(&name) && quarantine.is_none());
+        if taken || (!context.config.keep && !live && quarantine.is_none()) {
             if context.config.keep {
                 self.set(pool, Phase::Lost);
             } else {
-                self.set(pool, Phase::Wanting);
+                self.set(pool, Phase::Pending);
                 self.ask(pool, Request::Read);
             }
         } else if !view.frozen || live {
-            self.ask(pool, Request::Reclaim { name, terms, holding: live, rest });
+            self.ask(pool, Request::Reclaim { name, terms, despite_freeze: live, quarantine });
         }
     }
 }

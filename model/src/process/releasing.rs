@@ -1,14 +1,14 @@
-//! Giving slots back (T5): all of them when the process ends, those of later pools when an earlier one is
-//! lost. The app has stopped using a name before its slot is given back.
+//! Releases (T5): of all slots when the process ends, and of slots of later pools when an earlier slot is
+//! lost. The app stops using a name before its slot is released.
 
 use super::{Context, Effect, Held, Phase, Process};
 use crate::key::Pool;
-use crate::request::{Leaves, Request};
+use crate::request::{QuarantineRecord, Request};
 use crate::rule::Rule;
-use crate::txn::{LeaseId, Reply};
+use crate::txn::{LeaseId, TxnReply};
 
 impl Process {
-    /// Ends the app first, then gives its names back.
+    /// Ends the app, then releases its names.
     pub(crate) fn terminate(&mut self, context: &Context<'_>) -> Vec<Effect> {
         self.terminating = true;
         self.call = None;
@@ -19,7 +19,8 @@ impl Process {
         effects
     }
 
-    /// Gives its names back although the app lives on: they rest until it can believe no longer.
+    /// Releases its names although the app lives on. They are quarantined until the app cannot believe in them any
+    /// more.
     pub(crate) fn interrupt(&mut self, context: &Context<'_>) -> Vec<Effect> {
         self.interrupted = true;
         let mut effects = self.terminate(context);
@@ -27,14 +28,14 @@ impl Process {
         effects
     }
 
-    /// On to the next pool that wants something; first the slots of later pools are given back.
+    /// Goes on to the next pool without a name. Slots of later pools are released first.
     pub(super) fn advance(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
         if self.call.is_some() || self.terminating {
             return;
         }
-        let wanting = self.claims.iter().position(|claim| claim.phase == Phase::Wanting);
-        let Some(place) = wanting else { return };
-        let later = self.claims.iter().skip(place).find_map(|claim| match &claim.phase {
+        let wanting = self.claims.iter().position(|claim| claim.phase == Phase::Pending);
+        let Some(index) = wanting else { return };
+        let later = self.claims.iter().skip(index).find_map(|claim| match &claim.phase {
             Phase::Held(held) | Phase::Yielding(held) => Some((claim.pool, *held)),
             _ => None,
         });
@@ -45,13 +46,13 @@ impl Process {
             self.release(context, pool, &held, effects);
             self.set(pool, Phase::Yielding(held));
         } else if let Some(pool) =
-            self.current().filter(|claim| claim.phase == Phase::Wanting).map(|claim| claim.pool)
+            self.current().filter(|claim| claim.phase == Phase::Pending).map(|claim| claim.pool)
         {
             self.ask(pool, Request::Read);
         }
     }
 
-    /// Gives the next name back; ends when there is none.
+    /// Releases the next name. Ends when there is none.
     fn release_next(&mut self, context: &Context<'_>, effects: &mut Vec<Effect>) {
         let left = |held: &Held| self.left(held) > 0 || context.config.keep || !self.interrupted;
         let held = |claim: &super::Claim| claim.held().copied().filter(left);
@@ -66,11 +67,11 @@ impl Process {
         &mut self,
         context: &Context<'_>,
         pool: Pool,
-        reply: &Reply,
+        reply: &TxnReply,
         effects: &mut Vec<Effect>,
     ) {
         if !self.terminating {
-            self.set(pool, Phase::Wanting);
+            self.set(pool, Phase::Pending);
             return;
         }
         if reply.succeeded {
@@ -85,7 +86,7 @@ impl Process {
         }
     }
 
-    /// For how long the app may go on believing.
+    /// How many ticks the app may still believe in the name.
     fn left(&self, held: &Held) -> u8 {
         if held.verified { held.validity.saturating_sub(self.age) } else { 0 }
     }
@@ -98,23 +99,23 @@ impl Process {
         held: &Held,
         effects: &mut Vec<Effect>,
     ) {
-        let rest = LeaseId::Rest(pool, held.name, context.pod, self.nonce);
+        let quarantine = LeaseId::Quarantine(pool, held.name, context.pod, self.nonce);
         let interrupted = self.interrupted && context.config.keeps(Rule::ReleaseNamesItsPod);
-        let leaves = match (interrupted, context.config.keep) {
-            (false, _) => Leaves::Nothing,
-            (true, false) => Leaves::Pod,
-            (true, true) => Leaves::PodForLife,
+        let record = match (interrupted, context.config.keep) {
+            (false, _) => QuarantineRecord::Nothing,
+            (true, false) => QuarantineRecord::Pod,
+            (true, true) => QuarantineRecord::PodForLife,
         };
-        let outlasting = interrupted && context.config.keeps(Rule::RestsOutlastDeadlines);
+        let outlasting = interrupted && context.config.keeps(Rule::QuarantinesOutlastDeadlines);
         let needed = self.left(held) + held.quarantine + context.margin(pool);
-        let ticks = if outlasting { needed } else { context.config.clean_rest };
-        effects.push(Effect::Grant(rest, ticks));
+        let ticks = if outlasting { needed } else { context.config.release_quarantine };
+        effects.push(Effect::Grant(quarantine, ticks));
         let request = Request::Release {
             name: held.name,
             create: held.create,
             own_mod_revision: held.own_mod_revision,
-            rest,
-            leaves,
+            quarantine,
+            record,
             emitted: held.clock.and_then(|clock| clock.emitted),
         };
         self.ask(pool, request);

@@ -6,19 +6,19 @@ use crate::rule::Rule;
 use crate::store::Store;
 use crate::txn::Value;
 
-/// A pair in flight. Its two halves reach the store apart.
+/// A pair in flight. Its keepalive and its read land separately.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pair {
     /// Ticks since it was sent.
     pub(crate) age: u8,
     asked: Vec<Asked>,
-    /// Whether the lease was there, once that is known.
+    /// Whether the lease existed; `None` until the keepalive has landed.
     pub(crate) kept: Option<bool>,
-    /// What the read saw, once that is known.
+    /// What the read showed; `None` until it has landed.
     pub(crate) seen: Option<Vec<Seen>>,
 }
 
-/// A slot of ours as we know it.
+/// A slot of this process as it knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Asked {
     pool: Pool,
@@ -27,7 +27,7 @@ struct Asked {
     own_mod_revision: Revision,
 }
 
-/// A slot as a pair saw it, and whether a hold lay on the pool.
+/// A slot as a pair showed it, and whether the pool was frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Seen {
     slot: Slot,
@@ -43,7 +43,7 @@ enum Slot {
 }
 
 impl Process {
-    /// Whether a renewal would tell it anything.
+    /// Whether a renewal can change anything.
     pub(crate) fn may_renew(&self) -> bool {
         self.has_begun() && self.pair.is_none() && !self.terminating && self.age > 0
     }
@@ -69,7 +69,7 @@ impl Process {
             if pair.asked.is_empty() || alone {
                 pair.seen = Some(Vec::new());
             }
-            // Nothing to wait for: the keepalive's answer is the pair's.
+            // There is nothing to read: the keepalive's answer is the answer of the pair.
             if pair.seen.as_ref().is_some_and(Vec::is_empty) || !context.config.split {
                 return self.renewed(context);
             }
@@ -78,7 +78,7 @@ impl Process {
     }
 
     /// The read reaches the store.
-    pub(crate) fn read_own(&mut self, context: &Context<'_>) {
+    pub(crate) fn read_slots(&mut self, context: &Context<'_>) {
         let (nonce, store) = (self.nonce, context.store);
         if let Some(pair) = &mut self.pair {
             let look = |asked: &Asked| Seen {
@@ -102,7 +102,7 @@ impl Process {
         let before = std::mem::replace(&mut self.age, pair.age);
         let seen = pair.seen.unwrap_or_default();
         for (index, asked) in pair.asked.iter().enumerate() {
-            // Without the rule nothing was read, and nothing bad was seen.
+            // Without the rule nothing was read, so every slot counts as unchanged.
             let fine = Seen { slot: Slot::Unchanged, frozen: false };
             let seen = seen.get(index).copied().unwrap_or(fine);
             self.judge(context, *asked, seen, before, &mut effects);
@@ -125,7 +125,7 @@ impl Process {
         let Some(Phase::Held(held)) = claim.map(|claim| &mut claim.phase) else {
             return;
         };
-        // A claim that was placed while the pair was under way was not asked for: no verdict.
+        // The pair did not ask about a claim that was won meanwhile.
         if (held.name, held.create, held.own_mod_revision)
             != (asked.name, asked.create, asked.own_mod_revision)
         {
@@ -140,7 +140,7 @@ impl Process {
             Slot::Younger => effects.push(Effect::Exit),
             Slot::Gone => {
                 effects.push(Effect::Forget(asked.pool));
-                let phase = if context.config.keep { Phase::Lost } else { Phase::Wanting };
+                let phase = if context.config.keep { Phase::Lost } else { Phase::Pending };
                 self.set(asked.pool, phase);
             }
         }

@@ -1,11 +1,11 @@
-//! The queue as one waiter sees it: its rank, its target, and what wakes it.
+//! One waiter: its rank, its target, and what wakes it.
 
 use super::{Context, Phase, Process};
 use crate::config::Config;
 use crate::key::{Pod, Pool, Revision};
+use crate::pool_view::PoolView;
 use crate::request::{Request, Terms};
 use crate::rule::Rule;
-use crate::view::View;
 
 /// A waiter's state.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -13,33 +13,33 @@ use crate::view::View;
 pub(crate) struct Wait {
     /// R: the create revision of the ticket.
     pub(crate) ticket: Revision,
-    /// The watch has reported something since the last read.
-    pub(crate) nudged: bool,
-    /// Something has changed since the last read; the next one will see it.
+    /// The watch has reported a change since the last read.
+    pub(crate) woken: bool,
+    /// Something has changed since the last read. The next read shows it.
     pub(crate) changed: bool,
     /// The watch is broken.
-    pub(crate) deaf: bool,
+    pub(crate) watch_broken: bool,
     pub(crate) watch: Watch,
     /// Ticks without any change.
-    pub(crate) silent: u8,
+    pub(crate) idle: u8,
     /// Ticks since the last read.
-    pub(crate) since: u8,
-    /// It has let a tick pass although it had something to do: others may overtake it.
-    pub(crate) lags: bool,
+    pub(crate) ticks_since_read: u8,
+    /// It had something to do and a tick has passed. Others may overtake it.
+    pub(crate) may_be_overtaken: bool,
 }
 
-/// What a waiter watches, besides the spec and holds.
+/// What a waiter watches, besides the spec and the freeze.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Watch {
-    /// Near the head: every deletion of a ticket, a slot or a quarantine.
+    /// In the front of the queue: every deletion of a ticket, a slot or a quarantine.
     Queue,
-    /// Far behind: this ticket, so many places ahead; none when there is none.
+    /// Behind the front: the ticket `near` places ahead; `None` when there is none.
     Ticket(Option<Pod>),
 }
 
 impl Process {
-    /// The pool in which it may read again, and has a reason to.
-    pub(crate) fn rereads(&self, context: &Context<'_>) -> Option<Pool> {
+    /// The pool in which it may read again and has a reason to.
+    pub(crate) fn wants_reread(&self, context: &Context<'_>) -> Option<Pool> {
         if self.call.is_some() || self.terminating {
             return None;
         }
@@ -53,41 +53,41 @@ impl Process {
     }
 
     pub(crate) fn reread(&mut self, context: &Context<'_>) {
-        if let Some(pool) = self.rereads(context) {
+        if let Some(pool) = self.wants_reread(context) {
             self.ask(pool, Request::Read);
         }
     }
 
-    /// Goes on waiting with this ticket, or begins to.
-    pub(super) fn wait_on(&mut self, context: &Context<'_>, pool: Pool, ticket: Revision) {
+    /// Keeps waiting with this ticket, or begins to.
+    pub(super) fn keep_waiting(&mut self, context: &Context<'_>, pool: Pool, ticket: Revision) {
         let own = context.config.keeps(Rule::TicketRevisionIsItsOwn);
         let claim = self.claims.iter_mut().find(|claim| claim.pool == pool);
         match claim.map(|claim| &mut claim.phase) {
             Some(Phase::Waiting(wait)) if wait.ticket == ticket || !own => wait.read(),
-            // The ticket is older than our knowledge of it.
+            // The ticket is older than what this process knows of it.
             Some(phase) => *phase = Phase::Waiting(Wait::new(ticket, true)),
             None => {}
         }
     }
 
-    /// The slots as they were when our ticket was created: rank and free names of one revision.
-    pub(super) fn looked_back(
+    /// The answer to the read at the ticket's revision: rank and free names of that revision.
+    pub(super) fn read_at_ticket(
         &mut self,
         context: &Context<'_>,
         pool: Pool,
         (ticket, rank, terms): (Revision, Option<u8>, Terms),
-        view: &View,
+        view: &PoolView,
     ) {
         let rank = rank.unwrap_or_else(|| context.rank(view, ticket));
-        self.target(context, pool, rank, terms, view);
-        // The spec is the one that was known before the ticket was put; it may be older than that.
-        if self.call.is_none() && context.config.keeps(Rule::VainLooksAreFollowed) {
+        self.redeem_target(context, pool, rank, terms, view);
+        // The known spec may be older than the ticket.
+        if self.call.is_none() && context.config.keeps(Rule::EmptyPastReadsAreFollowed) {
             self.ask(pool, Request::Read);
         }
     }
 
-    /// The current state: rank anew, less one for every silent tick.
-    pub(super) fn aim(&mut self, context: &Context<'_>, pool: Pool, view: &View) {
+    /// Chooses a target from a current read: the rank, less one for each idle tick.
+    pub(super) fn choose_target(&mut self, context: &Context<'_>, pool: Pool, view: &PoolView) {
         let Some(wait) = self.waits_in(pool).cloned() else { return };
         let rank = context.rank(view, wait.ticket);
         let near = rank < context.config.near;
@@ -97,25 +97,32 @@ impl Process {
             Watch::Ticket(view.ahead(wait.ticket, context.config.near))
         };
         self.set(pool, Phase::Waiting(Wait { watch, ..wait.clone() }));
-        let silent = if context.config.keeps(Rule::SilenceBeforeOvertaking) {
-            wait.silent
+        let idle = if context.config.keeps(Rule::IdleBeforeOvertaking) {
+            wait.idle
         } else {
-            wait.silent.max(1)
+            wait.idle.max(1)
         };
-        let rank = if near { rank.saturating_sub(silent) } else { rank };
+        let rank = if near { rank.saturating_sub(idle) } else { rank };
         if let Some(terms) = view.terms.filter(|_| !view.frozen) {
-            self.target(context, pool, rank, terms, view);
+            self.redeem_target(context, pool, rank, terms, view);
         }
     }
 
     /// T2 for the r-th free name, when there is one.
-    fn target(&mut self, context: &Context<'_>, pool: Pool, rank: u8, terms: Terms, view: &View) {
+    fn redeem_target(
+        &mut self,
+        context: &Context<'_>,
+        pool: Pool,
+        rank: u8,
+        terms: Terms,
+        view: &PoolView,
+    ) {
         let Some(ticket) = self.waits_in(pool).map(|wait| wait.ticket) else { return };
         let by_number = context.config.keeps(Rule::SlotsKeyedByNumber);
         if let Some(name) = view.free(terms.spec, by_number).get(usize::from(rank)).copied() {
             let seen = context.seen(view, name);
-            let since = view.since;
-            self.ask(pool, Request::Take { name, ticket, since, terms, seen });
+            let guard = view.guard;
+            self.ask(pool, Request::Redeem { name, ticket, guard, terms, seen });
         }
     }
 }
@@ -123,52 +130,51 @@ impl Process {
 // === impl Wait ===
 
 impl Wait {
-    pub(super) fn new(ticket: Revision, lags: bool) -> Self {
+    pub(super) fn new(ticket: Revision, may_be_overtaken: bool) -> Self {
         Self {
             ticket,
-            nudged: false,
+            woken: false,
             changed: false,
-            deaf: false,
+            watch_broken: false,
             watch: Watch::Queue,
-            silent: 0,
-            since: 0,
-            lags,
+            idle: 0,
+            ticks_since_read: 0,
+            may_be_overtaken,
         }
     }
 
-    /// Whether it reads again now: nudged; once per V; and near the head after a tick of silence.
+    /// Whether it reads again now: when the watch reports, once per V, and in the front after an idle tick.
     fn wakes(&self, config: &Config, pool: Pool) -> bool {
-        self.nudged || self.is_due(config, pool)
+        self.woken || self.is_due(config, pool)
     }
 
-    /// Whether it reads again without being told to.
+    /// Whether it reads again without a report of the watch.
     fn is_due(&self, config: &Config, pool: Pool) -> bool {
         match self.watch {
-            Watch::Queue => self.since > 0,
+            Watch::Queue => self.ticks_since_read > 0,
             Watch::Ticket(_) => {
-                config.keeps(Rule::WaitersReread) && self.since >= validity(config, pool)
+                config.keeps(Rule::WaitersReread) && self.ticks_since_read >= validity(config, pool)
             }
         }
     }
 
     pub(super) fn tick(&mut self, config: &Config, pool: Pool, behind: bool) {
-        self.lags = behind || self.deaf || self.wakes(config, pool);
-        // More silence than there can be ranks tells nothing new; nor does a nudge to somebody who is
-        // due.
+        self.may_be_overtaken = behind || self.watch_broken || self.wakes(config, pool);
+        // More idle ticks than ranks have no further effect. Nor has a report to a waiter that reads anyway.
         let most = u8::try_from(config.pods.len()).unwrap_or(u8::MAX);
         let most = most - u8::from(config.keeps(Rule::RankCountsOlderTickets));
-        self.silent = self.silent.saturating_add(1).min(most);
+        self.idle = self.idle.saturating_add(1).min(most);
         let longest = if self.watch == Watch::Queue { 1 } else { validity(config, pool) };
-        self.since = (self.since + 1).min(longest);
-        self.nudged &= !self.is_due(config, pool);
+        self.ticks_since_read = (self.ticks_since_read + 1).min(longest);
+        self.woken &= !self.is_due(config, pool);
     }
 
-    /// A current read has answered.
+    /// A current read was answered.
     fn read(&mut self) {
         if self.changed {
-            self.silent = 0;
+            self.idle = 0;
         }
-        (self.changed, self.nudged, self.since) = (false, false, 0);
+        (self.changed, self.woken, self.ticks_since_read) = (false, false, 0);
     }
 }
 
@@ -177,8 +183,8 @@ fn validity(config: &Config, pool: Pool) -> u8 {
 }
 
 impl Context<'_> {
-    /// The number of older tickets; without the rule, of all.
-    fn rank(&self, view: &View, ticket: Revision) -> u8 {
+    /// The number of older tickets. Without the rule: the number of all tickets.
+    fn rank(&self, view: &PoolView, ticket: Revision) -> u8 {
         if self.config.keeps(Rule::RankCountsOlderTickets) {
             view.older(ticket)
         } else {
@@ -187,8 +193,8 @@ impl Context<'_> {
     }
 }
 
-impl View {
-    /// The ticket so many places ahead.
+impl PoolView {
+    /// The ticket that is this number of places ahead.
     fn ahead(&self, of: Revision, places: u8) -> Option<Pod> {
         let mut older: Vec<_> = self.tickets.iter().filter(|ticket| ticket.create < of).collect();
         older.sort_unstable_by_key(|ticket| std::cmp::Reverse(ticket.create));

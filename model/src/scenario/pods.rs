@@ -1,4 +1,4 @@
-//! Scenarios of what happens to pods, their clocks and their messages.
+//! Scenarios of pods, their clocks and their messages.
 
 use super::{DRIFTING, NONE, SPEC, Scenario, pods};
 use crate::action::Action;
@@ -19,9 +19,9 @@ pub(super) fn all() -> Vec<Scenario> {
         far(),
         clock(),
         split(),
-        stay(),
-        term(),
-        term_keep(),
+        wiped_restart(),
+        sigterm(),
+        sigterm_keep(),
     ]
 }
 
@@ -35,12 +35,12 @@ fn queue() -> Scenario {
             M::ClaimedAtOnce,
             M::Queued,
             M::ClaimedByTicket,
-            M::LookedBack,
+            M::ReadAtTicket,
             M::PastWasCompacted,
-            M::TakeFailed,
+            M::RedeemFailed,
             M::PassedAnOlderTicket,
             M::Released,
-            M::RestEnded,
+            M::QuarantineEnded,
             M::DeadlinePassed,
             M::ResumedLate,
         ],
@@ -50,16 +50,16 @@ fn queue() -> Scenario {
 fn names() -> Scenario {
     Scenario {
         name: "names",
-        about: "three pods, two names, a pod that dies and does not come back",
+        about: "three pods, two names, a process that dies and is not restarted",
         small: pods(3, 2).with(Faults { crashes: 1, ..NONE }),
         large: pods(3, 2).with(Faults { crashes: 1, releases: 1, timeouts: 1, ..NONE }),
         passes: &[
             M::HolderDied,
             M::WaiterDied,
-            M::SlotRanOut,
-            M::TicketRanOut,
+            M::SlotExpired,
+            M::TicketExpired,
             M::PassedAnOlderTicket,
-            M::ClaimOfTheDeadLanded,
+            M::ClaimOfDeadProcessLanded,
         ],
     }
 }
@@ -91,7 +91,7 @@ fn messages() -> Scenario {
 fn restart() -> Scenario {
     Scenario {
         name: "restart",
-        about: "a process dies and another one adopts, a message goes astray",
+        about: "a process dies and another one adopts, a message is lost or late",
         small: pods(2, 1).with(Faults { crashes: 1, restarts: 1, timeouts: 1, ..NONE }),
         large: pods(2, 1).with(Faults {
             crashes: 1,
@@ -106,8 +106,8 @@ fn restart() -> Scenario {
             M::Restarted,
             M::Adopted,
             M::AdoptionWasVerified,
-            M::WentOnWaiting,
-            M::ClaimOfTheDeadLanded,
+            M::ContinuedWaiting,
+            M::ClaimOfDeadProcessLanded,
             M::AppliedWithoutAnswer,
         ],
     }
@@ -119,20 +119,20 @@ fn twin() -> Scenario {
         about: "two processes of one pod, a release",
         small: pods(2, 1).with(Faults { twins: 1, releases: 1, ..NONE }),
         large: pods(2, 1).with(Faults { twins: 1, releases: 2, timeouts: 1, ..NONE }),
-        passes: &[M::Twinned, M::Adopted, M::Fenced, M::WentOnWaiting, M::ReleaseFailed],
+        passes: &[M::Twinned, M::Adopted, M::Fenced, M::ContinuedWaiting, M::ReleaseFailed],
     }
 }
 
 fn stall() -> Scenario {
     Scenario {
         name: "stall",
-        about: "a process is paused until its lease runs out, a message goes astray",
+        about: "a process is paused until its lease expires, a message is lost or late",
         small: pods(2, 1).with(Faults { stalls: 1, timeouts: 1, ..NONE }),
         large: pods(3, 1).with(Faults { stalls: 1, ..NONE }),
         passes: &[
             M::LeaseWasFoundGone,
-            M::SlotRanOut,
-            M::TicketRanOut,
+            M::SlotExpired,
+            M::TicketExpired,
             M::DeadlinePassed,
             M::GrantWasRepeated,
             M::ClaimLandedLate,
@@ -148,7 +148,7 @@ fn drift() -> Scenario {
         about: "a pod's clock is slow, the store's is fast, a process is paused",
         small: base.clone().with(Faults { slow: 1, fast: 1, stalls: 1, ..NONE }),
         large: base.with(Faults { slow: 1, fast: 1, stalls: 1, crashes: 1, restarts: 1, ..NONE }),
-        passes: &[M::HolderWasSlow, M::StoreWasFast, M::SlotRanOut, M::LeaseWasFoundGone],
+        passes: &[M::HolderWasSlow, M::StoreWasFast, M::SlotExpired, M::LeaseWasFoundGone],
     }
 }
 
@@ -156,7 +156,7 @@ fn keep() -> Scenario {
     let with = |pods: Config| Config { keep: true, ..pods };
     Scenario {
         name: "keep",
-        about: "lost names are claimed again, ahead of the queue",
+        about: "lost names of a `Keep` pool are re-claimed, ahead of the queue",
         small: with(pods(2, 1)).with(Faults { stalls: 1, timeouts: 1, ..NONE }),
         large: with(pods(3, 2)).with(Faults { stalls: 1, ..NONE }),
         passes: &[
@@ -164,7 +164,7 @@ fn keep() -> Scenario {
             M::Reclaimed,
             M::ReclaimedAheadOfQueue,
             M::LostForGood,
-            M::TurnedAwayByShift,
+            M::RefusedByReclaim,
         ],
     }
 }
@@ -178,9 +178,9 @@ fn pools() -> Scenario {
     Scenario {
         name: "pools",
         about: "two pods, two pools of one name each, annotations in opposite order, a force release",
-        small: base.clone().with(Faults { forces: 1, ..NONE }),
+        small: base.clone().with(Faults { force_releases: 1, ..NONE }),
         large: base.with(Faults { crashes: 1, restarts: 1, ..NONE }),
-        passes: &[M::ForceReleased, M::ForceWasLate, M::SlotWasFoundGone, M::Yielded],
+        passes: &[M::ForceReleased, M::ForceReleaseWasLate, M::SlotWasFoundGone, M::Yielded],
     }
 }
 
@@ -188,10 +188,10 @@ fn far() -> Scenario {
     let with = |pods: Config| Config { near: 1, ..pods };
     Scenario {
         name: "far",
-        about: "waiters too far behind to watch the queue, a broken watch",
-        small: with(pods(3, 1)).with(Faults { deaf: 1, ..NONE }),
-        large: with(pods(3, 1)).with(Faults { deaf: 1, crashes: 1, ..NONE }),
-        passes: &[M::FarWaiterRead, M::DeafWaiterRead],
+        about: "waiters behind the front of the queue, a broken watch",
+        small: with(pods(3, 1)).with(Faults { broken_watches: 1, ..NONE }),
+        large: with(pods(3, 1)).with(Faults { broken_watches: 1, crashes: 1, ..NONE }),
+        passes: &[M::FarWaiterRead, M::WaiterWithBrokenWatchRead],
     }
 }
 
@@ -211,35 +211,40 @@ pub(crate) fn clocks() -> Config {
     Config { clock: true, skew: vec![2, 0], ..pods(2, 1) }
 }
 
-fn term() -> Scenario {
-    let base = Config { marks: true, ..pods(2, 1) };
+fn sigterm() -> Scenario {
+    let base = Config { saved_claims: true, ..pods(2, 1) };
     Scenario {
-        name: "term",
-        about: "a process of a `Stop` pool ends while its app lives on, and another one comes",
+        name: "sigterm",
+        about: "a process of a `Stop` pool ends while its app lives on, and is restarted",
         small: base.clone().with(Faults { interrupts: 1, restarts: 1, ..NONE }),
         large: base.with(Faults { interrupts: 2, restarts: 2, timeouts: 1, ..NONE }),
-        passes: &[M::Interrupted, M::TakenBack, M::TakenBackAheadOfQueue, M::RestEnded],
+        passes: &[
+            M::Interrupted,
+            M::ReclaimedFromQuarantine,
+            M::ReclaimedFromQuarantineAheadOfQueue,
+            M::QuarantineEnded,
+        ],
     }
 }
 
-fn term_keep() -> Scenario {
-    let base = Config { marks: true, keep: true, ..pods(2, 2) };
+fn sigterm_keep() -> Scenario {
+    let base = Config { saved_claims: true, keep: true, ..pods(2, 2) };
     Scenario {
-        name: "term-keep",
-        about: "the same in a `Keep` pool, whose names rest as long as the pod lives",
+        name: "sigterm-keep",
+        about: "the same in a `Keep` pool, whose names are quarantined as long as the pod lives",
         small: base.clone().with(Faults { interrupts: 1, restarts: 1, ..NONE }),
         large: base.with(Faults { interrupts: 2, restarts: 2, stalls: 1, ..NONE }),
-        passes: &[M::Interrupted, M::TakenBack],
+        passes: &[M::Interrupted, M::ReclaimedFromQuarantine],
     }
 }
 
-fn stay() -> Scenario {
+fn wiped_restart() -> Scenario {
     let answered = Action::Deliver(0, 0);
     let died = vec![answered, answered, Action::Crash(0, 0)];
-    let base = Config { marks: true, ..pods(2, 1) };
+    let base = Config { saved_claims: true, ..pods(2, 1) };
     Scenario {
-        name: "stay",
-        about: "the store comes back empty, a process dies, and another one believes what its app may",
+        name: "wiped-restart",
+        about: "the store is wiped, a process dies, and the next one re-claims what its app believes in",
         small: Config { prelude: died, ..base.clone() }.with(Faults {
             wipes: 1,
             crashes: 1,
@@ -247,7 +252,7 @@ fn stay() -> Scenario {
             ..NONE
         }),
         large: base.with(Faults { wipes: 1, crashes: 1, restarts: 1, ..NONE }),
-        passes: &[M::WipedUnderHolder, M::ReclaimedDuringHold, M::Restarted],
+        passes: &[M::WipedUnderHolder, M::ReclaimedDuringFreeze, M::Restarted],
     }
 }
 
@@ -255,9 +260,9 @@ fn split() -> Scenario {
     let base = Config { split: true, ..pods(2, 1) };
     Scenario {
         name: "split",
-        about: "grants and both halves of renewals take their time, one is given up",
+        about: "grants and both halves of renewals land separately, one is given up",
         small: base.clone().with(Faults { timeouts: 1, ..NONE }),
-        large: base.with(Faults { forces: 1, ..NONE }),
+        large: base.with(Faults { force_releases: 1, ..NONE }),
         passes: &[M::HalfAPairAnswered, M::PairWasGivenUp, M::DeadlinePassed, M::ResumedLate],
     }
 }

@@ -1,4 +1,4 @@
-//! Scenarios of what administrators do, and of a store that does not come back as it was.
+//! Scenarios of administrators, and of stores that are wiped or restored.
 
 use super::{NONE, SPEC, Scenario, pods};
 use crate::action::{Action, Drift};
@@ -7,33 +7,33 @@ use crate::milestone::Milestone as M;
 use crate::spec::Spec;
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![force(), hold(), edit(), wipe(), regain(), regress(), restore(), given_on_and_restored()]
+    vec![force(), freeze(), edit(), wipe(), wiped_keep(), revisions(), restore(), reassigned()]
 }
 
 fn force() -> Scenario {
     Scenario {
         name: "force",
         about: "a force release, which may land late",
-        small: pods(2, 1).with(Faults { forces: 1, ..NONE }),
-        large: pods(2, 1).with(Faults { forces: 1, crashes: 1, restarts: 1, ..NONE }),
+        small: pods(2, 1).with(Faults { force_releases: 1, ..NONE }),
+        large: pods(2, 1).with(Faults { force_releases: 1, crashes: 1, restarts: 1, ..NONE }),
         passes: &[
             M::ForceReleased,
-            M::ForceWasLate,
+            M::ForceReleaseWasLate,
             M::Settled,
-            M::RestEnded,
+            M::QuarantineEnded,
             M::SlotWasFoundGone,
             M::PassedAnOlderTicket,
         ],
     }
 }
 
-fn hold() -> Scenario {
+fn freeze() -> Scenario {
     Scenario {
-        name: "hold",
-        about: "a hold, a release",
-        small: pods(2, 1).with(Faults { holds: 1, releases: 1, ..NONE }),
-        large: pods(3, 1).with(Faults { holds: 1, releases: 1, ..NONE }),
-        passes: &[M::HoldRanOut, M::TurnedAwayByHold, M::TurnedAwayByEpoch, M::KeptFromResuming],
+        name: "freeze",
+        about: "a freeze, a release",
+        small: pods(2, 1).with(Faults { freezes: 1, releases: 1, ..NONE }),
+        large: pods(3, 1).with(Faults { freezes: 1, releases: 1, ..NONE }),
+        passes: &[M::FreezeEnded, M::RefusedByFreeze, M::RefusedByEpoch, M::NotResumedDuringFreeze],
     }
 }
 
@@ -51,36 +51,36 @@ fn edit() -> Scenario {
         about: "spec edits: another name, another width, longer times, shorter times",
         small: config.with(Faults { edits: 2, ..NONE }),
         large: more.with(Faults { edits: 1, releases: 1, ..NONE }),
-        passes: &[M::EditedUnderClaim, M::TermsWereShortened, M::TakeFailed],
+        passes: &[M::EditedUnderClaim, M::TermsWereShortened, M::RedeemFailed],
     }
 }
 
 fn wipe() -> Scenario {
     Scenario {
         name: "wipe",
-        about: "the store comes back empty, its revisions go on",
+        about: "the store is wiped, its revisions go on",
         small: pods(2, 1).with(Faults { wipes: 1, ..NONE }),
         large: pods(2, 1).with(Faults { wipes: 1, stalls: 2, releases: 1, ..NONE }),
-        passes: &[M::WipedUnderHolder, M::LeaseWasFoundGone, M::TurnedAwayByHold, M::HoldRanOut],
+        passes: &[M::WipedUnderHolder, M::LeaseWasFoundGone, M::RefusedByFreeze, M::FreezeEnded],
     }
 }
 
-fn regain() -> Scenario {
+fn wiped_keep() -> Scenario {
     let base = Config { keep: true, ..pods(2, 1) };
     Scenario {
-        name: "regain",
-        about: "the store comes back empty, and holders want their names back during the hold",
+        name: "wiped-keep",
+        about: "the store is wiped, and holders of a `Keep` pool re-claim their names during the freeze",
         small: base.clone().with(Faults { wipes: 1, ..NONE }),
         large: base.with(Faults { wipes: 1, stalls: 1, timeouts: 1, ..NONE }),
-        passes: &[M::WipedUnderHolder, M::ReclaimedDuringHold, M::HoldRanOut],
+        passes: &[M::WipedUnderHolder, M::ReclaimedDuringFreeze, M::FreezeEnded],
     }
 }
 
-fn regress() -> Scenario {
+fn revisions() -> Scenario {
     let base = Config { revisions_regress: true, ..pods(2, 1) };
     Scenario {
-        name: "regress",
-        about: "the store comes back empty, and its revisions meet old ones",
+        name: "revisions",
+        about: "the store is wiped, and its revisions start anew",
         small: base.clone().with(Faults { wipes: 1, stalls: 1, ..NONE }),
         large: base.with(Faults { wipes: 1, stalls: 1, releases: 1, ..NONE }),
         passes: &[M::WipedUnderHolder, M::RevisionsMet, M::LeaseWasFoundGone],
@@ -90,32 +90,37 @@ fn regress() -> Scenario {
 fn restore() -> Scenario {
     Scenario {
         name: "restore",
-        about: "the store comes back as it was before a process lost its lease",
+        about: "a snapshot from before a process lost its lease is restored",
         small: pods(2, 1).with(Faults { restores: 1, stalls: 1, ..NONE }),
         large: pods(2, 1).with(Faults { restores: 1, crashes: 1, restarts: 1, ..NONE }),
-        passes: &[M::RestoredOldHolder, M::KeptFromResuming, M::TurnedAwayByHold, M::HoldRanOut],
+        passes: &[
+            M::RestoredOldHolder,
+            M::NotResumedDuringFreeze,
+            M::RefusedByFreeze,
+            M::FreezeEnded,
+        ],
     }
 }
 
-fn given_on_and_restored() -> Scenario {
+fn reassigned() -> Scenario {
     let base = Config { prelude: Vec::new(), ..pods(2, 1) };
-    let faults = Faults { restores: 1, forces: 1, ..NONE };
+    let faults = Faults { restores: 1, force_releases: 1, ..NONE };
     Scenario {
-        name: "given-on",
-        about: "a name is taken away and given on, and the store comes back as it was before",
+        name: "reassigned",
+        about: "a name is released by force and granted to another pod, and an earlier snapshot is restored",
         small: given_on().with(faults),
         large: base.with(faults),
-        passes: &[M::RestoredOldHolder, M::FoundUnderHold, M::HoldRanOut],
+        passes: &[M::RestoredOldHolder, M::FoundDuringFreeze, M::FreezeEnded],
     }
 }
 
-/// Pod 0's name is taken away after a snapshot; the name has rested, and pod 0 has been renewing.
+/// Pod 0's name is released by force after a snapshot. Its quarantine has passed, and pod 0 has renewed its lease.
 pub(crate) fn given_on() -> Config {
     let tick = Action::Tick(Drift::None);
     let prelude = vec![
         Action::Deliver(0, 0),
         Action::Deliver(0, 0),
-        Action::Force(0, 0),
+        Action::ForceRelease(0, 0),
         Action::Snapshot,
         Action::Land(0),
         Action::Settle(0, 0),

@@ -1,50 +1,50 @@
-//! Requests and answers: delivered, lost, given up, doubled, late.
+//! Requests and answers: delivered, lost, given up, repeated, late.
 
 use crate::belief::Belief;
 use crate::config::Config;
 use crate::key::{Key, Name, Pod};
 use crate::process::{Context, Effect, Process, Watch};
 use crate::protocol;
-use crate::request::{Caller, Request, Stray};
+use crate::request::{Caller, LateRequest, Request};
 use crate::rule::Rule;
 use crate::store::{Event, LeaseNotFound};
-use crate::txn::{LeaseId, Reply, Value};
-use crate::world::{Mark, World};
+use crate::system::{SavedClaim, SystemState};
+use crate::txn::{LeaseId, TxnReply, Value};
 
-impl World {
-    pub(super) fn deliver(&mut self, config: &Config, pod: Pod, place: usize) {
-        let Some((caller, request)) = self.in_flight(pod, place) else { return };
+impl SystemState {
+    pub(super) fn deliver(&mut self, config: &Config, pod: Pod, index: usize) {
+        let Some((caller, request)) = self.in_flight(pod, index) else { return };
         match self.perform(config, caller, &request) {
             Some(reply) => {
-                self.with(config, pod, place, |process, context| process.answered(context, reply));
+                self.with(config, pod, index, |process, context| process.answered(context, reply));
             }
-            None => self.refuse_past(config, pod, place),
+            None => self.refuse_past_read(config, pod, index),
         }
     }
 
-    pub(super) fn lose_answer(&mut self, config: &Config, pod: Pod, place: usize) {
+    pub(super) fn lose_answer(&mut self, config: &Config, pod: Pod, index: usize) {
         self.faults.timeouts -= 1;
-        let Some((caller, request)) = self.in_flight(pod, place) else { return };
+        let Some((caller, request)) = self.in_flight(pod, index) else { return };
         self.perform(config, caller, &request);
-        self.unanswered(config, pod, place);
+        self.unanswered(config, pod, index);
     }
 
-    pub(super) fn give_up(&mut self, config: &Config, pod: Pod, place: usize) {
+    pub(super) fn give_up(&mut self, config: &Config, pod: Pod, index: usize) {
         self.faults.timeouts -= 1;
-        let Some((caller, request)) = self.in_flight(pod, place) else { return };
-        self.stray(caller, request);
-        self.unanswered(config, pod, place);
+        let Some((caller, request)) = self.in_flight(pod, index) else { return };
+        self.send_late(caller, request);
+        self.unanswered(config, pod, index);
     }
 
-    pub(super) fn duplicate(&mut self, config: &Config, pod: Pod, place: usize) {
+    pub(super) fn duplicate(&mut self, config: &Config, pod: Pod, index: usize) {
         self.faults.duplicates -= 1;
-        let Some((caller, request)) = self.in_flight(pod, place) else { return };
-        self.stray(caller, request);
-        self.deliver(config, pod, place);
+        let Some((caller, request)) = self.in_flight(pod, index) else { return };
+        self.send_late(caller, request);
+        self.deliver(config, pod, index);
     }
 
-    pub(super) fn refuse_past(&mut self, config: &Config, pod: Pod, place: usize) {
-        self.with(config, pod, place, |process, _| {
+    pub(super) fn refuse_past_read(&mut self, config: &Config, pod: Pod, index: usize) {
+        self.with(config, pod, index, |process, _| {
             if let Some(call) = &mut process.call {
                 call.request = Request::Read;
             }
@@ -52,69 +52,69 @@ impl World {
         });
     }
 
-    pub(super) fn land(&mut self, config: &Config, place: usize) {
-        let Stray { caller, request } = self.strays.remove(place);
+    pub(super) fn land(&mut self, config: &Config, index: usize) {
+        let LateRequest { caller, request } = self.late_requests.remove(index);
         self.perform(config, caller, &request);
     }
 
     /// The keepalive of a pair lands.
-    pub(super) fn keep_alive(&mut self, config: &Config, pod: Pod, place: usize) {
-        let lease = self.process(pod, place).and_then(|process| process.lease);
+    pub(super) fn keep_alive(&mut self, config: &Config, pod: Pod, index: usize) {
+        let lease = self.process(pod, index).and_then(|process| process.lease);
         let kept = lease.is_some_and(|lease| self.store.keep_alive(lease));
-        self.with(config, pod, place, |process, context| process.kept(context, kept));
+        self.with(config, pod, index, |process, context| process.kept(context, kept));
     }
 
     /// The read of a pair lands.
-    pub(super) fn read_own(&mut self, config: &Config, pod: Pod, place: usize) {
-        self.with(config, pod, place, |process, context| {
-            process.read_own(context);
+    pub(super) fn read_slots(&mut self, config: &Config, pod: Pod, index: usize) {
+        self.with(config, pod, index, |process, context| {
+            process.read_slots(context);
             Vec::new()
         });
     }
 
-    /// A pair is sent; unless its halves are to be split, it lands and is answered at once.
-    pub(super) fn renew(&mut self, config: &Config, pod: Pod, place: usize) {
-        self.with(config, pod, place, |process, _| {
+    /// A pair is sent. Unless its halves are split, it lands and is answered at once.
+    pub(super) fn renew(&mut self, config: &Config, pod: Pod, index: usize) {
+        self.with(config, pod, index, |process, _| {
             process.renew();
             Vec::new()
         });
         if !config.split {
-            self.read_own(config, pod, place);
-            self.keep_alive(config, pod, place);
+            self.read_slots(config, pod, index);
+            self.keep_alive(config, pod, index);
         }
     }
 
-    pub(super) fn drop_pair(&mut self, config: &Config, pod: Pod, place: usize) {
+    pub(super) fn drop_pair(&mut self, config: &Config, pod: Pod, index: usize) {
         self.faults.timeouts -= 1;
-        self.with(config, pod, place, |process, _| {
+        self.with(config, pod, index, |process, _| {
             process.pair = None;
             Vec::new()
         });
     }
 
-    /// A request's header and body, as it is in flight.
-    pub(super) fn in_flight(&self, pod: Pod, place: usize) -> Option<(Caller, Request)> {
-        let process = self.process(pod, place)?;
+    /// The request in flight, with its caller.
+    pub(super) fn in_flight(&self, pod: Pod, index: usize) -> Option<(Caller, Request)> {
+        let process = self.process(pod, index)?;
         let call = process.call.as_ref()?;
         Some((process.caller(pod, call.pool), call.request.clone()))
     }
 
-    /// Sends a request that nobody waits for.
-    pub(super) fn stray(&mut self, caller: Caller, request: Request) {
+    /// Keeps a request that may land late. Nobody waits for its answer.
+    pub(super) fn send_late(&mut self, caller: Caller, request: Request) {
         if request.writes() {
-            self.strays.push(Stray { caller, request });
+            self.late_requests.push(LateRequest { caller, request });
         }
     }
 
-    /// Lets a process do something; what it does to the world is done.
+    /// Lets a process act, and applies its effects.
     pub(super) fn with(
         &mut self,
         config: &Config,
         pod: Pod,
-        place: usize,
+        index: usize,
         act: impl FnOnce(&mut Process, &Context<'_>) -> Vec<Effect>,
     ) {
-        let Some(mut process) = self.process(pod, place).cloned() else { return };
+        let Some(mut process) = self.process(pod, index).cloned() else { return };
         let effects = act(&mut process, &self.context(config, pod));
         for effect in &effects {
             self.affect(config, pod, &process, *effect);
@@ -122,8 +122,8 @@ impl World {
         if let Some(state) = self.pods.get_mut(usize::from(pod)) {
             if effects.contains(&Effect::Exit) {
                 state.over |= process.terminating && !process.interrupted;
-                state.processes.remove(place);
-            } else if let Some(slot) = state.processes.get_mut(place) {
+                state.processes.remove(index);
+            } else if let Some(slot) = state.processes.get_mut(index) {
                 *slot = process;
             }
         }
@@ -136,21 +136,21 @@ impl World {
                 let mut former = state.beliefs.iter().filter(|belief| belief.pool == pool);
                 let renamed = former.any(|belief| belief.unending && !belief.is_about(pool, name));
                 self.verdict.renamed |= renamed;
-                if config.marks {
-                    state.marks.retain(|mark| mark.pool != pool);
-                    state.marks.push(Mark { pool, name, believed: true });
-                    state.marks.sort_unstable_by_key(|mark| mark.pool);
+                if config.saved_claims {
+                    state.saved_claims.retain(|saved| saved.pool != pool);
+                    state.saved_claims.push(SavedClaim { pool, name, believed: true });
+                    state.saved_claims.sort_unstable_by_key(|saved| saved.pool);
                 }
                 state.beliefs.retain(|belief| belief.pool != pool);
                 state.beliefs.push(Belief::new(pool, name, left, quarantine));
                 state.beliefs.sort_unstable_by_key(|belief| belief.pool);
             }
             Effect::Forget(pool) => state.beliefs.retain(|belief| belief.pool != pool),
-            Effect::Grant(rest, ticks) => self.store.grant(rest, ticks),
+            Effect::Grant(quarantine, ticks) => self.store.grant(quarantine, ticks),
             Effect::Revoke(lease) => {
-                // Without anything else under way on that lease it makes no difference when it lands.
-                if self.strays.iter().any(|stray| stray.caller.lease == Some(lease)) {
-                    self.stray(process.caller(pod, 0), Request::Revoke(lease));
+                // Without another late request on that lease it makes no difference when the revocation lands.
+                if self.late_requests.iter().any(|late| late.caller.lease == Some(lease)) {
+                    self.send_late(process.caller(pod, 0), Request::Revoke(lease));
                 } else {
                     self.store.revoke(lease);
                 }
@@ -159,17 +159,17 @@ impl World {
         }
     }
 
-    fn unanswered(&mut self, config: &Config, pod: Pod, place: usize) {
-        self.with(config, pod, place, Process::unanswered);
+    fn unanswered(&mut self, config: &Config, pod: Pod, index: usize) {
+        self.with(config, pod, index, Process::unanswered);
     }
 
-    /// A request reaches the store; `None` when it asks for a past that is not there.
+    /// A request reaches the store. `None` when it reads a revision that the store does not have.
     fn perform(
         &mut self,
         config: &Config,
         caller: Caller,
         request: &Request,
-    ) -> Option<Result<Reply, LeaseNotFound>> {
+    ) -> Option<Result<TxnReply, LeaseNotFound>> {
         let pool = caller.pool;
         match request {
             Request::Begin => {
@@ -183,9 +183,11 @@ impl World {
             }
             Request::Revoke(lease) => {
                 self.store.revoke(*lease);
-                return Some(Ok(Reply::default()));
+                return Some(Ok(TxnReply::default()));
             }
-            Request::Force { name, .. } if !config.keeps(Rule::ForceSparesTheLease) => {
+            Request::ForceRelease { name, .. }
+                if !config.keeps(Rule::ForceReleaseSparesTheLease) =>
+            {
                 let slot = self.store.get(Key::Slot(pool, *name));
                 if let Some(lease) = slot.and_then(|slot| slot.lease) {
                     let reply = self.store.txn(&protocol::txn(config, caller, request)?);
@@ -207,7 +209,7 @@ impl World {
         Some(reply)
     }
 
-    /// A slot of a `Keep` pool was given back. An app that had not stopped using the name before never will.
+    /// A slot of a `Keep` pool was released. An app that still uses the name never stops using it.
     fn lives_on(&mut self, caller: Caller, name: Name) {
         let state = self.pods.get_mut(usize::from(caller.pod));
         for belief in state.into_iter().flat_map(|state| &mut state.beliefs) {
@@ -227,7 +229,7 @@ impl World {
         pools.filter_map(spec).max().unwrap_or_default()
     }
 
-    /// A lease of this pod that nobody has used, as far as anybody can still tell.
+    /// A lease of this pod that is not in use, and that no process, request or snapshot refers to.
     pub(super) fn fresh_lease(&self, pod: Pod) -> LeaseId {
         let used = |id: LeaseId| {
             let of_process = self
@@ -235,18 +237,18 @@ impl World {
                 .get(usize::from(pod))
                 .into_iter()
                 .flat_map(|state| state.processes.iter().filter_map(|process| process.lease));
-            let of_strays = self.strays.iter().filter_map(|stray| stray.caller.lease);
+            let of_late_requests = self.late_requests.iter().filter_map(|late| late.caller.lease);
             let of_store = self.store.leases();
             let past = self.snapshot.iter().flat_map(|store| store.leases());
-            of_process.chain(of_strays).chain(of_store).chain(past).any(|other| other == id)
+            of_process.chain(of_late_requests).chain(of_store).chain(past).any(|other| other == id)
         };
         let number = (0..u8::MAX).find(|number| !used(LeaseId::Pod(pod, *number)));
         LeaseId::Pod(pod, number.unwrap_or(u8::MAX))
     }
 
-    /// Tells the waiters what has changed.
+    /// Notifies the waiters of changes.
     pub(super) fn notify(&mut self, config: &Config) {
-        let reset = config.keeps(Rule::SilenceEndsWithSpecAndHold);
+        let reset = config.keeps(Rule::IdleEndsWithSpecAndFreeze);
         for event in self.store.take_events() {
             let (Event::Created(key) | Event::Changed(key) | Event::Deleted(key)) = event;
             let (pool, rules) = match key {
@@ -265,7 +267,7 @@ impl World {
                     Watch::Ticket(Some(pod)) => rules || (deleted && key == Key::Ticket(pool, pod)),
                     Watch::Ticket(None) => rules,
                 };
-                wait.nudged |= seen && !wait.deaf;
+                wait.woken |= seen && !wait.watch_broken;
             }
         }
     }

@@ -1,24 +1,24 @@
-//! The answer to a read (T0), taken apart.
+//! The answer to a read (T0), parsed.
 
 use crate::clock::Stamp;
 use crate::key::{Key, Name, Pod, Revision};
-use crate::request::{Caller, Since, Terms};
+use crate::request::{Caller, RankGuard, Terms};
 use crate::spec::Spec;
-use crate::txn::{LeaseId, Reply, Value};
+use crate::txn::{LeaseId, TxnReply, Value};
 
-/// The store as one client saw it, at one revision.
+/// The pool as one process has read it, at one revision.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct View {
+pub(crate) struct PoolView {
     pub(crate) terms: Option<Terms>,
     pub(crate) frozen: bool,
     pub(crate) sentinel: Revision,
-    pub(crate) since: Since,
+    pub(crate) guard: RankGuard,
     pub(crate) held: Vec<Name>,
-    pub(crate) resting: Vec<Name>,
-    /// Of these, those that name this pod, with the mod revisions of their quarantines.
-    pub(crate) own_rests: Vec<(Name, Revision)>,
+    pub(crate) quarantined: Vec<Name>,
+    /// The quarantines that name this pod, with their mod revisions.
+    pub(crate) own_quarantines: Vec<(Name, Revision)>,
     pub(crate) tickets: Vec<Ticket>,
-    pub(crate) owner: Option<Owner>,
+    pub(crate) owner: Option<FoundOwner>,
     clocks: Vec<(Name, Stamp)>,
 }
 
@@ -30,9 +30,9 @@ pub(crate) struct Ticket {
     pub(crate) lease: Option<LeaseId>,
 }
 
-/// Our own owner record, with the slot's V and Q.
+/// The owner record of this pod, with the slot's V and Q.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Owner {
+pub(crate) struct FoundOwner {
     pub(crate) name: Name,
     pub(crate) nonce: u8,
     pub(crate) lease: Option<LeaseId>,
@@ -43,8 +43,8 @@ pub(crate) struct Owner {
 
 // === impl View ===
 
-impl View {
-    pub(crate) fn parse(caller: Caller, reply: &Reply) -> Self {
+impl PoolView {
+    pub(crate) fn parse(caller: Caller, reply: &TxnReply) -> Self {
         let mut view = Self::default();
         for (key, entry) in reply.found() {
             match (key, entry.value) {
@@ -54,13 +54,13 @@ impl View {
                 }
                 (Key::Freeze(_), _) => view.frozen = true,
                 (Key::Sentinel(_), _) => view.sentinel = entry.modified,
-                (Key::Shift(_), _) => view.since.shift = entry.modified,
-                (Key::Epoch, _) => view.since.epoch = entry.modified,
+                (Key::Reclaims(_), _) => view.guard.reclaims = entry.modified,
+                (Key::Epoch, _) => view.guard.epoch = entry.modified,
                 (Key::Slot(_, name), _) => view.held.push(name),
                 (Key::Quarantine(_, name), value) => {
-                    view.resting.push(name);
-                    if value == Value::Resting(caller.pod) {
-                        view.own_rests.push((name, entry.modified));
+                    view.quarantined.push(name);
+                    if value == Value::OfPod(caller.pod) {
+                        view.own_quarantines.push((name, entry.modified));
                     }
                 }
                 (Key::Ticket(_, pod), _) => {
@@ -71,7 +71,7 @@ impl View {
                 }
                 (Key::Owner(pod, _), Value::Owner { name, nonce }) if pod == caller.pod => {
                     let slot = reply.entry(Key::Slot(caller.pool, name));
-                    view.owner = Some(Owner {
+                    view.owner = Some(FoundOwner {
                         name,
                         nonce,
                         lease: entry.lease,
@@ -91,15 +91,15 @@ impl View {
         view
     }
 
-    /// The names that are neither held nor at rest, in the pool's order.
+    /// The names that are neither held nor quarantined, in the pool's order.
     pub(crate) fn free(&self, spec: Spec, by_number: bool) -> Vec<Name> {
         spec.keys(by_number)
-            .filter(|name| !self.held.contains(name) && !self.resting.contains(name))
+            .filter(|name| !self.held.contains(name) && !self.quarantined.contains(name))
             .collect()
     }
 
-    pub(crate) fn own_rest(&self, name: Name) -> Option<Revision> {
-        self.own_rests.iter().find(|(of, _)| *of == name).map(|(_, revision)| *revision)
+    pub(crate) fn own_quarantine(&self, name: Name) -> Option<Revision> {
+        self.own_quarantines.iter().find(|(of, _)| *of == name).map(|(_, revision)| *revision)
     }
 
     pub(crate) fn ticket(&self, pod: Pod) -> Option<Ticket> {
@@ -112,7 +112,7 @@ impl View {
         u8::try_from(older).unwrap_or(u8::MAX)
     }
 
-    /// How many tickets there are: what a count answers.
+    /// The number of tickets, as a count answers.
     pub(crate) fn all(&self) -> u8 {
         u8::try_from(self.tickets.len()).unwrap_or(u8::MAX)
     }

@@ -6,37 +6,37 @@ use crate::key::{Key, Pod};
 use crate::process::{Phase, Process};
 use crate::request::Request;
 use crate::rule::Rule;
+use crate::system::SystemState;
 use crate::txn::Value;
-use crate::world::World;
 
-impl World {
+impl SystemState {
     /// Every step that is possible, faults included.
     pub(crate) fn enabled(&self, config: &Config, actions: &mut Vec<Action>) {
         self.benign(config, actions);
-        for (pod, place, process) in self.processes() {
-            self.faults_of(pod, place, process, actions);
+        for (pod, index, process) in self.processes() {
+            self.faults_of(pod, index, process, actions);
             if config.clock {
-                self.clock_of(config, pod, place, process, actions);
+                self.clock_of(config, pod, index, process, actions);
             }
         }
-        actions.extend((0..self.strays.len()).map(Action::Land));
+        actions.extend((0..self.late_requests.len()).map(Action::Land));
         for pod in config.every_pod() {
             self.starts_of(pod, actions);
         }
-        self.admin(config, actions);
+        self.administration(config, actions);
         self.drifts(config, actions);
         if self.may_tick(1) {
             actions.push(Action::Tick(Drift::None));
         }
     }
 
-    /// Whether so many ticks of the store's clock leave no more processes without a lease than stalls
+    /// Whether this number of ticks of the store's clock ends no more leases of processes than stalls
     /// are allowed.
     fn may_tick(&self, ticks: u8) -> bool {
         self.stalling(ticks) <= usize::from(self.faults.stalls)
     }
 
-    /// How many processes would lose their leases.
+    /// The number of processes that would lose their leases.
     pub(super) fn stalling(&self, ticks: u8) -> usize {
         let loses = |process: &Process| {
             process.has_begun()
@@ -46,29 +46,29 @@ impl World {
         self.processes().filter(|(_, _, process)| loses(process)).count()
     }
 
-    /// The steps that happen by themselves and without faults; time is not among them.
+    /// The steps without a fault, except the passing of time.
     pub(crate) fn benign(&self, config: &Config, actions: &mut Vec<Action>) {
-        for (pod, place, process) in self.processes() {
+        for (pod, index, process) in self.processes() {
             if process.call.is_some() {
-                actions.push(Action::Deliver(pod, place));
+                actions.push(Action::Deliver(pod, index));
             }
             match &process.pair {
                 Some(pair) => {
                     if pair.is_answered() {
-                        actions.push(Action::Renewed(pod, place));
+                        actions.push(Action::Renewed(pod, index));
                     }
                     if pair.kept.is_none() {
-                        actions.push(Action::KeepAlive(pod, place));
+                        actions.push(Action::KeepAlive(pod, index));
                     }
                     if pair.seen.is_none() {
-                        actions.push(Action::ReadOwn(pod, place));
+                        actions.push(Action::ReadSlots(pod, index));
                     }
                 }
-                None if process.may_renew() => actions.push(Action::Renew(pod, place)),
+                None if process.may_renew() => actions.push(Action::Renew(pod, index)),
                 None => {}
             }
-            if process.rereads(&self.context(config, pod)).is_some() {
-                actions.push(Action::Reread(pod, place));
+            if process.wants_reread(&self.context(config, pod)).is_some() {
+                actions.push(Action::Reread(pod, index));
             }
         }
         for (key, entry) in self.store.keys() {
@@ -78,27 +78,27 @@ impl World {
         }
     }
 
-    fn faults_of(&self, pod: Pod, place: usize, process: &Process, actions: &mut Vec<Action>) {
+    fn faults_of(&self, pod: Pod, index: usize, process: &Process, actions: &mut Vec<Action>) {
         if let Some(call) = &process.call {
             let writes = call.request.writes();
             if self.faults.timeouts > 0 {
-                // A read whose answer is lost, a grant that is lost: no different from a late one.
+                // A read without an answer and a lost grant have the same effect as late ones.
                 if writes || call.request == Request::Begin {
-                    actions.push(Action::LoseAnswer(pod, place));
+                    actions.push(Action::LoseAnswer(pod, index));
                 }
                 if writes {
-                    actions.push(Action::GiveUp(pod, place));
+                    actions.push(Action::GiveUp(pod, index));
                 }
             }
             if self.faults.duplicates > 0 && writes {
-                actions.push(Action::Duplicate(pod, place));
+                actions.push(Action::Duplicate(pod, index));
             }
             if matches!(call.request, Request::ReadAt { .. }) {
-                actions.push(Action::RefusePast(pod, place));
+                actions.push(Action::RefusePastRead(pod, index));
             }
         }
         if process.pair.is_some() && self.faults.timeouts > 0 {
-            actions.push(Action::DropPair(pod, place));
+            actions.push(Action::DropPair(pod, index));
         }
         let waits = |wait: fn(&crate::process::Wait) -> bool| {
             process.claims.iter().any(|claim| match &claim.phase {
@@ -106,23 +106,23 @@ impl World {
                 _ => false,
             })
         };
-        if self.faults.deaf > 0 && waits(|wait| !wait.deaf) {
-            actions.push(Action::Deafen(pod, place));
+        if self.faults.broken_watches > 0 && waits(|wait| !wait.watch_broken) {
+            actions.push(Action::BreakWatch(pod, index));
         }
         if self.faults.crashes > 0 {
-            actions.push(Action::Crash(pod, place));
+            actions.push(Action::Crash(pod, index));
         }
         if self.faults.releases > 0
             && !process.terminating
             && process.claims.iter().any(|claim| claim.held().is_some())
         {
-            actions.push(Action::Terminate(pod, place));
+            actions.push(Action::Terminate(pod, index));
         }
         if self.faults.interrupts > 0
             && !process.terminating
             && process.claims.iter().any(|claim| claim.held().is_some())
         {
-            actions.push(Action::Interrupt(pod, place));
+            actions.push(Action::Interrupt(pod, index));
         }
     }
 
@@ -130,15 +130,15 @@ impl World {
         &self,
         config: &Config,
         pod: Pod,
-        place: usize,
+        index: usize,
         process: &Process,
         actions: &mut Vec<Action>,
     ) {
         if process.may_reserve(config.wall(pod)) {
-            actions.push(Action::Reserve(pod, place));
+            actions.push(Action::Reserve(pod, index));
         }
-        if self.next_timestamp(config, pod, place).is_some() {
-            actions.push(Action::Emit(pod, place));
+        if self.next_timestamp(config, pod, index).is_some() {
+            actions.push(Action::Emit(pod, index));
         }
     }
 
@@ -154,26 +154,26 @@ impl World {
         }
     }
 
-    fn admin(&self, config: &Config, actions: &mut Vec<Action>) {
-        if self.faults.forces > 0 {
+    fn administration(&self, config: &Config, actions: &mut Vec<Action>) {
+        if self.faults.force_releases > 0 {
             actions.extend(self.store.keys().filter_map(|(key, _)| match key {
-                Key::Slot(pool, name) => Some(Action::Force(pool, name)),
+                Key::Slot(pool, name) => Some(Action::ForceRelease(pool, name)),
                 _ => None,
             }));
         }
         for (pool, edits) in (0..).zip(&self.edits) {
             if self.faults.edits > 0 && config.spec(pool, edits + 1).is_some() {
-                actions.push(Action::Edit(pool));
+                actions.push(Action::EditSpec(pool));
             }
-            if self.faults.reputs > 0 && !config.keeps(Rule::SpecPutOnlyWhenDifferent) {
-                actions.push(Action::Reput(pool));
+            if self.faults.repeated_puts > 0 && !config.keeps(Rule::SpecPutOnlyWhenDifferent) {
+                actions.push(Action::PutSpecAgain(pool));
             }
-            if self.faults.holds > 0 {
+            if self.faults.freezes > 0 {
                 actions.push(Action::Freeze(pool));
             }
         }
         if config.revisions_regress && self.store.may_meet() && self.remembers_future() {
-            actions.push(Action::Meet);
+            actions.push(Action::MeetRevisions);
         }
         if self.faults.wipes > 0 {
             actions.push(Action::Wipe);

@@ -1,47 +1,48 @@
-//! One representative for all states that differ in nothing that matters.
+//! The normal form: one representative for all states that differ in nothing that matters.
 //!
-//! Revisions are only ever compared, so they are numbered anew in order; leases on which nothing can
-//! hang any more, and strays that can change nothing any more, are dropped. Numbers have gaps, so
-//! that a store whose revisions started anew can write between two old ones, or meet one.
+//! Revisions are only compared, so they are renumbered in order. Leases on which nothing can
+//! depend any more, and late requests that can change nothing any more, are dropped. Numbers have gaps, so
+//! that a store whose revisions start anew can write between two old ones, or reach one.
 
 use crate::config::Config;
 use crate::key::{GAP, Pod, Revision};
 use crate::process::{Phase, Process};
 use crate::protocol;
-use crate::request::{Request, Rest, Stray};
+use crate::request::{LateRequest, QuarantineLease, Request};
+use crate::system::SystemState;
 use crate::txn::{Compare, LeaseId};
-use crate::world::World;
 
-impl World {
+impl SystemState {
     pub(super) fn normalise(&mut self, config: &Config) {
         let wanted: Vec<Revision> =
             self.processes().filter_map(|(_, _, process)| process.past()).collect();
         self.store.compact(|revision| wanted.contains(&revision));
-        self.drop_futile(config);
+        self.drop_ineffective(config);
         self.drop_leases();
-        self.strays.sort_unstable();
+        self.late_requests.sort_unstable();
         self.renumber();
     }
 
-    /// A compare with a revision that is over fails for ever, and so does a put on a dead lease. But a
+    /// A compare with an outdated revision fails for ever, and so does a put on a lease that ended. But a
     /// restored store may bring both back.
-    fn drop_futile(&mut self, config: &Config) {
+    fn drop_ineffective(&mut self, config: &Config) {
         if config.revisions_regress || config.faults.restores > 0 {
             return;
         }
         let store = &self.store;
-        self.strays.retain(|stray| {
+        self.late_requests.retain(|late| {
             let alive = |lease: Option<LeaseId>| lease.is_none_or(|lease| store.has_lease(lease));
-            let puts_on = match &stray.request {
-                Request::Release { rest, .. } | Request::Force { rest: Rest::On(rest), .. } => {
-                    Some(*rest)
-                }
+            let puts_on = match &late.request {
+                Request::Release { quarantine, .. }
+                | Request::ForceRelease {
+                    quarantine: QuarantineLease::Granted(quarantine), ..
+                } => Some(*quarantine),
                 Request::Revoke(lease) => return store.has_lease(*lease),
-                Request::Reserve { .. } | Request::Force { .. } => None,
+                Request::Reserve { .. } | Request::ForceRelease { .. } => None,
                 Request::Adopt(adoption) => adoption.lease,
-                _ => stray.caller.lease,
+                _ => late.caller.lease,
             };
-            let Some(txn) = protocol::txn(config, stray.caller, &stray.request) else {
+            let Some(txn) = protocol::txn(config, late.caller, &late.request) else {
                 return false;
             };
             let over = txn.compares.iter().any(|compare| match compare {
@@ -52,7 +53,7 @@ impl World {
                     *revision > 0 && store.get(*key).map(|entry| entry.modified) != Some(*revision)
                 }
             });
-            let queues = matches!(stray.request, Request::Claim { .. } | Request::Queue { .. });
+            let queues = matches!(late.request, Request::Claim { .. } | Request::Join { .. });
             alive(puts_on) && (queues || !over)
         });
     }
@@ -71,22 +72,24 @@ impl World {
 
     fn refers_to(&self, lease: LeaseId) -> bool {
         let by_request = |request: &Request| match request {
-            Request::Release { rest, .. } => *rest == lease,
-            Request::Force { rest, .. } => *rest == Rest::On(lease),
+            Request::Release { quarantine, .. } => *quarantine == lease,
+            Request::ForceRelease { quarantine, .. } => {
+                *quarantine == QuarantineLease::Granted(lease)
+            }
             Request::Adopt(adoption) => adoption.lease == Some(lease),
             Request::Revoke(revoked) => *revoked == lease,
             _ => false,
         };
-        let by_stray =
-            |stray: &Stray| stray.caller.lease == Some(lease) || by_request(&stray.request);
+        let by_late_request =
+            |late: &LateRequest| late.caller.lease == Some(lease) || by_request(&late.request);
         let by_process = |(_, _, process): (Pod, usize, &Process)| {
             process.lease == Some(lease)
                 || process.call.as_ref().is_some_and(|call| by_request(&call.request))
         };
-        self.strays.iter().any(by_stray) || self.processes().any(by_process)
+        self.late_requests.iter().any(by_late_request) || self.processes().any(by_process)
     }
 
-    /// Whether somebody remembers a revision that the store has yet to reach again.
+    /// Whether a process remembers a revision that the store has not reached again.
     pub(super) fn remembers_future(&self) -> bool {
         let mut newest = 0;
         self.clone().revisions(&mut |revision| newest = newest.max(*revision));
@@ -100,8 +103,8 @@ impl World {
         used.sort_unstable();
         used.dedup();
         self.revisions(&mut |revision| {
-            if let Ok(place) = used.binary_search(revision) {
-                *revision = Revision::try_from(place).map_or(Revision::MAX, |place| place * GAP);
+            if let Ok(index) = used.binary_search(revision) {
+                *revision = Revision::try_from(index).map_or(Revision::MAX, |index| index * GAP);
             }
         });
     }
@@ -109,7 +112,7 @@ impl World {
     fn revisions(&mut self, visit: &mut dyn FnMut(&mut Revision)) {
         self.store.revisions(visit);
         self.snapshot.iter_mut().for_each(|store| store.revisions(visit));
-        self.strays.iter_mut().for_each(|stray| stray.request.revisions(visit));
+        self.late_requests.iter_mut().for_each(|late| late.request.revisions(visit));
         for process in self.pods.iter_mut().flat_map(|state| &mut state.processes) {
             process.revisions(visit);
         }

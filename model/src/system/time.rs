@@ -5,12 +5,12 @@ use crate::config::Config;
 use crate::key::Pod;
 use crate::process::{Held, Phase, Process};
 use crate::request::Request;
-use crate::world::World;
+use crate::system::SystemState;
 
 /// How far ahead timestamps are reserved.
 const WINDOW: i8 = 1;
 
-impl World {
+impl SystemState {
     pub(super) fn tick(&mut self, config: &Config, drift: Drift) {
         let ticks = if drift == Drift::Fast { 2 } else { 1 };
         let stalling = u8::try_from(self.stalling(ticks)).unwrap_or(u8::MAX);
@@ -28,19 +28,19 @@ impl World {
                 self.age(config, pod);
             }
         }
-        self.strays.iter_mut().for_each(|stray| stray.request.tick());
-        self.journal.tick();
+        self.late_requests.iter_mut().for_each(|late| late.request.tick());
+        self.timestamps.tick();
         self.store.tick(ticks);
     }
 
     /// A holder whose deadline has not passed emits the next timestamp of its name.
-    pub(super) fn emit(&mut self, config: &Config, pod: Pod, place: usize) {
-        let Some((held, instant)) = self.next_timestamp(config, pod, place) else { return };
+    pub(super) fn emit(&mut self, config: &Config, pod: Pod, index: usize) {
+        let Some((held, instant)) = self.next_timestamp(config, pod, index) else { return };
         let (pool, name) = (held.0, held.1);
-        let nonce = self.process(pod, place).map_or(0, |process| process.nonce);
-        self.verdict.timestamp_repeated |= !self.journal.emit(pool, name, (pod, nonce), instant);
+        let nonce = self.process(pod, index).map_or(0, |process| process.nonce);
+        self.verdict.timestamp_repeated |= !self.timestamps.emit(pool, name, (pod, nonce), instant);
         let process =
-            self.pods.get_mut(usize::from(pod)).and_then(|pod| pod.processes.get_mut(place));
+            self.pods.get_mut(usize::from(pod)).and_then(|pod| pod.processes.get_mut(index));
         for claim in process.into_iter().flat_map(|process| &mut process.claims) {
             if let Phase::Held(Held { clock: Some(clock), .. }) = &mut claim.phase {
                 clock.emitted = Some(instant);
@@ -53,9 +53,9 @@ impl World {
         &self,
         config: &Config,
         pod: Pod,
-        place: usize,
+        index: usize,
     ) -> Option<((u8, u8), i8)> {
-        let process = self.process(pod, place)?;
+        let process = self.process(pod, index)?;
         let beliefs = &self.pods.get(usize::from(pod))?.beliefs;
         process.claims.iter().find_map(|claim| {
             let held = claim.held()?;
@@ -63,16 +63,16 @@ impl World {
                 belief.is_about(claim.pool, held.name) && belief.holds() && held.verified
             });
             let instant = held.clock?.next(config.wall(pod)).filter(|_| believed)?;
-            // Once it has emitted an instant, emitting it again tells nothing new.
+            // A second timestamp of one instant adds no state.
             let fresh = held.clock?.emitted != Some(instant);
             fresh.then_some(((claim.pool, held.name), instant))
         })
     }
 
     fn age(&mut self, config: &Config, pod: Pod) {
-        let place_count = self.pods.get(usize::from(pod)).map_or(0, |state| state.processes.len());
-        for place in 0..place_count {
-            self.with(config, pod, place, |process, context| {
+        let count = self.pods.get(usize::from(pod)).map_or(0, |state| state.processes.len());
+        for index in 0..count {
+            self.with(config, pod, index, |process, context| {
                 process.tick(context);
                 Vec::new()
             });
@@ -90,7 +90,7 @@ impl World {
 }
 
 impl Process {
-    /// Whether more timestamps could be had than are reserved.
+    /// Whether it may reserve more timestamps.
     pub(crate) fn may_reserve(&self, now: i8) -> bool {
         self.call.is_none()
             && !self.terminating
@@ -100,7 +100,7 @@ impl Process {
             })
     }
 
-    /// Sends T4: never less than what is reserved, never more than a window ahead of the clock.
+    /// Sends T4. It never reserves less than before, nor more than a window ahead of the clock.
     pub(crate) fn reserve(&mut self, context: &crate::process::Context<'_>) {
         let now = context.config.wall(context.pod);
         let next = self.claims.iter().find_map(|claim| {

@@ -1,20 +1,20 @@
-//! What can go wrong in a step: judged when a claim succeeds or fails in the store.
+//! Promises that a single step can break. They are checked when a claim succeeds or fails in the store.
 
 use crate::config::Config;
 use crate::key::{Key, Name, Pod, Pool, Revision};
 use crate::request::{Caller, Request};
-use crate::txn::{Reply, Value};
-use crate::world::World;
+use crate::system::SystemState;
+use crate::txn::{TxnReply, Value};
 
-/// What has gone wrong so far.
+/// The promises that were broken so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a promise of its own")]
 pub(crate) struct Verdict {
-    /// A name was issued before its last holder's deadline was Q ago.
+    /// A name was granted before its last holder's deadline was Q ago.
     pub(crate) unrested: bool,
     /// A claim left fewer names than there are prompt waiters with older tickets.
     pub(crate) overtaken: bool,
-    /// A T2 failed although nothing had happened.
+    /// A T2 failed although nothing had changed.
     pub(crate) failed_for_nothing: bool,
     /// A timestamp was emitted that an earlier holder of the name may have emitted.
     pub(crate) timestamp_repeated: bool,
@@ -22,19 +22,19 @@ pub(crate) struct Verdict {
     pub(crate) renamed: bool,
 }
 
-impl World {
-    /// A transaction was done; before it, so many names were free.
+impl SystemState {
+    /// Checks a transaction. `free` is the number of free names before it.
     pub(super) fn judge(
         &mut self,
         config: &Config,
         caller: Caller,
         request: &Request,
-        reply: &Reply,
+        reply: &TxnReply,
         free: u8,
     ) {
         let (name, ticket, in_line) = match request {
             Request::Claim { name, .. } => (*name, None, true),
-            Request::Take { name, ticket, .. } => (*name, Some(*ticket), true),
+            Request::Redeem { name, ticket, .. } => (*name, Some(*ticket), true),
             Request::Reclaim { name, .. } => (*name, None, false),
             _ => return,
         };
@@ -42,7 +42,7 @@ impl World {
             self.verdict.unrested |= self.is_unrested(caller, name);
             let left = free.saturating_sub(1);
             self.verdict.overtaken |= in_line && left < self.prompt_before(config, caller, ticket);
-        } else if let Request::Take { .. } = request {
+        } else if let Request::Redeem { .. } = request {
             self.verdict.failed_for_nothing |= self.nothing_happened(caller, request);
         }
     }
@@ -54,7 +54,7 @@ impl World {
         })
     }
 
-    /// The waiters with an older ticket that have never let a tick pass with something to do.
+    /// The number of prompt waiters with an older ticket: no tick passed while they had something to do.
     fn prompt_before(&self, config: &Config, caller: Caller, ticket: Option<Revision>) -> u8 {
         let before = config.every_pod().filter(|pod| {
             let theirs = self.ticket(*pod, caller.pool);
@@ -77,18 +77,18 @@ impl World {
         let processes = self.pods.get(usize::from(pod)).into_iter().flat_map(|pod| &pod.processes);
         processes
             .filter_map(|process| process.waits_in(pool))
-            .any(|wait| Some(wait.ticket) == ticket && !wait.lags)
+            .any(|wait| Some(wait.ticket) == ticket && !wait.may_be_overtaken)
     }
 
-    /// Neither a success of anybody, nor a release, a spec edit, a hold, a new epoch, or a lost ticket.
+    /// No success of another pod, no release, edit, freeze or new epoch, and no lost ticket.
     fn nothing_happened(&self, caller: Caller, request: &Request) -> bool {
-        let Request::Take { name, ticket, terms, since, .. } = request else {
+        let Request::Redeem { name, ticket, terms, guard, .. } = request else {
             return false;
         };
         let pool = caller.pool;
         let modified = |key| self.store.get(key).map_or(0, |entry| entry.modified);
         let moved =
-            modified(Key::Shift(pool)) != since.shift || modified(Key::Epoch) != since.epoch;
+            modified(Key::Reclaims(pool)) != guard.reclaims || modified(Key::Epoch) != guard.epoch;
         let spec = self.store.get(Key::Spec(pool)).map(|entry| entry.value);
         let same_spec = spec == Some(Value::Spec(terms.spec));
         let gone = self.ticket(caller.pod, pool) != Some(*ticket);
