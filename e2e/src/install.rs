@@ -9,12 +9,8 @@ use std::sync::OnceLock;
 use crate::cluster::Cluster;
 use crate::run::Output;
 use crate::webhook::Webhook;
+pub use crate::webhook::{NAMESPACE, WEBHOOK};
 use crate::{Done, Failure, paths};
-
-/// The namespace of Cairn.
-pub const NAMESPACE: &str = "cairn-system";
-/// The name of the webhook's Deployment.
-pub const WEBHOOK: &str = "cairn-webhook";
 
 /// The set-up runs once per process, also when it fails: no test uninstalls Cairn, and a build that failed for one test
 /// fails for the next.

@@ -4,10 +4,8 @@
 use crate::Failure;
 use crate::cluster::Cluster;
 use crate::json;
+pub use crate::manifest::JOURNAL as DIR;
 use crate::pod::Pod;
-
-/// The folder of the journal in the app's container.
-pub const DIR: &str = "/journal";
 
 /// A shell function that writes one line: start of the run, now (both seconds since boot), name.
 pub const WRITE: &str = "read start _ </proc/uptime; \

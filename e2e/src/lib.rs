@@ -15,6 +15,7 @@ pub mod install;
 pub mod journal;
 pub mod json;
 pub mod local_volumes;
+pub mod manifest;
 pub mod members;
 pub mod minted;
 pub mod node;

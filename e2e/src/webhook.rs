@@ -1,10 +1,14 @@
 //! The webhook's Deployment: scales it to zero and back.
 
-use crate::app::App;
 use crate::cluster::Cluster;
-use crate::install::{NAMESPACE, WEBHOOK};
+use crate::manifest::App;
 use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
+
+/// The namespace of Cairn.
+pub const NAMESPACE: &str = "cairn-system";
+/// The name of the webhook's Deployment.
+pub const WEBHOOK: &str = "cairn-webhook";
 
 /// The webhook's Deployment.
 #[derive(Clone, Debug)]

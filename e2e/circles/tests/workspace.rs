@@ -28,10 +28,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("cairn-webhook", "pools"),
     // cli/src/bench/{pod,race}.rs
     ("cairn", "bench"),
-    // e2e/src/{app,install,journal,ns,pod,webhook}.rs
-    ("cairn-e2e", ""),
-    // e2e/faults/src/{app,ids,journal,kubelet}.rs
-    ("cairn-faults", ""),
 ];
 
 /// The root files of all libraries and programs, with the names of their packages.

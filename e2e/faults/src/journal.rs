@@ -11,7 +11,9 @@ use cairn_core::claim::Fence;
 use serde::Serialize;
 
 use crate::boottime::{self, Nanos};
-use crate::kubelet::environment::Identity;
+
+/// One identity: the path, as the common prefix of its keys, and the name.
+pub type Identity = (String, String);
 
 /// One app's use of one claim, from the first use to the last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

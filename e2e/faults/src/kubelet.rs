@@ -23,13 +23,12 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::app::App;
 use crate::boottime;
-use crate::journal::{Journal, Run};
+use crate::journal::{Identity, Journal, Run};
 use crate::pools::Layout;
 
 pub mod environment;
 pub mod probe;
 
-use environment::Identity;
 use probe::{Count, Probe};
 
 /// Between two checks whether a container can be started.

@@ -5,10 +5,8 @@ use std::path::Path;
 
 use cairn_core::contract::{env, path};
 
+use crate::journal::Identity;
 use crate::pools::Layout;
-
-/// One identity: the path, as the common prefix of its keys, and the name.
-pub type Identity = (String, String);
 
 /// Reads the name of every pool of a pod. `None` while the file or one of its variables is missing: then the kubelet
 /// does not start the container.
