@@ -17,6 +17,7 @@ use crate::table::Table;
 
 pub mod figures;
 pub mod herd;
+pub mod hold_mode;
 pub mod pod;
 pub mod race;
 pub mod scratch;

@@ -1,5 +1,5 @@
-//! Manifests of workloads as users write them: a pod template with one annotation, which meets the Pod Security standard
-//! `restricted`, on the busybox image.
+//! Manifests of workloads as users write them: a pod template with one annotation, which meets the Pod Security
+//! standard `restricted`, on the busybox image.
 
 use serde_json::{Map, Value, json as object};
 

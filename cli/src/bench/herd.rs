@@ -10,7 +10,8 @@ use cairn_kit::clock;
 use cairn_store::{Error, Kv, Store};
 use futures::future::try_join_all;
 
-use super::pod::{self, Stay};
+use super::hold_mode::HoldMode;
+use super::pod;
 use super::race::{Race, Reporter};
 use super::scratch::Scratch;
 
@@ -28,7 +29,7 @@ pub struct Herd {
     /// How many names.
     pub names: usize,
     /// What they do with theirs.
-    pub stay: Stay,
+    pub mode: HoldMode,
     /// Q. A clean release of a number rests as long.
     pub quarantine: Duration,
 }
@@ -49,12 +50,12 @@ impl Herd {
     /// So many pods for as many names, to be kept.
     pub fn of(pods: usize) -> Self {
         let quarantine = PoolSpec::default().quarantine;
-        Self { pods, names: pods, stay: Stay::Hold, quarantine }
+        Self { pods, names: pods, mode: HoldMode::Keep, quarantine }
     }
 
     /// So many pods for fewer names, which are handed on without a rest.
     pub fn handing_on(pods: usize, names: usize) -> Self {
-        Self { pods, names, stay: Stay::HandOn, quarantine: Duration::ZERO }
+        Self { pods, names, mode: HoldMode::Release, quarantine: Duration::ZERO }
     }
 }
 
@@ -89,9 +90,9 @@ impl<K: Kv + Clone + 'static> Ground<K> {
 
     /// Starts the herd.
     pub fn start(&self) -> Race {
-        let stay = self.herd.stay;
+        let mode = self.herd.mode;
         self.start_with(|store, number, reporter| {
-            pod::live(store, pod::machine(NAME, &self.pool.name, number), stay, reporter)
+            pod::live(store, pod::machine(NAME, &self.pool.name, number), mode, reporter)
         })
     }
 
@@ -105,7 +106,7 @@ impl<K: Kv + Clone + 'static> Ground<K> {
     {
         let connections = self.stores.iter().cycle();
         let claimants = connections.take(self.herd.pods).enumerate();
-        Race::start(self.herd.stay, claimants, |(number, store), reporter| {
+        Race::start(self.herd.mode, claimants, |(number, store), reporter| {
             claimant(Arc::clone(store), number, reporter)
         })
     }

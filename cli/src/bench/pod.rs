@@ -14,19 +14,11 @@ use futures::future::{Fuse, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
+use super::hold_mode::HoldMode;
 use super::race::{Held, Reporter, Told};
 
 /// Timers stand still while the machine sleeps, deadlines do not: look as often as a sidecar does.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
-
-/// What a pod does with its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stay {
-    /// Keep it until the task ends.
-    Hold,
-    /// Release it at once and end.
-    HandOn,
-}
 
 /// A machine for the pod of this number.
 pub fn machine(namespace: &str, pool: &PoolName, number: usize) -> Machine {
@@ -54,7 +46,7 @@ pub fn machine(namespace: &str, pool: &PoolName, number: usize) -> Machine {
 pub async fn live<K: Kv + 'static>(
     store: Arc<Store<K>>,
     mut machine: Machine,
-    stay: Stay,
+    mode: HoldMode,
     reporter: Reporter,
 ) {
     let mut running = FuturesUnordered::new();
@@ -89,15 +81,15 @@ pub async fn live<K: Kv + 'static>(
         let holds = slot(&machine, rounds);
         if holds.is_some() != held.is_some() {
             held = holds;
-            match (held, stay) {
-                (Some(held), Stay::Hold) => reporter.tell(Told::Held(held)),
-                (Some(held), Stay::HandOn) => {
+            match (held, mode) {
+                (Some(held), HoldMode::Keep) => reporter.tell(Told::Held(held)),
+                (Some(held), HoldMode::Release) => {
                     reporter.tell(Told::Held(held));
                     event = Event::Terminate;
                     continue;
                 }
-                (None, Stay::Hold) => reporter.tell(Told::Lost),
-                (None, Stay::HandOn) => {}
+                (None, HoldMode::Keep) => reporter.tell(Told::Lost),
+                (None, HoldMode::Release) => {}
             }
         }
         event = tokio::select! {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::pod::Stay;
+use super::hold_mode::HoldMode;
 
 /// A name as a claimant got it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct Course {
 /// A race under way, or over. Claimants that hold go on renewing until it is dropped.
 #[derive(Debug)]
 pub struct Race {
-    stay: Stay,
+    mode: HoldMode,
     began: BootInstant,
     tasks: JoinSet<()>,
     words: UnboundedReceiver<(usize, BootInstant, Told)>,
@@ -87,7 +87,7 @@ impl Reporter {
 impl Race {
     /// Starts one claimant for each. Must be called within a runtime.
     pub fn start<T, F>(
-        stay: Stay,
+        mode: HoldMode,
         each: impl IntoIterator<Item = T>,
         mut claimant: impl FnMut(T, Reporter) -> F,
     ) -> Self
@@ -101,7 +101,7 @@ impl Race {
             tasks.spawn(claimant(one, Reporter { claimant: number, sender: sender.clone() }));
         }
         let courses = vec![Course::default(); tasks.len()];
-        Self { stay, began, tasks, words, courses, arrived: 0 }
+        Self { mode, began, tasks, words, courses, arrived: 0 }
     }
 
     /// Waits until all have arrived; false when that takes longer than the limit.
@@ -134,14 +134,14 @@ impl Race {
             Told::Queued(revision) => course.ticket = Some(revision),
             Told::Held(held) if course.held.is_none() => {
                 course.held = Some((at.since(self.began), held));
-                self.arrived += usize::from(self.stay == Stay::Hold);
+                self.arrived += usize::from(self.mode == HoldMode::Keep);
             }
             Told::Held(_) => {}
             Told::Failed => course.failures += 1,
             Told::Lost => course.losses += 1,
             Told::Ended => {
                 course.ended = true;
-                self.arrived += usize::from(self.stay == Stay::HandOn);
+                self.arrived += usize::from(self.mode == HoldMode::Release);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn_cli::bench::CONNECTIONS;
 use cairn_cli::bench::figures::{Figures, percentile};
 use cairn_cli::bench::herd::{Ground, Herd};
-use cairn_cli::bench::pod::Stay;
+use cairn_cli::bench::hold_mode::HoldMode;
 use cairn_core::keys;
 use cairn_core::pool::PoolError;
 use cairn_store::etcd::Etcd;
@@ -283,7 +283,7 @@ impl Protocol {
 impl Run {
     /// Whether no pod was overtaken and, when names are kept, the lowest names are held in the order of the tickets.
     pub fn is_fair(&self) -> bool {
-        let kept = self.herd.stay == Stay::Hold;
+        let kept = self.herd.mode == HoldMode::Keep;
         self.overtaken == Some(0) && (!kept || (self.figures.lowest && self.figures.in_order))
     }
 }

@@ -26,8 +26,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("cairn-webhook", "mirror"),
     // webhook/src/pools/{finalizer,status,watched}.rs
     ("cairn-webhook", "pools"),
-    // cli/src/bench/{pod,race}.rs
-    ("cairn", "bench"),
 ];
 
 /// The root files of all libraries and programs, with the names of their packages.
