@@ -160,6 +160,7 @@ refused "additional properties 'replica' not allowed" --set webhook.replica=3
 refused "additional properties 'webhooks' not allowed" --set webhooks.replicas=3
 refused "at '/webhook/replicas': minimum: got 0, want 1" --set webhook.replicas=0
 refused "at '/webhook/envMode': value must be one of" --set webhook.envMode=magic
+refused "at '/webhook/logLevel'" --set webhook.logLevel=debg
 refused "at '/webhook/image/digest'" --set webhook.image.digest=latest
 refused "at '/etcd/persistence/enabled': got string, want boolean" --set-string etcd.persistence.enabled=no
 refused "chart requires kubeVersion: >=1.30.0-0" --kube-version 1.29.9

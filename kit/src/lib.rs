@@ -7,6 +7,8 @@ pub mod clock;
 pub mod errors;
 pub mod etcd;
 pub mod exit;
+#[cfg(feature = "log")]
+pub mod log;
 #[cfg(feature = "serve")]
 pub mod metrics;
 #[cfg(feature = "serve")]

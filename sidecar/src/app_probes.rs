@@ -16,7 +16,7 @@ use cairn_kit::clock::Clock;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::metrics::AppProbeMetrics;
 use crate::publish::file;
@@ -97,11 +97,13 @@ impl AppProbes {
     pub fn spawn_into(&self, tasks: &mut JoinSet<()>) {
         for name in self.0.containers.keys() {
             let (shared, name) = (Arc::clone(&self.0), name.clone());
-            tasks.spawn(async move {
+            let span = info_span!("app_probes", container = name);
+            let asking = async move {
                 if let Some(container) = shared.containers.get(&name) {
                     shared.watch(&name, container).await;
                 }
-            });
+            };
+            tasks.spawn(asking.instrument(span));
         }
     }
 
@@ -183,13 +185,13 @@ impl Shared {
         let change = container.health().observe(due, asked, now, answer);
         match change {
             Some(Change::Started) => {
-                info!(container = name, "its startup probe has passed");
+                info!("its startup probe has passed");
                 if let Err(error) = self.mark(name, container).await {
-                    warn!(container = name, %error, "a restart of this sidecar will ask its startup probe again");
+                    warn!(%error, "a restart of this sidecar will ask its startup probe again");
                 }
             }
             Some(Change::Failed(reason)) => {
-                warn!(container = name, reason, "the kubelet is told to restart the container");
+                warn!(reason, "the kubelet is told to restart the container");
             }
             None => {}
         }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use cairn_core::contract::{flag, path};
 use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT};
 use cairn_kit::etcd::EtcdArgs;
+use cairn_kit::log::LogArgs;
 use clap::{Parser, Subcommand};
 
 /// Claims a short, unique name from a pool and publishes it as files and over HTTP.
@@ -94,9 +95,9 @@ pub struct ClaimArgs {
     /// What the kubelet's probes carry in their Cairn-Probe-Token header
     #[arg(long, env = "CAIRN_PROBE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub probe_token: Option<String>,
-    /// How to log: text or json
-    #[arg(long, env = "CAIRN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    pub log_format: String,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// What to do instead of claiming.
@@ -179,6 +180,12 @@ mod tests {
             ("claim", "'claim' is not a command of cairn-sidecar; see cairn-sidecar --help"),
             ("--pool", "--pool needs a value; write it like --pool <NAME[,NAME...]>"),
             ("--dir=", "--dir needs a value; write it like --dir <PATH>"),
+            ("--log-format=xml", "--log-format 'xml' is not known; use text or json"),
+            (
+                "--log-level=debg",
+                "--log-level: 'debg' is not a log level; write error, warn, info, debug, trace or off, \
+                 or levels of parts, like warn,cairn=debug",
+            ),
             ("--in-pod=yes", "--in-pod takes no value; write --in-pod alone"),
         ] {
             let error = Args::try_parse_from(["cairn-sidecar", argument]).unwrap_err();

@@ -12,10 +12,10 @@ use cairn_core::ids::{Layout, LayoutError};
 use cairn_core::pool::PoolName;
 use cairn_core::prefix::Template;
 use cairn_kit::etcd::EtcdTarget;
+use cairn_kit::log::LogArgs;
 
 use crate::app_probes::Settings;
 use crate::args::ClaimArgs;
-use crate::logging::LogFormat;
 
 mod error;
 mod probes;
@@ -66,7 +66,7 @@ pub struct Config {
     /// The apps' own probes, asked in the kubelet's place.
     pub app_probes: Settings,
     /// How to log.
-    pub log_format: LogFormat,
+    pub log: LogArgs,
 }
 
 // === impl Config ===
@@ -95,9 +95,8 @@ impl TryFrom<ClaimArgs> for Config {
             app_probes,
             app_host,
             probe_token,
-            log_format,
+            log,
         } = args;
-        let log_format = log_format.parse()?;
         let app_probes = probes::settings(&app_probes, app_host, probe_token)?;
         let etcd = etcd.target()?;
         let pools = pools(pool.as_deref())?;
@@ -161,7 +160,7 @@ impl TryFrom<ClaimArgs> for Config {
             in_pod,
             gate_file,
             app_probes,
-            log_format,
+            log,
         })
     }
 }

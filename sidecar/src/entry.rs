@@ -12,13 +12,13 @@ use cairn_core::duration;
 use cairn_kit::clock::SystemClock;
 use cairn_kit::errors::report;
 use cairn_kit::exit::{Exit, complain};
+use cairn_kit::log::{self, LogArgs};
 use cairn_kit::{shutdown, usage};
 use clap::Parser as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Args, Command, ProbeArgs, Salvage};
 use crate::config::Config;
-use crate::logging::{self, LogFormat};
 use crate::{app, claim, probe};
 
 /// What people call us.
@@ -51,7 +51,7 @@ pub fn run(argv: &[OsString]) -> Exit {
 }
 
 fn run_claim(config: Config) -> Exit {
-    logging::init(config.log_format);
+    log::init(&config.log);
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a crypto provider is installed already");
     }
@@ -84,7 +84,7 @@ fn refuse(argv: &[OsString], sentence: &str) -> Exit {
     match Salvage::of(argv) {
         None => complain(PROGRAM, sentence),
         Some(salvage) => {
-            logging::init(LogFormat::Text);
+            log::init(&LogArgs::default());
             in_runtime(explain_until_stopped(&salvage.dir, sentence));
         }
     }

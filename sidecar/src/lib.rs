@@ -17,7 +17,6 @@ pub mod exchange;
 pub mod gate;
 pub mod ids;
 pub mod instance;
-pub mod logging;
 pub mod metrics;
 pub mod probe;
 pub mod publish;

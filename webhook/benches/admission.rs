@@ -68,6 +68,7 @@ fn admission() -> Admission {
             etcd_ports: vec![2379],
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
+            log_level: cairn_kit::log::LogFilter::default(),
         },
         installation: tokio::sync::watch::channel(
             cairn_webhook::installation::verdict::Verdict::Open,

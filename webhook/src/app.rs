@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tracing::{error, info};
+use tracing::{Instrument as _, error, info, info_span};
 
 use crate::admission::{self, Admission};
 use crate::args::{Args, ArgsError};
@@ -254,10 +254,11 @@ impl Tasks {
 
     /// A task that ends by itself once the shutdown begins.
     fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.set.spawn(async move {
+        let task = async move {
             task.await;
             name
-        });
+        };
+        self.set.spawn(task.instrument(info_span!("task", name)));
     }
 }
 

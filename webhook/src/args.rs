@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use cairn_core::contract::flag;
 use cairn_kit::etcd::{Endpoints, EndpointsError, EtcdArgs, EtcdArgsError, EtcdTarget};
+use cairn_kit::log::{LogArgs, LogFilter};
 use cairn_store::etcd::Connection;
 use clap::{Parser, ValueEnum};
 use thiserror::Error;
@@ -87,9 +88,12 @@ pub struct Args {
     /// How variables reach app containers when a pod does not say
     #[arg(long, env = "CAIRN_ENV_MODE", value_name = "MODE", default_value = "auto")]
     pub env_mode: EnvModeArg,
-    /// How to log
-    #[arg(long, env = "CAIRN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    /// How much sidecars log, in the words of --log-level
+    #[arg(long, env = "CAIRN_SIDECAR_LOG", value_name = "LEVEL", default_value = "info")]
+    pub sidecar_log_level: LogFilter,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// Why flags were refused that clap takes.
@@ -125,15 +129,6 @@ pub enum EnvModeArg {
     None,
 }
 
-/// `--log-format`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One readable line each.
-    Text,
-    /// One JSON object each.
-    Json,
-}
-
 // === impl Args ===
 
 impl Args {
@@ -164,6 +159,7 @@ impl Args {
             etcd_ports: endpoints.ports().iter().copied().collect(),
             etcd_cluster_id: cluster,
             etcd_prefix: prefix,
+            log_level: self.sidecar_log_level.clone(),
         })
     }
 }

@@ -7,14 +7,14 @@ use std::io::{self, Write as _};
 
 use cairn_kit::errors::report;
 use cairn_kit::exit::{Exit, complain};
-use cairn_kit::{shutdown, usage};
+use cairn_kit::{log, shutdown, usage};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 use tracing::error;
 
 use crate::app::{self, BuildError};
 use crate::args::Args;
-use crate::{etcd_member, logging};
+use crate::etcd_member;
 
 /// What people call us.
 const PROGRAM: &str = "cairn-webhook";
@@ -40,7 +40,7 @@ pub fn run(argv: &[OsString]) -> Exit {
             return Exit::Clean;
         }
     };
-    logging::init(parsed.log_format);
+    log::init(&parsed.log);
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         error!("another crypto provider is installed already");
         return Exit::Failed;

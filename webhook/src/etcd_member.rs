@@ -15,13 +15,11 @@ use std::io::{self, Write as _};
 
 use cairn_kit::errors::report;
 use cairn_kit::exit::{Exit, complain};
+use cairn_kit::log::{self, LogArgs};
 use cairn_kit::usage;
 use clap::Parser as _;
 use tokio::runtime::Builder;
 use tracing::error;
-
-use crate::args::LogFormat;
-use crate::logging;
 
 pub mod args;
 pub mod cluster;
@@ -54,7 +52,7 @@ pub fn run(argv: &[OsString]) -> Exit {
             return Exit::Clean;
         }
     };
-    logging::init(LogFormat::Text);
+    log::init(&LogArgs::default());
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         error!("another crypto provider is installed already");
         return Exit::Failed;

@@ -14,7 +14,6 @@ pub mod env_mode;
 pub mod etcd_member;
 pub mod installation;
 pub mod leader;
-pub mod logging;
 pub mod mirror;
 pub mod namespaces;
 pub mod nodes;

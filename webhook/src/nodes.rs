@@ -114,7 +114,8 @@ impl Nodes {
         let before = self.known();
         if (before.any, &before.old) != (known.any, &known.old) {
             let old: Vec<&str> = known.old.iter().take(LOGGED).map(|node| &*node.name).collect();
-            info!(any = known.any, count = known.old.len(), ?old, "nodes with an old kubelet");
+            let old = old.join(",");
+            info!(any = known.any, count = known.old.len(), old, "nodes with an old kubelet");
         }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
     }

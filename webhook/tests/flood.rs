@@ -138,6 +138,7 @@ fn handlers(registry: &mut Registry) -> Admission {
             etcd_ports: vec![2379],
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
+            log_level: cairn_kit::log::LogFilter::default(),
         },
         installation: watch::channel(cairn_webhook::installation::verdict::Verdict::Open).1,
         catalog: watch::channel(Arc::new(catalog)).1,

@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, info_span, warn};
 
 use super::outcome;
 use crate::app_probes::AppProbes;
@@ -171,10 +171,14 @@ impl Bound {
             serving.admin(listener, admin::router(applied, metrics, probes));
         }
         let news = snapshots.subscribe();
-        let publishing = tokio::spawn(async move {
+        let (namespace, pod) = (&holder.namespace, &holder.pod);
+        let span = info_span!("publish", %namespace, %pod);
+        let publish = async move {
             publisher.run(news).await;
             publisher
-        });
+        };
+        let publishing = tokio::spawn(publish.instrument(span));
+        let span = info_span!("claim", %namespace, %pod, pools = config.pool_list());
         let seam = || Seam {
             config: Arc::clone(&config),
             holder: holder.clone(),
@@ -184,7 +188,9 @@ impl Bound {
             metrics: counters.clone(),
             shutdown: shutdown.clone(),
         };
-        let outcome = outcome::drive(&driver, seam, &snapshots, config.in_pod, &shutdown).await;
+        let outcome = outcome::drive(&driver, seam, &snapshots, config.in_pod, &shutdown)
+            .instrument(span)
+            .await;
         drop(snapshots);
         let exit = outcome::settle(outcome, publishing.await.ok(), config.in_pod).await;
         // A socket that nobody serves would only make clients wait.

@@ -99,7 +99,4 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Not a log format.
-    #[error("--log-format '{0}' is not known; use text or json")]
-    LogFormat(String),
 }

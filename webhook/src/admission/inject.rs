@@ -6,6 +6,7 @@
 
 use cairn_core::contract::{annotation, pod as names};
 use cairn_core::request::Request;
+use cairn_kit::log::LogFilter;
 use cairn_store::{ClusterId, KeyPrefix};
 use serde_json::{Value, json};
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub etcd_cluster_id: Option<ClusterId>,
     /// The prefix of all keys in etcd.
     pub etcd_prefix: KeyPrefix,
+    /// How much sidecars log.
+    pub log_level: LogFilter,
 }
 
 /// What is known when a pod arrives.

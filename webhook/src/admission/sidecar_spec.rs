@@ -157,6 +157,9 @@ impl Sidecar<'_> {
         if !self.settings.etcd_prefix.is_default() {
             args.push(with(flag::ETCD_PREFIX, self.settings.etcd_prefix.as_str()));
         }
+        if !self.settings.log_level.is_default() {
+            args.push(with(flag::LOG_LEVEL, &self.settings.log_level.to_string()));
+        }
         if let Some(group) = self.group {
             args.push(with(flag::GROUP, group.as_str()));
         }

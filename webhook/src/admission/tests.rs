@@ -24,6 +24,7 @@ fn admission() -> (Arc<Admission>, Registry) {
             etcd_ports: vec![2379],
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
+            log_level: cairn_kit::log::LogFilter::default(),
         },
         installation: tokio::sync::watch::channel(crate::installation::verdict::Verdict::Open).1,
         catalog: watch::channel(Arc::new(catalog)).1,

@@ -35,6 +35,19 @@ pub struct WriteError {
     source: io::Error,
 }
 
+// === impl Beginning ===
+
+impl Beginning {
+    /// What it is called in log lines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Resume => "resume",
+            Self::Form { .. } => "form",
+            Self::Join(_) => "join",
+        }
+    }
+}
+
 /// The content of the file.
 pub fn content(
     common: &Map<String, Value>,

@@ -53,7 +53,7 @@ pub async fn run(
     loop {
         match Box::pin(starter.round()).await {
             Ok(Some(beginning)) => {
-                info!(?beginning, "etcd starts");
+                info!(beginning = beginning.name(), "etcd starts");
                 let data_dir = &settings.data_dir;
                 let content = config::content(&settings.common, topology, data_dir, &beginning);
                 return Ok(config::write(&settings.config_out, &content)?);

@@ -112,6 +112,21 @@ pub struct Chores {
     failed: HashMap<Chore, Instant>,
 }
 
+// === impl Task ===
+
+impl Task {
+    /// What it is called in log lines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Shorten(_) => "shorten",
+            Self::ShortenUnlessFound(_) => "shorten-unless-found",
+            Self::Prolong(_) => "prolong",
+            Self::Settle(_) => "settle",
+            Self::Sweep { .. } => "sweep",
+        }
+    }
+}
+
 // === impl Chores ===
 
 impl Chores {

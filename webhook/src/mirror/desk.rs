@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::board::{Board, Outcome, Write};
+use super::desired::News;
 use super::events::Told;
 use super::feed::Update;
 use super::upkeep::{self, ApiServer};
@@ -88,7 +89,7 @@ impl Desk {
                 }
                 Some((chore, done)) = chores.next(), if !chores.is_empty() => {
                     match &done {
-                        Ok(()) => tracing::debug!(path = %chore.path, task = ?chore.task, "done"),
+                        Ok(()) => tracing::debug!(path = %chore.path, task = chore.task.name(), "done"),
                         Err(error) => tracing::warn!(path = %chore.path, "will try again: {}", report(error)),
                     }
                     board.chore_done(&chore, done.is_ok(), Instant::now());
@@ -126,7 +127,7 @@ impl Desk {
     fn tell(&self, write: Write) {
         let Write { pod, name, news, .. } = write;
         for news in news {
-            tracing::info!(namespace = pod.namespace, pod = name, ?news, "the claim is shown");
+            log(&pod.namespace, &name, &news);
             let (namespace, name, uid) = (pod.namespace.clone(), name.clone(), pod.uid.clone());
             if self.told.try_send(Told { namespace, name, uid, news }).is_err() {
                 tracing::debug!(pod = pod.uid, "an Event was dropped: too many at once");
@@ -148,5 +149,20 @@ impl Desk {
             tracing::warn!(pod = write.name, "will try again: {}", report(error));
         }
         *failing = true;
+    }
+}
+
+fn log(namespace: &str, pod: &str, news: &News) {
+    match news {
+        News::Claimed { pool, name, fence } => {
+            tracing::info!(namespace, pod, %pool, name, fence, "showed the claim on the pod");
+        }
+        News::Waiting { pool } => tracing::info!(namespace, pod, %pool, "the pod waits for a name"),
+        News::Lost { pool, name, kept } => {
+            tracing::info!(namespace, pod, %pool, name, kept, "took the lost claim off the pod");
+        }
+        News::GroupLooksGenerated { hint } => {
+            tracing::info!(namespace, pod, hint, "the pod's group looks generated");
+        }
     }
 }

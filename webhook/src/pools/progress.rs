@@ -1,6 +1,7 @@
 //! How far each pool has come in etcd.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use cairn_core::pool::PoolName;
 use cairn_store::Error;
@@ -29,6 +30,21 @@ pub enum Outcome {
 }
 
 // === impl Outcome ===
+
+/// As log lines have it.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Defined => f.write_str("defined"),
+            Self::Unguarded => f.write_str("without a finalizer yet"),
+            Self::OtherShape(_) => f.write_str("an earlier pool of another shape is in use"),
+            Self::Ending => f.write_str("closed, and still in use"),
+            Self::Ended => f.write_str("removed"),
+            Self::Unreachable => f.write_str("etcd does not answer"),
+            Self::Refused(message) => write!(f, "refused: {message}"),
+        }
+    }
+}
 
 impl Outcome {
     /// What an error means for a pool.

@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use cairn_core::duration;
 use cairn_core::keys;
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::time::UnixMillis;
@@ -170,7 +171,7 @@ impl<K: Kv, H: Holders> Writer<K, H> {
             info!(epoch, "began an empty etcd");
             if let Some(hold) = hold {
                 warn!(
-                    ?hold,
+                    freeze = duration::print(hold),
                     "pods with a sidecar ran while etcd was empty; nothing is granted until the claims they may believe in have ended"
                 );
             }

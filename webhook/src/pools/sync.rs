@@ -219,7 +219,7 @@ fn show(progress: &watch::Sender<Arc<Progress>>, found: Progress) {
     progress.send_if_modified(|shown| {
         for (pool, outcome) in &found {
             if shown.get(pool) != Some(outcome) {
-                info!(%pool, ?outcome, "pool in etcd");
+                info!(%pool, state = %outcome, "pool in etcd");
             }
         }
         let changed = **shown != found;

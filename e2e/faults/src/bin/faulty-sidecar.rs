@@ -9,13 +9,12 @@ use std::time::Duration;
 use cairn_faults::faulty::{Faulty, PodClock, Treatment};
 use cairn_faults::variable;
 use cairn_kit::exit::Exit;
-use cairn_kit::shutdown;
+use cairn_kit::{log, shutdown};
 use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
 use cairn_sidecar::claim::driver::Driver;
 use cairn_sidecar::claim::{Outcome, Seam};
 use cairn_sidecar::config::Config;
-use cairn_sidecar::logging;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
 use clap::Parser as _;
@@ -35,7 +34,7 @@ fn run() -> Result<Exit, String> {
     let treatment = treatment()?;
     let args = Args::try_parse().map_err(|error| error.to_string())?;
     let config = Config::try_from(args.claim).map_err(|error| error.to_string())?;
-    logging::init(config.log_format);
+    log::init(&config.log);
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()

@@ -10,6 +10,7 @@ use cairn_core::lease::{PoolView, ReadRequest};
 use cairn_core::pool::{MOUNTAINS, Pool, PoolName, SNOWFLAKE, Scope};
 use cairn_core::time::{Now, UnixMillis};
 use cairn_kit::etcd::EtcdTarget;
+use cairn_kit::log::LogArgs;
 use cairn_kit::shutdown::{self, Trigger};
 use cairn_store::Class;
 use cairn_store::memory::{Fault, MemoryKv};
@@ -97,7 +98,7 @@ impl Sidecar {
             in_pod,
             gate_file: None,
             app_probes: crate::app_probes::Settings::default(),
-            log_format: crate::logging::LogFormat::Text,
+            log: LogArgs::default(),
         });
         let holder = Holder {
             namespace: "shop".into(),

@@ -50,6 +50,7 @@ impl World {
                 etcd_ports: vec![2379],
                 etcd_cluster_id: None,
                 etcd_prefix: cairn_store::KeyPrefix::default(),
+                log_level: cairn_kit::log::LogFilter::default(),
             },
             catalog: builtin.chain(others).collect(),
             namespace: NamespaceFacts::default(),

@@ -163,3 +163,12 @@ fn a_bare_pod_has_no_group() {
     let args = strings(&after["spec"]["initContainers"][0]["args"]);
     assert!(!args.iter().any(|arg| arg.starts_with("--group")), "{args:?}");
 }
+
+#[test]
+fn a_log_level_that_is_not_the_default_reaches_the_sidecar() {
+    let mut fixture = World::new();
+    fixture.settings.log_level = "warn,cairn=debug".parse().unwrap();
+    let after = fixture.inject(&mountains());
+    let args = after["spec"]["initContainers"][0]["args"].as_array().unwrap();
+    assert!(args.contains(&json!("--log-level=warn,cairn=debug")), "{args:?}");
+}
