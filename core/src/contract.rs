@@ -152,9 +152,9 @@ pub mod flag {
     pub const ADMIN: &str = "--admin";
     /// Runs in a pod: the sidecar does not exit before its first success, and waits for pools that do not exist yet.
     pub const IN_POD: &str = "--in-pod";
-    /// The bits of timestamp, node and sequence number in IDs.
     /// How much is logged.
     pub const LOG_LEVEL: &str = "--log-level";
+    /// The bits of timestamp, node and sequence number in IDs.
     pub const ID_LAYOUT: &str = "--id-layout";
     /// The epoch of the timestamps in IDs.
     pub const ID_EPOCH: &str = "--id-epoch";

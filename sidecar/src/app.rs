@@ -20,7 +20,7 @@ use tracing::{error, warn};
 
 use crate::api;
 use crate::applied::Applied;
-use crate::claim::{Outcome, Seam};
+use crate::claim::{Deps, Outcome};
 use crate::config::Config;
 use crate::publish::tree::Tree;
 use crate::server::Serving;
@@ -41,7 +41,7 @@ pub async fn run<D, F>(
     shutdown: Shutdown,
 ) -> Exit
 where
-    D: Fn(Seam) -> F,
+    D: Fn(Deps) -> F,
     F: Future<Output = Outcome>,
 {
     loop {

@@ -25,7 +25,7 @@ use driver::Driver;
 
 /// What a driver works with.
 #[derive(Debug)]
-pub struct Seam {
+pub struct Deps {
     /// The flags.
     pub config: Arc<Config>,
     /// Who claims; the driver sets the incarnation.
@@ -54,14 +54,14 @@ pub enum Outcome {
 }
 
 /// Claims every pool and keeps them until the shutdown.
-pub async fn run(seam: Seam) -> Outcome {
-    let etcd = match Etcd::open(&connection(&seam)).await {
+pub async fn run(deps: Deps) -> Outcome {
+    let etcd = match Etcd::open(&connection(&deps)).await {
         Ok(etcd) => Arc::new(etcd),
         Err(error) => return Outcome::Failed(error.report()),
     };
-    let driving = Driver::new(&seam, Store::new(Arc::clone(&etcd))).run(&seam);
-    let keeping = cluster_mark::keep(seam.config.dir.clone(), etcd.cluster_ids());
-    let freezing = freezes::attend(&seam.config, Store::new(Arc::clone(&etcd)));
+    let driving = Driver::new(&deps, Store::new(Arc::clone(&etcd))).run(&deps);
+    let keeping = cluster_mark::keep(deps.config.dir.clone(), etcd.cluster_ids());
+    let freezing = freezes::attend(&deps.config, Store::new(Arc::clone(&etcd)));
     // These have no end of their own; what they do is for as long as there are claims.
     let beside = async {
         tokio::join!(keeping, freezing, etcd.keep_home());
@@ -74,13 +74,13 @@ pub async fn run(seam: Seam) -> Outcome {
 }
 
 /// Where etcd is, and which one it was for an earlier process of this pod.
-fn connection(seam: &Seam) -> Connection {
-    let config = &seam.config;
+fn connection(deps: &Deps) -> Connection {
+    let config = &deps.config;
     let remembered = || cluster_mark::read(&config.dir).map(ExpectedCluster::Remembered);
     let required = config.etcd.cluster.map(ExpectedCluster::Required);
     Connection {
         cluster: required.or_else(remembered).unwrap_or_default(),
-        home_of: Some(seam.holder.uid.clone()),
+        home_of: Some(deps.holder.uid.clone()),
         ..config.etcd.connection()
     }
 }

@@ -1,4 +1,4 @@
-//! What the claim driver believes, as plain data: the seam between it and everything that publishes.
+//! What the claim driver believes, as plain data: the boundary between it and everything that publishes.
 //!
 //! The driver sends a new [`Snapshot`] at each transition and each renewal. It says what is true of
 //! the claims; what follows for files, probes and the app is decided by those who read it.

@@ -133,7 +133,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         leaf: Arc::clone(&leaf),
         not_after: certificate_gauge(&mut registry),
     };
-    let seam = mirror::Seam {
+    let deps = mirror::Deps {
         client: client.clone(),
         etcd: Arc::clone(&etcd),
         instance: args.pod_name.clone(),
@@ -150,7 +150,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         verdict,
         ready: ready.clone(),
     };
-    let controller = pools::controller::Seam {
+    let controller = pools::controller::Deps {
         client: client.clone(),
         etcd,
         leader: writes_kubernetes,
@@ -173,7 +173,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     tasks.start("environment", env.run(client, args.namespace, asked, listed));
     // These two end by themselves: they have something to finish.
     tasks.spawn("leader", leader::run(candidate, leads, tasks.shutdown.clone()));
-    tasks.spawn("mirror", mirror::run(seam));
+    tasks.spawn("mirror", mirror::run(deps));
 
     Ok(Bound {
         tasks: tasks.set,

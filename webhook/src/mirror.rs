@@ -50,7 +50,7 @@ const UPDATES: usize = 64;
 const TOLD: usize = 4096;
 
 /// What the mirror works with.
-pub struct Seam {
+pub struct Deps {
     /// For pods and Events.
     pub client: Client,
     /// Where the claims are.
@@ -135,8 +135,8 @@ impl Counts {
 }
 
 /// Runs until shutdown.
-pub async fn run(seam: Seam) {
-    let Seam { client, etcd, instance, leader, counts, metrics, shutdown } = seam;
+pub async fn run(deps: Deps) {
+    let Deps { client, etcd, instance, leader, counts, metrics, shutdown } = deps;
     let (updates, followed) = mpsc::channel(UPDATES);
     let (told, to_tell) = mpsc::channel(TOLD);
     let telling = events::tell(client.clone(), instance, to_tell);

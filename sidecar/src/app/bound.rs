@@ -20,7 +20,7 @@ use tracing::{Instrument as _, info, info_span, warn};
 use super::outcome;
 use crate::app_probes::AppProbes;
 use crate::applied::Watch;
-use crate::claim::{Outcome, Seam};
+use crate::claim::{Deps, Outcome};
 use crate::config::Config;
 use crate::ids::Ids;
 use crate::instance::{self, InstanceError};
@@ -131,7 +131,7 @@ impl Bound {
     /// Serves, publishes and drives until the driver ends or the shutdown cuts it off.
     pub async fn run<D, F>(self, driver: D, shutdown: Shutdown) -> Exit
     where
-        D: Fn(Seam) -> F,
+        D: Fn(Deps) -> F,
         F: Future<Output = Outcome>,
     {
         info!(
@@ -179,7 +179,7 @@ impl Bound {
         };
         let publishing = tokio::spawn(publish.instrument(span));
         let span = info_span!("claim", %namespace, %pod, pools = config.pool_list());
-        let seam = || Seam {
+        let deps = || Deps {
             config: Arc::clone(&config),
             holder: holder.clone(),
             clock: Arc::clone(&clock),
@@ -188,7 +188,7 @@ impl Bound {
             metrics: counters.clone(),
             shutdown: shutdown.clone(),
         };
-        let outcome = outcome::drive(&driver, seam, &snapshots, config.in_pod, &shutdown)
+        let outcome = outcome::drive(&driver, deps, &snapshots, config.in_pod, &shutdown)
             .instrument(span)
             .await;
         drop(snapshots);

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
 use super::RETRY_PERIOD;
-use crate::claim::{Outcome, Seam};
+use crate::claim::{Deps, Outcome};
 use crate::publish::Publisher;
 use crate::snapshot::Snapshot;
 
@@ -22,13 +22,13 @@ const DRAIN_TIME: Duration = Duration::from_millis(850);
 /// end in time.
 pub(super) async fn drive<D, F>(
     driver: &D,
-    seam: impl Fn() -> Seam,
+    deps: impl Fn() -> Deps,
     snapshots: &watch::Sender<Arc<Snapshot>>,
     in_pod: bool,
     shutdown: &Shutdown,
 ) -> Option<Outcome>
 where
-    D: Fn(Seam) -> F,
+    D: Fn(Deps) -> F,
     F: Future<Output = Outcome>,
 {
     loop {
@@ -40,7 +40,7 @@ where
             }
         };
         let outcome = tokio::select! {
-            outcome = driver(seam()) => outcome,
+            outcome = driver(deps()) => outcome,
             () = cut_off => return None,
         };
         let started = snapshots.borrow().started();

@@ -20,7 +20,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use super::trouble::TroubleLog;
-use super::{Outcome, Seam};
+use super::{Deps, Outcome};
 use crate::ids;
 use crate::publish::mark;
 use crate::snapshot::{Claim, Snapshot};
@@ -56,14 +56,14 @@ pub struct Driver<K> {
 
 impl<K: Kv + 'static> Driver<K> {
     /// A driver that has not begun.
-    pub fn new(seam: &Seam, store: Store<K>) -> Self {
-        let config = &seam.config;
-        let now = seam.clock.now();
-        let uid = &seam.holder.uid;
+    pub fn new(deps: &Deps, store: Store<K>) -> Self {
+        let config = &deps.config;
+        let now = deps.clock.now();
+        let uid = &deps.holder.uid;
         let inherited =
             config.pools.iter().filter_map(|pool| mark::inherited(&config.dir, pool, uid));
         let machine = Machine::new(lease::Config {
-            holder: seam.holder.clone(),
+            holder: deps.holder.clone(),
             group: config.group.clone(),
             pools: config.pools.clone(),
             prefix: config.prefix.clone(),
@@ -76,7 +76,7 @@ impl<K: Kv + 'static> Driver<K> {
         });
         Self {
             store: Arc::new(store),
-            clock: Arc::clone(&seam.clock),
+            clock: Arc::clone(&deps.clock),
             machine,
             started: now.boot,
             was_held: vec![false; config.pools.len()],
@@ -87,7 +87,7 @@ impl<K: Kv + 'static> Driver<K> {
     }
 
     /// Claims, renews, and releases after the shutdown.
-    pub async fn run(mut self, seam: &Seam) -> Outcome {
+    pub async fn run(mut self, deps: &Deps) -> Outcome {
         let mut running = FuturesUnordered::new();
         let mut watching = Fuse::terminated();
         let mut event = Event::Start;
@@ -98,7 +98,7 @@ impl<K: Kv + 'static> Driver<K> {
                     Action::Finish(outcome) => {
                         // Returned leases are nobody's business any more, but are worth a moment.
                         let _ = timeout(LONGEST_NAP / 5, running.collect::<Vec<_>>()).await;
-                        self.publish(seam);
+                        self.publish(deps);
                         return outcome.into();
                     }
                     Action::Watch(watch) => watching = self.watch(watch).fuse(),
@@ -106,23 +106,23 @@ impl<K: Kv + 'static> Driver<K> {
                     action => running.push(self.start(action)),
                 }
             }
-            self.publish(seam);
+            self.publish(deps);
             let patience = self.machine.request_timeout();
             let hurry = if terminating { RELEASE_PATIENCE } else { patience };
             self.store.kv().set_request_timeout(patience.min(hurry));
             self.store.kv().set_longest_lease(self.machine.needed_ttl());
-            let given_up = !seam.config.in_pod && !self.contact && !terminating;
+            let given_up = !deps.config.in_pod && !self.contact && !terminating;
             event = tokio::select! {
                 Some(Performed { event, error: trouble }) = running.next() => {
-                    self.note(event.as_ref(), trouble, seam);
+                    self.note(event.as_ref(), trouble, deps);
                     event.unwrap_or(Event::Tick)
                 }
                 event = &mut watching => event,
                 () = self.nap() => Event::Tick,
-                () = seam.shutdown.draining(), if !terminating => {
+                () = deps.shutdown.draining(), if !terminating => {
                     terminating = true;
                     // From here on nothing more is minted, so that the release can say how far it went.
-                    for (pool, fence, until) in seam.ids.close() {
+                    for (pool, fence, until) in deps.ids.close() {
                         self.machine.note_minted(&pool, fence, until);
                     }
                     Event::Terminate
@@ -165,10 +165,10 @@ impl<K: Kv + 'static> Driver<K> {
     }
 
     /// Counts and logs what an answer means.
-    fn note(&mut self, answer: Option<&Event>, trouble: Option<Error>, seam: &Seam) {
+    fn note(&mut self, answer: Option<&Event>, trouble: Option<Error>, deps: &Deps) {
         match answer {
-            Some(Event::Renewed(_)) => seam.metrics.renewed(),
-            Some(Event::RenewingFailed) => seam.metrics.renewal_failed(),
+            Some(Event::Renewed(_)) => deps.metrics.renewed(),
+            Some(Event::RenewingFailed) => deps.metrics.renewal_failed(),
             _ => {}
         }
         let now = self.clock.now().boot;
@@ -187,13 +187,13 @@ impl<K: Kv + 'static> Driver<K> {
         self.last_error = Some(error);
     }
 
-    fn publish(&mut self, seam: &Seam) {
+    fn publish(&mut self, deps: &Deps) {
         let now = self.clock.now();
         let shown = self.machine.statuses(now);
         for (was_held, shown) in self.was_held.iter_mut().zip(&shown) {
             if shown.identity.state == ClaimState::Held && !*was_held {
                 *was_held = true;
-                seam.metrics.claimed_after(now.boot.since(self.started));
+                deps.metrics.claimed_after(now.boot.since(self.started));
             }
         }
         let claims = shown.into_iter().zip(&self.was_held).map(|(shown, was_held)| Claim {
@@ -206,7 +206,7 @@ impl<K: Kv + 'static> Driver<K> {
             was_held: *was_held,
         });
         let snapshot = Snapshot { claims: claims.collect(), failure: None };
-        seam.snapshots.send_if_modified(|current| {
+        deps.snapshots.send_if_modified(|current| {
             let changed = **current != snapshot;
             if changed {
                 *current = Arc::new(snapshot);

@@ -21,7 +21,7 @@ use cairn_kit::exit::Exit;
 use cairn_kit::shutdown::{self, Trigger};
 use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
-use cairn_sidecar::claim::{Outcome, Seam};
+use cairn_sidecar::claim::{Deps, Outcome};
 use cairn_sidecar::config::Config;
 use cairn_sidecar::snapshot::Snapshot;
 use clap::Parser as _;
@@ -101,16 +101,17 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bound = app::build(Arc::new(config), clock).await.unwrap();
         let (api, admin) = (bound.api_address().unwrap(), bound.admin_address().unwrap());
-        let (seams, mut given) = mpsc::channel::<Seam>(8);
+        let (given_deps, mut given) = mpsc::channel::<Deps>(8);
         let (end, ends) = mpsc::channel(1);
         let ends = Arc::new(Mutex::new(ends));
         let hang = Arc::new(AtomicBool::new(false));
         let hangs = Arc::clone(&hang);
-        let driver = move |seam: Seam| {
-            let (seams, ends, hangs) = (seams.clone(), Arc::clone(&ends), Arc::clone(&hangs));
+        let driver = move |deps: Deps| {
+            let (given_deps, ends, hangs) =
+                (given_deps.clone(), Arc::clone(&ends), Arc::clone(&hangs));
             async move {
-                let shutdown = seam.shutdown.clone();
-                let _ = seams.send(seam).await;
+                let shutdown = deps.shutdown.clone();
+                let _ = given_deps.send(deps).await;
                 let mut ends = ends.lock().await;
                 let told = async {
                     shutdown.draining().await;

@@ -25,7 +25,7 @@ use crate::ready::Block;
 use crate::watching;
 
 /// What the controller works with.
-pub struct Seam {
+pub struct Deps {
     /// For pools and pods.
     pub client: Client,
     /// Where specs go.
@@ -43,8 +43,8 @@ pub struct Seam {
 }
 
 /// Runs until it is dropped.
-pub async fn run(seam: Seam) {
-    let Seam { client, etcd, leader, writes_etcd, counts, catalog, listed } = seam;
+pub async fn run(deps: Deps) {
+    let Deps { client, etcd, leader, writes_etcd, counts, catalog, listed } = deps;
     let api = Api::<PoolObject>::all(client.clone());
     let (pools, seen_pools) = watch::channel(None);
     let (progress, seen_progress) = watch::channel(Arc::default());

@@ -13,7 +13,7 @@ use cairn_kit::{log, shutdown};
 use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
 use cairn_sidecar::claim::driver::Driver;
-use cairn_sidecar::claim::{Outcome, Seam};
+use cairn_sidecar::claim::{Deps, Outcome};
 use cairn_sidecar::config::Config;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
@@ -42,7 +42,7 @@ fn run() -> Result<Exit, String> {
     let exit = runtime.block_on(async {
         let shutdown = shutdown::on_signals().map_err(|error| format!("no signals: {error}"))?;
         let clock = Arc::new(PodClock(treatment.control.clone()));
-        let driver = |seam| drive(seam, treatment.clone());
+        let driver = |deps| drive(deps, treatment.clone());
         Ok(app::run(Arc::new(config), clock, driver, shutdown).await)
     });
     runtime.shutdown_background();
@@ -50,12 +50,12 @@ fn run() -> Result<Exit, String> {
 }
 
 /// Does what `cairn_sidecar::claim::run` does, on the faulty connection.
-async fn drive(seam: Seam, treatment: Treatment) -> Outcome {
-    let endpoints = seam.config.etcd.endpoints.urls();
+async fn drive(deps: Deps, treatment: Treatment) -> Outcome {
+    let endpoints = deps.config.etcd.endpoints.urls();
     match Etcd::connect(endpoints, None, treatment.patience).await {
         Ok(etcd) => {
             let store = Store::new(Faulty::new(etcd, treatment));
-            Driver::new(&seam, store).run(&seam).await
+            Driver::new(&deps, store).run(&deps).await
         }
         Err(error) => Outcome::Failed(error.report()),
     }

@@ -111,9 +111,9 @@ impl Sidecar {
         let (_, metrics) = crate::metrics::build(Arc::clone(&clock));
         let ids = Ids::new(&config, uid, Arc::clone(&clock), watch.clone());
         let minting = ids.clone();
-        let seam = Seam { config, holder, clock, snapshots, ids, metrics, shutdown };
+        let deps = Deps { config, holder, clock, snapshots, ids, metrics, shutdown };
         let store = Store::new(kv);
-        let ended = spawn_local(async move { Driver::new(&seam, store).run(&seam).await });
+        let ended = spawn_local(async move { Driver::new(&deps, store).run(&deps).await });
         Self { snapshots: watch, ids: minting, trigger, ended }
     }
 
