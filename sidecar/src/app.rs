@@ -20,7 +20,7 @@ use tracing::{error, warn};
 
 use crate::api;
 use crate::applied::Applied;
-use crate::claim::{Deps, Outcome};
+use crate::claim::{Deps, DriverEnd};
 use crate::config::Config;
 use crate::publish::tree::Tree;
 use crate::server::Serving;
@@ -42,7 +42,7 @@ pub async fn run<D, F>(
 ) -> Exit
 where
     D: Fn(Deps) -> F,
-    F: Future<Output = Outcome>,
+    F: Future<Output = DriverEnd>,
 {
     loop {
         let error = match build(Arc::clone(&config), Arc::clone(&clock)).await {

@@ -44,7 +44,7 @@ pub struct Deps {
 
 /// How a driver ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DriverEnd {
     /// Asked to stop, and nothing is claimed any more or may be believed any more.
     Released,
     /// A younger sidecar of this pod took the claims over; the sentence says so.
@@ -54,10 +54,10 @@ pub enum Outcome {
 }
 
 /// Claims every pool and keeps them until the shutdown.
-pub async fn run(deps: Deps) -> Outcome {
+pub async fn run(deps: Deps) -> DriverEnd {
     let etcd = match Etcd::open(&connection(&deps)).await {
         Ok(etcd) => Arc::new(etcd),
-        Err(error) => return Outcome::Failed(error.report()),
+        Err(error) => return DriverEnd::Failed(error.report()),
     };
     let driving = Driver::new(&deps, Store::new(Arc::clone(&etcd))).run(&deps);
     let keeping = cluster_mark::keep(deps.config.dir.clone(), etcd.cluster_ids());
@@ -65,7 +65,7 @@ pub async fn run(deps: Deps) -> Outcome {
     // These have no end of their own; what they do is for as long as there are claims.
     let beside = async {
         tokio::join!(keeping, freezing, etcd.keep_home());
-        std::future::pending::<Outcome>().await
+        std::future::pending::<DriverEnd>().await
     };
     tokio::select! {
         outcome = Box::pin(driving) => outcome,

@@ -76,20 +76,20 @@ struct Inner {
     layout: Layout,
     clock: Arc<dyn Clock>,
     believed: watch::Receiver<Arc<Snapshot>>,
-    desks: Mutex<Desks>,
+    pool_minters: Mutex<PoolMinters>,
     /// One writer at a time.
     writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Desks {
+struct PoolMinters {
     closed: bool,
-    open: BTreeMap<PoolName, Desk>,
+    open: BTreeMap<PoolName, PoolMinter>,
 }
 
 /// Where the IDs of one claim come from.
 #[derive(Debug)]
-struct Desk {
+struct PoolMinter {
     fence: Fence,
     minter: Minter,
     /// What the file says.
@@ -122,7 +122,7 @@ impl Ids {
             layout: config.ids,
             clock,
             believed,
-            desks: Mutex::default(),
+            pool_minters: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
         }))
     }
@@ -164,10 +164,12 @@ impl Ids {
 
     /// Ends all minting, and says how far it went.
     pub fn close(&self) -> Vec<(PoolName, Fence, UnixMillis)> {
-        let mut desks = self.desks();
-        desks.closed = true;
-        let last = |(pool, desk): (&PoolName, &Desk)| Some((pool.clone(), desk.fence, desk.last?));
-        desks.open.iter().filter_map(last).collect()
+        let mut pool_minters = self.pool_minters();
+        pool_minters.closed = true;
+        let last = |(pool, pool_minter): (&PoolName, &PoolMinter)| {
+            Some((pool.clone(), pool_minter.fence, pool_minter.last?))
+        };
+        pool_minters.open.iter().filter_map(last).collect()
     }
 
     fn try_mint(
@@ -177,11 +179,11 @@ impl Ids {
         count: u32,
     ) -> Result<Step, Unavailable> {
         let believed = Arc::clone(&self.0.believed.borrow());
-        let mut desks = self.desks();
-        if desks.closed {
+        let mut pool_minters = self.pool_minters();
+        if pool_minters.closed {
             return Err(Unavailable::for_good("the sidecar is stopping".to_owned()));
         }
-        // Read while the desks are locked: nothing comes between the check and the minting.
+        // Read while the minters are locked: nothing comes between the check and the minting.
         let now = self.0.clock.now();
         let (_, shown) = usable(published, pool, now)?;
         let (minting, slot) = usable(&believed, pool, now)?;
@@ -194,38 +196,41 @@ impl Ids {
         layout
             .check(pool.as_str(), minting.largest)
             .map_err(|error| Unavailable::for_good(error.to_string()))?;
-        let fresh = |from, last| Desk {
+        let fresh = |from, last| PoolMinter {
             fence: minting.fence,
             minter: Minter::new(layout, minting.node, from),
             kept: None,
             last,
         };
-        let desk = desks.open.entry(pool.clone()).or_insert_with(|| fresh(minting.from, None));
-        if desk.fence != minting.fence {
-            // The claim may go on from the desk's under a new fence.
-            let after = desk.last.map(|last| last.after(Duration::from_millis(1)));
-            *desk = fresh(after.max(Some(minting.from)).unwrap_or(minting.from), desk.last);
+        let pool_minter =
+            pool_minters.open.entry(pool.clone()).or_insert_with(|| fresh(minting.from, None));
+        if pool_minter.fence != minting.fence {
+            // The claim may go on from where the former one ended under a new fence.
+            let after = pool_minter.last.map(|last| last.after(Duration::from_millis(1)));
+            *pool_minter =
+                fresh(after.max(Some(minting.from)).unwrap_or(minting.from), pool_minter.last);
         }
         let time = minting.steady.at(now.boot);
-        let ahead = desk.minter.ahead(time);
+        let ahead = pool_minter.minter.ahead(time);
         if !ahead.is_zero() {
             return Ok(Step::Pause(ahead));
         }
-        let batch = match desk.minter.plan(time, minting.not_before, minting.not_after, count) {
-            Ok(batch) => batch,
-            Err(MintError::Wait(wait)) => return Ok(Step::Pause(wait)),
-            Err(error @ MintError::UsedUp) => return Err(Unavailable::soon(error.to_string())),
-            Err(error) => return Err(Unavailable::for_good(error.to_string())),
-        };
-        if desk.kept.is_none_or(|kept| batch.end > kept) {
+        let batch =
+            match pool_minter.minter.plan(time, minting.not_before, minting.not_after, count) {
+                Ok(batch) => batch,
+                Err(MintError::Wait(wait)) => return Ok(Step::Pause(wait)),
+                Err(error @ MintError::UsedUp) => return Err(Unavailable::soon(error.to_string())),
+                Err(error) => return Err(Unavailable::for_good(error.to_string())),
+            };
+        if pool_minter.kept.is_none_or(|kept| batch.end > kept) {
             return Ok(Step::Keep(MintCheckpoint {
                 fence: minting.fence,
                 not_before: minting.not_before,
                 minted_until: Some(batch.end.after(STEP)),
             }));
         }
-        desk.last = Some(batch.end);
-        let ids = desk.minter.take(batch).iter().map(ToString::to_string).collect();
+        pool_minter.last = Some(batch.end);
+        let ids = pool_minter.minter.take(batch).iter().map(ToString::to_string).collect();
         Ok(Step::Minted(Minted {
             pool: pool.clone(),
             name: slot.name.clone(),
@@ -237,8 +242,10 @@ impl Ids {
     /// Has the file say it.
     async fn keep(&self, pool: &PoolName, mark: MintCheckpoint) -> Result<(), Unavailable> {
         let _one = self.0.writing.lock().await;
-        let lags = |desk: &Desk| desk.fence == mark.fence && desk.kept < mark.minted_until;
-        if self.desks().open.get(pool).is_none_or(|desk| !lags(desk)) {
+        let lags = |pool_minter: &PoolMinter| {
+            pool_minter.fence == mark.fence && pool_minter.kept < mark.minted_until
+        };
+        if self.pool_minters().open.get(pool).is_none_or(|pool_minter| !lags(pool_minter)) {
             return Ok(());
         }
         let (dir, uid) = (self.0.dir.join(pool.as_str()), self.0.uid.clone());
@@ -251,14 +258,16 @@ impl Ids {
         if let Some(trouble) = trouble {
             return Err(Unavailable::soon(trouble));
         }
-        if let Some(desk) = self.desks().open.get_mut(pool).filter(|desk| lags(desk)) {
-            desk.kept = mark.minted_until;
+        if let Some(pool_minter) =
+            self.pool_minters().open.get_mut(pool).filter(|pool_minter| lags(pool_minter))
+        {
+            pool_minter.kept = mark.minted_until;
         }
         Ok(())
     }
 
-    fn desks(&self) -> MutexGuard<'_, Desks> {
-        self.0.desks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool_minters(&self) -> MutexGuard<'_, PoolMinters> {
+        self.0.pool_minters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,19 +22,19 @@ use cairn_store::etcd::Etcd;
 use kube::Client;
 use tokio::sync::{mpsc, watch};
 
-pub mod board;
 pub mod carriers;
 pub mod chores;
 pub mod claims;
+pub mod claims_watch;
 pub mod desired;
-pub mod desk;
 pub mod events;
-pub mod feed;
 pub mod jitter;
 pub mod metrics;
 pub mod place;
 pub mod pod;
 pub mod queue;
+pub mod reconciler;
+pub mod state;
 #[cfg(test)]
 mod testing;
 pub mod upkeep;
@@ -141,12 +141,13 @@ pub async fn run(deps: Deps) {
     let (told, to_tell) = mpsc::channel(TOLD);
     let telling = events::tell(client.clone(), instance, to_tell);
     let store = Store::new(Arc::clone(&etcd));
-    let desk = desk::Desk { client, store, updates: followed, leader, told, counts, metrics };
+    let reconciler =
+        reconciler::Reconciler { client, store, updates: followed, leader, told, counts, metrics };
     // Nothing needs an orderly end: a patch that was cut off is made again by the next leader.
     tokio::select! {
-        () = feed::follow(&etcd, &updates) => {}
+        () = claims_watch::follow(&etcd, &updates) => {}
         () = telling => {}
-        () = desk.run() => {}
+        () = reconciler.run() => {}
         () = shutdown.draining() => {}
     }
 }

@@ -20,7 +20,7 @@ use tracing::{Instrument as _, info, info_span, warn};
 use super::outcome;
 use crate::app_probes::AppProbes;
 use crate::applied::Watch;
-use crate::claim::{Deps, Outcome};
+use crate::claim::{Deps, DriverEnd};
 use crate::config::Config;
 use crate::ids::Ids;
 use crate::instance::{self, InstanceError};
@@ -132,7 +132,7 @@ impl Bound {
     pub async fn run<D, F>(self, driver: D, shutdown: Shutdown) -> Exit
     where
         D: Fn(Deps) -> F,
-        F: Future<Output = Outcome>,
+        F: Future<Output = DriverEnd>,
     {
         info!(
             pools = self.config.pool_list(),

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
 use super::RETRY_PERIOD;
-use crate::claim::{Deps, Outcome};
+use crate::claim::{Deps, DriverEnd};
 use crate::publish::Publisher;
 use crate::snapshot::Snapshot;
 
@@ -26,10 +26,10 @@ pub(super) async fn drive<D, F>(
     snapshots: &watch::Sender<Arc<Snapshot>>,
     in_pod: bool,
     shutdown: &Shutdown,
-) -> Option<Outcome>
+) -> Option<DriverEnd>
 where
     D: Fn(Deps) -> F,
-    F: Future<Output = Outcome>,
+    F: Future<Output = DriverEnd>,
 {
     loop {
         let cut_off = async {
@@ -45,7 +45,7 @@ where
         };
         let started = snapshots.borrow().started();
         match outcome {
-            Outcome::Failed(sentence) if in_pod && !started && !shutdown.is_draining() => {
+            DriverEnd::Failed(sentence) if in_pod && !started && !shutdown.is_draining() => {
                 error!("{sentence}");
                 snapshots.send_modify(|snapshot| {
                     Arc::make_mut(snapshot).failure = Some(sentence);
@@ -64,18 +64,18 @@ where
 /// In a pod the app may run on, and its sidecar with it: names of `Keep` pools stay with the app, and marks
 /// stay for the next process, which takes the same names back.
 pub(super) async fn settle(
-    outcome: Option<Outcome>,
+    outcome: Option<DriverEnd>,
     publisher: Option<Publisher>,
     in_pod: bool,
 ) -> Exit {
     let (exit, given_up) = match outcome {
-        Some(Outcome::Released) => (Exit::Clean, true),
-        Some(Outcome::Fenced(sentence)) => {
+        Some(DriverEnd::Released) => (Exit::Clean, true),
+        Some(DriverEnd::Fenced(sentence)) => {
             error!("{sentence}");
             (Exit::Fenced, true)
         }
         // A restart adopts the claim, and its deadline is in the files.
-        Some(Outcome::Failed(sentence)) => {
+        Some(DriverEnd::Failed(sentence)) => {
             error!("{sentence}");
             (Exit::Failed, false)
         }

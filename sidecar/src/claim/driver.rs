@@ -20,7 +20,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use super::trouble::TroubleLog;
-use super::{Deps, Outcome};
+use super::{Deps, DriverEnd};
 use crate::ids;
 use crate::publish::mark;
 use crate::snapshot::{Claim, Snapshot};
@@ -87,7 +87,7 @@ impl<K: Kv + 'static> Driver<K> {
     }
 
     /// Claims, renews, and releases after the shutdown.
-    pub async fn run(mut self, deps: &Deps) -> Outcome {
+    pub async fn run(mut self, deps: &Deps) -> DriverEnd {
         let mut running = FuturesUnordered::new();
         let mut watching = Fuse::terminated();
         let mut event = Event::Start;
@@ -130,7 +130,7 @@ impl<K: Kv + 'static> Driver<K> {
             };
             let waited = self.clock.now().boot.since(self.started);
             if given_up && !self.contact && waited > FIRST_CONTACT {
-                return Outcome::Failed(no_contact(self.last_error.as_ref()));
+                return DriverEnd::Failed(no_contact(self.last_error.as_ref()));
             }
         }
     }
@@ -225,7 +225,7 @@ fn no_contact(last: Option<&Error>) -> String {
     }
 }
 
-impl From<lease::EndReason> for Outcome {
+impl From<lease::EndReason> for DriverEnd {
     fn from(outcome: lease::EndReason) -> Self {
         match outcome {
             lease::EndReason::Released => Self::Released,

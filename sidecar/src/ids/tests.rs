@@ -92,7 +92,7 @@ impl Office {
             layout: Layout::parse(layout, DEFAULT_EPOCH).unwrap(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             believed: beliefs,
-            desks: Mutex::default(),
+            pool_minters: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
         }));
         Self { ids, clock, believed, published, dir }

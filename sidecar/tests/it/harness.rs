@@ -21,7 +21,7 @@ use cairn_kit::exit::Exit;
 use cairn_kit::shutdown::{self, Trigger};
 use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
-use cairn_sidecar::claim::{Deps, Outcome};
+use cairn_sidecar::claim::{Deps, DriverEnd};
 use cairn_sidecar::config::Config;
 use cairn_sidecar::snapshot::Snapshot;
 use clap::Parser as _;
@@ -44,7 +44,7 @@ pub(crate) struct App {
     pub(crate) admin: SocketAddr,
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(crate) trigger: Trigger,
-    pub(crate) end: mpsc::Sender<Outcome>,
+    pub(crate) end: mpsc::Sender<DriverEnd>,
     /// Makes the driver deaf to the shutdown.
     pub(crate) hang: Arc<AtomicBool>,
     pub(crate) running: JoinHandle<Exit>,
@@ -121,7 +121,7 @@ impl App {
                 };
                 tokio::select! {
                     Some(outcome) = ends.recv() => outcome,
-                    () = told => Outcome::Released,
+                    () = told => DriverEnd::Released,
                 }
             }
         };
@@ -165,7 +165,7 @@ impl App {
     }
 
     /// Lets the driver end and waits for the process to.
-    pub(crate) async fn end(self, outcome: Outcome) -> (Dir, Exit) {
+    pub(crate) async fn end(self, outcome: DriverEnd) -> (Dir, Exit) {
         self.end.send(outcome).await.unwrap();
         self.ended().await
     }

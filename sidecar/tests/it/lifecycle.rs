@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cairn_kit::exit::Exit;
-use cairn_sidecar::claim::Outcome;
+use cairn_sidecar::claim::DriverEnd;
 use tokio::time::Instant;
 
 use crate::harness::{App, eventually};
@@ -48,7 +48,7 @@ async fn in_a_pod_a_sigterm_leaves_keep_names_with_the_app_and_takes_those_of_st
 async fn a_fenced_sidecar_takes_its_files_along_and_exits_3() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;
-    let (dir, exit) = app.end(Outcome::Fenced("a younger sidecar took over".into())).await;
+    let (dir, exit) = app.end(DriverEnd::Fenced("a younger sidecar took over".into())).await;
     assert_eq!((exit, exit as u8), (Exit::Fenced, 3));
     assert_eq!(dir.read("mountains/name"), None);
 }
@@ -57,7 +57,7 @@ async fn a_fenced_sidecar_takes_its_files_along_and_exits_3() {
 async fn a_failed_sidecar_leaves_its_files_for_the_next_life() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;
-    let (dir, exit) = app.end(Outcome::Failed("etcd has no space left".into())).await;
+    let (dir, exit) = app.end(DriverEnd::Failed("etcd has no space left".into())).await;
     assert_eq!((exit, exit as u8), (Exit::Failed, 1));
     assert_eq!(dir.read("name").unwrap(), "Denali");
 }
@@ -91,7 +91,7 @@ async fn a_second_signal_does_not_wait_for_a_driver_that_hangs() {
 #[tokio::test]
 async fn in_a_pod_nothing_ends_before_the_first_success_and_the_probe_says_why() {
     let app = App::start(&["--in-pod"]).await;
-    app.end.send(Outcome::Failed("pool mountains does not exist".into())).await.unwrap();
+    app.end.send(DriverEnd::Failed("pool mountains does not exist".into())).await.unwrap();
     eventually("said", async || {
         app.get("/v1/probe").await.1.contains("pool mountains does not exist")
     })
@@ -101,13 +101,13 @@ async fn in_a_pod_nothing_ends_before_the_first_success_and_the_probe_says_why()
     assert!(!app.running.is_finished());
     // It recovers once the driver does.
     app.hold(["Denali", "17"]).await;
-    let (_, exit) = app.end(Outcome::Failed("later".into())).await;
+    let (_, exit) = app.end(DriverEnd::Failed("later".into())).await;
     assert_eq!(exit, Exit::Failed, "after the first success a restart may help");
 }
 
 #[tokio::test]
 async fn outside_a_pod_a_failure_is_the_end() {
     let app = App::start(&[]).await;
-    let (_, exit) = app.end(Outcome::Failed("no such pool".into())).await;
+    let (_, exit) = app.end(DriverEnd::Failed("no such pool".into())).await;
     assert_eq!(exit, Exit::Failed);
 }

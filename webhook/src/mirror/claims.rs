@@ -4,7 +4,7 @@
 //! lie where that pod's namespace may write. Whoever can write to the keys of one namespace can
 //! therefore not put anything on the pods of another.
 //!
-//! Pure: where the keys come from is [`super::feed`]'s.
+//! Pure: where the keys come from is [`super::claims_watch`]'s.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -11,8 +11,8 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::board::{Outcome, Write};
 use super::pod::PodObject;
+use super::state::{Write, WriteOutcome};
 
 /// An API server that is alive answers a patch within milliseconds, and its own limit for one
 /// with slow admission is not far above this.
@@ -30,15 +30,15 @@ pub enum WriteError {
 }
 
 /// Writes; with the reason when that has failed.
-pub async fn write(client: &Client, write: &Write) -> (Outcome, Option<WriteError>) {
+pub async fn write(client: &Client, write: &Write) -> (WriteOutcome, Option<WriteError>) {
     let pods: Api<PodObject> = Api::namespaced(client.clone(), &write.pod.namespace);
     let (params, patch) = (PatchParams::default(), Patch::Merge(&write.patch));
     let request = pods.patch_subresource::<&Value>("status", &write.name, &params, &patch);
     match timeout(PATIENCE, request).await {
-        Ok(Ok(pod)) => (Outcome::Written(Box::new(pod)), None),
-        Ok(Err(error)) if is_gone(&error) => (Outcome::Gone, None),
-        Ok(Err(error)) => (Outcome::Failed, Some(WriteError::Patch(error))),
-        Err(_) => (Outcome::Failed, Some(WriteError::Silent)),
+        Ok(Ok(pod)) => (WriteOutcome::Written(Box::new(pod)), None),
+        Ok(Err(error)) if is_gone(&error) => (WriteOutcome::Gone, None),
+        Ok(Err(error)) => (WriteOutcome::Failed, Some(WriteError::Patch(error))),
+        Err(_) => (WriteOutcome::Failed, Some(WriteError::Silent)),
     }
 }
 

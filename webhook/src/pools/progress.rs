@@ -8,11 +8,11 @@ use cairn_store::Error;
 use cairn_store::shape::Shape;
 
 /// By pool. Pools about which there is nothing to say are not in it.
-pub type Progress = BTreeMap<PoolName, Outcome>;
+pub type Progress = BTreeMap<PoolName, PoolStage>;
 
 /// What became of one pool in one round.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PoolStage {
     /// etcd has the spec.
     Defined,
     /// The object's finalizer has to be put first.
@@ -29,10 +29,10 @@ pub enum Outcome {
     Refused(String),
 }
 
-// === impl Outcome ===
+// === impl PoolStage ===
 
 /// As log lines have it.
-impl fmt::Display for Outcome {
+impl fmt::Display for PoolStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Defined => f.write_str("defined"),
@@ -46,7 +46,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl Outcome {
+impl PoolStage {
     /// What an error means for a pool.
     pub fn of(error: &Error) -> Self {
         if error.is_transient() { Self::Unreachable } else { Self::Refused(error.report()) }

@@ -19,7 +19,7 @@ use cairn_store::{Batch, Error, Kv, Store};
 use tracing::{info, warn};
 
 use super::holders::Holders;
-use super::progress::{Outcome, Progress};
+use super::progress::{PoolStage, Progress};
 use super::watched::{Pools, Watched};
 use crate::mirror::Census;
 
@@ -73,7 +73,7 @@ impl<K: Kv, H: Holders> Writer<K, H> {
             let Some(watched) = pools.get(name.as_str()) else { continue };
             let outcome = match self.advance(&name, watched, facts).await {
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => Some(Outcome::of(&error)),
+                Err(error) => Some(PoolStage::of(&error)),
                 Ok(outcome) => outcome,
             };
             progress.extend(outcome.map(|outcome| (name, outcome)));
@@ -113,10 +113,10 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         name: &PoolName,
         watched: &Watched,
         facts: Facts<'_>,
-    ) -> Result<Option<Outcome>, Error> {
+    ) -> Result<Option<PoolStage>, Error> {
         if watched.leaving {
             if self.end(name, facts).await? {
-                return Ok(Some(Outcome::Ended));
+                return Ok(Some(PoolStage::Ended));
             }
             // A wiped etcd has forgotten the spec, and without it holders cannot take their names back.
             if let Ok(pool) = &watched.pool {
@@ -124,20 +124,20 @@ impl<K: Kv, H: Holders> Writer<K, H> {
                 closed.spec.closed = true;
                 self.store.define_pinned(&closed).await?;
             }
-            return Ok(Some(Outcome::Ending));
+            return Ok(Some(PoolStage::Ending));
         }
         let Ok(pool) = &watched.pool else { return Ok(None) };
         if !watched.is_guarded() {
-            return Ok(Some(Outcome::Unguarded));
+            return Ok(Some(PoolStage::Unguarded));
         }
         let mut defined = self.store.define_pinned(pool).await?;
         if matches!(defined, Defined::OtherShape(_)) && self.end(name, facts).await? {
             defined = self.store.define_pinned(pool).await?;
         }
         Ok(Some(match defined {
-            Defined::Yes => Outcome::Defined,
-            Defined::OtherShape(shape) => Outcome::OtherShape(shape),
-            Defined::Contended => Outcome::Unreachable,
+            Defined::Yes => PoolStage::Defined,
+            Defined::OtherShape(shape) => PoolStage::OtherShape(shape),
+            Defined::Contended => PoolStage::Unreachable,
         }))
     }
 

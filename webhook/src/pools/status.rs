@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::progress::Outcome;
+use super::progress::PoolStage;
 use super::usage;
 use super::watched::Watched;
 use crate::mirror::Counts;
@@ -44,7 +44,7 @@ struct Verdict {
 /// Missing numbers are nulls, so that as a merge patch it removes what is not true any more.
 pub fn desired(
     watched: &Watched,
-    outcome: Option<&Outcome>,
+    outcome: Option<&PoolStage>,
     counts: Option<&Counts>,
     now: UnixMillis,
 ) -> Option<Value> {
@@ -69,7 +69,7 @@ pub fn desired(
 
 fn verdict(
     watched: &Watched,
-    outcome: Option<&Outcome>,
+    outcome: Option<&PoolStage>,
     counts: Option<&Counts>,
     now: UnixMillis,
 ) -> Option<Verdict> {
@@ -77,26 +77,26 @@ fn verdict(
     let verdict = match outcome? {
         // Without the error's own words: they name another member every few seconds, and each change
         // would be a write. The log has them.
-        Outcome::Unreachable if watched.leaving => no(
+        PoolStage::Unreachable if watched.leaving => no(
             ETCD_UNREACHABLE,
             "deletion waits, because etcd does not answer and may have names of this pool; check that etcd runs and \
              read the webhook's log for the cause"
                 .to_owned(),
         ),
-        Outcome::Unreachable => no(
+        PoolStage::Unreachable => no(
             ETCD_UNREACHABLE,
             "etcd does not answer, so this pool cannot be written to it; pods keep what they hold; \
              check that etcd runs and read the webhook's log for the cause"
                 .to_owned(),
         ),
-        Outcome::Refused(words) => no(
+        PoolStage::Refused(words) => no(
             "EtcdRefused",
             format!("etcd refused this pool; check its quota and the webhook's rights in it: {words}"),
         ),
-        Outcome::Ending => no("BeingDeleted", ending(counts?, now)),
-        Outcome::Ended | Outcome::Unguarded => return None,
-        Outcome::OtherShape(shape) => no(OTHER_SHAPE, contradiction(*shape, counts, now)),
-        Outcome::Defined => Verdict {
+        PoolStage::Ending => no("BeingDeleted", ending(counts?, now)),
+        PoolStage::Ended | PoolStage::Unguarded => return None,
+        PoolStage::OtherShape(shape) => no(OTHER_SHAPE, contradiction(*shape, counts, now)),
+        PoolStage::Defined => Verdict {
             ready: true,
             reason: "Defined",
             message: "pods can claim from this pool".to_owned(),
@@ -183,7 +183,7 @@ mod tests {
     fn a_defined_pool_is_ready_and_its_names_are_counted() {
         let counts = Counts { held: 2, waiting: 1, quarantined: 4, ..Counts::default() };
         let pool = watched(&["mint", "assam"]);
-        let status = desired(&pool, Some(&Outcome::Defined), Some(&counts), NOW).unwrap();
+        let status = desired(&pool, Some(&PoolStage::Defined), Some(&counts), NOW).unwrap();
         assert_eq!(
             status,
             json!({"capacity": 2, "held": 2, "waiting": 1, "quarantined": 4, "conditions": [{
@@ -192,7 +192,7 @@ mod tests {
                 "lastTransitionTime": "2026-11-21T03:00:00Z"}]})
         );
         let written = with(pool, status);
-        assert_eq!(desired(&written, Some(&Outcome::Defined), Some(&counts), LATER), None);
+        assert_eq!(desired(&written, Some(&PoolStage::Defined), Some(&counts), LATER), None);
     }
 
     #[test]
@@ -215,14 +215,14 @@ mod tests {
     fn an_unreachable_etcd_leaves_the_counts_and_changes_the_time_once() {
         let counts = Counts { held: 2, ..Counts::default() };
         let pool = watched(&["mint"]);
-        let ready = desired(&pool, Some(&Outcome::Defined), Some(&counts), NOW).unwrap();
+        let ready = desired(&pool, Some(&PoolStage::Defined), Some(&counts), NOW).unwrap();
         let pool = with(pool, ready);
-        let down = desired(&pool, Some(&Outcome::Unreachable), None, LATER).unwrap();
+        let down = desired(&pool, Some(&PoolStage::Unreachable), None, LATER).unwrap();
         assert_eq!(down["held"], 2);
         assert_eq!(down["conditions"][0]["reason"], "EtcdUnreachable");
         assert_eq!(down["conditions"][0]["lastTransitionTime"], "2026-11-21T03:01:00Z");
         let pool = with(pool, down);
-        let refused = Outcome::Refused("etcdserver: no space".into());
+        let refused = PoolStage::Refused("etcdserver: no space".into());
         let refused = desired(&pool, Some(&refused), None, UnixMillis(LATER.0 * 2)).unwrap();
         assert_eq!(refused["conditions"][0]["lastTransitionTime"], "2026-11-21T03:01:00Z");
     }
@@ -232,13 +232,13 @@ mod tests {
         let mut pool = watched(&["mint"]);
         pool.leaving = true;
         assert_eq!(
-            desired(&pool, Some(&Outcome::Ending), None, NOW),
+            desired(&pool, Some(&PoolStage::Ending), None, NOW),
             None,
             "nobody has counted yet"
         );
         let holders = vec!["shop/checkout-1: mint".to_owned()];
         let counts = Counts { held: 1, holders, ..Counts::default() };
-        let status = desired(&pool, Some(&Outcome::Ending), Some(&counts), NOW).unwrap();
+        let status = desired(&pool, Some(&PoolStage::Ending), Some(&counts), NOW).unwrap();
         let condition = &status["conditions"][0];
         assert_eq!(
             (&condition["status"], &condition["reason"]),
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_pool_of_another_shape_says_so_and_admission_reads_it() {
         let shape = Shape { scope: cairn_core::pool::Scope::Cluster, ..Shape::default() };
-        let outcome = Outcome::OtherShape(shape);
+        let outcome = PoolStage::OtherShape(shape);
         let counts = Counts { quarantined: 2, ..Counts::default() };
         let status = desired(&watched(&["mint"]), Some(&outcome), Some(&counts), NOW).unwrap();
         let message = other_shape(&status).unwrap();
@@ -272,7 +272,7 @@ mod tests {
         let other = json!({"type": "Audited", "status": "True", "reason": "Audit", "message": "",
             "lastTransitionTime": "2026-01-01T00:00:00Z"});
         let pool = with(watched(&["mint"]), json!({"conditions": [other]}));
-        let status = desired(&pool, Some(&Outcome::Defined), None, NOW).unwrap();
+        let status = desired(&pool, Some(&PoolStage::Defined), None, NOW).unwrap();
         assert_eq!(status["conditions"][0], other);
         assert_eq!(status["conditions"][1]["type"], "Ready");
     }

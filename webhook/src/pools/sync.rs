@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 use super::backoff;
 use super::finalizer::{self, Change};
 use super::holders::Holders;
-use super::progress::{Outcome, Progress};
+use super::progress::{PoolStage, Progress};
 use super::resource::PoolObject;
 use super::specs::{Facts, Writer};
 use super::watched::{Pools, Watched};
@@ -141,7 +141,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
                     debug!("writing pools to etcd: {}", error.report());
                 }
                 if self.failures >= FAILURES_SHOWN {
-                    show(&self.progress, everywhere(pools, &Outcome::of(&error)));
+                    show(&self.progress, everywhere(pools, &PoolStage::of(&error)));
                 }
             }
         }
@@ -165,7 +165,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
     }
 
     fn is_pending(&self) -> bool {
-        self.progress.borrow().values().any(Outcome::is_pending)
+        self.progress.borrow().values().any(PoolStage::is_pending)
     }
 }
 
@@ -188,8 +188,8 @@ async fn finalize(api: &Api<PoolObject>, pools: &Pools, found: &Progress) -> boo
     for (name, outcome) in found {
         let Some(watched) = pools.get(name.as_str()) else { continue };
         let change = match outcome {
-            Outcome::Unguarded => Change::Add,
-            Outcome::Ended if watched.is_guarded() => Change::Remove,
+            PoolStage::Unguarded => Change::Add,
+            PoolStage::Ended if watched.is_guarded() => Change::Remove,
             _ => continue,
         };
         if let Err(error) = finalizer::change(api, name.as_str(), watched, change).await {
@@ -210,7 +210,7 @@ fn definitions(pools: &Pools) -> Vec<Definition> {
     pools.iter().map(definition).collect()
 }
 
-fn everywhere(pools: &Pools, outcome: &Outcome) -> Progress {
+fn everywhere(pools: &Pools, outcome: &PoolStage) -> Progress {
     let concerned = pools.iter().filter(|(_, watched)| watched.leaving || watched.pool.is_ok());
     concerned.filter_map(|(name, _)| Some((name.parse().ok()?, outcome.clone()))).collect()
 }

@@ -13,7 +13,7 @@ use cairn_kit::{log, shutdown};
 use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
 use cairn_sidecar::claim::driver::Driver;
-use cairn_sidecar::claim::{Deps, Outcome};
+use cairn_sidecar::claim::{Deps, DriverEnd};
 use cairn_sidecar::config::Config;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
@@ -50,14 +50,14 @@ fn run() -> Result<Exit, String> {
 }
 
 /// Does what `cairn_sidecar::claim::run` does, on the faulty connection.
-async fn drive(deps: Deps, treatment: Treatment) -> Outcome {
+async fn drive(deps: Deps, treatment: Treatment) -> DriverEnd {
     let endpoints = deps.config.etcd.endpoints.urls();
     match Etcd::connect(endpoints, None, treatment.patience).await {
         Ok(etcd) => {
             let store = Store::new(Faulty::new(etcd, treatment));
             Driver::new(&deps, store).run(&deps).await
         }
-        Err(error) => Outcome::Failed(error.report()),
+        Err(error) => DriverEnd::Failed(error.report()),
     }
 }
 

@@ -51,7 +51,7 @@ struct Sidecar {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     ids: Ids,
     trigger: Trigger,
-    ended: tokio::task::JoinHandle<Outcome>,
+    ended: tokio::task::JoinHandle<DriverEnd>,
 }
 
 impl Sidecar {
@@ -155,7 +155,7 @@ impl Sidecar {
         self.snapshots.borrow().claims[0].identity.slot.as_ref().unwrap().fence
     }
 
-    async fn stop(self) -> Outcome {
+    async fn stop(self) -> DriverEnd {
         self.trigger.next();
         self.ended.await.unwrap()
     }
@@ -303,8 +303,8 @@ async fn a_restarted_sidecar_adopts_its_claim_and_fences_the_one_before() {
         assert_eq!(younger.reaches(ClaimState::Held).await.unwrap(), "0");
         assert_eq!(younger.fence(), fence);
         let outcome = older.ended.await.unwrap();
-        assert!(matches!(outcome, Outcome::Fenced(_)), "{outcome:?}");
-        assert_eq!(younger.stop().await, Outcome::Released);
+        assert!(matches!(outcome, DriverEnd::Fenced(_)), "{outcome:?}");
+        assert_eq!(younger.stop().await, DriverEnd::Released);
     })
     .await;
 }
@@ -316,7 +316,7 @@ async fn a_stopped_sidecar_releases_and_the_name_rests_before_it_returns() {
         let mut first = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
         first.reaches(ClaimState::Held).await;
         let fence = first.fence();
-        assert_eq!(first.stop().await, Outcome::Released);
+        assert_eq!(first.stop().await, DriverEnd::Released);
         let mut second = Sidecar::start(&memory, "u2", &[MOUNTAINS]);
         assert_eq!(second.reaches(ClaimState::Held).await.unwrap(), "MtLogan");
         tokio::time::advance(Duration::from_secs(6)).await;
@@ -333,7 +333,7 @@ async fn a_store_that_never_answers_is_reported_outside_a_pod() {
         let memory = MemoryKv::default();
         memory.set_down(true);
         let sidecar = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
-        let Outcome::Failed(sentence) = sidecar.ended.await.unwrap() else { panic!() };
+        let DriverEnd::Failed(sentence) = sidecar.ended.await.unwrap() else { panic!() };
         assert!(sentence.contains("is etcd running at the --etcd address?"), "{sentence}");
     })
     .await;

@@ -64,7 +64,7 @@ async fn every_valid_pool_is_written_and_the_second_round_writes_nothing() {
     let pools = pools(&[("teas", &["mint", "assam"]), ("inks", &["blue"]), ("oils", &[])]);
     let progress = writer.round(&pools, at(100)).await.unwrap();
     assert_eq!(progress.keys().map(PoolName::as_str).collect::<Vec<_>>(), ["inks", "teas"]);
-    assert!(progress.values().all(|outcome| *outcome == Outcome::Defined));
+    assert!(progress.values().all(|outcome| *outcome == PoolStage::Defined));
     let first = dump(&*etcd).await;
     let keys: Vec<_> = first.keys().map(String::as_str).collect();
     assert_eq!(
@@ -90,7 +90,7 @@ async fn an_etcd_that_is_down_is_an_error_and_gets_everything_once_it_is_back() 
     process.kill();
     let teas = pools(&[("teas", &["mint"])]);
     let error = writer.round(&teas, at(100)).await.unwrap_err();
-    assert_eq!(Outcome::of(&error), Outcome::Unreachable);
+    assert_eq!(PoolStage::of(&error), PoolStage::Unreachable);
     process.restart().unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while let Err(error) = writer.round(&teas, at(100)).await {
@@ -207,17 +207,17 @@ async fn a_pool_that_is_remade_with_another_scope_is_written_only_when_nothing_o
     let remade = with_scope(Pools::new(), "Cluster");
     let progress = writer.round(&remade, at(100)).await.unwrap();
     let shape = cairn_store::shape::Shape::default();
-    assert_eq!(progress[&name("teas")], Outcome::OtherShape(shape));
+    assert_eq!(progress[&name("teas")], PoolStage::OtherShape(shape));
     let (text, closed_at) = dump(&*etcd).await["/cairn/v1/pools/teas"].clone();
     assert!(text.contains(r#""scope":"Namespace""#) && text.contains(r#""closed":true"#), "{text}");
 
     let mut census = unused(&[("teas", SpecSeen::Closed(closed_at))]);
     census.get_mut(&name("teas")).unwrap().slots = 1;
     let progress = writer.round(&remade, counted(&census)).await.unwrap();
-    assert_eq!(progress[&name("teas")], Outcome::OtherShape(shape));
+    assert_eq!(progress[&name("teas")], PoolStage::OtherShape(shape));
     census.get_mut(&name("teas")).unwrap().slots = 0;
     let progress = writer.round(&remade, counted(&census)).await.unwrap();
-    assert_eq!(progress[&name("teas")], Outcome::Defined);
+    assert_eq!(progress[&name("teas")], PoolStage::Defined);
     let (text, _) = dump(&*etcd).await["/cairn/v1/pools/teas"].clone();
     assert!(text.contains(r#""scope":"Cluster""#) && !text.contains("closed"), "{text}");
 }
@@ -236,7 +236,7 @@ async fn the_closed_spec_of_a_pool_that_is_held_back_is_written_again_into_a_wip
     let mut census = unused(&[("teas", SpecSeen::Absent)]);
     census.get_mut(&name("teas")).unwrap().waiting = 1;
     let progress = writer.round(&teas, counted(&census)).await.unwrap();
-    assert_eq!(progress[&name("teas")], Outcome::Ending);
+    assert_eq!(progress[&name("teas")], PoolStage::Ending);
     let after = dump(&store).await;
     assert_eq!(after["/cairn/v1/pools/teas"].0, before);
     assert!(before.contains(r#""closed":true"#) && after.contains_key("/cairn/v1/hold/teas"));

@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::desired;
 use crate::mirror::{Counted, Counts};
-use crate::pools::progress::{Outcome, Progress};
+use crate::pools::progress::{PoolStage, Progress};
 use crate::pools::resource::PoolObject;
 use crate::pools::watched::{Pools, Watched};
 
@@ -86,7 +86,7 @@ async fn write(
     api: &Api<PoolObject>,
     name: &str,
     watched: &Watched,
-    outcome: Option<&Outcome>,
+    outcome: Option<&PoolStage>,
     counts: Option<&Counts>,
 ) -> Result<(), Error> {
     match patch(api, name, watched, outcome, counts).await {
@@ -104,7 +104,7 @@ async fn patch(
     api: &Api<PoolObject>,
     name: &str,
     watched: &Watched,
-    outcome: Option<&Outcome>,
+    outcome: Option<&PoolStage>,
     counts: Option<&Counts>,
 ) -> Result<(), Error> {
     let Some(status) = desired(watched, outcome, counts, clock::now().wall) else {

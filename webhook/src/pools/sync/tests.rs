@@ -80,7 +80,7 @@ impl Fixture {
         self.pools.send_replace(Some(pools));
     }
 
-    async fn shows(&mut self, outcome: &Outcome) {
+    async fn shows(&mut self, outcome: &PoolStage) {
         let reached = self.progress.wait_for(|progress| progress.get(&teas()) == Some(outcome));
         tokio::time::timeout(Duration::from_mins(5), reached).await.unwrap().unwrap();
     }
@@ -124,7 +124,7 @@ impl Drop for Fixture {
 async fn specs_follow_the_pools_and_a_wiped_etcd_is_filled_again() {
     let mut fixture = Fixture::start(true);
     fixture.define(pools(&["mint"], false, true));
-    fixture.shows(&Outcome::Defined).await;
+    fixture.shows(&PoolStage::Defined).await;
     fixture.define(pools(&["mint", "assam"], false, true));
     fixture.stored(|spec| spec.is_some_and(|spec| spec.contains("assam"))).await;
     for key in ["epoch", "pools/teas", "shapes/teas"] {
@@ -137,7 +137,7 @@ async fn specs_follow_the_pools_and_a_wiped_etcd_is_filled_again() {
 async fn a_wiped_etcd_is_filled_as_soon_as_the_mirror_misses_a_spec() {
     let mut fixture = Fixture::start(true);
     fixture.define(pools(&["mint"], false, true));
-    fixture.shows(&Outcome::Defined).await;
+    fixture.shows(&PoolStage::Defined).await;
     fixture.count(Counts { spec: SpecSeen::Open, ..Counts::default() });
     tokio::time::sleep(Duration::from_secs(1)).await;
     for key in ["epoch", "pools/teas", "shapes/teas"] {
@@ -153,21 +153,21 @@ async fn a_wiped_etcd_is_filled_as_soon_as_the_mirror_misses_a_spec() {
 async fn the_finalizer_stands_before_the_spec_is_written() {
     let mut fixture = Fixture::start(true);
     fixture.define(pools(&["mint"], false, false));
-    fixture.shows(&Outcome::Unguarded).await;
+    fixture.shows(&PoolStage::Unguarded).await;
     assert_eq!((fixture.spec().await, fixture.finalizers()), (None, vec![json!([FINALIZER])]));
     fixture.define(pools(&["mint"], false, true));
-    fixture.shows(&Outcome::Defined).await;
+    fixture.shows(&PoolStage::Defined).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_pool_is_closed_at_once_and_let_go_only_when_it_was_seen_closed_and_unused() {
     let mut fixture = Fixture::start(true);
     fixture.define(pools(&["mint"], false, true));
-    fixture.shows(&Outcome::Defined).await;
+    fixture.shows(&PoolStage::Defined).await;
     // Counted before it was closed: somebody may have claimed since.
     fixture.count(Counts { spec: SpecSeen::Open, ..Counts::default() });
     fixture.define(pools(&["mint"], true, true));
-    fixture.shows(&Outcome::Ending).await;
+    fixture.shows(&PoolStage::Ending).await;
     fixture.stored(|spec| spec.is_some_and(|spec| spec.contains(r#""closed":true"#))).await;
     let spec = SpecSeen::Closed(fixture.revision().await);
     let reserved_until = Some(cairn_kit::clock::now().wall.after(Duration::from_mins(10)));
@@ -182,7 +182,7 @@ async fn a_deleted_pool_is_closed_at_once_and_let_go_only_when_it_was_seen_close
     }
     assert!(fixture.finalizers().is_empty());
     fixture.count(Counts { spec, ..Counts::default() });
-    fixture.shows(&Outcome::Ended).await;
+    fixture.shows(&PoolStage::Ended).await;
     fixture.stored(|spec| spec.is_none()).await;
     assert_eq!(fixture.finalizers().last(), Some(&json!([])));
 }

@@ -305,7 +305,7 @@ async fn a_released_id_is_ready_for_the_next_holder_as_soon_as_it_has_rested() {
         let last = first.mint(1).await.unwrap()[0];
         let (ids, snapshots) = (first.ids.clone(), first.snapshots.clone());
         let reserved = first.bounds().1;
-        assert_eq!(first.stop().await, Outcome::Released);
+        assert_eq!(first.stop().await, DriverEnd::Released);
         assert!((time(last)..reserved).contains(&world.reserved().await));
         let applied = Applied { snapshot: Arc::clone(&snapshots.borrow()), ..Applied::default() };
         let (_applied, watch) = watch::channel(Arc::new(applied));
@@ -327,7 +327,7 @@ async fn an_id_under_which_nothing_was_minted_here_keeps_its_reservation() {
         let mut sidecar = world.start("a", "u1", &world.clock(0));
         sidecar.reaches(ClaimState::Held).await;
         let reserved = sidecar.bounds().1;
-        assert_eq!(sidecar.stop().await, Outcome::Released);
+        assert_eq!(sidecar.stop().await, DriverEnd::Released);
         assert_eq!(world.reserved().await, reserved);
     })
     .await;

@@ -106,7 +106,7 @@ async fn ids_go_on_over_a_kill_and_say_to_the_store_how_far_they_went() {
                 sidecar.crash().await;
                 continue;
             }
-            assert_eq!(sidecar.stop().await, Outcome::Released);
+            assert_eq!(sidecar.stop().await, DriverEnd::Released);
             let look = ReadRequest {
                 path: ClaimPath::new(clock::IDS.parse().unwrap(), Scope::Cluster, "shop", None),
                 pools: Vec::new(),
@@ -182,7 +182,7 @@ async fn a_release_gets_through_in_time_although_the_first_member_does_not_answe
         well.frozen.send_replace(false);
         dying.frozen.send_replace(true);
         let before = Instant::now();
-        assert_eq!(sidecar.stop().await, Outcome::Released);
+        assert_eq!(sidecar.stop().await, DriverEnd::Released);
         let took = before.elapsed();
         // What the process has between SIGTERM and its end (app.rs).
         assert!(took < Duration::from_millis(850), "{took:?}");

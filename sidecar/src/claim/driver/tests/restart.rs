@@ -60,7 +60,7 @@ impl Pod {
     /// SIGTERM while the app lives.
     async fn term(&mut self) {
         let (sidecar, _, publishing) = self.sidecar.take().unwrap();
-        assert_eq!(sidecar.stop().await, Outcome::Released);
+        assert_eq!(sidecar.stop().await, DriverEnd::Released);
         publishing.await.unwrap().withdraw().await.unwrap();
     }
 

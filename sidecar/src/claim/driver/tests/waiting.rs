@@ -196,7 +196,7 @@ async fn a_stopped_waiter_leaves_no_ticket() {
     local(async {
         let (memory, store, _holders) = exhausted(1, "Wait").await;
         let waiter = waiters(&memory, 1).await.remove(0);
-        assert_eq!(waiter.stop().await, Outcome::Released);
+        assert_eq!(waiter.stop().await, DriverEnd::Released);
         assert_eq!(view(&store, "nobody").await.queued, 0);
     })
     .await;
@@ -220,7 +220,7 @@ async fn a_pool_whose_rule_is_fail_serves_as_many_as_it_has_names_and_leaves_no_
                 held.push(pod);
                 continue;
             }
-            let Outcome::Failed(sentence) = pod.ended.await.unwrap() else { panic!() };
+            let DriverEnd::Failed(sentence) = pod.ended.await.unwrap() else { panic!() };
             assert!(sentence.contains("all 10 names of pool 'tea'"), "{sentence}");
         }
         assert_eq!(held.len(), 10);

@@ -53,7 +53,7 @@ fn watched(version: &str) -> Watched {
 
 async fn written(api: &Api<PoolObject>) -> Result<(), Error> {
     let counts = Counts { held: 1, ..Counts::default() };
-    write(api, "teas", &watched("1"), Some(&Outcome::Defined), Some(&counts)).await
+    write(api, "teas", &watched("1"), Some(&PoolStage::Defined), Some(&counts)).await
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn only_the_leader_writes() {
     let (api, script) = api(vec![(200, stored("2", &Value::Null))]);
     let (lead, leader) = watch::channel(false);
     let pools = Pools::from([("teas".to_owned(), watched("1"))]);
-    let progress = Progress::from([("teas".parse().unwrap(), Outcome::Defined)]);
+    let progress = Progress::from([("teas".parse().unwrap(), PoolStage::Defined)]);
     let mut sources = Sources {
         leader,
         pools: watch::channel(Some(Arc::new(pools))).1,

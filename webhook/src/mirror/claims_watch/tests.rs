@@ -16,11 +16,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The least that etcd grants is 2 s; nothing of these tests takes longer than a minute.
 const LONG: Duration = Duration::from_mins(1);
 
-/// The view, and the feed that it follows.
+/// The view, and the watch that it follows.
 struct View {
     claims: Claims,
     updates: mpsc::Receiver<Update>,
-    blind: bool,
+    disconnected: bool,
 }
 
 fn pod(uid: &str) -> PodId {
@@ -32,19 +32,19 @@ impl View {
         let etcd = Arc::new(connect(etcd).await);
         let (sender, updates) = mpsc::channel(8);
         tokio::spawn(async move { follow(&etcd, &sender).await });
-        Self { claims: Claims::default(), updates, blind: true }
+        Self { claims: Claims::default(), updates, disconnected: true }
     }
 
     async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let following = async {
             while !condition(self) {
-                match self.updates.recv().await.expect("the feed goes on for ever") {
+                match self.updates.recv().await.expect("the watch goes on for ever") {
                     Update::Listed(keys) => {
                         self.claims.reset(&keys);
-                        self.blind = false;
+                        self.disconnected = false;
                     }
                     Update::Changed(changes) => drop(self.claims.apply(&changes)),
-                    Update::Blind => self.blind = true,
+                    Update::Disconnected => self.disconnected = true,
                 }
             }
         };
@@ -62,7 +62,7 @@ async fn claims_are_seen_as_they_come_and_go() {
     let etcd = TestEtcd::start().unwrap();
     let sidecars = Sidecars::of(&etcd).await;
     let mut view = View::of(&etcd).await;
-    view.until("the empty list", |view| !view.blind).await;
+    view.until("the empty list", |view| !view.disconnected).await;
     let mine = sidecars.claim("u1", "Denali", LONG).await;
     view.until("the claim", |view| view.name("u1").as_deref() == Some("Denali")).await;
     let fence = view.claims.of(&pod("u1"))[&pool()].fence;
@@ -95,11 +95,11 @@ async fn an_etcd_that_restarts_is_followed_again_and_what_was_missed_is_made_up_
     sidecars.claim("u1", "Denali", LONG).await;
     view.until("the first claim", |view| view.name("u1").is_some()).await;
     etcd.kill();
-    view.until("the outage", |view| view.blind).await;
+    view.until("the outage", |view| view.disconnected).await;
     assert_eq!(view.name("u1").as_deref(), Some("Denali"), "silence proves nothing");
     etcd.restart().unwrap();
     sidecars.claim("u2", "MtLogan", LONG).await;
     view.until("the second claim", |view| view.name("u2").is_some()).await;
-    assert!(!view.blind);
+    assert!(!view.disconnected);
     assert_eq!(view.name("u1").as_deref(), Some("Denali"));
 }

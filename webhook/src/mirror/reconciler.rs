@@ -1,4 +1,4 @@
-//! The loop around the [`Board`]: events in; writes to pods, sixteen at a time, and chores in etcd out.
+//! The loop around the [`MirrorState`]: events in; writes to pods, sixteen at a time, and chores in etcd out.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::board::{Board, Outcome, Write};
+use super::claims_watch::Update;
 use super::desired::News;
 use super::events::Told;
-use super::feed::Update;
+use super::state::{MirrorState, Write, WriteOutcome};
 use super::upkeep::{self, ApiServer};
 use super::writer::{self, WriteError};
 use super::{Counted, Metrics, pod};
@@ -26,7 +26,7 @@ use super::{Counted, Metrics, pod};
 const CENSUS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the loop works with.
-pub struct Desk {
+pub struct Reconciler {
     pub(super) client: Client,
     pub(super) store: Store<Arc<Etcd>>,
     pub(super) updates: mpsc::Receiver<Update>,
@@ -36,12 +36,12 @@ pub struct Desk {
     pub(super) metrics: Metrics,
 }
 
-// === impl Desk ===
+// === impl Reconciler ===
 
-impl Desk {
+impl Reconciler {
     /// Runs until one of its sources has ended.
     pub async fn run(mut self) {
-        let mut board = Board::default();
+        let mut state = MirrorState::default();
         let mut writes = FuturesUnordered::new();
         let mut chores = FuturesUnordered::new();
         let api = ApiServer(self.client.clone());
@@ -49,30 +49,30 @@ impl Desk {
         let mut census = interval(CENSUS_EVERY);
         census.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
-        self.lead(&mut board);
+        self.lead(&mut state);
         loop {
-            while let Some(write) = board.next(Instant::now()) {
+            while let Some(write) = state.next(Instant::now()) {
                 let client = self.client.clone();
                 writes.push(async move {
                     let (outcome, error) = writer::write(&client, &write).await;
                     (write, outcome, error)
                 });
             }
-            for chore in board.chores(Instant::now(), clock::now().wall) {
+            for chore in state.chores(Instant::now(), clock::now().wall) {
                 let (store, api) = (self.store.clone(), api.clone());
                 chores.push(async move {
                     let done = upkeep::perform(&store, &api, &chore).await;
                     (chore, done)
                 });
             }
-            let wake = board.wake().into_iter().chain(board.chores_wake()).min();
+            let wake = state.wake().into_iter().chain(state.chores_wake()).min();
             tokio::select! {
                 update = self.updates.recv() => match update {
-                    Some(update) => board.update(update, Instant::now()),
+                    Some(update) => state.update(update, Instant::now()),
                     None => return,
                 },
                 event = pods.next() => match event {
-                    Some(Ok(event)) => board.watched(event, Instant::now()),
+                    Some(Ok(event)) => state.watched(event, Instant::now()),
                     Some(Err(error)) => {
                         tracing::warn!("the watch of pods was interrupted: {}", report(&error));
                     }
@@ -80,8 +80,8 @@ impl Desk {
                 },
                 Some((write, outcome, error)) = writes.next(), if !writes.is_empty() => {
                     self.report(&write, error.as_ref(), &mut failing);
-                    let written = matches!(outcome, Outcome::Written(_));
-                    let lag = board.written(&write.pod, outcome, Instant::now());
+                    let written = matches!(outcome, WriteOutcome::Written(_));
+                    let lag = state.written(&write.pod, outcome, Instant::now());
                     if written {
                         self.metrics.patched(lag);
                         self.tell(write);
@@ -92,26 +92,26 @@ impl Desk {
                         Ok(()) => tracing::debug!(path = %chore.path, task = chore.task.name(), "done"),
                         Err(error) => tracing::warn!(path = %chore.path, "will try again: {}", report(error)),
                     }
-                    board.chore_done(&chore, done.is_ok(), Instant::now());
+                    state.chore_done(&chore, done.is_ok(), Instant::now());
                 }
                 changed = self.leader.changed() => match changed {
-                    Ok(()) => self.lead(&mut board),
+                    Ok(()) => self.lead(&mut state),
                     Err(_) => return,
                 },
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
-                _ = census.tick() => self.count(&mut board),
+                _ = census.tick() => self.count(&mut state),
             }
         }
     }
 
-    fn lead(&mut self, board: &mut Board) {
+    fn lead(&mut self, state: &mut MirrorState) {
         let leads = *self.leader.borrow_and_update();
         self.metrics.lead(leads);
-        board.lead(leads, Instant::now());
+        state.lead(leads, Instant::now());
     }
 
-    fn count(&self, board: &mut Board) {
-        if let Some(census) = board.census() {
+    fn count(&self, state: &mut MirrorState) {
+        if let Some(census) = state.census() {
             self.metrics.count(&census);
             self.counts.send_if_modified(|counts| {
                 let census = Some(census);

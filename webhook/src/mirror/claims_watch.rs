@@ -29,7 +29,7 @@ pub enum Update {
     /// What has changed since.
     Changed(Vec<Change>),
     /// It cannot be read: what was known may be out of date.
-    Blind,
+    Disconnected,
 }
 
 /// Follows etcd until nobody listens any more.
@@ -45,7 +45,7 @@ pub async fn follow(etcd: &Etcd, updates: &mpsc::Sender<Update>) {
                 "cannot follow the claims in etcd; trying again"
             );
         }
-        if updates.send(Update::Blind).await.is_err() {
+        if updates.send(Update::Disconnected).await.is_err() {
             return;
         }
         let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);

@@ -3,7 +3,7 @@
 //! All replicas keep it up to date; only the leader is given writes. No verdict about a missing
 //! claim is made while etcd cannot be read, and none starts to run before it can be again.
 //!
-//! Pure. The loop around it is [`super::desk`]'s; what is written to pods is decided in [`writes`].
+//! Pure. The loop around it is [`super::reconciler`]'s; what is written to pods is decided in [`writes`].
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,8 +17,8 @@ use super::Census;
 use super::carriers::Carriers;
 use super::chores::{Chore, Chores, Pods};
 use super::claims::{Claims, PodId, census};
+use super::claims_watch::Update;
 use super::desired::{self, News};
-use super::feed::Update;
 use super::pod::{self, Facts, Life, PodObject};
 use super::queue::Queue;
 
@@ -30,7 +30,7 @@ pub const WRITES: usize = 16;
 
 /// What is known.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct MirrorState {
     claims: Claims,
     pods: HashMap<PodId, Entry>,
     carriers: Carriers,
@@ -67,7 +67,7 @@ pub struct Write {
 
 /// What became of a write.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum WriteOutcome {
     /// Done; the pod is like this now.
     Written(Box<PodObject>),
     /// The pod is gone, or another one has its name.
@@ -87,9 +87,9 @@ struct Entry {
     blocked: Option<Instant>,
 }
 
-// === impl Board ===
+// === impl MirrorState ===
 
-impl Board {
+impl MirrorState {
     /// News from etcd.
     pub fn update(&mut self, update: Update, now: Instant) {
         self.counted = false;
@@ -113,7 +113,7 @@ impl Board {
                     }
                 }
             }
-            Update::Blind => {
+            Update::Disconnected => {
                 self.sight.etcd = false;
                 self.pods.values_mut().for_each(|entry| entry.missing.clear());
             }

@@ -76,17 +76,17 @@ fn gone(keys: Vec<KeyValue>) -> Update {
 }
 
 /// A leader that has listed these pods, and an etcd without claims.
-fn board(uids: &[&str], now: Instant) -> Board {
-    let mut board = Board::default();
-    board.watched(Event::Init, now);
+fn state(uids: &[&str], now: Instant) -> MirrorState {
+    let mut state = MirrorState::default();
+    state.watched(Event::Init, now);
     for uid in uids {
-        board.watched(Event::InitApply(pod(uid, 1)), now);
+        state.watched(Event::InitApply(pod(uid, 1)), now);
     }
-    board.watched(Event::InitDone, now);
-    board.update(Update::Listed(Vec::new()), now);
-    board.lead(true, now);
-    assert_eq!(board.next(now), None);
-    board
+    state.watched(Event::InitDone, now);
+    state.update(Update::Listed(Vec::new()), now);
+    state.lead(true, now);
+    assert_eq!(state.next(now), None);
+    state
 }
 
 /// The annotations after a write to a pod without any.
@@ -99,92 +99,92 @@ fn results(write: &Write) -> BTreeMap<String, String> {
 }
 
 /// What the API server answers to a write.
-fn answer(write: &Write, version: u64) -> Outcome {
-    Outcome::Written(Box::new(object(&write.pod.uid, version, &results(write))))
+fn answer(write: &Write, version: u64) -> WriteOutcome {
+    WriteOutcome::Written(Box::new(object(&write.pod.uid, version, &results(write))))
 }
 
 #[test]
 fn a_claim_is_written_once_and_its_lag_is_known() {
     let now = Instant::now();
-    let mut board = board(&["u1"], now);
-    board.update(put(claim("u1", "Denali", 7)), now);
-    let write = board.next(now).unwrap();
+    let mut state = state(&["u1"], now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    let write = state.next(now).unwrap();
     assert_eq!((write.pod.clone(), write.name.as_str()), (id("u1"), "pod-u1"));
-    assert_eq!(board.next(now), None);
+    assert_eq!(state.next(now), None);
     let later = now + Duration::from_millis(30);
-    let lag = board.written(&write.pod, answer(&write, 2), later);
+    let lag = state.written(&write.pod, answer(&write, 2), later);
     assert_eq!(lag, Some(Duration::from_millis(30)));
-    assert_eq!(board.next(later), None);
+    assert_eq!(state.next(later), None);
     // The watch brings an older version of the pod afterwards: it is not written again.
-    board.watched(Event::Apply(pod("u1", 1)), later);
-    assert_eq!(board.next(later), None);
+    state.watched(Event::Apply(pod("u1", 1)), later);
+    assert_eq!(state.next(later), None);
     // Somebody takes the annotations off: they are written again.
-    board.watched(Event::Apply(pod("u1", 3)), later);
-    assert!(board.next(later).is_some());
+    state.watched(Event::Apply(pod("u1", 3)), later);
+    assert!(state.next(later).is_some());
 }
 
 #[test]
 fn only_a_leader_that_has_seen_both_sides_writes() {
     let now = Instant::now();
-    let mut board = Board::default();
-    board.lead(true, now);
-    board.watched(Event::Apply(pod("u1", 1)), now);
-    board.update(Update::Listed(claim("u1", "Denali", 7)), now);
-    assert_eq!(board.next(now), None);
-    board.watched(Event::Init, now);
-    board.watched(Event::InitApply(pod("u1", 1)), now);
-    board.watched(Event::InitDone, now);
-    board.lead(false, now);
-    assert_eq!((board.next(now), board.wake()), (None, None));
-    board.lead(true, now);
-    assert!(board.next(now).is_some());
+    let mut state = MirrorState::default();
+    state.lead(true, now);
+    state.watched(Event::Apply(pod("u1", 1)), now);
+    state.update(Update::Listed(claim("u1", "Denali", 7)), now);
+    assert_eq!(state.next(now), None);
+    state.watched(Event::Init, now);
+    state.watched(Event::InitApply(pod("u1", 1)), now);
+    state.watched(Event::InitDone, now);
+    state.lead(false, now);
+    assert_eq!((state.next(now), state.wake()), (None, None));
+    state.lead(true, now);
+    assert!(state.next(now).is_some());
 }
 
 #[test]
 fn nothing_is_concluded_from_an_etcd_that_cannot_be_read() {
     let now = Instant::now();
-    let mut board = board(&["u1"], now);
-    board.update(put(claim("u1", "Denali", 7)), now);
-    let write = board.next(now).unwrap();
-    board.written(&write.pod, answer(&write, 2), now);
-    board.update(gone(claim("u1", "Denali", 7)), now);
-    assert_eq!(board.next(now), None);
-    board.update(Update::Blind, now);
+    let mut state = state(&["u1"], now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    let write = state.next(now).unwrap();
+    state.written(&write.pod, answer(&write, 2), now);
+    state.update(gone(claim("u1", "Denali", 7)), now);
+    assert_eq!(state.next(now), None);
+    state.update(Update::Disconnected, now);
     let later = now + LOST_AFTER * 2;
-    assert_eq!((board.next(later), board.wake()), (None, None));
+    assert_eq!((state.next(later), state.wake()), (None, None));
     // It can be read again, and only now the claim begins to be missed.
-    board.update(Update::Listed(Vec::new()), later);
-    assert_eq!(board.next(later), None);
-    assert_eq!(board.wake(), Some(later + LOST_AFTER));
-    let write = board.next(later + LOST_AFTER).unwrap();
+    state.update(Update::Listed(Vec::new()), later);
+    assert_eq!(state.next(later), None);
+    assert_eq!(state.wake(), Some(later + LOST_AFTER));
+    let write = state.next(later + LOST_AFTER).unwrap();
     assert!(matches!(write.news[..], [News::Lost { .. }]));
 }
 
 #[test]
 fn a_pod_without_a_claim_is_called_waiting_after_a_while() {
     let now = Instant::now();
-    let mut board = board(&["u1"], now);
-    assert_eq!(board.wake(), Some(now + WAITING_AFTER));
+    let mut state = state(&["u1"], now);
+    assert_eq!(state.wake(), Some(now + WAITING_AFTER));
     let later = now + WAITING_AFTER;
-    let write = board.next(later).unwrap();
+    let write = state.next(later).unwrap();
     assert!(matches!(write.news[..], [News::Waiting { .. }]));
-    board.written(&write.pod, answer(&write, 2), later);
-    assert_eq!((board.next(later), board.wake()), (None, None));
-    board.update(put(claim("u1", "Denali", 7)), later);
-    assert!(matches!(board.next(later).unwrap().news[..], [News::Claimed { .. }]));
+    state.written(&write.pod, answer(&write, 2), later);
+    assert_eq!((state.next(later), state.wake()), (None, None));
+    state.update(put(claim("u1", "Denali", 7)), later);
+    assert!(matches!(state.next(later).unwrap().news[..], [News::Claimed { .. }]));
 }
 
 #[test]
 fn a_finished_pod_loses_its_name_and_is_not_told_that_it_was_lost() {
     let now = Instant::now();
-    let mut board = board(&["u1"], now);
-    board.update(put(claim("u1", "Denali", 7)), now);
-    let write = board.next(now).unwrap();
-    board.written(&write.pod, answer(&write, 2), now);
-    board.update(gone(claim("u1", "Denali", 7)), now);
-    assert_eq!(board.next(now), None);
-    board.watched(Event::Apply(finished("u1", 3, &results(&write))), now);
-    let write = board.next(now).unwrap();
+    let mut state = state(&["u1"], now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    let write = state.next(now).unwrap();
+    state.written(&write.pod, answer(&write, 2), now);
+    state.update(gone(claim("u1", "Denali", 7)), now);
+    assert_eq!(state.next(now), None);
+    state.watched(Event::Apply(finished("u1", 3, &results(&write))), now);
+    let write = state.next(now).unwrap();
     let annotations = &write.patch["metadata"]["annotations"];
     assert_eq!(annotations["claim.cairn.dev/mountains"], Value::Null);
     assert!(annotations["cairn.dev/status"].as_str().unwrap().contains("ended"));
@@ -194,36 +194,36 @@ fn a_finished_pod_loses_its_name_and_is_not_told_that_it_was_lost() {
 #[test]
 fn a_pod_that_is_being_deleted_is_not_written_to_for_the_first_time() {
     let now = Instant::now();
-    let mut board = board(&["u1"], now);
+    let mut state = state(&["u1"], now);
     let mut leaving = pod("u1", 2);
     leaving.metadata.deletion_timestamp =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
             k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
         ));
-    board.watched(Event::Apply(leaving), now);
-    board.update(put(claim("u1", "Denali", 7)), now);
-    assert_eq!(board.next(now), None);
+    state.watched(Event::Apply(leaving), now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    assert_eq!(state.next(now), None);
 }
 
 #[test]
 fn a_name_is_taken_off_one_pod_before_it_is_put_on_the_next() {
     let now = Instant::now();
-    let mut board = board(&["u1", "u2"], now);
-    board.update(put(vec![spec()]), now);
-    board.update(put(claim("u1", "Denali", 7)), now);
-    let first = board.next(now).unwrap();
-    board.written(&first.pod, answer(&first, 2), now);
+    let mut state = state(&["u1", "u2"], now);
+    state.update(put(vec![spec()]), now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    let first = state.next(now).unwrap();
+    state.written(&first.pod, answer(&first, 2), now);
     // The first pod still runs, so far as the API server knows; etcd has given the name on.
-    board.update(gone(claim("u1", "Denali", 7)), now);
-    board.update(put(claim("u2", "Denali", 9)), now);
-    let write = board.next(now).unwrap();
+    state.update(gone(claim("u1", "Denali", 7)), now);
+    state.update(put(claim("u2", "Denali", 9)), now);
+    let write = state.next(now).unwrap();
     assert_eq!(write.pod, id("u1"));
     assert_eq!(write.patch["metadata"]["annotations"]["claim.cairn.dev/mountains"], Value::Null);
-    assert_eq!(board.next(now), None, "the second pod waits for the first");
+    assert_eq!(state.next(now), None, "the second pod waits for the first");
     let bare = object("u1", 3, &BTreeMap::new());
-    board.written(&write.pod, Outcome::Written(Box::new(bare)), now);
+    state.written(&write.pod, WriteOutcome::Written(Box::new(bare)), now);
     let later = now + Duration::from_millis(100);
-    let write = std::iter::from_fn(|| board.next(later)).find(|write| write.pod == id("u2"));
+    let write = std::iter::from_fn(|| state.next(later)).find(|write| write.pod == id("u2"));
     let patch = write.unwrap().patch;
     assert_eq!(patch["metadata"]["annotations"]["claim.cairn.dev/mountains"], "Denali");
 }
@@ -231,19 +231,19 @@ fn a_name_is_taken_off_one_pod_before_it_is_put_on_the_next() {
 #[test]
 fn a_pod_does_not_wait_for_ever_for_one_that_cannot_be_written_to() {
     let now = Instant::now();
-    let mut board = board(&["u1", "u2"], now);
-    board.update(put(vec![spec()]), now);
-    board.update(put(claim("u1", "Denali", 7)), now);
-    let first = board.next(now).unwrap();
-    board.written(&first.pod, answer(&first, 2), now);
-    board.update(gone(claim("u1", "Denali", 7)), now);
-    board.update(put(claim("u2", "Denali", 9)), now);
+    let mut state = state(&["u1", "u2"], now);
+    state.update(put(vec![spec()]), now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    let first = state.next(now).unwrap();
+    state.written(&first.pod, answer(&first, 2), now);
+    state.update(gone(claim("u1", "Denali", 7)), now);
+    state.update(put(claim("u2", "Denali", 9)), now);
     let mut at = now;
     let written = loop {
-        match board.next(at) {
+        match state.next(at) {
             Some(write) if write.pod == id("u2") => break at,
-            Some(write) => drop(board.written(&write.pod, Outcome::Failed, at)),
-            None => at = board.wake().unwrap(),
+            Some(write) => drop(state.written(&write.pod, WriteOutcome::Failed, at)),
+            None => at = state.wake().unwrap(),
         }
     };
     let waited = written - now;
@@ -253,16 +253,16 @@ fn a_pod_does_not_wait_for_ever_for_one_that_cannot_be_written_to() {
 #[test]
 fn pods_of_other_groups_may_show_the_same_name() {
     let now = Instant::now();
-    let mut board = board(&["u1"], now);
-    board.update(put(claim("u1", "Denali", 7)), now);
-    let first = board.next(now).unwrap();
-    board.written(&first.pod, answer(&first, 2), now);
+    let mut state = state(&["u1"], now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    let first = state.next(now).unwrap();
+    state.written(&first.pod, answer(&first, 2), now);
     let other = serde_json::from_value(json!({
         "metadata": {"namespace": "shop", "name": "other", "uid": "u2", "resourceVersion": "1",
             "annotations": {"cairn.dev/pool": "mountains"}},
         "spec": {"containers": [{}], "initContainers": [{"name": "cairn", "args": ["--group=web"]}]},
     }));
-    board.watched(Event::Apply(other.unwrap()), now);
+    state.watched(Event::Apply(other.unwrap()), now);
     let moved = |keys: Vec<KeyValue>| {
         let key = |key: KeyValue| KeyValue {
             key: key.key.replace("/-/", "/web/"),
@@ -271,25 +271,25 @@ fn pods_of_other_groups_may_show_the_same_name() {
         };
         keys.into_iter().map(key).collect::<Vec<_>>()
     };
-    board.update(put(moved(claim("u2", "Denali", 9))), now);
-    assert_eq!(board.next(now).unwrap().pod, id("u2"));
+    state.update(put(moved(claim("u2", "Denali", 9))), now);
+    assert_eq!(state.next(now).unwrap().pod, id("u2"));
 }
 
 #[test]
 fn a_herd_is_written_sixteen_at_a_time_and_completely() {
     let now = Instant::now();
     let uids: Vec<String> = (0..1000).map(|number| format!("u{number}")).collect();
-    let mut board = board(&uids.iter().map(String::as_str).collect::<Vec<_>>(), now);
+    let mut state = state(&uids.iter().map(String::as_str).collect::<Vec<_>>(), now);
     for (number, uid) in uids.iter().enumerate() {
-        board.update(put(claim(uid, &format!("n{number}"), 7)), now);
+        state.update(put(claim(uid, &format!("n{number}"), 7)), now);
     }
-    let mut running: Vec<Write> = std::iter::from_fn(|| board.next(now)).collect();
+    let mut running: Vec<Write> = std::iter::from_fn(|| state.next(now)).collect();
     assert_eq!(running.len(), WRITES);
     let mut written = 0;
     while let Some(write) = running.pop() {
         written += 1;
-        board.written(&write.pod, answer(&write, 2), now);
-        running.extend(board.next(now));
+        state.written(&write.pod, answer(&write, 2), now);
+        running.extend(state.next(now));
     }
     assert_eq!(written, 1000);
 }
@@ -297,32 +297,32 @@ fn a_herd_is_written_sixteen_at_a_time_and_completely() {
 #[test]
 fn a_failed_write_is_made_again_after_a_pause_and_one_to_a_pod_that_is_gone_is_not() {
     let now = Instant::now();
-    let mut board = board(&["u1", "u2"], now);
-    board.update(put(claim("u1", "Denali", 7)), now);
-    board.update(put(claim("u2", "MtLogan", 8)), now);
-    board.next(now).unwrap();
-    board.next(now).unwrap();
-    board.written(&id("u1"), Outcome::Failed, now);
-    board.written(&id("u2"), Outcome::Gone, now);
-    assert_eq!(board.next(now), None);
-    let wake = board.wake().unwrap();
-    assert_eq!(board.next(wake).unwrap().pod, id("u1"));
-    assert_eq!(board.next(wake + Duration::from_mins(1)), None);
+    let mut state = state(&["u1", "u2"], now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    state.update(put(claim("u2", "MtLogan", 8)), now);
+    state.next(now).unwrap();
+    state.next(now).unwrap();
+    state.written(&id("u1"), WriteOutcome::Failed, now);
+    state.written(&id("u2"), WriteOutcome::Gone, now);
+    assert_eq!(state.next(now), None);
+    let wake = state.wake().unwrap();
+    assert_eq!(state.next(wake).unwrap().pod, id("u1"));
+    assert_eq!(state.next(wake + Duration::from_mins(1)), None);
 }
 
 #[test]
 fn counts_tell_held_and_waiting_and_are_given_only_when_something_has_changed() {
     let now = Instant::now();
-    let mut board = board(&["u1", "u2"], now);
-    board.update(put(claim("u1", "Denali", 7)), now);
+    let mut state = state(&["u1", "u2"], now);
+    state.update(put(claim("u1", "Denali", 7)), now);
     let holders = vec!["shop/p: Denali".to_owned()];
     let waiters = vec!["shop/pod-u2".to_owned()];
     let one = Counts { held: 1, slots: 1, holders, ..Counts::default() };
     let counts = Counts { waiting: 1, waiters, ..one.clone() };
-    assert_eq!(board.census(), Some(Census::from([(mountains(), counts)])));
-    assert_eq!(board.census(), None);
-    board.watched(Event::Delete(pod("u2", 2)), now);
-    assert_eq!(board.census(), Some(Census::from([(mountains(), one)])));
-    board.update(Update::Blind, now);
-    assert_eq!(board.census(), None);
+    assert_eq!(state.census(), Some(Census::from([(mountains(), counts)])));
+    assert_eq!(state.census(), None);
+    state.watched(Event::Delete(pod("u2", 2)), now);
+    assert_eq!(state.census(), Some(Census::from([(mountains(), one)])));
+    state.update(Update::Disconnected, now);
+    assert_eq!(state.census(), None);
 }

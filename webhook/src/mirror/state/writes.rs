@@ -10,7 +10,7 @@ use cairn_core::pool::PoolName;
 use cairn_core::quarantine::WaitsFor;
 use tokio::time::Instant;
 
-use super::{Board, Entry, Outcome, Write};
+use super::{Entry, MirrorState, Write, WriteOutcome};
 use crate::mirror::claims::{Claims, PodId};
 use crate::mirror::desired::{self, Absent};
 use crate::mirror::pod::Life;
@@ -21,9 +21,9 @@ const BLOCKED_PAUSE: Duration = Duration::from_millis(50);
 /// How long that goes on: an API server that refuses to patch one pod must not keep the next from starting.
 const BLOCKED_FOR: Duration = Duration::from_secs(5);
 
-// === impl Board ===
+// === impl MirrorState ===
 
-impl Board {
+impl MirrorState {
     /// The next write, when there is one and one may be started.
     pub fn next(&mut self, now: Instant) -> Option<Write> {
         while self.may_write() {
@@ -37,9 +37,9 @@ impl Board {
     }
 
     /// A write has ended; the answer is how long after the change it was seen, when that is known.
-    pub fn written(&mut self, id: &PodId, outcome: Outcome, now: Instant) -> Option<Duration> {
+    pub fn written(&mut self, id: &PodId, outcome: WriteOutcome, now: Instant) -> Option<Duration> {
         match outcome {
-            Outcome::Written(pod) => {
+            WriteOutcome::Written(pod) => {
                 let seen = self.pods.get_mut(id).and_then(|entry| entry.seen.take());
                 // A pod that was deleted meanwhile must not come back through an old answer.
                 if self.pods.contains_key(id) {
@@ -48,12 +48,12 @@ impl Board {
                 self.queue.done(id);
                 seen.map(|seen| now.saturating_duration_since(seen))
             }
-            Outcome::Gone => {
+            WriteOutcome::Gone => {
                 self.queue.done(id);
                 self.forget(id, now);
                 None
             }
-            Outcome::Failed => {
+            WriteOutcome::Failed => {
                 self.queue.failed(id, now);
                 None
             }
