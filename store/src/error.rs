@@ -138,6 +138,14 @@ impl Error {
         matches!(self.class(), Class::NotApplied | Class::Ambiguous)
     }
 
+    /// The known cluster and the one that answered in its place, when that is what is wrong.
+    pub fn other_cluster(&self) -> Option<(ClusterId, ClusterId)> {
+        match self {
+            Self::OtherCluster { known, found, .. } => Some((*known, *found)),
+            _ => None,
+        }
+    }
+
     /// Whether the lease is known to be gone.
     pub fn is_lease_gone(&self) -> bool {
         self.class() == Class::LeaseGone

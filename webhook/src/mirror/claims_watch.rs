@@ -35,11 +35,15 @@ pub enum Update {
 /// Follows etcd until nobody listens any more.
 pub async fn follow(etcd: &Etcd, updates: &mpsc::Sender<Update>) {
     let mut failures = 0_u32;
+    // As last logged.
+    let mut other_cluster = None;
     while !updates.is_closed() {
         let Err(error) = session(etcd, updates, &mut failures).await else {
             continue;
         };
-        if failures == 0 {
+        let other = error.other_cluster();
+        if failures == 0 || other_cluster != other {
+            other_cluster = other;
             tracing::warn!(
                 error = error.report(),
                 "cannot follow the claims in etcd; trying again"

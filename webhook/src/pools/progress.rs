@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use cairn_core::pool::PoolName;
-use cairn_store::Error;
 use cairn_store::shape::Shape;
+use cairn_store::{ClusterId, Error};
 
 /// By pool. Pools about which there is nothing to say are not in it.
 pub type Progress = BTreeMap<PoolName, PoolStage>;
@@ -25,6 +25,13 @@ pub enum PoolStage {
     Ended,
     /// etcd did not answer.
     Unreachable,
+    /// An etcd answered that is not the known cluster.
+    OtherCluster {
+        /// The known cluster.
+        known: ClusterId,
+        /// The cluster that answered.
+        found: ClusterId,
+    },
     /// etcd answered that it will not have it; its words.
     Refused(String),
 }
@@ -41,6 +48,7 @@ impl fmt::Display for PoolStage {
             Self::Ending => f.write_str("closed, and still in use"),
             Self::Ended => f.write_str("removed"),
             Self::Unreachable => f.write_str("etcd does not answer"),
+            Self::OtherCluster { found, .. } => write!(f, "etcd is another cluster, {found}"),
             Self::Refused(message) => write!(f, "refused: {message}"),
         }
     }
@@ -49,7 +57,11 @@ impl fmt::Display for PoolStage {
 impl PoolStage {
     /// What an error means for a pool.
     pub fn of(error: &Error) -> Self {
-        if error.is_transient() { Self::Unreachable } else { Self::Refused(error.report()) }
+        match error.other_cluster() {
+            Some((known, found)) => Self::OtherCluster { known, found },
+            None if error.is_transient() => Self::Unreachable,
+            None => Self::Refused(error.report()),
+        }
     }
 
     /// Whether time, or the end of a claim, takes the pool further, without any change of its object.

@@ -20,6 +20,7 @@ pub mod writer;
 
 const READY: &str = "Ready";
 const ETCD_UNREACHABLE: &str = "EtcdUnreachable";
+const OTHER_CLUSTER: &str = "EtcdOtherCluster";
 const OTHER_SHAPE: &str = "OtherShape";
 
 /// As the resource's schema has it.
@@ -88,6 +89,13 @@ fn verdict(
             "etcd does not answer, so this pool cannot be written to it; pods keep what they hold; \
              check that etcd runs and read the webhook's log for the cause"
                 .to_owned(),
+        ),
+        PoolStage::OtherCluster { known, found } => no(
+            OTHER_CLUSTER,
+            format!(
+                "the etcd that answers is cluster {found}, not {known}, so this pool is not written to it; correct the \
+                 list of etcd members, or, if {found} replaces {known}, run cairn admin restored --replaces {known}"
+            ),
         ),
         PoolStage::Refused(words) => no(
             "EtcdRefused",
@@ -160,6 +168,7 @@ fn conditions(
 
 #[cfg(test)]
 mod tests {
+    use cairn_store::ClusterId;
     use serde_json::json;
 
     use super::*;
@@ -222,6 +231,10 @@ mod tests {
         assert_eq!(down["conditions"][0]["reason"], "EtcdUnreachable");
         assert_eq!(down["conditions"][0]["lastTransitionTime"], "2026-11-21T03:01:00Z");
         let pool = with(pool, down);
+        let (known, found) = (ClusterId::new(1), ClusterId::new(2));
+        let other = PoolStage::OtherCluster { known, found };
+        let other = desired(&pool, Some(&other), None, LATER).unwrap();
+        assert_eq!(other["conditions"][0]["reason"], "EtcdOtherCluster");
         let refused = PoolStage::Refused("etcdserver: no space".into());
         let refused = desired(&pool, Some(&refused), None, UnixMillis(LATER.0 * 2)).unwrap();
         assert_eq!(refused["conditions"][0]["lastTransitionTime"], "2026-11-21T03:01:00Z");

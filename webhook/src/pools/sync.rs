@@ -10,7 +10,7 @@ use std::time::Duration;
 use cairn_core::pool::{Pool, PoolName};
 use cairn_kit::clock;
 use cairn_kit::errors::report;
-use cairn_store::{Error, Kv};
+use cairn_store::{ClusterId, Error, Kv};
 use kube::Api;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -55,6 +55,8 @@ pub struct Sync<K, H> {
     written: Option<Vec<Definition>>,
     resync: Instant,
     failures: u32,
+    /// The known cluster and the one that answers in its place, as last logged.
+    other_cluster: Option<(ClusterId, ClusterId)>,
 }
 
 /// Everything of one pool's object that a round depends on.
@@ -76,7 +78,15 @@ impl<K: Kv, H: Holders> Sync<K, H> {
         inputs: Inputs,
         progress: watch::Sender<Arc<Progress>>,
     ) -> Self {
-        Self { writer, inputs, progress, written: None, resync: Instant::now(), failures: 0 }
+        Self {
+            writer,
+            inputs,
+            progress,
+            written: None,
+            resync: Instant::now(),
+            failures: 0,
+            other_cluster: None,
+        }
     }
 
     /// Runs until its inputs have ended.
@@ -127,7 +137,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
         let facts = Facts { census: counts.as_ref().as_ref(), now: clock::now().wall };
         match self.round(pools, facts, due).await {
             Ok(found) => {
-                self.failures = 0;
+                (self.failures, self.other_cluster) = (0, None);
                 if !finalize(api, pools, &found).await {
                     self.failures += 1;
                 }
@@ -135,7 +145,9 @@ impl<K: Kv, H: Holders> Sync<K, H> {
             }
             Err(error) => {
                 self.failures += 1;
-                if self.failures == 1 {
+                let other = error.other_cluster();
+                if self.failures == 1 || self.other_cluster != other {
+                    self.other_cluster = other;
                     warn!("writing pools to etcd: {}", error.report());
                 } else {
                     debug!("writing pools to etcd: {}", error.report());

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_store::etcd::Etcd;
+use cairn_store::etcd::{Connection, Etcd};
 use cairn_store::memory::MemoryKv;
-use cairn_store::{Op, Txn};
+use cairn_store::{ClusterId, ExpectedCluster, Op, Txn};
 use cairn_test_etcd::TestEtcd;
 use serde_json::json;
 
@@ -240,4 +240,21 @@ async fn the_closed_spec_of_a_pool_that_is_held_back_is_written_again_into_a_wip
     let after = dump(&store).await;
     assert_eq!(after["/cairn/v1/pools/teas"].0, before);
     assert!(before.contains(r#""closed":true"#) && after.contains_key("/cairn/v1/hold/teas"));
+}
+
+#[tokio::test]
+async fn another_etcd_cluster_gets_nothing_and_the_outcome_names_both() {
+    let process = TestEtcd::start().unwrap();
+    let mut connection = Connection::new(&[process.url().to_owned()]);
+    let known = ClusterId::new(1);
+    connection.cluster = ExpectedCluster::Required(known);
+    let etcd = Arc::new(Etcd::open(&connection).await.unwrap());
+    let mut writer = Writer::new(Store::new(Arc::clone(&etcd)), Always(false));
+    let error = writer.round(&pools(&[("teas", &["mint"])]), at(100)).await.unwrap_err();
+    let PoolStage::OtherCluster { known: named, found } = PoolStage::of(&error) else {
+        panic!("{}", error.report());
+    };
+    assert_eq!(named, known);
+    assert_ne!(found, known);
+    assert!(dump(&*connect(&process).await).await.is_empty());
 }
