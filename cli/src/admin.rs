@@ -1,11 +1,11 @@
-//! `cairn admin`: what is done to an etcd by hand.
+//! `cairn admin`: administrative operations on etcd. The rules are in `docs/protocol.md`, "Epochs and freezes" and
+//! "Clock reservation".
 //!
-//! `restored` tells an etcd that was restored from a snapshot that it is one. What the snapshot shows
-//! may have been given away since. So nothing is granted until every holder that it does not know of
-//! has stopped believing, and later fences are greater than all earlier ones. It also accepts the etcd
-//! cluster, when that is another one than before.
+//! `restored` marks an etcd as restored from a snapshot. The snapshot lacks the claims that were made after it. So
+//! every pool is frozen until the deadlines of those claims have passed, and later fences are greater than all earlier
+//! ones. The command also accepts the etcd cluster if it has a new ID.
 //!
-//! `reset-clock` forgets what a wrong clock has reserved. Not for a node ID that somebody holds.
+//! `reset-clock` removes the time that a wrong clock has reserved. Not for a node ID that a pod holds.
 
 use std::time::Duration;
 
@@ -22,32 +22,32 @@ use crate::etcd::{self, EtcdError};
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 
-/// Runs the command.
+/// Runs `restored`.
 ///
-/// The pools are frozen before the cluster is accepted: whoever believes the record finds the freeze.
+/// The pools are frozen before the cluster is accepted, so that a sidecar that accepts the cluster finds the freeze.
 pub async fn restored(args: &RestoredArgs) -> Result<Report, EtcdError> {
     let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
     let (connected, _) = etcd::connect(&args.etcd).await?;
     let store = Store::new(connected);
     let before = store.installation().await?;
-    let hold = snapshot.pools.values().map(|pool| pool.spec.freeze_span()).max();
-    if hold.is_none() && before.is_none() && args.replaces.is_empty() {
-        let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd \
+    let freeze = snapshot.pools.values().map(|pool| pool.spec.freeze_span()).max();
+    if freeze.is_none() && before.is_none() && args.replaces.is_empty() {
+        let message = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd \
             gets its epoch by itself (one that replaces another is accepted with --replaces)";
-        return Ok(Report::refused(sentence));
+        return Ok(Report::refused(message));
     }
     let mut text = String::new();
-    if let Some(hold) = hold {
+    if let Some(freeze) = freeze {
         let pools: Vec<PoolName> = snapshot.pools.keys().cloned().collect();
         let now = clock::now().wall.0 / 1000;
-        let epoch = store.restored(&pools, now, hold).await.map_err(EtcdError::Unsure)?;
-        text = frozen(&snapshot, epoch, hold);
+        let epoch = store.restored(&pools, now, freeze).await.map_err(EtcdError::Unsure)?;
+        text = frozen(&snapshot, epoch, freeze);
     }
     let record = store.accept_cluster(&args.replaces).await.map_err(EtcdError::Unsure)?;
     if before.as_ref() != Some(&record) && !record.replaced_cluster_ids.is_empty() {
         text.push_str(&accepted(&record));
     }
-    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Clean })
+    Ok(Report { text, errors: snapshot.errors, exit: Exit::Clean })
 }
 
 /// Runs `reset-clock`.
@@ -55,13 +55,13 @@ pub async fn reset_clock(args: &ResetClockArgs) -> Result<Report, EtcdError> {
     let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
     let (path, key) = match reserved(args, &snapshot) {
         Ok(found) => found,
-        Err(sentence) => return Ok(Report::refused(sentence)),
+        Err(message) => return Ok(Report::refused(message)),
     };
     let (connected, _) = etcd::connect(&args.etcd).await?;
-    let forgotten =
+    let removed =
         Store::new(connected).reset_clock(&path, &key).await.map_err(EtcdError::Unsure)?;
     let name = &args.name;
-    if !forgotten {
+    if !removed {
         return Ok(Report::refused(format!(
             "somebody holds '{name}', and reserves time as long as it does; see cairn claims"
         )));
@@ -72,7 +72,7 @@ pub async fn reset_clock(args: &ResetClockArgs) -> Result<Report, EtcdError> {
     Ok(Report { text, ..Report::default() })
 }
 
-/// Where the reservation is.
+/// The path and the key of the reservation.
 fn reserved(args: &ResetClockArgs, snapshot: &Snapshot) -> Result<(ClaimPath, String), String> {
     let ResetClockArgs { pool: wanted, name, .. } = args;
     let Some(pool) = snapshot.pools.values().find(|pool| pool.name.as_str() == wanted) else {
@@ -108,13 +108,13 @@ fn accepted(record: &Installation) -> String {
     )
 }
 
-fn frozen(snapshot: &Snapshot, epoch: i64, hold: Duration) -> String {
+fn frozen(snapshot: &Snapshot, epoch: i64, freeze: Duration) -> String {
     let names: Vec<&str> = snapshot.pools.values().map(|Pool { name, .. }| name.as_str()).collect();
     format!(
         "The epoch is {epoch} now (before: {}). Nothing is granted from {} for {}; whoever holds a \
          name and still believes in it keeps it.\n",
         snapshot.epoch,
         names.join(", "),
-        duration::print(hold)
+        duration::print(freeze)
     )
 }

@@ -1,4 +1,4 @@
-//! The command line, as text. Every flag has a variable; flags win.
+//! The command line. Every flag has an environment variable, and the flag wins.
 
 use std::path::PathBuf;
 
@@ -28,13 +28,13 @@ pub struct Args {
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show who holds which name, who waits for one, and which names rest
+    /// Show held names with their holders, waiting pods, and names in quarantine
     Claims(ClaimsArgs),
     /// Show the pools and how full they are
     Pools(PoolsArgs),
     /// Take a name from the pod that holds it
     Release(ReleaseArgs),
-    /// What is done to an etcd by hand
+    /// Administrative operations
     Admin(AdminArgs),
     /// Measure claims on your own etcd
     Bench(BenchArgs),
@@ -45,7 +45,7 @@ pub enum Command {
 /// The flags of `cairn claims`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ClaimsArgs {
-    /// Where to read.
+    /// The etcd to read.
     #[command(flatten)]
     pub etcd: EtcdArgs,
     /// Only claims of pods in this namespace
@@ -62,7 +62,7 @@ pub struct ClaimsArgs {
 /// The flags of `cairn pools`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PoolsArgs {
-    /// Where to read.
+    /// The etcd to read.
     #[command(flatten)]
     pub etcd: EtcdArgs,
     /// How to print
@@ -73,11 +73,11 @@ pub struct PoolsArgs {
 /// The arguments of `cairn release`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "The pod notices within one renewal. The name rests for the V + Q of its claim, so that \
-        an app that has not noticed is not overlapped; then it can be claimed again."
+    after_help = "The pod notices within one renewal. The name stays in quarantine for validity + quarantine \
+        of its claim, because the app may still use it; then it can be claimed again."
 )]
 pub struct ReleaseArgs {
-    /// Where to release.
+    /// The etcd with the claim.
     #[command(flatten)]
     pub etcd: EtcdArgs,
     /// The pool
@@ -87,7 +87,7 @@ pub struct ReleaseArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// The fence of the claim that is meant, as cairn claims shows it
-    // No variable: CAIRN_FENCE is what an app gets, and is its own claim's.
+    // It has no variable: in a pod, CAIRN_FENCE has the fence of the app's own claim.
     #[arg(long, value_name = "EPOCH-REVISION")]
     pub fence: Fence,
     /// The holder's namespace
@@ -111,20 +111,20 @@ pub struct AdminArgs {
 /// What `cairn admin` does.
 #[derive(Clone, Debug, Subcommand)]
 pub enum AdminCommand {
-    /// Say that etcd was restored from a snapshot; run it before any sidecar reaches that etcd
+    /// Mark etcd as restored from a snapshot; run it before any sidecar reaches that etcd
     Restored(RestoredArgs),
-    /// Forget the time that a wrong clock has reserved under a node ID that nobody holds
+    /// Remove the time that a wrong clock has reserved under a node ID that no pod holds
     ResetClock(ResetClockArgs),
 }
 
 /// The arguments of `cairn admin reset-clock`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "Only for a reservation in which nothing was emitted: the next holder of the ID begins at its \
-        own clock's time, and may repeat every ID that was minted after it."
+    after_help = "Only for a reservation in which no ID was minted: the next holder starts at the time of its own \
+        clock, and may repeat every ID that was minted after that time."
 )]
 pub struct ResetClockArgs {
-    /// Where to forget.
+    /// The etcd with the reservation.
     #[command(flatten)]
     pub etcd: EtcdArgs,
     /// The pool
@@ -147,7 +147,7 @@ pub struct RestoredArgs {
     /// The etcd that was restored.
     #[command(flatten)]
     pub etcd: EtcdArgs,
-    /// Ids of etcd clusters that this one replaces, beside the one that its data name
+    /// IDs of etcd clusters that this one replaces, besides the one in its data
     #[arg(long, value_name = "HEX[,HEX...]", value_delimiter = ',')]
     pub replaces: Vec<ClusterId>,
 }
@@ -168,19 +168,18 @@ pub struct BenchArgs {
 /// What `cairn bench` measures.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Let many pods claim at once, in a scratch place that is removed afterwards
+    /// Let many pods claim at once, below a scratch prefix that is removed afterwards
     Herd(HerdArgs),
 }
 
 /// The flags of `cairn bench herd`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "Writes are counted as they are sent: leases granted and given back, and transactions \
-        that may write. Nothing of an installation in the same etcd is read or touched, but it shares \
-        etcd's attention for as long as this runs."
+    after_help = "Counts these writes: grants and revocations of leases, and transactions that may write. \
+        Reads and changes nothing of an installation in the same etcd, but adds load to it while it runs."
 )]
 pub struct HerdArgs {
-    /// Where to measure.
+    /// The etcd to measure.
     #[command(flatten)]
     pub etcd: EtcdArgs,
     /// How many pods
@@ -213,7 +212,7 @@ pub enum Output {
     Json,
 }
 
-/// More would measure this machine's memory rather than etcd.
+/// More pods would measure the memory of this machine and not etcd.
 const MOST_PODS: usize = 5000;
 
 fn pods(text: &str) -> Result<usize, String> {

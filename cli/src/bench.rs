@@ -1,5 +1,5 @@
-//! `cairn bench herd`: many pods at once on the user's own etcd, in a scratch place that is removed
-//! again, also after an interruption.
+//! `cairn bench herd`: many pods that claim at once on the user's etcd, below a scratch prefix that is removed
+//! afterwards, also after an interruption.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,22 +15,22 @@ use crate::etcd::{self, EtcdError};
 use crate::report::Report;
 use crate::table::Table;
 
+pub mod claimants;
 pub mod figures;
 pub mod herd;
 pub mod hold_mode;
 pub mod pod;
-pub mod race;
 pub mod scratch;
 
 use figures::{Figures, ratio};
-use herd::{Ground, Herd};
+use herd::{BenchEnv, Herd};
 use scratch::SCRATCH;
 
-/// Machines share connections, as pods do not: a thousand of them would measure the opening of
-/// connections. With so many, none is the bottleneck.
+/// Pods share these connections: a thousand connections would measure their opening. With this number, no connection
+/// is the bottleneck.
 pub const CONNECTIONS: usize = 16;
 
-/// A herd that takes longer shows what is wrong without its end.
+/// After this time the measurement ends with a message.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs the command.
@@ -41,7 +41,7 @@ pub async fn run(args: &HerdArgs) -> Result<Report, EtcdError> {
     } else {
         Herd { names, ..Herd::of(args.pods) }
     };
-    // The scratch place lies beside every installation, whatever prefix that has.
+    // The scratch prefix is outside of every installation, whatever its prefix is.
     let args =
         &HerdArgs { etcd: EtcdArgs { etcd_prefix: None, ..args.etcd.clone() }, ..args.clone() };
     let (first, _) = etcd::connect(&args.etcd).await?;
@@ -49,57 +49,56 @@ pub async fn run(args: &HerdArgs) -> Result<Report, EtcdError> {
     for _ in 1..CONNECTIONS {
         others.push(Arc::new(etcd::connect(&args.etcd).await?.0));
     }
-    let ground = match Ground::new(Arc::new(first), others, herd) {
-        Ok(ground) => ground,
+    let env = match BenchEnv::new(Arc::new(first), others, herd) {
+        Ok(env) => env,
         Err(error) => return Ok(failure(error.to_string(), Exit::Usage)),
     };
     let measured = tokio::select! {
-        measured = measure(&ground, herd) => measured,
+        measured = measure(&env, herd) => measured,
         () = interrupted() => Ok(failure("interrupted".to_owned(), Exit::Failed)),
     };
     let cleared = tokio::select! {
-        cleared = ground.scratch().clear() => cleared.map_err(|error| error.report()),
+        cleared = env.scratch().clear() => cleared.map_err(|error| error.report()),
         () = interrupted() => Err("interrupted again".to_owned()),
     };
     let mut report = measured?;
     if let Err(why) = cleared {
-        let root = ground.scratch().root();
-        let sentence = format!(
-            "{why}; remove what is left with: etcdctl del --prefix {root} (leases run out by themselves)"
-        );
-        report.trouble.push(sentence);
+        let root = env.scratch().root();
+        report.errors.push(format!(
+            "{why}; remove the rest with: etcdctl del --prefix {root} (leases expire by themselves)"
+        ));
         report.exit = Exit::Failed;
     }
     Ok(report)
 }
 
-async fn measure(ground: &Ground<Arc<Etcd>>, herd: Herd) -> Result<Report, EtcdError> {
-    match ground.prepare().await {
+async fn measure(env: &BenchEnv<Arc<Etcd>>, herd: Herd) -> Result<Report, EtcdError> {
+    match env.prepare().await {
         Ok(()) => {}
         Err(error) if error.class() == Class::Denied => {
-            let sentence = format!(
+            let message = format!(
                 "{}; give --etcd-cert and --etcd-key of a user who may read and write {SCRATCH}",
                 error.report()
             );
-            return Ok(failure(sentence, Exit::Failed));
+            return Ok(failure(message, Exit::Failed));
         }
         Err(error) => return Err(EtcdError::Unreachable(error)),
     }
-    let before = ground.scratch().writes();
-    let mut race = ground.start();
-    let finished = race.finish(LIMIT).await;
-    let writes = ground.scratch().writes() - before;
-    let figures = Figures::of(race.courses());
-    race.stop().await;
+    let before = env.scratch().writes();
+    let mut claimants = env.start();
+    let finished = claimants.finish(LIMIT).await;
+    let writes = env.scratch().writes() - before;
+    let figures = Figures::of(claimants.results());
+    claimants.stop().await;
     let mut report = Report { text: print(&figures, herd, writes), ..Report::default() };
     if figures.failures > 0 {
-        report.trouble.push(format!(
-            "{} requests had no good answer and were tried again; this etcd was short of something",
+        report.errors.push(format!(
+            "{} requests failed and were retried; etcd was overloaded (CPU, disk or network)",
             figures.failures
         ));
     }
     if !finished {
-        report.trouble.push(format!(
+        report.errors.push(format!(
             "gave up after {LIMIT:?} with {} of {} names given; is this etcd busy, or its disk slow?",
             figures.held, figures.pods
         ));
@@ -122,7 +121,7 @@ fn print(figures: &Figures, herd: Herd, writes: u64) -> String {
     ]);
     let seconds = |span: Duration| format!("{:.3}", span.as_secs_f64());
     let word = |good: bool| if good { "yes" } else { "NO" }.to_owned();
-    // Who hands on takes what comes free, in the order of tickets, not of names.
+    // With fewer names than pods, each pod takes the name that becomes free, so the order of names means nothing.
     let kept = herd.names >= herd.pods;
     let if_kept = |good: bool| if kept { word(good) } else { String::new() };
     table.push([
@@ -139,8 +138,8 @@ fn print(figures: &Figures, herd: Herd, writes: u64) -> String {
     table.print()
 }
 
-fn failure(sentence: String, exit: Exit) -> Report {
-    Report { trouble: vec![sentence], exit, ..Report::default() }
+fn failure(message: String, exit: Exit) -> Report {
+    Report { errors: vec![message], exit, ..Report::default() }
 }
 
 /// Waits for the user's Ctrl-C, or for a SIGTERM.

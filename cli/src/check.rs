@@ -1,5 +1,5 @@
-//! `cairn check`: whether Cairn would take the pods and pools of manifests, in the sentences of
-//! admission. Offline: what only the cluster knows is a note, never a refusal.
+//! `cairn check`: whether admission would accept the pods and pools of manifests, with the same messages. It works
+//! offline: what only the cluster knows is a note and never a refusal.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,15 +19,15 @@ pub mod manifest;
 pub mod metadata;
 pub mod yaml;
 
-/// A file that says nothing about pods and pools, because it cannot be read.
+/// A file that cannot be checked.
 #[derive(Debug, Error)]
 enum FileError {
-    /// Not there, not ours, not a file, not UTF-8.
+    /// The file cannot be read, or is not UTF-8.
     #[error(
         "cannot read {file}: {source}; name a file of Kubernetes manifests, or - for standard input"
     )]
     Read { file: String, source: io::Error },
-    /// Not YAML, or YAML of something else.
+    /// The file is not YAML, or not a manifest.
     #[error(
         "{file} is not a Kubernetes manifest: {source}; correct it, or render it first if it is a template"
     )]
@@ -43,7 +43,7 @@ pub fn run(args: &CheckArgs) -> Report {
         match examine(path, &file) {
             Ok(findings) => files.push((file, findings)),
             Err(error) => {
-                report.trouble.push(error.to_string());
+                report.errors.push(error.to_string());
                 report.exit = Exit::Usage;
             }
         }
@@ -56,8 +56,8 @@ pub fn run(args: &CheckArgs) -> Report {
         for Finding { subject, verdict } in findings {
             let text = &mut report.text;
             match verdict {
-                Verdict::Refused(sentence) => {
-                    line(text, format_args!("{file}: {subject}: refused: {sentence}"));
+                Verdict::Refused(message) => {
+                    line(text, format_args!("{file}: {subject}: refused: {message}"));
                     report.exit = report.exit.max(Exit::Failed);
                 }
                 Verdict::Pool(pool) => {
@@ -97,7 +97,7 @@ fn examine(path: &Path, file: &str) -> Result<Vec<Finding>, FileError> {
     Ok(documents.iter().flat_map(manifest::examine).collect())
 }
 
-/// The pools that ship with Cairn and those of the files.
+/// The built-in pools and those of the files.
 fn known_pools<'f>(findings: impl Iterator<Item = &'f Finding>) -> BTreeSet<PoolName> {
     let given = findings.filter_map(|finding| match &finding.verdict {
         Verdict::Pool(pool) => Some(pool.name.clone()),

@@ -1,5 +1,4 @@
-//! `cairn claims`: who holds which name, who waits for one, and which names rest until they may be
-//! given out again.
+//! `cairn claims`: the held names and their holders, the waiting pods, and the names in quarantine.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,60 +12,60 @@ use serde_json::{Value, json};
 use crate::args::{ClaimsArgs, Output};
 use crate::etcd::{self, EtcdError};
 use crate::report::Report;
-use crate::snapshot::{Entry, Snapshot, Waiting};
+use crate::snapshot::{Snapshot, TakenName, Waiting};
 use crate::table::Table;
 
-/// What is to be shown.
-struct Shown<'s> {
-    entries: Vec<&'s Entry>,
+/// What the command prints.
+struct Listing<'s> {
+    taken: Vec<&'s TakenName>,
     waiting: Vec<&'s Waiting>,
-    /// How long each lease has left.
+    /// The time left of each lease.
     leases: BTreeMap<i64, Duration>,
 }
 
 /// Runs the command.
 pub async fn run(args: &ClaimsArgs) -> Result<Report, EtcdError> {
     let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
-    // An empty variable in the environment is as good as none.
+    // An empty environment variable counts as none.
     let namespace = args.namespace.as_deref().filter(|text| !text.is_empty());
     let pool = args.pool.as_deref().filter(|text| !text.is_empty());
     let wanted = |path: &ClaimPath, of: Option<&str>| {
         namespace.is_none_or(|wanted| of == Some(wanted))
             && pool.is_none_or(|wanted| path.pool.as_str() == wanted)
     };
-    let entries = snapshot.entries.iter().filter(|entry| wanted(&entry.path, entry.namespace()));
+    let taken = snapshot.taken.iter().filter(|name| wanted(&name.path, name.namespace()));
     let waiting =
         snapshot.waiting.iter().filter(|pod| wanted(&pod.path, Some(&pod.holder().namespace)));
-    let mut shown =
-        Shown { entries: entries.collect(), waiting: waiting.collect(), leases: BTreeMap::new() };
+    let mut listing =
+        Listing { taken: taken.collect(), waiting: waiting.collect(), leases: BTreeMap::new() };
     if let Some(wanted) = pool
         && let Some(report) = unknown(wanted, &snapshot)
     {
         return Ok(report);
     }
-    shown.leases = etcd::leases(&args.etcd, shown.lease_ids()).await?;
+    listing.leases = etcd::leases(&args.etcd, listing.lease_ids()).await?;
     let text = match args.output {
-        Output::Json => format!("{:#}\n", shown.as_json()),
-        Output::Table if shown.is_empty() => nothing(namespace, pool),
-        Output::Table => shown.as_table(),
+        Output::Json => format!("{:#}\n", listing.as_json()),
+        Output::Table if listing.is_empty() => nothing(namespace, pool),
+        Output::Table => listing.as_table(),
     };
-    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Clean })
+    Ok(Report { text, errors: snapshot.errors, exit: Exit::Clean })
 }
 
-/// A pool that is neither defined nor claimed from.
+/// The error for a pool that is neither defined nor claimed from.
 fn unknown(wanted: &str, snapshot: &Snapshot) -> Option<Report> {
-    if snapshot.entries.iter().any(|entry| entry.path.pool.as_str() == wanted)
+    if snapshot.taken.iter().any(|entry| entry.path.pool.as_str() == wanted)
         || snapshot.pools.keys().any(|known| known.as_str() == wanted)
     {
         return None;
     }
-    let mut trouble = snapshot.trouble.clone();
+    let mut errors = snapshot.errors.clone();
     let known = snapshot.pools.keys().map(PoolName::as_str);
-    trouble.push(match suggest::nearest(wanted, known) {
+    errors.push(match suggest::nearest(wanted, known) {
         Some(near) => format!("pool '{wanted}' does not exist; did you mean '{near}'?"),
         None => format!("pool '{wanted}' does not exist; see cairn pools"),
     });
-    Some(Report { trouble, exit: Exit::Failed, ..Report::default() })
+    Some(Report { errors, exit: Exit::Failed, ..Report::default() })
 }
 
 fn nothing(namespace: Option<&str>, pool: Option<&str>) -> String {
@@ -75,15 +74,15 @@ fn nothing(namespace: Option<&str>, pool: Option<&str>) -> String {
     format!("No name{of_pool} is held, rests, or is waited for{within}.\n")
 }
 
-// === impl Shown ===
+// === impl Listing ===
 
-impl Shown<'_> {
+impl Listing<'_> {
     fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.waiting.is_empty()
+        self.taken.is_empty() && self.waiting.is_empty()
     }
 
     fn lease_ids(&self) -> Vec<i64> {
-        let held = self.entries.iter().map(|entry| entry.lease);
+        let held = self.taken.iter().map(|entry| entry.lease);
         held.chain(self.waiting.iter().map(|pod| pod.lease)).filter(|lease| *lease != 0).collect()
     }
 
@@ -104,7 +103,7 @@ impl Shown<'_> {
         let left = |lease: i64| {
             self.leases.get(&lease).map(|left| format!("{}s", left.as_secs())).unwrap_or_default()
         };
-        for entry in &self.entries {
+        for entry in &self.taken {
             let [state, pod, node, fence, since] = match &entry.claim {
                 None => [
                     "resting".to_owned(),
@@ -157,7 +156,7 @@ impl Shown<'_> {
     fn as_json(&self) -> Value {
         let (mut claims, mut resting) = (Vec::new(), Vec::new());
         let left = |lease: i64| json!(self.leases.get(&lease).map(Duration::as_secs));
-        for entry in &self.entries {
+        for entry in &self.taken {
             let mut object = json!({
                 "namespace": entry.namespace(),
                 "pool": entry.path.pool,

@@ -1,4 +1,4 @@
-//! From a raw command line to an exit code. The only place that prints.
+//! Runs a command line and returns the exit code. Only this module prints.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -15,7 +15,7 @@ use crate::etcd::EtcdError;
 use crate::report::Report;
 use crate::{admin, bench, check, claims, pools, release};
 
-/// How our messages begin, as a plugin of kubectl too.
+/// The name in messages, also as a plugin of kubectl.
 const PROGRAM: &str = "cairn";
 
 /// Runs a command line.
@@ -34,8 +34,8 @@ pub fn run(argv: &[OsString]) -> Exit {
     match execute(&parsed.command) {
         Ok(report) => {
             say(&report.text);
-            for sentence in &report.trouble {
-                complain(PROGRAM, sentence);
+            for message in &report.errors {
+                complain(PROGRAM, message);
             }
             report.exit
         }
@@ -46,7 +46,7 @@ pub fn run(argv: &[OsString]) -> Exit {
     }
 }
 
-/// As a plugin of kubectl we are called `kubectl-cairn`, but that is not what people type.
+/// As a plugin of kubectl the program is called `kubectl-cairn`, and users type `kubectl cairn`.
 fn parse(argv: &[OsString]) -> Result<Args, clap::Error> {
     let plugin = argv
         .first()
@@ -74,24 +74,24 @@ fn execute(command: &Command) -> Result<Report, EtcdError> {
 }
 
 fn wait(command: impl Future<Output = Result<Report, EtcdError>>) -> Result<Report, EtcdError> {
-    // It fails when there is one already, which does as well.
+    // It fails if a provider is installed already, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = Builder::new_current_thread().enable_all().build().map_err(EtcdError::Runtime)?;
     let ended = runtime.block_on(command);
-    // A resolver that hangs keeps nobody waiting.
+    // A DNS resolver that hangs must not delay the exit.
     runtime.shutdown_background();
     ended
 }
 
 fn say(text: &str) {
-    // Whoever closed the pipe has read enough.
+    // A closed pipe is no error.
     let _ = write!(io::stdout(), "{text}");
 }
 
-/// One sentence for a wrong command line.
+/// The message for a wrong command line.
 fn message(error: &clap::Error) -> String {
     match error.get(ContextKind::InvalidArg) {
-        // The name of the argument does not say that standard input will do, too.
+        // The name of the argument does not mention standard input.
         Some(ContextValue::Strings(missing))
             if error.kind() == ErrorKind::MissingRequiredArgument
                 && missing.iter().any(|argument| argument.starts_with("<FILE>")) =>

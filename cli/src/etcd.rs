@@ -1,6 +1,6 @@
-//! From flags to everything that Cairn keeps in etcd, or one sentence that says what to do.
+//! Reads Cairn's keys from the etcd of the flags. Each error is one message that says what to do.
 //!
-//! Every member is tried before there is no answer.
+//! A request fails only after every member was tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,25 +12,29 @@ use cairn_store::{Class, KeyValue, Kv as _};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use thiserror::Error;
 
-/// Why there is nothing to show.
+/// Why etcd could not be read or written.
 #[derive(Debug, Error)]
 pub enum EtcdError {
-    /// The flags.
+    /// The flags are wrong.
     #[error(transparent)]
     Args(#[from] EtcdArgsError),
     /// The TLS files cannot be used.
     #[error("{}; correct the --etcd-cacert, --etcd-cert and --etcd-key flags", .0.report())]
     Setup(cairn_store::Error),
-    /// The system is out of something.
+    /// The runtime cannot start.
     #[error("cannot start: {0}; free some memory or file descriptors and try again")]
     Runtime(std::io::Error),
-    /// etcd said no.
-    #[error("{}; give --etcd-cert and --etcd-key of a user who may read and write {}", .0.report(), keys::ROOT)]
+    /// etcd denies access.
+    #[error(
+        "{}; give --etcd-cert and --etcd-key of a user who may read and write {}",
+        .0.report(),
+        keys::ROOT
+    )]
     Denied(cairn_store::Error),
-    /// etcd did not say whether it was done.
+    /// The result of a write is unknown.
     #[error("{}; it may have been done all the same, look with cairn claims and try again", .0.report())]
     Unsure(cairn_store::Error),
-    /// No member answered.
+    /// No member responded.
     #[error("{}; is etcd running at the --etcd address?", .0.report())]
     Unreachable(cairn_store::Error),
 }
@@ -38,7 +42,7 @@ pub enum EtcdError {
 // === impl EtcdError ===
 
 impl EtcdError {
-    /// Whether the flags are wrong, rather than the world.
+    /// Whether the flags are wrong.
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::Runtime(_) | Self::Denied(_) | Self::Unsure(_) | Self::Unreachable(_))
     }
@@ -53,19 +57,19 @@ impl From<cairn_store::Error> for EtcdError {
     }
 }
 
-/// All of Cairn's keys, at one revision.
+/// Reads all of Cairn's keys at one revision.
 pub async fn read(args: &EtcdArgs) -> Result<Vec<KeyValue>, EtcdError> {
     let (etcd, members) = connect(args).await?;
     let (_, found) = ask_each(members, async || etcd.list(keys::ROOT).await).await?;
     Ok(found)
 }
 
-/// How long these leases have left; those that are gone are left out.
+/// The time left of each lease, without those that have ended.
 pub async fn leases(
     args: &EtcdArgs,
     ids: impl IntoIterator<Item = i64>,
 ) -> Result<BTreeMap<i64, Duration>, EtcdError> {
-    /// One connection carries many requests; this many keep it busy.
+    /// The number of parallel requests on the connection.
     const AT_ONCE: usize = 32;
     let ids: BTreeSet<i64> = ids.into_iter().collect();
     if ids.is_empty() {
@@ -80,7 +84,7 @@ pub async fn leases(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Asks until a member has answered, or each has had its turn.
+/// Sends a request until a member has responded or every member was tried.
 async fn ask_each<T>(
     members: usize,
     request: impl AsyncFn() -> Result<T, cairn_store::Error>,
@@ -89,14 +93,14 @@ async fn ask_each<T>(
     loop {
         untried -= 1;
         match request().await {
-            // The connection has moved on to the next member by itself.
+            // The connection has moved to the next member.
             Err(error) if error.is_transient() && untried > 0 => {}
             answer => return answer.map_err(EtcdError::from),
         }
     }
 }
 
-/// A connection, lazy as yet, and how many members it knows.
+/// A connection that opens at its first request, and the number of its members.
 pub async fn connect(args: &EtcdArgs) -> Result<(Etcd, usize), EtcdError> {
     let target = args.target()?;
     let etcd = Etcd::open(&target.connection()).await.map_err(EtcdError::Setup)?;

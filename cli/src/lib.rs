@@ -1,8 +1,7 @@
-//! The `cairn` command line: one file per command. Only `release` and `admin` write to Cairn's keys;
-//! `bench` writes beside them.
+//! The `cairn` command line, with one file for each command. Only `release` and `admin` write Cairn's keys; `bench`
+//! writes below a scratch prefix.
 //!
-//! `main → entry → command → {check, etcd}`. Only [`entry`] prints; commands return a
-//! [`report::Report`].
+//! `main → entry → command → {check, etcd}`. Only [`entry`] prints; commands return a [`report::Report`].
 
 pub mod admin;
 pub mod args;

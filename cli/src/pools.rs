@@ -1,7 +1,7 @@
-//! `cairn pools`: which pools there are, and how many of their names are taken.
+//! `cairn pools`: the pools and how many of their names are taken.
 //!
-//! A namespace pool has its capacity once per namespace and group; held and resting names are
-//! counted over all of them.
+//! A namespace pool has its capacity once for each namespace and group. Held names and names in quarantine are counted
+//! over all of them.
 
 use cairn_core::duration;
 use cairn_core::pool::{OnLoss, Pool, Scope};
@@ -14,7 +14,7 @@ use crate::report::Report;
 use crate::snapshot::Snapshot;
 use crate::table::Table;
 
-/// A pool and how full it is.
+/// A pool with its counts.
 struct Row<'s> {
     pool: &'s Pool,
     held: usize,
@@ -36,12 +36,12 @@ pub async fn run(args: &PoolsArgs) -> Result<Report, EtcdError> {
         }
         Output::Table => as_table(&rows),
     };
-    Ok(Report { text, trouble: snapshot.trouble, exit: Exit::Clean })
+    Ok(Report { text, errors: snapshot.errors, exit: Exit::Clean })
 }
 
 fn count<'s>(pool: &'s Pool, snapshot: &Snapshot) -> Row<'s> {
-    let of_pool = snapshot.entries.iter().filter(|entry| entry.path.pool == pool.name);
-    let (held, resting): (Vec<_>, Vec<_>) = of_pool.partition(|entry| entry.claim.is_some());
+    let of_pool = snapshot.taken.iter().filter(|name| name.path.pool == pool.name);
+    let (held, resting): (Vec<_>, Vec<_>) = of_pool.partition(|name| name.claim.is_some());
     Row { pool, held: held.len(), resting: resting.len() }
 }
 

@@ -1,7 +1,7 @@
-//! `cairn release`: takes a name from its holder, by the fence that `cairn claims` shows.
+//! `cairn release`: takes a name from its holder, by the fence that `cairn claims` shows (T6 in `docs/protocol.md`).
 //!
-//! The fence is asked for so that nobody releases a claim that they have not looked at: between the
-//! look and the command the name may have gone to another pod.
+//! The fence makes sure that the command releases the claim that the user has seen: the name may have gone to another
+//! pod meanwhile.
 
 use cairn_core::claim::Fence;
 use cairn_core::duration;
@@ -11,21 +11,21 @@ use cairn_store::Store;
 use crate::args::ReleaseArgs;
 use crate::etcd::{self, EtcdError};
 use crate::report::Report;
-use crate::snapshot::{Claim, Entry, Snapshot};
+use crate::snapshot::{Claim, Snapshot, TakenName};
 
 /// Runs the command.
 pub async fn run(args: &ReleaseArgs) -> Result<Report, EtcdError> {
     let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
-    let (entry, claim) = match choose(args, &snapshot) {
+    let (taken, claim) = match choose(args, &snapshot) {
         Ok(chosen) => chosen,
-        Err(sentence) => return Ok(Report::refused(sentence)),
+        Err(message) => return Ok(Report::refused(message)),
     };
     let (connected, _) = etcd::connect(&args.etcd).await?;
     let forced = Store::new(connected)
-        .force_release(&entry.path, &entry.key, args.fence.revision)
+        .force_release(&taken.path, &taken.key, args.fence.revision)
         .await
         .map_err(EtcdError::Unsure)?;
-    let Entry { name, .. } = entry;
+    let name = &taken.name;
     let pod = format!("{}/{}", claim.record.holder.namespace, claim.record.holder.pod);
     Ok(match forced {
         Forced::Released(rest) => Report {
@@ -44,25 +44,25 @@ pub async fn run(args: &ReleaseArgs) -> Result<Report, EtcdError> {
     })
 }
 
-/// The one claim that is meant.
+/// The claim with this name and fence.
 fn choose<'s>(
     args: &ReleaseArgs,
     snapshot: &'s Snapshot,
-) -> Result<(&'s Entry, &'s Claim), String> {
+) -> Result<(&'s TakenName, &'s Claim), String> {
     let (pool, name) = (&args.pool, &args.name);
-    let of_namespace = |entry: &Entry| {
-        args.namespace.as_deref().is_none_or(|wanted| entry.namespace() == Some(wanted))
+    let of_namespace = |taken: &TakenName| {
+        args.namespace.as_deref().is_none_or(|wanted| taken.namespace() == Some(wanted))
     };
     let named: Vec<_> = snapshot
-        .entries
+        .taken
         .iter()
-        .filter(|entry| entry.path.pool.as_str() == pool && entry.name == *name)
-        .filter(|entry| of_namespace(entry))
-        .filter_map(|entry| Some((entry, entry.claim.as_ref()?)))
+        .filter(|taken| taken.path.pool.as_str() == pool && taken.name == *name)
+        .filter(|taken| of_namespace(taken))
+        .filter_map(|taken| Some((taken, taken.claim.as_ref()?)))
         .collect();
     let is_meant = |fence: Fence| fence == args.fence;
     match named.iter().find(|(_, claim)| is_meant(claim.fence)) {
-        Some((entry, claim)) => Ok((entry, claim)),
+        Some((taken, claim)) => Ok((taken, claim)),
         None if named.is_empty() => {
             Err(format!("nobody holds '{name}' of pool '{pool}'; see cairn claims"))
         }

@@ -1,23 +1,23 @@
-//! What a command has to say, and how it ends. Commands return it; only `entry` prints.
+//! The output of a command. Commands return it, and only `entry` prints.
 
 use cairn_kit::exit::Exit;
 
-/// What a command has to say.
+/// The output and the exit code of a command.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// For standard output.
     pub text: String,
-    /// Sentences for standard error.
-    pub trouble: Vec<String>,
-    /// How to end.
+    /// Messages for standard error.
+    pub errors: Vec<String>,
+    /// The exit code.
     pub exit: Exit,
 }
 
 // === impl Report ===
 
 impl Report {
-    /// One sentence, and nothing was done.
-    pub fn refused(sentence: impl Into<String>) -> Self {
-        Self { trouble: vec![sentence.into()], exit: Exit::Failed, ..Self::default() }
+    /// One message; nothing was done.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { errors: vec![message.into()], exit: Exit::Failed, ..Self::default() }
     }
 }

@@ -1,7 +1,7 @@
-//! What etcd holds, read into pools, held names, resting names and waiting pods. Pure: keys and
-//! values in.
+//! The state of Cairn in etcd: pools, held names, names in quarantine and waiting pods. Pure: keys and values come in.
+//! The keys are described in `docs/protocol.md`, "Keys".
 //!
-//! Whatever cannot be read becomes a sentence in [`Snapshot::trouble`] and hides nothing else.
+//! A record that cannot be read becomes a message in [`Snapshot::errors`] and hides nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,52 +11,52 @@ use cairn_core::names::Names;
 use cairn_core::pool::{Pool, PoolName};
 use cairn_store::KeyValue;
 
-/// Everything, at one revision.
+/// The state at one revision.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The pools that are defined, by name.
+    /// The defined pools, by name.
     pub pools: BTreeMap<PoolName, Pool>,
-    /// The epoch; 0 when there is none.
+    /// The epoch; 0 if there is none.
     pub epoch: i64,
-    /// The names that are held or rest: by namespace, pool, group, and place in the pool.
-    pub entries: Vec<Entry>,
-    /// The pods that wait for a name: by namespace, pool, group, and rank.
+    /// The names that are not free: by namespace, pool, group, and index.
+    pub taken: Vec<TakenName>,
+    /// The pods in a queue: by namespace, pool, group, and rank.
     pub waiting: Vec<Waiting>,
-    /// Records that could not be read.
-    pub trouble: Vec<String>,
+    /// One message for each record that cannot be read.
+    pub errors: Vec<String>,
 }
 
-/// One name that is not free.
+/// A name that is held or in quarantine.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// Where it is claimed.
+pub struct TakenName {
+    /// The path of the claim.
     pub path: ClaimPath,
     /// Its key among the slots of the path.
     pub key: String,
     /// The name, as users see it.
     pub name: String,
-    /// Its place in the pool; `None` once it was removed from it.
+    /// Its index in the pool; `None` if the pool does not have it any more.
     pub index: Option<usize>,
-    /// Who holds it; `None` while it rests.
+    /// The claim; `None` during a quarantine.
     pub claim: Option<Claim>,
-    /// The lease that it hangs on; 0 for none.
+    /// The lease of its key; 0 for none.
     pub lease: i64,
 }
 
-/// A pod without a name.
+/// A pod in a queue.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    /// Where it waits.
+    /// The path of the queue.
     pub path: ClaimPath,
-    /// The pod, and since when it waits.
+    /// The ticket's record.
     pub record: TicketRecord,
-    /// How many wait before it.
+    /// The number of pods before it.
     pub rank: usize,
-    /// The lease that its ticket hangs on.
+    /// The lease of its ticket.
     pub lease: i64,
 }
 
-/// A held name.
+/// The claim of a held name.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The slot's record.
@@ -68,7 +68,7 @@ pub struct Claim {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// Reads Cairn's keys.
+    /// Parses Cairn's keys.
     pub fn read(keys: &[KeyValue]) -> Self {
         let mut snapshot = Self::default();
         let mut found = Vec::new();
@@ -78,11 +78,11 @@ impl Snapshot {
             match Key::parse(&key.key) {
                 Some(Key::Epoch) => match parse_epoch(&key.value) {
                     Some(number) => snapshot.epoch = number,
-                    None => snapshot.complain(key, "not a number"),
+                    None => snapshot.report(key, "not a number"),
                 },
                 Some(Key::Pool(name)) => match Pool::from_json(name.clone(), &key.value) {
                     Ok(pool) => drop(snapshot.pools.insert(name, pool)),
-                    Err(error) => snapshot.complain(key, &error.to_string()),
+                    Err(error) => snapshot.report(key, &error.to_string()),
                 },
                 Some(Key::Quarantine(path, slot)) => found.push((path, slot, None, key.lease)),
                 Some(Key::Note(path, slot)) => due.push((path, slot)),
@@ -90,20 +90,20 @@ impl Snapshot {
                     Ok(record) => {
                         found.push((path, slot, Some((record, key.create_revision)), key.lease));
                     }
-                    Err(error) => snapshot.complain(key, &error.to_string()),
+                    Err(error) => snapshot.report(key, &error.to_string()),
                 },
                 Some(Key::Ticket(path, _)) => match serde_json::from_slice(&key.value) {
                     Ok(record) => tickets.push((path, key.create_revision, record, key.lease)),
-                    Err(error) => snapshot.complain(key, &error.to_string()),
+                    Err(error) => snapshot.report(key, &error.to_string()),
                 },
                 _ => {}
             }
         }
-        // A name whose note stands without a slot is not free: it must still rest. Notes of held names
-        // are not shown.
-        let taken: BTreeSet<(ClaimPath, String)> =
+        // A quarantine note without a slot means that the name still needs its quarantine. The notes of held names are
+        // not shown.
+        let with_slot: BTreeSet<(ClaimPath, String)> =
             found.iter().map(|(path, slot, ..)| (path.clone(), slot.clone())).collect();
-        due.retain(|name| !taken.contains(name));
+        due.retain(|name| !with_slot.contains(name));
         found.extend(due.into_iter().map(|(path, slot)| (path, slot, None, 0)));
         let epoch = snapshot.epoch;
         for (path, slot, record, lease) in found {
@@ -111,25 +111,26 @@ impl Snapshot {
             let (index, name) = show(names, &slot);
             let claim =
                 record.map(|(record, revision)| Claim { record, fence: Fence { epoch, revision } });
-            snapshot.entries.push(Entry { path, key: slot, name, index, claim, lease });
+            snapshot.taken.push(TakenName { path, key: slot, name, index, claim, lease });
         }
-        snapshot.entries.sort_by_cached_key(Entry::order);
+        snapshot.taken.sort_by_cached_key(TakenName::order);
         snapshot.waiting = in_line(tickets);
         snapshot
     }
 
-    fn complain(&mut self, key: &KeyValue, reason: &str) {
-        self.trouble.push(format!(
-            "the record at {} cannot be read and is left out: {reason}; use the version of cairn that wrote it",
+    fn report(&mut self, key: &KeyValue, reason: &str) {
+        self.errors.push(format!(
+            "the record at {} cannot be read and is left out: {reason}; \
+             use the version of cairn that wrote it",
             key.key
         ));
     }
 }
 
-// === impl Entry ===
+// === impl TakenName ===
 
-impl Entry {
-    /// The namespace of the claim; none for a resting name of a cluster pool.
+impl TakenName {
+    /// The namespace of the claim; `None` for a name of a cluster pool in quarantine.
     pub fn namespace(&self) -> Option<&str> {
         let holder = self.claim.as_ref().map(|claim| claim.record.holder.namespace.as_str());
         self.path.namespace.as_deref().or(holder)
@@ -150,7 +151,7 @@ impl Entry {
 // === impl Waiting ===
 
 impl Waiting {
-    /// Who waits.
+    /// The pod.
     pub fn holder(&self) -> &Holder {
         &self.record.holder
     }
@@ -161,7 +162,7 @@ impl Waiting {
     }
 }
 
-/// A ticket's place is its create revision, among the tickets of one path.
+/// Sorts tickets into queues. The order within a path is that of create revisions.
 fn in_line(mut tickets: Vec<(ClaimPath, i64, TicketRecord, i64)>) -> Vec<Waiting> {
     tickets.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
     let mut waiting: Vec<Waiting> = Vec::with_capacity(tickets.len());
@@ -172,7 +173,7 @@ fn in_line(mut tickets: Vec<(ClaimPath, i64, TicketRecord, i64)>) -> Vec<Waiting
     waiting
 }
 
-/// A slot's place and its name as users see it: numeric slots are keyed by the bare number.
+/// A slot's index and its name as users see it. The key of a numeric slot is the bare number.
 fn show(names: Option<&Names>, slot: &str) -> (Option<usize>, String) {
     let index = names.and_then(|names| names.index_of(slot));
     let shown = names.zip(index).and_then(|(names, index)| names.shown(index));

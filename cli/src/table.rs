@@ -1,6 +1,6 @@
-//! Columns for people: each as wide as its widest cell, two spaces between, none at the end.
+//! Text tables. A column is as wide as its widest cell; two spaces separate columns.
 
-/// A table; empty cells are shown as `-`, so that every row splits into the same number of words.
+/// A table. An empty cell is printed as `-`, so that every row has the same number of words.
 #[derive(Clone, Debug)]
 pub struct Table<const N: usize> {
     rows: Vec<[String; N]>,
@@ -9,7 +9,7 @@ pub struct Table<const N: usize> {
 // === impl Table ===
 
 impl<const N: usize> Table<N> {
-    /// A table of its head line.
+    /// A table with this head.
     pub fn new(head: [&str; N]) -> Self {
         Self { rows: vec![head.map(str::to_owned)] }
     }
@@ -19,7 +19,7 @@ impl<const N: usize> Table<N> {
         self.rows.push(row.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }));
     }
 
-    /// The whole text.
+    /// The text of the table.
     pub fn print(&self) -> String {
         let mut widths = [0; N];
         for row in &self.rows {

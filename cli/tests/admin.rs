@@ -5,25 +5,25 @@
 use cairn_store::{Kv, Op, Txn};
 use cairn_test_etcd::TestEtcd;
 
-#[path = "store/world.rs"]
+#[path = "store/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of claims and pools")]
-mod world;
+mod fixture;
 
-use world::{World, cairn, say};
+use fixture::{Fixture, cairn, say};
 
-/// Refused with exit code 1 and this sentence.
-fn assert_refused(etcd: &str, args: &[&str], sentence: &str) {
+/// Refused with exit code 1 and this message.
+fn assert_refused(etcd: &str, args: &[&str], message: &str) {
     let output = cairn(etcd, args);
-    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {sentence}\n"), "{args:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {message}\n"), "{args:?}");
     assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true));
 }
 
 #[test]
-fn a_name_is_taken_from_its_holder_by_the_fence_that_claims_shows() {
-    let world = World::new();
-    let url = world.process.url();
-    let denali = world.claim("mountains", "shop", Some("checkout"), "Denali", "checkout-a");
-    world.claim("mountains", "bank", None, "Denali", "teller");
+fn a_name_is_taken_from_its_holder_by_the_fence_of_its_claim() {
+    let fixture = Fixture::new();
+    let url = fixture.process.url();
+    let denali = fixture.claim("mountains", "shop", Some("checkout"), "Denali", "checkout-a");
+    fixture.claim("mountains", "bank", None, "Denali", "teller");
     let fence = format!("5-{}", denali.fence.revision);
     assert_eq!(
         say(url, &["release", "mountains", "Denali", "--fence", &fence]),
@@ -35,15 +35,15 @@ fn a_name_is_taken_from_its_holder_by_the_fence_that_claims_shows() {
 }
 
 #[test]
-fn nothing_is_released_that_was_not_looked_at() {
-    let world = World::new();
-    let url = world.process.url();
-    let won = world.claim("mountains", "shop", Some("checkout"), "Denali", "checkout-a");
+fn nothing_is_released_without_the_fence_of_its_claim() {
+    let fixture = Fixture::new();
+    let url = fixture.process.url();
+    let won = fixture.claim("mountains", "shop", Some("checkout"), "Denali", "checkout-a");
     let revision = won.fence.revision;
     let release = |name: &'static str, fence: String| {
         ["release", "mountains", name, "--fence"].map(str::to_owned).into_iter().chain([fence])
     };
-    for (name, fence, sentence) in [
+    for (name, fence, message) in [
         (
             "MtLogan",
             "5-1",
@@ -66,23 +66,23 @@ fn nothing_is_released_that_was_not_looked_at() {
     ] {
         let args: Vec<String> = release(name, fence.to_owned()).collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        assert_refused(url, &args, &sentence);
+        assert_refused(url, &args, &message);
     }
     let elsewhere = ["release", "mountains", "Denali", "-n", "bank", "--fence", "5-1"];
     assert_refused(url, &elsewhere, "nobody holds 'Denali' of pool 'mountains'; see cairn claims");
     let output = cairn(url, &["release", "mountains", "Denali", "--fence", "17"]);
-    let sentence = String::from_utf8_lossy(&output.stderr);
-    assert!(sentence.contains("is not a fence; write it as shown by `cairn claims`"), "{sentence}");
-    assert_eq!((output.status.code(), sentence.lines().count()), (Some(2), 1));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("is not a fence; write it as shown by `cairn claims`"), "{message}");
+    assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1));
     assert!(say(url, &["claims"]).contains("held"));
 }
 
 #[test]
 fn after_a_restore_nothing_is_granted_for_a_while_and_fences_grow() {
-    let world = World::new();
-    let url = world.process.url();
+    let fixture = Fixture::new();
+    let url = fixture.process.url();
     let told = say(url, &["admin", "restored"]);
-    let epoch = world.runtime.block_on(world.store.epoch()).unwrap().unwrap();
+    let epoch = fixture.runtime.block_on(fixture.store.epoch()).unwrap().unwrap();
     assert!(epoch > 1_795_000_000, "Unix seconds: {epoch}");
     assert_eq!(
         told,
@@ -95,11 +95,11 @@ fn after_a_restore_nothing_is_granted_for_a_while_and_fences_grow() {
 }
 
 #[test]
-fn an_etcd_without_pools_has_nothing_to_hold() {
+fn an_etcd_without_pools_has_nothing_to_freeze() {
     let process = TestEtcd::start().unwrap();
-    let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd gets its \
+    let message = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd gets its \
                     epoch by itself (one that replaces another is accepted with --replaces)";
-    assert_refused(process.url(), &["admin", "restored"], sentence);
+    assert_refused(process.url(), &["admin", "restored"], message);
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn an_etcd_that_replaces_another_is_accepted_by_an_administrator_in_every_prefix
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(told.starts_with("Sidecars and webhook believe etcd cluster "), "{output:?}");
     assert!(told.ends_with(" from now on, in place of abc.\n"), "{told}");
-    let sentence = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd gets its \
+    let message = "no pool is defined in this etcd, so there is nothing to hold; an empty etcd gets its \
                     epoch by itself (one that replaces another is accepted with --replaces)";
-    assert_refused(process.url(), &["admin", "restored"], sentence);
+    assert_refused(process.url(), &["admin", "restored"], message);
 
     let output = below(&["claims", "--etcd-cluster-id", "abc"]);
     let refused = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -130,24 +130,24 @@ fn an_etcd_that_replaces_another_is_accepted_by_an_administrator_in_every_prefix
 }
 
 #[test]
-fn reserved_time_is_forgotten_for_an_id_that_nobody_holds() {
-    let world = World::new();
-    let url = world.process.url();
+fn reserved_time_is_removed_only_for_an_id_that_no_pod_holds() {
+    let fixture = Fixture::new();
+    let url = fixture.process.url();
     let key = "/cairn/v1/cluster/snowflake/-/h/17";
     let put = |key: &str| {
         let then = vec![Op::put(key, "{}", 0)];
         let txn = Txn { then, ..Txn::default() };
-        world.runtime.block_on(world.store.kv().txn(txn)).unwrap();
+        fixture.runtime.block_on(fixture.store.kv().txn(txn)).unwrap();
     };
     put(key);
     assert_eq!(
         say(url, &["admin", "reset-clock", "snowflake", "17"]),
         "The next holder of '17' begins at its own clock's time, whatever was reserved.\n"
     );
-    let left = world.runtime.block_on(world.store.kv().list("/cairn/v1/cluster/")).unwrap();
+    let left = fixture.runtime.block_on(fixture.store.kv().list("/cairn/v1/cluster/")).unwrap();
     assert!(left.1.is_empty(), "{left:?}");
-    world.claim("snowflake", "shop", None, "17", "orders");
-    for (pool, name, sentence) in [
+    fixture.claim("snowflake", "shop", None, "17", "orders");
+    for (pool, name, message) in [
         (
             "snowflake",
             "17",
@@ -157,6 +157,6 @@ fn reserved_time_is_forgotten_for_an_id_that_nobody_holds() {
         ("mountains", "Denali", "no time is reserved in pool 'mountains': its clock is None"),
         ("sunflake", "17", "pool 'sunflake' does not exist; see cairn pools"),
     ] {
-        assert_refused(url, &["admin", "reset-clock", pool, name], sentence);
+        assert_refused(url, &["admin", "reset-clock", pool, name], message);
     }
 }

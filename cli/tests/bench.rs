@@ -11,10 +11,10 @@ use cairn_store::{Kv, Store};
 use cairn_test_etcd::TestEtcd;
 use tokio::runtime::{Builder, Runtime};
 
-/// Far more than a slow machine needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Much longer than a slow machine needs.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-struct World {
+struct Fixture {
     process: TestEtcd,
     runtime: Runtime,
     etcd: Etcd,
@@ -22,35 +22,35 @@ struct World {
 
 #[test]
 fn a_herd_gets_the_lowest_names_in_order_at_three_writes_each() {
-    let world = World::new();
-    let before = world.keys();
-    let rows = rows(&world.herd(&["--pods", "40", "--pool-size", "50"]));
+    let fixture = Fixture::new();
+    let before = fixture.keys();
+    let rows = rows(&fixture.herd(&["--pods", "40", "--pool-size", "50"]));
     assert_eq!(rows[0][..3], ["PODS", "NAMES", "HELD"]);
     assert_eq!(rows[1][..3], ["40", "50", "40"]);
     assert_eq!(rows[1][7..], ["yes", "yes"]);
     let writes: f64 = rows[1][6].parse().unwrap();
     assert!((2.0..=3.2).contains(&writes), "{writes}");
-    assert_eq!(world.keys(), before);
+    assert_eq!(fixture.keys(), before);
 }
 
 #[test]
-fn with_fewer_names_than_pods_each_pod_has_its_turn() {
-    let world = World::new();
-    let before = world.keys();
-    let rows = rows(&world.herd(&["--pods", "30", "--pool-size", "10"]));
+fn with_fewer_names_than_pods_each_pod_gets_a_name_in_turn() {
+    let fixture = Fixture::new();
+    let before = fixture.keys();
+    let rows = rows(&fixture.herd(&["--pods", "30", "--pool-size", "10"]));
     assert_eq!(rows[1][..3], ["30", "10", "30"]);
-    assert_eq!(world.keys(), before);
+    assert_eq!(fixture.keys(), before);
 }
 
 #[test]
 fn an_interrupted_herd_leaves_nothing_behind() {
-    let world = World::new();
-    let before = world.keys();
-    // Thousands of hand-overs of one name: it is not done before the signal comes.
-    let mut command = world.command(&["--pods", "2000", "--pool-size", "1"]);
+    let fixture = Fixture::new();
+    let before = fixture.keys();
+    // One name for 2000 pods takes longer than the signal.
+    let mut command = fixture.command(&["--pods", "2000", "--pool-size", "1"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    world.runtime.block_on(async {
-        let mut watcher = world.etcd.watch("/cairn-bench/", 1).await.unwrap();
+    fixture.runtime.block_on(async {
+        let mut watcher = fixture.etcd.watch("/cairn-bench/", 1).await.unwrap();
         let waiting = async {
             loop {
                 let changes = watcher.next().await.unwrap();
@@ -62,19 +62,19 @@ fn an_interrupted_herd_leaves_nothing_behind() {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+        tokio::time::timeout(LONGEST_WAIT, waiting).await.unwrap();
     });
     let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "cairn: interrupted\n");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
-    assert_eq!(world.keys(), before);
+    assert_eq!(fixture.keys(), before);
 }
 
-// === impl World ===
+// === impl Fixture ===
 
-impl World {
+impl Fixture {
     /// An etcd with an installation's keys in it.
     fn new() -> Self {
         let process = TestEtcd::start().unwrap();

@@ -1,4 +1,4 @@
-//! `cairn check` as people run it: what it prints, and how it ends.
+//! The output and the exit codes of `cairn check`.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails")]
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 const POD: &str = "kind: Pod\nmetadata:\n  name: p\n";
 
 #[test]
-fn bad_input_gets_one_sentence_each_and_exit_code_1() {
+fn each_bad_object_gets_one_message_and_exit_code_1() {
     let pod = |metadata: &str| format!("{POD}{metadata}");
     let pool = |name: &str, spec: &str| {
         format!(
@@ -27,7 +27,8 @@ fn bad_input_gets_one_sentence_each_and_exit_code_1() {
         ),
         (
             asks("cairn.dev/pool: 'a,,b'"),
-            "Pod p: refused: annotation 'cairn.dev/pool' is 'a,,b' with nothing between two commas; write it like mountains,snowflake",
+            "Pod p: refused: annotation 'cairn.dev/pool' is 'a,,b' with nothing between two commas; \
+             write it like mountains,snowflake",
         ),
         (
             asks("cairn.dev/pool: 'a,a'"),
@@ -78,15 +79,15 @@ fn bad_input_gets_one_sentence_each_and_exit_code_1() {
             "Pool tea: refused: apiVersion 'cairn.dev/v2' is not known; write cairn.dev/v1alpha1",
         ),
     ];
-    for (manifest, sentence) in table {
+    for (manifest, message) in table {
         let (code, stdout, stderr) = check(&["-"], &manifest);
-        assert_eq!(stdout, format!("standard input: {sentence}\n"), "{manifest}");
+        assert_eq!(stdout, format!("standard input: {message}\n"), "{manifest}");
         assert_eq!((code, stderr.as_str()), (1, ""), "{manifest}");
     }
 }
 
 #[test]
-fn files_that_cannot_be_read_end_with_2_and_the_others_are_still_checked() {
+fn files_that_cannot_be_read_give_exit_code_2_and_the_others_are_checked() {
     let dir = TempDir::new().unwrap();
     let write = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -114,9 +115,9 @@ fn files_that_cannot_be_read_end_with_2_and_the_others_are_still_checked() {
             (path.clone(), format!("{path} is not a Kubernetes manifest: duplicate"))
         },
     ];
-    for (path, sentence) in bad {
+    for (path, message) in bad {
         let (code, stdout, stderr) = check(&[&path, &good], "");
-        assert!(stderr.starts_with(&format!("cairn: {sentence}")), "{stderr}");
+        assert!(stderr.starts_with(&format!("cairn: {message}")), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
         assert_eq!(stdout, format!("{good}: Pod p: fine, asks for no name\n"));
         assert_eq!(code, 2);
@@ -156,7 +157,7 @@ fn a_pool_that_may_exist_elsewhere_is_a_note_and_no_refusal() {
 }
 
 #[test]
-fn what_is_shipped_passes() {
+fn the_manifests_of_this_repository_pass() {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
     let examples: Vec<String> = fs::read_dir(deploy.join("examples"))
         .unwrap()
@@ -184,7 +185,7 @@ fn check(files: &[&str], stdin: &str) -> (i32, String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Dropped at once, which closes it; a program that reads no standard input may be gone already.
+    // The drop closes standard input. A program that does not read it may have ended already.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -6,13 +6,13 @@ use cairn_core::lease::Won;
 use cairn_test_etcd::TestEtcd;
 use serde_json::json;
 
-#[path = "store/world.rs"]
-mod world;
+#[path = "store/fixture.rs"]
+mod fixture;
 
-use world::{LONG, World, cairn, holder, json_of, say, words};
+use fixture::{Fixture, LONG, cairn, holder, json_of, say, words};
 
 #[test]
-fn an_empty_etcd_is_told_in_one_sentence() {
+fn an_empty_etcd_is_reported_in_one_line() {
     let process = TestEtcd::start().unwrap();
     assert_eq!(say(process.url(), &["claims"]), "No name is held, rests, or is waited for.\n");
     assert_eq!(
@@ -28,17 +28,17 @@ fn an_empty_etcd_is_told_in_one_sentence() {
 }
 
 #[test]
-fn who_holds_what_and_what_rests_is_shown() {
-    let world = World::new();
-    let url = world.process.url();
-    let denali = world.claim("mountains", "shop", Some("checkout"), "Denali", "checkout-a");
-    let logan = world.claim("mountains", "shop", Some("checkout"), "MtLogan", "checkout-b");
-    let other = world.claim("mountains", "bank", None, "Denali", "teller");
-    let three = world.claim("snowflake", "shop", None, "3", "orders-a");
+fn held_names_and_names_in_quarantine_are_shown() {
+    let fixture = Fixture::new();
+    let url = fixture.process.url();
+    let denali = fixture.claim("mountains", "shop", Some("checkout"), "Denali", "checkout-a");
+    let logan = fixture.claim("mountains", "shop", Some("checkout"), "MtLogan", "checkout-b");
+    let other = fixture.claim("mountains", "bank", None, "Denali", "teller");
+    let three = fixture.claim("snowflake", "shop", None, "3", "orders-a");
     for pod in ["first", "second"] {
-        world.join("mountains", "shop", Some("checkout"), pod);
+        fixture.join("mountains", "shop", Some("checkout"), pod);
     }
-    world.release(
+    fixture.release(
         "mountains",
         "shop",
         Some("checkout"),
@@ -119,26 +119,26 @@ fn who_holds_what_and_what_rests_is_shown() {
 }
 
 #[test]
-fn an_unknown_pool_is_told_with_exit_code_1() {
-    let world = World::new();
-    for (pool, sentence) in [
+fn an_unknown_pool_is_an_error_with_exit_code_1() {
+    let fixture = Fixture::new();
+    for (pool, message) in [
         ("montains", "pool 'montains' does not exist; did you mean 'mountains'?"),
         ("coffee", "pool 'coffee' does not exist; see cairn pools"),
     ] {
-        let output = cairn(world.process.url(), &["claims", "--pool", pool]);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {sentence}\n"));
+        let output = cairn(fixture.process.url(), &["claims", "--pool", pool]);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {message}\n"));
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
     }
 }
 
 #[test]
-fn with_one_member_gone_the_other_one_answers() {
-    let world = World::new();
-    let members = format!("http://127.0.0.1:1,{}", world.process.url());
+fn the_other_member_responds_after_one_has_stopped() {
+    let fixture = Fixture::new();
+    let members = format!("http://127.0.0.1:1,{}", fixture.process.url());
     assert!(say(&members, &["pools"]).contains("mountains"));
 }
 
-/// The lines of a table, each without its last column, which counts down.
+/// The lines of a table without the last column, which changes with time.
 fn without_leases(text: &str) -> Vec<String> {
     let line = |words: &Vec<&str>| words[..words.len() - 1].join(" ");
     words(text).iter().map(line).collect()

@@ -1,4 +1,4 @@
-//! Wrong flags and unreachable members: one sentence, the right exit code.
+//! Wrong flags and unreachable members: one message, the right exit code.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails")]
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const CAIRN: &str = env!("CARGO_BIN_EXE_cairn");
 
 #[test]
-fn wrong_usage_gets_one_sentence_and_exit_code_2() {
+fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
     let url = "--etcd http://127.0.0.1:1";
     let tls = "--etcd https://127.0.0.1:1";
     let table = [
@@ -64,7 +64,8 @@ fn wrong_usage_gets_one_sentence_and_exit_code_2() {
         ),
         (
             format!("pools {tls}"),
-            "--etcd has https:// members but --etcd-cacert is missing; give the file of the CA that signed etcd's certificates",
+            "--etcd has https:// members but --etcd-cacert is missing; \
+             give the file of the CA that signed etcd's certificates",
         ),
         (
             format!("pools {tls} --etcd-cacert /none --etcd-key k"),
@@ -72,7 +73,8 @@ fn wrong_usage_gets_one_sentence_and_exit_code_2() {
         ),
         (
             format!("pools {tls} --etcd-cacert /none"),
-            "could not read /none: No such file or directory (os error 2); correct the --etcd-cacert, --etcd-cert and --etcd-key flags",
+            "could not read /none: No such file or directory (os error 2); \
+             correct the --etcd-cacert, --etcd-cert and --etcd-key flags",
         ),
         (
             format!("pools {url} --etcd-cacert /none"),
@@ -82,11 +84,11 @@ fn wrong_usage_gets_one_sentence_and_exit_code_2() {
         (format!("claims {url} {url}"), "--etcd is given twice; give it once"),
         (format!("claims {url} shop"), "'shop' is one word too many; remove it"),
     ];
-    for (line, sentence) in table {
+    for (line, message) in table {
         let output = cairn(CAIRN.as_ref(), &line);
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
-            format!("cairn: {sentence}\n"),
+            format!("cairn: {message}\n"),
             "{line}"
         );
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{line}");
@@ -98,21 +100,23 @@ fn a_herd_needs_an_etcd_that_answers() {
     let output = cairn(CAIRN.as_ref(), "bench herd --pods 3 --etcd http://127.0.0.1:1");
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "cairn: a transaction failed at http://127.0.0.1:1: Connection refused (os error 111); is etcd running at the --etcd address?\n"
+        "cairn: a transaction failed at http://127.0.0.1:1: Connection refused (os error 111); \
+         is etcd running at the --etcd address?\n"
     );
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
 }
 
 #[test]
-fn an_unreachable_etcd_is_told_in_one_sentence_with_exit_code_1() {
-    // Nothing listens there: ports 1 and 2 belong to services long extinct.
+fn an_unreachable_etcd_is_an_error_of_one_line_with_exit_code_1() {
+    // No service listens on ports 1 and 2.
     for command in ["claims", "pools"] {
         let line = format!("{command} --etcd http://127.0.0.1:1,http://127.0.0.1:2");
         let output = cairn(CAIRN.as_ref(), &line);
-        // Whichever was tried last.
+        // The message names the member that was tried last.
         assert_eq!(
             String::from_utf8_lossy(&output.stderr).replace("127.0.0.1:2", "127.0.0.1:1"),
-            "cairn: listing keys failed at http://127.0.0.1:1: Connection refused (os error 111); is etcd running at the --etcd address?\n"
+            "cairn: listing keys failed at http://127.0.0.1:1: Connection refused (os error 111); \
+             is etcd running at the --etcd address?\n"
         );
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
     }

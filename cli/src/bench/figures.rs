@@ -1,55 +1,55 @@
-//! What the courses of a race come to, as numbers.
+//! The figures of a benchmark, from the results of its claimants.
 
 use std::time::Duration;
 
-use super::race::Course;
+use super::claimants::RunResult;
 
-/// The figures of one race.
+/// The figures of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
-    /// How many claimants there were.
+    /// The number of claimants.
     pub pods: usize,
-    /// How many got a name.
+    /// The number of claimants that got a name.
     pub held: usize,
-    /// From the start to the last name.
+    /// The time from the start to the last claim.
     pub wall: Duration,
-    /// From the start to the median claimant's name.
+    /// The median of the times from the start to a claim.
     pub p50: Duration,
-    /// From the start to the name of the claimant that 99 % were not slower than.
+    /// The 99th percentile of the times from the start to a claim.
     pub p99: Duration,
-    /// The most round trips that a name took.
+    /// The largest number of round trips of a claim.
     pub most_rounds: usize,
-    /// How many requests had no good answer, most often none in time.
+    /// The number of failed requests, most of them timeouts.
     pub failures: usize,
-    /// How often a name was believed lost afterwards.
+    /// The number of lost names.
     pub losses: usize,
-    /// Whether exactly the lowest names were given, each once.
+    /// Whether exactly the lowest names were claimed, each once.
     pub lowest: bool,
-    /// Whether names went up in the order of tickets.
+    /// Whether the order of names is the order of tickets.
     pub in_order: bool,
 }
 
 // === impl Figures ===
 
 impl Figures {
-    /// Adds up.
-    pub fn of(courses: &[Course]) -> Self {
+    /// Calculates the figures.
+    pub fn of(results: &[RunResult]) -> Self {
         let mut spans: Vec<Duration> =
-            courses.iter().filter_map(|course| course.held.map(|(after, _)| after)).collect();
+            results.iter().filter_map(|result| result.held.map(|(after, _)| after)).collect();
         spans.sort_unstable();
-        let mut names: Vec<usize> = held(courses).map(|(_, index, _)| index).collect();
+        let mut names: Vec<usize> = held(results).map(|(_, index, _)| index).collect();
         names.sort_unstable();
         Self {
-            pods: courses.len(),
+            pods: results.len(),
             held: spans.len(),
             wall: spans.last().copied().unwrap_or_default(),
             p50: percentile(&spans, 50),
             p99: percentile(&spans, 99),
-            most_rounds: held(courses).map(|(.., rounds)| rounds).max().unwrap_or_default(),
-            failures: courses.iter().map(|course| course.failures).sum(),
-            losses: courses.iter().map(|course| course.losses).sum(),
+            most_rounds: held(results).map(|(.., rounds)| rounds).max().unwrap_or_default(),
+            failures: results.iter().map(|result| result.failures).sum(),
+            losses: results.iter().map(|result| result.losses).sum(),
             lowest: names.iter().copied().eq(0..names.len()),
-            in_order: in_order(courses),
+            in_order: in_order(results),
         }
     }
 }
@@ -60,23 +60,22 @@ pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted.get(rank - 1).copied().unwrap_or_default()
 }
 
-/// So many per so many, as a fraction for people.
+/// The quotient; `whole` counts as at least 1.
 pub fn ratio(part: u64, whole: usize) -> f64 {
     let number = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     number(part) / number(u64::try_from(whole).unwrap_or(u64::MAX)).max(1.0)
 }
 
-fn held(courses: &[Course]) -> impl Iterator<Item = (Option<i64>, usize, usize)> {
-    courses.iter().filter_map(|course| {
-        let (_, held) = course.held?;
-        Some((course.ticket, held.index, held.rounds))
+fn held(results: &[RunResult]) -> impl Iterator<Item = (Option<i64>, usize, usize)> {
+    results.iter().filter_map(|result| {
+        let (_, held) = result.held?;
+        Some((result.ticket, held.index, held.rounds))
     })
 }
 
-/// A pod that loses its ticket with its lease and joins again counts with its last ticket; one whose
-/// ticket had no answer does not know it.
-fn in_order(courses: &[Course]) -> bool {
-    let mut pairs: Vec<(i64, usize)> = held(courses)
+/// A pod counts with its last ticket. A pod that does not know its ticket, because the response was lost, is left out.
+fn in_order(results: &[RunResult]) -> bool {
+    let mut pairs: Vec<(i64, usize)> = held(results)
         .filter_map(|(ticket, index, _)| ticket.map(|ticket| (ticket, index)))
         .collect();
     pairs.sort_unstable();
@@ -86,15 +85,19 @@ fn in_order(courses: &[Course]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::race::Held;
+    use crate::bench::claimants::HeldName;
 
     fn millis(values: &[u64]) -> Vec<Duration> {
         values.iter().copied().map(Duration::from_millis).collect()
     }
 
-    fn course(ticket: Option<i64>, after: u64, index: usize, revision: i64) -> Course {
-        let held = Held { index, revision, rounds: 3 };
-        Course { ticket, held: Some((Duration::from_millis(after), held)), ..Course::default() }
+    fn result(ticket: Option<i64>, after: u64, index: usize, revision: i64) -> RunResult {
+        let held = HeldName { index, revision, rounds: 3 };
+        RunResult {
+            ticket,
+            held: Some((Duration::from_millis(after), held)),
+            ..RunResult::default()
+        }
     }
 
     #[test]
@@ -107,8 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn a_herd_in_order_has_its_names_by_its_tickets_whoever_was_quicker() {
-        let fair = [course(Some(20), 9, 2, 40), course(None, 3, 0, 10), course(Some(12), 8, 1, 44)];
+    fn names_in_the_order_of_tickets_are_in_order_whatever_the_times_are() {
+        let fair = [result(Some(20), 9, 2, 40), result(None, 3, 0, 10), result(Some(12), 8, 1, 44)];
         let figures = Figures::of(&fair);
         assert_eq!((figures.pods, figures.held, figures.most_rounds), (3, 3, 3));
         assert_eq!(figures.wall, Duration::from_millis(9));
@@ -116,17 +119,17 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_and_a_wrong_order_are_told_apart() {
-        let gap = Figures::of(&[course(Some(2), 1, 0, 5), course(Some(3), 1, 2, 6)]);
+    fn a_gap_is_not_a_wrong_order() {
+        let gap = Figures::of(&[result(Some(2), 1, 0, 5), result(Some(3), 1, 2, 6)]);
         assert!(!gap.lowest && gap.in_order);
-        let swapped = Figures::of(&[course(Some(2), 1, 1, 5), course(Some(3), 1, 0, 6)]);
+        let swapped = Figures::of(&[result(Some(2), 1, 1, 5), result(Some(3), 1, 0, 6)]);
         assert!(swapped.lowest && !swapped.in_order);
-        let cut_off = Figures::of(&[course(None, 1, 0, 5), Course::default()]);
+        let cut_off = Figures::of(&[result(None, 1, 0, 5), RunResult::default()]);
         assert_eq!((cut_off.pods, cut_off.held), (2, 1));
     }
 
     #[test]
-    fn a_ratio_of_nothing_is_no_error() {
+    fn the_ratio_to_nothing_is_the_ratio_to_one() {
         assert!((ratio(6, 2) - 3.0).abs() < f64::EPSILON);
         assert!((ratio(6, 0) - 6.0).abs() < f64::EPSILON);
     }

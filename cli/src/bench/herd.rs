@@ -1,4 +1,4 @@
-//! A herd of pods on a scratch pool: how to set it up, start it, and put everything back.
+//! A herd of pods that claim from a scratch pool at once: its size, its environment and its start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,33 +10,33 @@ use cairn_kit::clock;
 use cairn_store::{Error, Kv, Store};
 use futures::future::try_join_all;
 
+use super::claimants::{Claimants, Reporter};
 use super::hold_mode::HoldMode;
 use super::pod;
-use super::race::{Race, Reporter};
 use super::scratch::Scratch;
 
-/// The pool and the namespace within the scratch place, which is nobody else's.
+/// The pool and the namespace within the scratch prefix.
 const NAME: &str = "bench";
 
-/// More than this make an etcd slower and not safer.
+/// The largest sensible number of etcd members: more make an etcd slower and not safer.
 const MOST_MEMBERS: usize = 7;
 
-/// What comes at once for what.
+/// How many pods claim how many names.
 #[derive(Clone, Copy, Debug)]
 pub struct Herd {
     /// How many pods.
     pub pods: usize,
     /// How many names.
     pub names: usize,
-    /// What they do with theirs.
+    /// What each pod does with its name.
     pub mode: HoldMode,
-    /// Q. A clean release of a number rests as long.
+    /// The quarantine of the pool, which also follows a clean release.
     pub quarantine: Duration,
 }
 
-/// A place with a pool in it, reached by several connections.
+/// A scratch prefix with a pool, and several connections to it.
 #[derive(Debug)]
-pub struct Ground<K> {
+pub struct BenchEnv<K> {
     scratch: Scratch<K>,
     /// One for each connection.
     stores: Vec<Arc<Store<Scratch<K>>>>,
@@ -47,22 +47,22 @@ pub struct Ground<K> {
 // === impl Herd ===
 
 impl Herd {
-    /// So many pods for as many names, to be kept.
+    /// As many names as pods; each pod keeps its name.
     pub fn of(pods: usize) -> Self {
         let quarantine = PoolSpec::default().quarantine;
         Self { pods, names: pods, mode: HoldMode::Keep, quarantine }
     }
 
-    /// So many pods for fewer names, which are handed on without a rest.
+    /// Fewer names than pods; each pod releases its name at once, without quarantine.
     pub fn handing_on(pods: usize, names: usize) -> Self {
         Self { pods, names, mode: HoldMode::Release, quarantine: Duration::ZERO }
     }
 }
 
-// === impl Ground ===
+// === impl BenchEnv ===
 
-impl<K: Kv + Clone + 'static> Ground<K> {
-    /// A new place on these connections, with nothing in it yet.
+impl<K: Kv + Clone + 'static> BenchEnv<K> {
+    /// A new, empty scratch prefix on these connections.
     pub fn new(first: K, others: Vec<K>, herd: Herd) -> Result<Self, PoolError> {
         let to = u32::try_from(herd.names.saturating_sub(1)).unwrap_or(u32::MAX);
         let range = Range { from: 0, to, prefix: String::new(), width: 0 };
@@ -79,7 +79,7 @@ impl<K: Kv + Clone + 'static> Ground<K> {
         Ok(Self { scratch, stores, pool, herd })
     }
 
-    /// Makes the pool, and uses every connection once: opening one is no part of a claim.
+    /// Defines the pool and uses every connection once, because opening one is not part of a claim.
     pub async fn prepare(&self) -> Result<(), Error> {
         try_join_all(self.stores.iter().map(|store| reach(store))).await?;
         match self.stores.first() {
@@ -89,29 +89,29 @@ impl<K: Kv + Clone + 'static> Ground<K> {
     }
 
     /// Starts the herd.
-    pub fn start(&self) -> Race {
+    pub fn start(&self) -> Claimants {
         let mode = self.herd.mode;
         self.start_with(|store, number, reporter| {
             pod::live(store, pod::machine(NAME, &self.pool.name, number), mode, reporter)
         })
     }
 
-    /// Starts as many claimants of another kind.
+    /// Starts as many claimants of another kind, for comparisons.
     pub fn start_with<F>(
         &self,
         claimant: impl Fn(Arc<Store<Scratch<K>>>, usize, Reporter) -> F,
-    ) -> Race
+    ) -> Claimants
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let connections = self.stores.iter().cycle();
         let claimants = connections.take(self.herd.pods).enumerate();
-        Race::start(self.herd.mode, claimants, |(number, store), reporter| {
+        Claimants::start(self.herd.mode, claimants, |(number, store), reporter| {
             claimant(Arc::clone(store), number, reporter)
         })
     }
 
-    /// Where its claims are, and the pool.
+    /// The path of the claims.
     pub fn path(&self) -> ClaimPath {
         ClaimPath::new(self.pool.name.clone(), self.pool.spec.scope, NAME, None)
     }
@@ -121,13 +121,13 @@ impl<K: Kv + Clone + 'static> Ground<K> {
         &self.pool
     }
 
-    /// The place itself.
+    /// The scratch prefix.
     pub fn scratch(&self) -> &Scratch<K> {
         &self.scratch
     }
 }
 
-/// A failure moves the connection on to the next member.
+/// Sends one request. After a failure the connection moves to the next member.
 async fn reach<K: Kv>(store: &Store<K>) -> Result<(), Error> {
     let mut untried = MOST_MEMBERS;
     loop {

@@ -1,6 +1,6 @@
-//! One pod of a herd: a lease machine and the loop that drives it on a store.
+//! One pod of the benchmark: a lease machine and the loop that drives it on a store.
 //!
-//! The same machine and the same transactions as a sidecar's, without what a sidecar publishes.
+//! The machine and the transactions are those of a sidecar. Nothing is published.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use futures::future::{Fuse, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
+use super::claimants::{HeldName, Reporter, Update};
 use super::hold_mode::HoldMode;
-use super::race::{Held, Reporter, Told};
 
-/// Timers stand still while the machine sleeps, deadlines do not: look as often as a sidecar does.
+/// The longest time between two looks at the clock; it is that of a sidecar.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
-/// A machine for the pod of this number.
+/// The lease machine of pod `number`.
 pub fn machine(namespace: &str, pool: &PoolName, number: usize) -> Machine {
     let uid = format!("pod-{number}");
     Machine::new(Config {
@@ -42,7 +42,7 @@ pub fn machine(namespace: &str, pool: &PoolName, number: usize) -> Machine {
     })
 }
 
-/// Claims, renews, and tells what came of it.
+/// Claims and renews, and reports each change.
 pub async fn live<K: Kv + 'static>(
     store: Arc<Store<K>>,
     mut machine: Machine,
@@ -56,14 +56,14 @@ pub async fn live<K: Kv + 'static>(
     let mut rounds = 0;
     loop {
         if let Event::Queued(queued) = &event {
-            reporter.tell(Told::Queued(queued.revision));
+            reporter.tell(Update::Queued(queued.revision));
         }
         for action in machine.step(clock::now(), event) {
             match action {
                 Action::Finish(_) => {
-                    // The lease goes back before the pod is gone.
+                    // Pending requests, such as the revocation of the lease, end first.
                     while running.next().await.is_some() {}
-                    reporter.tell(Told::Ended);
+                    reporter.tell(Update::Ended);
                     return;
                 }
                 Action::Watch(watch) => {
@@ -82,20 +82,20 @@ pub async fn live<K: Kv + 'static>(
         if holds.is_some() != held.is_some() {
             held = holds;
             match (held, mode) {
-                (Some(held), HoldMode::Keep) => reporter.tell(Told::Held(held)),
+                (Some(held), HoldMode::Keep) => reporter.tell(Update::Held(held)),
                 (Some(held), HoldMode::Release) => {
-                    reporter.tell(Told::Held(held));
+                    reporter.tell(Update::Held(held));
                     event = Event::Terminate;
                     continue;
                 }
-                (None, HoldMode::Keep) => reporter.tell(Told::Lost),
+                (None, HoldMode::Keep) => reporter.tell(Update::Lost),
                 (None, HoldMode::Release) => {}
             }
         }
         event = tokio::select! {
-            Some(Performed { event, error: trouble }) = running.next() => {
-                if trouble.is_some() {
-                    reporter.tell(Told::Failed);
+            Some(Performed { event, error }) = running.next() => {
+                if error.is_some() {
+                    reporter.tell(Update::Failed);
                 }
                 event.unwrap_or(Event::Tick)
             }
@@ -116,8 +116,8 @@ async fn nap(machine: &Machine) {
     sleep(until.map_or(LONGEST_NAP, |until| until.since(now.boot).min(LONGEST_NAP))).await;
 }
 
-fn slot(machine: &Machine, rounds: usize) -> Option<Held> {
+fn slot(machine: &Machine, rounds: usize) -> Option<HeldName> {
     let shown = machine.statuses(clock::now()).into_iter().next()?;
     let slot = shown.identity.slot.filter(|_| shown.identity.state == ClaimState::Held)?;
-    Some(Held { index: slot.index?, revision: slot.fence.revision, rounds })
+    Some(HeldName { index: slot.index?, revision: slot.fence.revision, rounds })
 }

@@ -1,9 +1,8 @@
-//! A place of its own in somebody's etcd: the whole layout of keys, moved below a random prefix.
+//! A scratch prefix in the user's etcd: the whole layout of keys below a random prefix.
 //!
-//! Whatever runs here meets no claim, pool or epoch of an installation, and is seen by no webhook,
-//! which would remove a pool that is no `Pool` object and would tell about claims of no pod. What
-//! was put is known by its prefix and its leases, and [`Scratch::clear`] removes it; what it cannot
-//! remove any more hangs on leases that run out.
+//! It is separate from the claims, pools and epoch of an installation. No webhook sees it: a webhook would remove a
+//! pool without a `Pool` object. [`Scratch::clear`] removes all keys and leases; claims that it cannot remove
+//! expire with their leases.
 
 use std::collections::HashSet;
 use std::mem;
@@ -16,13 +15,13 @@ use cairn_store::{Batch, Class, Error, KeyPrefix, Kv, Op, Span, Txn, TxnReply};
 use futures::stream::{self, StreamExt};
 use uuid::Uuid;
 
-/// A few more than etcd needs to be busy, few enough to leave room for others.
+/// The number of parallel revocations: enough to use etcd well, and few enough for other clients.
 const REVOKED_AT_ONCE: usize = 64;
 
-/// etcd takes 128 operations in a transaction by default.
+/// Below the default limit of etcd: 128 operations in a transaction.
 const DELETED_AT_ONCE: usize = 100;
 
-/// One connection to the place.
+/// One connection to a scratch prefix.
 #[derive(Clone, Debug)]
 pub struct Scratch<K> {
     kv: K,
@@ -30,7 +29,7 @@ pub struct Scratch<K> {
     tally: Arc<Tally>,
 }
 
-/// What was done through all connections.
+/// The writes and leases of all connections.
 #[derive(Debug, Default)]
 struct Tally {
     writes: AtomicU64,
@@ -40,13 +39,13 @@ struct Tally {
 // === impl Scratch ===
 
 impl<K: Kv> Scratch<K> {
-    /// A new place.
+    /// A new random prefix.
     pub fn new(kv: K) -> Self {
         let root = KeyPrefix::scratch(Uuid::new_v4().as_u128());
         Self { kv, root: Arc::new(root), tally: Arc::default() }
     }
 
-    /// The same place by another connection.
+    /// The same prefix on another connection.
     #[must_use]
     pub fn by(&self, kv: K) -> Self {
         Self { kv, root: Arc::clone(&self.root), tally: Arc::clone(&self.tally) }
@@ -57,14 +56,13 @@ impl<K: Kv> Scratch<K> {
         self.root.as_str()
     }
 
-    /// How many requests were sent that etcd passes through Raft: grants, revocations, and
-    /// transactions that could write, whether their compares hold or not. Keepalives and reads are
-    /// none.
+    /// The number of requests that etcd passes through Raft: grants, revocations, and transactions with a put or a
+    /// deletion in either branch. Keepalives and reads do not count.
     pub fn writes(&self) -> u64 {
         self.tally.writes.load(Ordering::Relaxed)
     }
 
-    /// Removes everything that was put here.
+    /// Removes all keys below the prefix and revokes all leases.
     pub async fn clear(&self) -> Result<(), Error> {
         let leases = mem::take(&mut *self.leases());
         let mut revoking = stream::iter(leases)
@@ -76,7 +74,7 @@ impl<K: Kv> Scratch<K> {
                 _ => {}
             }
         }
-        // What hung on no lease: the spec, the epoch, the queue's sentinel.
+        // These have no lease: the spec, the epoch and the sentinel of the queue.
         let mut batch = Batch::default();
         let left = batch.list_keys(self.root());
         let answer = self.kv.read(batch).await?;
@@ -89,7 +87,7 @@ impl<K: Kv> Scratch<K> {
     }
 
     fn leases(&self) -> MutexGuard<'_, HashSet<i64>> {
-        // Held for one insertion, never across an await: a poisoned set is still a good set.
+        // It is locked for one insertion and never across an await, so a poisoned set is consistent.
         self.tally.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -131,7 +129,7 @@ impl<K: Kv> Kv for Scratch<K> {
     }
 }
 
-/// Whether etcd must pass it through Raft: it looks for a put or a deletion in either branch.
+/// Whether etcd passes the transaction through Raft: it has a put or a deletion in either branch.
 fn writes(txn: &Txn) -> bool {
     txn.then.iter().chain(&txn.otherwise).any(|op| match op {
         Op::Put { .. } | Op::Delete(_) => true,
@@ -153,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_reaches_the_layout_itself_and_nothing_stays() {
+    fn an_installation_sees_no_key_of_the_scratch_prefix_and_clearing_removes_all() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let memory = MemoryKv::default();

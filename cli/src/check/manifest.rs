@@ -1,4 +1,4 @@
-//! What an object of a manifest means to Cairn: a verdict per pod template and per pool.
+//! The verdicts about the objects of a manifest: one for each pod template and each pool.
 
 use cairn_core::contract::annotation;
 use cairn_core::pool::{Pool, PoolError, PoolName, PoolSpec};
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::metadata::{ours, subject};
 
-/// The one version of `Pool` that there is.
+/// The only version of `Pool`.
 const POOL_VERSION: &str = "cairn.dev/v1alpha1";
 
-/// A verdict and whom it is about.
+/// A verdict with its subject.
 #[derive(Debug)]
 pub struct Finding {
-    /// `Deployment shop/checkout`.
+    /// Such as `Deployment shop/checkout`.
     pub subject: String,
     /// What Cairn would do.
     pub verdict: Verdict,
@@ -22,25 +22,25 @@ pub struct Finding {
 /// What Cairn would do.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Claim from these pools.
+    /// The pods claim from these pools.
     Claims(Vec<PoolName>),
-    /// Leave the pods alone.
+    /// The pods claim nothing.
     Nothing,
-    /// Take the pool.
+    /// The pool is accepted.
     Pool(Box<Pool>),
-    /// Refuse with this sentence, or see nothing of what was meant for it.
+    /// Admission refuses the object with this message, or it would ignore what the user meant for Cairn.
     Refused(String),
 }
 
-/// Where a kind has its pod template, and what lies around it.
+/// The position of the pod template in a kind.
 struct Layout {
-    /// The pod template, as field names.
+    /// The fields that lead to the pod template.
     template: &'static [&'static str],
-    /// Where people put annotations by mistake.
+    /// The objects around it, on which users put annotations by mistake.
     around: &'static [&'static [&'static str]],
 }
 
-/// The findings about one document; none for kinds that have no pods and are no pools.
+/// The findings about one document; none for kinds without pods that are no pools.
 pub fn examine(document: &Value) -> Vec<Finding> {
     let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
     let (kind, version) = (text("kind"), text("apiVersion"));
@@ -81,7 +81,7 @@ fn pool(object: &Value, version: &str) -> Verdict {
     }
 }
 
-/// YAML takes `yes` and `07` for something else than text, which surprises whoever names teas.
+/// Adds advice: YAML reads `yes` as a boolean and `07` as a number.
 fn with_advice(mut reason: String) -> String {
     if reason.ends_with("expected a string") {
         reason.push_str("; put it into quotes");
@@ -100,15 +100,15 @@ fn pods(object: &Value, kind: &str, layout: &Layout) -> Vec<Verdict> {
         .around
         .iter()
         .filter_map(|path| at(object, path))
-        .filter_map(|place| misplaced(place, template, kind, layout))
+        .filter_map(|object| misplaced(object, template, kind, layout))
         .map(Verdict::Refused)
         .collect();
     match request(template) {
-        // Whoever asked in the wrong place has been told; "asks for no name" would confuse them.
+        // A misplaced annotation is reported already; "asks for no name" would confuse the user.
         Ok(None) if !verdicts.is_empty() => {}
         Ok(None) => verdicts.push(Verdict::Nothing),
         Ok(Some(request)) => verdicts.push(Verdict::Claims(request.pools)),
-        Err(sentence) => verdicts.push(Verdict::Refused(sentence)),
+        Err(message) => verdicts.push(Verdict::Refused(message)),
     }
     verdicts
 }
@@ -118,13 +118,13 @@ fn request(template: &Value) -> Result<Option<Request>, String> {
     Request::parse(ours.annotations, ours.labels).map_err(|error| error.to_string())
 }
 
-/// A sentence about the first key that stands on the workload and is missing on its pods. Tools that
-/// put every annotation in both places do no harm.
-fn misplaced(place: &Value, template: &Value, kind: &str, layout: &Layout) -> Option<String> {
-    let (there, here) = match (ours(place), ours(template)) {
+/// The message about the first key that is on the workload and not on its pods. A key on both is fine: some tools do
+/// that.
+fn misplaced(object: &Value, template: &Value, kind: &str, layout: &Layout) -> Option<String> {
+    let (there, here) = match (ours(object), ours(template)) {
         (Ok(there), Ok(here)) => (there, here),
-        (Err(sentence), _) => return Some(sentence),
-        // Told as the template's own mistake.
+        (Err(message), _) => return Some(message),
+        // It is reported for the template itself.
         (_, Err(_)) => return None,
     };
     let placed = |key: &str| here.annotations.iter().any(|(placed, _)| *placed == key);
@@ -155,7 +155,7 @@ impl Layout {
                 template: &["spec", "jobTemplate", "spec", "template"],
                 around: &[&[], &["spec", "jobTemplate"]],
             }),
-            // Rollouts, ReplicationControllers and whatever else makes pods in the usual way.
+            // Other kinds with the usual template, such as Rollouts and ReplicationControllers.
             _ => at(object, &["spec", "template", "spec", "containers"]).map(|_| TEMPLATE),
         }
     }

@@ -1,18 +1,18 @@
-//! The `metadata` of an object: its name and the annotations and labels that are ours.
+//! The `metadata` of an object: its name, and the annotations and labels of Cairn.
 
 use cairn_core::contract::annotation;
 use serde_json::{Map, Value};
 
-/// Keys with their values, as far as they start with `cairn.dev/`.
+/// The annotations and labels that start with `cairn.dev/`.
 #[derive(Debug, Default)]
 pub struct Ours<'v> {
-    /// Annotations, without the result that Cairn writes itself.
+    /// Annotations, without the one that Cairn writes itself.
     pub annotations: Vec<(&'v str, &'v str)>,
     /// Labels.
     pub labels: Vec<(&'v str, &'v str)>,
 }
 
-/// `Deployment shop/checkout`, as people would look for it.
+/// Kind, namespace and name, such as `Deployment shop/checkout`.
 pub fn subject(kind: &str, object: &Value) -> String {
     let text = |field: &str| {
         let value = object.get("metadata").and_then(|metadata| metadata.get(field));
@@ -29,7 +29,7 @@ pub fn subject(kind: &str, object: &Value) -> String {
     }
 }
 
-/// Our keys of an object or pod template; the error is a sentence.
+/// The annotations and labels of Cairn on an object or pod template.
 pub fn ours(object: &Value) -> Result<Ours<'_>, String> {
     let metadata = object.get("metadata");
     let pairs = |field: &str, one: &str| match metadata.and_then(|metadata| metadata.get(field)) {
@@ -45,7 +45,7 @@ fn texts<'v>(map: &'v Map<String, Value>, one: &str) -> Result<Vec<(&'v str, &'v
         .filter(|(key, _)| key.starts_with(annotation::PREFIX) && *key != annotation::STATUS)
         .map(|(key, value)| match value {
             Value::String(text) => Ok((key.as_str(), text.as_str())),
-            // Kubernetes reads a key without a value as an empty text.
+            // Kubernetes reads a missing value as an empty string.
             Value::Null => Ok((key.as_str(), "")),
             _ => Err(format!("{one} '{key}' is not a text; put its value into quotes")),
         })

@@ -1,16 +1,16 @@
-//! YAML to JSON values: the only file that knows which YAML library we use.
+//! Parses YAML into JSON values. Only this module uses the YAML library.
 
 use serde_json::Value;
 use serde_saphyr::UserMessageFormatter;
 use thiserror::Error;
 
-/// Not a manifest.
+/// Why a text is not a manifest.
 #[derive(Debug, Error)]
 pub enum YamlError {
-    /// Not YAML.
+    /// It is not YAML.
     #[error("{0}")]
     Syntax(String),
-    /// A text, a number or a list where an object is expected.
+    /// A document is a string, a number or a list.
     #[error("its document {0} is not a mapping of fields")]
     NotObject(usize),
 }
@@ -18,15 +18,15 @@ pub enum YamlError {
 /// The documents of a file; empty ones are left out. JSON is YAML too.
 pub fn documents(text: &str) -> Result<Vec<Value>, YamlError> {
     let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| YamlError::Syntax(sentence(&error)))?;
+        serde_saphyr::from_multiple(text).map_err(|error| YamlError::Syntax(message(&error)))?;
     match documents.iter().position(|document| !document.is_object()) {
         Some(index) => Err(YamlError::NotObject(index + 1)),
         None => Ok(documents),
     }
 }
 
-/// The library draws the place in the source over several lines; one line is enough to find it.
-fn sentence(error: &serde_saphyr::Error) -> String {
+/// The first line of the library's message, which has the position. The others quote the source.
+fn message(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
     let line = text.lines().next().unwrap_or_default();
     line.strip_prefix("error: ").unwrap_or(line).to_owned()

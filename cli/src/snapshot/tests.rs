@@ -23,13 +23,13 @@ fn numbers_are_shown_as_the_pool_writes_them_and_in_its_order() {
         key("/cairn/v1/epoch", "5", 1),
         key("/cairn/v1/pools/ids", spec, 2),
     ]);
-    let shown = |entry: &Entry| {
+    let shown = |entry: &TakenName| {
         let fence = entry.claim.as_ref().map(|claim| claim.fence.to_string());
         (entry.namespace().map(str::to_owned), entry.name.clone(), fence)
     };
     let shop = || Some("shop".to_owned());
     assert_eq!(
-        snapshot.entries.iter().map(shown).collect::<Vec<_>>(),
+        snapshot.taken.iter().map(shown).collect::<Vec<_>>(),
         [
             (None, "n008".to_owned(), None),
             (shop(), "n009".to_owned(), Some("5-8".to_owned())),
@@ -39,7 +39,7 @@ fn numbers_are_shown_as_the_pool_writes_them_and_in_its_order() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_named_and_hides_nothing_else() {
+fn a_record_that_cannot_be_read_is_reported_and_hides_nothing_else() {
     let snapshot = Snapshot::read(&[
         key("/cairn/v1/epoch", "five", 1),
         key("/cairn/v1/ns/shop/c/tea/-/s/Assam", SLOT, 2),
@@ -47,13 +47,13 @@ fn a_record_that_cannot_be_read_is_named_and_hides_nothing_else() {
         key("/cairn/v1/pools/tea", "{}", 4),
         key("/cairn/v1/something/newer", "{", 5),
     ]);
-    assert_eq!(snapshot.entries.len(), 1);
-    assert_eq!(snapshot.trouble.len(), 3, "{:?}", snapshot.trouble);
-    assert!(snapshot.trouble[1].starts_with("the record at /cairn/v1/ns/shop/c/tea/-/s/Ceylon"));
+    assert_eq!(snapshot.taken.len(), 1);
+    assert_eq!(snapshot.errors.len(), 3, "{:?}", snapshot.errors);
+    assert!(snapshot.errors[1].starts_with("the record at /cairn/v1/ns/shop/c/tea/-/s/Ceylon"));
 }
 
 #[test]
-fn a_name_that_must_still_rest_is_shown_as_resting_and_counted_once() {
+fn a_name_with_a_quarantine_note_and_no_slot_is_shown_in_quarantine_once() {
     let snapshot = Snapshot::read(&[
         key("/cairn/v1/ns/shop/c/tea/-/d/Assam", "46", 1),
         key("/cairn/v1/ns/shop/c/tea/-/d/Ceylon", "46", 2),
@@ -61,10 +61,10 @@ fn a_name_that_must_still_rest_is_shown_as_resting_and_counted_once() {
         key("/cairn/v1/ns/shop/c/tea/-/s/Ceylon", SLOT, 2),
         key("/cairn/v1/ns/shop/c/tea/-/x/Darjeeling", r#"{"uid":"u"}"#, 5),
     ]);
-    let shown = |entry: &Entry| (entry.name.clone(), entry.claim.is_some());
+    let shown = |entry: &TakenName| (entry.name.clone(), entry.claim.is_some());
     assert_eq!(
-        snapshot.entries.iter().map(shown).collect::<Vec<_>>(),
+        snapshot.taken.iter().map(shown).collect::<Vec<_>>(),
         [("Assam".into(), false), ("Ceylon".into(), true), ("Darjeeling".into(), false)]
     );
-    assert!(snapshot.trouble.is_empty(), "{:?}", snapshot.trouble);
+    assert!(snapshot.errors.is_empty(), "{:?}", snapshot.errors);
 }

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_cli::bench::herd::Ground;
-use cairn_cli::bench::race::{Held, Race, Reporter, Told};
+use cairn_cli::bench::claimants::{Claimants, HeldName, Reporter, Update};
+use cairn_cli::bench::herd::BenchEnv;
 use cairn_cli::bench::scratch::Scratch;
 use cairn_core::claim::{Holder, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, ClaimPath, Key};
@@ -43,15 +43,15 @@ struct Claimant<K> {
 
 impl Baseline {
     /// Starts a herd of such pods.
-    pub fn start<K: Kv + Clone + 'static>(self, ground: &Ground<K>) -> Race {
-        ground.start_with(|store, number, reporter| {
-            let path = ground.path();
+    pub fn start<K: Kv + Clone + 'static>(self, env: &BenchEnv<K>) -> Claimants {
+        env.start_with(|store, number, reporter| {
+            let path = env.path();
             let namespace = path.namespace.clone().unwrap_or_default();
             let uid = format!("pod-{number}");
             let claimant = Claimant {
                 me: keys::owner(&namespace, &uid, &path.pool),
                 holder: Holder { namespace, pod: uid.clone(), uid, ..Holder::default() },
-                pool: ground.pool().clone(),
+                pool: env.pool().clone(),
                 baseline: self,
                 path,
                 store,
@@ -74,9 +74,9 @@ impl<K: Kv + 'static> Claimant<K> {
             tokio::pin!(renewing);
             tokio::select! {
                 held = self.claim(lease) => {
-                    reporter.tell(Told::Held(held));
+                    reporter.tell(Update::Held(held));
                     renewing.await;
-                    reporter.tell(Told::Lost);
+                    reporter.tell(Update::Lost);
                 }
                 // The lease ran out before a name was claimed: start anew with another lease.
                 () = &mut renewing => {}
@@ -98,7 +98,7 @@ impl<K: Kv + 'static> Claimant<K> {
         }
     }
 
-    async fn claim(&self, lease: i64) -> Held {
+    async fn claim(&self, lease: i64) -> HeldName {
         let (mut index, mut rounds) = (0, 1);
         loop {
             if self.baseline == Baseline::LowestFree {
@@ -111,7 +111,7 @@ impl<K: Kv + 'static> Claimant<K> {
             }
             rounds += 1;
             match self.take(index, lease).await {
-                Ok(Some((index, revision))) => return Held { index, revision, rounds },
+                Ok(Some((index, revision))) => return HeldName { index, revision, rounds },
                 Ok(None) => index = (index + 1) % self.pool.names.len().max(1),
                 Err(_) => sleep(RETRY).await,
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cairn_cli::bench::CONNECTIONS;
 use cairn_cli::bench::figures::{Figures, percentile};
-use cairn_cli::bench::herd::{Ground, Herd};
+use cairn_cli::bench::herd::{BenchEnv, Herd};
 use cairn_cli::bench::hold_mode::HoldMode;
 use cairn_core::keys;
 use cairn_core::pool::PoolError;
@@ -179,27 +179,27 @@ impl Site {
     }
 
     /// Prepares a scratch prefix and a pool for a herd.
-    pub async fn ground(&self, herd: Herd) -> Result<Ground<Arc<Etcd>>, MeasureError> {
+    pub async fn env(&self, herd: Herd) -> Result<BenchEnv<Arc<Etcd>>, MeasureError> {
         let mut connections = self.connections.iter().cloned();
         let first = connections.next().ok_or(Error::NoEndpoint)?;
-        let ground = Ground::new(first, connections.collect(), herd)?;
-        ground.prepare().await?;
-        Ok(ground)
+        let env = BenchEnv::new(first, connections.collect(), herd)?;
+        env.prepare().await?;
+        Ok(env)
     }
 
     async fn alone(&self) -> Result<Alone, MeasureError> {
         let (mut spans, mut rounds, mut entries) = (Vec::new(), 0, 0.0);
         for _ in 0..ALONE {
-            let ground = self.ground(Herd::of(1)).await?;
+            let env = self.env(Herd::of(1)).await?;
             let before = self.members.sample().await?;
-            let mut race = ground.start();
-            race.finish(Etcd::DEFAULT_REQUEST_TIMEOUT).await;
+            let mut claimants = env.start();
+            claimants.finish(Etcd::DEFAULT_REQUEST_TIMEOUT).await;
             entries += self.members.sample().await?.entries - before.entries;
-            let figures = Figures::of(race.courses());
+            let figures = Figures::of(claimants.results());
             spans.push(figures.wall);
             rounds = figures.most_rounds.max(rounds);
-            race.stop().await;
-            ground.scratch().clear().await?;
+            claimants.stop().await;
+            env.scratch().clear().await?;
         }
         spans.sort_unstable();
         Ok(Alone {
@@ -218,22 +218,22 @@ impl Site {
         herd: Herd,
         limit: Duration,
     ) -> Result<Run, MeasureError> {
-        let ground = self.ground(herd).await?;
-        let scratch = ground.scratch();
+        let env = self.env(herd).await?;
+        let scratch = env.scratch();
         let mut batch = Batch::default();
         batch.get(keys::EPOCH);
         let epoch = scratch.read(batch).await?;
         let sent = scratch.writes();
         let before = self.members.sample().await?;
-        let mut race = match protocol {
-            Protocol::Cairn => ground.start(),
-            Protocol::Baseline(baseline) => baseline.start(&ground),
+        let mut claimants = match protocol {
+            Protocol::Cairn => env.start(),
+            Protocol::Baseline(baseline) => baseline.start(&env),
         };
-        let finished = race.finish(limit).await;
+        let finished = claimants.finish(limit).await;
         let after = self.members.sample().await?;
         let sent = scratch.writes() - sent;
-        let figures = Figures::of(race.courses());
-        race.stop().await;
+        let figures = Figures::of(claimants.results());
+        claimants.stop().await;
         let entries = after.entries - before.entries;
         eprintln!(
             "  {:.3} s, {} of {} held, {entries} Raft entries, {sent} writes sent, {} failed requests",

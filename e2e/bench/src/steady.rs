@@ -84,10 +84,10 @@ struct Running {
 pub async fn measure(args: &SteadyArgs) -> Result<Steady, SteadyError> {
     eprintln!("{} held claims, one connection each", args.pods);
     let site = Site::new(1, args.pods).await?;
-    let ground = site.ground(Herd::of(args.pods)).await?;
-    let mut race = ground.start();
-    if !race.finish(START_LIMIT).await {
-        let held = Figures::of(race.courses()).held;
+    let env = site.env(Herd::of(args.pods)).await?;
+    let mut claimants = env.start();
+    if !claimants.finish(START_LIMIT).await {
+        let held = Figures::of(claimants.results()).held;
         return Err(SteadyError::Short { held, pods: args.pods });
     }
     let sidecar = match (&args.sidecar, site.members.urls().first()) {
@@ -101,8 +101,8 @@ pub async fn measure(args: &SteadyArgs) -> Result<Steady, SteadyError> {
     let span = Duration::from_secs(args.seconds.max(1));
     sleep(span).await;
     let (used_after, after) = (used(), site.members.sample().await.map_err(MeasureError::from)?);
-    let figures = Figures::of(race.courses());
-    race.stop().await;
+    let figures = Figures::of(claimants.results());
+    claimants.stop().await;
     let per_second = |amount: f64| amount / span.as_secs_f64();
     let spent = |after: Duration, before: Duration| after.saturating_sub(before).as_secs_f64();
     Ok(Steady {

@@ -10,14 +10,15 @@ fn say(text: &str) -> Vec<String> {
             Verdict::Claims(pools) => format!("{subject} claims from {} pools", pools.len()),
             Verdict::Nothing => format!("{subject} asks for nothing"),
             Verdict::Pool(pool) => format!("{subject} has {} names", pool.names.len()),
-            Verdict::Refused(sentence) => format!("{subject}: {sentence}"),
+            Verdict::Refused(message) => format!("{subject}: {message}"),
         })
         .collect()
 }
 
 fn workload(kind: &str, metadata: &str, template: &str) -> Vec<String> {
     say(&format!(
-        "{{kind: {kind}, metadata: {{name: a, {metadata}}}, spec: {{template: {{metadata: {template}, spec: {{containers: []}}}}}}}}"
+        "{{kind: {kind}, metadata: {{name: a, {metadata}}}, \
+         spec: {{template: {{metadata: {template}, spec: {{containers: []}}}}}}}}"
     ))
 }
 
@@ -57,15 +58,12 @@ fn documents_and_lists_are_taken_apart_and_other_kinds_are_left_alone() {
 
 #[test]
 fn an_annotation_on_the_workload_itself_is_told_where_it_belongs() {
-    let sentence = "Deployment a: annotation cairn.dev/pool has no effect on the Deployment itself; \
+    let message = "Deployment a: annotation cairn.dev/pool has no effect on the Deployment itself; \
                     write it under spec.template.metadata.annotations";
-    assert_eq!(
-        workload("Deployment", "annotations: {cairn.dev/pool: mountains}", "{}"),
-        [sentence]
-    );
+    assert_eq!(workload("Deployment", "annotations: {cairn.dev/pool: mountains}", "{}"), [message]);
     assert_eq!(
         workload("Deployment", "labels: {cairn.dev/pool: mountains}", "{}"),
-        [sentence.replace("annotation cairn", "label cairn")]
+        [message.replace("annotation cairn", "label cairn")]
     );
     let both = workload("Deployment", "annotations: {cairn.dev/pool: mountains}", ASKS);
     assert_eq!(

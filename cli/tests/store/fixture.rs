@@ -1,4 +1,4 @@
-//! A real etcd with pools and claims in it, and short ways to ask the command line about it.
+//! A real etcd with pools and claims, and helpers that run the command line.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -15,19 +15,19 @@ use cairn_test_etcd::TestEtcd;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-/// Longer than any test: nothing here waits for a lease to end.
+/// Longer than any test: no test waits for the end of a lease.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 
 /// A real etcd in which the pools that ship with Cairn are defined.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) process: TestEtcd,
     pub(crate) runtime: Runtime,
     pub(crate) store: Store<Etcd>,
 }
 
-// === impl World ===
+// === impl Fixture ===
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let process = TestEtcd::start().unwrap();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -53,7 +53,7 @@ impl World {
         pod: &str,
     ) -> Won {
         let path = path(pool, namespace, group);
-        let look = ReadRequest {
+        let read = ReadRequest {
             path: path.clone(),
             pools: vec![path.pool.clone()],
             namespace: namespace.to_owned(),
@@ -64,8 +64,8 @@ impl World {
         };
         self.runtime.block_on(async {
             let granted = self.store.grant(BootInstant::default(), LONG).await.unwrap();
-            let view = self.store.read(&look).await.unwrap();
-            let order = ClaimRequest {
+            let view = self.store.read(&read).await.unwrap();
+            let request = ClaimRequest {
                 path,
                 key: Some(key.to_owned()),
                 record: record(namespace, pod),
@@ -77,14 +77,14 @@ impl World {
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
             };
-            self.store.claim(&order).await.unwrap().won().unwrap()
+            self.store.claim(&request).await.unwrap().won().unwrap()
         })
     }
 
     /// Joins the queue on a lease of its own.
     pub(crate) fn join(&self, pool: &str, namespace: &str, group: Option<&str>, pod: &str) {
         let path = path(pool, namespace, group);
-        let order = ClaimRequest {
+        let request = ClaimRequest {
             path,
             key: None,
             record: record(namespace, pod),
@@ -100,7 +100,7 @@ impl World {
             sentinel: 0,
             spec: 0,
         };
-        assert_eq!(self.runtime.block_on(self.store.claim(&order)).unwrap().won(), None);
+        assert_eq!(self.runtime.block_on(self.store.claim(&request)).unwrap().won(), None);
     }
 
     pub(crate) fn release(
@@ -110,9 +110,9 @@ impl World {
         group: Option<&str>,
         key: &str,
         pod: &str,
-        mine: i64,
+        own_mod_revision: i64,
     ) {
-        let surrender = ReleaseRequest {
+        let request = ReleaseRequest {
             path: path(pool, namespace, group),
             key: key.to_owned(),
             record: QuarantineRecord {
@@ -121,11 +121,11 @@ impl World {
                 since: UnixMillis(0),
                 waits_for: WaitsFor::Time,
             },
-            own_mod_revision: mine,
+            own_mod_revision,
             quarantine: LONG,
             clock: None,
         };
-        assert!(self.runtime.block_on(self.store.release(&surrender)).unwrap());
+        assert!(self.runtime.block_on(self.store.release(&request)).unwrap());
     }
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn json_of(etcd: &str, args: &[&str]) -> Value {
     serde_json::from_str(&say(etcd, &[args, &["-o", "json"]].concat())).unwrap()
 }
 
-/// The address goes in by its variable, as it does in a pod.
+/// Passes the address in its environment variable, as in a pod.
 pub(crate) fn cairn(etcd: &str, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
     for variable in ["CAIRN_NAMESPACE", "CAIRN_POOL", "CAIRN_OUTPUT"] {
