@@ -1,5 +1,5 @@
-//! The admin server, for the kubelet and the scraper: `/livez`, `/readyz`, `/metrics` and, about the
-//! app containers, `/app/…`; nothing else. It listens on the pod's address, so it shows no more than that.
+//! The admin server for the kubelet and Prometheus: `/livez`, `/readyz`, `/metrics`, and `/app/…` about the app
+//! containers. It listens on the pod's address, which every pod can reach, so it shows nothing else.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -13,7 +13,7 @@ use crate::app_probes::AppProbes;
 use crate::applied::Watch;
 use crate::metrics::Metrics;
 
-/// What the handlers share.
+/// The state of the handlers.
 #[derive(Clone, Debug)]
 struct Admin {
     applied: Watch,
@@ -21,7 +21,7 @@ struct Admin {
     probes: AppProbes,
 }
 
-/// The admin server's routes.
+/// Returns the routes.
 pub fn router(applied: Watch, metrics: Metrics, probes: AppProbes) -> Router {
     Router::new()
         .route(LIVEZ, get(livez))
@@ -35,22 +35,23 @@ pub fn router(applied: Watch, metrics: Metrics, probes: AppProbes) -> Router {
         .with_state(Admin { applied, metrics, probes })
 }
 
-/// The process answers. The kubelet restarts one that does not.
+/// Always succeeds. The kubelet restarts a process that does not respond.
 async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Every claim is held.
+/// Succeeds if every claim is held and published.
 async fn readyz(State(admin): State<Admin>) -> Response {
     verdict(admin.applied.borrow().held())
 }
 
-/// The app may go on.
+/// Succeeds if the app may continue.
 async fn app_livez(State(admin): State<Admin>) -> Response {
     verdict(admin.applied.borrow().app_alive())
 }
 
-/// The kubelet has just started the container: it may run if the claims are held.
+/// The startup probe that the kubelet asks first after each start of the container. Succeeds if every `Stop` claim is
+/// held.
 async fn container_startupz(
     State(admin): State<Admin>,
     Path(container): Path<String>,
@@ -64,7 +65,7 @@ async fn container_startupz(
     verdict(may_start)
 }
 
-/// The container may go on, as far as claims and its own probes say.
+/// Succeeds if the claims and the container's own probes let it continue.
 async fn container_livez(
     State(admin): State<Admin>,
     Path(container): Path<String>,
@@ -75,7 +76,7 @@ async fn container_livez(
     verdict(claims.and_then(|()| admin.probes.alive(&container)))
 }
 
-/// The container's own startup probe has passed.
+/// Succeeds if the container's own startup probe has passed.
 async fn container_readyz(
     State(admin): State<Admin>,
     Path(container): Path<String>,
@@ -103,7 +104,7 @@ impl Admin {
         }
     }
 
-    /// Any pod can reach this port, but only the kubelet may say that a container was started.
+    /// Whether the kubelet sent the request. Any pod can reach this port, and only the kubelet may report a start.
     fn is_kubelet(&self, headers: &HeaderMap) -> bool {
         self.probes.is_kubelet(headers.get(PROBE_TOKEN_HEADER).map(header::HeaderValue::as_bytes))
     }
@@ -112,6 +113,6 @@ impl Admin {
 fn verdict(verdict: Result<(), String>) -> Response {
     match verdict {
         Ok(()) => "ok\n".into_response(),
-        Err(sentence) => (StatusCode::SERVICE_UNAVAILABLE, format!("{sentence}\n")).into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }

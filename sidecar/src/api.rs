@@ -1,8 +1,8 @@
-//! The claims API: on the socket in the published directory, and on loopback.
+//! The claims API, on the socket in the published directory and on loopback.
 //!
-//! Routes: `GET /v1/claims`, `/v1/claims/<pool>`, both with `?watch` as server-sent events, `/v1/probe`,
-//! which the startup probe long-polls, and `POST /v1/ids`, which mints IDs. It says nothing that is not
-//! in the files, and gives what the app may make for itself, so any process in the pod may ask.
+//! Routes: `GET /v1/claims` and `/v1/claims/<pool>`, both with `?watch` as server-sent events; `/v1/probe`, which the
+//! startup probe long-polls; and `POST /v1/ids`, which mints IDs. Any process in the pod may use it: it shows only
+//! what the files show, and an app could mint the same IDs itself.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -22,18 +22,18 @@ pub mod http;
 pub mod ids;
 pub mod sse;
 
-/// Connecting needs write permission on the socket, and apps run under any uid.
+/// A client needs write permission on the socket, and apps run under any uid.
 const SOCKET_MODE: u32 = 0o666;
 
-/// Every claim.
+/// The path of the claims.
 pub const CLAIMS: &str = "/v1/claims";
-/// The startup probe's question.
+/// The path that the startup probe asks.
 pub const PROBE: &str = "/v1/probe";
 
-/// Minting.
+/// The path that mints IDs.
 pub const IDS: &str = "/v1/ids";
 
-/// What the handlers share.
+/// The state of the handlers.
 #[derive(Clone, Debug)]
 pub struct Api {
     applied: Watch,
@@ -42,7 +42,7 @@ pub struct Api {
     ids: Option<Ids>,
 }
 
-/// The API's routes.
+/// Returns the routes. Without `ids` nothing is minted.
 pub fn router(applied: Watch, ids: Option<Ids>) -> Router {
     let api = Api { applied, watchers: sse::Watchers::default(), ids };
     Router::new()
@@ -55,14 +55,14 @@ pub fn router(applied: Watch, ids: Option<Ids>) -> Router {
         .with_state(api)
 }
 
-/// Where the socket of a directory is.
+/// The path of the socket in a published directory.
 pub fn socket_path(dir: &Path) -> PathBuf {
     dir.join(path::SOCKET)
 }
 
-/// Binds the socket in a directory, in place of one that an earlier process left.
+/// Binds the socket in a directory and replaces the socket of an earlier process.
 ///
-/// Bound under another name, opened to every uid, then renamed: whoever finds it can connect.
+/// The socket gets its name after it is bound and open to every uid, so that every client that finds it can connect.
 pub fn bind_socket(dir: &Path) -> io::Result<UnixListener> {
     let temporary = dir.join(file::temporary(path::SOCKET));
     match fs::remove_file(&temporary) {

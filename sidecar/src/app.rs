@@ -1,13 +1,14 @@
-//! Runs what a configuration asks for, and says how it ended.
+//! Runs a sidecar from its configuration to its exit code.
 //!
-//! [`build`] binds and [`Bound::run`] runs, so that tests do the same with port 0 and a driver of
-//! their own. In a pod nothing ends before the first success: a sidecar that exits once before it
-//! can wedge the pod, and only a running one can tell the probe what is wrong.
+//! [`build`] binds and [`Bound::run`] runs, so that tests can bind port 0 and use their own driver. In a pod the
+//! process does not exit before the first success: an early exit can block the pod's start, and only a running
+//! sidecar can tell the startup probe what is wrong.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_core::lease::EndReason;
 use cairn_kit::clock::Clock;
 use cairn_kit::errors::report;
 use cairn_kit::exit::Exit;
@@ -20,7 +21,7 @@ use tracing::{error, warn};
 
 use crate::api;
 use crate::applied::Applied;
-use crate::claim::{Deps, DriverEnd};
+use crate::claim::Deps;
 use crate::config::Config;
 use crate::publish::tree::Tree;
 use crate::server::Serving;
@@ -28,12 +29,12 @@ use crate::server::Serving;
 pub use self::bound::{Bound, BuildError, build};
 
 mod bound;
-mod outcome;
+mod end;
 
-/// How long a pod's sidecar waits before it tries again what failed.
+/// How long a pod's sidecar waits before it retries a failed start.
 const RETRY_PERIOD: Duration = Duration::from_secs(5);
 
-/// Runs a configuration until it ends; in a pod, tries again until the first success.
+/// Runs until the claims have ended. In a pod, a failed start is retried.
 pub async fn run<D, F>(
     config: Arc<Config>,
     clock: Arc<dyn Clock>,
@@ -42,7 +43,7 @@ pub async fn run<D, F>(
 ) -> Exit
 where
     D: Fn(Deps) -> F,
-    F: Future<Output = DriverEnd>,
+    F: Future<Output = EndReason>,
 {
     loop {
         let error = match build(Arc::clone(&config), Arc::clone(&clock)).await {
@@ -61,17 +62,17 @@ where
     }
 }
 
-/// Tells every probe of a directory's socket why there will be no claims; never returns.
-pub async fn explain(dir: &Path, sentence: &str) {
-    error!("{sentence}");
-    let (_sender, applied) = watch::channel(Arc::new(Applied::failed(sentence)));
+/// Serves the socket in a directory and reports to every probe why there are no claims. Never returns.
+pub async fn explain(dir: &Path, message: &str) {
+    error!("{message}");
+    let (_sender, applied) = watch::channel(Arc::new(Applied::failed(message)));
     let dir = dir.to_owned();
     let taken = spawn_blocking({
         let dir = dir.clone();
         move || Tree::open(&dir, &[])
     });
     let taken = match taken.await {
-        // The tree is kept for as long as the socket in it is served.
+        // The tree keeps the lock while the socket is served.
         Ok(Ok(tree)) => match api::bind_socket(&dir) {
             Ok(socket) => Ok((tree, socket)),
             Err(error) => Err(error.to_string()),

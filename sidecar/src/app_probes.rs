@@ -1,10 +1,10 @@
-//! The apps' own probes, asked in the kubelet's place, so that the kubelet's probes of an app can
-//! carry two verdicts: the claim's and the app's.
+//! Runs the apps' own probes in place of the kubelet, so that the kubelet's probes of an app can depend on both the
+//! claim and the app. The reasons are in `docs/pods.md`, "Stopping apps".
 //!
-//! One task per container with probes. The kubelet tells when a container was started: it asks
-//! [`AppProbes::container_started`] at every start and at no other time. Whether a startup probe has
-//! passed is kept in a file, because a restarted sidecar is not told of it again.
-//! Pure rules: [`health`]. Sockets: [`ask`]. Not for the claim's verdict ([`crate::applied`]).
+//! There is one task for each container with probes. The kubelet asks the startup probe
+//! ([`AppProbes::container_started`]) after each start of a container and at no other time. A file records that a
+//! container's own startup probe has passed, because after a restart of the sidecar the kubelet does not report the
+//! start again. [`health`] has the pure rules and [`ask`] the sockets. Not for the claims ([`crate::applied`]).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,26 +18,27 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tracing::{Instrument as _, info, info_span, warn};
 
-use crate::metrics::AppProbeMetrics;
 use crate::publish::file;
 
 pub mod ask;
 pub mod health;
+pub mod metrics;
 
 use health::{Change, Due, Health};
+use metrics::AppProbeMetrics;
 
-/// What is asked, and who may say that a container was started.
+/// The probes, and the token of those who may report a start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Each container's probes.
     pub probes: Vec<app_probe::AppProbes>,
-    /// Where probes that name no host connect to.
+    /// The host of probes that name none.
     pub host: String,
-    /// What the kubelet's probes carry; without one, everybody is believed.
+    /// The token of the kubelet's probes. Without one, every request counts as the kubelet's.
     pub token: Option<String>,
 }
 
-/// The containers and what is known of them. Cheap to clone.
+/// The containers and their health. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct AppProbes(Arc<Shared>);
 
@@ -55,17 +56,17 @@ struct Shared {
 struct Container {
     health: Mutex<Health>,
     /// Tells the task that the container was started.
-    news: Notify,
-    /// Whether an earlier process saw the startup probe pass.
-    kept: bool,
-    /// One write of the mark at a time, in the order of the changes.
+    restarted: Notify,
+    /// Whether the startup probe has passed in an earlier process.
+    had_passed: bool,
+    /// Serialises the writes of the mark.
     mark: tokio::sync::Mutex<()>,
 }
 
 // === impl AppProbes ===
 
 impl AppProbes {
-    /// The containers of a configuration; `dir` keeps their marks. Blocks for a few small reads.
+    /// The configured containers; `dir` has their marks. Blocks for a few small reads.
     pub fn new(
         settings: &Settings,
         dir: &Path,
@@ -74,11 +75,11 @@ impl AppProbes {
     ) -> Self {
         let container = |probes: &app_probe::AppProbes| {
             let name = probes.container.clone();
-            let kept = dir.join(mark_name(&name)).exists();
+            let had_passed = dir.join(mark_name(&name)).exists();
             let container = Container {
                 health: Mutex::new(Health::new(probes.clone())),
-                news: Notify::new(),
-                kept,
+                restarted: Notify::new(),
+                had_passed,
                 mark: tokio::sync::Mutex::default(),
             };
             (name, container)
@@ -93,7 +94,7 @@ impl AppProbes {
         }))
     }
 
-    /// Starts the tasks, which end with the set.
+    /// Spawns the tasks into a set, whose drop ends them.
     pub fn spawn_into(&self, tasks: &mut JoinSet<()>) {
         for name in self.0.containers.keys() {
             let (shared, name) = (Arc::clone(&self.0), name.clone());
@@ -112,8 +113,8 @@ impl AppProbes {
         self.0.token.as_ref().is_none_or(|expected| token == Some(expected.as_bytes()))
     }
 
-    /// The kubelet asks because it has just started the container. Returns when a restarted sidecar
-    /// would know it, too.
+    /// Records that the kubelet has started the container. When this returns, the mark agrees, so that a restarted
+    /// sidecar knows it too.
     pub async fn container_started(&self, name: &str) -> io::Result<()> {
         let Some(container) = self.0.containers.get(name) else {
             return Ok(());
@@ -123,25 +124,25 @@ impl AppProbes {
             health.container_started(self.0.clock.now().boot);
             health.probes().startup.is_some()
         };
-        container.news.notify_one();
+        container.restarted.notify_one();
         if has_startup {
             self.0.mark(name, container).await?;
         }
         Ok(())
     }
 
-    /// The kubelet asks more than whether the container may start, so it runs.
+    /// Records that the container runs: the kubelet asks other probes only after its start.
     pub fn container_runs(&self, name: &str) {
         if let Some(container) = self.0.containers.get(name) {
             let mut health = container.health();
             if !health.is_known() {
-                health.container_runs(self.0.clock.now().boot, container.kept);
-                container.news.notify_one();
+                health.container_runs(self.0.clock.now().boot, container.had_passed);
+                container.restarted.notify_one();
             }
         }
     }
 
-    /// Whether the container's own probes let it go on.
+    /// Whether the container's own probes let it continue.
     pub fn alive(&self, name: &str) -> Result<(), String> {
         self.0.containers.get(name).map_or(Ok(()), |container| container.health().alive())
     }
@@ -155,7 +156,7 @@ impl AppProbes {
 // === impl Shared ===
 
 impl Shared {
-    /// Asks the container's probes when they are due.
+    /// Runs the container's probes when they are due.
     async fn watch(&self, name: &str, container: &Container) {
         loop {
             let due = container.health().due();
@@ -167,8 +168,8 @@ impl Shared {
             };
             tokio::select! {
                 () = asking => {}
-                // What is asked meanwhile is about a run that has ended.
-                () = container.news.notified() => {}
+                // A probe in progress is about a run that has ended.
+                () = container.restarted.notified() => {}
             }
         }
     }
@@ -185,19 +186,24 @@ impl Shared {
         let change = container.health().observe(due, asked, now, answer);
         match change {
             Some(Change::Started) => {
-                info!("its startup probe has passed");
+                info!("the startup probe has passed");
                 if let Err(error) = self.mark(name, container).await {
-                    warn!(%error, "a restart of this sidecar will ask its startup probe again");
+                    let message =
+                        "cannot write the mark; a restarted sidecar asks the startup probe again";
+                    warn!(%error, message);
                 }
             }
             Some(Change::Failed(reason)) => {
-                warn!(reason, "the kubelet is told to restart the container");
+                warn!(
+                    container = name,
+                    reason, "the liveness probe fails; the kubelet restarts the container"
+                );
             }
             None => {}
         }
     }
 
-    /// Brings the mark to what is known. Whoever comes later writes the newer knowledge.
+    /// Writes or removes the mark. The last call writes the newest state.
     async fn mark(&self, name: &str, container: &Container) -> io::Result<()> {
         let _one_at_a_time = container.mark.lock().await;
         let started = container.health().ready().is_ok();
@@ -213,12 +219,12 @@ impl Shared {
 
 impl Container {
     fn health(&self) -> MutexGuard<'_, Health> {
-        // Nothing panics while it is locked, and each change is complete.
+        // No code panics under the lock, and each change is complete.
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// In the published directory: the container's startup probe has passed.
+/// The name of the file which records that a container's startup probe has passed.
 fn mark_name(container: &str) -> String {
     format!(".started-{container}")
 }

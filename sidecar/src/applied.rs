@@ -1,7 +1,7 @@
-//! What may be said to others: a [`Snapshot`] whose files are written.
+//! A [`Snapshot`] after its files are written: what the API, the probe and the admin server show.
 //!
-//! Invariant: an [`Applied`] that shows a claim as held was made after its files were in place, and
-//! one that shows a `Stop` claim as lost after they were gone, unless `trouble` says otherwise.
+//! Invariant: unless `write_error` is set, an [`Applied`] that shows a claim as held is made after its files are
+//! written, and one that shows a `Stop` claim as lost is made after its files are removed.
 
 use std::sync::Arc;
 
@@ -10,32 +10,32 @@ use tokio::sync::watch;
 
 use crate::snapshot::{Claim, Snapshot};
 
-/// What the API, the probe and the admin server read.
+/// The published state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The claims, as published.
     pub snapshot: Arc<Snapshot>,
-    /// Why the files could not be brought up to date.
-    pub trouble: Option<String>,
-    /// What the gate still waits for.
+    /// Why the last write of the files failed.
+    pub write_error: Option<String>,
+    /// What the gate waits for; `None` if it is open.
     pub gate: Option<String>,
-    /// The gate of this pod was open once, by this process or an earlier one.
+    /// Whether the gate of this pod was open once, in this process or an earlier one.
     pub opened: bool,
 }
 
-/// The current [`Applied`], and word of each change.
+/// Receives each [`Applied`].
 pub type Watch = watch::Receiver<Arc<Applied>>;
 
 // === impl Applied ===
 
 impl Applied {
-    /// A sidecar that can claim nothing, for the reason given.
-    pub fn failed(sentence: impl Into<String>) -> Self {
-        Self { snapshot: Arc::new(Snapshot::failed(sentence)), ..Self::default() }
+    /// The state of a sidecar that can claim nothing.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { snapshot: Arc::new(Snapshot::failed(message)), ..Self::default() }
     }
 
-    /// Whether the app may start: every claim held and published. Otherwise, the first thing that
-    /// is in the way, as a sentence.
+    /// Whether the app may start: every claim is held and published, and the gate is open. The error is the first
+    /// reason why not.
     pub fn held(&self) -> Result<(), String> {
         if let Some(failure) = &self.snapshot.failure {
             return Err(failure.clone());
@@ -49,8 +49,8 @@ impl Applied {
                 });
             }
         }
-        if let Some(trouble) = &self.trouble {
-            return Err(trouble.clone());
+        if let Some(error) = &self.write_error {
+            return Err(error.clone());
         }
         match &self.gate {
             Some(closed) => Err(closed.clone()),
@@ -59,7 +59,7 @@ impl Applied {
         }
     }
 
-    /// Whether a container may start now: every `Stop` claim held and published.
+    /// Whether a container may start now: every `Stop` claim is held and published.
     pub fn app_may_start(&self) -> Result<(), String> {
         if let Some(failure) = &self.snapshot.failure {
             return Err(failure.clone());
@@ -73,20 +73,20 @@ impl Applied {
             let identity = &claim.identity;
             return Err(format!("pool {}: {}", identity.pool, identity.state));
         }
-        match &self.trouble {
-            Some(trouble) if self.snapshot.claims.iter().any(is_stop) => Err(trouble.clone()),
+        match &self.write_error {
+            Some(error) if self.snapshot.claims.iter().any(is_stop) => Err(error.clone()),
             _ => Ok(()),
         }
     }
 
-    /// What the startup probe asks. It concerns the first start of the pod's app: the kubelet asks it again
-    /// whenever this container was restarted, and an app that has its name must not wait for etcd again. After
-    /// that only a `Stop` claim that was withdrawn keeps an app down.
+    /// The answer to the startup probe. The kubelet asks it again after each restart of the sidecar, and an app that
+    /// has its name must not wait for etcd again. So, after the first start of the app, only a withdrawn `Stop` claim
+    /// fails it.
     pub fn startup_verdict(&self) -> Result<(), String> {
         if self.opened { self.app_alive() } else { self.held() }
     }
 
-    /// Whether a running app may go on: no `Stop` claim that it was given is in doubt.
+    /// Whether a running app may continue: every `Stop` claim that was held once is still held.
     pub fn app_alive(&self) -> Result<(), String> {
         let stopped = self.snapshot.claims.iter().find(|claim| claim.must_stop() && claim.was_held);
         match stopped {
@@ -124,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_waits_says_for_what_and_its_app_is_not_killed() {
+    fn a_waiting_pod_reports_its_reason_and_its_app_is_not_killed() {
         let waiting = applied(|snapshot| state(snapshot, ClaimState::Waiting, false));
         assert_eq!(waiting.held().unwrap_err(), "pool snowflake: waiting: asking etcd for a name");
         assert_eq!(waiting.app_alive(), Ok(()));
     }
 
     #[test]
-    fn a_stop_claim_that_was_held_and_is_not_any_more_stops_the_app() {
+    fn a_stop_claim_that_is_not_held_any_more_stops_the_app() {
         for lost in [ClaimState::Waiting, ClaimState::Degraded, ClaimState::Lost] {
             let applied = applied(|snapshot| state(snapshot, lost, true));
             assert!(applied.app_alive().unwrap_err().contains("pool snowflake"));
@@ -149,14 +149,10 @@ mod tests {
         assert_eq!(held.app_may_start(), Ok(()));
         for not_held in [ClaimState::Waiting, ClaimState::Degraded, ClaimState::Lost] {
             let applied = applied(|snapshot| state(snapshot, not_held, false));
-            let sentence = format!("pool snowflake: {not_held}");
-            assert_eq!(
-                applied.app_may_start(),
-                Err(sentence),
-                "after a restart of the sidecar, too"
-            );
+            let reason = format!("pool snowflake: {not_held}");
+            assert_eq!(applied.app_may_start(), Err(reason), "after a restart of the sidecar, too");
         }
-        let unwritten = Applied { trouble: Some("disk full".into()), ..held };
+        let unwritten = Applied { write_error: Some("disk full".into()), ..held };
         assert_eq!(unwritten.app_may_start(), Err("disk full".into()));
         let kept = applied(|snapshot| {
             state(snapshot, ClaimState::Degraded, true);
@@ -164,15 +160,15 @@ mod tests {
         });
         assert_eq!(kept.app_may_start(), Ok(()));
         let unread = applied(|snapshot| snapshot.claims[0].on_loss = None);
-        assert!(unread.app_may_start().is_err(), "whether its apps are stopped is not known yet");
+        assert!(unread.app_may_start().is_err(), "the rule on loss is not known yet");
         assert!(Applied::failed("no").app_may_start().is_err());
     }
 
     #[test]
-    fn held_means_held_and_written_and_through_the_gate() {
+    fn an_app_starts_only_when_its_claims_are_held_and_written_and_the_gate_is_open() {
         let held = applied(|snapshot| state(snapshot, ClaimState::Held, true));
         assert_eq!(held.held(), Ok(()));
-        let unwritten = Applied { trouble: Some("disk full".into()), ..held.clone() };
+        let unwritten = Applied { write_error: Some("disk full".into()), ..held.clone() };
         assert_eq!(unwritten.held(), Err("disk full".into()));
         let gated = Applied { gate: Some("not annotated yet".into()), ..held };
         assert_eq!(gated.held(), Err("not annotated yet".into()));

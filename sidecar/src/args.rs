@@ -1,8 +1,7 @@
-//! The command line, as text. [`crate::config`] turns it into checked values.
+//! The command line, as text. [`crate::config`] checks it.
 //!
-//! Every flag has a variable; flags win. `--prefix` reads `CAIRN_PREFIX_TEMPLATE`, because
-//! `CAIRN_PREFIX` is what apps *get*, and a sidecar started from such an environment must not take
-//! somebody's finished prefix for its template.
+//! Every flag has an environment variable, and the flag wins. `--prefix` reads `CAIRN_PREFIX_TEMPLATE`: `CAIRN_PREFIX`
+//! is the variable that apps get, and a sidecar in such an environment must not use it as a template.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -118,15 +117,15 @@ pub struct ProbeArgs {
     pub wait: String,
 }
 
-/// What an unusable command line still tells: enough to say so from within a pod.
+/// What can be read from a wrong command line in a pod, so that the startup probe can report the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Salvage {
-    /// Where the probe will look for the socket.
+    /// The directory in which the probe connects to the socket.
     pub dir: PathBuf,
 }
 
 impl Salvage {
-    /// Looks through a raw command line for `--in-pod` and `--dir`; `None` outside a pod.
+    /// Searches a command line for `--in-pod` and `--dir`; `None` outside a pod.
     pub fn of(argv: &[OsString]) -> Option<Self> {
         let flags = argv.get(1..).unwrap_or_default();
         let probes = flags.first().is_some_and(|first| first == "probe");
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_command_line_still_tells_where_to_say_so() {
+    fn the_directory_is_found_on_a_wrong_command_line_in_a_pod() {
         let bin = "cairn-sidecar";
         assert_eq!(salvage(&[bin, "--nonsense"]), None);
         assert_eq!(salvage(&[bin, "--in-pod", "--nonsense"]), Some(path::DIR.into()));

@@ -1,10 +1,12 @@
-//! The claim driver: what it is given, and how it ends.
+//! Runs the claim driver on the real etcd.
 //!
-//! [`driver`] carries out what `cairn_core::lease` decides; it decides nothing itself.
+//! [`driver`] carries out what `cairn_core::lease` decides and decides nothing itself. The protocol is described in
+//! `docs/protocol.md`.
 
 use std::sync::Arc;
 
 use cairn_core::claim::Holder;
+use cairn_core::lease::EndReason;
 use cairn_kit::clock::Clock;
 use cairn_kit::shutdown::Shutdown;
 use cairn_store::etcd::{Connection, Etcd};
@@ -18,62 +20,51 @@ use crate::snapshot::Snapshot;
 
 mod cluster_mark;
 pub mod driver;
+mod failures;
 mod freezes;
-mod trouble;
 
 use driver::Driver;
 
-/// What a driver works with.
+/// What a driver depends on.
 #[derive(Debug)]
 pub struct Deps {
-    /// The flags.
+    /// The checked flags.
     pub config: Arc<Config>,
-    /// Who claims; the driver sets the incarnation.
+    /// The holder; the driver sets its incarnation.
     pub holder: Holder,
-    /// Tells the time.
+    /// The clock of every deadline.
     pub clock: Arc<dyn Clock>,
-    /// Where each change goes; starts with [`Snapshot::starting`].
+    /// Receives each change; starts with [`Snapshot::starting`].
     pub snapshots: watch::Sender<Arc<Snapshot>>,
-    /// Mints IDs until it is closed.
+    /// Mints IDs until the driver closes it.
     pub ids: Ids,
     /// What the driver counts.
     pub metrics: ClaimMetrics,
-    /// When to release and return.
+    /// Tells the driver to release the claims and return.
     pub shutdown: Shutdown,
 }
 
-/// How a driver ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DriverEnd {
-    /// Asked to stop, and nothing is claimed any more or may be believed any more.
-    Released,
-    /// A younger sidecar of this pod took the claims over; the sentence says so.
-    Fenced(String),
-    /// It cannot go on; the sentence says why.
-    Failed(String),
-}
-
-/// Claims every pool and keeps them until the shutdown.
-pub async fn run(deps: Deps) -> DriverEnd {
+/// Claims from every pool and renews the claims until the shutdown.
+pub async fn run(deps: Deps) -> EndReason {
     let etcd = match Etcd::open(&connection(&deps)).await {
         Ok(etcd) => Arc::new(etcd),
-        Err(error) => return DriverEnd::Failed(error.report()),
+        Err(error) => return EndReason::Failed(error.report()),
     };
     let driving = Driver::new(&deps, Store::new(Arc::clone(&etcd))).run(&deps);
     let keeping = cluster_mark::keep(deps.config.dir.clone(), etcd.cluster_ids());
-    let freezing = freezes::attend(&deps.config, Store::new(Arc::clone(&etcd)));
-    // These have no end of their own; what they do is for as long as there are claims.
+    let freezing = freezes::maintain(&deps.config, Store::new(Arc::clone(&etcd)));
+    // These run as long as the driver.
     let beside = async {
         tokio::join!(keeping, freezing, etcd.keep_home());
-        std::future::pending::<DriverEnd>().await
+        std::future::pending::<EndReason>().await
     };
     tokio::select! {
-        outcome = Box::pin(driving) => outcome,
-        outcome = Box::pin(beside) => outcome,
+        reason = Box::pin(driving) => reason,
+        reason = Box::pin(beside) => reason,
     }
 }
 
-/// Where etcd is, and which one it was for an earlier process of this pod.
+/// The connection. Without `--etcd-cluster` it accepts only the cluster that an earlier process of this pod used.
 fn connection(deps: &Deps) -> Connection {
     let config = &deps.config;
     let remembered = || cluster_mark::read(&config.dir).map(ExpectedCluster::Remembered);

@@ -1,6 +1,6 @@
-//! Checked flags. Each refusal is one sentence that says what to write instead.
+//! The checked flags. Each error is one sentence that says what to write instead.
 //!
-//! Not for anything that needs I/O: whether files exist and ports are free shows when they are used.
+//! Not for checks that need I/O: missing files and used ports are reported on their first use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
@@ -22,48 +22,48 @@ mod probes;
 
 pub use error::ConfigError;
 
-/// `sun_path` of a socket address holds 108 bytes with its final zero (unix(7)); the socket is
-/// made under a temporary name, which is five bytes longer than its own.
+/// `sun_path` of a socket address has 108 bytes with the final zero (unix(7)). The socket is created under a temporary
+/// name, which is five bytes longer than its own.
 const MAX_SOCKET_PATH: usize = 107 - 5;
-/// A DNS label (RFC 1123), which is what a namespace is.
+/// The length of a DNS label (RFC 1123), such as a namespace.
 const MAX_LABEL_LEN: usize = 63;
-/// A DNS subdomain (RFC 1123), which is what pods and nodes are named by.
+/// The length of a DNS subdomain (RFC 1123), such as the name of a pod or node.
 const MAX_SUBDOMAIN_LEN: usize = 253;
 
-/// How a sidecar runs.
+/// The configuration of a sidecar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where etcd is.
     pub etcd: EtcdTarget,
-    /// What to claim, in the order in which it is published; never empty, no two alike.
+    /// The pools to claim from, in the order of publication; never empty, without duplicates.
     pub pools: Vec<PoolName>,
-    /// Where to publish.
+    /// The published directory.
     pub dir: PathBuf,
     /// The group.
     pub group: Option<Group>,
     /// The namespace.
     pub namespace: String,
-    /// The holder's UID, unless one is to be made.
+    /// The holder's UID; without one, a UID is made and kept in the directory.
     pub instance: Option<String>,
     /// The pod's name.
     pub pod: String,
     /// The node's name; empty outside Kubernetes.
     pub node: String,
-    /// The prefix template, when it is not the pool's.
+    /// Replaces the pool's prefix template.
     pub prefix: Option<Template>,
-    /// How IDs are put together.
+    /// The layout of minted IDs.
     pub ids: Layout,
-    /// The API's address besides the socket.
+    /// The API's address, besides the socket.
     pub api: Option<SocketAddr>,
     /// The admin server's address.
     pub admin: Option<SocketAddr>,
-    /// Whether the user says that the store has never been used.
+    /// Whether the user states that Cairn has never used this store.
     pub new_store: bool,
     /// Whether this is a pod's sidecar.
     pub in_pod: bool,
-    /// The annotations that open the gate.
+    /// The file with the annotations that open the gate.
     pub gate_file: Option<PathBuf>,
-    /// The apps' own probes, asked in the kubelet's place.
+    /// The apps' own probes, which run in place of the kubelet.
     pub app_probes: Settings,
     /// How to log.
     pub log: LogArgs,
@@ -134,7 +134,7 @@ impl TryFrom<ClaimArgs> for Config {
         })?;
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port::API);
         let api = address("--api", api, in_pod.then_some(local))?;
-        // Dual-stack where there is IPv6, so that the kubelet reaches it in IPv6-only clusters too.
+        // Dual-stack, so that the kubelet reaches it in IPv6-only clusters too.
         let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port::ADMIN);
         let admin = address("--admin", admin, in_pod.then_some(any))?;
         match (api, admin) {
@@ -171,7 +171,7 @@ impl Config {
         self.pools.iter().map(PoolName::as_str).collect::<Vec<_>>().join(",")
     }
 
-    /// The group as it stands in keys and JSON.
+    /// The group as in keys and JSON: `-` for none.
     pub fn group_text(&self) -> &str {
         self.group.as_ref().map_or("-", Group::as_str)
     }
@@ -245,7 +245,7 @@ fn is_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// The host's name, so that `cairn claims` shows where a standalone sidecar runs.
+/// The name of the host. `cairn claims` shows it as the place of a standalone sidecar.
 fn host_name() -> String {
     let uname = rustix::system::uname();
     let host = uname.nodename().to_string_lossy();

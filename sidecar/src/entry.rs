@@ -1,6 +1,6 @@
-//! From a raw command line to an exit code: parse, log, pick the crypto provider, start the runtime.
+//! Runs a command line: parses it, sets up logs, crypto provider and runtime, and returns the exit code.
 //!
-//! The only place that prints: everything behind it logs or answers.
+//! Only this module prints; all others log or return.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -15,20 +15,20 @@ use cairn_kit::exit::{Exit, complain};
 use cairn_kit::log::{self, LogArgs};
 use cairn_kit::{shutdown, usage};
 use clap::Parser as _;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use crate::args::{Args, Command, ProbeArgs, Salvage};
 use crate::config::Config;
 use crate::{app, claim, probe};
 
-/// What people call us.
+/// The name in messages.
 const PROGRAM: &str = "cairn-sidecar";
 
-/// One thread does the file work; the others wait for the resolver while DNS hangs, which must not
-/// keep a `Stop` pool's files from going. Idle ones end by themselves.
+/// One thread does the file work. The others wait for a DNS resolver that hangs, which must not delay the removal of a
+/// `Stop` pool's files.
 const BLOCKING_THREADS: usize = 4;
 
-/// Below the renewal period, so that between two of them there is one thread and no more.
+/// Below the renewal period, so that idle threads end between two renewals.
 const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Runs a command line.
@@ -79,22 +79,22 @@ fn run_probe(flags: &ProbeArgs) -> Exit {
     })
 }
 
-/// Wrong flags: outside a pod that is the end; in a pod the probe has to be told.
-fn refuse(argv: &[OsString], sentence: &str) -> Exit {
+/// Reports wrong flags. In a pod it serves the startup probe until the shutdown, so that the probe reports them.
+fn refuse(argv: &[OsString], message: &str) -> Exit {
     match Salvage::of(argv) {
-        None => complain(PROGRAM, sentence),
+        None => complain(PROGRAM, message),
         Some(salvage) => {
             log::init(&LogArgs::default());
-            in_runtime(explain_until_stopped(&salvage.dir, sentence));
+            in_runtime(explain_until_stopped(&salvage.dir, message));
         }
     }
     Exit::Usage
 }
 
-async fn explain_until_stopped(dir: &Path, sentence: &str) -> io::Result<Exit> {
+async fn explain_until_stopped(dir: &Path, message: &str) -> io::Result<Exit> {
     let shutdown = shutdown::on_signals()?;
     tokio::select! {
-        () = app::explain(dir, sentence) => {}
+        () = app::explain(dir, message) => {}
         () = shutdown.draining() => {}
     }
     Ok(Exit::Usage)
@@ -108,7 +108,8 @@ fn in_runtime(work: impl Future<Output = io::Result<Exit>>) -> Exit {
         .build();
     let ended = runtime.and_then(|runtime| {
         let ended = runtime.block_on(work);
-        leave(runtime);
+        // A DNS resolver that hangs must not delay the exit.
+        runtime.shutdown_background();
         ended
     });
     match ended {
@@ -118,11 +119,6 @@ fn in_runtime(work: impl Future<Output = io::Result<Exit>>) -> Exit {
             Exit::Failed
         }
     }
-}
-
-/// Ends without waiting for a resolver that hangs.
-fn leave(runtime: Runtime) {
-    runtime.shutdown_background();
 }
 
 fn say(text: &str) {

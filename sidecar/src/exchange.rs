@@ -1,7 +1,6 @@
-//! One HTTP/1 request on a connection of its own, over whatever stream: the sidecar asks itself (the
-//! startup probe) and apps (their probes).
+//! One HTTP/1 request on a new stream: for the startup probe and for the apps' own probes.
 //!
-//! Streams are boxed, so that the binary has the client once and not once for each kind of stream.
+//! Streams are boxed, so that the binary contains the client once and not once for each kind of stream.
 
 use axum::body::{self, Body};
 use axum::http::Request;
@@ -10,13 +9,13 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Anything that bytes go through.
+/// A connection of any kind.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// The head and, at most `limit` bytes of, the body of the answer. A body that is longer or breaks
-/// off is empty.
+/// Returns the head and the body of the response. A body that is longer than `limit` bytes or incomplete is returned as
+/// empty.
 pub async fn send(
     stream: Box<dyn Stream>,
     request: Request<Body>,

@@ -1,14 +1,11 @@
-//! The gate of pods whose environment comes from annotations: the app may start once the kubelet
-//! shows every field of every claim on the pod, because it fills `fieldRef` from the same copy of the
-//! pod.
+//! The gate of pods whose environment comes from annotations (`docs/pods.md`, "Variables"). The app may start when
+//! the downward API file shows every field of every claim: the kubelet fills `fieldRef` from the same copy of the pod.
 //!
-//! Reads the downward API's format for annotations: one `key="value"` per line, the value escaped
-//! as Go's `%q` does.
+//! The file has one `key="value"` per line, with the value escaped as by Go's `%q`.
 
 use cairn_core::identity::{ClaimField, Identity};
 
-/// `Ok` when the file shows the name, the prefix and the fence of every claim; otherwise what is
-/// missing.
+/// Checks that the file shows the name, the prefix and the fence of every claim. The error says what is missing.
 pub fn shows(file: &str, claims: &[Identity]) -> Result<(), String> {
     for claim in claims {
         for field in ClaimField::ALL {
@@ -38,8 +35,7 @@ fn closed(claim: &Identity, key: &str, shown: Option<String>) -> String {
 fn value(file: &str, key: &str) -> Option<String> {
     file.lines().find_map(|line| {
         let quoted = line.strip_prefix(key)?.strip_prefix('=')?;
-        // Fields of a claim have no characters that Go escapes, so a value that JSON cannot read is
-        // not one of them.
+        // A field of a claim has no character that Go escapes. So a value that is not valid JSON is none.
         serde_json::from_str(quoted).ok()
     })
 }

@@ -1,9 +1,10 @@
-//! Mints IDs under claims that are held: at the instant of minting, by their deadline, and within the
-//! time that is reserved.
+//! Mints IDs under claims that are held. The rules are in `docs/protocol.md`, "Clock reservation", and in
+//! `docs/pods.md`, "Minting IDs".
 //!
-//! What is believed and what is published must both say that the claim is held. Before a timestamp is used a
-//! file says so ([`mark`]), so that the next process of this holder passes over it. Once closed,
-//! nothing more is minted: the release tells the next holder how far it went.
+//! An ID is minted only if, at this instant, the driver and the published files both show the claim as held, its
+//! deadline has not passed, and its timestamp lies within the reserved time. A file ([`checkpoint`]) covers a
+//! timestamp before it is used, so that the next process of this holder skips it. After [`Ids::close`] nothing is
+//! minted: the release records the last timestamp for the next holder.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,44 +29,44 @@ use crate::applied;
 use crate::config::Config;
 use crate::snapshot::{Claim, Snapshot};
 
-pub mod mark;
+pub mod checkpoint;
 
-/// One millisecond's worth in the usual layout: a batch that nobody needs to wait for.
+/// The IDs of one millisecond in the default layout: such a batch never waits for the clock.
 pub const MAX_COUNT: u32 = 4096;
 
-/// How far ahead the file says that IDs were minted: one write a second at most, and a restarted
+/// How far the checkpoint is ahead of the minted IDs. It is written at most once in this time, and a restarted
 /// sidecar is at most this much ahead of its clock.
 const STEP: Duration = Duration::from_secs(1);
 
-/// How long a request is kept waiting for its millisecond, or for the file.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest that one request waits for the clock or for the checkpoint.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// When it is worth while to ask again: a renewal or a reservation may have come by then.
-const SOON: Duration = Duration::from_secs(1);
+/// When a client should try again: by then a renewal or a reservation may have succeeded.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Mints; clones share everything.
+/// Mints IDs; clones share their state.
 #[derive(Clone, Debug)]
 pub struct Ids(Arc<Inner>);
 
-/// The answer to a request.
+/// The IDs of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Minted {
     /// The pool.
     pub pool: PoolName,
-    /// The node ID's name, as shown.
+    /// The claimed node ID, as users see it.
     pub name: String,
     /// The claim's fence.
     pub fence: Fence,
-    /// In decimal, as text: 63 bits do not fit into the numbers of JavaScript.
+    /// Decimal numbers as strings: a JavaScript number cannot hold 63 bits.
     pub ids: Vec<String>,
 }
 
 /// Why nothing was minted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable {
-    /// One sentence.
-    pub sentence: String,
-    /// When it is worth while to ask again.
+    /// For the client.
+    pub message: String,
+    /// When the client should try again; `None` if that cannot help.
     pub retry: Option<Duration>,
 }
 
@@ -76,40 +77,41 @@ struct Inner {
     layout: Layout,
     clock: Arc<dyn Clock>,
     believed: watch::Receiver<Arc<Snapshot>>,
-    pool_minters: Mutex<PoolMinters>,
-    /// One writer at a time.
+    minters: Mutex<Minters>,
+    /// Checkpoints are written one at a time.
     writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct PoolMinters {
+struct Minters {
     closed: bool,
-    open: BTreeMap<PoolName, PoolMinter>,
+    by_pool: BTreeMap<PoolName, PoolMinter>,
 }
 
-/// Where the IDs of one claim come from.
+/// Mints the IDs of one claim.
 #[derive(Debug)]
 struct PoolMinter {
     fence: Fence,
     minter: Minter,
-    /// What the file says.
-    kept: Option<UnixMillis>,
+    /// The end of the time that the checkpoint covers.
+    checkpoint: Option<UnixMillis>,
+    /// The last timestamp that was used.
     last: Option<UnixMillis>,
 }
 
-/// How an attempt went.
-enum Step {
+/// The result of one attempt.
+enum Attempt {
     Minted(Minted),
-    /// Try again after this.
-    Pause(Duration),
-    /// Try again once the file says this.
-    Keep(MintCheckpoint),
+    /// Try again after this time.
+    Wait(Duration),
+    /// Try again after this checkpoint is written.
+    Checkpoint(MintCheckpoint),
 }
 
 // === impl Ids ===
 
 impl Ids {
-    /// Mints for the claims of one process. `believed` is what its driver believes.
+    /// Mints for the claims of one process. `believed` is the driver's current snapshot.
     pub fn new(
         config: &Config,
         uid: &str,
@@ -122,39 +124,39 @@ impl Ids {
             layout: config.ids,
             clock,
             believed,
-            pool_minters: Mutex::default(),
+            minters: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
         }))
     }
 
-    /// So many IDs of a pool that this pod holds a node ID of.
+    /// Mints `count` IDs under this pod's node ID from a pool. It waits up to a second for the clock or the checkpoint.
     pub async fn mint(
         &self,
         applied: &applied::Watch,
         pool: &PoolName,
         count: u32,
     ) -> Result<Minted, Unavailable> {
-        let mut left = PATIENCE;
+        let mut left = LONGEST_WAIT;
         loop {
             let published = Arc::clone(&applied.borrow().snapshot);
             let spent = match self.try_mint(&published, pool, count)? {
-                Step::Minted(minted) => return Ok(minted),
-                Step::Pause(pause) => {
-                    if pause > left {
-                        return Err(Unavailable::ahead(pool, pause));
+                Attempt::Minted(minted) => return Ok(minted),
+                Attempt::Wait(wait) => {
+                    if wait > left {
+                        return Err(Unavailable::ahead(pool, wait));
                     }
-                    sleep(pause).await;
-                    pause
+                    sleep(wait).await;
+                    wait
                 }
-                Step::Keep(mark) => {
+                Attempt::Checkpoint(checkpoint) => {
                     if left.is_zero() {
-                        return Err(Unavailable::soon(format!(
+                        return Err(Unavailable::for_now(format!(
                             "{} is written too slowly to mint; give a faster --dir",
                             path::IDS_JSON
                         )));
                     }
                     let began = self.0.clock.now().boot;
-                    self.keep(pool, mark).await?;
+                    self.write_checkpoint(pool, checkpoint).await?;
                     self.0.clock.now().boot.since(began)
                 }
             };
@@ -162,14 +164,14 @@ impl Ids {
         }
     }
 
-    /// Ends all minting, and says how far it went.
+    /// Ends all minting. Returns the last timestamp that was used under each fence.
     pub fn close(&self) -> Vec<(PoolName, Fence, UnixMillis)> {
-        let mut pool_minters = self.pool_minters();
-        pool_minters.closed = true;
-        let last = |(pool, pool_minter): (&PoolName, &PoolMinter)| {
-            Some((pool.clone(), pool_minter.fence, pool_minter.last?))
+        let mut minters = self.minters();
+        minters.closed = true;
+        let last = |(pool, of_pool): (&PoolName, &PoolMinter)| {
+            Some((pool.clone(), of_pool.fence, of_pool.last?))
         };
-        pool_minters.open.iter().filter_map(last).collect()
+        minters.by_pool.iter().filter_map(last).collect()
     }
 
     fn try_mint(
@@ -177,18 +179,18 @@ impl Ids {
         published: &Snapshot,
         pool: &PoolName,
         count: u32,
-    ) -> Result<Step, Unavailable> {
+    ) -> Result<Attempt, Unavailable> {
         let believed = Arc::clone(&self.0.believed.borrow());
-        let mut pool_minters = self.pool_minters();
-        if pool_minters.closed {
+        let mut minters = self.minters();
+        if minters.closed {
             return Err(Unavailable::for_good("the sidecar is stopping".to_owned()));
         }
-        // Read while the minters are locked: nothing comes between the check and the minting.
+        // The clock is read under the lock: no other request mints between the check and the minting.
         let now = self.0.clock.now();
         let (_, shown) = usable(published, pool, now)?;
         let (minting, slot) = usable(&believed, pool, now)?;
         if shown.fence != slot.fence {
-            return Err(Unavailable::soon(format!(
+            return Err(Unavailable::for_now(format!(
                 "pool '{pool}': a new claim is being published"
             )));
         }
@@ -199,39 +201,37 @@ impl Ids {
         let fresh = |from, last| PoolMinter {
             fence: minting.fence,
             minter: Minter::new(layout, minting.node, from),
-            kept: None,
+            checkpoint: None,
             last,
         };
-        let pool_minter =
-            pool_minters.open.entry(pool.clone()).or_insert_with(|| fresh(minting.from, None));
-        if pool_minter.fence != minting.fence {
-            // The claim may go on from where the former one ended under a new fence.
-            let after = pool_minter.last.map(|last| last.after(Duration::from_millis(1)));
-            *pool_minter =
-                fresh(after.max(Some(minting.from)).unwrap_or(minting.from), pool_minter.last);
+        let of_pool =
+            minters.by_pool.entry(pool.clone()).or_insert_with(|| fresh(minting.from, None));
+        if of_pool.fence != minting.fence {
+            // The claim may continue the former one under a new fence.
+            let after = of_pool.last.map(|last| last.after(Duration::from_millis(1)));
+            *of_pool = fresh(after.max(Some(minting.from)).unwrap_or(minting.from), of_pool.last);
         }
         let time = minting.steady.at(now.boot);
-        let ahead = pool_minter.minter.ahead(time);
+        let ahead = of_pool.minter.ahead(time);
         if !ahead.is_zero() {
-            return Ok(Step::Pause(ahead));
+            return Ok(Attempt::Wait(ahead));
         }
-        let batch =
-            match pool_minter.minter.plan(time, minting.not_before, minting.not_after, count) {
-                Ok(batch) => batch,
-                Err(MintError::Wait(wait)) => return Ok(Step::Pause(wait)),
-                Err(error @ MintError::UsedUp) => return Err(Unavailable::soon(error.to_string())),
-                Err(error) => return Err(Unavailable::for_good(error.to_string())),
-            };
-        if pool_minter.kept.is_none_or(|kept| batch.end > kept) {
-            return Ok(Step::Keep(MintCheckpoint {
+        let batch = match of_pool.minter.plan(time, minting.not_before, minting.not_after, count) {
+            Ok(batch) => batch,
+            Err(MintError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
+            Err(error @ MintError::UsedUp) => return Err(Unavailable::for_now(error.to_string())),
+            Err(error) => return Err(Unavailable::for_good(error.to_string())),
+        };
+        if of_pool.checkpoint.is_none_or(|covered| batch.end > covered) {
+            return Ok(Attempt::Checkpoint(MintCheckpoint {
                 fence: minting.fence,
                 not_before: minting.not_before,
                 minted_until: Some(batch.end.after(STEP)),
             }));
         }
-        pool_minter.last = Some(batch.end);
-        let ids = pool_minter.minter.take(batch).iter().map(ToString::to_string).collect();
-        Ok(Step::Minted(Minted {
+        of_pool.last = Some(batch.end);
+        let ids = of_pool.minter.take(batch).iter().map(ToString::to_string).collect();
+        Ok(Attempt::Minted(Minted {
             pool: pool.clone(),
             name: slot.name.clone(),
             fence: minting.fence,
@@ -239,59 +239,59 @@ impl Ids {
         }))
     }
 
-    /// Has the file say it.
-    async fn keep(&self, pool: &PoolName, mark: MintCheckpoint) -> Result<(), Unavailable> {
+    /// Writes a checkpoint, unless an equal or later one is written already.
+    async fn write_checkpoint(
+        &self,
+        pool: &PoolName,
+        checkpoint: MintCheckpoint,
+    ) -> Result<(), Unavailable> {
         let _one = self.0.writing.lock().await;
-        let lags = |pool_minter: &PoolMinter| {
-            pool_minter.fence == mark.fence && pool_minter.kept < mark.minted_until
+        let lags = |of_pool: &PoolMinter| {
+            of_pool.fence == checkpoint.fence && of_pool.checkpoint < checkpoint.minted_until
         };
-        if self.pool_minters().open.get(pool).is_none_or(|pool_minter| !lags(pool_minter)) {
+        if self.minters().by_pool.get(pool).is_none_or(|of_pool| !lags(of_pool)) {
             return Ok(());
         }
         let (dir, uid) = (self.0.dir.join(pool.as_str()), self.0.uid.clone());
-        let written = spawn_blocking(move || mark::write(&dir, &uid, &mark)).await;
-        let trouble = match written {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(report(&error)),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(trouble) = trouble {
-            return Err(Unavailable::soon(trouble));
+        let written = spawn_blocking(move || checkpoint::write(&dir, &uid, &checkpoint)).await;
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(Unavailable::for_now(report(&error))),
+            Err(error) => return Err(Unavailable::for_now(error.to_string())),
         }
-        if let Some(pool_minter) =
-            self.pool_minters().open.get_mut(pool).filter(|pool_minter| lags(pool_minter))
-        {
-            pool_minter.kept = mark.minted_until;
+        let mut minters = self.minters();
+        if let Some(of_pool) = minters.by_pool.get_mut(pool).filter(|of_pool| lags(of_pool)) {
+            of_pool.checkpoint = checkpoint.minted_until;
         }
         Ok(())
     }
 
-    fn pool_minters(&self) -> MutexGuard<'_, PoolMinters> {
-        self.0.pool_minters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn minters(&self) -> MutexGuard<'_, Minters> {
+        self.0.minters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 // === impl Unavailable ===
 
 impl Unavailable {
-    fn for_good(sentence: String) -> Self {
-        Self { sentence, retry: None }
+    fn for_good(message: String) -> Self {
+        Self { message, retry: None }
     }
 
-    fn soon(sentence: String) -> Self {
-        Self { sentence, retry: Some(SOON) }
+    fn for_now(message: String) -> Self {
+        Self { message, retry: Some(RETRY_AFTER) }
     }
 
-    fn ahead(pool: &PoolName, pause: Duration) -> Self {
-        let millis = pause.as_millis();
-        let sentence = format!(
+    fn ahead(pool: &PoolName, wait: Duration) -> Self {
+        let millis = wait.as_millis();
+        let message = format!(
             "the IDs of pool '{pool}' are {millis} ms ahead of the clock; ask for fewer at a time"
         );
-        Self { sentence, retry: Some(pause) }
+        Self { message, retry: Some(wait) }
     }
 }
 
-/// A claim under which IDs may be minted at this instant.
+/// The minting rules and the slot of a claim under which IDs may be minted at this instant.
 fn usable<'a>(
     snapshot: &'a Snapshot,
     pool: &PoolName,
@@ -299,19 +299,20 @@ fn usable<'a>(
 ) -> Result<(&'a Minting, &'a cairn_core::identity::Slot), Unavailable> {
     let claim = snapshot.claims.iter().find(|claim| claim.identity.pool == *pool);
     let Some(claim) = claim else {
-        return Err(Unavailable::soon(format!("pool '{pool}' is not claimed")));
+        return Err(Unavailable::for_now(format!("pool '{pool}' is not claimed")));
     };
     let held = claim.identity.slot.as_ref().filter(|_| claim.is_held());
     match (held, &claim.minting) {
         (Some(slot), Some(minting)) if now.boot < slot.valid_until_boottime => Ok((minting, slot)),
-        (Some(_), Some(_)) => Err(Unavailable::soon(format!(
-            "pool '{pool}': etcd has not confirmed the claim since its deadline; nothing is minted until it does"
+        (Some(_), Some(_)) => Err(Unavailable::for_now(format!(
+            "pool '{pool}': etcd has not confirmed the claim since its deadline; \
+             nothing is minted until it does"
         ))),
-        _ => Err(Unavailable::soon(waits(claim))),
+        _ => Err(Unavailable::for_now(waits(claim))),
     }
 }
 
-/// What a claim that is not held waits for.
+/// Why a claim is not held.
 pub fn waits(claim: &Claim) -> String {
     let identity = &claim.identity;
     match &identity.reason {

@@ -1,5 +1,5 @@
-//! The UID of a sidecar that runs without Kubernetes: made once and kept in its directory, so that
-//! a restarted process adopts its own claim instead of taking a second name.
+//! The UID of a sidecar outside Kubernetes. It is made once and kept in the directory, so that a restarted process
+//! adopts its own claim instead of claiming a second name.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -16,7 +16,7 @@ const FILE: &str = "instance";
 /// Why there is no UID.
 #[derive(Debug, Error)]
 pub enum InstanceError {
-    /// The file is there but cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the instance in {}; make it readable or give --instance", path.display())]
     Read {
         /// Which file.
@@ -25,15 +25,15 @@ pub enum InstanceError {
         #[source]
         source: io::Error,
     },
-    /// The file holds something else.
+    /// The file does not contain a UUID.
     #[error("{} does not hold a UUID; remove it to start afresh, or give --instance", .0.display())]
     Malformed(PathBuf),
-    /// A new one cannot be kept.
+    /// A new UID cannot be written.
     #[error("cannot keep a new instance")]
     Write(#[from] file::FileError),
 }
 
-/// The UID kept in a directory; makes one when there is none. Blocks.
+/// Reads the UID in a directory, or makes a new one. Blocks.
 pub fn load(dir: &Path) -> Result<String, InstanceError> {
     let path = dir.join(FILE);
     match fs::read_to_string(&path) {

@@ -1,8 +1,8 @@
-//! Everything of `cairn-sidecar` but its entry point: a library, so that tests run the real servers.
+//! The sidecar as a library, so that tests can run its servers.
 //!
-//! A walk: [`claim`] drives the lease and sends a [`snapshot::Snapshot`] at each change;
-//! [`publish`] writes the files and only then hands it on as [`applied::Applied`], which is what
-//! [`api`], [`admin`] and [`probe`] read. Nothing is said to be held before its files are there.
+//! [`claim`] drives the lease and sends a [`snapshot::Snapshot`] at each change. [`publish`] writes the files and then
+//! sends it on as [`applied::Applied`], which [`api`] and [`admin`] show. A claim is shown as held only after its files
+//! are written. `docs/protocol.md` describes the claims, and `docs/pods.md` what happens in a pod.
 
 pub mod admin;
 pub mod api;

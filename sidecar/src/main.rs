@@ -1,4 +1,4 @@
-//! Claims an identity for one pod and publishes it to the app.
+//! The program `cairn-sidecar`: claims an identity for one pod and publishes it to the app.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-//! What is counted: renewals by the driver, states and deadlines at each scrape.
+//! The metrics of a sidecar. The driver counts renewals; states and deadlines are read at each scrape.
 //!
-//! Label values are bounded: pools, states, and names of a bounded pool.
+//! The number of label values is bounded: pools, states, and names of a bounded pool.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::app_probes::health::Kind;
+use crate::app_probes::metrics::AppProbeMetrics;
 use crate::applied::Applied;
 
-/// From one round trip to a pod that waits through a long rollout.
+/// From one round trip to the wait during a long rollout, in seconds.
 const WAIT_BUCKETS: [f64; 9] = [0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
 
 const STATES: [ClaimState; 4] =
     [ClaimState::Waiting, ClaimState::Held, ClaimState::Degraded, ClaimState::Lost];
 
-/// What the driver counts.
+/// The counters of the driver.
 #[derive(Clone, Debug)]
 pub struct ClaimMetrics {
     renewals: Counter,
@@ -33,11 +33,7 @@ pub struct ClaimMetrics {
     wait: Histogram,
 }
 
-/// What the tasks that ask apps count.
-#[derive(Clone, Debug, Default)]
-pub struct AppProbeMetrics(Family<ProbeLabels, Counter>);
-
-/// Everything, and how to show it.
+/// All metrics of the process.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -47,7 +43,7 @@ pub struct Metrics {
     clock: Arc<dyn Clock>,
 }
 
-/// Read off the claims at each scrape.
+/// The gauges that are set at each scrape.
 #[derive(Clone, Debug, Default)]
 struct ClaimGauges {
     state: Family<StateLabels, Gauge>,
@@ -64,13 +60,6 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ProbeLabels {
-    container: String,
-    probe: &'static str,
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct PoolLabels {
     pool: String,
 }
@@ -82,17 +71,13 @@ struct InfoLabels {
     name: String,
 }
 
-/// A registry and the handles into it.
+/// Registers all metrics. Returns them and the driver's counters.
 pub fn build(clock: Arc<dyn Clock>) -> (Metrics, ClaimMetrics) {
     let mut registry = Registry::with_prefix("cairn_sidecar");
     let driver = ClaimMetrics::register(&mut registry);
     let claims = ClaimGauges::register(registry.sub_registry_with_prefix("claim"));
     let connections = serve::Metrics::register(&mut registry);
-    let probes = AppProbeMetrics(register(
-        &mut registry,
-        "app_probes",
-        "Answers of apps to their own probes, which the sidecar asks in the kubelet's place",
-    ));
+    let probes = AppProbeMetrics::register(&mut registry);
     let metrics = Metrics { registry: Arc::new(registry), claims, probes, connections, clock };
     (metrics, driver)
 }
@@ -119,45 +104,31 @@ impl ClaimMetrics {
         }
     }
 
-    /// A renew pair answered well.
+    /// Counts a renewal.
     pub fn renewed(&self) {
         self.renewals.inc();
     }
 
-    /// A renew pair did not.
+    /// Counts a failed renewal.
     pub fn renewal_failed(&self) {
         self.renewal_failures.inc();
     }
 
-    /// A claim was held for the first time, so long after the start.
+    /// Records the time from the start until a claim was first held.
     pub fn claimed_after(&self, wait: Duration) {
         self.wait.observe(wait.as_secs_f64());
-    }
-}
-
-// === impl AppProbeMetrics ===
-
-impl AppProbeMetrics {
-    /// A container answered one of its probes, or did not.
-    pub fn answered(&self, container: &str, kind: Kind, success: bool) {
-        let labels = ProbeLabels {
-            container: container.to_owned(),
-            probe: kind.as_str(),
-            result: if success { "success" } else { "failure" },
-        };
-        self.0.get_or_create_owned(&labels).inc();
     }
 }
 
 // === impl Metrics ===
 
 impl Metrics {
-    /// What the tasks that ask apps count.
+    /// The counters of the apps' own probes.
     pub fn app_probes(&self) -> AppProbeMetrics {
         self.probes.clone()
     }
 
-    /// What the servers count.
+    /// The counters of the servers.
     pub fn connections(&self) -> &serve::Metrics {
         &self.connections
     }
@@ -221,6 +192,6 @@ impl ClaimGauges {
                 InfoLabels { pool, group: identity.group.clone(), name: slot.name.clone() };
             self.info.get_or_create_owned(&labels).set(1);
         }
-        self.unpublished.set(i64::from(applied.trouble.is_some()));
+        self.unpublished.set(i64::from(applied.write_error.is_some()));
     }
 }

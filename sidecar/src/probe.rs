@@ -1,7 +1,7 @@
-//! `cairn-sidecar probe`: asks the sidecar next door whether the app may start.
+//! `cairn-sidecar probe`: asks the sidecar on this pod's socket whether the app may start.
 //!
-//! What it prints reaches the pod's Events, so it is one sentence. It keeps trying to connect until
-//! its time is over: a sidecar that is just starting is not worth an Event.
+//! The kubelet shows its output in the pod's Events, so it prints one sentence. It retries the connection until its
+//! time is over, so that a starting sidecar causes no Event.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,20 +17,20 @@ use crate::api::http::Refusal;
 use crate::api::{PROBE, socket_path};
 use crate::exchange;
 
-/// How often to try a socket that is not there yet.
+/// How often to retry the connection.
 const CONNECT_PERIOD: Duration = Duration::from_millis(50);
-/// What the answer may take on top of the wait, on a machine that is busy.
+/// The time for the response beyond the wait, on a busy machine.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
-/// A sentence is far shorter.
+/// Far more than a message needs, in bytes.
 const MAX_ANSWER: usize = 16 * 1024;
 
 /// Why the app may not start.
 #[derive(Debug, Error)]
 pub enum ProbeError {
-    /// What the sidecar said.
+    /// The sidecar reports a reason.
     #[error("{0}")]
     NotHeld(String),
-    /// There is no sidecar.
+    /// No sidecar accepts the connection.
     #[error("cannot reach the sidecar at {}; is cairn-sidecar running with this --dir?", path.display())]
     Connect {
         /// The socket.
@@ -39,15 +39,15 @@ pub enum ProbeError {
         #[source]
         source: io::Error,
     },
-    /// It does not answer.
+    /// The sidecar does not respond.
     #[error("the sidecar did not answer in time")]
     Timeout,
-    /// It answers something else.
+    /// The response is incomplete.
     #[error("the sidecar's answer was cut off")]
     Http(#[from] hyper::Error),
-    /// It answers something else.
+    /// Another program has the socket.
     #[error("{} is not the socket of a cairn-sidecar", .0.display())]
-    Stranger(PathBuf),
+    NotASidecar(PathBuf),
 }
 
 /// Waits for the claims of the sidecar in `dir`, at most for `wait`.
@@ -56,14 +56,14 @@ pub async fn ask(dir: &Path, wait: Duration) -> Result<(), ProbeError> {
     let end = Instant::now() + wait;
     let stream = connect(&path, end).await?;
     let left = end.saturating_duration_since(Instant::now());
-    let answer = timeout(left + ANSWER_GRACE, question(stream, left));
+    let answer = timeout(left + ANSWER_GRACE, request_verdict(stream, left));
     let (status, body) = answer.await.map_err(|_| ProbeError::Timeout)??;
     if status == StatusCode::OK {
         return Ok(());
     }
     match serde_json::from_slice::<Refusal>(&body) {
         Ok(refusal) => Err(ProbeError::NotHeld(refusal.error)),
-        Err(_) => Err(ProbeError::Stranger(path)),
+        Err(_) => Err(ProbeError::NotASidecar(path)),
     }
 }
 
@@ -80,7 +80,7 @@ async fn connect(path: &Path, end: Instant) -> Result<UnixStream, ProbeError> {
     }
 }
 
-async fn question(
+async fn request_verdict(
     stream: UnixStream,
     wait: Duration,
 ) -> Result<(StatusCode, Vec<u8>), hyper::Error> {

@@ -1,8 +1,8 @@
-//! Publishing: from what the driver believes to files, and from files to what may be said.
+//! Publishes the claims: first as files, then to those who read [`Applied`].
 //!
-//! One task takes each [`Snapshot`], passes it through [`told::Memory`], has [`tree::Tree`] write
-//! the files in the blocking pool, looks at the gate, and only then hands it on as [`Applied`]. When
-//! a write fails the claim is not said to be held, and the write is tried again.
+//! One task takes each [`Snapshot`], passes it through [`PublishGuard`], lets [`Tree`] write the files in the
+//! blocking pool, checks the gate, and only then sends it on as [`Applied`]. If a write fails, the claim is not
+//! shown as held, and the write is retried.
 
 use std::future;
 use std::path::PathBuf;
@@ -22,35 +22,35 @@ use crate::gate;
 use crate::snapshot::{Claim, Snapshot};
 
 pub mod file;
+pub mod guard;
 pub mod mark;
 pub mod plan;
-pub mod told;
 pub mod tree;
 
 use file::FileError;
+use guard::PublishGuard;
 use plan::Plan;
-use told::Memory;
 use tree::Tree;
 
-/// The kubelet refreshes the annotations about once a second; looking more often than that lets
-/// the app start right after it did.
+/// How often the gate file is read. The kubelet refreshes it about once a second; a shorter period starts the app
+/// soon after that.
 const GATE_PERIOD: Duration = Duration::from_millis(200);
-/// A full or read-only volume does not mend faster.
+/// A full or read-only volume is not repaired faster.
 const RETRY_PERIOD: Duration = Duration::from_secs(1);
-/// How late the deadline of an earlier life may be noticed. A period and not one long sleep:
-/// timers stand still while the machine sleeps, deadlines do not.
-const MEMORY_PERIOD: Duration = Duration::from_millis(500);
+/// How late the deadline of an earlier process may be noticed. It is a period and not one long sleep: timers stop
+/// while the machine is suspended, and deadlines do not.
+const GUARD_PERIOD: Duration = Duration::from_millis(500);
 
 /// The publishing task's state.
 #[derive(Debug)]
 pub struct Publisher {
     tree: Arc<Tree>,
-    memory: Memory,
+    guard: PublishGuard,
     gate_file: Option<PathBuf>,
-    /// The pod's UID, under which it is remembered that the gate was open; `None` outside a pod.
+    /// The pod's UID, recorded once the gate is open; `None` outside a pod.
     pod: Option<String>,
     opened: bool,
-    /// Whether the annotations have shown the names that are held now.
+    /// Whether the annotations show the names that are held now.
     gate_open: bool,
     clock: Arc<dyn Clock>,
     applied: watch::Sender<Arc<Applied>>,
@@ -59,10 +59,10 @@ pub struct Publisher {
 /// Why something could not be published.
 #[derive(Debug, Error)]
 pub enum PublishError {
-    /// A file.
+    /// A file cannot be written or removed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The runtime ends.
+    /// The runtime ends before the work.
     #[error("file work was cut off")]
     Task(#[from] JoinError),
 }
@@ -70,8 +70,8 @@ pub enum PublishError {
 // === impl Publisher ===
 
 impl Publisher {
-    /// Publishes into a tree; what may be said starts with `first`. `pod` is the UID of a pod, whose gate opens
-    /// once.
+    /// A publisher into a tree, and a receiver that starts with `first`. `pod` is the pod's UID; `None` outside a
+    /// pod.
     pub fn new(
         tree: Tree,
         gate_file: Option<PathBuf>,
@@ -79,8 +79,8 @@ impl Publisher {
         clock: Arc<dyn Clock>,
         first: &Snapshot,
     ) -> (Self, applied::Watch) {
-        let mut memory = Memory::new(tree.told());
-        let reviewed = memory.review(first, clock.now());
+        let mut guard = PublishGuard::new(tree.last_published());
+        let reviewed = guard.review(first, clock.now());
         let opened = pod.as_ref().is_some_and(|uid| tree.was_opened(uid));
         let (applied, watch) = watch::channel(Arc::new(Applied {
             snapshot: Arc::new(reviewed),
@@ -89,7 +89,7 @@ impl Publisher {
         }));
         let publisher = Self {
             tree: Arc::new(tree),
-            memory,
+            guard,
             gate_file,
             pod,
             opened,
@@ -100,7 +100,7 @@ impl Publisher {
         (publisher, watch)
     }
 
-    /// Publishes each snapshot until the driver is gone and its last one is published.
+    /// Publishes each snapshot. It returns after the driver has ended and its last snapshot is published.
     pub async fn run(&mut self, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
         loop {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
@@ -121,34 +121,35 @@ impl Publisher {
         }
     }
 
-    /// Removes the files that an app must not go on with while no sidecar runs beside it.
+    /// Removes the files that an app must not use while no sidecar runs beside it.
     pub async fn withdraw(&self) -> Result<(), PublishError> {
         let tree = Arc::clone(&self.tree);
         Ok(spawn_blocking(move || tree.withdraw()).await??)
     }
 
-    /// Removes the files: the claims were given up.
+    /// Removes all files: the claims have ended.
     pub async fn clear(&self) -> Result<(), PublishError> {
         let tree = Arc::clone(&self.tree);
         Ok(spawn_blocking(move || tree.clear()).await??)
     }
 
     async fn apply(&mut self, snapshot: &Snapshot) -> Applied {
-        let shown = self.memory.review(snapshot, self.clock.now());
+        let shown = self.guard.review(snapshot, self.clock.now());
         let plan = Plan::of(&shown);
         let tree = Arc::clone(&self.tree);
         let written = spawn_blocking(move || tree.apply(&plan).map_err(PublishError::from)).await;
-        let trouble =
+        let write_error =
             written.map_err(PublishError::from).flatten().err().map(|error| report(&error));
-        let gate = self.look_at_gate(&shown).await;
-        let mut applied = Applied { snapshot: Arc::new(shown), trouble, gate, opened: self.opened };
+        let gate = self.check_gate(&shown).await;
+        let mut applied =
+            Applied { snapshot: Arc::new(shown), write_error, gate, opened: self.opened };
         if let Err(error) = self.note_opened(&mut applied).await {
             warn!("{}; a restarted sidecar will hold the app back again", report(&error));
         }
         applied
     }
 
-    /// Remembers that the gate is open, the first time that it is.
+    /// Records that the gate is open, the first time.
     async fn note_opened(&mut self, applied: &mut Applied) -> Result<(), PublishError> {
         let Some(uid) = self.pod.clone().filter(|_| !self.opened && applied.held().is_ok()) else {
             return Ok(());
@@ -158,9 +159,9 @@ impl Publisher {
         Ok(spawn_blocking(move || tree.set_opened(&uid)).await??)
     }
 
-    /// What the gate waits for; asked only while every claim is held, and again after a change of
-    /// names.
-    async fn look_at_gate(&mut self, shown: &Snapshot) -> Option<String> {
+    /// What the gate waits for; `None` if it is open. The file is read only while every claim is held and the gate is
+    /// closed.
+    async fn check_gate(&mut self, shown: &Snapshot) -> Option<String> {
         let path = self.gate_file.clone()?;
         if !all_held(shown) {
             self.gate_open = false;
@@ -170,29 +171,29 @@ impl Publisher {
             return None;
         }
         let claims: Vec<_> = shown.claims.iter().map(|claim| claim.identity.clone()).collect();
-        let looked = spawn_blocking(move || {
+        let checked = spawn_blocking(move || {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| format!("cannot read --gate-file {}: {error}", path.display()))?;
             gate::shows(&text, &claims)
         });
-        match looked.await {
+        match checked.await {
             Ok(Ok(())) => {
                 self.gate_open = true;
                 None
             }
             Ok(Err(closed)) => Some(closed),
-            Err(error) => Some(format!("the gate cannot be looked at: {error}")),
+            Err(error) => Some(format!("the gate cannot be checked: {error}")),
         }
     }
 
-    /// When to look again though the driver has nothing new.
+    /// When to publish again without a new snapshot.
     fn pause(&self, snapshot: &Snapshot, applied: &Applied) -> Option<Duration> {
-        if applied.trouble.is_some() {
+        if applied.write_error.is_some() {
             Some(RETRY_PERIOD)
         } else if applied.gate.is_some() && all_held(&applied.snapshot) {
             Some(GATE_PERIOD)
-        } else if self.memory.is_pending(snapshot) {
-            Some(MEMORY_PERIOD)
+        } else if self.guard.is_pending(snapshot) {
+            Some(GUARD_PERIOD)
         } else {
             None
         }
@@ -210,7 +211,7 @@ async fn pause_for(pause: Option<Duration>) {
     }
 }
 
-/// One line per transition, none per renewal.
+/// Logs one line for each transition and none for a renewal.
 fn log(before: &Applied, after: &Applied) {
     for claim in &after.snapshot.claims {
         let identity = &claim.identity;
@@ -232,8 +233,10 @@ fn log(before: &Applied, after: &Applied) {
             "published"
         );
     }
-    if let Some(trouble) = after.trouble.as_ref().filter(|_| before.trouble != after.trouble) {
-        warn!(trouble, "not published");
+    if let Some(error) =
+        after.write_error.as_ref().filter(|_| before.write_error != after.write_error)
+    {
+        warn!(error, "not published");
     }
     if before.gate != after.gate {
         info!(waits_for = after.gate.as_deref(), "gate");

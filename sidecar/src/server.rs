@@ -1,6 +1,6 @@
-//! The sidecar's listeners: what each is called in metrics, and how many clients it takes.
+//! The sidecar's listeners: their names in metrics and their limits.
 //!
-//! Checks of who asks, such as one of the `Host` header, belong into a layer of the routes.
+//! Not for checks of clients, such as one of the `Host` header: these belong in a layer of the routes.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Far more than the app containers open together; each costs 20 KiB of the 32 MiB that the sidecar has.
+/// Far more than the containers of an app use. Each costs 20 KiB of the 32 MiB that the sidecar has.
 const API_CONNECTIONS: usize = 64;
-/// Far more than a kubelet and a scraper open together: every place is time for a probe to send its
-/// request while others open connections from the kubelet's own address.
+/// Far more than a kubelet and a scraper use: with many slots, a probe has time to send its request although other
+/// clients open connections from the kubelet's address.
 const ADMIN_CONNECTIONS: usize = 256;
-/// A pod's sidecar has to be gone a second after its SIGTERM, and releasing its claims may take 850 ms.
+/// A pod's sidecar has one second after SIGTERM, and the release of its claims may take 850 ms.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 
-/// The servers of one process. Dropping it closes every connection.
+/// The servers of one process. Its drop closes every connection.
 #[derive(Debug)]
 pub struct Serving {
     admin: Limits,
@@ -31,12 +31,12 @@ pub struct Serving {
 // === impl Serving ===
 
 impl Serving {
-    /// Nothing yet; counts into these metrics.
+    /// No servers yet. They will count into these metrics.
     pub fn new(metrics: &Metrics) -> Self {
         let admin = Limits { drain: DRAIN_TIME, ..Limits::small(ADMIN_CONNECTIONS) };
         let api = Limits {
-            // All of the app's processes count as one peer: the app may use the whole listener. The
-            // startup probe is a peer of its own and evicts an idle connection of the app.
+            // All processes of the app count as one peer, so the app may use the whole listener. The startup probe is
+            // another peer and evicts an idle connection of the app.
             connections: API_CONNECTIONS,
             per_peer: API_CONNECTIONS,
             // A probe may wait for a minute.
@@ -63,7 +63,7 @@ impl Serving {
         self.spawn(listener, Server::new("admin", routes, self.admin, &self.metrics));
     }
 
-    /// Lets requests in flight end, for a moment.
+    /// Stops accepting and gives open requests 100 ms.
     pub async fn close(mut self) {
         self.close.send_replace(true);
         while self.servers.join_next().await.is_some() {}

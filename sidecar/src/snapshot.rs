@@ -1,7 +1,7 @@
-//! What the claim driver believes, as plain data: the boundary between it and everything that publishes.
+//! The state of the claims as plain data, from the claim driver to those who publish it.
 //!
-//! The driver sends a new [`Snapshot`] at each transition and each renewal. It says what is true of
-//! the claims; what follows for files, probes and the app is decided by those who read it.
+//! The driver sends a new [`Snapshot`] at each transition and each renewal. Its readers decide what that means for
+//! files, probes and the app.
 
 use std::time::Duration;
 
@@ -13,26 +13,26 @@ use cairn_core::pool::{ClockRule, OnLoss, PoolName};
 /// Every claim of the pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// In the order of `--pool`, whatever order they are claimed in.
+    /// In the order of `--pool`, which is not always the order of claiming.
     pub claims: Vec<Claim>,
-    /// Why there can be no claims at all, as a sentence: bad flags, an unusable directory.
+    /// Why nothing can be claimed, such as wrong flags or an unusable directory.
     pub failure: Option<String>,
 }
 
 /// One claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// What users see of it. Its `reason` is the sentence that the probe prints, rank included.
+    /// What users see. Its `reason` is what the probe prints, with the rank.
     pub identity: Identity,
-    /// The pool's rule; `None` until its spec has been read.
+    /// The pool's rule on loss; `None` until its spec is read.
     pub on_loss: Option<OnLoss>,
-    /// The pool's Q; zero until its spec has been read.
+    /// The pool's quarantine; zero until its spec is read.
     pub quarantine: Duration,
-    /// Whether time is reserved under the pool's names; `None` until its spec has been read.
+    /// The pool's clock rule; `None` until its spec is read.
     pub clock: Option<ClockRule>,
-    /// While it is held: what may be minted.
+    /// The rules of minting while the claim is held.
     pub minting: Option<Minting>,
-    /// While there is a name to show: what the next process of this sidecar has to know of it.
+    /// The mark for the next process, while there is a name.
     pub mark: Option<Inherited>,
     /// Whether this process has held it at least once.
     pub was_held: bool,
@@ -41,7 +41,7 @@ pub struct Claim {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// The first snapshot of a process: nothing is known yet.
+    /// The first snapshot of a process.
     pub fn starting(pools: &[PoolName], group: &str, holder: &Holder) -> Self {
         let claims = pools
             .iter()
@@ -66,13 +66,12 @@ impl Snapshot {
         Self { claims, failure: None }
     }
 
-    /// Nothing can be claimed, for the reason given.
-    pub fn failed(sentence: impl Into<String>) -> Self {
-        Self { claims: Vec::new(), failure: Some(sentence.into()) }
+    /// The snapshot of a process that can claim nothing.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { claims: Vec::new(), failure: Some(message.into()) }
     }
 
-    /// Whether every claim has been held at least once: the first success, after which a process
-    /// in a pod may exit.
+    /// Whether every claim has been held at least once. After this first success, a process in a pod may exit.
     pub fn started(&self) -> bool {
         self.failure.is_none()
             && !self.claims.is_empty()
@@ -88,13 +87,13 @@ impl Claim {
         self.identity.state == ClaimState::Held
     }
 
-    /// Whether the app must not go on with what it was told: its files have to go.
+    /// Whether the app must stop using the claim: its files must be removed.
     pub fn must_stop(&self) -> bool {
-        let believed = match self.identity.state {
+        let is_usable = match self.identity.state {
             ClaimState::Held => true,
             ClaimState::Waiting => !self.was_held,
             ClaimState::Degraded | ClaimState::Lost | ClaimState::Ended => false,
         };
-        self.on_loss == Some(OnLoss::Stop) && !believed
+        self.on_loss == Some(OnLoss::Stop) && !is_usable
     }
 }

@@ -10,10 +10,6 @@ use cairn_circles::circles;
 /// Circles that are about to be removed: the crate, and the parent of the modules. One that is gone fails the test
 /// until it is removed from here.
 const KNOWN: &[(&str, &str)] = &[
-    // sidecar/src/{app_probes,metrics}.rs and sidecar/src/{config,logging}.rs
-    ("cairn-sidecar", ""),
-    // sidecar/src/config/{error,probes}.rs
-    ("cairn-sidecar", "config"),
     // webhook/src/{admission,app,args,env_mode,etcd_member,installation,logging,nodes,pools}.rs
     ("cairn-webhook", ""),
     // webhook/src/admission/{inject,sidecar_spec}.rs

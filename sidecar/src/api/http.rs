@@ -1,5 +1,6 @@
-//! The handlers: thin, they render what was applied.
+//! The handlers of the claims API. They render what [`Applied`] shows and decide nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -12,8 +13,9 @@ use tokio::time::timeout;
 
 use super::Api;
 use crate::applied::Applied;
+use crate::snapshot::Snapshot;
 
-/// The longest that a probe may wait; nobody's timeout is longer.
+/// The longest wait of a probe. No probe has a longer timeout.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// The body of `GET /v1/claims`.
@@ -23,17 +25,17 @@ pub struct Claims {
     pub claims: Vec<ClaimJson>,
 }
 
-/// The body of every answer that is not what was asked for.
+/// The body of every error response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// One sentence.
+    /// The message for the client.
     pub error: String,
 }
 
 /// The body of a probe that succeeds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// Always true: the status tells the same.
+pub struct ProbeOk {
+    /// Always true; the HTTP status says the same.
     pub held: bool,
 }
 
@@ -44,7 +46,7 @@ pub async fn claims(State(api): State<Api>, RawQuery(query): RawQuery) -> Respon
     }
     match all(&api.applied.borrow()) {
         Ok(claims) => Json(claims).into_response(),
-        Err(refusal) => refuse(StatusCode::SERVICE_UNAVAILABLE, refusal),
+        Err(message) => refuse(StatusCode::SERVICE_UNAVAILABLE, message),
     }
 }
 
@@ -54,17 +56,13 @@ pub async fn claim(
     Path(pool): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let claims = match all(&api.applied.borrow()) {
+    let applied = Arc::clone(&api.applied.borrow());
+    let claims = match all(&applied) {
         Ok(claims) => claims.claims,
-        Err(refusal) => return refuse(StatusCode::SERVICE_UNAVAILABLE, refusal),
+        Err(message) => return refuse(StatusCode::SERVICE_UNAVAILABLE, message),
     };
-    let pools: Vec<_> = claims.iter().map(|claim| claim.pool.clone()).collect();
     let Some(claim) = claims.into_iter().find(|claim| claim.pool == pool) else {
-        let sentence = format!(
-            "this pod claims nothing from pool '{pool}'; it claims from {}",
-            pools.join(", ")
-        );
-        return refuse(StatusCode::NOT_FOUND, sentence);
+        return refuse(StatusCode::NOT_FOUND, not_claimed(&applied.snapshot, &pool));
     };
     if is_watch(query.as_deref()) {
         return api.watchers.stream(api.applied, move |applied| {
@@ -76,39 +74,51 @@ pub async fn claim(
     Json(claim).into_response()
 }
 
-/// `GET /v1/probe?wait_ms=900`: answers when the app may start, or when the wait is over.
+/// `GET /v1/probe?wait_ms=900`: responds when the app may start, or when the wait is over.
 pub async fn probe(State(mut api): State<Api>, RawQuery(query): RawQuery) -> Response {
     let wait = match wait(query.as_deref()) {
         Ok(wait) => wait,
-        Err(sentence) => return refuse(StatusCode::BAD_REQUEST, sentence),
+        Err(message) => return refuse(StatusCode::BAD_REQUEST, message),
     };
     let held = api.applied.wait_for(|applied| applied.startup_verdict().is_ok());
     if matches!(timeout(wait, held).await, Ok(Ok(_))) {
-        return Json(Held { held: true }).into_response();
+        return Json(ProbeOk { held: true }).into_response();
     }
     let verdict = api.applied.borrow().startup_verdict();
     match verdict {
-        Ok(()) => Json(Held { held: true }).into_response(),
-        Err(sentence) => refuse(StatusCode::SERVICE_UNAVAILABLE, sentence),
+        Ok(()) => Json(ProbeOk { held: true }).into_response(),
+        Err(message) => refuse(StatusCode::SERVICE_UNAVAILABLE, message),
     }
 }
 
-/// Any other path.
+/// Refuses other paths.
 pub async fn no_such_path() -> Response {
-    let sentence = "no such path; ask for /v1/claims or /v1/claims/<pool>, with ?watch to follow, or POST to /v1/ids";
-    refuse(StatusCode::NOT_FOUND, sentence)
+    let message = "no such path; ask for /v1/claims or /v1/claims/<pool>, with ?watch to follow, \
+                   or POST to /v1/ids";
+    refuse(StatusCode::NOT_FOUND, message)
 }
 
-/// Any other method.
+/// Refuses other methods.
 pub async fn only_get() -> Response {
-    let sentence = "claims can only be read here; use GET";
-    refuse(StatusCode::METHOD_NOT_ALLOWED, sentence)
+    let message = "claims can only be read here; use GET";
+    refuse(StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
-/// A refusal as JSON.
-pub(super) fn refuse(status: StatusCode, sentence: impl Into<String>) -> Response {
-    let error = sentence.into();
+/// An error response with a JSON body.
+pub(super) fn refuse(status: StatusCode, message: impl Into<String>) -> Response {
+    let error = message.into();
     (status, Json(Refusal { error })).into_response()
+}
+
+/// The message for a pool from which this pod claims nothing.
+pub(super) fn not_claimed(snapshot: &Snapshot, pool: &str) -> String {
+    format!("this pod claims nothing from pool '{pool}'; it claims from {}", pool_list(snapshot))
+}
+
+/// The pools from which this pod claims, comma separated.
+pub(super) fn pool_list(snapshot: &Snapshot) -> String {
+    let pools = snapshot.claims.iter().map(|claim| claim.identity.pool.as_str());
+    pools.collect::<Vec<_>>().join(", ")
 }
 
 /// Every claim, or why there are none.
@@ -136,7 +146,7 @@ fn wait(query: Option<&str>) -> Result<Duration, String> {
     }
 }
 
-/// The value of a parameter, empty when it has none.
+/// The value of a query parameter; empty if the parameter stands alone.
 pub(super) fn value<'a>(query: Option<&'a str>, key: &str) -> Option<&'a str> {
     query?
         .split('&')
@@ -149,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn watch_is_asked_for_by_its_name_alone_or_by_a_true_value() {
+    fn watch_is_on_with_its_name_alone_or_a_true_value() {
         for yes in ["watch", "watch=1", "a=b&watch=true", "watch="] {
             assert!(is_watch(Some(yes)), "{yes}");
         }
@@ -160,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_bounded() {
+    fn a_wait_is_at_most_a_minute() {
         assert_eq!(wait(Some("wait_ms=900")), Ok(Duration::from_millis(900)));
         assert_eq!(wait(Some("wait_ms=99999999")), Ok(LONGEST_WAIT));
         assert_eq!(wait(None), Ok(Duration::ZERO));

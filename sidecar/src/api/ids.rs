@@ -8,29 +8,29 @@ use axum::response::{IntoResponse, Response};
 use cairn_core::pool::{ClockRule, PoolName};
 
 use super::Api;
-use super::http::{refuse, value};
+use super::http::{not_claimed, pool_list, refuse, value};
 use crate::applied::Applied;
 use crate::ids::{MAX_COUNT, Unavailable, waits};
 use crate::snapshot::Claim;
 
-/// Mints.
+/// Handles a request for IDs.
 pub async fn mint(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
     let count = match count(value(query.as_deref(), "count")) {
         Ok(count) => count,
-        Err(sentence) => return refuse(StatusCode::BAD_REQUEST, sentence),
+        Err(message) => return refuse(StatusCode::BAD_REQUEST, message),
     };
     let chosen = choose(&api.applied.borrow(), value(query.as_deref(), "pool"));
     let pool = match chosen {
         Ok(pool) => pool,
-        Err((status, sentence)) => return refuse(status, sentence),
+        Err((status, message)) => return refuse(status, message),
     };
     let Some(ids) = &api.ids else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "nothing is claimed here");
     };
     match ids.mint(&api.applied, &pool, count).await {
         Ok(minted) => Json(minted).into_response(),
-        Err(Unavailable { sentence, retry }) => {
-            let mut refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, sentence);
+        Err(Unavailable { message, retry }) => {
+            let mut refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, message);
             if let Some(retry) = retry {
                 let seconds = retry.as_millis().div_ceil(1000).max(1);
                 if let Ok(seconds) = seconds.to_string().parse() {
@@ -42,7 +42,7 @@ pub async fn mint(State(api): State<Api>, RawQuery(query): RawQuery) -> Response
     }
 }
 
-/// Any other method.
+/// Refuses other methods.
 pub async fn only_post() -> Response {
     refuse(StatusCode::METHOD_NOT_ALLOWED, "IDs are minted by POST /v1/ids; use POST")
 }
@@ -59,7 +59,7 @@ fn count(text: Option<&str>) -> Result<u32, String> {
     }
 }
 
-/// The pool asked for, or the first one with node IDs.
+/// The requested pool, or the first one with `clock: Reserve`.
 fn choose(applied: &Applied, pool: Option<&str>) -> Result<PoolName, (StatusCode, String)> {
     let snapshot = &applied.snapshot;
     if let Some(failure) = &snapshot.failure {
@@ -70,17 +70,12 @@ fn choose(applied: &Applied, pool: Option<&str>) -> Result<PoolName, (StatusCode
     if let Some(pool) = pool {
         let claimed = snapshot.claims.iter().find(|claim| claim.identity.pool.as_str() == pool);
         return match claimed {
-            None => Err((
-                StatusCode::NOT_FOUND,
-                format!(
-                    "this pod claims nothing from pool '{pool}'; it claims from {}",
-                    all(applied)
-                ),
-            )),
+            None => Err((StatusCode::NOT_FOUND, not_claimed(snapshot, pool))),
             Some(claim) if claim.clock == Some(ClockRule::None) => Err((
                 StatusCode::BAD_REQUEST,
                 format!(
-                    "pool '{pool}' reserves no time for IDs; ask for a pool with clock: Reserve, such as snowflake"
+                    "pool '{pool}' reserves no time for IDs; ask for a pool with clock: Reserve, \
+                     such as snowflake"
                 ),
             )),
             Some(claim) => Ok(name(claim)),
@@ -89,22 +84,18 @@ fn choose(applied: &Applied, pool: Option<&str>) -> Result<PoolName, (StatusCode
     if let Some(claim) = snapshot.claims.iter().find(reserves) {
         return Ok(name(claim));
     }
-    // Whether it has node IDs shows when its spec was read.
+    // A pool's clock rule is unknown until its spec is read.
     match snapshot.claims.iter().find(|claim| claim.clock.is_none()) {
         Some(unread) => Err((StatusCode::SERVICE_UNAVAILABLE, waits(unread))),
         None => Err((
             StatusCode::NOT_FOUND,
             format!(
-                "this pod claims from {}, and none of these pools has clock: Reserve; claim from one that does, such as snowflake",
-                all(applied)
+                "this pod claims from {}, and none of these pools has clock: Reserve; \
+                 claim from one that does, such as snowflake",
+                pool_list(snapshot)
             ),
         )),
     }
-}
-
-fn all(applied: &Applied) -> String {
-    let pools = applied.snapshot.claims.iter().map(|claim| claim.identity.pool.as_str());
-    pools.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -112,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_one_unless_given_and_bounded() {
+    fn the_count_is_1_by_default_and_at_most_4096() {
         assert_eq!(count(None), Ok(1));
         assert_eq!(count(Some("4096")), Ok(4096));
         for wrong in ["", "0", "4097", "-1", "many"] {

@@ -1,7 +1,7 @@
 //! `?watch`: one event at once, then one per change, as server-sent events.
 //!
-//! An event carries the same JSON as the plain answer. A slow reader skips to the newest state: it
-//! is told where things stand, not how they came to be.
+//! An event carries the same JSON as the response without `?watch`. A slow reader gets the newest state and misses
+//! the states before it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use tokio_stream::wrappers::WatchStream;
 use super::http::refuse;
 use crate::applied::{Applied, Watch};
 
-/// Half of the connections: watchers must never keep the probe out.
+/// Half of the connections, so that the probe always gets one.
 const MAX_WATCHERS: usize = 32;
-/// Below the minute after which proxies and clients give a silent connection up.
+/// Below the minute after which proxies and clients close a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Counts the watchers.
+/// Limits the number of watchers.
 #[derive(Clone, Debug)]
 pub struct Watchers(Arc<Semaphore>);
 
@@ -36,25 +36,23 @@ impl Default for Watchers {
 }
 
 impl Watchers {
-    /// Follows what `view` makes of each state. A state of which it makes nothing is an event of
-    /// type `error` with the sentence.
+    /// Streams the view of each state. A state without a view becomes an event of type `error` with the message.
     pub fn stream<T, F>(&self, applied: Watch, view: F) -> Response
     where
         T: Serialize,
         F: Fn(&Applied) -> Result<T, String> + Send + 'static,
     {
         let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() else {
-            let sentence =
-                format!("{MAX_WATCHERS} clients are watching already; ask without watch");
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, sentence);
+            let message = format!("{MAX_WATCHERS} clients are watching already; ask without watch");
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, message);
         };
         let mut last = String::new();
         let events = WatchStream::new(applied).filter_map(move |applied| {
-            // Moved in, so that it is given back when the client goes.
+            // The stream owns the permit, so that it is free again when the client leaves.
             let _held = &permit;
             let (kind, data) = match view(&applied) {
                 Ok(value) => ("claims", serde_json::to_string(&value).unwrap_or_default()),
-                Err(sentence) => ("error", sentence),
+                Err(message) => ("error", message),
             };
             let changed = data != last;
             if changed {

@@ -1,4 +1,4 @@
-//! Everything that is bound and ready to run.
+//! A sidecar whose directory is locked and whose listeners are bound.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use cairn_core::claim::Holder;
 use cairn_core::contract::flag;
+use cairn_core::lease::EndReason;
 use cairn_kit::clock::Clock;
 use cairn_kit::exit::Exit;
 use cairn_kit::serve::{self, BindError};
@@ -17,10 +18,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{Instrument as _, info, info_span, warn};
 
-use super::outcome;
+use super::end;
 use crate::app_probes::AppProbes;
 use crate::applied::Watch;
-use crate::claim::{Deps, DriverEnd};
+use crate::claim::Deps;
 use crate::config::Config;
 use crate::ids::Ids;
 use crate::instance::{self, InstanceError};
@@ -31,7 +32,7 @@ use crate::server::Serving;
 use crate::snapshot::Snapshot;
 use crate::{admin, api};
 
-/// Everything that is bound and ready to run.
+/// A sidecar that is ready to run.
 #[derive(Debug)]
 pub struct Bound {
     config: Arc<Config>,
@@ -48,16 +49,16 @@ pub struct Bound {
     admin: Option<TcpListener>,
 }
 
-/// Why nothing runs.
+/// Why a sidecar cannot start.
 #[derive(Debug, Error)]
 pub enum BuildError {
-    /// The directory.
+    /// The directory cannot be used.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// The holder's UID.
+    /// The holder's UID cannot be read or kept.
     #[error(transparent)]
     Instance(#[from] InstanceError),
-    /// The socket.
+    /// The socket cannot be bound.
     #[error("cannot make the socket in {}", dir.display())]
     Socket {
         /// The directory.
@@ -66,18 +67,18 @@ pub enum BuildError {
         #[source]
         source: io::Error,
     },
-    /// A port.
+    /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The runtime ends.
+    /// The runtime ends before the work.
     #[error("start was cut off")]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Takes the directory over and binds every listener.
+/// Locks the directory and binds every listener.
 pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, BuildError> {
-    let taking = Arc::clone(&config);
-    let (tree, uid) = spawn_blocking(move || take_dir(&taking)).await??;
+    let locked = Arc::clone(&config);
+    let (tree, uid) = spawn_blocking(move || lock_dir(&locked)).await??;
     let socket = api::bind_socket(&config.dir)
         .map_err(|source| BuildError::Socket { dir: config.dir.clone(), source })?;
     let api = config.api.map(|address| serve::bind(flag::API, address)).transpose()?;
@@ -118,21 +119,21 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
 // === impl Bound ===
 
 impl Bound {
-    /// Where the API listens besides the socket.
+    /// The address of the API, if it listens on one besides the socket.
     pub fn api_address(&self) -> Option<SocketAddr> {
         self.api.as_ref()?.local_addr().ok()
     }
 
-    /// Where the admin server listens.
+    /// The address of the admin server, if it runs.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref()?.local_addr().ok()
     }
 
-    /// Serves, publishes and drives until the driver ends or the shutdown cuts it off.
+    /// Serves, publishes and drives until the driver ends or its time after the shutdown is over.
     pub async fn run<D, F>(self, driver: D, shutdown: Shutdown) -> Exit
     where
         D: Fn(Deps) -> F,
-        F: Future<Output = DriverEnd>,
+        F: Future<Output = EndReason>,
     {
         info!(
             pools = self.config.pool_list(),
@@ -170,11 +171,11 @@ impl Bound {
             probes.spawn_into(&mut asking);
             serving.admin(listener, admin::router(applied, metrics, probes));
         }
-        let news = snapshots.subscribe();
+        let received = snapshots.subscribe();
         let (namespace, pod) = (&holder.namespace, &holder.pod);
         let span = info_span!("publish", %namespace, %pod);
         let publish = async move {
-            publisher.run(news).await;
+            publisher.run(received).await;
             publisher
         };
         let publishing = tokio::spawn(publish.instrument(span));
@@ -188,12 +189,11 @@ impl Bound {
             metrics: counters.clone(),
             shutdown: shutdown.clone(),
         };
-        let outcome = outcome::drive(&driver, deps, &snapshots, config.in_pod, &shutdown)
-            .instrument(span)
-            .await;
+        let reason =
+            end::drive(&driver, deps, &snapshots, config.in_pod, &shutdown).instrument(span).await;
         drop(snapshots);
-        let exit = outcome::settle(outcome, publishing.await.ok(), config.in_pod).await;
-        // A socket that nobody serves would only make clients wait.
+        let exit = end::settle(reason, publishing.await.ok(), config.in_pod).await;
+        // On a socket that is not served, clients would wait for their timeouts.
         let socket = api::socket_path(&config.dir);
         if let Err(error) = std::fs::remove_file(&socket) {
             warn!(%error, socket = %socket.display(), "socket stays");
@@ -203,8 +203,8 @@ impl Bound {
     }
 }
 
-/// The directory, and the UID given or kept in it. Blocks.
-fn take_dir(config: &Config) -> Result<(Tree, String), BuildError> {
+/// The locked directory, and the UID from the flags or the directory. Blocks.
+fn lock_dir(config: &Config) -> Result<(Tree, String), BuildError> {
     let tree = Tree::open(&config.dir, &config.pools)?;
     let uid = match &config.instance {
         Some(uid) => uid.clone(),

@@ -1,6 +1,4 @@
-//! Puts one question to an app, as the kubelet would.
-//!
-//! A new connection each time; nothing is retried. The caller's timeout bounds all of it.
+//! Runs one probe of an app, as the kubelet does: on a new connection, without retries, within the probe's timeout.
 
 use std::time::Duration;
 
@@ -12,10 +10,10 @@ mod grpc;
 mod http;
 mod tls;
 
-/// Apps tell probes from traffic by the kubelet's name, for their logs and metrics.
+/// Apps recognise probes by the prefix `kube-probe/` in their logs and metrics.
 const USER_AGENT: &str = "kube-probe/cairn";
 
-/// Asks; `host` is for probes that name none. The error is the reason, in a few words.
+/// Runs a probe; `host` is for probes that name none. The error is a short reason.
 pub async fn ask(probe: &AppProbe, host: &str) -> Result<(), String> {
     let limit = Duration::from_secs(probe.timeout.into());
     let answer = async {

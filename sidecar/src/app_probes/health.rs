@@ -1,8 +1,8 @@
-//! What is known of one app container: when to ask its own probes, and what follows from the answers.
+//! The health of one app container: when to run its own probes, and what their results change.
 //!
-//! The rules are the kubelet's (pkg/kubelet/prober): while the startup probe has not passed, nothing
-//! else is asked; a threshold that is reached stands until the container is started again. Time
-//! comes in as a value; nothing is asked here.
+//! The rules are the kubelet's (pkg/kubelet/prober). Until the startup probe has passed, no other probe runs. After
+//! a failure threshold is reached, the container counts as failed until it is started again. Pure: time and results
+//! come in as values.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use cairn_core::time::BootInstant;
 #[derive(Debug)]
 pub struct Health {
     probes: AppProbes,
-    /// The run of the container that this process knows of; `None` before its first start.
+    /// The current run of the container; `None` before this process knows of one.
     run: Option<Run>,
-    /// Counts the runs, so that an answer about an earlier one is told apart.
+    /// Counts the runs, so that a late result of an earlier run is ignored.
     runs: u64,
 }
 
@@ -28,27 +28,27 @@ pub enum Kind {
     Startup,
 }
 
-/// The next question.
+/// The next probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     /// Which probe.
     pub kind: Kind,
-    /// When to ask it.
+    /// When to run it.
     pub at: BootInstant,
-    /// The run of the container that it is about.
+    /// The run of the container that it belongs to.
     pub run: u64,
 }
 
-/// What an answer changed.
+/// What a result has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The startup probe has passed.
     Started,
-    /// A threshold is reached: the container has to be started again.
+    /// A failure threshold is reached: the container has to be restarted.
     Failed(String),
 }
 
-/// From one start of the container to the next.
+/// The time from one start of the container to the next.
 #[derive(Debug)]
 struct Run {
     begun: BootInstant,
@@ -72,13 +72,13 @@ impl Health {
         &self.probes
     }
 
-    /// The container was started: everything counts from the beginning.
+    /// Records a start of the container: a new run begins.
     pub fn container_started(&mut self, now: BootInstant) {
         self.begin(now, self.probes.startup.is_none());
     }
 
-    /// The kubelet asks for more than a start, so the container runs; an earlier process has seen
-    /// its start and, if `started`, that its startup probe has passed.
+    /// Records that the container runs. An earlier process has seen its start and, if `started`, a pass of its startup
+    /// probe.
     pub fn container_runs(&mut self, now: BootInstant, started: bool) {
         if self.run.is_none() {
             self.begin(now, started || self.probes.startup.is_none());
@@ -90,7 +90,7 @@ impl Health {
         self.run.is_some()
     }
 
-    /// What to ask next; `None` until the container is started (again).
+    /// The next probe; `None` before the first start and after a failure.
     pub fn due(&self) -> Option<Due> {
         let run = self.run.as_ref().filter(|run| run.failed.is_none())?;
         let kind = run.kind();
@@ -106,7 +106,7 @@ impl Health {
         }
     }
 
-    /// Takes the answer to a question that was put at `asked` and answered at `now`.
+    /// Records the result of a probe that was sent at `asked` and ended at `now`.
     pub fn observe(
         &mut self,
         due: &Due,
@@ -143,7 +143,7 @@ impl Health {
         }
     }
 
-    /// Whether the container may go on, as far as its own probes say.
+    /// Whether the container has not failed its own probes.
     pub fn alive(&self) -> Result<(), String> {
         match self.run.as_ref().and_then(|run| run.failed.as_ref()) {
             Some(failed) => Err(format!("container {}: its own {failed}", self.probes.container)),
@@ -183,7 +183,7 @@ impl Run {
 // === impl Kind ===
 
 impl Kind {
-    /// As Kubernetes calls it.
+    /// Its field in a pod spec.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Liveness => "livenessProbe",

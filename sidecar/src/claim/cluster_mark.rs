@@ -1,5 +1,5 @@
-//! The etcd cluster that a sidecar has talked to, kept in its directory: after a restart it believes
-//! no other cluster than before.
+//! The ID of the etcd cluster that a sidecar uses, kept in its directory: after a restart it accepts no other
+//! cluster.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use tracing::{info, warn};
 
 use crate::publish::file;
 
-/// The file in the directory. For the sidecar's own next life, not for apps.
+/// The file in the directory. It is for the sidecar's next process, not for apps.
 const FILE: &str = ".etcd-cluster";
 
-/// The cluster of an earlier process; anything unreadable counts as none. Blocks for one small read.
+/// The earlier process's cluster. An unreadable file counts as none. Blocks for one small read.
 pub(super) fn read(dir: &Path) -> Option<ClusterId> {
     fs::read_to_string(dir.join(FILE)).ok()?.trim().parse().ok()
 }
 
-/// Keeps what is believed, as long as there may be more.
+/// Writes each cluster that the connection accepts, until the connection is closed.
 pub(super) async fn keep(dir: PathBuf, mut known: watch::Receiver<Option<ClusterId>>) {
     let mut kept = read(&dir);
     loop {

@@ -1,15 +1,14 @@
-//! Carries out the lease machine's actions on a store, and tells it what came of them.
+//! Carries out the actions of the lease machine on a store and passes their results back as events.
 //!
-//! One loop: whatever comes first of an answer, a wake-up and the shutdown goes into the machine as
-//! an event; the actions that come out are started at once. An open watch is one more such answer, of
-//! which there is one at most. The send instant of everything that a deadline may start from is
-//! captured here, before the request leaves.
+//! One loop: the first of a response, a watch event, a timer and the shutdown goes into the machine as an event. The
+//! actions that the machine returns start at once. There is at most one watch. Deadlines start from the instant at
+//! which a request is sent; it is read here, before the request leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::claim::ClaimState;
-use cairn_core::lease::{self, Action, Event, Machine, Watch};
+use cairn_core::lease::{self, Action, EndReason, Event, Machine, Watch};
 use cairn_core::time::BootInstant;
 use cairn_kit::clock::Clock;
 use cairn_store::{Class, Error, Kv, Performed, Store};
@@ -19,43 +18,42 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 use uuid::Uuid;
 
-use super::trouble::TroubleLog;
-use super::{Deps, DriverEnd};
+use super::Deps;
+use super::failures::FailureLog;
 use crate::ids;
 use crate::publish::mark;
 use crate::snapshot::{Claim, Snapshot};
 
-/// Timers stand still while the machine sleeps, deadlines do not: look at the clock this often.
+/// The longest time between two looks at the clock: timers stop while the machine is suspended, and deadlines do not.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
-/// Outside a pod somebody sits before the screen: say that etcd cannot be reached, and end. Longer
-/// than an election, shorter than patience.
+/// Outside a pod the process ends if etcd does not answer within this time, so that the user sees why. It is longer
+/// than an election of etcd.
 const FIRST_CONTACT: Duration = Duration::from_secs(8);
 
-/// How long one member may take over a part of the release. A process that is asked to stop has less than a
-/// second, and the first member may be the one that is being stopped with it.
-const RELEASE_PATIENCE: Duration = Duration::from_millis(250);
+/// The request timeout during the release. A process has less than a second after SIGTERM, and the member that it
+/// asks first may be shutting down too.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Drives one pod's claims.
+/// Drives the claims of one pod.
 #[derive(Debug)]
 pub struct Driver<K> {
     store: Arc<Store<K>>,
     clock: Arc<dyn Clock>,
     machine: Machine,
-    /// Since when this process asks, and which of its claims it has held.
     started: BootInstant,
+    /// For each claim, whether this process has held it.
     was_held: Vec<bool>,
-    /// Whether the store has ever answered.
-    contact: bool,
-    /// What went wrong, so that it is logged once and not every second.
-    trouble: TroubleLog,
+    /// Whether the store has ever responded.
+    had_contact: bool,
+    failures: FailureLog,
     last_error: Option<Error>,
 }
 
 // === impl Driver ===
 
 impl<K: Kv + 'static> Driver<K> {
-    /// A driver that has not begun.
+    /// A driver that has not started.
     pub fn new(deps: &Deps, store: Store<K>) -> Self {
         let config = &deps.config;
         let now = deps.clock.now();
@@ -69,7 +67,7 @@ impl<K: Kv + 'static> Driver<K> {
             prefix: config.prefix.clone(),
             nonce: Uuid::new_v4().simple().to_string(),
             inherited: inherited.collect(),
-            mint_checkpoints: ids::mark::read(&config.dir, &config.pools, uid),
+            mint_checkpoints: ids::checkpoint::read(&config.dir, &config.pools, uid),
             define_missing: !config.in_pod,
             in_pod: config.in_pod,
             new_store: config.new_store,
@@ -80,14 +78,14 @@ impl<K: Kv + 'static> Driver<K> {
             machine,
             started: now.boot,
             was_held: vec![false; config.pools.len()],
-            contact: false,
-            trouble: TroubleLog::default(),
+            had_contact: false,
+            failures: FailureLog::default(),
             last_error: None,
         }
     }
 
-    /// Claims, renews, and releases after the shutdown.
-    pub async fn run(mut self, deps: &Deps) -> DriverEnd {
+    /// Claims and renews until the shutdown, and then releases.
+    pub async fn run(mut self, deps: &Deps) -> EndReason {
         let mut running = FuturesUnordered::new();
         let mut watching = Fuse::terminated();
         let mut event = Event::Start;
@@ -95,11 +93,11 @@ impl<K: Kv + 'static> Driver<K> {
         loop {
             for action in self.machine.step(self.clock.now(), event) {
                 match action {
-                    Action::Finish(outcome) => {
-                        // Returned leases are nobody's business any more, but are worth a moment.
+                    Action::Finish(reason) => {
+                        // Pending revokes get 200 ms; a lease that is not revoked expires by itself.
                         let _ = timeout(LONGEST_NAP / 5, running.collect::<Vec<_>>()).await;
                         self.publish(deps);
-                        return outcome.into();
+                        return reason;
                     }
                     Action::Watch(watch) => watching = self.watch(watch).fuse(),
                     Action::Unwatch => watching = Fuse::terminated(),
@@ -107,21 +105,21 @@ impl<K: Kv + 'static> Driver<K> {
                 }
             }
             self.publish(deps);
-            let patience = self.machine.request_timeout();
-            let hurry = if terminating { RELEASE_PATIENCE } else { patience };
-            self.store.kv().set_request_timeout(patience.min(hurry));
+            let usual = self.machine.request_timeout();
+            let longest = if terminating { RELEASE_TIMEOUT } else { usual };
+            self.store.kv().set_request_timeout(usual.min(longest));
             self.store.kv().set_longest_lease(self.machine.needed_ttl());
-            let given_up = !deps.config.in_pod && !self.contact && !terminating;
+            let may_give_up = !deps.config.in_pod && !self.had_contact && !terminating;
             event = tokio::select! {
-                Some(Performed { event, error: trouble }) = running.next() => {
-                    self.note(event.as_ref(), trouble, deps);
+                Some(Performed { event, error }) = running.next() => {
+                    self.record(event.as_ref(), error, deps);
                     event.unwrap_or(Event::Tick)
                 }
                 event = &mut watching => event,
                 () = self.nap() => Event::Tick,
                 () = deps.shutdown.draining(), if !terminating => {
                     terminating = true;
-                    // From here on nothing more is minted, so that the release can say how far it went.
+                    // Minting ends first, so that the release can record the last timestamp.
                     for (pool, fence, until) in deps.ids.close() {
                         self.machine.note_minted(&pool, fence, until);
                     }
@@ -129,8 +127,8 @@ impl<K: Kv + 'static> Driver<K> {
                 }
             };
             let waited = self.clock.now().boot.since(self.started);
-            if given_up && !self.contact && waited > FIRST_CONTACT {
-                return DriverEnd::Failed(no_contact(self.last_error.as_ref()));
+            if may_give_up && !self.had_contact && waited > FIRST_CONTACT {
+                return EndReason::Failed(no_contact(self.last_error.as_ref()));
             }
         }
     }
@@ -141,7 +139,7 @@ impl<K: Kv + 'static> Driver<K> {
         sleep(until.map_or(LONGEST_NAP, |until| until.since(now.boot).min(LONGEST_NAP))).await;
     }
 
-    /// Opens a watch. One that fails costs nothing but time, and is opened again after a look.
+    /// Opens a watch. After a failure the machine reads the pool again and opens a new watch.
     fn watch(&self, watch: Watch) -> LocalBoxFuture<'static, Event> {
         let store = Arc::clone(&self.store);
         async move {
@@ -156,34 +154,32 @@ impl<K: Kv + 'static> Driver<K> {
         .boxed_local()
     }
 
-    /// Starts an action. The send instant of everything that a deadline may start from is captured
-    /// here.
+    /// Starts an action. Deadlines start from the instant that is read here.
     fn start(&self, action: Action) -> LocalBoxFuture<'static, Performed> {
         let store = Arc::clone(&self.store);
         let clock = Arc::clone(&self.clock);
         async move { store.perform(clock.now().boot, action).await }.boxed_local()
     }
 
-    /// Counts and logs what an answer means.
-    fn note(&mut self, answer: Option<&Event>, trouble: Option<Error>, deps: &Deps) {
-        match answer {
+    /// Counts and logs the result of an action.
+    fn record(&mut self, event: Option<&Event>, error: Option<Error>, deps: &Deps) {
+        match event {
             Some(Event::Renewed(_)) => deps.metrics.renewed(),
             Some(Event::RenewingFailed) => deps.metrics.renewal_failed(),
             _ => {}
         }
         let now = self.clock.now().boot;
-        let Some(error) = trouble else {
-            self.contact |= answer.is_some();
-            if let Some(line) = self.trouble.succeeded(now) {
+        let Some(error) = error else {
+            self.had_contact |= event.is_some();
+            if let Some(line) = self.failures.succeeded(now) {
                 line.log();
             }
             return;
         };
-        // One that refuses for the moment answers all the same; so does a cluster that may be believed
-        // after a while.
-        self.contact |= error.class() == Class::NotApplied
+        // A store that did not apply the request has responded. So has another cluster that is accepted later.
+        self.had_contact |= error.class() == Class::NotApplied
             || matches!(error, Error::OtherCluster { accepted_after: Some(_), .. });
-        self.trouble.failed(now, &error).log();
+        self.failures.failed(now, &error).log();
         self.last_error = Some(error);
     }
 
@@ -216,22 +212,12 @@ impl<K: Kv + 'static> Driver<K> {
     }
 }
 
-/// Why a process without Kubernetes ends: the store has never given a good answer.
+/// Why a process outside a pod ends: the store has never responded.
 fn no_contact(last: Option<&Error>) -> String {
     match last {
         Some(error @ Error::OtherCluster { .. }) => error.report(),
         Some(error) => format!("{}; is etcd running at the --etcd address?", error.report()),
         None => "etcd does not answer; is it running at the --etcd address?".to_owned(),
-    }
-}
-
-impl From<lease::EndReason> for DriverEnd {
-    fn from(outcome: lease::EndReason) -> Self {
-        match outcome {
-            lease::EndReason::Released => Self::Released,
-            lease::EndReason::Fenced(sentence) => Self::Fenced(sentence),
-            lease::EndReason::Failed(sentence) => Self::Failed(sentence),
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Freezes, where no webhook sees to them: without Kubernetes.
+//! Lifts and starts freezes where no webhook does it: outside Kubernetes. The rules are in `docs/protocol.md`,
+//! "Epochs and freezes".
 
 use std::time::Duration;
 
@@ -8,23 +9,23 @@ use tracing::{debug, info};
 
 use crate::config::Config;
 
-/// Between two tries while etcd does not answer.
+/// The time between two attempts while etcd does not respond.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Between two looks for freezes that their author has not started; as often as the webhook looks.
+/// How often to look for freezes whose author has not started them. It is the period of the webhook.
 const RESYNC: Duration = Duration::from_secs(30);
 
-/// Lifts, with `--new-store`, what an earlier start without it has frozen; then starts freezes whose
-/// author died, for as long as it runs. Does nothing in a pod.
-pub(super) async fn attend<K: Kv>(config: &Config, store: Store<K>) {
+/// With `--new-store`, lifts the freezes of an earlier start without it. Then starts the freezes whose author has
+/// died, without end. Returns at once in a pod.
+pub(super) async fn maintain<K: Kv>(config: &Config, store: Store<K>) {
     if config.in_pod {
         return;
     }
     if config.new_store {
-        persist(async || lift(config, &store).await).await;
+        retry(async || lift(config, &store).await).await;
     }
     loop {
-        persist(async || store.start_freezes().await).await;
+        retry(async || store.start_freezes().await).await;
         sleep(RESYNC).await;
     }
 }
@@ -38,7 +39,7 @@ async fn lift<K: Kv>(config: &Config, store: &Store<K>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn persist(attempt: impl AsyncFn() -> Result<(), Error>) {
+async fn retry(attempt: impl AsyncFn() -> Result<(), Error>) {
     while let Err(error) = attempt().await {
         debug!("{}", error.report());
         sleep(RETRY).await;

@@ -1,4 +1,4 @@
-//! Why flags are refused; each sentence says what to write instead.
+//! The errors of flags. Each says what to write instead.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,15 +11,19 @@ use cairn_core::prefix::PrefixError;
 use cairn_kit::etcd::EtcdArgsError;
 use thiserror::Error;
 
-use super::{MAX_LABEL_LEN, MAX_SOCKET_PATH, MAX_SUBDOMAIN_LEN, probes};
+use super::{MAX_LABEL_LEN, MAX_SOCKET_PATH, MAX_SUBDOMAIN_LEN};
 
-/// Why flags were refused.
+/// A valid value of `--app-probes`.
+const APP_PROBES_EXAMPLE: &str =
+    r#"{"container":"app","liveness":{"httpGet":{"path":"/healthz","port":8080}}}"#;
+
+/// Why the flags are refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// Where etcd is.
+    /// The etcd flags.
     #[error(transparent)]
     Etcd(#[from] EtcdArgsError),
-    /// No pools.
+    /// No pool is named.
     #[error("--pool is missing; name the pools to claim from, like --pool mountains")]
     NoPool,
     /// `a,,b`
@@ -28,32 +32,34 @@ pub enum ConfigError {
     /// `a,a`
     #[error("--pool names '{0}' twice; name every pool once")]
     PoolTwice(PoolName),
-    /// Not a pool's name.
+    /// A pool name is not valid.
     #[error("--pool: {0}")]
     Pool(PoolError),
-    /// Not a group.
+    /// The group is not valid.
     #[error("--group: {0}")]
     Group(GroupError),
-    /// Not a template.
+    /// The prefix template is not valid.
     #[error("--prefix: {0}")]
     Prefix(PrefixError),
-    /// Not a namespace.
+    /// The namespace is not a DNS label.
     #[error(
-        "--namespace '{0}' is not valid; use 1 to {MAX_LABEL_LEN} lower-case letters, digits and '-', starting and ending with a letter or digit"
+        "--namespace '{0}' is not valid; use 1 to {MAX_LABEL_LEN} lower-case letters, digits and '-', \
+         starting and ending with a letter or digit"
     )]
     Namespace(String),
-    /// Would break the key layout.
+    /// The UID would break the layout of the keys.
     #[error(
-        "--instance '{0}' is not valid; use 1 to {MAX_LABEL_LEN} letters, digits, '-', '_' and '.', like the pod's metadata.uid"
+        "--instance '{0}' is not valid; use 1 to {MAX_LABEL_LEN} letters, digits, '-', '_' and '.', \
+         like the pod's metadata.uid"
     )]
     Instance(String),
-    /// In a pod, a made-up UID would leak the claim of every restarted pod.
+    /// In a pod, a random UID would leave a claim behind at each restart.
     #[error("--in-pod needs --instance; give it the pod's metadata.uid")]
     NoInstance,
-    /// In Kubernetes the webhook sees to empty stores.
+    /// In Kubernetes the webhook initialises an empty store.
     #[error("--new-store is for sidecars without Kubernetes; leave it out with --in-pod")]
     NewStoreInPod,
-    /// Not a name of Kubernetes.
+    /// The name is not valid in Kubernetes.
     #[error(
         "{flag} '{value}' is not valid; use 1 to {MAX_SUBDOMAIN_LEN} letters, digits, '-', '_' and '.'"
     )]
@@ -63,24 +69,24 @@ pub enum ConfigError {
         /// As written.
         value: String,
     },
-    /// The socket would not fit.
+    /// The path of the socket is too long.
     #[error(
         "--dir '{}' is too long for a socket in it; choose one of at most {} bytes",
         .0.display(),
         MAX_SOCKET_PATH - path::SOCKET.len() - 1
     )]
     LongDir(PathBuf),
-    /// Not an address.
+    /// The address is not valid.
     #[error("{flag} '{value}' is not an address; write it like 127.0.0.1:{port}, or off")]
     Address {
         /// Which flag.
         flag: &'static str,
         /// As written.
         value: String,
-        /// The port that is usual there.
+        /// The default port.
         port: u16,
     },
-    /// Not how IDs can be put together.
+    /// The layout or the epoch of IDs is not valid.
     #[error("{flag} {error}")]
     Ids {
         /// Which flag.
@@ -88,11 +94,11 @@ pub enum ConfigError {
         /// What is wrong with it.
         error: LayoutError,
     },
-    /// The same port twice.
+    /// Two listeners have the same address.
     #[error("--api and --admin have the same address {0}; give them different ports")]
     SameAddress(SocketAddr),
-    /// Not the probes of a container.
-    #[error("--app-probes '{text}' {reason}; write it like {}", probes::EXAMPLE)]
+    /// The probes of a container are not valid.
+    #[error("--app-probes '{text}' {reason}; write it like {APP_PROBES_EXAMPLE}")]
     AppProbes {
         /// As written.
         text: String,

@@ -1,15 +1,11 @@
-//! `--app-probes` and its companions.
+//! The flags of the apps' own probes.
 
 use cairn_core::app_probe::AppProbes;
 
 use super::ConfigError;
 use crate::app_probes::Settings;
 
-/// What the flag looks like.
-pub(super) const EXAMPLE: &str =
-    r#"{"container":"app","liveness":{"httpGet":{"path":"/healthz","port":8080}}}"#;
-
-/// Reads the probes of every container.
+/// Parses the probes of every container.
 pub(super) fn settings(
     probes: &[String],
     host: String,
@@ -20,7 +16,7 @@ pub(super) fn settings(
         let bad = |reason: String| ConfigError::AppProbes { text: text.clone(), reason };
         let probes: AppProbes = serde_json::from_str(text)
             .map_err(|error| bad(format!("is not the probes of a container: {error}")))?;
-        // Its name is part of a file's name.
+        // The name becomes part of a file name.
         if probes.container.is_empty() || probes.container.contains(['/', '\0']) {
             return Err(bad("has no container's name".to_owned()));
         }

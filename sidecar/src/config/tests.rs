@@ -4,7 +4,7 @@ use clap::Parser as _;
 use super::*;
 use crate::args::Args;
 
-/// A command line that is fine, with `more` at its end.
+/// A valid command line with more flags.
 fn args(more: &[&str]) -> ClaimArgs {
     let mut argv = vec!["cairn-sidecar"];
     for (flag, value) in
@@ -23,7 +23,7 @@ fn config(more: &[&str]) -> Result<Config, ConfigError> {
 }
 
 #[test]
-fn outside_a_pod_nothing_listens_but_the_socket_so_that_two_run_side_by_side() {
+fn outside_a_pod_only_the_socket_listens() {
     let config = config(&[]).unwrap();
     assert_eq!((config.api, config.admin), (None, None));
     assert_eq!(config.namespace, "default");
@@ -39,7 +39,7 @@ fn in_a_pod_the_documented_ports_are_served() {
 }
 
 #[test]
-fn every_flag_reaches_its_place() {
+fn every_flag_sets_its_field() {
     let config = config(&[
         "--etcd",
         "https://a:2379, https://b:2379/",
@@ -93,7 +93,7 @@ fn every_flag_reaches_its_place() {
 }
 
 #[test]
-fn a_wrong_value_gives_one_sentence_that_says_what_to_write() {
+fn a_wrong_value_gives_one_message_that_says_what_to_write() {
     let long = format!("/{}", "d".repeat(120));
     let table: &[(&[&str], &str)] = &[
         (&["--etcd", ""], "like --etcd http://127.0.0.1:2379"),
@@ -132,7 +132,7 @@ fn a_wrong_value_gives_one_sentence_that_says_what_to_write() {
         (&["--id-epoch", "2020"], "--id-epoch '2020' is not a time; write it like 2020-01-01"),
     ];
     for (flags, expected) in table {
-        // An argument that starts with a hyphen has to be attached to its flag.
+        // A value that starts with a hyphen must be attached to its flag.
         let attached: Vec<String>;
         let flags: Vec<&str> = match flags {
             [flag, value] if value.starts_with('-') => {
@@ -141,8 +141,8 @@ fn a_wrong_value_gives_one_sentence_that_says_what_to_write() {
             }
             _ => flags.to_vec(),
         };
-        let sentence = config(&flags).unwrap_err().to_string();
-        assert!(sentence.contains(expected), "{flags:?}: {sentence}");
-        assert!(!sentence.contains('\n'), "{flags:?}: {sentence}");
+        let message = config(&flags).unwrap_err().to_string();
+        assert!(message.contains(expected), "{flags:?}: {message}");
+        assert!(!message.contains('\n'), "{flags:?}: {message}");
     }
 }

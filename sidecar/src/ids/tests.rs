@@ -14,26 +14,26 @@ const WALL: UnixMillis = UnixMillis(1_795_230_000_000);
 const BOOT: BootInstant = BootInstant::from_nanos(1_000_000_000_000);
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A clock that stands until it is moved.
+/// A clock that only the test advances.
 #[derive(Debug)]
-struct Standing(Mutex<Now>);
+struct ManualClock(Mutex<Now>);
 
-impl Standing {
-    fn pass(&self, span: Duration) {
+impl ManualClock {
+    fn advance(&self, span: Duration) {
         let mut now = self.0.lock().unwrap();
         *now = Now { boot: now.boot.after(span), wall: now.wall.after(span) };
     }
 }
 
-impl Clock for Standing {
+impl Clock for ManualClock {
     fn now(&self) -> Now {
         *self.0.lock().unwrap()
     }
 }
 
-struct Office {
+struct Fixture {
     ids: Ids,
-    clock: Arc<Standing>,
+    clock: Arc<ManualClock>,
     believed: watch::Sender<Arc<Snapshot>>,
     published: watch::Sender<Arc<Applied>>,
     dir: TempDir,
@@ -43,7 +43,7 @@ fn pool() -> PoolName {
     "snowflake".parse().unwrap()
 }
 
-/// Node ID 17, held from now on.
+/// A claim of node ID 17 that is held from now on.
 fn held(revision: i64) -> Snapshot {
     let mut snapshot = Snapshot::starting(&[pool()], "-", &Holder::default());
     let fence = Fence { epoch: 1, revision };
@@ -75,14 +75,14 @@ fn held(revision: i64) -> Snapshot {
     snapshot
 }
 
-impl Office {
-    fn open() -> Self {
+impl Fixture {
+    fn new() -> Self {
         Self::with(DEFAULT_LAYOUT)
     }
 
     fn with(layout: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Standing(Mutex::new(Now { boot: BOOT, wall: WALL })));
+        let clock = Arc::new(ManualClock(Mutex::new(Now { boot: BOOT, wall: WALL })));
         let (believed, beliefs) = watch::channel(Arc::new(held(7)));
         let applied = Applied { snapshot: Arc::new(held(7)), ..Applied::default() };
         let (published, _) = watch::channel(Arc::new(applied));
@@ -92,7 +92,7 @@ impl Office {
             layout: Layout::parse(layout, DEFAULT_EPOCH).unwrap(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             believed: beliefs,
-            pool_minters: Mutex::default(),
+            minters: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
         }));
         Self { ids, clock, believed, published, dir }
@@ -112,97 +112,97 @@ impl Office {
         self.published.send_replace(Arc::new(applied));
     }
 
-    /// Until when the file says that IDs were minted.
-    fn kept(&self) -> i64 {
-        let marks = mark::read(self.dir.path(), &[pool()], "u");
-        marks[0].1.minted_until.unwrap().0
+    /// The end of the time that the checkpoint covers.
+    fn checkpoint(&self) -> i64 {
+        let checkpoints = checkpoint::read(self.dir.path(), &[pool()], "u");
+        checkpoints[0].1.minted_until.unwrap().0
     }
 }
 
 #[tokio::test]
-async fn the_deadline_counts_at_the_instant_of_minting_whatever_the_snapshots_say() {
-    let office = Office::open();
-    office.clock.pass(DEADLINE.saturating_sub(Duration::from_millis(1)));
-    office.mint(1).await.unwrap();
-    office.clock.pass(Duration::from_millis(1));
-    let refusal = office.mint(1).await.unwrap_err();
-    assert!(refusal.sentence.contains("since its deadline"), "{refusal:?}");
+async fn nothing_is_minted_after_the_deadline_even_if_both_snapshots_show_the_claim_as_held() {
+    let fixture = Fixture::new();
+    fixture.clock.advance(DEADLINE.saturating_sub(Duration::from_millis(1)));
+    fixture.mint(1).await.unwrap();
+    fixture.clock.advance(Duration::from_millis(1));
+    let refusal = fixture.mint(1).await.unwrap_err();
+    assert!(refusal.message.contains("since its deadline"), "{refusal:?}");
     assert!(refusal.retry.is_some());
 }
 
 #[tokio::test]
-async fn a_claim_must_be_held_both_as_believed_and_as_published() {
+async fn nothing_is_minted_unless_the_driver_and_the_files_both_show_the_claim_as_held() {
     for (believed, published) in [(true, false), (false, true)] {
-        let office = Office::open();
+        let fixture = Fixture::new();
         let mut lost = held(7);
         lost.claims[0].identity.state = ClaimState::Lost;
         lost.claims[0].identity.reason = Some("'17' was given to another pod".into());
         if believed {
-            office.publish(lost.clone());
+            fixture.publish(lost.clone());
         }
         if published {
-            office.believe(lost);
+            fixture.believe(lost);
         }
-        let refusal = office.mint(1).await.unwrap_err();
+        let refusal = fixture.mint(1).await.unwrap_err();
         let expected = "pool 'snowflake' is lost: '17' was given to another pod";
-        assert_eq!(refusal.sentence, expected);
+        assert_eq!(refusal.message, expected);
     }
-    let office = Office::open();
-    office.believe(held(8));
-    assert!(office.mint(1).await.unwrap_err().sentence.contains("being published"));
-    office.publish(held(8));
-    office.mint(1).await.unwrap();
+    let fixture = Fixture::new();
+    fixture.believe(held(8));
+    assert!(fixture.mint(1).await.unwrap_err().message.contains("being published"));
+    fixture.publish(held(8));
+    fixture.mint(1).await.unwrap();
 }
 
 #[tokio::test]
-async fn the_file_is_ahead_of_every_id_that_is_given_out() {
-    let office = Office::open();
+async fn the_checkpoint_covers_every_id_that_is_minted() {
+    let fixture = Fixture::new();
     for _ in 0..200 {
-        let last = *office.mint(10).await.unwrap().last().unwrap();
+        let last = *fixture.mint(10).await.unwrap().last().unwrap();
         let time = i64::try_from(last >> 22).unwrap() + 1_577_836_800_000;
-        let kept = office.kept();
-        assert!(time <= kept && kept <= time + 1000, "{time} {kept}");
-        office.clock.pass(Duration::from_millis(17));
+        let covered = fixture.checkpoint();
+        assert!(time <= covered && covered <= time + 1000, "{time} {covered}");
+        fixture.clock.advance(Duration::from_millis(17));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_earlier_process_may_have_minted_is_passed_over() {
-    let office = Office::open();
+async fn timestamps_that_an_earlier_process_may_have_used_are_skipped() {
+    let fixture = Fixture::new();
     let from = WALL.after(Duration::from_millis(500));
     let mut resumed = held(7);
     resumed.claims[0].minting.as_mut().unwrap().from = from;
-    office.believe(resumed);
-    assert!(office.mint(1).await.unwrap_err().sentence.contains("ahead of the clock"));
-    office.clock.pass(Duration::from_millis(500));
-    let first = office.mint(1).await.unwrap()[0];
+    fixture.believe(resumed);
+    assert!(fixture.mint(1).await.unwrap_err().message.contains("ahead of the clock"));
+    fixture.clock.advance(Duration::from_millis(500));
+    let first = fixture.mint(1).await.unwrap()[0];
     assert_eq!(i64::try_from(first >> 22).unwrap() + 1_577_836_800_000, from.0);
 }
 
 #[tokio::test]
-async fn nothing_is_minted_when_the_file_cannot_be_written() {
-    let office = Office::open();
-    std::fs::write(office.dir.path().join("snowflake"), "not a directory").unwrap();
-    let refusal = office.mint(1).await.unwrap_err();
-    assert!(refusal.sentence.contains("snowflake"), "{refusal:?}");
+async fn nothing_is_minted_when_the_checkpoint_cannot_be_written() {
+    let fixture = Fixture::new();
+    std::fs::write(fixture.dir.path().join("snowflake"), "not a directory").unwrap();
+    let refusal = fixture.mint(1).await.unwrap_err();
+    assert!(refusal.message.contains("snowflake"), "{refusal:?}");
 }
 
 #[tokio::test]
-async fn once_closed_nothing_is_minted_and_what_was_is_told() {
-    let office = Office::open();
-    assert_eq!(office.ids.close(), []);
-    let office = Office::open();
-    office.clock.pass(Duration::from_millis(5));
-    office.mint(4096 * 2).await.unwrap();
+async fn closing_ends_minting_and_returns_the_last_timestamp() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.ids.close(), []);
+    let fixture = Fixture::new();
+    fixture.clock.advance(Duration::from_millis(5));
+    fixture.mint(4096 * 2).await.unwrap();
     let last = WALL.after(Duration::from_millis(6));
-    assert_eq!(office.ids.close(), [(pool(), Fence { epoch: 1, revision: 7 }, last)]);
-    assert_eq!(office.mint(1).await.unwrap_err().sentence, "the sidecar is stopping");
+    assert_eq!(fixture.ids.close(), [(pool(), Fence { epoch: 1, revision: 7 }, last)]);
+    assert_eq!(fixture.mint(1).await.unwrap_err().message, "the sidecar is stopping");
 }
 
 #[tokio::test]
 async fn requests_at_once_get_different_ids() {
-    let office = Office::open();
-    let all = futures::future::join_all((0..50).map(|_| office.mint(80))).await;
+    let fixture = Fixture::new();
+    let all = futures::future::join_all((0..50).map(|_| fixture.mint(80))).await;
     let mut ids: Vec<u64> = all.into_iter().flat_map(Result::unwrap).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -211,31 +211,31 @@ async fn requests_at_once_get_different_ids() {
 
 #[tokio::test]
 async fn a_pool_that_the_layout_cannot_hold_is_refused() {
-    let office = Office::with("43/8/12");
-    let refusal = office.mint(1).await.unwrap_err();
-    assert!(refusal.sentence.contains("give the node 10 bits"), "{refusal:?}");
+    let fixture = Fixture::with("43/8/12");
+    let refusal = fixture.mint(1).await.unwrap_err();
+    assert!(refusal.message.contains("give the node 10 bits"), "{refusal:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn ids_that_run_ahead_of_the_clock_are_waited_for_a_while_and_then_refused() {
-    // The clock stands: what is ahead stays ahead.
-    let office = Office::with("52/10/1");
-    office.mint(20).await.unwrap();
-    let refusal = office.mint(1).await.unwrap_err();
-    assert!(refusal.sentence.contains("10 ms ahead of the clock"), "{refusal:?}");
+async fn ids_ahead_of_the_clock_are_refused_after_a_wait() {
+    // The clock does not advance, so the minter stays ahead of it.
+    let fixture = Fixture::with("52/10/1");
+    fixture.mint(20).await.unwrap();
+    let refusal = fixture.mint(1).await.unwrap_err();
+    assert!(refusal.message.contains("10 ms ahead of the clock"), "{refusal:?}");
 }
 
 #[tokio::test]
 async fn a_claim_that_goes_on_under_another_fence_repeats_no_id() {
-    let office = Office::open();
-    let last = office.mint(50).await.unwrap()[49];
-    // The fence of 8 mints nothing, and what was minted before it counts all the same.
+    let fixture = Fixture::new();
+    let last = fixture.mint(50).await.unwrap()[49];
+    // Nothing is minted under fence 8, and the IDs from before it still count.
     for revision in [8, 9] {
-        office.believe(held(revision));
-        office.publish(held(revision));
-        let refused = office.mint(50).await.unwrap_err();
+        fixture.believe(held(revision));
+        fixture.publish(held(revision));
+        let refused = fixture.mint(50).await.unwrap_err();
         assert_eq!(refused.retry, Some(Duration::from_millis(1)), "{refused:?}");
     }
-    office.clock.pass(Duration::from_millis(1));
-    assert!(office.mint(50).await.unwrap()[0] > last);
+    fixture.clock.advance(Duration::from_millis(1));
+    assert!(fixture.mint(50).await.unwrap()[0] > last);
 }

@@ -1,8 +1,8 @@
-//! Single files that readers never see half-written.
+//! Atomic writes of single files: readers never see an incomplete file.
 //!
-//! Each is written under a temporary name in the same directory, synced and renamed over the old
-//! one. Readable by every uid whatever the umask. Only one process may write into a directory
-//! ([`super::tree::Tree`] holds the lock). Everything here blocks.
+//! A file is written under a temporary name in the same directory, synced, and renamed. Every uid can read it, whatever
+//! the umask is. Only one process may write into a directory ([`super::tree::Tree`] has the lock). Everything here
+//! blocks.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
@@ -11,15 +11,15 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Apps run under any uid, and none of this is secret.
+/// Apps run under any uid, and no file is secret.
 const FILE_MODE: u32 = 0o644;
-/// As above; listing helps people who look around.
+/// As above; users may list the directory.
 const DIR_MODE: u32 = 0o755;
 
-/// What could not be done.
+/// An operation that failed.
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// Write and rename.
+    /// The file cannot be written or renamed.
     #[error("cannot write {}", path.display())]
     Write {
         /// Which file.
@@ -28,7 +28,7 @@ pub enum FileError {
         #[source]
         source: io::Error,
     },
-    /// Make a directory.
+    /// The directory cannot be created.
     #[error("cannot make the directory {}", path.display())]
     MakeDir {
         /// Which directory.
@@ -37,7 +37,7 @@ pub enum FileError {
         #[source]
         source: io::Error,
     },
-    /// Make a link.
+    /// The link cannot be created.
     #[error("cannot link {}", path.display())]
     Link {
         /// Which link.
@@ -46,7 +46,7 @@ pub enum FileError {
         #[source]
         source: io::Error,
     },
-    /// Remove.
+    /// The file cannot be removed.
     #[error("cannot remove {}", path.display())]
     Remove {
         /// Which file.
@@ -57,12 +57,12 @@ pub enum FileError {
     },
 }
 
-/// The name under which a file is made before it gets its own.
+/// The temporary name of a file.
 pub fn temporary(name: &str) -> String {
     format!(".{name}.tmp")
 }
 
-/// Brings a file to the given content; leaves it alone when it has it already.
+/// Writes a file, unless it has this content already.
 pub fn write(dir: &Path, name: &str, content: &[u8]) -> Result<(), FileError> {
     let path = dir.join(name);
     if fs::read(&path).is_ok_and(|present| present == content) {
@@ -80,7 +80,7 @@ pub fn write(dir: &Path, name: &str, content: &[u8]) -> Result<(), FileError> {
     written.map_err(|source| FileError::Write { path, source })
 }
 
-/// Points a link at a target; leaves it alone when it does already.
+/// Creates or replaces a link, unless it has this target already.
 pub fn link(dir: &Path, name: &str, target: &Path) -> Result<(), FileError> {
     let path = dir.join(name);
     if fs::read_link(&path).is_ok_and(|present| present == target) {
@@ -93,12 +93,12 @@ pub fn link(dir: &Path, name: &str, target: &Path) -> Result<(), FileError> {
     linked.map_err(|source| FileError::Link { path, source })
 }
 
-/// Removes a file or link that may be gone already.
+/// Removes a file or link; a missing one is no error.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     gone(path).map_err(|source| FileError::Remove { path: path.to_owned(), source })
 }
 
-/// Makes a directory, and those above it, unless it is there. What is made is open to every uid.
+/// Creates a directory and its parents, readable by every uid. An existing one is no error.
 pub fn make_dir(path: &Path) -> Result<(), FileError> {
     if path.is_dir() {
         return Ok(());
@@ -114,7 +114,7 @@ pub fn make_dir(path: &Path) -> Result<(), FileError> {
     made.map_err(|source| FileError::MakeDir { path: path.to_owned(), source })
 }
 
-/// Removes what an interrupted write left behind.
+/// Removes the temporary files of interrupted writes.
 pub fn sweep(dir: &Path) -> Result<(), FileError> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Ok(());
@@ -129,7 +129,7 @@ pub fn sweep(dir: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Opens a file for locking; it has no content.
+/// Opens an empty file for locking.
 pub fn lockable(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_of_an_interrupted_write_are_swept_and_nothing_else_is() {
+    fn only_temporary_files_of_interrupted_writes_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         for name in [".name.tmp", ".stop", "name"] {
             fs::write(dir.path().join(name), "x").unwrap();

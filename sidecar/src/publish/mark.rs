@@ -1,9 +1,8 @@
-//! A pool's private mark: what the next process of this sidecar has to know of the claim that the app was
-//! told, when the published files are gone as well.
+//! A pool's private mark: a file with the published claim, for the next process of this sidecar.
 //!
-//! The mark stays when files are withdrawn, because the app may run on: a sidecar that gets SIGTERM in a pod
-//! is restarted beside it. It says nothing of the deadline: that stands in `claim.json` alone, and a claim
-//! whose `claim.json` is gone is one that the app was told to give up. Not for apps. Everything here blocks.
+//! The mark stays when the files are withdrawn, because the app may still run: a sidecar that gets SIGTERM in a pod is
+//! restarted beside it. It has no deadline: only `claim.json` has it, and without `claim.json` the app must have
+//! stopped. Not for apps. Everything here blocks.
 
 use std::fs;
 use std::path::Path;
@@ -17,29 +16,29 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{self, FileError};
 
-/// In a pool's directory.
+/// Its name in a pool's directory.
 pub(super) const FILE: &str = ".claim";
-/// Changes with every boot of the machine (random(4)): instants of `CLOCK_BOOTTIME` mean nothing across boots.
+/// Changes with every boot of the machine (random(4)): instants of `CLOCK_BOOTTIME` are not comparable across boots.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// A mark.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The holder's UID.
     pub uid: String,
-    /// The boot of the machine in which it was written.
+    /// The boot of the machine during which it was written.
     pub boot_id: String,
     /// The claim, without its deadline.
     pub claim: Inherited,
 }
 
-/// This boot of the machine; empty when that cannot be known.
+/// The ID of the current boot; empty if it cannot be read.
 pub fn boot_id() -> String {
     fs::read_to_string(BOOT_ID).map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
-/// The claim that an earlier process of this holder has left in a directory of this pool. Anything unreadable
-/// counts as nothing: then the claim is made anew.
+/// The claim that an earlier process of this holder has published for a pool. An unreadable mark counts as none: then
+/// the pool is claimed again.
 pub fn inherited(dir: &Path, pool: &PoolName, uid: &str) -> Option<Inherited> {
     let dir = dir.join(pool.as_str());
     let mark = read(&dir).filter(|mark| mark.uid == uid && mark.claim.pool == *pool)?;
@@ -52,24 +51,24 @@ pub fn inherited(dir: &Path, pool: &PoolName, uid: &str) -> Option<Inherited> {
     })
 }
 
-/// The mark in a pool's own directory.
+/// Reads the mark in a pool's directory.
 pub fn read(dir: &Path) -> Option<Mark> {
     serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()
 }
 
-/// Keeps a mark in a pool's own directory; leaves it alone when it is there already.
+/// Writes the mark into a pool's directory, unless it is there already.
 pub fn write(dir: &Path, mark: &Mark) -> Result<(), FileError> {
     let content = serde_json::to_vec(mark)
         .map_err(|error| FileError::Write { path: dir.join(FILE), source: error.into() })?;
     file::write(dir, FILE, &content)
 }
 
-/// The `claim.json` in a pool's own directory.
+/// Reads the `claim.json` in a pool's directory.
 pub fn published(dir: &Path) -> Option<ClaimJson> {
     serde_json::from_slice(&fs::read(dir.join(path::CLAIM_JSON)).ok()?).ok()
 }
 
-/// The deadline that a `claim.json` shows.
+/// The deadline in a `claim.json`.
 pub fn deadline(claim: &ClaimJson) -> Option<Deadline> {
     Some(Deadline {
         boot: BootInstant::from_nanos(claim.valid_until_boottime_ns?),

@@ -1,7 +1,7 @@
-//! Which files a snapshot asks for: decided here, carried out by [`super::tree`].
+//! Decides which files a snapshot needs; [`super::tree`] carries the plan out.
 //!
-//! A claim without a name leaves what is there alone: after a restart the files of the life before
-//! stay until the driver knows better. Only a `Stop` claim that may not be used takes files away.
+//! A claim without a name changes nothing: after a restart, the files of the earlier process stay until the driver
+//! knows the state. Only a `Stop` claim that must not be used removes files.
 
 use cairn_core::claim::ClaimState;
 use cairn_core::identity::{Identity, env_file};
@@ -10,7 +10,7 @@ use cairn_core::pool::PoolName;
 
 use crate::snapshot::{Claim, Snapshot};
 
-/// What to do with every file.
+/// The changes to all files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// In the order of `--pool`: the first one gets the links.
@@ -19,37 +19,37 @@ pub struct Plan {
     pub env: EnvFile,
 }
 
-/// What to do with one pool's files.
+/// The changes to one pool's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PoolFiles {
-    /// Nothing is known.
+    /// The state is unknown; leave them.
     Leave,
-    /// They must go.
+    /// Remove them.
     Withdraw,
-    /// They are these.
+    /// Write these.
     Write {
         /// Name and content.
         files: Vec<(&'static str, String)>,
-        /// What is to be remembered over a restart: the holder's UID and the claim.
+        /// The mark: the holder's UID and the claim.
         mark: Option<Box<(String, Inherited)>>,
     },
 }
 
-/// What to do with the env file.
+/// The change to the env file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnvFile {
-    /// Not every claim has a name yet.
+    /// Not every claim has a name; leave it.
     Leave,
-    /// A claim may not be used, and an env file with a part of the variables helps nobody.
+    /// A claim must not be used; remove the file, because a part of the variables is of no use.
     Withdraw,
-    /// All variables of all claims.
+    /// Write all variables of all claims.
     Write(String),
 }
 
 // === impl Plan ===
 
 impl Plan {
-    /// The files for a snapshot.
+    /// The plan for a snapshot.
     pub fn of(snapshot: &Snapshot) -> Self {
         let pools: Vec<_> = snapshot
             .claims
@@ -79,11 +79,11 @@ impl PoolFiles {
             return Self::Withdraw;
         }
         match &claim.identity.slot {
-            // A name that is being adopted is not held before a renewal has answered.
+            // A name that is being adopted is not held before its first renewal.
             Some(_) if claim.identity.state != ClaimState::Waiting => Self::Write {
                 files: claim.identity.files(),
                 mark: claim.mark.as_ref().map(|mark| {
-                    // These stand in claim.json, which changes with every renewal.
+                    // Only claim.json has these, because they change with every renewal.
                     let mark = Inherited { deadline: None, not_after: None, ..mark.clone() };
                     Box::new((claim.identity.holder.uid.clone(), mark))
                 }),

@@ -1,8 +1,8 @@
 //! The published directory: its lock, its pool directories, links and env file.
 //!
-//! Order is everything here. What must go goes env file first, what comes comes env file last; a
-//! pool whose *name* changes is emptied before it is filled again, so that no reader ever sees the
-//! name of one claim next to the prefix of another. Everything here blocks.
+//! The order of the writes matters: the env file is removed first and written last. A pool whose *name* changes is
+//! emptied before it is filled again, so that no reader sees the name of one claim beside the prefix of another.
+//! Everything here blocks.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -13,34 +13,34 @@ use cairn_core::pool::{OnLoss, PoolName};
 use thiserror::Error;
 
 use super::file::{self, FileError};
+use super::guard::LastPublished;
 use super::mark::{self, Mark};
 use super::plan::{EnvFile, Plan, PoolFiles};
-use super::told::Told;
 
-/// Held by the one process that writes here; the kernel drops it with the process.
+/// The one process that writes here holds a lock on this file. The kernel releases it with the process.
 const LOCK: &str = ".lock";
-/// The UID of the pod whose gate was open once.
+/// Contains the UID of the pod whose gate was open once.
 const OPENED: &str = ".opened";
-/// What a pool's directory has; `claim.json` comes last, so that whoever sees it sees all.
+/// The files of a pool, in the order of their writes: who sees `claim.json` finds the others.
 const FILES: [&str; 4] = [path::NAME, path::PREFIX, path::FENCE, path::CLAIM_JSON];
 
-/// A directory that this process alone writes into.
+/// The published directory, locked for this process.
 #[derive(Debug)]
 pub struct Tree {
     dir: PathBuf,
     pools: Vec<PoolName>,
     boot_id: String,
-    /// Never read: it is the lock.
+    /// Never read: it only keeps the lock.
     _lock: File,
 }
 
-/// Why a directory cannot be published into.
+/// Why the directory cannot be used.
 #[derive(Debug, Error)]
 pub enum TreeError {
-    /// Another process publishes there.
+    /// Another process has the lock.
     #[error("{} is in use by another cairn-sidecar; give this one a --dir of its own", .0.display())]
     InUse(PathBuf),
-    /// No lock file can be made there.
+    /// The lock file cannot be created.
     #[error("cannot write into {}; give a writable directory with --dir", dir.display())]
     Lock {
         /// Which directory.
@@ -49,10 +49,10 @@ pub enum TreeError {
         #[source]
         source: io::Error,
     },
-    /// No such directory can be made.
+    /// The directory cannot be created.
     #[error("--dir cannot be used; give a writable directory")]
     MakeDir(#[source] FileError),
-    /// Leftovers cannot be removed.
+    /// Temporary files of an earlier process cannot be removed.
     #[error("cannot clean up after an earlier run")]
     Sweep(#[source] FileError),
 }
@@ -60,7 +60,7 @@ pub enum TreeError {
 // === impl Tree ===
 
 impl Tree {
-    /// Takes a directory over and removes what an interrupted write left there.
+    /// Locks the directory and removes the temporary files of interrupted writes.
     pub fn open(dir: &Path, pools: &[PoolName]) -> Result<Self, TreeError> {
         file::make_dir(dir).map_err(TreeError::MakeDir)?;
         let refused = |source| TreeError::Lock { dir: dir.to_owned(), source };
@@ -81,24 +81,27 @@ impl Tree {
         })
     }
 
-    /// The directory.
+    /// Its path.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What the apps of `Stop` pools were told by an earlier life of this sidecar.
-    pub fn told(&self) -> Vec<(PoolName, Told)> {
+    /// What an earlier process of this sidecar published last for each `Stop` pool.
+    pub fn last_published(&self) -> Vec<(PoolName, LastPublished)> {
         let found = self.pools.iter().filter_map(|pool| {
             let dir = self.dir.join(pool.as_str());
             let mark = mark::read(&dir).filter(|mark| mark.claim.on_loss == OnLoss::Stop)?;
             let deadline = mark::published(&dir).as_ref().and_then(mark::deadline);
             let until = deadline.map(|deadline| (deadline.boot, deadline.wall));
-            Some((pool.clone(), Told { claim: Some(mark.claim.into()), until, stopping: None }))
+            Some((
+                pool.clone(),
+                LastPublished { claim: Some(mark.claim.into()), until, stopping: None },
+            ))
         });
         found.collect()
     }
 
-    /// Brings the directory to a plan.
+    /// Carries out a plan.
     pub fn apply(&self, plan: &Plan) -> Result<(), FileError> {
         let renamed = plan.pools.iter().any(|(pool, files)| match files {
             PoolFiles::Write { files, .. } => self.is_renamed(pool, files),
@@ -139,31 +142,31 @@ impl Tree {
         }
     }
 
-    /// Whether the gate of this pod was open once.
+    /// Whether this pod's gate was open once.
     pub fn was_opened(&self, uid: &str) -> bool {
         fs::read_to_string(self.dir.join(OPENED)).is_ok_and(|found| found == uid)
     }
 
-    /// Remembers that the gate of this pod was open.
+    /// Records that this pod's gate was open.
     pub fn set_opened(&self, uid: &str) -> Result<(), FileError> {
         file::write(&self.dir, OPENED, uid.as_bytes())
     }
 
-    /// Removes what an app must not go on with when the sidecar ends alone: the files of `Stop` pools. Names of
-    /// `Keep` pools stay with the app, and marks stay for the next process.
+    /// Removes the files of `Stop` pools, which the app must not use after the sidecar has ended alone. The files of
+    /// `Keep` pools stay for the app, and the marks stay for the next process.
     pub fn withdraw(&self) -> Result<(), FileError> {
-        let stays = |pool: &&PoolName| {
+        let keeps = |pool: &&PoolName| {
             let mark = mark::read(&self.dir.join(pool.as_str()));
             mark.is_some_and(|mark| mark.claim.on_loss == OnLoss::Keep)
         };
-        let gone: Vec<_> = self.pools.iter().filter(|pool| !stays(pool)).collect();
+        let gone: Vec<_> = self.pools.iter().filter(|pool| !keeps(pool)).collect();
         if !gone.is_empty() {
             file::remove(&self.dir.join(path::ENV))?;
         }
         gone.into_iter().try_for_each(|pool| self.empty(pool))
     }
 
-    /// Removes everything that says something about a claim: nothing is claimed any more.
+    /// Removes every file about a claim: nothing is claimed any more.
     pub fn clear(&self) -> Result<(), FileError> {
         file::remove(&self.dir.join(path::ENV))?;
         file::remove(&self.dir.join(OPENED))?;
@@ -176,7 +179,7 @@ impl Tree {
             file::remove(&dir.join(mark::FILE))?;
             file::remove(&dir.join(path::IDS_JSON))?;
             if let Err(error) = fs::remove_dir(&dir) {
-                // Somebody else's file in it is theirs to keep.
+                // It contains a file that is not ours.
                 tracing::debug!(%error, dir = %dir.display(), "directory stays");
             }
         }
@@ -185,7 +188,7 @@ impl Tree {
 
     fn empty(&self, pool: &PoolName) -> Result<(), FileError> {
         let dir = self.dir.join(pool.as_str());
-        // Those who wait for claim.json must not find it without the others.
+        // `claim.json` goes first: readers that wait for it must not find it without the others.
         FILES.iter().rev().try_for_each(|name| file::remove(&dir.join(name)))
     }
 

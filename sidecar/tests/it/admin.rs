@@ -5,7 +5,7 @@ use cairn_core::claim::ClaimState;
 use crate::harness::{App, eventually};
 
 #[tokio::test]
-async fn a_sidecar_is_live_at_once_and_ready_when_it_holds_its_claims() {
+async fn a_sidecar_is_live_at_once_and_ready_when_its_claims_are_held() {
     let app = App::start(&[]).await;
     assert_eq!(app.admin("/livez").await, (200, "ok\n".to_owned()));
     let (status, body) = app.admin("/readyz").await;
@@ -16,7 +16,7 @@ async fn a_sidecar_is_live_at_once_and_ready_when_it_holds_its_claims() {
 }
 
 #[tokio::test]
-async fn nothing_else_is_to_be_had_from_outside_the_pod() {
+async fn the_admin_port_serves_no_other_path() {
     let app = App::start(&[]).await;
     for path in ["/", "/v1/claims", "/v1/probe", "/debug"] {
         assert_eq!(app.admin(path).await.0, 404, "{path}");
@@ -24,7 +24,7 @@ async fn nothing_else_is_to_be_had_from_outside_the_pod() {
 }
 
 #[tokio::test]
-async fn metrics_tell_states_names_and_deadlines() {
+async fn metrics_show_states_names_and_deadlines() {
     let app = App::start(&[]).await;
     let mut snapshot = app.hold(["Denali", "17"]).await;
     let (status, text) = app.admin("/metrics").await;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use crate::harness::{App, PATIENCE, eventually, get, held, request};
+use crate::harness::{App, LONGEST_WAIT, eventually, get, held, request};
 
 /// The data of server-sent events.
 struct Events(Lines<BufReader<UnixStream>>);
@@ -23,7 +23,7 @@ impl Events {
 
     async fn next(&mut self) -> Value {
         loop {
-            let line = timeout(PATIENCE, self.0.next_line()).await.unwrap().unwrap().unwrap();
+            let line = timeout(LONGEST_WAIT, self.0.next_line()).await.unwrap().unwrap().unwrap();
             if let Some(data) = line.strip_prefix("data: ") {
                 return serde_json::from_str(data).unwrap();
             }
@@ -31,7 +31,7 @@ impl Events {
     }
 
     async fn status(&mut self) -> String {
-        timeout(PATIENCE, self.0.next_line()).await.unwrap().unwrap().unwrap()
+        timeout(LONGEST_WAIT, self.0.next_line()).await.unwrap().unwrap().unwrap()
     }
 }
 
@@ -52,25 +52,25 @@ async fn the_socket_and_loopback_show_the_same_claims_as_the_files() {
 }
 
 #[tokio::test]
-async fn wrong_questions_get_one_sentence_as_json() {
+async fn wrong_requests_get_one_message_as_json() {
     let app = App::start(&[]).await;
-    let sentence = |body: &str| {
+    let message = |body: &str| {
         let json: Value = serde_json::from_str(body).unwrap();
         json["error"].as_str().unwrap().to_owned()
     };
     let (status, body) = app.get("/v1/claims/montains").await;
     assert_eq!(status, 404);
     assert_eq!(
-        sentence(&body),
+        message(&body),
         "this pod claims nothing from pool 'montains'; it claims from mountains, snowflake"
     );
     let (status, body) = app.get("/claims").await;
-    assert_eq!((status, sentence(&body).contains("/v1/claims/<pool>")), (404, true));
+    assert_eq!((status, message(&body).contains("/v1/claims/<pool>")), (404, true));
     let stream = TcpStream::connect(app.api).await.unwrap();
     let (status, body) = request(stream, "DELETE", "/v1/claims").await;
-    assert_eq!((status, sentence(&body).contains("use GET")), (405, true));
+    assert_eq!((status, message(&body).contains("use GET")), (405, true));
     let (status, body) = app.get("/v1/probe?wait_ms=x").await;
-    assert_eq!((status, sentence(&body).contains("wait_ms=900")), (400, true));
+    assert_eq!((status, message(&body).contains("wait_ms=900")), (400, true));
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_watcher_gets_the_state_at_once_and_then_each_change() {
     assert_eq!(events.next().await["claims"][0]["state"], "waiting");
     let snapshot = app.hold(["Denali", "17"]).await;
     assert_eq!(events.next().await["claims"][0]["name"], "Denali");
-    // The same again is no event: the next one has to be the change after it.
+    // An unchanged state is no event: the next event is the change after it.
     app.send(snapshot.clone());
     let mut degraded = snapshot;
     degraded.claims[0].identity.state = ClaimState::Degraded;
@@ -89,7 +89,7 @@ async fn a_watcher_gets_the_state_at_once_and_then_each_change() {
 }
 
 #[tokio::test]
-async fn a_watcher_of_one_pool_hears_nothing_of_the_others() {
+async fn a_watcher_of_one_pool_gets_no_events_of_other_pools() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;
     let mut events = Events::open(&app, "/v1/claims/mountains?watch").await;
@@ -117,7 +117,7 @@ async fn watchers_never_keep_the_probe_out() {
     let (status, body) = app.get("/v1/claims?watch").await;
     assert_eq!(status, 503, "{body}");
     assert_eq!(app.get("/v1/probe").await.0, 200);
-    // Those who go make room.
+    // A watcher that leaves makes room for another.
     watchers.clear();
     eventually("room", async || {
         let mut events = Events::open(&app, "/v1/claims?watch").await;
@@ -127,7 +127,7 @@ async fn watchers_never_keep_the_probe_out() {
 }
 
 #[tokio::test]
-async fn clients_that_say_nothing_are_shown_the_door() {
+async fn silent_clients_are_disconnected() {
     let app = App::start(&[]).await;
     let mut silent = Vec::new();
     for _ in 0..64 {
@@ -138,7 +138,7 @@ async fn clients_that_say_nothing_are_shown_the_door() {
 }
 
 #[tokio::test]
-async fn a_probe_is_answered_the_moment_the_claims_are_held() {
+async fn a_waiting_probe_succeeds_as_soon_as_the_claims_are_held() {
     let app = App::start(&[]).await;
     let asked = tokio::time::Instant::now();
     let answer = app.get("/v1/probe?wait_ms=15000");

@@ -1,4 +1,4 @@
-//! The apps' own probes, asked by the sidecar, and what it tells the kubelet.
+//! The apps' own probes, which the sidecar runs, and its responses to the kubelet.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::harness::{App, PATIENCE, eventually, request_with};
+use crate::harness::{App, LONGEST_WAIT, eventually, request_with};
 
 const LOCAL: &str = "127.0.0.1";
 const TOKEN: (&str, &str) = ("Cairn-Probe-Token", "secret");
 
-/// An app's own server.
+/// The server of an app.
 async fn serve(listener: TcpListener, routes: Router) {
     axum::serve(listener, routes).await.unwrap();
 }
@@ -52,7 +52,7 @@ impl Server {
         self.status.store(status, Ordering::Relaxed);
     }
 
-    /// A probe of it, each second.
+    /// A probe of the app with a period of one second.
     fn probe(&self, failures: u32) -> Value {
         json!({
             "httpGet": {"path": "/healthz", "port": self.address.port()},
@@ -67,7 +67,7 @@ impl Drop for Server {
     }
 }
 
-/// A sidecar that holds its claims and asks these probes of the container `app`.
+/// A sidecar that holds its claims and runs these probes of the container `app`.
 async fn sidecar(probes: Value) -> App {
     let app = App::start(&flags(&probes).iter().map(String::as_str).collect::<Vec<_>>()).await;
     app.hold(["Denali", "17"]).await;
@@ -80,14 +80,14 @@ fn flags(probes: &Value) -> Vec<String> {
     ["--app-probes", &probes.to_string(), "--probe-token", TOKEN.1].map(str::to_owned).to_vec()
 }
 
-/// What the kubelet gets to hear.
+/// A response to the kubelet.
 async fn kubelet(app: &App, path: &str) -> (u16, String) {
     let stream = TcpStream::connect(app.admin).await.unwrap();
     request_with(stream, path, TOKEN).await
 }
 
 #[tokio::test]
-async fn an_app_is_restarted_by_its_own_probe_and_starts_afresh() {
+async fn an_app_fails_by_its_own_probe_and_is_healthy_after_its_restart() {
     let server = Server::start().await;
     let app = sidecar(json!({"liveness": server.probe(3)})).await;
     assert_eq!(kubelet(&app, "/app/startupz/app").await, (200, "ok\n".to_owned()));
@@ -109,7 +109,7 @@ async fn an_app_is_restarted_by_its_own_probe_and_starts_afresh() {
 }
 
 #[tokio::test]
-async fn a_lost_claim_stops_the_app_whatever_its_own_probe_says() {
+async fn a_lost_claim_stops_the_app_although_its_own_probe_passes() {
     let server = Server::start().await;
     let app = sidecar(json!({"liveness": server.probe(3)})).await;
     assert_eq!(kubelet(&app, "/app/startupz/app").await.0, 200);
@@ -119,7 +119,7 @@ async fn a_lost_claim_stops_the_app_whatever_its_own_probe_says() {
     eventually("stopped", async || kubelet(&app, "/app/livez/app").await.0 == 503).await;
     let (status, body) = kubelet(&app, "/app/startupz/app").await;
     assert_eq!((status, body.as_str()), (503, "pool snowflake: lost\n"));
-    // A container without probes of its own is stopped, too.
+    // A container without its own probes is stopped too.
     assert_eq!(kubelet(&app, "/app/livez/other").await.0, 503);
     assert_eq!(kubelet(&app, "/app/startupz/other").await.0, 503);
 }
@@ -146,7 +146,7 @@ async fn a_restarted_sidecar_knows_which_apps_have_started() {
     let app = sidecar(probes.clone()).await;
     assert_eq!(kubelet(&app, "/app/startupz/app").await.0, 200);
     eventually("ready", async || kubelet(&app, "/app/readyz/app").await.0 == 200).await;
-    // From now on only what was kept can say so.
+    // From here on only the mark shows the start.
     server.answers(500);
     let flags = flags(&probes);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
@@ -159,7 +159,7 @@ async fn a_restarted_sidecar_knows_which_apps_have_started() {
 }
 
 #[tokio::test]
-async fn only_the_kubelet_can_say_that_a_container_was_started() {
+async fn only_the_kubelet_can_report_a_start_of_a_container() {
     let server = Server::start().await;
     let app = sidecar(json!({"startup": server.probe(1000)})).await;
     assert_eq!(kubelet(&app, "/app/startupz/app").await.0, 200);
@@ -176,7 +176,7 @@ fn probe(action: Value) -> AppProbe {
 }
 
 #[tokio::test]
-async fn http_probes_are_asked_as_the_kubelet_asks_them() {
+async fn http_probes_follow_the_rules_of_the_kubelet() {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let told = |headers: HeaderMap| async move {
@@ -216,7 +216,7 @@ async fn http_probes_are_asked_as_the_kubelet_asks_them() {
 }
 
 #[tokio::test]
-async fn https_probes_take_any_certificate() {
+async fn https_probes_accept_any_certificate() {
     let server = Server::start().await;
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -240,7 +240,7 @@ async fn https_probes_take_any_certificate() {
     tls.abort();
 }
 
-/// TLS as an app without an authority sets it up.
+/// TLS with a self-signed certificate.
 fn acceptor() -> TlsAcceptor {
     let own = rcgen::generate_simple_self_signed(["app.invalid".to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
@@ -297,10 +297,10 @@ async fn a_grpc_probe_asks_for_the_health_of_its_service() {
 }
 
 #[tokio::test]
-async fn a_grpc_probe_of_something_else_fails() {
+async fn a_grpc_probe_of_another_server_fails() {
     let server = Server::start().await;
     let other = probe(json!({"grpc": {"port": server.address.port()}}));
-    let answered = timeout(PATIENCE, ask(&other, LOCAL)).await.unwrap();
+    let answered = timeout(LONGEST_WAIT, ask(&other, LOCAL)).await.unwrap();
     assert!(answered.is_err());
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -22,7 +22,7 @@ fn start(dir: &Dir, more: &[&str]) -> Child {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the time that a real process takes is the matter")]
-fn without_etcd_the_probe_says_so_and_sigterm_still_ends_it_within_a_second() {
+fn without_etcd_the_probe_reports_it_and_sigterm_ends_the_sidecar_within_a_second() {
     let dir = Dir::new();
     let mut sidecar =
         start(&dir, &["--in-pod", "--instance", "u", "--api", "off", "--admin", "off"]);
@@ -41,7 +41,7 @@ fn without_etcd_the_probe_says_so_and_sigterm_still_ends_it_within_a_second() {
 }
 
 #[test]
-fn logs_are_json_when_asked_for_and_tell_the_configuration_once() {
+fn json_logs_show_the_configuration_once() {
     let dir = Dir::new();
     let mut sidecar = start(&dir, &[]);
     let mut first = String::new();

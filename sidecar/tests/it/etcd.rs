@@ -1,4 +1,4 @@
-//! The real binary on a real etcd: an empty one, a replaced one, and one that others use as well.
+//! The real binary on a real etcd: empty, replaced, or shared.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Dir, binary};
 
-/// A cold binary on a busy machine needs some seconds to say something.
+/// A binary on a busy machine needs some seconds to start.
 const ROUNDS: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,7 +39,7 @@ impl Drop for Sidecar {
     }
 }
 
-/// What the probe says, once it says this.
+/// Waits until the probe prints this and returns its output.
 fn until_probe_says(dir: &Dir, part: &str) -> String {
     let mut said = String::new();
     for _ in 0..ROUNDS {
@@ -73,14 +73,14 @@ fn an_empty_etcd_may_have_been_wiped_unless_the_user_says_that_it_is_new() {
     let reason = until_probe_says(&dir, "this ends in ");
     assert!(reason.contains("start with --new-store instead"), "{reason}");
     waiting.stop();
-    // The pool is frozen now; the flag lifts what was frozen without it.
+    // The pool is frozen now, and the flag lifts this freeze.
     let claiming = Sidecar::start(&etcd, &dir, &["--new-store"]);
     assert_eq!(until_named(&dir), "Denali");
     claiming.stop();
 }
 
 #[test]
-fn a_restarted_sidecar_knows_the_cluster_that_it_has_talked_to() {
+fn a_restarted_sidecar_accepts_only_the_cluster_of_its_earlier_process() {
     let [former, other] = [TestEtcd::start().unwrap(), TestEtcd::start().unwrap()];
     let dir = Dir::new();
     let sidecar = Sidecar::start(&former, &dir, &["--new-store"]);
@@ -95,7 +95,7 @@ fn a_restarted_sidecar_knows_the_cluster_that_it_has_talked_to() {
 }
 
 #[test]
-fn sidecars_below_two_prefixes_of_one_etcd_do_not_meet() {
+fn sidecars_below_two_prefixes_of_one_etcd_are_independent() {
     let etcd = TestEtcd::start().unwrap();
     let dirs = [Dir::new(), Dir::new(), Dir::new()];
     let prefixes = ["/red/", "/blue/", "/blue/"];
@@ -113,7 +113,7 @@ fn sidecars_below_two_prefixes_of_one_etcd_do_not_meet() {
 }
 
 #[test]
-fn a_sidecar_of_another_cluster_than_the_given_one_says_so_and_ends() {
+fn a_sidecar_on_another_cluster_than_the_required_one_reports_it_and_ends() {
     let etcd = TestEtcd::start().unwrap();
     let (dir, mut command) = (Dir::new(), binary());
     let flags = ["--pool", "mountains", "--new-store", "--etcd-cluster-id", "abc", "--etcd"];

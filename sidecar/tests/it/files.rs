@@ -16,7 +16,7 @@ use cairn_core::time::BootInstant;
 
 use crate::harness::{App, eventually, held};
 
-/// Reads a file as fast as it can until told to stop; every distinct content that it saw.
+/// Reads a file in a loop until it is stopped. Returns every distinct content.
 fn hammer(path: PathBuf, stop: Arc<AtomicBool>) -> thread::JoinHandle<BTreeSet<Option<String>>> {
     thread::spawn(move || {
         let mut seen = BTreeSet::new();
@@ -32,7 +32,7 @@ fn hammer(path: PathBuf, stop: Arc<AtomicBool>) -> thread::JoinHandle<BTreeSet<O
 }
 
 #[tokio::test]
-async fn readers_never_see_half_a_file_while_claims_are_renewed() {
+async fn readers_never_see_an_incomplete_file_during_renewals() {
     let app = App::start(&[]).await;
     let mut snapshot = app.hold(["Denali", "17"]).await;
     let stop = Arc::new(AtomicBool::new(false));
@@ -84,7 +84,7 @@ async fn readers_never_see_the_name_of_one_claim_with_the_env_of_another() {
 }
 
 #[tokio::test]
-async fn files_are_for_every_uid_whatever_the_umask() {
+async fn every_uid_can_read_the_files_whatever_the_umask_is() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;
     let mode = |name: &str| {
@@ -95,12 +95,12 @@ async fn files_are_for_every_uid_whatever_the_umask() {
     for file in ["name", "prefix", "fence", "claim.json", "env", "snowflake/name"] {
         assert_eq!(mode(file), 0o644, "{file}");
     }
-    // And so for one who owns nothing of it, through the socket.
+    // Another uid can use the socket too.
     assert_eq!(app.probe(&[]).await, (0, String::new()));
 }
 
 #[tokio::test]
-async fn whoever_is_told_that_a_claim_is_held_finds_its_files() {
+async fn a_claim_that_is_shown_as_held_has_its_files() {
     for _ in 0..20 {
         let app = App::start(&[]).await;
         app.send(held(&app.snapshot(), ["Denali", "17"]));
@@ -112,7 +112,7 @@ async fn whoever_is_told_that_a_claim_is_held_finds_its_files() {
 }
 
 #[tokio::test]
-async fn a_lost_stop_claim_takes_its_files_away_and_brings_them_back() {
+async fn the_files_of_a_stop_claim_go_with_its_loss_and_come_back_with_it() {
     let app = App::start(&[]).await;
     let snapshot = app.hold(["Denali", "17"]).await;
     let mut lost = snapshot.clone();
@@ -120,8 +120,8 @@ async fn a_lost_stop_claim_takes_its_files_away_and_brings_them_back() {
     lost.claims[1].identity.reason = Some("etcd does not answer".into());
     app.send(lost);
     eventually("not alive", async || app.admin("/app/livez").await.0 == 503).await;
-    let (_, sentence) = app.admin("/app/livez").await;
-    assert!(sentence.contains("snowflake") && sentence.contains("etcd does not answer"));
+    let (_, message) = app.admin("/app/livez").await;
+    assert!(message.contains("snowflake") && message.contains("etcd does not answer"));
     assert_eq!((app.dir.read("env"), app.dir.read("snowflake/name")), (None, None));
     assert_eq!(app.dir.read("name").unwrap(), "Denali", "a Keep pool keeps its files");
     app.send(snapshot);
@@ -131,7 +131,7 @@ async fn a_lost_stop_claim_takes_its_files_away_and_brings_them_back() {
 }
 
 #[tokio::test]
-async fn a_restarted_sidecar_never_makes_files_disappear() {
+async fn a_restart_of_the_sidecar_removes_no_files() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;
     let stop = Arc::new(AtomicBool::new(false));
@@ -167,7 +167,7 @@ async fn a_restarted_sidecar_stops_the_app_when_the_old_deadline_passes_without_
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_not_held_until_it_can() {
+async fn a_claim_is_not_held_while_its_files_cannot_be_written() {
     let app = App::start(&[]).await;
     let obstacle = app.dir.published().join("mountains");
     fs::write(&obstacle, "in the way").unwrap();

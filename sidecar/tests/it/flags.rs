@@ -5,7 +5,7 @@ use crate::harness::{Dir, binary};
 const GOOD: [&str; 4] = ["--etcd", "http://127.0.0.1:1", "--pool", "mountains"];
 
 #[test]
-fn wrong_flags_exit_2_with_one_sentence() {
+fn wrong_flags_give_one_message_and_exit_code_2() {
     let table: &[(&[&str], &str)] = &[
         (&[], "--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379"),
         (&["--etcd", "http://a:1"], "--pool is missing; name the pools"),
@@ -38,7 +38,7 @@ fn every_flag_has_a_variable_and_the_flag_wins() {
     assert!(text.contains("'Up' is not valid"), "{text}");
     let text = say(&[("CAIRN_POOL", "Up"), ("CAIRN_ETCD", "http://a:1")], &["--pool", "Down"]);
     assert!(text.contains("'Down' is not valid"), "{text}");
-    // What apps get under this name is not a template.
+    // The variable that apps get is not a template.
     let named = [("CAIRN_PREFIX", "{"), ("CAIRN_NAMESPACE", "-")];
     let text = say(&named, &GOOD);
     assert!(text.contains("--namespace '-' is not valid"), "{text}");
@@ -47,7 +47,7 @@ fn every_flag_has_a_variable_and_the_flag_wins() {
 }
 
 #[test]
-fn help_and_version_are_no_errors() {
+fn help_and_version_exit_with_0() {
     for (flag, expected) in [("--help", "CAIRN_POOL"), ("--version", "cairn-sidecar 0.")] {
         let output = binary().arg(flag).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
@@ -57,7 +57,7 @@ fn help_and_version_are_no_errors() {
 }
 
 #[test]
-fn in_a_pod_wrong_flags_do_not_exit_and_the_probe_says_the_sentence() {
+fn in_a_pod_wrong_flags_do_not_exit_and_the_probe_shows_the_message() {
     let dir = Dir::new();
     let mut sidecar = binary()
         .args(["--in-pod", "--pols", "mountains", "--dir"])

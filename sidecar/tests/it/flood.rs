@@ -1,4 +1,4 @@
-//! Probes are answered whatever others do to the sidecar's ports.
+//! The sidecar responds to probes whatever other clients do to its ports.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -6,26 +6,26 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use crate::harness::{App, PATIENCE, get};
+use crate::harness::{App, LONGEST_WAIT, get};
 
 /// The headers of a request without their end.
 const HALF: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n";
 
-/// A connection from another address of this machine than the probe's.
+/// A connection from another address than that of the probe.
 async fn connect_from(last: u8, address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into()).unwrap();
     socket.connect(address).await.unwrap()
 }
 
-/// The liveness probe of the app, as the kubelet sends it: on a connection of its own.
+/// The liveness probe of the app, as the kubelet sends it: on a new connection.
 async fn probe(app: &App) {
     let stream = TcpStream::connect(app.admin).await.unwrap();
-    let answer = timeout(PATIENCE, get(stream, "/app/livez")).await.unwrap();
+    let answer = timeout(LONGEST_WAIT, get(stream, "/app/livez")).await.unwrap();
     assert_eq!(answer, (200, "ok\n".to_owned()));
 }
 
-/// How often connections were counted as this.
+/// The value of a counter of connections.
 async fn count(app: &App, metric: &str) -> u64 {
     let (_, text) = app.admin("/metrics").await;
     let values = text.lines().filter_map(|line| line.strip_prefix(metric));
@@ -38,7 +38,7 @@ const EVICTED: &str = "cairn_sidecar_connections_evicted_total{listener=\"admin\
 #[tokio::test]
 async fn five_hundred_half_open_connections_keep_no_probe_out() {
     let app = App::start(&[]).await;
-    // From the probe's own address, and from another one.
+    // From the address of the probe and from another one.
     for last in [1, 2] {
         let evicted = count(&app, EVICTED).await;
         let mut held = Vec::new();
@@ -94,11 +94,11 @@ async fn an_app_that_fills_the_socket_does_not_keep_the_startup_probe_out() {
     let mut held = Vec::new();
     for i in 0..200 {
         let mut stream = UnixStream::connect(&socket).await.unwrap();
-        // Half of them wait for the next change, as watchers do, as long as the sidecar lets them.
+        // Half of them wait for the next change, as watchers do, until the sidecar closes them.
         if i % 2 == 0 {
             let watch = b"GET /v1/claims?watch HTTP/1.1\r\nHost: x\r\n\r\n";
             stream.write_all(watch).await.unwrap();
-            let _ = timeout(PATIENCE, stream.read_u8()).await.unwrap();
+            let _ = timeout(LONGEST_WAIT, stream.read_u8()).await.unwrap();
         }
         held.push(stream);
     }

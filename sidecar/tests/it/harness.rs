@@ -13,7 +13,7 @@ use std::time::Duration;
 use cairn_core::claim::{ClaimState, Fence};
 use cairn_core::clock::Steady;
 use cairn_core::identity::Slot;
-use cairn_core::lease::{Inherited, Minting};
+use cairn_core::lease::{EndReason, Inherited, Minting};
 use cairn_core::pool::{ClockRule, OnLoss, Scope};
 use cairn_core::time::UnixMillis;
 use cairn_kit::clock::{Clock, SystemClock};
@@ -21,7 +21,7 @@ use cairn_kit::exit::Exit;
 use cairn_kit::shutdown::{self, Trigger};
 use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
-use cairn_sidecar::claim::{Deps, DriverEnd};
+use cairn_sidecar::claim::Deps;
 use cairn_sidecar::config::Config;
 use cairn_sidecar::snapshot::Snapshot;
 use clap::Parser as _;
@@ -32,9 +32,9 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Nothing here takes long; a busy machine may.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// The uid that nobody has, so that it owns nothing.
+/// Much longer than any step takes on a busy machine.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// A uid that owns no file.
 pub(crate) const NOBODY: u32 = 65534;
 
 /// A sidecar that runs in this process.
@@ -44,8 +44,8 @@ pub(crate) struct App {
     pub(crate) admin: SocketAddr,
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(crate) trigger: Trigger,
-    pub(crate) end: mpsc::Sender<DriverEnd>,
-    /// Makes the driver deaf to the shutdown.
+    pub(crate) end: mpsc::Sender<EndReason>,
+    /// Makes the driver ignore the shutdown.
     pub(crate) hang: Arc<AtomicBool>,
     pub(crate) running: JoinHandle<Exit>,
 }
@@ -65,7 +65,7 @@ impl Dir {
         self.0.path()
     }
 
-    /// Where the sidecar publishes: made by it.
+    /// The published directory, which the sidecar creates.
     pub(crate) fn published(&self) -> PathBuf {
         self.0.path().join("run")
     }
@@ -101,34 +101,33 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bound = app::build(Arc::new(config), clock).await.unwrap();
         let (api, admin) = (bound.api_address().unwrap(), bound.admin_address().unwrap());
-        let (given_deps, mut given) = mpsc::channel::<Deps>(8);
+        let (starts, mut given) = mpsc::channel::<Deps>(8);
         let (end, ends) = mpsc::channel(1);
         let ends = Arc::new(Mutex::new(ends));
         let hang = Arc::new(AtomicBool::new(false));
         let hangs = Arc::clone(&hang);
         let driver = move |deps: Deps| {
-            let (given_deps, ends, hangs) =
-                (given_deps.clone(), Arc::clone(&ends), Arc::clone(&hangs));
+            let (starts, ends, hangs) = (starts.clone(), Arc::clone(&ends), Arc::clone(&hangs));
             async move {
                 let shutdown = deps.shutdown.clone();
-                let _ = given_deps.send(deps).await;
+                let _ = starts.send(deps).await;
                 let mut ends = ends.lock().await;
-                let told = async {
+                let stopped = async {
                     shutdown.draining().await;
                     if hangs.load(Ordering::Relaxed) {
                         std::future::pending::<()>().await;
                     }
                 };
                 tokio::select! {
-                    Some(outcome) = ends.recv() => outcome,
-                    () = told => DriverEnd::Released,
+                    Some(reason) = ends.recv() => reason,
+                    () = stopped => EndReason::Released,
                 }
             }
         };
         let (trigger, shutdown) = shutdown::channel();
         let running = tokio::spawn(bound.run(driver, shutdown));
         let snapshots = given.recv().await.unwrap().snapshots;
-        // Whoever keeps a sender keeps the publisher waiting for news.
+        // The publisher ends after the last sender is dropped.
         tokio::spawn(async move { while given.recv().await.is_some() {} });
         Self { dir, api, admin, snapshots, trigger, end, hang, running }
     }
@@ -141,7 +140,7 @@ impl App {
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 
-    /// Every claim held, published, and said to be held.
+    /// Sends a snapshot with every claim held and waits until it is published.
     pub(crate) async fn hold(&self, names: [&str; 2]) -> Snapshot {
         let snapshot = held(&self.snapshot(), names);
         self.send(snapshot.clone());
@@ -149,13 +148,13 @@ impl App {
         snapshot
     }
 
-    /// Over the socket.
+    /// A GET over the socket.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let stream = UnixStream::connect(self.dir.published().join("cairn.sock")).await.unwrap();
         get(stream, path).await
     }
 
-    /// From the admin server.
+    /// A GET from the admin server.
     pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
         get(TcpStream::connect(self.admin).await.unwrap(), path).await
     }
@@ -164,19 +163,19 @@ impl App {
         eventually(what, condition).await;
     }
 
-    /// Lets the driver end and waits for the process to.
-    pub(crate) async fn end(self, outcome: DriverEnd) -> (Dir, Exit) {
-        self.end.send(outcome).await.unwrap();
+    /// Ends the driver and waits for the end of the sidecar.
+    pub(crate) async fn end(self, reason: EndReason) -> (Dir, Exit) {
+        self.end.send(reason).await.unwrap();
         self.ended().await
     }
 
     pub(crate) async fn ended(self) -> (Dir, Exit) {
         drop(self.snapshots);
-        let exit = timeout(PATIENCE, self.running).await.unwrap().unwrap();
+        let exit = timeout(LONGEST_WAIT, self.running).await.unwrap().unwrap();
         (self.dir, exit)
     }
 
-    /// Ends it as a kill does: nothing gets to clean up. Its lock is free when this returns.
+    /// Ends the sidecar as SIGKILL does, without any clean-up. The lock is free when this returns.
     pub(crate) async fn kill(self) -> Dir {
         self.running.abort();
         assert!(self.running.await.unwrap_err().is_cancelled());
@@ -187,7 +186,7 @@ impl App {
         self.dir
     }
 
-    /// The probe, run as any other uid would.
+    /// Runs the probe as another uid.
     pub(crate) async fn probe(&self, flags: &[&str]) -> (i32, String) {
         let mut argv = vec!["probe".to_owned(), "--dir".to_owned()];
         argv.push(self.dir.published().display().to_string());
@@ -197,7 +196,7 @@ impl App {
     }
 }
 
-/// `mountains` and `snowflake` under these names, with a deadline in the future.
+/// Claims of `mountains` and `snowflake` with these names and a deadline in the future.
 pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
     let mut snapshot = snapshot.clone();
     snapshot.failure = None;
@@ -253,14 +252,14 @@ pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
 
 /// Waits for a condition.
 pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + LONGEST_WAIT;
     while !condition().await {
         assert!(Instant::now() < end, "never: {what}");
         sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Status and body of one request.
+/// Sends a request. Returns status and body.
 pub(crate) async fn get(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> (u16, String) {
     request(stream, "GET", path).await
 }
@@ -287,7 +286,7 @@ pub(crate) async fn request_with(
     (status, body)
 }
 
-/// Head and body of the answer to one request.
+/// Sends a request. Returns head and body of the response.
 pub(crate) async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     method: &str,
@@ -306,7 +305,7 @@ async fn exchange_with(
         format!("{method} {path} HTTP/1.1\r\nHost: cairn\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    timeout(LONGEST_WAIT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.to_owned(), body.to_owned())
 }
@@ -327,8 +326,7 @@ fn run_as_nobody(argv: &[String]) -> Output {
     command.output().unwrap()
 }
 
-/// Everything runs under the umask that hides most: what others must read has to be opened on
-/// purpose.
+/// Sets the strictest umask, so that the sidecar has to set the modes of its files explicitly.
 fn restrict_umask() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -14,12 +14,12 @@ impl App {
     }
 }
 
-fn sentence(body: &Value) -> &str {
+fn message(body: &Value) -> &str {
     body["error"].as_str().unwrap()
 }
 
 #[tokio::test]
-async fn ids_are_minted_under_the_node_id_that_is_held() {
+async fn ids_are_minted_under_the_held_node_id() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;
     let (status, body) = app.post("/v1/ids?count=100").await;
@@ -30,7 +30,7 @@ async fn ids_are_minted_under_the_node_id_that_is_held() {
     assert_eq!(ids.len(), 100);
     assert!(ids.is_sorted_by(|a, b| a < b));
     assert!(ids.iter().all(|id| id >> 12 & 1023 == 17));
-    // One, over loopback, by the pool's name.
+    // One ID, over loopback, from a named pool.
     let stream = TcpStream::connect(app.api).await.unwrap();
     let (status, body) = request(stream, "POST", "/v1/ids?pool=snowflake").await;
     assert_eq!(status, 200);
@@ -41,7 +41,7 @@ async fn ids_are_minted_under_the_node_id_that_is_held() {
 }
 
 #[tokio::test]
-async fn the_layout_and_the_epoch_are_the_flags() {
+async fn flags_set_the_layout_and_the_epoch() {
     let app = App::start(&["--id-layout", "42/14/7", "--id-epoch", "2026-01-01T00:00:00Z"]).await;
     app.hold(["Denali", "17"]).await;
     let (_, body) = app.post("/v1/ids").await;
@@ -52,7 +52,7 @@ async fn the_layout_and_the_epoch_are_the_flags() {
 }
 
 #[tokio::test]
-async fn wrong_requests_for_ids_get_one_sentence() {
+async fn wrong_requests_for_ids_get_one_message() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;
     for (path, status, expected) in [
@@ -62,25 +62,25 @@ async fn wrong_requests_for_ids_get_one_sentence() {
         ("/v1/ids?pool=snowflak", 404, "it claims from mountains, snowflake"),
     ] {
         let (found, body) = app.post(path).await;
-        assert!(found == status && sentence(&body).contains(expected), "{path}: {found} {body}");
+        assert!(found == status && message(&body).contains(expected), "{path}: {found} {body}");
     }
     let (status, body) = app.get("/v1/ids").await;
     assert_eq!((status, body.contains("use POST")), (405, true));
     let (status, body) = app.post("/v1/claims").await;
-    assert_eq!((status, sentence(&body).contains("use GET")), (405, true));
+    assert_eq!((status, message(&body).contains("use GET")), (405, true));
 }
 
 #[tokio::test]
-async fn nothing_is_minted_before_the_claim_is_held_nor_after_it_is_lost() {
+async fn nothing_is_minted_before_the_claim_is_held_or_after_its_loss() {
     let app = App::start(&[]).await;
     let (status, body) = app.post("/v1/ids").await;
     assert_eq!(
-        (status, sentence(&body)),
+        (status, message(&body)),
         (503, "pool 'mountains' is waiting: asking etcd for a name")
     );
     let (status, body) = app.post("/v1/ids?pool=snowflake").await;
     assert_eq!(
-        (status, sentence(&body)),
+        (status, message(&body)),
         (503, "pool 'snowflake' is waiting: asking etcd for a name")
     );
     let mut snapshot = app.hold(["Denali", "17"]).await;
@@ -93,7 +93,7 @@ async fn nothing_is_minted_before_the_claim_is_held_nor_after_it_is_lost() {
 }
 
 #[tokio::test]
-async fn a_pod_without_node_ids_is_told_where_to_get_them() {
+async fn a_pod_without_node_ids_gets_a_message_that_names_a_pool() {
     let app = App::start(&["--pool", "mountains"]).await;
     let mut snapshot = crate::harness::held(&app.snapshot(), ["Denali", ""]);
     snapshot.claims.truncate(1);
@@ -101,11 +101,11 @@ async fn a_pod_without_node_ids_is_told_where_to_get_them() {
     app.eventually("held", async || app.get("/v1/probe").await.0 == 200).await;
     let (status, body) = app.post("/v1/ids").await;
     assert_eq!(status, 404);
-    assert!(sentence(&body).contains("claim from one that does, such as snowflake"), "{body}");
+    assert!(message(&body).contains("claim from one that does, such as snowflake"), "{body}");
 }
 
 #[tokio::test]
-async fn released_claims_leave_no_mark_behind() {
+async fn released_claims_leave_no_checkpoint() {
     let app = App::start(&[]).await;
     app.hold(["Denali", "17"]).await;
     assert_eq!(app.post("/v1/ids").await.0, 200);

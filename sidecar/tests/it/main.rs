@@ -1,5 +1,5 @@
-//! The sidecar's servers, files and binary for real: on a directory, a socket and free ports, with
-//! claims that the test sends in place of the driver.
+//! The real servers, files and binary of the sidecar, on a directory, a socket and free ports. The test sends the
+//! claims in place of the driver.
 
 #![allow(
     clippy::unwrap_used,

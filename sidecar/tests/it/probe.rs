@@ -1,4 +1,4 @@
-//! `cairn-sidecar probe`, the real binary, asking a running sidecar.
+//! `cairn-sidecar probe`: the real binary asks a running sidecar.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ async fn the_probe_is_silent_when_everything_is_held() {
 }
 
 #[tokio::test]
-async fn the_probe_says_which_pool_waits_and_why() {
+async fn the_probe_prints_the_waiting_pool_and_the_reason() {
     let app = App::start(&[]).await;
     let mut snapshot = held(&app.snapshot(), ["Denali", "17"]);
     let waiting = &mut snapshot.claims[1];
@@ -23,8 +23,8 @@ async fn the_probe_says_which_pool_waits_and_why() {
     waiting.identity.reason = Some("all 1024 names are held; 3rd in line".into());
     waiting.was_held = false;
     app.send(snapshot);
-    let sentence = "pool snowflake: waiting: all 1024 names are held; 3rd in line\n";
-    assert_eq!(app.probe(&["--wait", "300ms"]).await, (1, sentence.to_owned()));
+    let message = "pool snowflake: waiting: all 1024 names are held; 3rd in line\n";
+    assert_eq!(app.probe(&["--wait", "300ms"]).await, (1, message.to_owned()));
 }
 
 #[tokio::test]
@@ -37,16 +37,16 @@ async fn a_probe_that_waits_ends_as_soon_as_the_claims_are_held() {
 }
 
 #[tokio::test]
-async fn the_gate_holds_the_app_back_until_the_annotations_show_the_names() {
+async fn the_gate_is_closed_until_the_annotations_show_the_names() {
     let dir = Dir::new();
     let gate = dir.path().join("annotations");
     fs::write(&gate, "cairn.dev/pool=\"mountains,snowflake\"\n").unwrap();
     let app = App::start_in(dir, &["--gate-file", gate.to_str().unwrap()]).await;
     let snapshot = held(&app.snapshot(), ["Denali", "17"]);
     app.send(snapshot.clone());
-    let (code, sentence) = app.probe(&["--wait", "500ms"]).await;
+    let (code, message) = app.probe(&["--wait", "500ms"]).await;
     assert_eq!(code, 1);
-    assert!(sentence.contains("claim.cairn.dev/mountains is not on the pod yet"), "{sentence}");
+    assert!(message.contains("claim.cairn.dev/mountains is not on the pod yet"), "{message}");
     let shown: Vec<String> =
         snapshot.claims.iter().map(|claim| annotations(&claim.identity)).collect();
     fs::write(&gate, &shown[0]).unwrap();
@@ -86,9 +86,9 @@ async fn in_a_pod_the_gate_opens_once_and_closes_for_a_withdrawn_stop_claim_alon
     lost.claims[1].identity.reason = Some("etcd does not answer".into());
     app.send(lost);
     app.eventually("lost", async || app.admin("/app/livez").await.0 == 503).await;
-    let (code, sentence) = app.probe(&["--wait", "200ms"]).await;
+    let (code, message) = app.probe(&["--wait", "200ms"]).await;
     assert_eq!(code, 1);
-    assert!(sentence.contains("snowflake") && sentence.contains("etcd does not answer"));
+    assert!(message.contains("snowflake") && message.contains("etcd does not answer"));
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn outside_a_pod_the_probe_asks_for_every_claim_each_time() {
 }
 
 #[test]
-fn a_probe_without_a_sidecar_says_where_it_looked() {
+fn a_probe_without_a_sidecar_names_the_socket() {
     let dir = Dir::new();
     let mut probe = binary();
     let output =

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_core::lease::EndReason;
 use cairn_faults::faulty::{Faulty, PodClock, Treatment};
 use cairn_faults::variable;
 use cairn_kit::exit::Exit;
 use cairn_kit::{log, shutdown};
 use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
+use cairn_sidecar::claim::Deps;
 use cairn_sidecar::claim::driver::Driver;
-use cairn_sidecar::claim::{Deps, DriverEnd};
 use cairn_sidecar::config::Config;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
@@ -50,14 +51,14 @@ fn run() -> Result<Exit, String> {
 }
 
 /// Does what `cairn_sidecar::claim::run` does, on the faulty connection.
-async fn drive(deps: Deps, treatment: Treatment) -> DriverEnd {
+async fn drive(deps: Deps, treatment: Treatment) -> EndReason {
     let endpoints = deps.config.etcd.endpoints.urls();
     match Etcd::connect(endpoints, None, treatment.patience).await {
         Ok(etcd) => {
             let store = Store::new(Faulty::new(etcd, treatment));
             Driver::new(&deps, store).run(&deps).await
         }
-        Err(error) => DriverEnd::Failed(error.report()),
+        Err(error) => EndReason::Failed(error.report()),
     }
 }
 

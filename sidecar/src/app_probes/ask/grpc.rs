@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health/Check`, without TLS, as the kubelet asks it.
+//! gRPC probes by the rules of the kubelet: `grpc.health.v1.Health/Check`, without TLS.
 
 use std::time::Duration;
 
@@ -15,25 +15,24 @@ use super::{USER_AGENT, authority};
 /// `HealthCheckResponse.ServingStatus.SERVING`
 const SERVING: i32 = 1;
 
-/// A connection that is not made by then is not made within any sensible timeout of a probe; the
-/// caller's own limit is usually shorter.
+/// Longer than usual probe timeouts, which end the attempt earlier.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// grpc/health/v1/health.proto
+/// The message in grpc/health/v1/health.proto.
 #[derive(Clone, PartialEq, prost::Message)]
 struct HealthCheckRequest {
     #[prost(string, tag = "1")]
     service: String,
 }
 
-/// grpc/health/v1/health.proto
+/// The message in grpc/health/v1/health.proto.
 #[derive(Clone, PartialEq, prost::Message)]
 struct HealthCheckResponse {
     #[prost(int32, tag = "1")]
     status: i32,
 }
 
-/// Whether the service says that it is serving.
+/// Runs the probe: it succeeds if the service reports SERVING.
 pub(super) async fn ask(check: &GrpcCheck, host: &str) -> Result<(), String> {
     let address = authority(host, check.port);
     let endpoint = Endpoint::from_shared(format!("http://{address}"))

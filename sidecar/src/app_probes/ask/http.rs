@@ -1,5 +1,5 @@
-//! `GET`, with the kubelet's idea of success: a status from 200 to 399, and redirects followed as
-//! long as they stay on the same host.
+//! HTTP probes by the kubelet's rules: a status from 200 to 399 is a success, and redirects are followed on the same
+//! host.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
@@ -12,12 +12,12 @@ mod redirect;
 
 use redirect::Target;
 
-/// The kubelet reads as much of an answer, so that the app is not cut off while it writes.
+/// How much of a response body is read. It is the limit of the kubelet.
 const READ_LIMIT: usize = 10 * 1024;
-/// Go's limit, hence the kubelet's.
+/// The limit of Go's HTTP client, which the kubelet uses.
 const MAX_REDIRECTS: usize = 10;
 
-/// Whether the app answers with success.
+/// Runs the probe.
 pub(super) async fn ask(get: &HttpGet, host: &str) -> Result<(), String> {
     let mut target =
         Target { tls: get.tls, host: host.to_owned(), port: get.port, path: get.path.clone() };
@@ -35,13 +35,13 @@ pub(super) async fn ask(get: &HttpGet, host: &str) -> Result<(), String> {
     Err(format!("more than {MAX_REDIRECTS} redirects"))
 }
 
-/// One request: the status, and where it leads.
+/// Sends one request. Returns the status and the redirect.
 async fn once(get: &HttpGet, target: &Target) -> Result<(StatusCode, Option<String>), String> {
     let request = request(get, target)?;
     let tcp = connect(&target.host, target.port).await?;
     let stream: Box<dyn Stream> =
         if target.tls { Box::new(tls::connect(tcp, &target.host).await?) } else { Box::new(tcp) };
-    // The status decides; what cannot be read of the body changes nothing.
+    // Only the status counts; a body that cannot be read is ignored.
     let (head, _) = exchange::send(stream, request, READ_LIMIT)
         .await
         .map_err(|error| format!("no HTTP answer: {error}"))?;
@@ -72,7 +72,7 @@ fn request(get: &HttpGet, target: &Target) -> Result<Request<Body>, String> {
         None => {
             headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         }
-        // The way to send none, as Kubernetes documents it.
+        // Kubernetes documents an empty value as the way to send no header.
         Some(value) if value.is_empty() => {
             headers.remove(header::ACCEPT);
         }
@@ -82,7 +82,7 @@ fn request(get: &HttpGet, target: &Target) -> Result<Request<Body>, String> {
     Ok(request)
 }
 
-/// The statuses that Go's client, hence the kubelet, follows.
+/// Whether Go's HTTP client, which the kubelet uses, follows this redirect.
 fn is_followed(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }

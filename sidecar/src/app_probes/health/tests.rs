@@ -16,7 +16,7 @@ fn health(liveness: Option<AppProbe>, startup: Option<AppProbe>) -> Health {
     Health::new(AppProbes { container: "app".into(), liveness, startup })
 }
 
-/// Answers the question that is due at the second it is due; tells which and when.
+/// Gives a result to the next probe at its time. Returns the kind, the time in seconds, and the change.
 fn answer(health: &mut Health, answer: Result<(), &str>) -> (Kind, u64, Option<Change>) {
     let due = health.due().expect("nothing is due");
     let change = health.observe(&due, due.at, due.at, answer.map_err(str::to_owned));
@@ -24,7 +24,7 @@ fn answer(health: &mut Health, answer: Result<(), &str>) -> (Kind, u64, Option<C
 }
 
 #[test]
-fn nothing_is_asked_before_the_container_is_started() {
+fn no_probe_runs_before_the_container_is_started() {
     let mut health = health(Some(probe(5, 10, 3)), None);
     assert_eq!((health.due(), health.alive()), (None, Ok(())));
     health.container_started(at(100));
@@ -33,7 +33,7 @@ fn nothing_is_asked_before_the_container_is_started() {
 }
 
 #[test]
-fn the_apps_own_threshold_counts_failures_in_a_row() {
+fn a_container_fails_after_its_threshold_of_failures_in_a_row() {
     let mut health = health(Some(probe(0, 2, 3)), None);
     health.container_started(at(0));
     for outcome in [Err("refused"), Err("refused"), Ok(()), Err("refused"), Err("refused")] {
@@ -73,7 +73,7 @@ fn the_startup_probe_comes_first_with_its_own_threshold() {
     }
     assert_eq!(answer(&mut health, Ok(())), (Kind::Startup, 16, Some(Change::Started)));
     assert_eq!(health.ready(), Ok(()));
-    // Its initial delay counts from the container's start and is over.
+    // The initial delay of the liveness probe counts from the start of the container and is over.
     assert_eq!(answer(&mut health, Ok(())), (Kind::Liveness, 16, None));
     health.container_started(at(100));
     for _ in 0..4 {
@@ -86,7 +86,7 @@ fn the_startup_probe_comes_first_with_its_own_threshold() {
 }
 
 #[test]
-fn a_container_with_a_startup_probe_alone_is_not_asked_again_once_it_has_passed() {
+fn a_container_with_only_a_startup_probe_has_no_probe_after_its_pass() {
     let mut health = health(None, Some(probe(0, 5, 4)));
     health.container_started(at(0));
     answer(&mut health, Ok(()));
@@ -94,7 +94,7 @@ fn a_container_with_a_startup_probe_alone_is_not_asked_again_once_it_has_passed(
 }
 
 #[test]
-fn a_new_process_goes_on_where_the_earlier_one_was() {
+fn a_new_process_continues_the_run_of_the_earlier_one() {
     let both = || health(Some(probe(0, 5, 1)), Some(probe(0, 5, 1)));
     let mut started = both();
     started.container_runs(at(7), true);
@@ -103,13 +103,13 @@ fn a_new_process_goes_on_where_the_earlier_one_was() {
     let mut starting = both();
     starting.container_runs(at(7), false);
     assert_eq!(answer(&mut starting, Ok(())).0, Kind::Startup);
-    // A run that is known is not begun again.
+    // A known run does not start again.
     starting.container_runs(at(8), false);
     assert_eq!(starting.ready(), Ok(()));
 }
 
 #[test]
-fn an_answer_about_an_earlier_run_is_ignored() {
+fn a_result_of_an_earlier_run_is_ignored() {
     let mut health = health(Some(probe(0, 5, 1)), None);
     health.container_started(at(0));
     let due = health.due().unwrap();
@@ -119,7 +119,7 @@ fn an_answer_about_an_earlier_run_is_ignored() {
 }
 
 #[test]
-fn a_slow_answer_does_not_lead_to_questions_in_the_past() {
+fn a_slow_result_does_not_schedule_a_probe_in_the_past() {
     let mut health = health(Some(probe(0, 2, 9)), None);
     health.container_started(at(0));
     let due = health.due().unwrap();

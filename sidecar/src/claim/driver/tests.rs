@@ -1,4 +1,4 @@
-//! Deterministic runs of the driver: the twin in memory, a clock of our own, virtual time.
+//! Deterministic runs of the driver: on the memory store, with virtual time.
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,7 +29,7 @@ mod real;
 mod restart;
 mod waiting;
 
-/// Runs with tokio's paused clock, so that leases, timers and deadlines agree.
+/// A clock that follows tokio's paused time, so that leases, timers and deadlines agree.
 #[derive(Debug)]
 struct PausedClock(Instant);
 
@@ -51,7 +51,7 @@ struct Sidecar {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     ids: Ids,
     trigger: Trigger,
-    ended: tokio::task::JoinHandle<DriverEnd>,
+    ended: tokio::task::JoinHandle<EndReason>,
 }
 
 impl Sidecar {
@@ -117,7 +117,7 @@ impl Sidecar {
         Self { snapshots: watch, ids: minting, trigger, ended }
     }
 
-    /// Waits until the first claim is in a state, and answers its name.
+    /// Waits until the first claim is in a state. Returns its name.
     async fn reaches(&mut self, state: ClaimState) -> Option<String> {
         let limit = Duration::from_secs(600);
         let reached = self.snapshots.wait_for(|snapshot| {
@@ -127,7 +127,7 @@ impl Sidecar {
         snapshot.claims[0].identity.slot.as_ref().map(|slot| slot.name.clone())
     }
 
-    /// Waits until the first claim has a rank in the queue, and answers it.
+    /// Waits until the first claim has a rank in the queue. Returns the rank.
     async fn waits(&mut self) -> usize {
         let limit = Duration::from_secs(600);
         let reached = self.snapshots.wait_for(|snapshot| {
@@ -137,7 +137,7 @@ impl Sidecar {
         snapshot.claims[0].identity.rank.unwrap()
     }
 
-    /// The name that the first claim holds now.
+    /// The name that the first claim holds.
     fn holds(&self) -> Option<String> {
         let snapshot = self.snapshots.borrow();
         let identity = &snapshot.claims.first()?.identity;
@@ -145,7 +145,7 @@ impl Sidecar {
         Some(slot.name.clone())
     }
 
-    /// Ends without a word to anybody, as by SIGKILL.
+    /// Ends at once and releases nothing, as after SIGKILL.
     async fn crash(self) {
         self.ended.abort();
         let _ = self.ended.await;
@@ -155,13 +155,13 @@ impl Sidecar {
         self.snapshots.borrow().claims[0].identity.slot.as_ref().unwrap().fence
     }
 
-    async fn stop(self) -> DriverEnd {
+    async fn stop(self) -> EndReason {
         self.trigger.next();
         self.ended.await.unwrap()
     }
 }
 
-/// The pool `tea` of this many names, in a store with an epoch.
+/// A store with an epoch and the pool `tea` with this many names.
 async fn define<K: Kv>(store: &Store<K>, names: usize, rule: &str) {
     let names: Vec<_> = (0..names).map(|n| format!("tea{n:03}")).collect();
     let json = serde_json::json!({"names": {"list": names}, "onExhausted": rule});
@@ -169,7 +169,7 @@ async fn define<K: Kv>(store: &Store<K>, names: usize, rule: &str) {
     store.define(&pool, 5, None).await.unwrap();
 }
 
-/// The pool as one who looks on sees it.
+/// The pool as an observer reads it.
 async fn view<K: Kv>(store: &Store<K>, uid: &str) -> PoolView {
     let pool: PoolName = TEA.parse().unwrap();
     let look = ReadRequest {
@@ -223,8 +223,8 @@ async fn an_uncontended_claim_takes_two_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_never_costs_a_second_name() {
-    // Whichever of the first requests loses its answer: grant, read, define, read, claim, …
+async fn a_lost_response_never_costs_a_second_name() {
+    // The lost response is that of each of the first requests: grant, read, define, read, claim, …
     for position in 0..8 {
         local(async {
             let memory = MemoryKv::default();
@@ -242,7 +242,7 @@ async fn a_lost_answer_never_costs_a_second_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_beyond_the_deadline_ends_the_belief_and_its_end_brings_back_the_same_claim() {
+async fn a_claim_is_lost_at_its_deadline_during_an_outage_and_held_again_after_it() {
     for (pool, believed) in [(MOUNTAINS, ClaimState::Degraded), (SNOWFLAKE, ClaimState::Lost)] {
         local(async {
             let memory = MemoryKv::default();
@@ -293,7 +293,7 @@ async fn a_force_release_is_noticed_within_one_renewal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restarted_sidecar_adopts_its_claim_and_fences_the_one_before() {
+async fn a_restarted_sidecar_adopts_its_claim_and_fences_its_predecessor() {
     local(async {
         let memory = MemoryKv::default();
         let mut older = Sidecar::start(&memory, "u1", &[SNOWFLAKE]);
@@ -302,21 +302,21 @@ async fn a_restarted_sidecar_adopts_its_claim_and_fences_the_one_before() {
         let mut younger = Sidecar::start(&memory, "u1", &[SNOWFLAKE]);
         assert_eq!(younger.reaches(ClaimState::Held).await.unwrap(), "0");
         assert_eq!(younger.fence(), fence);
-        let outcome = older.ended.await.unwrap();
-        assert!(matches!(outcome, DriverEnd::Fenced(_)), "{outcome:?}");
-        assert_eq!(younger.stop().await, DriverEnd::Released);
+        let reason = older.ended.await.unwrap();
+        assert!(matches!(reason, EndReason::Fenced(_)), "{reason:?}");
+        assert_eq!(younger.stop().await, EndReason::Released);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_sidecar_releases_and_the_name_rests_before_it_returns() {
+async fn a_stopped_sidecar_releases_its_name_into_quarantine() {
     local(async {
         let memory = MemoryKv::default();
         let mut first = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
         first.reaches(ClaimState::Held).await;
         let fence = first.fence();
-        assert_eq!(first.stop().await, DriverEnd::Released);
+        assert_eq!(first.stop().await, EndReason::Released);
         let mut second = Sidecar::start(&memory, "u2", &[MOUNTAINS]);
         assert_eq!(second.reaches(ClaimState::Held).await.unwrap(), "MtLogan");
         tokio::time::advance(Duration::from_secs(6)).await;
@@ -328,13 +328,13 @@ async fn a_stopped_sidecar_releases_and_the_name_rests_before_it_returns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_never_answers_is_reported_outside_a_pod() {
+async fn outside_a_pod_a_store_that_never_responds_is_reported() {
     local(async {
         let memory = MemoryKv::default();
         memory.set_down(true);
         let sidecar = Sidecar::start(&memory, "u1", &[MOUNTAINS]);
-        let DriverEnd::Failed(sentence) = sidecar.ended.await.unwrap() else { panic!() };
-        assert!(sentence.contains("is etcd running at the --etcd address?"), "{sentence}");
+        let EndReason::Failed(message) = sidecar.ended.await.unwrap() else { panic!() };
+        assert!(message.contains("is etcd running at the --etcd address?"), "{message}");
     })
     .await;
 }

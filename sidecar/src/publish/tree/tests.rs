@@ -96,7 +96,7 @@ fn the_first_pool_is_linked_and_every_pool_has_its_directory() {
 }
 
 #[test]
-fn a_lost_stop_claim_takes_its_files_and_the_env_file_and_nothing_else() {
+fn a_lost_stop_claim_removes_its_files_and_the_env_file_and_nothing_else() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let mut lost = held("Denali", "17");
@@ -112,7 +112,7 @@ fn a_lost_stop_claim_takes_its_files_and_the_env_file_and_nothing_else() {
 }
 
 #[test]
-fn a_lost_keep_claim_keeps_its_name_and_says_its_state() {
+fn a_lost_keep_claim_keeps_its_name_and_shows_its_state() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let mut degraded = held("Denali", "17");
@@ -125,33 +125,33 @@ fn a_lost_keep_claim_keeps_its_name_and_says_its_state() {
 }
 
 #[test]
-fn a_restarted_sidecar_leaves_the_files_until_it_knows_better() {
+fn a_restarted_sidecar_leaves_the_files_until_it_knows_the_state() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let inode = |name: &str| fs::metadata(published.dir.path().join(name)).unwrap().ino();
     let before = inode("name");
     published.apply(&Snapshot::starting(&pools(), "-", &Holder::default()));
     assert_eq!(inode("name"), before);
-    let told = published.tree.told();
-    assert_eq!(told.len(), 1, "only the Stop pool's app is told to stop");
+    let last = published.tree.last_published();
+    assert_eq!(last.len(), 1, "only the Stop pool is guarded");
     let snowflake = held("Denali", "17").claims.remove(1);
-    assert_eq!(told[0].1.claim, snowflake.mark.map(Into::into));
+    assert_eq!(last[0].1.claim, snowflake.mark.map(Into::into));
     let until = (BootInstant::from_nanos(30), UnixMillis(30_000));
-    assert_eq!(told[0].1.until, Some(until));
+    assert_eq!(last[0].1.until, Some(until));
     published.apply(&held("Denali", "17"));
     assert_eq!(inode("name"), before);
 }
 
 #[test]
-fn a_stop_pool_whose_files_were_withdrawn_is_still_remembered() {
+fn the_mark_of_a_stop_pool_stays_after_its_files_are_withdrawn() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let mut lost = held("Denali", "17");
     lost.claims[1].identity.state = ClaimState::Lost;
     published.apply(&lost);
-    let told = published.tree.told();
-    assert_eq!(told[0].1.until, None);
-    assert!(told[0].1.claim.is_some());
+    let found = published.tree.last_published();
+    assert_eq!(found[0].1.until, None);
+    assert!(found[0].1.claim.is_some());
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn one_directory_has_one_sidecar() {
 }
 
 #[test]
-fn released_claims_leave_nothing_that_tells_of_them() {
+fn released_claims_leave_no_files() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     published.tree.clear().unwrap();
@@ -177,7 +177,7 @@ fn released_claims_leave_nothing_that_tells_of_them() {
 }
 
 #[test]
-fn a_sidecar_that_ends_alone_takes_the_files_of_stop_pools_and_leaves_marks_for_the_next() {
+fn a_sidecar_that_ends_alone_removes_the_files_of_stop_pools_and_leaves_the_marks() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let uid = Holder::default().uid;
@@ -193,10 +193,10 @@ fn a_sidecar_that_ends_alone_takes_the_files_of_stop_pools_and_leaves_marks_for_
     }
     let [keep, stop] = ["mountains", "snowflake"].map(|pool| inherited(pool).unwrap());
     assert_eq!((keep.key.as_str(), stop.key.as_str()), ("Denali", "17"));
-    // What was withdrawn is not believed any more; what stays is, as long as it was.
+    // The withdrawn claim has no deadline any more, and the other keeps its deadline.
     assert_eq!(stop.deadline, None);
     assert_eq!(keep.deadline.unwrap().boot, BootInstant::from_nanos(30));
-    assert_eq!(published.tree.told()[0].1.until, None);
+    assert_eq!(published.tree.last_published()[0].1.until, None);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_pod_with_keep_pools_alone_keeps_its_env_file() {
 }
 
 #[test]
-fn a_mark_is_for_its_own_holder_and_boot_and_is_not_rewritten_by_renewals() {
+fn a_mark_belongs_to_one_holder_and_boot_and_renewals_do_not_rewrite_it() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let pool = "snowflake".parse().unwrap();
@@ -233,7 +233,7 @@ fn a_mark_is_for_its_own_holder_and_boot_and_is_not_rewritten_by_renewals() {
 }
 
 #[test]
-fn it_is_remembered_of_which_pod_the_gate_was_open() {
+fn the_directory_records_the_pod_whose_gate_was_open() {
     let published = Published::new();
     assert!(!published.tree.was_opened("u"));
     published.tree.set_opened("u").unwrap();

@@ -1,9 +1,9 @@
-//! Where a redirect leads, as far as a probe follows it.
+//! The targets of redirects that a probe follows.
 
 use axum::http::Uri;
 use axum::http::uri::Scheme;
 
-/// What is asked.
+/// A URL, in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) tls: bool,
@@ -14,8 +14,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The next target; `None` where the redirect leaves the host or cannot be read, which ends a
-    /// probe with success.
+    /// The target of a redirect. `None` if it leads to another host or cannot be parsed: then the probe has
+    /// succeeded.
     pub(super) fn follow(&self, location: &str) -> Option<Self> {
         let location = location.split_once('#').map_or(location, |(before, _)| before);
         let absolute = match location.strip_prefix("//") {

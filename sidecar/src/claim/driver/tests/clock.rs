@@ -1,4 +1,4 @@
-//! Reserved time and minted IDs, with wall clocks that are off, set back and set ahead.
+//! Reserved time and minted IDs, with wall clocks that are wrong, set back or set ahead.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -13,16 +13,16 @@ use crate::ids::{Minted, Unavailable};
 pub(super) const IDS: &str = "ids";
 const HOUR: i64 = 3_600_000;
 
-/// A machine's clocks: boot time as it passes for all, and a wall clock that may be off.
+/// The clocks of a machine: the common boot-time clock, and a wall clock that may be wrong.
 #[derive(Debug)]
 struct Skewed {
-    world: PausedClock,
+    boot: PausedClock,
     millis: AtomicI64,
 }
 
 impl Skewed {
-    fn by(world: Instant, millis: i64) -> Arc<Self> {
-        Arc::new(Self { world: PausedClock(world), millis: AtomicI64::new(millis) })
+    fn by(began: Instant, millis: i64) -> Arc<Self> {
+        Arc::new(Self { boot: PausedClock(began), millis: AtomicI64::new(millis) })
     }
 
     fn set(&self, millis: i64) {
@@ -32,12 +32,12 @@ impl Skewed {
 
 impl Clock for Skewed {
     fn now(&self) -> Now {
-        let now = self.world.now();
+        let now = self.boot.now();
         Now { wall: UnixMillis(now.wall.0 + self.millis.load(Ordering::Relaxed)), ..now }
     }
 }
 
-/// A store that refuses reservations while it is told to, and nothing else.
+/// A store that refuses only reservations, while the test wants it.
 #[derive(Clone)]
 struct Veto {
     memory: MemoryKv,
@@ -77,7 +77,7 @@ impl Kv for Veto {
     }
 }
 
-/// The pool of one node ID.
+/// Defines the pool with one node ID.
 pub(super) async fn define_ids<K: Kv>(store: &Store<K>) {
     let json = r#"{"names":{"range":{"from":7,"to":7}},"scope":"Cluster","quarantine":"30s",
         "onLoss":"Stop","clock":"Reserve"}"#;
@@ -85,14 +85,14 @@ pub(super) async fn define_ids<K: Kv>(store: &Store<K>) {
     store.define(&pool, 5, None).await.unwrap();
 }
 
-/// A store with one node ID, and directories for those who want it.
-struct World {
+/// A store with one node ID, and the directories of its sidecars.
+struct Fixture {
     veto: Veto,
     began: Instant,
     dirs: TempDir,
 }
 
-impl World {
+impl Fixture {
     async fn new() -> Self {
         let memory = MemoryKv::default();
         define_ids(&Store::new(memory.clone())).await;
@@ -109,7 +109,7 @@ impl World {
         Sidecar::start_in(&self.dirs.path().join(dir), self.veto.clone(), clock, uid, &[IDS])
     }
 
-    /// The reservation as it stands in the store.
+    /// The reservation in the store.
     async fn reserved(&self) -> i64 {
         let path = ClaimPath::new(IDS.parse().unwrap(), Scope::Cluster, "shop", None);
         let found = self.veto.memory.get(path.clock("7")).await.unwrap().unwrap();
@@ -120,7 +120,7 @@ impl World {
 }
 
 impl Sidecar {
-    /// Asks for IDs as if everything that is believed were published.
+    /// Mints IDs as if the driver's state were published.
     pub(super) async fn mint(&self, count: u32) -> Result<Vec<u64>, Unavailable> {
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let (_applied, watch) =
@@ -144,14 +144,14 @@ fn time(id: u64) -> i64 {
 #[tokio::test(start_paused = true)]
 async fn a_successor_whose_clock_is_behind_starts_after_its_predecessors_last_timestamp() {
     local(async {
-        let world = World::new().await;
-        let (ahead, behind) = (world.clock(20_000), world.clock(-100_000));
-        let mut first = world.start("a", "u1", &ahead);
+        let fixture = Fixture::new().await;
+        let (ahead, behind) = (fixture.clock(20_000), fixture.clock(-100_000));
+        let mut first = fixture.start("a", "u1", &ahead);
         first.reaches(ClaimState::Held).await;
         let last = *first.mint(4096).await.unwrap().last().unwrap();
         let reserved = first.bounds().1;
         first.crash().await;
-        let mut second = world.start("b", "u2", &behind);
+        let mut second = fixture.start("b", "u2", &behind);
         second.reaches(ClaimState::Held).await;
         assert_eq!(second.bounds().0, reserved + 1);
         assert!(behind.now().wall.0 > reserved, "published before it was due");
@@ -164,15 +164,15 @@ async fn a_successor_whose_clock_is_behind_starts_after_its_predecessors_last_ti
 #[tokio::test(start_paused = true)]
 async fn a_claim_is_not_held_and_nothing_is_minted_before_time_is_reserved() {
     local(async {
-        let world = World::new().await;
-        world.veto.set(true);
-        let clock = world.clock(0);
-        let mut sidecar = world.start("a", "u1", &clock);
+        let fixture = Fixture::new().await;
+        fixture.veto.set(true);
+        let clock = fixture.clock(0);
+        let mut sidecar = fixture.start("a", "u1", &clock);
         sleep(Duration::from_secs(100)).await;
         assert_eq!(sidecar.holds(), None);
         let refusal = sidecar.mint(1).await.unwrap_err();
-        assert!(refusal.sentence.contains("reserving time for '7' in etcd"), "{refusal:?}");
-        world.veto.set(false);
+        assert!(refusal.message.contains("reserving time for '7' in etcd"), "{refusal:?}");
+        fixture.veto.set(false);
         sidecar.reaches(ClaimState::Held).await;
         sidecar.mint(1).await.unwrap();
     })
@@ -180,20 +180,20 @@ async fn a_claim_is_not_held_and_nothing_is_minted_before_time_is_reserved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_holder_that_cannot_reserve_any_more_mints_until_its_time_is_used_up() {
+async fn a_holder_without_new_reservations_mints_until_its_time_is_used_up() {
     local(async {
-        let world = World::new().await;
-        let clock = world.clock(0);
-        let mut sidecar = world.start("a", "u1", &clock);
+        let fixture = Fixture::new().await;
+        let clock = fixture.clock(0);
+        let mut sidecar = fixture.start("a", "u1", &clock);
         sidecar.reaches(ClaimState::Held).await;
-        world.veto.set(true);
+        fixture.veto.set(true);
         sleep(Duration::from_secs(59)).await;
         let last = sidecar.mint(1).await.unwrap()[0];
         sleep(Duration::from_secs(2)).await;
         let refusal = sidecar.mint(1).await.unwrap_err();
-        assert!(refusal.sentence.contains("used up") && refusal.retry.is_some(), "{refusal:?}");
+        assert!(refusal.message.contains("used up") && refusal.retry.is_some(), "{refusal:?}");
         assert_eq!(sidecar.holds().as_deref(), Some("7"), "the claim itself is fine");
-        world.veto.set(false);
+        fixture.veto.set(false);
         sleep(Duration::from_secs(2)).await;
         assert!(sidecar.mint(1).await.unwrap()[0] > last);
     })
@@ -201,12 +201,12 @@ async fn a_holder_that_cannot_reserve_any_more_mints_until_its_time_is_used_up()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_back_or_ahead_stalls_nothing_and_repeats_nothing() {
+async fn a_clock_that_is_set_back_or_ahead_stops_no_minting_and_repeats_no_id() {
     for skew in [-HOUR, -30_000, HOUR, 100_000 * HOUR] {
         local(async {
-            let world = World::new().await;
-            let clock = world.clock(0);
-            let mut sidecar = world.start("a", "u1", &clock);
+            let fixture = Fixture::new().await;
+            let clock = fixture.clock(0);
+            let mut sidecar = fixture.start("a", "u1", &clock);
             sidecar.reaches(ClaimState::Held).await;
             let mut last = *sidecar.mint(4096).await.unwrap().last().unwrap();
             clock.set(skew);
@@ -218,27 +218,27 @@ async fn a_clock_that_is_set_back_or_ahead_stalls_nothing_and_repeats_nothing() 
                 assert!(time(last) <= not_after, "skew {skew}");
                 sleep(Duration::from_secs(7)).await;
             }
-            // Set back for good, and still nothing repeats.
+            // The clock stays back, and no ID repeats.
             clock.set(0);
             assert!(sidecar.mint(1).await.unwrap()[0] > last, "skew {skew}");
-            let passed = i64::try_from(world.began.elapsed().as_millis()).unwrap();
-            let most = PausedClock(world.began).now().wall.0 + 60_000 + 2 * passed;
-            assert!(world.reserved().await <= most + 60_000, "skew {skew}");
+            let passed = i64::try_from(fixture.began.elapsed().as_millis()).unwrap();
+            let most = PausedClock(fixture.began).now().wall.0 + 60_000 + 2 * passed;
+            assert!(fixture.reserved().await <= most + 60_000, "skew {skew}");
         })
         .await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restarted_sidecar_goes_on_at_once_and_repeats_nothing() {
+async fn a_restarted_sidecar_mints_at_once_and_repeats_no_id() {
     for skew in [0, -HOUR] {
         local(async {
-            let world = World::new().await;
-            let clock = world.clock(0);
+            let fixture = Fixture::new().await;
+            let clock = fixture.clock(0);
             let mut last = 0;
             for life in 0..5 {
                 let began = Instant::now();
-                let mut sidecar = world.start("a", "u1", &clock);
+                let mut sidecar = fixture.start("a", "u1", &clock);
                 sidecar.reaches(ClaimState::Held).await;
                 let ids = sidecar.mint(100).await.unwrap();
                 assert!(
@@ -258,16 +258,16 @@ async fn a_restarted_sidecar_goes_on_at_once_and_repeats_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_that_has_lost_its_directory_waits_for_what_was_reserved() {
+async fn a_restarted_sidecar_without_its_directory_waits_for_the_end_of_the_reservation() {
     local(async {
-        let world = World::new().await;
-        let clock = world.clock(0);
-        let mut first = world.start("a", "u1", &clock);
+        let fixture = Fixture::new().await;
+        let clock = fixture.clock(0);
+        let mut first = fixture.start("a", "u1", &clock);
         first.reaches(ClaimState::Held).await;
         let last = first.mint(1).await.unwrap()[0];
         let reserved = first.bounds().1;
         first.crash().await;
-        let mut second = world.start("b", "u1", &clock);
+        let mut second = fixture.start("b", "u1", &clock);
         second.reaches(ClaimState::Held).await;
         assert!(clock.now().wall.0 > reserved);
         let id = second.mint(1).await.unwrap()[0];
@@ -279,16 +279,16 @@ async fn a_restart_that_has_lost_its_directory_waits_for_what_was_reserved() {
 #[tokio::test(start_paused = true)]
 async fn after_the_deadline_nothing_is_minted_until_the_claim_is_confirmed() {
     local(async {
-        let world = World::new().await;
-        let clock = world.clock(0);
-        let mut sidecar = world.start("a", "u1", &clock);
+        let fixture = Fixture::new().await;
+        let clock = fixture.clock(0);
+        let mut sidecar = fixture.start("a", "u1", &clock);
         sidecar.reaches(ClaimState::Held).await;
         let last = sidecar.mint(1).await.unwrap()[0];
-        world.veto.memory.set_down(true);
+        fixture.veto.memory.set_down(true);
         sleep(Duration::from_secs(31)).await;
         let refusal = sidecar.mint(1).await.unwrap_err();
-        assert!(refusal.sentence.contains("since its deadline"), "{refusal:?}");
-        world.veto.memory.set_down(false);
+        assert!(refusal.message.contains("since its deadline"), "{refusal:?}");
+        fixture.veto.memory.set_down(false);
         sidecar.reaches(ClaimState::Held).await;
         sleep(Duration::from_secs(5)).await;
         assert!(sidecar.mint(1).await.unwrap()[0] > last);
@@ -297,22 +297,22 @@ async fn after_the_deadline_nothing_is_minted_until_the_claim_is_confirmed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_released_id_is_ready_for_the_next_holder_as_soon_as_it_has_rested() {
+async fn a_released_id_is_ready_for_the_next_holder_after_its_quarantine() {
     local(async {
-        let world = World::new().await;
-        let mut first = world.start("a", "u1", &world.clock(5_000));
+        let fixture = Fixture::new().await;
+        let mut first = fixture.start("a", "u1", &fixture.clock(5_000));
         first.reaches(ClaimState::Held).await;
         let last = first.mint(1).await.unwrap()[0];
         let (ids, snapshots) = (first.ids.clone(), first.snapshots.clone());
         let reserved = first.bounds().1;
-        assert_eq!(first.stop().await, DriverEnd::Released);
-        assert!((time(last)..reserved).contains(&world.reserved().await));
+        assert_eq!(first.stop().await, EndReason::Released);
+        assert!((time(last)..reserved).contains(&fixture.reserved().await));
         let applied = Applied { snapshot: Arc::clone(&snapshots.borrow()), ..Applied::default() };
         let (_applied, watch) = watch::channel(Arc::new(applied));
         let closed = ids.mint(&watch, &IDS.parse().unwrap(), 1).await.unwrap_err();
-        assert_eq!((closed.sentence.as_str(), closed.retry), ("the sidecar is stopping", None));
+        assert_eq!((closed.message.as_str(), closed.retry), ("the sidecar is stopping", None));
         let began = Instant::now();
-        let mut second = world.start("b", "u2", &world.clock(0));
+        let mut second = fixture.start("b", "u2", &fixture.clock(0));
         second.reaches(ClaimState::Held).await;
         assert!(began.elapsed() < Duration::from_secs(32), "{:?}", began.elapsed());
         assert!(second.mint(1).await.unwrap()[0] > last);
@@ -321,14 +321,14 @@ async fn a_released_id_is_ready_for_the_next_holder_as_soon_as_it_has_rested() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_under_which_nothing_was_minted_here_keeps_its_reservation() {
+async fn an_id_without_minted_ids_keeps_its_reservation() {
     local(async {
-        let world = World::new().await;
-        let mut sidecar = world.start("a", "u1", &world.clock(0));
+        let fixture = Fixture::new().await;
+        let mut sidecar = fixture.start("a", "u1", &fixture.clock(0));
         sidecar.reaches(ClaimState::Held).await;
         let reserved = sidecar.bounds().1;
-        assert_eq!(sidecar.stop().await, DriverEnd::Released);
-        assert_eq!(world.reserved().await, reserved);
+        assert_eq!(sidecar.stop().await, EndReason::Released);
+        assert_eq!(fixture.reserved().await, reserved);
     })
     .await;
 }

@@ -1,9 +1,9 @@
-//! Answers that are lost, requests that land late or twice, pods that come and go at random.
+//! Lost responses, requests that are applied late or twice, and pods that start and stop at random.
 
 use super::*;
 
-/// More than a claim takes through the queue: grant, look, T1, slots at the ticket, look, watch's
-/// look, T2; and those of whoever releases meanwhile.
+/// More requests than a claim through the queue takes, with those of a pod that releases meanwhile: grant, read,
+/// T1, slots at the ticket, read, read of the watch, T2.
 const POSITIONS: usize = 16;
 
 #[tokio::test(start_paused = true)]
@@ -40,7 +40,7 @@ async fn no_lost_late_or_repeated_request_costs_a_second_name_or_leaves_a_ticket
                 assert_eq!((seen.held.len(), seen.queued), (2, 0), "{case}");
                 let held = waiters.iter().filter_map(Sidecar::holds).collect::<Vec<_>>();
                 assert!(held.len() == 2 && held[0] != held[1], "{case}: {held:?}");
-                // What lands later still is refused, too.
+                // A request that is applied even later is refused too.
                 for waiter in waiters {
                     waiter.stop().await;
                 }
@@ -53,7 +53,7 @@ async fn no_lost_late_or_repeated_request_costs_a_second_name_or_leaves_a_ticket
     }
 }
 
-/// Numbers that a run can be repeated with.
+/// A deterministic generator, so that a run can be repeated.
 struct Dice(u64);
 
 impl Dice {
@@ -64,10 +64,10 @@ impl Dice {
     }
 }
 
-/// Pods come, crash, restart, stop; answers are lost, requests land late or twice, the store is
-/// away for a while. No two hold one name, and once there are as many pods as names, all hold one.
+/// Pods start, crash, restart and stop. Responses are lost, requests are applied late or twice, and the store
+/// fails for a while. No two pods hold one name, and once there are as many pods as names, every pod holds one.
 #[tokio::test(start_paused = true)]
-async fn in_any_disorder_no_name_is_held_twice_and_nobody_is_left_waiting() {
+async fn whatever_fails_no_name_is_held_twice_and_every_pod_gets_a_name() {
     const NAMES: usize = 4;
     for seed in 0..25 {
         local(async {

@@ -1,9 +1,8 @@
-//! Herds: what a claim costs when everybody comes at once.
+//! The number of writes of a claim when many pods claim at once.
 
 use super::*;
 
-/// 3 for everybody who went through the queue, 2 for the first; the rest is for attempts that a
-/// tardy look made in vain.
+/// 3 for each pod that went through the queue and 2 for the first; the rest is for failed attempts after a late read.
 const WRITES_PER_CLAIM: f64 = 3.2;
 
 fn per_claim(writes: u64, claims: usize) -> f64 {
@@ -44,7 +43,7 @@ async fn a_hundred_pods_on_a_hundred_names_cost_three_writes_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_herd_whose_past_is_compacted_away_still_gets_its_names_at_no_higher_price() {
+async fn a_compaction_during_a_herd_adds_no_writes() {
     local(async {
         let memory = MemoryKv::default();
         let store = Store::new(memory.clone());
@@ -68,7 +67,7 @@ async fn a_herd_whose_past_is_compacted_away_still_gets_its_names_at_no_higher_p
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_herd_behind_a_hold_waits_without_attempts_and_goes_all_at_once() {
+async fn a_herd_on_a_frozen_pool_waits_without_attempts_and_claims_at_its_end() {
     local(async {
         let memory = MemoryKv::default();
         let store = Store::new(memory.clone());

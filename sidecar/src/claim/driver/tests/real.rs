@@ -1,4 +1,4 @@
-//! The same driver on a real etcd: a herd, counted by etcd itself, and a queue that its watches move.
+//! The driver on a real etcd: a herd with the Raft entries that etcd counts, and a queue that watches advance.
 
 use cairn_kit::clock::SystemClock;
 use cairn_store::etcd::Etcd as Connection;
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
-/// The counter of etcd's own that grows by one with each Raft entry.
+/// The metric of etcd that grows by one with each Raft entry.
 const ENTRIES: &str = "etcd_server_proposals_applied_total";
 
 async fn connect(etcd: &TestEtcd) -> Connection {
@@ -58,7 +58,7 @@ async fn a_hundred_clients_at_once_get_a_hundred_names_for_about_three_raft_entr
 }
 
 #[tokio::test]
-async fn a_release_reaches_the_first_in_line_long_before_anybody_looks_again_by_himself() {
+async fn a_watch_tells_the_first_in_the_queue_of_a_release_long_before_its_next_read() {
     local(Box::pin(async {
         let etcd = TestEtcd::start().unwrap();
         define(&Store::new(connect(&etcd).await), 1, "Wait").await;
@@ -71,7 +71,7 @@ async fn a_release_reaches_the_first_in_line_long_before_anybody_looks_again_by_
             waiters.push(waiter);
         }
         holder.stop().await;
-        // The name rests for 5 s, and etcd looks for ended leases twice a second; V is 30 s.
+        // The quarantine is 5 s, etcd checks for ended leases twice a second, and the validity is 30 s.
         let held = waiters[0].reaches(ClaimState::Held);
         tokio::time::timeout(Duration::from_secs(15), held).await.unwrap();
         let second = waiters[1].snapshots.wait_for(|snapshot| {
@@ -84,7 +84,7 @@ async fn a_release_reaches_the_first_in_line_long_before_anybody_looks_again_by_
 }
 
 #[tokio::test]
-async fn ids_go_on_over_a_kill_and_say_to_the_store_how_far_they_went() {
+async fn minting_continues_after_a_kill_and_the_release_records_its_last_timestamp() {
     local(Box::pin(async {
         let etcd = TestEtcd::start().unwrap();
         let store = Store::new(connect(&etcd).await);
@@ -106,7 +106,7 @@ async fn ids_go_on_over_a_kill_and_say_to_the_store_how_far_they_went() {
                 sidecar.crash().await;
                 continue;
             }
-            assert_eq!(sidecar.stop().await, DriverEnd::Released);
+            assert_eq!(sidecar.stop().await, EndReason::Released);
             let look = ReadRequest {
                 path: ClaimPath::new(clock::IDS.parse().unwrap(), Scope::Cluster, "shop", None),
                 pools: Vec::new(),
@@ -123,7 +123,7 @@ async fn ids_go_on_over_a_kill_and_say_to_the_store_how_far_they_went() {
     .await;
 }
 
-/// The way to a member, which can be made to carry nothing any more.
+/// A proxy to a member, which can stop forwarding.
 struct Way {
     url: String,
     frozen: watch::Sender<bool>,
@@ -166,13 +166,13 @@ async fn carry(
 }
 
 #[tokio::test]
-async fn a_release_gets_through_in_time_although_the_first_member_does_not_answer() {
+async fn a_release_succeeds_in_time_although_the_first_member_does_not_respond() {
     local(Box::pin(async {
         let etcd = TestEtcd::start().unwrap();
         let store = Store::new(connect(&etcd).await);
         define(&store, 1, "Wait").await;
         let (dying, well) = (Way::to(&etcd).await, Way::to(&etcd).await);
-        // Whichever member the sidecar begins with, it ends up at the one that answers.
+        // The sidecar ends up at the member that responds, whatever it starts with.
         well.frozen.send_replace(true);
         let urls = [dying.url.clone(), well.url.clone()];
         let kv =
@@ -182,9 +182,9 @@ async fn a_release_gets_through_in_time_although_the_first_member_does_not_answe
         well.frozen.send_replace(false);
         dying.frozen.send_replace(true);
         let before = Instant::now();
-        assert_eq!(sidecar.stop().await, DriverEnd::Released);
+        assert_eq!(sidecar.stop().await, EndReason::Released);
         let took = before.elapsed();
-        // What the process has between SIGTERM and its end (app.rs).
+        // The time of the driver between SIGTERM and the exit (app/end.rs).
         assert!(took < Duration::from_millis(850), "{took:?}");
         let path = ClaimPath::new(TEA.parse().unwrap(), Scope::Namespace, "shop", None);
         assert_eq!(store.quarantines(&path).await.unwrap().len(), 1);

@@ -1,4 +1,4 @@
-//! Sidecars of pods that end alone, and come back: driver and publisher on one volume, on virtual time.
+//! Sidecars that end alone and restart: driver and publisher on one volume, with virtual time.
 
 use cairn_core::keys;
 use cairn_store::{Op, Txn};
@@ -10,11 +10,11 @@ use crate::applied::{self, Applied};
 use crate::publish::Publisher;
 use crate::publish::tree::Tree;
 
-/// V and Q of the pools here.
+/// Validity and quarantine of the pools here.
 const V: u64 = 30;
 const Q: u64 = 30;
 
-/// A pod: its volume outlives its sidecars.
+/// A pod, whose volume outlives its sidecars.
 struct Pod {
     uid: &'static str,
     pool: &'static str,
@@ -57,14 +57,14 @@ impl Pod {
         self.sidecar = Some((sidecar, applied, publishing));
     }
 
-    /// SIGTERM while the app lives.
+    /// Stops the sidecar as after SIGTERM while the app runs.
     async fn term(&mut self) {
         let (sidecar, _, publishing) = self.sidecar.take().unwrap();
-        assert_eq!(sidecar.stop().await, DriverEnd::Released);
+        assert_eq!(sidecar.stop().await, EndReason::Released);
         publishing.await.unwrap().withdraw().await.unwrap();
     }
 
-    /// SIGKILL.
+    /// Stops the sidecar as after SIGKILL.
     async fn kill(&mut self) {
         let (sidecar, applied, publishing) = self.sidecar.take().unwrap();
         publishing.abort();
@@ -73,7 +73,7 @@ impl Pod {
         drop(applied);
     }
 
-    /// Waits until what is published is so.
+    /// Waits until the published state meets a condition.
     async fn until(&mut self, what: &str, condition: impl Fn(&Applied) -> bool) {
         let (_, applied, _) = self.sidecar.as_mut().unwrap();
         let reached = applied.wait_for(|applied| condition(applied));
@@ -94,7 +94,7 @@ impl Pod {
         self.applied().snapshot.claims[0].identity.slot.as_ref().unwrap().fence
     }
 
-    /// What the app finds in its volume.
+    /// A file of the volume.
     fn name(&self) -> Option<String> {
         std::fs::read_to_string(self.volume.path().join(self.pool).join("name")).ok()
     }
@@ -104,13 +104,13 @@ impl Pod {
     }
 }
 
-/// A pool that is defined as the webhook does it.
+/// Defines a pool as the webhook does.
 async fn pool(memory: &MemoryKv, name: &str, json: &str) {
     let pool = Pool::from_json(name.parse().unwrap(), json.as_bytes()).unwrap();
     Store::new(memory.clone()).define(&pool, 5, None).await.unwrap();
 }
 
-/// One node ID, with reserved time, and one name.
+/// A store with one node ID with reserved time, and one name.
 async fn world() -> MemoryKv {
     let memory = MemoryKv::default();
     clock::define_ids(&Store::new(memory.clone())).await;
@@ -118,7 +118,7 @@ async fn world() -> MemoryKv {
     memory
 }
 
-/// The store comes back empty, and the webhook sets it up.
+/// Empties the store and defines the pools, as the webhook does.
 async fn wipe(memory: &MemoryKv) {
     let store = Store::new(memory.clone());
     let all = memory.read_all(keys::ROOT).await.unwrap();
@@ -139,7 +139,7 @@ async fn wipe(memory: &MemoryKv) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_sigterm_the_same_pod_has_the_same_node_id_at_once_ahead_of_those_who_wait() {
+async fn after_a_sigterm_the_same_pod_gets_its_node_id_at_once_ahead_of_waiting_pods() {
     local(async {
         let memory = world().await;
         let mut pod = Pod::new(&memory, "u1", clock::IDS);
@@ -167,20 +167,20 @@ async fn after_a_sigterm_the_same_pod_has_the_same_node_id_at_once_ahead_of_thos
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_id_whose_sidecar_does_not_come_back_is_given_on_once_its_app_is_certainly_dead() {
+async fn a_node_id_goes_to_another_pod_once_its_app_has_certainly_stopped() {
     local(async {
         let memory = world().await;
         let mut pod = Pod::new(&memory, "u1", clock::IDS);
         pod.holds().await;
         let mut other = Sidecar::start(&memory, "u2", &[clock::IDS]);
         other.waits().await;
-        // A renewal is at most V/3 ago, so that the app may believe for 20 s at least.
+        // The last renewal is at most validity/3 ago, so the app may use the ID for at least 20 s.
         let until = pod.applied().snapshot.claims[0].identity.slot.clone().unwrap();
         pod.term().await;
         other.reaches(ClaimState::Held).await;
         let rested = pod.clock.now().boot.since(until.valid_until_boottime);
         assert!(rested >= Duration::from_secs(Q), "{rested:?} after the deadline");
-        // And the pod that comes back too late has to wait, its app being told to stop.
+        // The pod that restarts too late has to wait, and its app has to stop.
         pod.start();
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!(pod.applied().app_alive().is_err());
@@ -190,7 +190,7 @@ async fn a_node_id_whose_sidecar_does_not_come_back_is_given_on_once_its_app_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_keep_name_stays_with_its_app_and_is_nobody_elses_while_the_pod_may_live() {
+async fn a_keep_name_goes_to_no_other_pod_while_its_pod_may_run() {
     local(async {
         let memory = world().await;
         let mut pod = Pod::new(&memory, "u1", TEA);
@@ -204,7 +204,7 @@ async fn a_keep_name_stays_with_its_app_and_is_nobody_elses_while_the_pod_may_li
         assert_eq!(other.holds(), None);
         pod.start();
         assert_eq!(pod.holds().await, "assam");
-        // Once the pod has ended, the mirror shortens the rest.
+        // After the end of the pod, the mirror shortens the quarantine.
         pod.term().await;
         let store = Store::new(memory.clone());
         let path = ClaimPath::new(TEA.parse().unwrap(), Scope::Namespace, "shop", None);
@@ -225,7 +225,7 @@ async fn a_keep_name_stays_with_its_app_and_is_nobody_elses_while_the_pod_may_li
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_keep_pod_whose_sidecar_restarts_while_etcd_is_away_stays_as_it_is() {
+async fn a_keep_pod_keeps_its_files_when_its_sidecar_restarts_during_an_outage() {
     local(async {
         let memory = world().await;
         let mut pod = Pod::new(&memory, "u1", TEA);
@@ -264,7 +264,7 @@ async fn a_wiped_store_stops_no_app_and_repeats_no_id() {
         let mut last = *mint(&pod).await.last().unwrap();
         for life in 0..2 {
             if life == 1 {
-                // The sidecar dies with the store, and the next one believes what its app may.
+                // The sidecar ends with the store. The next one shows the claim until its deadline.
                 pod.kill().await;
             }
             wipe(&memory).await;
@@ -289,7 +289,7 @@ async fn a_wiped_store_stops_no_app_and_repeats_no_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_claim_that_was_released_is_not_claimed_again_during_a_hold() {
+async fn a_released_stop_claim_is_not_claimed_again_during_a_freeze() {
     local(async {
         let memory = world().await;
         let mut pod = Pod::new(&memory, "u1", clock::IDS);
@@ -306,7 +306,7 @@ async fn a_stop_claim_that_was_released_is_not_claimed_again_during_a_hold() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_that_fails_is_tried_again_within_the_time_that_a_container_has() {
+async fn a_failed_release_is_retried_within_the_time_before_sigkill() {
     for fault in
         [Fault::Refuse(Class::NotApplied), Fault::Refuse(Class::Ambiguous), Fault::LoseAnswer]
     {

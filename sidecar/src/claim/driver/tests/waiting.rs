@@ -1,16 +1,16 @@
-//! Waiting on virtual time: the order of the queue, wake-ups, silence, restarts, ends.
+//! Waiting in the queue, with virtual time: its order, watches, crashed waiters, restarts and ends.
 
 use cairn_core::pool::outlasting;
 
 use super::*;
 
-/// A clean release of a name rests for so long.
+/// The quarantine after a clean release.
 const REST: Duration = Duration::from_secs(5);
 
-/// The TTL of a lease that was granted before the pool's own was known.
+/// The TTL of a lease that is granted before the pool's spec is known.
 const TTL: Duration = Duration::from_secs(61);
 
-/// A store with the pool, whose requests take some time.
+/// A store with the pool, whose requests take time.
 async fn exhausted(names: usize, rule: &str) -> (MemoryKv, Store<MemoryKv>, Vec<Sidecar>) {
     let memory = MemoryKv::default();
     let store = Store::new(memory.clone());
@@ -40,7 +40,7 @@ fn passed(since: Instant) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn names_go_to_those_who_wait_in_the_order_in_which_they_came() {
+async fn waiting_pods_get_names_in_the_order_of_their_tickets() {
     local(async {
         let (memory, store, holders) = exhausted(3, "Wait").await;
         let mut waiters = waiters(&memory, 20).await;
@@ -48,7 +48,7 @@ async fn names_go_to_those_who_wait_in_the_order_in_which_they_came() {
             holder.stop().await;
         }
         while !waiters.is_empty() {
-            // Three names at a time, none of them to anybody behind the first three.
+            // Three names become free at a time, and the first three pods get them.
             let behind = waiters.split_off(waiters.len().min(3));
             for mut first in waiters {
                 let before = Instant::now();
@@ -83,14 +83,14 @@ async fn a_waiting_pod_shows_its_rank_to_the_probe_the_api_and_the_metrics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_pod_does_not_overtake_those_who_wait() {
+async fn a_later_pod_does_not_overtake_waiting_pods() {
     local(async {
         let (memory, _, holders) = exhausted(1, "Wait").await;
         let mut first = waiters(&memory, 1).await.remove(0);
         for holder in holders {
             holder.stop().await;
         }
-        // It comes just when the name is free again.
+        // It starts when the name becomes free.
         tokio::time::advance(REST).await;
         let mut later = Sidecar::start(&memory, "later", &[TEA]);
         first.reaches(ClaimState::Held).await;
@@ -129,7 +129,7 @@ async fn the_tickets_of_crashed_waiters_are_overtaken_a_second_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_crashed_waiters_than_the_front_holds_are_outlived() {
+async fn pods_behind_more_crashed_waiters_than_the_front_holds_get_their_names() {
     local(async {
         let (memory, store, holders) = exhausted(2, "Wait").await;
         let mut waiters = waiters(&memory, 20).await;
@@ -150,14 +150,14 @@ async fn more_crashed_waiters_than_the_front_holds_are_outlived() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crashed_holders_name_comes_to_the_first_in_line_when_it_has_rested() {
+async fn a_crashed_holders_name_goes_to_the_first_in_the_queue_after_its_quarantine() {
     local(async {
         let (memory, _, mut holders) = exhausted(1, "Wait").await;
         let mut waiters = waiters(&memory, 3).await;
         holders.remove(0).crash().await;
         let before = Instant::now();
         waiters[0].reaches(ClaimState::Held).await;
-        // The lease runs out, and then the name rests: nobody can know that its holder knows.
+        // The quarantine follows the end of the lease, because the holder may not know of that end.
         let rest = outlasting(Duration::from_secs(30), Duration::from_secs(15));
         assert!(passed(before) >= rest, "{:?}", passed(before));
         assert!(passed(before) < TTL + rest + Duration::from_secs(1), "{:?}", passed(before));
@@ -167,13 +167,13 @@ async fn a_crashed_holders_name_comes_to_the_first_in_line_when_it_has_rested() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_that_restarts_keeps_its_place() {
+async fn a_waiter_that_restarts_keeps_its_position() {
     local(async {
         let (memory, store, holders) = exhausted(1, "Wait").await;
         let mut waiters = waiters(&memory, 2).await;
         let before = view(&store, "waiter0").await.ticket.unwrap();
         waiters.remove(0).crash().await;
-        // Longer than its lease lasts: the younger process must renew the ticket's own lease.
+        // This is longer than its lease: the newer process must renew the lease of the ticket.
         let mut again = Sidecar::start(&memory, "waiter0", &[TEA]);
         assert_eq!(again.waits().await, 0);
         for _ in 0..60 {
@@ -196,14 +196,14 @@ async fn a_stopped_waiter_leaves_no_ticket() {
     local(async {
         let (memory, store, _holders) = exhausted(1, "Wait").await;
         let waiter = waiters(&memory, 1).await.remove(0);
-        assert_eq!(waiter.stop().await, DriverEnd::Released);
+        assert_eq!(waiter.stop().await, EndReason::Released);
         assert_eq!(view(&store, "nobody").await.queued, 0);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_whose_rule_is_fail_serves_as_many_as_it_has_names_and_leaves_no_ticket() {
+async fn a_full_pool_with_the_rule_fail_refuses_further_pods_and_leaves_no_ticket() {
     local(async {
         let memory = MemoryKv::default();
         let store = Store::new(memory.clone());
@@ -220,8 +220,8 @@ async fn a_pool_whose_rule_is_fail_serves_as_many_as_it_has_names_and_leaves_no_
                 held.push(pod);
                 continue;
             }
-            let DriverEnd::Failed(sentence) = pod.ended.await.unwrap() else { panic!() };
-            assert!(sentence.contains("all 10 names of pool 'tea'"), "{sentence}");
+            let EndReason::Failed(message) = pod.ended.await.unwrap() else { panic!() };
+            assert!(message.contains("all 10 names of pool 'tea'"), "{message}");
         }
         assert_eq!(held.len(), 10);
         assert_eq!(view(&store, "nobody").await.queued, 0);
@@ -230,11 +230,11 @@ async fn a_pool_whose_rule_is_fail_serves_as_many_as_it_has_names_and_leaves_no_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_name_in_the_spec_reaches_those_who_wait_at_once() {
+async fn waiting_pods_get_a_new_name_of_the_spec_at_once() {
     local(async {
         let (memory, store, _holders) = exhausted(2, "Wait").await;
         let mut waiters = waiters(&memory, 2).await;
-        // However long it was silent before.
+        // The length of the wait before does not matter.
         tokio::time::sleep(Duration::from_secs(100)).await;
         let before = Instant::now();
         define(&store, 3, "Wait").await;
@@ -246,7 +246,7 @@ async fn a_new_name_in_the_spec_reaches_those_who_wait_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_breaks_watches_and_nobodys_turn() {
+async fn an_outage_ends_watches_and_changes_no_order() {
     local(async {
         let (memory, _, holders) = exhausted(1, "Wait").await;
         let mut waiters = waiters(&memory, 3).await;

@@ -1,8 +1,8 @@
-//! What goes wrong with etcd, in few log lines.
+//! Logs failed requests to etcd in few lines.
 //!
-//! A thousand sidecars that retry every second must not write a thousand lines a second. One warning says
-//! that requests began to fail, one for each further kind of failure, then at most one a minute; one
-//! line says that they succeed again. Everything else is for debugging.
+//! A thousand sidecars that retry every second must not write a thousand lines a second. The first failure is a
+//! warning, and so is the first failure of each other kind. Then there is at most one warning a minute. One line
+//! says that requests succeed again. Everything else is logged at debug level.
 //!
 //! Pure: time comes in as a value.
 
@@ -12,33 +12,33 @@ use cairn_core::duration;
 use cairn_core::time::BootInstant;
 use cairn_store::{Class, Error};
 
-/// Between two warnings of one process about the same state.
+/// The time between two warnings about the same outage.
 const SUMMARY_PERIOD: Duration = Duration::from_secs(60);
 
-/// Good answers end the trouble when nothing has failed for this long: claiming and renewing go on
-/// beside each other, and one of them may fail while the other succeeds.
+/// An outage ends with a success after this time without a failure: claiming and renewing run side by side, and one
+/// of them may fail while the other succeeds.
 const QUIET: Duration = Duration::from_secs(9);
 
-/// What is known of failures.
+/// Decides what to log about the requests of one process.
 #[derive(Debug, Default)]
-pub(super) struct TroubleLog {
-    trouble: Option<Trouble>,
+pub(super) struct FailureLog {
+    outage: Option<Outage>,
 }
 
 #[derive(Debug)]
-struct Trouble {
+struct Outage {
     since: BootInstant,
     last_failure: BootInstant,
     last_warning: BootInstant,
-    /// The kinds that a warning has named.
+    /// The kinds that a warning has shown.
     kinds: Vec<Kind>,
     failures: u32,
 }
 
-/// Failures of one kind are one state.
+/// The class of an error, and whether another etcd cluster answered.
 type Kind = (Class, bool);
 
-/// A line for the log.
+/// A log line with its level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Warn(String),
@@ -46,15 +46,15 @@ pub(super) enum Line {
     Debug(String),
 }
 
-// === impl TroubleLog ===
+// === impl FailureLog ===
 
-impl TroubleLog {
-    /// A request has failed.
+impl FailureLog {
+    /// Records a failed request.
     pub(super) fn failed(&mut self, now: BootInstant, error: &Error) -> Line {
         let kind = (error.class(), matches!(error, Error::OtherCluster { .. }));
         let message = error.report();
-        let Some(trouble) = &mut self.trouble else {
-            self.trouble = Some(Trouble {
+        let Some(outage) = &mut self.outage else {
+            self.outage = Some(Outage {
                 since: now,
                 last_failure: now,
                 last_warning: now,
@@ -63,33 +63,33 @@ impl TroubleLog {
             });
             return Line::Warn(message);
         };
-        trouble.failures = trouble.failures.saturating_add(1);
-        trouble.last_failure = now;
-        if !trouble.kinds.contains(&kind) {
-            trouble.kinds.push(kind);
-            trouble.last_warning = now;
+        outage.failures = outage.failures.saturating_add(1);
+        outage.last_failure = now;
+        if !outage.kinds.contains(&kind) {
+            outage.kinds.push(kind);
+            outage.last_warning = now;
             return Line::Warn(message);
         }
-        if now.since(trouble.last_warning) < SUMMARY_PERIOD {
+        if now.since(outage.last_warning) < SUMMARY_PERIOD {
             return Line::Debug(message);
         }
-        trouble.last_warning = now;
+        outage.last_warning = now;
         Line::Warn(format!(
             "{} requests to etcd have failed in {}; the last one: {message}",
-            trouble.failures,
-            whole_seconds(now.since(trouble.since))
+            outage.failures,
+            whole_seconds(now.since(outage.since))
         ))
     }
 
-    /// A request has succeeded.
+    /// Records a success.
     pub(super) fn succeeded(&mut self, now: BootInstant) -> Option<Line> {
-        let trouble = self.trouble.as_ref()?;
-        if now.since(trouble.last_failure) < QUIET {
+        let outage = self.outage.as_ref()?;
+        if now.since(outage.last_failure) < QUIET {
             return None;
         }
-        let lasted = whole_seconds(trouble.last_failure.since(trouble.since));
-        let failures = trouble.failures;
-        self.trouble = None;
+        let lasted = whole_seconds(outage.last_failure.since(outage.since));
+        let failures = outage.failures;
+        self.outage = None;
         Some(Line::Info(format!("etcd answers again; {failures} requests failed within {lasted}")))
     }
 }
@@ -101,7 +101,7 @@ fn whole_seconds(span: Duration) -> String {
 // === impl Line ===
 
 impl Line {
-    /// Writes it.
+    /// Writes the line.
     pub(super) fn log(&self) {
         match self {
             Self::Warn(text) => tracing::warn!("{text}"),
@@ -124,23 +124,23 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_of_ten_minutes_is_ten_warnings_however_often_it_is_retried() {
-        let mut log = TroubleLog::default();
+    fn an_outage_of_ten_minutes_logs_ten_warnings_whatever_the_number_of_retries() {
+        let mut log = FailureLog::default();
         let failing = Error::Injected(Class::Ambiguous);
         let warnings = (0..600).filter(|second| is_warning(&log.failed(at(*second), &failing)));
         assert_eq!(warnings.count(), 10);
         let Line::Warn(summary) = log.failed(at(600), &failing) else { panic!("no summary") };
         assert!(summary.starts_with("601 requests to etcd have failed in 600s"), "{summary}");
-        assert_eq!(log.succeeded(at(601)), None, "the other track may still fail");
+        assert_eq!(log.succeeded(at(601)), None, "the other request may still fail");
         let Some(Line::Info(end)) = log.succeeded(at(610)) else { panic!("no end") };
         assert_eq!(end, "etcd answers again; 601 requests failed within 600s");
         assert_eq!(log.succeeded(at(611)), None);
-        assert!(is_warning(&log.failed(at(612), &failing)), "a new state");
+        assert!(is_warning(&log.failed(at(612), &failing)), "a new outage");
     }
 
     #[test]
-    fn another_kind_of_failure_is_another_state() {
-        let mut log = TroubleLog::default();
+    fn each_kind_of_failure_is_logged_once_as_a_warning() {
+        let mut log = FailureLog::default();
         let (unanswered, denied) = (Class::Ambiguous, Class::Denied);
         assert!(is_warning(&log.failed(at(0), &Error::Injected(unanswered))));
         assert!(is_warning(&log.failed(at(1), &Error::Injected(denied))));

@@ -1,10 +1,10 @@
-//! What the app was told of its `Stop` claims, and for how long it may believe it.
+//! Guards an app of a `Stop` pool that may still run with a former claim. The reasons are in `docs/pods.md`,
+//! "Stopping apps".
 //!
-//! Two things follow, both for the sake of an app that still runs with a name that is not ours:
-//! - after a restart of the sidecar the old claim is believed until its own deadline, and not
-//!   longer, even when etcd cannot be asked;
-//! - a *different* claim is published only after the app has been told to stop for long enough that
-//!   the kubelet has seen it: an app never goes on under one ID while its files say another.
+//! - After a restart of the sidecar, the last published claim counts until its own deadline and not longer, even
+//!   if etcd does not answer.
+//! - A *different* claim is published only after `/app/livez` has failed long enough for the kubelet to stop the
+//!   app: an app never runs under one ID while its files show another.
 //!
 //! Pure: time and files come in as values.
 
@@ -18,45 +18,44 @@ use cairn_core::time::{BootInstant, Now, UnixMillis};
 
 use crate::snapshot::{Claim, Snapshot};
 
-/// How long `/app/livez` fails at least before a different claim is published: as long as the liveness
-/// probe that the webhook adds needs to notice, whenever it last looked. It sets that to half the
-/// pool's quarantine; this is what the shortest of them need.
+/// The shortest time for which `/app/livez` fails before a different claim is published. The liveness probe that
+/// the webhook adds notices within half the pool's quarantine; pools with a short quarantine wait this long.
 pub const STOP_FOR: Duration = Duration::from_secs(15);
 
-/// What one pool's app was told.
+/// What was last published for one pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct LastPublished {
     /// The claim.
-    pub claim: Option<Known>,
-    /// Until when it may be believed, on both clocks: the boot-time clock starts afresh with the
-    /// machine, the wall clock does not. `None` once the files are gone.
+    pub claim: Option<ClaimId>,
+    /// The deadline on both clocks: a reboot resets the boot-time clock and not the wall clock. `None` after the
+    /// files were withdrawn.
     pub until: Option<(BootInstant, UnixMillis)>,
-    /// Since when the app has been told to stop.
+    /// Since when `/app/livez` has failed.
     pub stopping: Option<BootInstant>,
 }
 
-/// What tells a claim from another one. A claim may go on under a new fence: the same name, since the same
-/// instant, by a later incarnation. Nobody else had the name in between.
+/// Identifies a claim. A claim may continue under a new fence: with the same name, since the same instant, by a
+/// later incarnation. Then no other pod had the name in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct ClaimId {
     fence: Fence,
     key: String,
     since: UnixMillis,
 }
 
-/// What the apps of all `Stop` pools were told.
+/// What was last published for each `Stop` pool.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(BTreeMap<PoolName, Told>);
+pub struct PublishGuard(BTreeMap<PoolName, LastPublished>);
 
-// === impl Memory ===
+// === impl PublishGuard ===
 
-impl Memory {
-    /// What the files of an earlier life say.
-    pub fn new(found: impl IntoIterator<Item = (PoolName, Told)>) -> Self {
+impl PublishGuard {
+    /// Starts with what an earlier process published.
+    pub fn new(found: impl IntoIterator<Item = (PoolName, LastPublished)>) -> Self {
         Self(found.into_iter().collect())
     }
 
-    /// The snapshot as it may be shown at this moment.
+    /// The snapshot as it may be published at this instant.
     pub fn review(&mut self, snapshot: &Snapshot, now: Now) -> Snapshot {
         let mut shown = snapshot.clone();
         for claim in &mut shown.claims {
@@ -65,13 +64,13 @@ impl Memory {
         shown
     }
 
-    /// Whether time alone can change what [`Self::review`] says.
+    /// Whether [`Self::review`] may return something else later for the same snapshot.
     pub fn is_pending(&self, snapshot: &Snapshot) -> bool {
         snapshot.claims.iter().any(|claim| {
-            let told = self.0.get(&claim.identity.pool);
-            told.is_some_and(|told| match claim.identity.state {
-                ClaimState::Held => told.stopping.is_some(),
-                ClaimState::Waiting => !claim.was_held && told.stopping.is_none(),
+            let last = self.0.get(&claim.identity.pool);
+            last.is_some_and(|last| match claim.identity.state {
+                ClaimState::Held => last.stopping.is_some(),
+                ClaimState::Waiting => !claim.was_held && last.stopping.is_none(),
                 ClaimState::Degraded | ClaimState::Lost | ClaimState::Ended => false,
             })
         })
@@ -84,21 +83,22 @@ impl Memory {
             return;
         }
         let slot = claim.identity.slot.as_ref().filter(|_| claim.is_held());
-        let known = || claim.mark.clone().map(Known::from);
-        let Some(told) = self.0.get_mut(pool) else {
+        let known = || claim.mark.clone().map(ClaimId::from);
+        let Some(last) = self.0.get_mut(pool) else {
             if let Some(slot) = slot.filter(|_| claim.on_loss == Some(OnLoss::Stop)) {
                 let until = Some((slot.valid_until_boottime, slot.valid_until));
-                let told = Told { claim: known(), until, stopping: None };
-                self.0.insert(pool.clone(), told);
+                let last = LastPublished { claim: known(), until, stopping: None };
+                self.0.insert(pool.clone(), last);
             }
             return;
         };
         if let Some(slot) = slot {
             let pause = STOP_FOR.max(claim.quarantine / 2);
-            let stopping_since = *told.stopping.get_or_insert(now.boot);
-            let same = told.claim.as_ref().is_some_and(|told| told.goes_on_in(claim.mark.as_ref()));
+            let stopping_since = *last.stopping.get_or_insert(now.boot);
+            let same =
+                last.claim.as_ref().is_some_and(|former| former.continues_in(claim.mark.as_ref()));
             if same || now.boot.since(stopping_since) >= pause {
-                *told = Told {
+                *last = LastPublished {
                     claim: known(),
                     until: Some((slot.valid_until_boottime, slot.valid_until)),
                     stopping: None,
@@ -115,21 +115,21 @@ impl Memory {
             claim.on_loss = Some(OnLoss::Stop);
             return;
         }
-        let unknown = claim.identity.state == ClaimState::Waiting && !claim.was_held;
-        if unknown && told.stopping.is_none() && told.is_believable(now) {
+        let is_unknown = claim.identity.state == ClaimState::Waiting && !claim.was_held;
+        if is_unknown && last.stopping.is_none() && last.is_believable(now) {
             return;
         }
-        told.stopping.get_or_insert(now.boot);
-        told.until = None;
+        last.stopping.get_or_insert(now.boot);
+        last.until = None;
         claim.was_held = true;
         claim.on_loss = Some(OnLoss::Stop);
     }
 }
 
-// === impl Known ===
+// === impl ClaimId ===
 
-impl Known {
-    fn goes_on_in(&self, claim: Option<&Inherited>) -> bool {
+impl ClaimId {
+    fn continues_in(&self, claim: Option<&Inherited>) -> bool {
         claim.is_some_and(|claim| {
             self.fence == claim.fence
                 || (self.key == claim.key && self.since == claim.since && claim.incarnation > 1)
@@ -137,15 +137,15 @@ impl Known {
     }
 }
 
-impl From<Inherited> for Known {
+impl From<Inherited> for ClaimId {
     fn from(claim: Inherited) -> Self {
         Self { fence: claim.fence, key: claim.key, since: claim.since }
     }
 }
 
-// === impl Told ===
+// === impl LastPublished ===
 
-impl Told {
+impl LastPublished {
     fn is_believable(&self, now: Now) -> bool {
         self.until.is_some_and(|(boot, wall)| now.boot < boot && now.wall < wall)
     }

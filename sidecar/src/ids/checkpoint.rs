@@ -1,5 +1,5 @@
-//! How far IDs were minted, kept in the pool's directory beside the claim: written a little ahead of
-//! what is given out, so that a restarted sidecar goes on at once and repeats nothing.
+//! The file that records how far IDs were minted, in the pool's directory beside the claim. It is ahead of the
+//! minted IDs, so that a restarted sidecar continues at once and repeats no ID.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -16,45 +16,47 @@ use crate::publish::mark;
 
 /// The file's content.
 #[derive(Debug, Serialize, Deserialize)]
-struct MarkJson {
+struct CheckpointJson {
     uid: String,
     fence: Fence,
     not_before_ms: UnixMillis,
     minted_until_ms: UnixMillis,
 }
 
-/// The marks that earlier processes of a holder have left. Blocks for a few small reads.
+/// The checkpoints of a holder's earlier processes, one for each pool that has one. Blocks for a few small reads.
 pub fn read(dir: &Path, pools: &[PoolName], uid: &str) -> Vec<(PoolName, MintCheckpoint)> {
-    let mark = |pool: &PoolName| {
+    let checkpoint = |pool: &PoolName| {
         let dir = dir.join(pool.as_str());
-        // A younger claim may go on from the file's under a new fence: whatever was minted counts.
-        let (minted, told) = (minted(&dir, uid), told(&dir, uid));
+        // A newer claim may continue the one in the file under a new fence: its IDs count too.
+        let (minted, claimed) = (minted(&dir, uid), claimed(&dir, uid));
         let until = minted.and_then(|minted| minted.minted_until);
-        let youngest = minted.into_iter().chain(told).max_by_key(|mark| mark.fence)?;
+        let youngest = minted.into_iter().chain(claimed).max_by_key(|found| found.fence)?;
         Some((pool.clone(), MintCheckpoint { minted_until: until, ..youngest }))
     };
-    pools.iter().filter_map(mark).collect()
+    pools.iter().filter_map(checkpoint).collect()
 }
 
-/// Keeps a mark in a pool's directory. Blocks.
-pub(super) fn write(dir: &Path, uid: &str, mark: &MintCheckpoint) -> Result<(), FileError> {
-    let json = MarkJson {
+/// Writes a checkpoint into a pool's directory. Blocks.
+pub(super) fn write(dir: &Path, uid: &str, checkpoint: &MintCheckpoint) -> Result<(), FileError> {
+    let json = CheckpointJson {
         uid: uid.to_owned(),
-        fence: mark.fence,
-        not_before_ms: mark.not_before,
-        minted_until_ms: mark.minted_until.unwrap_or(mark.not_before),
+        fence: checkpoint.fence,
+        not_before_ms: checkpoint.not_before,
+        minted_until_ms: checkpoint.minted_until.unwrap_or(checkpoint.not_before),
     };
     let failed = |source| FileError::Write { path: dir.join(path::IDS_JSON), source };
     let content = serde_json::to_vec(&json).map_err(|error| failed(error.into()))?;
     file::make_dir(dir)?;
     file::write(dir, path::IDS_JSON, &content)?;
-    // The new name of the file, too, outlives a machine that loses its power.
+    // After a power failure the directory must show the renamed file, too.
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
 }
 
-/// Anything unreadable counts as nothing: then the whole reservation is waited for.
+/// The checkpoint in a directory. An unreadable file counts as none: then minting waits for the end of the whole
+/// reservation.
 fn minted(dir: &Path, uid: &str) -> Option<MintCheckpoint> {
-    let json: MarkJson = serde_json::from_slice(&fs::read(dir.join(path::IDS_JSON)).ok()?).ok()?;
+    let json: CheckpointJson =
+        serde_json::from_slice(&fs::read(dir.join(path::IDS_JSON)).ok()?).ok()?;
     (json.uid == uid).then_some(MintCheckpoint {
         fence: json.fence,
         not_before: json.not_before_ms,
@@ -62,8 +64,8 @@ fn minted(dir: &Path, uid: &str) -> Option<MintCheckpoint> {
     })
 }
 
-/// An app may have minted on its own: it goes on, too.
-fn told(dir: &Path, uid: &str) -> Option<MintCheckpoint> {
+/// The reservation of the claim in a directory: the app may have minted under it on its own.
+fn claimed(dir: &Path, uid: &str) -> Option<MintCheckpoint> {
     let mark = mark::read(dir).filter(|mark| mark.uid == uid)?;
     let not_before = mark.claim.not_before?;
     Some(MintCheckpoint { fence: mark.claim.fence, not_before, minted_until: None })
@@ -73,7 +75,7 @@ fn told(dir: &Path, uid: &str) -> Option<MintCheckpoint> {
 mod tests {
     use super::*;
 
-    fn mark(revision: i64, minted_until: Option<i64>) -> MintCheckpoint {
+    fn checkpoint(revision: i64, minted_until: Option<i64>) -> MintCheckpoint {
         MintCheckpoint {
             fence: Fence { epoch: 1, revision },
             not_before: UnixMillis(5),
@@ -93,22 +95,22 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_found_by_its_own_holder_only_and_the_younger_claim_counts() {
+    fn only_its_holder_finds_a_checkpoint_and_the_newer_claim_counts() {
         let dir = tempfile::tempdir().unwrap();
         let pools: [PoolName; 1] = ["snowflake".parse().unwrap()];
-        let found = |uid: &str| read(dir.path(), &pools, uid).pop().map(|(_, mark)| mark);
+        let found = |uid: &str| read(dir.path(), &pools, uid).pop().map(|(_, found)| found);
         assert_eq!(found("u"), None);
         let pool = dir.path().join("snowflake");
         publish(&pool, 7);
-        assert_eq!(found("u"), Some(mark(7, None)));
-        write(&pool, "u", &mark(7, Some(90))).unwrap();
-        assert_eq!(found("u"), Some(mark(7, Some(90))));
+        assert_eq!(found("u"), Some(checkpoint(7, None)));
+        write(&pool, "u", &checkpoint(7, Some(90))).unwrap();
+        assert_eq!(found("u"), Some(checkpoint(7, Some(90))));
         assert_eq!(found("another"), None);
         publish(&pool, 8);
-        // It may be the same one, claimed again: what was minted before it counts all the same.
-        assert_eq!(found("u"), Some(mark(8, Some(90))));
+        // It may be the same claim, made again: what was minted before counts.
+        assert_eq!(found("u"), Some(checkpoint(8, Some(90))));
         fs::write(pool.join(path::IDS_JSON), "{").unwrap();
-        assert_eq!(found("u"), Some(mark(8, None)));
+        assert_eq!(found("u"), Some(checkpoint(8, None)));
         fs::remove_file(pool.join(".claim")).unwrap();
         assert_eq!(found("u"), None);
     }
