@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use cairn_core::pool::Pool;
 use cairn_webhook::admission::Admission;
-use cairn_webhook::admission::inject::{EnvMode, Settings};
 use cairn_webhook::admission::metrics::Metrics;
+use cairn_webhook::admission::settings::Settings;
+use cairn_webhook::env_mode::EnvMode;
 use cairn_webhook::env_mode::EnvSupport;
 use cairn_webhook::namespaces::Namespaces;
-use cairn_webhook::pools::catalog::{Catalog, Entry};
+use cairn_webhook::pools::catalog::{Catalog, CatalogEntry};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -57,8 +58,9 @@ fn measure(admission: &Admission, body: &[u8]) -> (Duration, Duration) {
 }
 
 fn admission() -> Admission {
-    let ready =
-        |name| Some((Pool::builtin(&name)?.name, Entry::Ready(Arc::new(Pool::builtin(&name)?))));
+    let ready = |name| {
+        Some((Pool::builtin(&name)?.name, CatalogEntry::Ready(Arc::new(Pool::builtin(&name)?))))
+    };
     let catalog: Catalog = Pool::builtin_names().into_iter().filter_map(ready).collect();
     Admission {
         settings: Settings {

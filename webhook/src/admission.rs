@@ -1,7 +1,7 @@
-//! Admission: from an `AdmissionReview` to its answer.
+//! Admission: from an `AdmissionReview` to its response.
 //!
-//! Nothing here waits or calls out: everything that is known about the cluster was gathered before
-//! and is read from memory. HTTP never meets policy: handlers take and give bytes.
+//! Nothing here waits or makes a network call: the controllers keep the needed facts about the cluster in memory.
+//! Handlers only convert between HTTP and bytes. The rules are in `docs/pods.md`.
 
 use std::sync::Arc;
 
@@ -21,30 +21,32 @@ use crate::env_mode::EnvSupport;
 use crate::installation::verdict::Verdict;
 use crate::namespaces::Namespaces;
 use crate::pools::catalog::Catalog;
-use crate::pools::validate;
-use inject::{Facts, Plan, Settings};
+use crate::view::Pod;
+use inject::{Facts, Plan};
 use metrics::{Metrics, Outcome};
-use review::{Answer, Question};
-use view::Pod;
+use review::{AdmissionRequest, AdmissionResponse};
+use settings::Settings;
 
+pub mod app_probes;
 pub mod inject;
 pub mod metrics;
 pub mod patch;
+pub mod pool;
+pub mod qos;
 pub mod refusal;
 pub mod review;
+pub mod settings;
 pub mod sidecar_spec;
-pub mod view;
 pub mod workload;
 
-/// The API server takes requests of up to 3 MiB, and etcd objects of up to 1.5 MiB. A review of a
-/// creation carries one object with its defaults filled in; a review of a pool's update carries two
-/// objects that etcd takes.
+/// The largest body. The API server accepts requests of up to 3 MiB, and etcd objects of up to 1.5 MiB. A review of a
+/// creation carries one object with defaults; a review of a pool's update carries two objects.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Debug)]
 pub struct Admission {
-    /// The operator's decisions.
+    /// The settings of sidecars.
     pub settings: Settings,
     /// Whose etcd and Kubernetes cluster this is.
     pub installation: watch::Receiver<Verdict>,
@@ -54,7 +56,7 @@ pub struct Admission {
     pub namespaces: Namespaces,
     /// How variables reach containers.
     pub env: EnvSupport,
-    /// What is counted.
+    /// The metrics of admission.
     pub metrics: Metrics,
 }
 
@@ -80,29 +82,29 @@ async fn mutate_workload(body: Result<Bytes, BytesRejection>) -> Response {
 }
 
 async fn validate_pool(body: Result<Bytes, BytesRejection>) -> Response {
-    respond(body, validate::review)
+    respond(body, pool::review)
 }
 
-/// Answers one review about a workload that makes pods.
+/// Answers one review about a workload that creates pods.
 fn mutate_generated(body: &[u8]) -> Vec<u8> {
     let (uid, answer) = match review::read(body) {
-        Ok(question) => {
-            let object = question.object.filter(|_| *question.operation == *"CREATE");
+        Ok(request) => {
+            let object = request.object.filter(|_| *request.operation == *"CREATE");
             let patch = object.map(workload::decide).unwrap_or_default();
-            (question.uid.to_string(), Answer { patch, ..Answer::allowed() })
+            (request.uid.to_string(), AdmissionResponse { patch, ..AdmissionResponse::allowed() })
         }
-        Err(sentence) => (String::new(), Answer::refused(sentence)),
+        Err(message) => (String::new(), AdmissionResponse::refused(message)),
     };
     review::write(&uid, &answer)
 }
 
-/// 200 whatever happens: another status reaches users without its body.
+/// Always answers 200: the API server does not show the body of another status to users.
 fn respond(body: Result<Bytes, BytesRejection>, answer: impl FnOnce(&[u8]) -> Vec<u8>) -> Response {
     let body = match body {
         Ok(body) => answer(&body),
         Err(rejection) => {
-            let sentence = format!("the request could not be read: {rejection}");
-            review::write("", &Answer::refused(sentence))
+            let message = format!("the request could not be read: {rejection}");
+            review::write("", &AdmissionResponse::refused(message))
         }
     };
     ([(CONTENT_TYPE, "application/json")], body).into_response()
@@ -115,12 +117,14 @@ impl Admission {
     pub fn mutate(&self, body: &[u8]) -> Vec<u8> {
         let begun = Instant::now();
         let (uid, outcome, dry_run, answer) = match review::read(body) {
-            Ok(question) => {
-                let dry_run = question.dry_run == Some(true);
-                let (outcome, answer) = self.answer(&question);
-                (question.uid.to_string(), outcome, dry_run, answer)
+            Ok(request) => {
+                let dry_run = request.dry_run == Some(true);
+                let (outcome, answer) = self.answer(&request);
+                (request.uid.to_string(), outcome, dry_run, answer)
             }
-            Err(sentence) => (String::new(), Outcome::Refused, false, Answer::refused(sentence)),
+            Err(message) => {
+                (String::new(), Outcome::Refused, false, AdmissionResponse::refused(message))
+            }
         };
         if !dry_run {
             self.metrics.observe(outcome, begun.elapsed());
@@ -128,30 +132,30 @@ impl Admission {
         review::write(&uid, &answer)
     }
 
-    fn answer(&self, question: &Question<'_>) -> (Outcome, Answer) {
-        // Only creation asks; whoever changed the rules of our configuration gets no surprises.
-        let Some(object) = question.object.filter(|_| *question.operation == *"CREATE") else {
-            return (Outcome::Unchanged, Answer::allowed());
+    fn answer(&self, request: &AdmissionRequest<'_>) -> (Outcome, AdmissionResponse) {
+        // The configuration selects only CREATE. If somebody changed it, other operations pass.
+        let Some(object) = request.object.filter(|_| *request.operation == *"CREATE") else {
+            return (Outcome::Unchanged, AdmissionResponse::allowed());
         };
         let pod: Pod<'_> = match serde_json::from_str(object.get()) {
             Ok(pod) => pod,
             Err(error) => {
-                let sentence = format!("this is not a pod that Cairn can read: {error}");
-                return (Outcome::Refused, Answer::refused(sentence));
+                let message = format!("this is not a pod that Cairn can read: {error}");
+                return (Outcome::Refused, AdmissionResponse::refused(message));
             }
         };
-        let (namespace, name) = (&*question.namespace, pod.metadata.shown_name());
+        let (namespace, name) = (&*request.namespace, pod.metadata.shown_name());
         match self.decide(&pod, namespace) {
             Ok(Plan { patch, warnings, injected }) => {
                 let changed = injected && !patch.is_empty();
                 debug!(namespace, name, injected, "admitted");
                 let outcome = if changed { Outcome::Injected } else { Outcome::Unchanged };
-                (outcome, Answer { refusal: None, patch, warnings })
+                (outcome, AdmissionResponse { refusal: None, patch, warnings })
             }
             Err(refusal) => {
-                let sentence = refusal.to_string();
-                info!(namespace, name, sentence, "refused");
-                (Outcome::Refused, Answer::refused(sentence))
+                let message = refusal.to_string();
+                info!(namespace, name, reason = message, "refused");
+                (Outcome::Refused, AdmissionResponse::refused(message))
             }
         }
     }

@@ -37,8 +37,7 @@ use crate::server::Servers;
 use crate::tls::{Leaf, Tls};
 use crate::{admin, mirror, pools};
 
-/// Endpoints take this long to learn that a pod is not ready any more; until then the API server
-/// still calls it.
+/// Endpoints take this long to drop a pod that is not ready any more; until then the API server calls it.
 const LAME_DUCK: Duration = Duration::from_secs(3);
 
 /// Everything that is bound and ready to run.
@@ -60,7 +59,7 @@ struct Routes {
     admin: axum::Router,
 }
 
-/// Why nothing runs.
+/// Why the process cannot start.
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// Flags that clap takes.

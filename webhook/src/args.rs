@@ -9,7 +9,8 @@ use cairn_store::etcd::Connection;
 use clap::{Parser, ValueEnum};
 use thiserror::Error;
 
-use crate::admission::inject::{EnvMode, Settings};
+use crate::admission::settings::Settings;
+use crate::env_mode::EnvMode;
 
 const SIDECAR_ETCD: &str = "--sidecar-etcd";
 
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn sidecars_get_the_webhooks_etcd_unless_told_otherwise() {
+    fn sidecars_get_the_webhooks_etcd_unless_a_flag_names_another() {
         let settings = args(&["--etcd=http://a:2379, http://b:2379"]).settings().unwrap();
         assert_eq!(settings.etcd, "http://a:2379,http://b:2379");
         assert_eq!(settings.etcd_ports, [2379]);
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_command_line_gives_one_sentence_that_says_what_to_write() {
+    fn a_wrong_command_line_gives_a_message_that_says_what_to_write() {
         for (line, expected) in [
             ("--etc=x", "--etc is not a flag of cairn-webhook; did you mean --etcd?"),
             ("--namespace=a --pod-name=b", "also give --sidecar-image <IMAGE>"),

@@ -1,8 +1,7 @@
 //! The serving certificate: one authority for all replicas, a leaf for each.
 //!
-//! A tick compares the wall clock with the leaf's age, which survives a machine that slept; the same
-//! tick reads the Secret again and repairs `caBundle`. A failure is logged and tried again: the leaf
-//! that is served stays good for days.
+//! A periodic check renews the leaf by the wall clock, which also counts the sleep of a machine. It also reads the
+//! Secret again and repairs `caBundle`. A failure is logged and tried again: the served leaf stays valid for days.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +27,12 @@ pub mod mint;
 pub mod register;
 pub mod secret;
 
-/// A replaced authority or an undone caBundle is noticed within this.
+/// The period of the check, in which a replaced authority or a changed `caBundle` is noticed.
 const TICK: Duration = Duration::from_secs(20);
-/// While something fails, above all during the start.
+/// The period after a failure, above all during the start.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What to keep in order.
+/// The certificates of this replica.
 pub struct Certificates {
     /// The API server.
     pub client: Client,
@@ -47,7 +46,7 @@ pub struct Certificates {
     pub webhook_config: String,
     /// The `ValidatingWebhookConfiguration`.
     pub pool_webhook_config: String,
-    /// Where leaves go.
+    /// Receives new leaves.
     pub leaf: Arc<Leaf>,
     /// When the served leaf ends, in Unix seconds.
     pub not_after: Gauge,
@@ -63,7 +62,7 @@ enum CertsError {
     Register(#[from] RegisterError),
 }
 
-/// What is in use.
+/// The present authority and leaf.
 #[derive(Debug, Default)]
 struct State {
     trust: Option<Trust>,
@@ -73,7 +72,7 @@ struct State {
 // === impl Certificates ===
 
 impl Certificates {
-    /// Keeps them in order for ever; `block` is lifted once the API server trusts the leaf.
+    /// Maintains them for ever; `block` is lifted once the API server trusts the leaf.
     pub async fn run(self, block: Block) {
         let mut block = Some(block);
         let mut state = State::default();
@@ -97,7 +96,7 @@ impl Certificates {
         let known = state.trust.as_ref();
         let trust =
             secret::load_or_create(&self.client, &self.namespace, &self.secret, known, now).await?;
-        // Trusted first, served second: in between, the old leaf is still trusted.
+        // The API server trusts the new authority before its leaf is served; until then the old leaf is trusted.
         let bundle = &trust.bundle;
         register::ensure::<MutatingWebhookConfiguration>(
             &self.client,

@@ -1,7 +1,6 @@
 //! Records that the program keeps in a `ConfigMap` of its namespace, changed by compare-and-swap.
 //!
-//! The compare is the resource version: what was read is replaced as long as nobody else has written. Not for
-//! what Helm renders: it would put it back.
+//! The compare is the resource version of the read. Not for objects that Helm renders: Helm would overwrite them.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::PostParams;
@@ -12,7 +11,7 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct ConfigMaps(Api<ConfigMap>);
 
-/// A record is not read or not written.
+/// Why a record could not be read or written.
 #[derive(Debug, Error)]
 pub enum ConfigMapError {
     /// Reading.
@@ -49,7 +48,7 @@ impl ConfigMaps {
         found.map_err(|source| ConfigMapError::Read { name: name.to_owned(), source })
     }
 
-    /// Replaces the version that `record` carries, or creates it when it carries none. False when somebody else
+    /// Replaces the version that `record` carries, or creates the object if it carries none. False if another process
     /// has written meanwhile.
     pub async fn write(&self, name: &str, record: &ConfigMap) -> Result<bool, ConfigMapError> {
         let post = PostParams::default();

@@ -1,6 +1,6 @@
 //! From a raw command line to an exit code: parse, log, pick the crypto provider, start the runtime.
 //!
-//! The only place that prints: everything behind it logs or answers.
+//! Only this module prints; all others log.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -16,10 +16,10 @@ use crate::app::{self, BuildError};
 use crate::args::Args;
 use crate::etcd_member;
 
-/// What people call us.
+/// The name in messages.
 const PROGRAM: &str = "cairn-webhook";
 
-/// One for admissions, one for whatever the controllers are doing.
+/// One for admissions, one for the controllers.
 const THREADS: usize = 2;
 
 /// Runs a command line.

@@ -2,8 +2,8 @@
 //!
 //! `fileKeyRef` is used only where two checks agree: the API server accepts it (a dry run of a probe
 //! pod), and the kubelet of every Linux node that the pod may run on is new enough, because an older
-//! one silently gives "" ([`crate::nodes`]). Until both have said yes, the way that works everywhere is
-//! taken. The API server is asked again from time to time, because it may be upgraded.
+//! one silently gives "" ([`crate::nodes`]). Until both checks pass, annotations are used, which work everywhere.
+//! The API server is checked again from time to time, because it may be upgraded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,15 +18,46 @@ use thiserror::Error;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::admission::inject::{EnvFacts, EnvMode, FileSupport};
-use crate::nodes::Nodes;
+use crate::nodes::{Known, Nodes};
 use crate::ready::Block;
 
 /// A control plane is upgraded a few times a year.
 const TICK: Duration = Duration::from_secs(300);
-/// While the question could not be answered.
+/// The pause after a failed check.
 const RETRY: Duration = Duration::from_secs(10);
-/// The answer of the moment. Cheap to clone.
+
+/// How variables get into app containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvMode {
+    /// `fileKeyRef` on the env file.
+    File,
+    /// `fieldRef` on the claim annotations.
+    Annotation,
+    /// Not at all.
+    None,
+}
+
+/// How variables can get into app containers in this cluster.
+#[derive(Clone, Debug)]
+pub struct EnvFacts {
+    /// What `auto` means, when the operator decided it; otherwise the best that works.
+    pub default: Option<EnvMode>,
+    /// Whether `fileKeyRef` works.
+    pub files: FileSupport,
+}
+
+/// Whether `fileKeyRef` works in this cluster.
+#[derive(Clone, Debug)]
+pub enum FileSupport {
+    /// The operator says that it does.
+    Assumed,
+    /// The API server does not accept it, or was not asked yet.
+    Refused,
+    /// The API server accepts it; it works on nodes with a kubelet that is new enough.
+    ByNode(Arc<Known>),
+}
+
+/// The present result. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EnvSupport {
     default: Option<EnvMode>,
@@ -158,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_who_decides_for_files_is_believed() {
+    fn an_operators_choice_of_files_is_not_checked() {
         let files = EnvSupport::new(Some(EnvMode::File)).facts().files;
         assert!(matches!(files, FileSupport::Assumed));
     }

@@ -1,11 +1,10 @@
 //! How a member of the bundled etcd starts: `cairn-webhook etcd-member start`, an init container of
 //! etcd's pod, decides and writes etcd's configuration; `cairn-webhook etcd-member watch`, a
-//! container beside etcd, makes a new member a full one.
+//! container beside etcd, promotes a new member.
 //!
-//! Invariant: there is one etcd cluster. It is recorded in a `ConfigMap` that Helm does not know of,
-//! changed by compare-and-swap only, before anything happens that it must tell of. A new cluster is
-//! formed only when there is no record, or when every recorded member has lost its data. Nothing is
-//! deleted from a volume, ever.
+//! Invariant: there is one etcd cluster. Its record is a `ConfigMap` that Helm does not know of. The record is changed
+//! by compare-and-swap only, and before the change that it describes. A new cluster is formed only if there is no
+//! record, or if every recorded member has lost its data. Nothing is ever deleted from a volume.
 //!
 //! `args → start, watch → {cluster, registry, volume} → decide (pure) → {record, reason}`.
 //! Not for: an etcd that is not the chart's own.
@@ -36,10 +35,10 @@ pub mod watch;
 use args::{Args, Command};
 use registry::kubernetes::ConfigMapRegistry;
 
-/// The first argument that leads here.
+/// The first argument of this command.
 pub const COMMAND: &str = "etcd-member";
 
-/// What people call it.
+/// The name in messages.
 const PROGRAM: &str = "cairn-webhook etcd-member";
 
 /// Runs the command line that follows [`COMMAND`].

@@ -1,10 +1,8 @@
-//! Whose etcd and whose Kubernetes cluster this is: one installation of Cairn has both to itself.
+//! Checks that the Kubernetes cluster and the key prefix in etcd belong to this installation of Cairn.
 //!
-//! The installation is recorded in Kubernetes, on the CRD of pools, and in etcd, below the key
-//! prefix. When either names another one, this one writes nothing, says so and is not ready; a second
-//! release in one Kubernetes cluster also takes its webhooks out of the way of the first one's pods.
-//! Nothing waits for etcd: as long as it does not answer, the question is open, and whoever would
-//! write to it could not.
+//! The installation is recorded in Kubernetes, on the CRD of pools, and in etcd, below the key prefix. If either names
+//! another installation, this one writes nothing, reports it and is not ready. A second release in one Kubernetes
+//! cluster also sets its webhooks to `Ignore`. Nothing waits for etcd: while it does not answer, the verdict is open.
 //!
 //! Not for: which of the replicas writes; see [`crate::leader`].
 
@@ -15,8 +13,8 @@ use cairn_kit::errors::report;
 use cairn_store::Store;
 use cairn_store::etcd::Etcd;
 use cairn_store::installation::Ownership;
-use k8s_openapi::api::core::v1::{Namespace, ObjectReference};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::runtime::events::{Event, EventType};
 use kube::{Api, Client};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -24,9 +22,11 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::config_map::ConfigMapError;
+use crate::events;
 use crate::ready::{Block, Ready};
+use crd::Release;
 use identity::Identity;
-use verdict::{Release, Verdict, judge};
+use verdict::{Verdict, judge};
 
 pub mod aside;
 pub mod crd;
@@ -34,38 +34,38 @@ pub mod identity;
 pub mod record;
 pub mod verdict;
 
-/// What was decided is looked at again this often: an annotation may be removed, an etcd wiped.
+/// The period of the check: an annotation may be removed, or etcd wiped.
 const TICK: Duration = Duration::from_secs(30);
-/// Until it is decided, and while it is decided against us.
+/// The period until the verdict is known, and while it is against us.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// The namespace that every Kubernetes cluster has exactly once; its UID names the cluster.
+/// Every Kubernetes cluster has this namespace; its UID identifies the cluster.
 const KUBE_SYSTEM: &str = "kube-system";
-/// What readiness waits for.
+/// The name of the readiness block.
 pub const BLOCK: &str = "installation";
-/// Who reports; the form that the API asks for.
+/// The reporting controller, in the form that the API requires.
 const CONTROLLER: &str = "cairn.dev/installation";
 
-/// What to keep an eye on.
+/// The periodic check.
 pub struct Installation {
     /// The API server.
     pub client: Client,
     /// etcd, under our prefix.
     pub etcd: Arc<Etcd>,
-    /// Where we are.
+    /// The objects of this installation.
     pub site: Site,
-    /// Where the verdict goes.
+    /// Receives the verdict.
     pub verdict: watch::Sender<Verdict>,
     /// Blocked while the verdict is against us.
     pub ready: Ready,
 }
 
-/// Where this installation is, and what belongs to it.
+/// The names of this installation's objects.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// The namespace.
     pub namespace: String,
-    /// What this release calls itself: the name of its Service.
+    /// The release: the name of its Service.
     pub release: String,
     /// The pod of this replica, for Events.
     pub pod: String,
@@ -94,7 +94,7 @@ enum InstallationError {
 // === impl Installation ===
 
 impl Installation {
-    /// Looks for ever. `block` is lifted once Kubernetes says that this is the only release.
+    /// Checks for ever. `block` is lifted once the CRD names this release.
     pub async fn run(self, block: Block) {
         let mut block = Some(block);
         let mut said = String::new();
@@ -151,7 +151,7 @@ impl Installation {
         })
     }
 
-    /// What etcd says; `None` while it says nothing.
+    /// The owner of the key prefix; `None` while etcd does not answer.
     async fn ownership(&self, ours: &Identity) -> Option<Ownership> {
         let store = Store::new(Arc::clone(&self.etcd));
         match store.record_installation(&ours.to_string()).await {
@@ -163,7 +163,7 @@ impl Installation {
         }
     }
 
-    /// Publishes a verdict that has changed. An open question changes nothing that was decided.
+    /// Publishes a changed verdict. `Open` does not replace an earlier verdict.
     async fn show(&self, verdict: Verdict) {
         let before = self.verdict.borrow().clone();
         if before == verdict || (verdict == Verdict::Open && before != Verdict::Unknown) {
@@ -176,15 +176,13 @@ impl Installation {
             }
             Verdict::NotOurs(message) => {
                 error!("{message}");
-                self.tell(message).await;
+                self.publish(message).await;
             }
         }
         self.verdict.send_replace(verdict);
     }
 
-    async fn tell(&self, message: &str) {
-        let reporter =
-            Reporter { controller: CONTROLLER.to_owned(), instance: Some(self.site.pod.clone()) };
+    async fn publish(&self, message: &str) {
         let event = Event {
             type_: EventType::Warning,
             reason: "NotInstalled".to_owned(),
@@ -192,21 +190,12 @@ impl Installation {
             action: "Install".to_owned(),
             secondary: None,
         };
-        let pod = ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("Pod".to_owned()),
-            namespace: Some(self.site.namespace.clone()),
-            name: Some(self.site.pod.clone()),
-            ..ObjectReference::default()
-        };
-        let recorder = Recorder::new(self.client.clone(), reporter);
-        if let Err(error) = recorder.publish(&event, &pod).await {
-            tracing::debug!(%error, "an Event was not recorded");
-        }
+        let pod = events::pod(&self.site.namespace, &self.site.pod, None);
+        events::publish(&self.client, CONTROLLER, &self.site.pod, &event, &pod).await;
     }
 }
 
-/// True while this replica leads and the verdict allows it to write: `allows` says where.
+/// Publishes whether this replica leads and the verdict allows it to write.
 pub async fn gate(
     mut leading: watch::Receiver<bool>,
     mut verdict: watch::Receiver<Verdict>,

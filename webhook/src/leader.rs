@@ -1,12 +1,11 @@
-//! Which of the replicas writes: a small loop on one coordination Lease.
+//! Elects the replica that writes, by one coordination Lease.
 //!
-//! Invariants: every write is a compare-and-swap on the Lease's resource version; this replica's
-//! belief starts before the request that renewed it was sent and ends before anybody else's
-//! patience does; another's renewals are timed by our own clock, never by the times it wrote.
-//! Given up on shutdown, so that a successor need not wait.
+//! Invariants: every write is a compare-and-swap on the Lease's resource version. This replica believes that it leads
+//! from the send instant of its last renewal, and for a shorter time than the others wait. Renewals of others are timed
+//! by our own clock, never by the times in the Lease. The Lease is released on shutdown.
 //!
-//! Not for: mutual exclusion. A paused process may write once more after it lost the Lease; the
-//! writers that ask here are level-triggered and guarded by UID, so that this does no harm.
+//! Not for: mutual exclusion. A paused process may write once more after it lost the Lease. This does no harm, because
+//! the writers are level-triggered and their writes carry UIDs or revisions.
 
 use std::time::Duration;
 
@@ -21,24 +20,25 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::mirror::jitter;
+use crate::backoff::around;
 
 pub mod election;
 
 use election::{Election, Step};
 
-/// The holder renews this often: two renewals may fail before it stops believing.
+/// The leader's period of renewal: two renewals may fail before it stops to lead.
 const RENEW: Duration = Duration::from_secs(5);
-/// After a failure it is tried again this soon.
+/// The pause after a failure.
 const RETRY: Duration = Duration::from_secs(1);
-/// The others look this often; a Lease that was given up is taken this soon.
-const LOOK: Duration = Duration::from_secs(2);
-/// One attempt, two requests. With [`BELIEF`] and [`RETRY`] it stays below the Lease's duration.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// The holder stops believing this long after it sent its last good renewal.
+/// The period in which other replicas read the Lease, and so the delay after a release.
+const CHECK_PERIOD: Duration = Duration::from_secs(2);
+/// The timeout of one attempt, which takes two requests. Together with [`BELIEF`] and [`RETRY`] it is shorter than the
+/// Lease's duration.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the leader leads after the send instant of its last successful renewal.
 const BELIEF: Duration = Duration::from_secs(10);
 
-/// Who tries to lead, and with which Lease.
+/// A candidate and its Lease.
 #[derive(Clone)]
 pub struct Candidate {
     /// The API server.
@@ -47,22 +47,22 @@ pub struct Candidate {
     pub namespace: String,
     /// The Lease's name.
     pub lease: String,
-    /// Who we are: the pod's name, so that a restarted container goes on leading.
+    /// The pod's name, so that a restarted container goes on leading.
     pub identity: String,
 }
 
-/// Why an attempt came to nothing.
+/// Why an attempt failed.
 #[derive(Debug, Error)]
 enum LeaderError {
     #[error("could not read the Lease")]
     Read(#[source] kube::Error),
     #[error("could not write the Lease")]
     Write(#[source] kube::Error),
-    #[error("the API server did not answer about the Lease within {PATIENCE:?}")]
-    Silent,
+    #[error("the API server did not answer about the Lease within {REQUEST_TIMEOUT:?}")]
+    Timeout,
 }
 
-/// Tries to lead until shutdown; `leading` says whether this replica leads.
+/// Takes part in the election until shutdown; publishes to `leading` whether this replica leads.
 pub async fn run(candidate: Candidate, leading: watch::Sender<bool>, shutdown: Shutdown) {
     let Candidate { client, namespace, lease, identity } = candidate;
     let leases: Api<Lease> = Api::namespaced(client, &namespace);
@@ -72,11 +72,11 @@ pub async fn run(candidate: Candidate, leading: watch::Sender<bool>, shutdown: S
         () = elector.run(&leading) => {}
         () = shutdown.draining() => {}
     }
-    // First the others in this process stop, then the others elsewhere may start.
+    // The writers of this process stop before another replica may start.
     leading.send_replace(false);
     if elector.renewed.is_some()
         && let Err(error) =
-            timeout(PATIENCE, elector.give_up()).await.unwrap_or(Err(LeaderError::Silent))
+            timeout(REQUEST_TIMEOUT, elector.give_up()).await.unwrap_or(Err(LeaderError::Timeout))
     {
         tracing::warn!("the next leader has to wait until the Lease runs out: {}", report(&error));
     }
@@ -86,7 +86,7 @@ struct Elector {
     leases: Api<Lease>,
     lease: String,
     election: Election,
-    /// The instant before the last good renewal was sent.
+    /// The send instant of the last successful renewal.
     renewed: Option<BootInstant>,
     failing: bool,
 }
@@ -96,8 +96,8 @@ struct Elector {
 impl Elector {
     async fn run(&mut self, leading: &watch::Sender<bool>) {
         loop {
-            let attempt = timeout(PATIENCE, self.attempt()).await;
-            let failed = self.report(attempt.unwrap_or(Err(LeaderError::Silent)).err());
+            let attempt = timeout(REQUEST_TIMEOUT, self.attempt()).await;
+            let failed = self.report(attempt.unwrap_or(Err(LeaderError::Timeout)).err());
             let believed = self.renewed.is_some_and(|sent| clock::now().boot.since(sent) < BELIEF);
             if leading.send_if_modified(|leads| std::mem::replace(leads, believed) != believed) {
                 tracing::info!(
@@ -109,7 +109,7 @@ impl Elector {
             sleep(match (failed, believed) {
                 (true, _) => RETRY,
                 (false, true) => RENEW,
-                (false, false) => jitter::around(LOOK),
+                (false, false) => around(CHECK_PERIOD),
             })
             .await;
         }
@@ -138,7 +138,7 @@ impl Elector {
         };
         match written {
             Ok(_) => self.renewed = Some(sent),
-            // Somebody else was faster: whether that was a renewal or not is seen next time.
+            // Another replica has written; the next attempt reads its Lease.
             Err(kube::Error::Api(status)) if status.code == 409 => self.renewed = None,
             Err(error) => return Err(LeaderError::Write(error)),
         }
@@ -154,7 +154,7 @@ impl Elector {
         written.map(|_| ()).map_err(LeaderError::Write)
     }
 
-    /// The first failure of a row is told.
+    /// Logs the first failure of a series.
     fn report(&mut self, error: Option<LeaderError>) -> bool {
         let failed = error.is_some();
         if let Some(error) = error.filter(|_| !self.failing) {

@@ -1,17 +1,19 @@
 //! The control plane of Cairn: admission, pools, the claims mirror and certificates.
 //!
-//! `main → app → {servers, controllers} → pure decisions`. Admission reads from memory what the
-//! controllers gathered; nobody else reads the caches, and nothing on the admission path calls out.
+//! `main → app → {servers, controllers} → pure decisions`. Admission reads the facts that the controllers keep in
+//! memory, and makes no network call. The protocol is in `docs/protocol.md`, admission in `docs/pods.md`.
 
 pub mod admin;
 pub mod admission;
 pub mod app;
 pub mod args;
+pub mod backoff;
 pub mod certs;
 pub mod config_map;
 pub mod entry;
 pub mod env_mode;
 pub mod etcd_member;
+pub mod events;
 pub mod installation;
 pub mod leader;
 pub mod mirror;
@@ -23,4 +25,5 @@ pub mod selector;
 pub mod server;
 pub mod timestamp;
 pub mod tls;
+pub mod view;
 pub mod watching;

@@ -1,15 +1,14 @@
-//! The claims mirror: what etcd says about claims, shown on the pods that hold them.
+//! The claims mirror: it copies claims from etcd to annotations of the pods that hold them.
 //!
-//! Level-triggered: it lists everything below `/cairn/v1/` and follows the watch, watches the pods
-//! that carry our sidecar, and patches a pod only when its annotations differ from what they should
-//! be. So it heals whatever it missed, and whatever somebody else wrote. Per-pool counts for the
-//! `Pool` status come from the same view.
+//! It is level-triggered. It lists and watches everything below `/cairn/v1/`, watches the pods that carry our sidecar,
+//! and patches a pod only when its annotations differ from the desired ones. This repairs missed events and changes by
+//! others. The per-pool counts of the `Pool` status come from the same state.
 //!
-//! Invariants: only the replica that holds the Lease writes; a patch carries the pod's UID, so that
-//! a successor of the same name is never written to; while etcd cannot be read nothing is concluded
-//! from its silence. Readiness does not depend on any of this.
+//! Invariants: only the replica that holds the Lease writes. A patch carries the pod's UID, so that it never changes a
+//! later pod of the same name. While etcd cannot be read, no claim is taken for missing. Readiness does not depend on
+//! the mirror.
 //!
-//! Not for: deciding who holds what. That happened in etcd, between the sidecars.
+//! Not for: deciding who holds a name. The sidecars decide that in etcd; see `docs/protocol.md`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,9 +27,8 @@ pub mod claims;
 pub mod claims_watch;
 pub mod desired;
 pub mod events;
-pub mod jitter;
 pub mod metrics;
-pub mod place;
+pub mod path_keys;
 pub mod pod;
 pub mod queue;
 pub mod reconciler;
@@ -42,38 +40,37 @@ pub mod writer;
 
 pub use metrics::Metrics;
 
-/// Updates between etcd and the loop: enough for the loop to be busy for a moment, and a brake when
-/// it is for longer.
+/// Updates between the watch and the loop. A short delay of the loop fits; a longer one stops the watch.
 const UPDATES: usize = 64;
 
-/// Events that may wait to be told: one for each pod of a large herd.
-const TOLD: usize = 4096;
+/// Events that may wait to be published: one for each pod of a large burst.
+const QUEUED_EVENTS: usize = 4096;
 
-/// What the mirror works with.
+/// What the mirror needs.
 pub struct Deps {
     /// For pods and Events.
     pub client: Client,
-    /// Where the claims are.
+    /// The etcd that has the claims.
     pub etcd: Arc<Etcd>,
     /// This replica's name, shown in Events.
     pub instance: String,
     /// Whether this replica writes; see [`crate::leader`].
     pub leader: watch::Receiver<bool>,
-    /// Where the counts go; both replicas know them.
+    /// Receives the counts, on all replicas.
     pub counts: watch::Sender<Counted>,
-    /// What is counted.
+    /// The mirror's metrics.
     pub metrics: Metrics,
-    /// When to end.
+    /// Ends the mirror.
     pub shutdown: Shutdown,
 }
 
-/// How every pool is used that is defined or claimed from.
+/// The usage of every pool that is defined or has keys.
 pub type Census = BTreeMap<PoolName, Counts>;
 
 /// The latest census; `None` until etcd and the pods have been read.
 pub type Counted = Arc<Option<Census>>;
 
-/// How a pool is used.
+/// The usage of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Names that are held.
@@ -82,23 +79,23 @@ pub struct Counts {
     pub waiting: u64,
     /// Pods that asked for a name, have none, and are being deleted.
     pub leaving: u64,
-    /// Freed names that rest before they are given out again, those whose rest has yet to begin included.
+    /// Names in quarantine, and names whose quarantine note has yet to be settled.
     pub quarantined: u64,
-    /// Slots in etcd, those without an owner record included: no claims, but names that nobody else can have.
+    /// Slots in etcd, including those without an owner record: nobody can claim their names.
     pub slots: u64,
-    /// Tickets in etcd, those of pods that are gone included.
+    /// Tickets in etcd, including those of deleted pods.
     pub tickets: u64,
     /// The first few holders in byte order, as `namespace/pod: name`.
     pub holders: Vec<String>,
     /// The first few pods that wait or leave, as `namespace/pod`.
     pub waiters: Vec<String>,
-    /// The latest instant up to which a holder, past or present, may have emitted timestamps.
+    /// The latest instant until which a current or earlier holder reserved time.
     pub reserved_until: Option<UnixMillis>,
-    /// The pool's spec in etcd when all this was seen.
+    /// The pool's spec in etcd at the time of the count.
     pub spec: SpecSeen,
 }
 
-/// The spec of a pool, as the mirror has seen it in etcd.
+/// The spec of a pool, as the mirror found it in etcd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpecSeen {
     /// There is none.
@@ -110,17 +107,17 @@ pub enum SpecSeen {
     Closed(i64),
 }
 
-/// How far apart the wall clocks of this machine and of a later holder are taken to be at most.
+/// The assumed largest difference between the wall clocks of this machine and of a later holder.
 const SKEW_MILLIS: i64 = 30_000;
 
-/// How many holders and waiting pods are named.
+/// How many holders and waiting pods the counts list by name.
 pub const NAMED: usize = 3;
 
 // === impl Counts ===
 
 impl Counts {
-    /// The mod revision that proves that nothing of the pool is in use: the counts are zero, no reserved time lies
-    /// ahead, and the spec was closed when that was seen, so that nothing can have been granted since.
+    /// The mod revision of the spec, if nothing of the pool is in use: all counts are zero, no reserved time lies in
+    /// the future, and the spec was closed at the count, so that nothing was granted since.
     pub fn unused_at(&self, now: UnixMillis) -> Option<i64> {
         let used = self.slots + self.waiting + self.leaving + self.quarantined + self.tickets > 0;
         let reserved =
@@ -138,15 +135,22 @@ impl Counts {
 pub async fn run(deps: Deps) {
     let Deps { client, etcd, instance, leader, counts, metrics, shutdown } = deps;
     let (updates, followed) = mpsc::channel(UPDATES);
-    let (told, to_tell) = mpsc::channel(TOLD);
-    let telling = events::tell(client.clone(), instance, to_tell);
+    let (events, queued) = mpsc::channel(QUEUED_EVENTS);
+    let publishing = events::publish(client.clone(), instance, queued);
     let store = Store::new(Arc::clone(&etcd));
-    let reconciler =
-        reconciler::Reconciler { client, store, updates: followed, leader, told, counts, metrics };
-    // Nothing needs an orderly end: a patch that was cut off is made again by the next leader.
+    let reconciler = reconciler::Reconciler {
+        client,
+        store,
+        updates: followed,
+        leader,
+        events,
+        counts,
+        metrics,
+    };
+    // Nothing is finished on shutdown: the next leader repeats a patch that was interrupted.
     tokio::select! {
         () = claims_watch::follow(&etcd, &updates) => {}
-        () = telling => {}
+        () = publishing => {}
         () = reconciler.run() => {}
         () = shutdown.draining() => {}
     }

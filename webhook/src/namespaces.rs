@@ -1,4 +1,4 @@
-//! What admission knows about namespaces: their labels, and whether Linkerd injects into them.
+//! The facts about namespaces for admission: their labels, and whether Linkerd injects into them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,7 +11,7 @@ use kube::{Client, ResourceExt as _};
 use crate::ready::Block;
 use crate::watching;
 
-/// One namespace. A namespace that was not seen yet has the default: no labels, no mesh.
+/// The facts about one namespace. The default, no labels and no mesh, is for one that the watch has not brought yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceFacts {
     /// Its labels.
@@ -27,7 +27,7 @@ pub struct Namespaces(Arc<RwLock<HashMap<String, Arc<NamespaceFacts>>>>);
 // === impl Namespaces ===
 
 impl Namespaces {
-    /// What is known about one of them.
+    /// The facts about one of them.
     pub fn get(&self, name: &str) -> Arc<NamespaceFacts> {
         // A std lock: it is never held across an await.
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,10 @@
-//! The Linux nodes whose kubelet is too old for `fileKeyRef`, with what decides which pods run there.
+//! The Linux nodes whose kubelet is too old for `fileKeyRef`, with their labels and taints.
 //!
-//! An old kubelet sets such a variable to "" and says nothing. Admission therefore asks for each pod
-//! whether it may run on one of these nodes ([`placement`]). Windows and virtual nodes do not count:
-//! Cairn refuses pods that ask for them.
+//! An old kubelet sets such a variable to "" without an error. Admission therefore checks for each pod whether it may
+//! run on one of these nodes ([`placement`]). Windows and virtual nodes do not count: Cairn refuses pods for them.
 //!
-//! Follows a watch and keeps the old nodes only; of the others, their names. A node that joins later
-//! is known before the scheduler can use it, but a pod that was admitted before may be placed on it.
+//! It keeps old nodes, and only the names of the others. A node that joins later is known before the scheduler can use
+//! it, but a pod that was admitted before may be placed on it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -33,7 +32,7 @@ const LOGGED: usize = 3;
 pub struct OldNode {
     /// Its name.
     pub name: String,
-    /// The version of its kubelet, as the kubelet says it.
+    /// The version that its kubelet reports.
     pub version: String,
     /// Its labels.
     pub labels: HashMap<String, String>,
@@ -52,10 +51,10 @@ pub struct Taint {
     pub effect: String,
 }
 
-/// What is known at one moment.
+/// The nodes at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// Whether there is any Linux node. Nothing is known of the kubelets of an empty cluster.
+    /// Whether there is any Linux node. Without one, the kubelets' version is unknown.
     pub any: bool,
     /// The nodes that are too old.
     pub old: Vec<OldNode>,
@@ -72,7 +71,7 @@ struct Table(HashMap<String, Option<OldNode>>);
 // === impl Nodes ===
 
 impl Nodes {
-    /// What is known now.
+    /// The present nodes.
     pub fn known(&self) -> Arc<Known> {
         // A std lock: it is never held across an await.
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
@@ -124,8 +123,7 @@ impl Nodes {
 // === impl Table ===
 
 impl Table {
-    /// Takes a node in; whether that changed anything that matters. Kubelets report their status
-    /// every few minutes.
+    /// Takes a node. True if that changed a relevant field: kubelets report their status every few minutes.
     fn apply(&mut self, node: &NodeObject) -> bool {
         let name = node.metadata.name.clone().unwrap_or_default();
         let entry = match kubelet::judge(node) {

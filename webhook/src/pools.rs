@@ -1,10 +1,13 @@
-//! Pools: `Pool` objects watched, checked, written to etcd, and described by their status.
+//! Pools: watches and checks `Pool` objects, writes their specs to etcd, and writes their status.
 //!
-//! The Kubernetes side decides readiness (the first list of pools); etcd never does. All replicas watch
-//! and admit; only the leader writes, to etcd as well as to the objects, because a replica whose watch
-//! lags would open a pool again that is being deleted.
+//! Readiness waits for the first list of pools, and never for etcd. All replicas watch and admit. Only the leader
+//! writes to etcd and to the objects: a replica with a late watch would open a pool again that is being deleted. The
+//! rules are in `docs/protocol.md`, "Pools and upkeep".
 
-pub mod backoff;
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+
 pub mod builtin;
 pub mod catalog;
 pub mod controller;
@@ -16,5 +19,8 @@ pub mod specs;
 pub mod status;
 pub mod sync;
 pub mod usage;
-pub mod validate;
 pub mod watched;
+
+/// The pauses after failed writes. They are short, because etcd often starts at the same time as the webhook, and pods
+/// of a new installation wait for the pools.
+const RETRIES: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(5) };

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Who waits for what.
+/// The pending blocks.
 #[derive(Clone, Debug, Default)]
 pub struct Ready(Arc<Mutex<BTreeSet<&'static str>>>);
 
-/// Something that has to happen first; dropping it says that it has.
+/// A condition of readiness; dropping it fulfils the condition.
 #[derive(Debug)]
-#[must_use = "dropping the block says that what it stands for has happened"]
+#[must_use = "dropping the block fulfils its condition"]
 pub struct Block {
     ready: Ready,
     name: &'static str,
@@ -19,13 +19,13 @@ pub struct Block {
 // === impl Ready ===
 
 impl Ready {
-    /// One more thing to wait for.
+    /// Adds a block.
     pub fn register(&self, name: &'static str) -> Block {
         self.change(|pending| pending.insert(name));
         Block { ready: self.clone(), name }
     }
 
-    /// What is still waited for.
+    /// The names of the pending blocks.
     pub fn pending(&self) -> Vec<&'static str> {
         self.change(|pending| pending.iter().copied().collect())
     }
@@ -39,7 +39,7 @@ impl Ready {
 // === impl Block ===
 
 impl Block {
-    /// Never to be lifted again.
+    /// Keeps the block for ever.
     pub fn keep(self) {
         std::mem::forget(self);
     }

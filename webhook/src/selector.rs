@@ -1,10 +1,10 @@
-//! Kubernetes label selectors, as far as pools select namespaces with them.
+//! Kubernetes label selectors, with which pools select namespaces.
 
 use std::collections::BTreeMap;
 
 use cairn_core::pool::{Requirement, Selector};
 
-/// A label that every namespace has, also one that was not seen yet.
+/// A label that every namespace has, also one that the watch has not brought yet.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Whether a namespace with these labels is selected.
@@ -21,7 +21,7 @@ pub fn matches(selector: &Selector, namespace: &str, labels: &BTreeMap<String, S
             .all(|requirement| meets(requirement, label(&requirement.key)))
 }
 
-/// A sentence, when the selector cannot be evaluated.
+/// Checks a selector. The error is a message for the pool's author.
 pub fn check(selector: &Selector) -> Result<(), String> {
     for requirement in &selector.match_expressions {
         let Requirement { key, operator, values } = requirement;
@@ -54,7 +54,7 @@ fn meets(requirement: &Requirement, value: Option<&str>) -> bool {
         "NotIn" => !value.is_some_and(listed),
         "Exists" => value.is_some(),
         "DoesNotExist" => value.is_none(),
-        // Refused by `check`; nobody is let in by a rule that nobody understands.
+        // `check` refuses other operators. An unknown operator selects no namespace.
         _ => false,
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_cannot_be_evaluated_is_explained_and_selects_nobody() {
+    fn an_unknown_operator_is_refused_and_selects_no_namespace() {
         let odd = selector(r#"{"matchExpressions":[{"key":"a","operator":"Near"}]}"#);
         assert!(!matches(&odd, "shop", &BTreeMap::new()));
         assert_eq!(

@@ -1,7 +1,7 @@
-//! The webhook's listeners: what each is called in metrics, and how many clients it takes.
+//! The webhook's servers: their names in metrics and their limits.
 //!
-//! Invariant: what all connections and bodies together may take stays below the memory limit of the
-//! chart, 128 MiB, whatever peers send.
+//! Invariant: the memory of all connections and bodies together stays below the memory limit of the chart, 128 MiB,
+//! for any input.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::tls::Tls;
 /// An API server opens one connection per review in flight. It admits a few hundred requests at a
 /// time, of which creations of opted-in pods are a part; there are at most a few API servers.
 const ADMISSION_CONNECTIONS: usize = 512;
-/// Far more than the kubelet and some scrapers open together: every place is time for a probe to send
-/// its request while others open connections from the kubelet's own address.
+/// Far more than the kubelet and scrapers open together, so that a probe gets a connection even while others open many
+/// from the kubelet's address.
 const ADMIN_CONNECTIONS: usize = 256;
 /// Bytes of reviews in flight: 16 pods of the largest size, or thousands of usual ones. A review is
 /// copied once and parsed in place by one of two threads, so memory stays below twice as much.

@@ -1,4 +1,4 @@
-//! TLS of the admission listener, with a certificate that is replaced while it is served.
+//! TLS of the admission listener. The certificate can be replaced at run time.
 
 use std::sync::Arc;
 use std::{fmt, io};
@@ -16,14 +16,14 @@ use tokio_rustls::server::TlsStream;
 #[derive(Clone)]
 pub struct Tls(TlsAcceptor);
 
-/// The certificate that is served now; replaced as a whole.
+/// The served certificate.
 #[derive(Debug, Default)]
 pub struct Leaf(ArcSwapOption<CertifiedKey>);
 
 // === impl Leaf ===
 
 impl Leaf {
-    /// Serves this one from the next handshake on.
+    /// Serves this certificate from the next handshake on.
     pub fn replace(&self, key: CertifiedKey) {
         self.0.store(Some(Arc::new(key)));
     }
@@ -35,7 +35,7 @@ impl ResolvesServerCert for Leaf {
     }
 }
 
-/// TLS 1.2 and 1.3 with the leaf of the moment.
+/// TLS 1.2 and 1.3 with the present leaf.
 fn config(leaf: Arc<Leaf>) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -49,7 +49,7 @@ fn config(leaf: Arc<Leaf>) -> Result<Arc<ServerConfig>, rustls::Error> {
 // === impl Tls ===
 
 impl Tls {
-    /// Serves the leaf of the moment.
+    /// Serves the present leaf.
     pub fn new(leaf: Arc<Leaf>) -> Result<Self, rustls::Error> {
         Ok(Self(TlsAcceptor::from(config(leaf)?)))
     }

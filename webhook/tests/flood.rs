@@ -14,12 +14,13 @@ use std::time::Duration;
 use cairn_core::pool::Pool;
 use cairn_kit::clock;
 use cairn_kit::serve::{Metrics, bind};
-use cairn_webhook::admission::inject::{EnvMode, Settings};
+use cairn_webhook::admission::settings::Settings;
 use cairn_webhook::admission::{self, Admission};
 use cairn_webhook::certs::mint::{self, Authority};
+use cairn_webhook::env_mode::EnvMode;
 use cairn_webhook::env_mode::EnvSupport;
 use cairn_webhook::namespaces::Namespaces;
-use cairn_webhook::pools::catalog::{Catalog, Entry};
+use cairn_webhook::pools::catalog::{Catalog, CatalogEntry};
 use cairn_webhook::ready::Ready;
 use cairn_webhook::server::Servers;
 use cairn_webhook::tls::{Leaf, Tls};
@@ -126,7 +127,7 @@ fn handlers(registry: &mut Registry) -> Admission {
     let entry = |name: String| {
         Some((
             name.parse().unwrap(),
-            Entry::Ready(Arc::new(Pool::builtin(&name.parse().unwrap())?)),
+            CatalogEntry::Ready(Arc::new(Pool::builtin(&name.parse().unwrap())?)),
         ))
     };
     let catalog: Catalog = ["mountains".to_owned()].into_iter().filter_map(entry).collect();

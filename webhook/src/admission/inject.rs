@@ -1,78 +1,55 @@
-//! The decision: what a pod needs besides what it has, or why it is refused.
+//! The decision about a pod: the patch, or the refusal.
 //!
-//! A pure function of the pod and of [`Facts`] that were gathered before. Every part is "make sure
-//! that", so a pod that was injected already gets an empty patch, and a pod that another webhook
-//! changed after us gets only what is missing.
+//! A pure function of the pod and of [`Facts`]. Every part is idempotent: an injected pod gets an empty patch, and a
+//! pod that another webhook changed after us gets only what is missing. The rules are in `docs/pods.md`.
 
 use cairn_core::contract::{annotation, pod as names};
 use cairn_core::request::Request;
-use cairn_kit::log::LogFilter;
-use cairn_store::{ClusterId, KeyPrefix};
 use serde_json::{Value, json};
 
+use super::app_probes::{self, AppProbeArgs};
 use super::patch::{Patch, escape};
+use super::qos;
 use super::refusal::Refusal;
+use super::settings::Settings;
 use super::sidecar_spec::{self, Sidecar};
-use super::view::Pod;
+use crate::env_mode::EnvFacts;
 use crate::namespaces::NamespaceFacts;
 use crate::pools::catalog::Catalog;
+use crate::view::Pod;
 
 mod apps;
 mod env;
 mod mesh;
-mod place;
-mod qos;
+mod placement;
 mod resolve;
 mod stop;
 
-pub use env::{EnvFacts, EnvMode, FileSupport};
-pub use qos::Qos;
-pub use stop::AppProbeArgs;
-
-/// What the operator decided about every sidecar.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The sidecar's image.
-    pub image: String,
-    /// Its pull policy; `None` leaves it to Kubernetes.
-    pub pull_policy: Option<String>,
-    /// etcd as sidecars reach it, comma separated.
-    pub etcd: String,
-    /// The ports in [`Settings::etcd`].
-    pub etcd_ports: Vec<u16>,
-    /// The one etcd cluster that sidecars talk to.
-    pub etcd_cluster_id: Option<ClusterId>,
-    /// The prefix of all keys in etcd.
-    pub etcd_prefix: KeyPrefix,
-    /// How much sidecars log.
-    pub log_level: LogFilter,
-}
-
-/// What is known when a pod arrives.
+/// The facts that a decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The operator's decisions.
+    /// The settings of sidecars.
     pub settings: &'a Settings,
-    /// The pools there are.
+    /// All pools.
     pub catalog: &'a Catalog,
     /// The pod's namespace.
     pub namespace: &'a str,
-    /// What is known about it.
+    /// Its labels and mesh.
     pub namespace_facts: &'a NamespaceFacts,
-    /// How variables can get into app containers here.
+    /// How variables can get into app containers in this cluster.
     pub env: &'a EnvFacts,
-    /// A secret that nobody else has, for a pod that is injected for the first time.
+    /// A fresh random token, for a pod that is injected for the first time.
     pub probe_token: &'a str,
 }
 
-/// What to do about a pod.
+/// The decision about an accepted pod.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
-    /// The changes.
+    /// The changes of the pod.
     pub patch: Patch,
-    /// Sentences for whoever creates the pod.
+    /// Warnings for the pod's author.
     pub warnings: Vec<String>,
-    /// Whether the pod carries Cairn afterwards.
+    /// Whether the pod has a sidecar afterwards.
     pub injected: bool,
 }
 
@@ -86,20 +63,20 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let Some(request) = Request::parse(annotations, labels)? else {
         return Ok(plan);
     };
-    place::check(&pod.spec)?;
+    placement::check(&pod.spec)?;
     let pools = resolve::pools(&request, facts)?;
     let stop = stop::Stop::of(&pools, &request, &pod.spec)?;
     let group = resolve::group(&request, &pools, metadata, &mut plan.warnings)?;
-    let inits = place::init_containers(&pod.spec);
-    let ours = place::find_ours(&inits)?;
-    place::check_volumes(&pod.spec, ours.is_some())?;
+    let inits = placement::init_containers(&pod.spec);
+    let ours = placement::find_ours(&inits)?;
+    placement::check_volumes(&pod.spec, ours.is_some())?;
     let stop_pool = stop.as_ref().map(stop::Stop::pool);
     let targets = apps::targets(&request, stop_pool, pod, &inits)?;
     let mut mode = env::mode(&request, ours.map(|(_, container)| container), pod, facts.env)?;
     if let Some(stop) = &stop {
         mode = stop.env_mode(mode, &mut plan.warnings);
     }
-    let before = ours.map(|(_, container)| stop::recorded(container, facts.probe_token));
+    let before = ours.map(|(_, container)| app_probes::recorded(container, facts.probe_token));
     let app_probes = match &stop {
         Some(stop) => stop.app_probes(&targets, before.as_ref(), facts.probe_token)?,
         None => AppProbeArgs::default(),
@@ -137,7 +114,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         None => plan.patch.insert(
             "/spec/initContainers",
             !inits.is_empty(),
-            Some(place::index_for_ours(&inits)),
+            Some(placement::index_for_ours(&inits)),
             vec![sidecar.container()],
         ),
     }
@@ -145,7 +122,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-/// Results are written by the mirror alone: whatever a copied manifest says about them is old.
+/// Removes result annotations: only the mirror writes them, so those of a copied manifest are outdated.
 fn strip_results(pod: &Pod<'_>, patch: &mut Patch) {
     for key in pod.metadata.annotations.keys() {
         if **key == *annotation::STATUS || key.starts_with(annotation::CLAIM_PREFIX) {
@@ -172,7 +149,7 @@ fn add_volumes(pod: &Pod<'_>, sidecar: &Sidecar<'_>, patch: &mut Patch) {
     patch.append("/spec/volumes", !volumes.is_empty(), missing);
 }
 
-/// The names of the volumes that are ours.
+/// The names of our volumes.
 const VOLUMES: [&str; 3] = [names::VOLUME, names::TOKEN_VOLUME, names::ANNOTATIONS_VOLUME];
 
 #[cfg(test)]

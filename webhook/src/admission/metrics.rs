@@ -1,4 +1,4 @@
-//! What admission counts and times. Dry runs are not counted.
+//! The metrics of admission. Dry runs are not counted.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// From a tenth of the target for the median to the API server's patience.
+/// From a tenth of the target for the median to the API server's timeout.
 const SECONDS: [f64; 12] = [
     0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.01, 0.1,
     3.0,
 ];
 
-/// How a pod was answered.
+/// The result of a review about a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Outcome {
-    /// It got a sidecar, or what was missing of it.
+    /// It got a sidecar, or missing parts of it.
     Injected,
     /// It was refused.
     Refused,
-    /// There was nothing to do.
+    /// It needed no change.
     Unchanged,
 }
 
@@ -54,7 +54,7 @@ impl Metrics {
         metrics
     }
 
-    /// One answer.
+    /// Counts one response.
     pub fn observe(&self, outcome: Outcome, took: Duration) {
         self.pods.get_or_create(&Labels { outcome }).inc();
         self.seconds.observe(took.as_secs_f64());

@@ -1,8 +1,7 @@
 //! RFC 6902 operations, in the order in which they apply.
 //!
-//! Only `add` and `remove`: `add` on a key that exists replaces it, which is all that admission
-//! needs, and it never fails on what another webhook did in between. Helpers create a missing
-//! parent, because `add` below nothing is an error.
+//! Only `add` and `remove`: `add` replaces an existing key, so it does not fail after a change by another webhook.
+//! Helpers create a missing parent, because `add` below a missing parent is an error.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -80,11 +79,11 @@ impl Patch {
             return;
         }
         for (offset, item) in items.into_iter().enumerate() {
-            let place = match index {
+            let pointer = match index {
                 Some(index) => format!("{path}/{}", index + offset),
                 None => format!("{path}/-"),
             };
-            self.add(place, item);
+            self.add(pointer, item);
         }
     }
 

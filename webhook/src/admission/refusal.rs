@@ -1,6 +1,6 @@
-//! Why a pod was refused: one sentence each, with what to do instead.
+//! The refusals of pods: each message says what to write instead.
 //!
-//! Only what the user of the pod can change; trouble of Cairn's own is not a refusal.
+//! Not for: failures of Cairn itself. The pod's author must be able to correct the cause of a refusal.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use thiserror::Error;
 /// Why a pod was refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
-    /// Its annotations or labels make no sense.
+    /// Its annotations or labels are invalid.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// Another installation was here first.
+    /// The Kubernetes cluster or etcd belongs to another installation.
     #[error("{0}")]
     NotInstalled(String),
     /// No such pool.
@@ -34,7 +34,7 @@ pub enum Refusal {
     BrokenPool {
         /// The pool.
         name: PoolName,
-        /// The sentence of its Ready condition.
+        /// The message of its Ready condition.
         reason: String,
     },
     /// The pool contradicts what etcd has of an earlier pool of this name.
@@ -42,12 +42,13 @@ pub enum Refusal {
     RefusedPool {
         /// The pool.
         name: PoolName,
-        /// The sentence of its Ready condition.
+        /// The message of its Ready condition.
         reason: String,
     },
     /// The pool's object is being deleted.
     #[error(
-        "pool '{name}' is being deleted and grants nothing new; choose another pool, or create it again once kubectl get pools does not list it any more"
+        "pool '{name}' is being deleted and grants nothing new; choose another pool, or create it again once kubectl \
+         get pools does not list it any more"
     )]
     LeavingPool {
         /// The pool.
@@ -55,7 +56,8 @@ pub enum Refusal {
     },
     /// Outside `allowedNamespaces`.
     #[error(
-        "namespace '{namespace}' may not claim from pool '{pool}'; choose another pool, or have its spec.allowedNamespaces select the namespace"
+        "namespace '{namespace}' may not claim from pool '{pool}'; choose another pool, or have its \
+         spec.allowedNamespaces select the namespace"
     )]
     NotAllowed {
         /// The pool.
@@ -63,9 +65,10 @@ pub enum Refusal {
         /// The pod's namespace.
         namespace: String,
     },
-    /// A group for pools that number the whole cluster.
+    /// A group, but only pools of scope Cluster.
     #[error(
-        "annotation '{key}: {group}' has no meaning for pool '{pool}', whose names are unique in the whole cluster; remove it",
+        "annotation '{key}: {group}' has no meaning for pool '{pool}', whose names are unique in the whole cluster; \
+         remove it",
         key = annotation::GROUP
     )]
     GroupOnCluster {
@@ -76,13 +79,15 @@ pub enum Refusal {
     },
     /// `env: file` where the API server does not take it.
     #[error(
-        "annotation '{key}: file' needs Kubernetes 1.35 or newer, which this cluster does not have; use auto or annotation",
+        "annotation '{key}: file' needs Kubernetes 1.35 or newer, which this cluster does not have; use auto or \
+         annotation",
         key = annotation::ENV
     )]
     EnvFile,
     /// `env: file` where an old kubelet would give empty values.
     #[error(
-        "annotation '{key}: file' needs Kubernetes 1.35 or newer on every Linux node that the pod can run on, and node '{node}' has {version}; keep the pod off such nodes with a nodeSelector, or use auto or annotation",
+        "annotation '{key}: file' needs Kubernetes 1.35 or newer on every Linux node that the pod can run on, and node \
+         '{node}' has {version}; keep the pod off such nodes with a nodeSelector, or use auto or annotation",
         key = annotation::ENV
     )]
     EnvFileOldNode {
@@ -94,27 +99,33 @@ pub enum Refusal {
     /// A Windows pod.
     #[error("Cairn runs on Linux nodes only; remove {key} from this Windows pod", key = annotation::POOL)]
     Windows,
-    /// A node that is no machine.
+    /// A virtual node.
     #[error(
-        "virtual nodes do not run sidecars as Cairn needs them; remove {key}, or the virtual-kubelet node selector and toleration",
+        "virtual nodes do not run sidecars as Cairn needs them; remove {key}, or the virtual-kubelet node selector and \
+         toleration",
         key = annotation::POOL
     )]
     VirtualNode,
     /// A hostNetwork pod that cannot resolve services.
     #[error(
-        "a hostNetwork pod with dnsPolicy ClusterFirst cannot resolve services of the cluster; set dnsPolicy: ClusterFirstWithHostNet"
+        "a hostNetwork pod with dnsPolicy ClusterFirst cannot resolve services of the cluster; set dnsPolicy: \
+         ClusterFirstWithHostNet"
     )]
     HostDns,
-    /// Somebody else's container has our name.
+    /// Another container has our name.
     #[error(
         "the name '{0}' is taken by another container, and Cairn's sidecar needs it; rename that container"
     )]
     ContainerTaken(&'static str),
-    /// Somebody else's volume has our name.
+    /// Another volume has our name.
     #[error("the name '{0}' is taken by another volume, and Cairn needs it; rename that volume")]
     VolumeTaken(&'static str),
-    /// Something else is mounted where our files go.
-    #[error("container '{container}' already mounts '{path}', where Cairn's files go; move that mount, or leave the container out with {key}", key = annotation::CONTAINERS)]
+    /// Another volume is mounted at the path of our files.
+    #[error(
+        "container '{container}' already mounts '{path}', where Cairn's files go; move that mount, or leave the \
+         container out with {key}",
+        key = annotation::CONTAINERS
+    )]
     MountTaken {
         /// The container.
         container: String,
@@ -122,15 +133,21 @@ pub enum Refusal {
         path: String,
     },
     /// A variable of ours is set by hand.
-    #[error("container '{container}' already sets {name}, which Cairn sets; remove it, or set {key}: none", key = annotation::ENV)]
+    #[error(
+        "container '{container}' already sets {name}, which Cairn sets; remove it, or set {key}: none",
+        key = annotation::ENV
+    )]
     EnvTaken {
         /// The container.
         container: String,
         /// The variable.
         name: String,
     },
-    /// A name in `cairn.dev/containers` that is none.
-    #[error("annotation '{key}' names container '{name}', which the pod does not have; {advice}", key = annotation::CONTAINERS)]
+    /// An unknown name in `cairn.dev/containers`.
+    #[error(
+        "annotation '{key}' names container '{name}', which the pod does not have; {advice}",
+        key = annotation::CONTAINERS
+    )]
     UnknownContainer {
         /// As written.
         name: String,
@@ -139,7 +156,8 @@ pub enum Refusal {
     },
     /// A name in `cairn.dev/containers` that is an init container before ours.
     #[error(
-        "annotation '{key}' names init container '{name}', which starts before Cairn's sidecar, when there is no claim yet; move it behind '{after}', or take it off the list",
+        "annotation '{key}' names init container '{name}', which starts before Cairn's sidecar, when there is no claim \
+         yet; move it behind '{after}', or take it off the list",
         key = annotation::CONTAINERS
     )]
     EarlyInitContainer {
@@ -150,7 +168,8 @@ pub enum Refusal {
     },
     /// A name in `cairn.dev/containers` that is an init container which nothing can stop.
     #[error(
-        "annotation '{key}' names init container '{name}', which Kubernetes cannot stop when its claim on pool '{pool}' is lost; take it off the list, make it a native sidecar with restartPolicy: Always, or {way}",
+        "annotation '{key}' names init container '{name}', which Kubernetes cannot stop when its claim on pool \
+         '{pool}' is lost; take it off the list, make it a native sidecar with restartPolicy: Always, or {way}",
         key = annotation::CONTAINERS, way = watch(pool)
     )]
     StopInitContainer {
@@ -161,7 +180,8 @@ pub enum Refusal {
     },
     /// An app that runs without a claim, where apps are stopped.
     #[error(
-        "annotation '{key}: none' lets the app run without a claim, so Cairn cannot stop it when its claim on pool '{pool}' is lost; remove it, or {way}",
+        "annotation '{key}: none' lets the app run without a claim, so Cairn cannot stop it when its claim on pool \
+         '{pool}' is lost; remove it, or {way}",
         key = annotation::GATE, way = watch(pool)
     )]
     StopWithoutGate {
@@ -170,7 +190,8 @@ pub enum Refusal {
     },
     /// An app in the node's network, where the kubelet cannot ask the sidecar.
     #[error(
-        "a hostNetwork app cannot be stopped by Cairn when its claim on pool '{pool}' is lost; remove hostNetwork, or {way}",
+        "a hostNetwork app cannot be stopped by Cairn when its claim on pool '{pool}' is lost; remove hostNetwork, or \
+         {way}",
         way = watch(pool)
     )]
     StopHostNetwork {
@@ -179,7 +200,8 @@ pub enum Refusal {
     },
     /// Variables that outlive a claim, where apps are stopped.
     #[error(
-        "annotation '{key}: annotation' gives variables that outlive a claim, but apps of pool '{pool}' must not start again with an old one; use file or none, or {way}",
+        "annotation '{key}: annotation' gives variables that outlive a claim, but apps of pool '{pool}' must not start \
+         again with an old one; use file or none, or {way}",
         key = annotation::ENV, way = watch(pool)
     )]
     StopAnnotationEnv {
@@ -188,7 +210,8 @@ pub enum Refusal {
     },
     /// A quarantine in which the kubelet cannot stop an app.
     #[error(
-        "pool '{pool}' has onLoss: Stop and a quarantine of {}, which is too short to stop an app in; give the pool at least {}, or {way}",
+        "pool '{pool}' has onLoss: Stop and a quarantine of {}, which is too short to stop an app in; give the pool at \
+         least {}, or {way}",
         duration::print(*quarantine), duration::print(*least), way = watch(pool)
     )]
     StopQuarantine {
@@ -201,7 +224,8 @@ pub enum Refusal {
     },
     /// A native sidecar that others wait for.
     #[error(
-        "container '{container}': its startupProbe holds the start of other containers back, so Cairn cannot ask it in the kubelet's place; remove it, leave the container out with {key}, or {way}",
+        "container '{container}': its startupProbe holds the start of other containers back, so Cairn cannot ask it in \
+         the kubelet's place; remove it, leave the container out with {key}, or {way}",
         key = annotation::CONTAINERS, way = watch(pool)
     )]
     StopSidecarStartup {
@@ -220,14 +244,14 @@ pub enum Refusal {
         container: String,
         /// `livenessProbe` or `startupProbe`.
         probe: &'static str,
-        /// What is in the way.
+        /// Why the sidecar cannot ask it.
         error: AppProbeError,
         /// The first pool whose apps are stopped.
         pool: PoolName,
     },
 }
 
-/// The way out that every app has.
+/// The alternative that every app has.
 fn watch(pool: &PoolName) -> String {
     format!(
         "set {}: self and let the app watch valid_until in {}/{pool}/{}",

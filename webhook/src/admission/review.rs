@@ -1,8 +1,7 @@
 //! `AdmissionReview` (admission.k8s.io/v1), in and out.
 //!
-//! Invariant: every body gets a well-formed review as its answer, also one that cannot be read;
-//! anything else reaches users as an opaque "failed calling webhook".
-//! The object stays raw: who decides reads what it needs.
+//! Invariant: every body, also an unreadable one, gets a well-formed review: users see any other response only as
+//! "failed calling webhook". The object stays raw, so that each decision parses only what it needs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::patch::Patch;
-use super::view::Text;
+use crate::view::Text;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
-/// What the API server asks.
+/// The request of the API server.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Question<'a> {
-    /// Comes back in the answer.
+pub struct AdmissionRequest<'a> {
+    /// Identifies the request; the response repeats it.
     #[serde(borrow)]
     pub uid: Text<'a>,
     /// The namespace of the object; empty for cluster-scoped ones.
@@ -28,7 +27,7 @@ pub struct Question<'a> {
     /// `CREATE`, `UPDATE`, …
     #[serde(borrow)]
     pub operation: Text<'a>,
-    /// Whether nothing must happen besides the answer.
+    /// Whether the request must have no side effects.
     #[serde(default)]
     pub dry_run: Option<bool>,
     /// The object as it would be stored.
@@ -39,21 +38,21 @@ pub struct Question<'a> {
     pub old_object: Option<&'a RawValue>,
 }
 
-/// What Cairn says to it.
+/// The response of Cairn.
 #[derive(Debug, Default, PartialEq)]
-pub struct Answer {
-    /// A sentence, when the object is refused.
+pub struct AdmissionResponse {
+    /// The message, if the object is refused.
     pub refusal: Option<String>,
-    /// What to change.
+    /// The changes of the object.
     pub patch: Patch,
-    /// Sentences that `kubectl` shows.
+    /// Warnings that `kubectl` shows.
     pub warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct Review<'a> {
     #[serde(borrow, default)]
-    request: Option<Question<'a>>,
+    request: Option<AdmissionRequest<'a>>,
 }
 
 #[derive(Serialize)]
@@ -61,12 +60,12 @@ struct Review<'a> {
 struct ReviewOut<'a> {
     api_version: &'static str,
     kind: &'static str,
-    response: Response<'a>,
+    response: ResponseOut<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Response<'a> {
+struct ResponseOut<'a> {
     uid: &'a str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,15 +85,15 @@ struct Status<'a> {
     message: &'a str,
 }
 
-/// Reads a body; the error is a sentence for the answer.
-pub fn read(body: &[u8]) -> Result<Question<'_>, String> {
+/// Parses a body. The error is a message for the response.
+pub fn read(body: &[u8]) -> Result<AdmissionRequest<'_>, String> {
     let review: Review<'_> = serde_json::from_slice(body)
         .map_err(|error| format!("the request is not an AdmissionReview of v1: {error}"))?;
     review.request.ok_or_else(|| "the request is an AdmissionReview without a request".to_owned())
 }
 
-/// Writes the answer to the question with this uid; empty when the question could not be read.
-pub fn write(uid: &str, answer: &Answer) -> Vec<u8> {
+/// Writes the response to the request with this UID, which is empty if the request was unreadable.
+pub fn write(uid: &str, answer: &AdmissionResponse) -> Vec<u8> {
     let patch = match &answer.refusal {
         None if !answer.patch.is_empty() => Some(STANDARD.encode(answer.patch.to_json())),
         _ => None,
@@ -102,10 +101,10 @@ pub fn write(uid: &str, answer: &Answer) -> Vec<u8> {
     let review = ReviewOut {
         api_version: API_VERSION,
         kind: KIND,
-        response: Response {
+        response: ResponseOut {
             uid,
             allowed: answer.refusal.is_none(),
-            // 422 is what the API server itself answers for a pod whose fields make no sense.
+            // The API server itself answers 422 for a pod with invalid fields.
             status: answer.refusal.as_deref().map(|message| Status {
                 code: 422,
                 reason: "Invalid",
@@ -119,17 +118,17 @@ pub fn write(uid: &str, answer: &Answer) -> Vec<u8> {
     serde_json::to_vec(&review).unwrap_or_default()
 }
 
-// === impl Answer ===
+// === impl AdmissionResponse ===
 
-impl Answer {
-    /// Nothing to say.
+impl AdmissionResponse {
+    /// Allowed without changes.
     pub fn allowed() -> Self {
         Self::default()
     }
 
-    /// Refused with a sentence.
-    pub fn refused(sentence: impl Into<String>) -> Self {
-        Self { refusal: Some(sentence.into()), ..Self::default() }
+    /// Refused with a message.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { refusal: Some(message.into()), ..Self::default() }
     }
 }
 
@@ -142,9 +141,9 @@ mod tests {
     #[test]
     fn a_body_that_cannot_be_read_still_gets_a_review() {
         for body in [&b""[..], b"{", b"[]", b"{\"request\":{}}", b"{\"kind\":\"Pod\"}"] {
-            let sentence = read(body).unwrap_err();
+            let message = read(body).unwrap_err();
             let out: Value =
-                serde_json::from_slice(&write("", &Answer::refused(sentence))).unwrap();
+                serde_json::from_slice(&write("", &AdmissionResponse::refused(message))).unwrap();
             assert_eq!(out["kind"], "AdmissionReview");
             assert_eq!(out["response"]["allowed"], false);
             assert!(out["response"]["status"]["message"].is_string());
@@ -153,13 +152,14 @@ mod tests {
 
     #[test]
     fn an_empty_patch_is_left_out_altogether() {
-        let out: Value = serde_json::from_slice(&write("u", &Answer::allowed())).unwrap();
+        let out: Value =
+            serde_json::from_slice(&write("u", &AdmissionResponse::allowed())).unwrap();
         assert_eq!(out["response"], json!({"uid": "u", "allowed": true}));
     }
 
     #[test]
     fn a_patch_is_base64_of_its_operations() {
-        let mut answer = Answer::allowed();
+        let mut answer = AdmissionResponse::allowed();
         answer.patch.add("/a", json!(1));
         let out: Value = serde_json::from_slice(&write("u", &answer)).unwrap();
         assert_eq!(out["response"]["patchType"], "JSONPatch");

@@ -1,7 +1,7 @@
 //! Our container and its volumes, as JSON.
 //!
-//! Passes Pod Security `restricted`. Everything the sidecar must know stands in its arguments;
-//! variables carry only what the API server fills in later (UID, name, node).
+//! They pass Pod Security `restricted`. The arguments carry the sidecar's whole configuration; variables carry only
+//! what Kubernetes knows later (UID, name, node, address).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,23 +13,26 @@ use cairn_core::request::resources::{Quantity, Resource};
 use cairn_core::request::{Gate, Request};
 use serde_json::{Map, Value, json};
 
-use super::inject::{AppProbeArgs, EnvMode, Qos, Settings};
+use super::app_probes::AppProbeArgs;
+use super::qos::Qos;
+use super::settings::Settings;
+use crate::env_mode::EnvMode;
 
 pub mod recheck;
 
-/// Where the binary is in the image; the exec probe needs a path, for there is no shell.
+/// The path of the binary in the image, for the exec probe.
 const BINARY: &str = "/usr/bin/cairn-sidecar";
 
-/// A user for pods that say 0: the number that distroless images made customary.
+/// The user in pods whose default user is root: the usual one of distroless images.
 const NON_ROOT: u32 = 65532;
 
 /// Sixteen pools with five files of one page each, written twice while they are replaced.
 const VOLUME_SIZE: &str = "2Mi";
 
-/// Renewed by the kubelet at 80 % of it; the shortest that every API server accepts is 600 s.
+/// The kubelet renews the token at 80 % of this. Every API server accepts 600 s or more.
 const TOKEN_SECONDS: u32 = 3600;
 
-/// The probe long-polls for less than this, and its output reaches the pod's Events.
+/// Seconds. The probe long-polls for less than this, and its output appears in the pod's Events.
 const PROBE_TIMEOUT: u32 = 5;
 
 /// A sidecar that does not answer for four periods hangs. The kubelet replaces it before the lease of its claim ends,
@@ -41,24 +44,24 @@ const LIVENESS_FAILURES: u32 = 4;
 /// A release takes less than a second. The kubelet gives no container less than this.
 const LIVENESS_GRACE: u32 = 2;
 
-/// "Never give up": a pod waits in line for as long as it takes.
+/// The startup probe never gives up: a pod waits in the queue without a limit.
 const NEVER: i32 = i32::MAX;
 
 /// Enough for one thread that mostly sleeps.
 const CPU_REQUEST: &str = "10m";
-/// Where a CPU limit cannot be avoided: below it, throttling delays renewals.
+/// The CPU limit of Guaranteed pods. With a lower one, throttling delays renewals.
 const CPU_GUARANTEED: &str = "50m";
-/// What it needs (5 MB), with room for the probe beside it and for the memory volume.
+/// The sidecar takes 5 MB; the rest is for the probe and the memory volume.
 const MEMORY_REQUEST: &str = "16Mi";
-/// Room for a burst of API clients; beyond it something is wrong.
+/// Enough for a burst of API clients.
 const MEMORY_LIMIT: &str = "32Mi";
 
-/// All that our container depends on.
+/// The inputs of our container.
 #[derive(Debug)]
 pub struct Sidecar<'a> {
-    /// The operator's decisions.
+    /// The settings of sidecars.
     pub settings: &'a Settings,
-    /// The pod's wishes.
+    /// The pod's annotations.
     pub request: &'a Request,
     /// The pools, in the user's order.
     pub pools: &'a [Arc<Pool>],
@@ -68,13 +71,13 @@ pub struct Sidecar<'a> {
     pub namespace: &'a str,
     /// How variables get into app containers.
     pub mode: EnvMode,
-    /// Whether the pod uses the node's network, where our ports would clash.
+    /// Whether the pod uses the node's network, where our ports would conflict.
     pub host_network: bool,
     /// Whether the pod's own default user is root.
     pub runs_as_root: bool,
-    /// What the pod's quality of service asks of us.
+    /// The pod's quality of service.
     pub qos: Qos,
-    /// The apps that are stopped on the sidecar's word.
+    /// The apps that are stopped after a lost claim.
     pub app_probes: &'a AppProbeArgs,
 }
 
@@ -201,14 +204,14 @@ impl Sidecar<'_> {
             "runAsNonRoot": true,
             "seccompProfile": {"type": "RuntimeDefault"},
         });
-        // The image says a number of its own; a pod-level 0 would override it and never start.
+        // The image has a user of its own. A pod-level 0 would override it, and the container would not start.
         if let (true, Some(context)) = (self.runs_as_root, context.as_object_mut()) {
             context.insert("runAsUser".to_owned(), json!(NON_ROOT));
         }
         context
     }
 
-    /// The defaults with the user's numbers over them; none where the pod has a budget as a whole.
+    /// The defaults, overridden by the pod's annotations; none if the pod has pod-level resources.
     fn resources(&self) -> Option<Value> {
         let own = &self.request.resources;
         if self.qos == Qos::PodLevel && own.is_empty() {
@@ -227,7 +230,7 @@ impl Sidecar<'_> {
         for (resource, limit) in &mut limits {
             match requests.get_mut(resource) {
                 Some(request) if *request > *limit => {
-                    // Only one side was given by hand; the default gives way.
+                    // The annotation gives only one of the two; the default follows it.
                     if own.requests.contains_key(resource) {
                         *limit = request.clone();
                     } else {

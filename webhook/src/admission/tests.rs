@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::pools::catalog::Entry;
+use crate::pools::catalog::CatalogEntry;
 
 fn admission() -> (Arc<Admission>, Registry) {
     let mut registry = Registry::default();
     let builtin = CorePool::builtin_names().into_iter();
     let catalog: Catalog = builtin
-        .map(|name| (name.clone(), Entry::Ready(Arc::new(CorePool::builtin(&name).unwrap()))))
+        .map(|name| {
+            (name.clone(), CatalogEntry::Ready(Arc::new(CorePool::builtin(&name).unwrap())))
+        })
         .collect();
     let admission = Admission {
         settings: Settings {
@@ -79,7 +81,7 @@ async fn an_opted_in_pod_gets_a_patch_under_the_uid_of_its_review() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_a_well_formed_answer_with_the_sentence() {
+async fn a_refusal_is_a_well_formed_response_with_the_message() {
     let (admission, _) = admission();
     let (status, answer) = post_to(&admission, "/mutate", review("montains", false)).await;
     assert_eq!(status, StatusCode::OK);
@@ -111,7 +113,7 @@ async fn nonsense_gets_a_review_and_not_an_error_status() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_limit_is_answered_with_a_sentence() {
+async fn a_body_beyond_the_limit_is_answered_with_a_message() {
     let (admission, _) = admission();
     let (status, answer) = post_to(&admission, "/mutate", " ".repeat(MAX_BODY + 1)).await;
     assert_eq!(status, StatusCode::OK);

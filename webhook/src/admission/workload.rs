@@ -1,10 +1,9 @@
-//! Workloads that are created with `generateName`: their pods shall know it.
+//! Workloads that are created with `generateName`: passes it on to their pods.
 //!
-//! A pod shows only the name that came of it, and nobody can tell a generated name from one that was
-//! chosen. So admission copies `generateName` into an annotation of the pod template, and
-//! [`cairn_core::request::owner`] takes the generated part off again.
+//! A pod shows only the resulting name, which does not say whether it was generated. So admission copies `generateName`
+//! into an annotation of the pod template, and [`cairn_core::request::owner`] removes the generated suffix.
 //!
-//! Concerns workloads that opt in, and only at CREATE. Never refuses anything.
+//! Applies to workloads that opt in, at CREATE only. Refuses nothing. The rules are in `docs/pods.md`, "Group".
 
 use std::collections::BTreeMap;
 
@@ -13,9 +12,9 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::patch::{Patch, escape};
-use super::view::{Pairs, Text};
+use crate::view::{Pairs, Text};
 
-/// The fields of a workload that count, whatever its kind.
+/// The fields of a workload that matter, for all kinds.
 #[derive(serde::Deserialize)]
 struct Workload<'a> {
     #[serde(borrow, default)]
@@ -66,13 +65,13 @@ struct Template<'a> {
     metadata: Metadata<'a>,
 }
 
-/// What to change in a workload; empty when there is nothing to do, or when it cannot be read.
+/// The patch of a workload; empty if it needs none or is unreadable.
 pub fn decide(object: &RawValue) -> Patch {
     let mut patch = Patch::default();
     let Ok(Workload { metadata, spec }) = serde_json::from_str(object.get()) else {
         return patch;
     };
-    // A workload with both has the name that it was given.
+    // A workload with both fields has the chosen name.
     let generated = metadata.generate_name.filter(|generate_name| !generate_name.is_empty());
     let (Some(generate_name), None) = (generated, metadata.name.filter(|name| !name.is_empty()))
     else {
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_template_of_a_generated_workload_is_told_its_generate_name() {
+    fn the_template_of_a_generated_workload_gets_its_generate_name() {
         let metadata = json!({"generateName": "mail-batch-", "creationTimestamp": null});
         let before = job(&metadata, &json!({"cairn.dev/pool": "mountains"}));
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Makes certificates: an authority of our own, and the leaf that one replica serves.
 //!
-//! Both on P-256: some clouds' API servers refuse Ed25519. Names differ, because verifiers take a
-//! leaf with its issuer's name for self-signed. Pure but for the random keys: the time is given.
+//! Both use P-256: some clouds' API servers refuse Ed25519. Their names differ, because verifiers take a leaf with its
+//! issuer's name for self-signed. Pure except for the random keys: the time is passed in.
 
 use std::time::Duration;
 
@@ -19,12 +19,11 @@ use time::OffsetDateTime;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Long enough that an installation that nobody touches goes on for years: replicas replace an
-/// authority only near its end.
+/// Long enough for years without maintenance: replicas replace an authority only near its end.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-/// Short, because a leaf costs nothing: a stolen one is soon worthless.
+/// Short, so that a stolen leaf is useless soon.
 const LEAF_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Clocks of API servers may be behind ours by as much.
+/// Clocks of API servers may be this far behind ours.
 const BACKDATING: Duration = Duration::from_secs(3600);
 
 /// An authority: what signs, and what verifies.
@@ -68,7 +67,7 @@ pub enum MintError {
 pub fn authority(now: UnixMillis) -> Result<Authority, MintError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
-    // The year tells apart, in logs and dumps, authorities of one installation.
+    // The time distinguishes the authorities of one installation in logs and dumps.
     params.distinguished_name.push(DnType::CommonName, format!("cairn-webhook CA {now}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -101,13 +100,13 @@ pub fn leaf(authority: &Authority, names: &[String], now: UnixMillis) -> Result<
     })
 }
 
-/// Whether an authority can sign leaves for long enough from now on.
+/// Whether an authority outlives a new leaf by a day.
 pub fn is_usable(authority: &Authority, now: UnixMillis) -> bool {
     let signs = KeyPair::from_pem(&authority.key).is_ok();
     signs && not_after(&authority.certificate).is_some_and(|end| end > now.after(LEAF_LIFE + DAY))
 }
 
-/// Whether a PEM certificate can still verify anything.
+/// Whether a PEM certificate has not expired.
 pub fn is_alive(certificate: &str, now: UnixMillis) -> bool {
     not_after(certificate).is_some_and(|end| end > now)
 }
@@ -134,7 +133,7 @@ fn life(
     Ok((now - BACKDATING, now + span))
 }
 
-/// Keys do not belong into logs.
+/// Leaves the key out of logs.
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authority").field("certificate", &self.certificate).finish_non_exhaustive()

@@ -1,5 +1,5 @@
-//! Tells the API server whom to trust: `caBundle` in our two webhook configurations, by name, and
-//! written only when it differs. The chart never renders it, so `helm upgrade` does not undo it.
+//! Writes `caBundle` into our two webhook configurations, if it differs. The chart does not render this field, so
+//! `helm upgrade` does not reset it.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -50,7 +50,7 @@ pub enum RegisterError {
     },
 }
 
-/// Makes one configuration trust this bundle.
+/// Writes this bundle into one configuration.
 pub async fn ensure<C: Configuration>(
     client: &Client,
     name: &str,
@@ -71,7 +71,7 @@ pub async fn ensure<C: Configuration>(
     Ok(())
 }
 
-/// A strategic merge patch: webhooks are merged by their names, and nothing but `caBundle` is said.
+/// A strategic merge patch, which merges webhooks by name. It contains only `caBundle`.
 fn patch<C: Configuration>(found: &C, bundle: &str) -> Option<Value> {
     let differs = |client: &WebhookClientConfig| {
         client.ca_bundle.as_ref().is_none_or(|present| present.0 != bundle.as_bytes())
@@ -108,12 +108,16 @@ impl Configuration for ValidatingWebhookConfiguration {
 mod tests {
     use super::*;
 
+    fn webhook(name: &str, client: &Value) -> Value {
+        json!({"name": name, "clientConfig": client, "sideEffects": "None", "admissionReviewVersions": []})
+    }
+
     #[test]
     fn only_a_different_bundle_is_written_and_only_that() {
         let found: MutatingWebhookConfiguration = serde_json::from_value(json!({
             "webhooks": [
-                {"name": "a", "clientConfig": {"caBundle": "eA=="}, "sideEffects": "None", "admissionReviewVersions": []},
-                {"name": "b", "clientConfig": {}, "sideEffects": "None", "admissionReviewVersions": []},
+                webhook("a", &json!({"caBundle": "eA=="})),
+                webhook("b", &json!({})),
             ],
         }))
         .unwrap();
@@ -122,7 +126,7 @@ mod tests {
             Some(json!({"webhooks": [{"name": "b", "clientConfig": {"caBundle": "eA=="}}]}))
         );
         let patched = serde_json::from_value::<MutatingWebhookConfiguration>(json!({"webhooks": [
-            {"name": "a", "clientConfig": {"caBundle": "eA=="}, "sideEffects": "None", "admissionReviewVersions": []},
+            webhook("a", &json!({"caBundle": "eA=="})),
         ]}));
         assert_eq!(patch(&patched.unwrap(), "x"), None);
     }

@@ -1,8 +1,8 @@
 //! The Secret that the replicas share: the authority that signs, and the bundle that verifies.
 //!
-//! Two entries, so that an authority can be replaced in steps: a new one is first added to the
-//! bundle, later signs, and the old one leaves the bundle last.
-//! Invariant: written by compare-and-swap only, so all replicas end up with one authority.
+//! The two entries allow to replace an authority in steps: a new one is first added to the bundle, then signs, and the
+//! old one leaves the bundle last. Invariant: the Secret is written by compare-and-swap only, so all replicas end up
+//! with one authority.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const CERTIFICATE: &str = "ca.crt";
 /// The signing authority's key.
 const KEY: &str = "ca.key";
 
-/// Lost compares: each means that another replica has just written.
+/// Attempts with a lost compare: each means that another replica has written.
 const ATTEMPTS: usize = 8;
 
 /// What the Secret holds.
@@ -60,7 +60,7 @@ pub enum SecretError {
     /// Making an authority.
     #[error("could not make an authority")]
     Mint(#[from] MintError),
-    /// Others wrote faster, every time.
+    /// Every compare was lost.
     #[error("could not write the Secret {0}, because others kept changing it")]
     Contended(String),
 }
@@ -92,7 +92,7 @@ pub async fn load_or_create(
         let written = match found {
             None => secrets.create(&PostParams::default(), &fresh.secret(namespace, name)).await,
             Some(mut secret) => {
-                // The resource version stays in: that is the compare.
+                // The resource version is the compare.
                 secret.data = fresh.secret(namespace, name).data;
                 secrets.replace(name, &PostParams::default(), &secret).await
             }
@@ -129,7 +129,7 @@ impl Trust {
         let text = |key: &str| String::from_utf8(data.get(key)?.0.clone()).ok();
         let authority = Authority { certificate: text(CERTIFICATE)?, key: text(KEY)? };
         let bundle = text(BUNDLE).filter(|bundle| bundle.contains(authority.certificate.trim()));
-        // A bundle that does not verify what we sign would lock everybody out.
+        // With a bundle that does not verify our leaves, the API server could call no replica.
         let bundle = bundle.unwrap_or_else(|| authority.certificate.clone());
         Some(Self { authority, bundle })
     }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_that_does_not_verify_our_own_leaf_is_not_believed() {
+    fn a_bundle_that_does_not_verify_our_own_leaf_is_replaced() {
         let trust = Trust::fresh(None, NOW).unwrap();
         let other = Trust::fresh(None, NOW).unwrap();
         let mixed = Trust { bundle: other.bundle, ..trust.clone() };

@@ -106,10 +106,14 @@ impl Files {
     /// Reads the settings.
     pub fn settings(&self) -> Result<Settings, String> {
         match serde_json::from_str(&self.etcd_config) {
-            Ok(Value::Object(common)) => {
-                Ok(Settings { data_dir: self.data_dir.clone(), config_out: self.config_out.clone(), common })
-            }
-            _ => Err("--etcd-config is not a JSON object; write it like '{\"quota-backend-bytes\":1073741824}'".to_owned()),
+            Ok(Value::Object(common)) => Ok(Settings {
+                data_dir: self.data_dir.clone(),
+                config_out: self.config_out.clone(),
+                common,
+            }),
+            _ => Err("--etcd-config is not a JSON object; write it like \
+             '{\"quota-backend-bytes\":1073741824}'"
+                .to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The members of the cluster by number, and whoever of them answers.
+//! The members of the cluster by ordinal, and the first of them that answers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use futures::future::select_ok;
 use super::decide::{Me, PeerAnswer};
 use super::record::Record;
 
-/// One request to one member. Changes of the membership wait for Raft, but not for long: what has no
-/// answer by then is looked at again.
+/// The timeout of one request to one member. A change of the membership waits for Raft; after a timeout the next round
+/// decides anew.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
-/// etcd's own advice for the largest cluster.
+/// The largest cluster that etcd recommends.
 const MOST_MEMBERS: u32 = 7;
 
 /// Names and addresses of the members.
@@ -26,10 +26,10 @@ pub struct Topology {
     client_url: String,
 }
 
-/// A member that has answered, for more requests.
+/// A member that answered, and the connection to it.
 #[derive(Debug)]
 pub struct Peer {
-    /// What it said.
+    /// Its answer.
     pub answer: PeerAnswer,
     /// The connection.
     pub membership: Membership,
@@ -66,7 +66,7 @@ impl Topology {
         format!("{}-{ordinal}", self.stem)
     }
 
-    /// The numbers of the other members: those that are to run and those that are recorded.
+    /// The ordinals of the other members: those of the StatefulSet and those of the record.
     pub fn others(&self, replicas: u32, record: Option<&Record>) -> BTreeSet<u32> {
         let recorded = record.iter().flat_map(|record| record.members.keys());
         let mut others: BTreeSet<u32> = recorded.filter_map(|name| ordinal(name)).collect();
@@ -75,7 +75,7 @@ impl Topology {
         others
     }
 
-    /// Names the members that have not started yet, which etcd does not know by name, by where they are.
+    /// Sets the names of members that have not started yet, by their peer URLs: etcd does not know these names.
     pub fn name_all(&self, members: &mut [MemberEntry]) {
         for member in members.iter_mut().filter(|member| member.name.is_empty()) {
             let here = |ordinal: &u32| member.peer_urls.contains(&self.peer_url(*ordinal));
@@ -85,7 +85,7 @@ impl Topology {
         }
     }
 
-    /// The first of these members that answers. Learners do not.
+    /// The first of these members that answers. Learners do not answer.
     pub async fn ask(&self, ordinals: impl IntoIterator<Item = u32>) -> Option<Peer> {
         let asking: Vec<_> =
             ordinals.into_iter().map(|ordinal| Box::pin(ask(self.client_url(ordinal)))).collect();

@@ -1,4 +1,4 @@
-//! etcd's configuration file: what every member has, and how this one starts.
+//! etcd's configuration file: the common settings, and how this member starts.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use super::cluster::Topology;
 /// How the member starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Beginning {
-    /// With what is on its volume: then etcd ignores everything about the initial cluster.
+    /// With the data on its volume: then etcd ignores the settings of the initial cluster.
     Resume,
     /// As the only member of a new cluster.
     Form {
@@ -22,7 +22,7 @@ pub enum Beginning {
         /// The peer URL.
         peer_url: String,
     },
-    /// As a member that these, itself among them, have taken in.
+    /// As a member of a running cluster: its members, including this one.
     Join(Vec<MemberEntry>),
 }
 
@@ -81,7 +81,7 @@ pub fn content(
     Value::Object(config)
 }
 
-/// Writes the file in one step: etcd never reads half of it.
+/// Writes the file atomically, so that etcd never reads a part of it.
 pub fn write(path: &Path, content: &Value) -> Result<(), WriteError> {
     let failed = |source| WriteError { path: path.to_path_buf(), source };
     let temporary = path.with_extension("tmp");

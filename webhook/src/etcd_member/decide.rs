@@ -1,12 +1,12 @@
 //! The decision: from the record, the volume and the answer of another member to the next step.
 //!
-//! Pure. One step at a time: after each one the caller looks again, so that every step rests on what
-//! was recorded, not on what was believed.
+//! Pure. One step at a time: after each step the caller observes again, so that every step depends on recorded state
+//! only.
 //!
 //! Rules:
 //! 1. Data on the volume is used only when record and volume name the same cluster and member.
-//! 2. A member without data joins a cluster that answers; its former self is removed first.
-//! 3. A new cluster is formed only without a record, or when every recorded member has lost its data.
+//! 2. A member without data joins a cluster that answers; the former member of its name is removed first.
+//! 3. A new cluster is formed only without a record, or if every recorded member has lost its data.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub struct Me {
     pub peer_url: String,
 }
 
-/// What was seen in one round.
+/// The observations of one round.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// This member.
@@ -37,7 +37,7 @@ pub struct View<'a> {
     pub replicas: u32,
     /// The record of the cluster.
     pub record: Option<&'a Record>,
-    /// Whose data the volume holds.
+    /// The IDs on the volume; `None` if it has no data.
     pub volume: Option<StoredIds>,
     /// The first member that answered.
     pub peer: Option<&'a PeerAnswer>,
@@ -48,16 +48,16 @@ pub struct View<'a> {
 /// Another member's view of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerAnswer {
-    /// Who answered.
+    /// The endpoint of the member.
     pub endpoint: String,
-    /// What it said.
+    /// Its list of members.
     pub list: MemberList,
 }
 
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Change the record, then look again.
+    /// Change the record, then observe again.
     Write(Record),
     /// Start with the data on the volume.
     Resume,
@@ -68,11 +68,11 @@ pub enum Step {
         /// The recorded peer URL, which goes into the cluster's id.
         peer_url: String,
     },
-    /// Remove this member from the cluster: its data is lost. Then look again.
+    /// Remove this member from the cluster: its data is lost. Then observe again.
     Remove(u64),
     /// Join as a learner.
     Join,
-    /// Look again later.
+    /// Observe again later.
     Wait(Reason),
 }
 
@@ -148,8 +148,8 @@ fn without_data(view: &View<'_>, record: &Record) -> Step {
     }
 }
 
-/// Forms the cluster of the record, whose only member this is. The ids are written first when they
-/// will be others: the token of a cluster that was taken over is not known.
+/// Forms the cluster of the record, whose only member this is. If its IDs will change, they are recorded first: the
+/// token of an adopted cluster is unknown.
 fn form(me: &Me, record: &Record, mine: &RecordedMember) -> Step {
     let expected = of_one(me, &mine.peer_url, &record.token);
     if expected != *record {
@@ -185,7 +185,7 @@ fn no_majority(view: &View<'_>, record: &Record) -> Option<Reason> {
     })
 }
 
-/// The record with this member in it, under this id.
+/// The record with this member added under this ID.
 pub fn with_member(record: &Record, me: &Me, id: HexId) -> Record {
     let mut changed = record.clone();
     let member = RecordedMember { id, peer_url: me.peer_url.clone(), lost: false };
@@ -204,7 +204,7 @@ fn of_one(me: &Me, peer_url: &str, token: &str) -> Record {
     }
 }
 
-/// The record of a cluster that was formed before there was a record: only its data is known.
+/// The record of a cluster that was formed before there was a record, from its data on the volume.
 fn taken_over(view: &View<'_>, stored: StoredIds) -> Record {
     let empty = Record {
         token: view.fresh_token.to_owned(),
@@ -215,7 +215,7 @@ fn taken_over(view: &View<'_>, stored: StoredIds) -> Record {
     with_member(&empty, view.me, stored.member)
 }
 
-/// The record of a cluster that runs and was formed before there was a record.
+/// The record of a running cluster that was formed before there was a record.
 fn of_running_cluster(view: &View<'_>, peer: &PeerAnswer) -> Record {
     Record {
         token: view.fresh_token.to_owned(),
@@ -225,7 +225,7 @@ fn of_running_cluster(view: &View<'_>, peer: &PeerAnswer) -> Record {
     }
 }
 
-/// The members of a list as they are recorded.
+/// The members of a list, in the form of the record.
 pub fn recorded(list: &MemberList) -> BTreeMap<String, RecordedMember> {
     let member = |entry: &MemberEntry| RecordedMember {
         id: HexId(entry.id),

@@ -1,7 +1,7 @@
-//! The ids that etcd gives to the first member of a new cluster and to that cluster.
+//! The IDs that etcd gives to the first member of a new cluster and to that cluster.
 //!
 //! etcd derives both by SHA-1 from the peer URL and the token (server/etcdserver/api/membership,
-//! `computeMemberID` and `genID`, 3.6.14). They are computed here so that they can be recorded
+//! `computeMemberID` and `genID`, 3.6.14). They are computed here, so that they can be recorded
 //! before the cluster is formed.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
@@ -9,10 +9,10 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::record::HexId;
 
-/// Bytes of a token: enough that no two installations ever have the same one.
+/// Bytes of a token: enough to be unique among all installations.
 const TOKEN_BYTES: usize = 16;
 
-/// The ids of a cluster of one.
+/// The IDs of a cluster of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FirstIds {
     /// The member.
@@ -21,7 +21,7 @@ pub struct FirstIds {
     pub cluster: HexId,
 }
 
-/// What etcd computes for a cluster of one that is formed with this token at this peer URL.
+/// The IDs of a cluster of one that is formed with this token and peer URL.
 pub fn first_ids(peer_url: &str, token: &str) -> FirstIds {
     let member = leading_bytes(format!("{peer_url}{token}").as_bytes());
     let cluster = leading_bytes(&member.to_be_bytes());

@@ -1,12 +1,12 @@
-//! Why a member does not start yet, as one sentence that says what to do.
+//! Why a member does not start yet, as a message that says what to do.
 //!
-//! It is logged, and recorded as an Event of the pod: people look there when a pod does not start.
+//! The message is logged, and published as an Event of the pod.
 
 use thiserror::Error;
 
 use super::record::HexId;
 
-/// Why a member waits. Every variant is looked at again with the next round.
+/// Why a member waits. Each round decides anew.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Reason {
     /// Nobody has formed the cluster yet.

@@ -1,7 +1,7 @@
-//! The record of the one etcd cluster: what a member must know to start, whatever its volume holds.
+//! The record of the etcd cluster: the facts that a member needs to start, besides its volume.
 //!
-//! Its JSON is the interface between versions of this program, and the webhook reads it for the
-//! cluster's id. Ids are written as etcd prints them: in hexadecimal.
+//! Its JSON is the interface between versions of this program, and the webhook reads the cluster's ID from it. IDs are
+//! hexadecimal, as etcd prints them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,19 +9,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The cluster as it was formed, and who belongs to it.
+/// The cluster as it was formed, and its members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// etcd's `initial-cluster-token`. It goes into ids: a cluster that is formed anew with this
-    /// token and the same peer URL has the same id.
+    /// etcd's `initial-cluster-token`. IDs depend on it: a cluster that is formed anew with this token and the same
+    /// peer URL has the same ID.
     pub token: String,
     /// The cluster's id.
     pub cluster_id: HexId,
-    /// The members by name: learners too, and those whose data is lost.
+    /// The members by name, including learners and members without data.
     pub members: BTreeMap<String, RecordedMember>,
-    /// Whether `members` is known to be everybody. It is not while a cluster that was formed before
-    /// there was a record is being taken over.
+    /// Whether `members` is complete. It is incomplete at first for a cluster that was formed before there was a
+    /// record.
     #[serde(default)]
     pub complete: bool,
 }
@@ -30,16 +30,16 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedMember {
-    /// The member's id. A volume that holds another id is not this member's.
+    /// The member's ID. A volume with another ID does not belong to this member.
     pub id: HexId,
     /// Where the other members reach it.
     pub peer_url: String,
-    /// The member has started without data and found nobody who could take it in.
+    /// Whether the member has started without data, and no other member answered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
 }
 
-/// An id of etcd's.
+/// An ID of etcd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct HexId(pub u64);
@@ -47,12 +47,12 @@ pub struct HexId(pub u64);
 // === impl Record ===
 
 impl Record {
-    /// How many members have to run for etcd to work.
+    /// The number of members that must run for etcd to accept writes.
     pub fn majority(&self) -> usize {
         self.members.len() / 2 + 1
     }
 
-    /// The names of the members that fulfil a condition, comma separated.
+    /// The names of the members that meet a condition, comma-separated.
     pub fn names(&self, condition: impl Fn(&RecordedMember) -> bool) -> String {
         let names = self.members.iter().filter(|(_, member)| condition(member));
         names.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
@@ -109,7 +109,10 @@ mod tests {
         let json = serde_json::to_string(&record).unwrap();
         assert_eq!(
             json,
-            r#"{"token":"t","clusterId":"17","members":{"cairn-etcd-0":{"id":"ab","peerUrl":"http://cairn-etcd-0:2380"}},"complete":true}"#
+            concat!(
+                r#"{"token":"t","clusterId":"17","members":"#,
+                r#"{"cairn-etcd-0":{"id":"ab","peerUrl":"http://cairn-etcd-0:2380"}},"complete":true}"#
+            )
         );
         assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record);
     }

@@ -1,4 +1,4 @@
-//! Where the record is kept, how large the StatefulSet is, and where reasons are told.
+//! The shared state of the members: the record, the size of the StatefulSet, and Events.
 
 use thiserror::Error;
 
@@ -8,13 +8,12 @@ use crate::config_map::ConfigMapError;
 
 pub mod kubernetes;
 
-/// What the members share.
+/// The shared state of the members.
 pub trait Registry {
     /// The record with its version; `None` when there is none.
     fn load(&self) -> impl Future<Output = Result<Option<Stored>, RegistryError>>;
 
-    /// Replaces the version that was loaded, or creates the record; false when somebody else has
-    /// written meanwhile.
+    /// Replaces the loaded version, or creates the record. False if another member has written meanwhile.
     fn save(
         &self,
         record: &Record,
@@ -24,8 +23,8 @@ pub trait Registry {
     /// How many members the StatefulSet is to run.
     fn replicas(&self) -> impl Future<Output = Result<u32, RegistryError>>;
 
-    /// Shows people why this member waits. Best effort.
-    fn tell(&self, reason: &Reason) -> impl Future<Output = ()>;
+    /// Publishes why this member waits. Best effort.
+    fn publish(&self, reason: &Reason) -> impl Future<Output = ()>;
 }
 
 /// A record as it was loaded.
@@ -37,13 +36,13 @@ pub struct Stored {
     pub version: String,
 }
 
-/// Why the registry does not answer.
+/// Why a request to the registry failed.
 #[derive(Debug, Error)]
 pub enum RegistryError {
     /// Reading or writing the record.
     #[error(transparent)]
     ConfigMap(#[from] ConfigMapError),
-    /// The record is not one.
+    /// The record is unreadable.
     #[error(
         "the ConfigMap {name} is not readable; restore it, it says which etcd cluster is Cairn's"
     )]

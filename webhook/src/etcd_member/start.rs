@@ -1,7 +1,7 @@
-//! Before etcd starts: looks, decides and acts until it is clear how, then writes the configuration.
+//! Before etcd starts: observes, decides and acts in rounds until the start is decided, then writes the configuration.
 //!
-//! It waits as long as it must; the pod's Events and this container's log say for what. It never
-//! exits with a failure that another try could mend: the kubelet's back-off would only add to it.
+//! It waits without a limit; the pod's Events and this container's log give the reason. It does not exit after a
+//! failure that a retry could solve, because the kubelet's back-off would add to the delay.
 
 use std::time::Duration;
 
@@ -20,13 +20,12 @@ use super::record::{HexId, Record};
 use super::registry::{Registry, RegistryError, Stored};
 use super::volume;
 
-/// Between two looks. A pod that starts is waited for by people.
+/// The pause between two rounds. Short, because people wait for a starting pod.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A wait is told in an Event once it has lasted for this many looks; members that start together
-/// wait for each other for a few seconds, which concerns nobody.
-const PATIENCE: u32 = 10;
+/// An Event reports a wait after this many rounds: members that start together wait a few seconds for each other.
+const QUIET_ROUNDS: u32 = 10;
 
-/// Why a member cannot even wait.
+/// Why a member cannot start at all.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// No randomness for a token.
@@ -74,23 +73,23 @@ struct Starter<'a, R> {
     token: String,
 }
 
-/// What is waited for, and since how many looks.
+/// The reason of the wait, and the number of rounds with it.
 #[derive(Default)]
 struct Waiting {
     reason: Option<Reason>,
-    looks: u32,
+    rounds: u32,
 }
 
 // === impl Starter ===
 
 impl<R: Registry> Starter<'_, R> {
-    /// One look and one step; `None` means that another look is worth it at once.
+    /// One round: observes and takes one step. `None` means that the next round can follow at once.
     async fn round(&self) -> Result<Option<Beginning>, Reason> {
         let volume = volume::read(&self.settings.data_dir).map_err(|error| failed(&error))?;
         let stored = self.registry.load().await.map_err(|error| unavailable(&error))?;
         let replicas = self.registry.replicas().await.map_err(|error| unavailable(&error))?;
         let record = stored.as_ref().map(|stored| &stored.record);
-        // Data needs nobody else: members that start together must not wait for each other.
+        // A member with data asks no peer: members that start together must not wait for each other.
         let peer = match volume {
             Some(_) => None,
             None => self.topology.ask(self.topology.others(replicas, record)).await,
@@ -121,7 +120,7 @@ impl<R: Registry> Starter<'_, R> {
         }
     }
 
-    /// The id is recorded before etcd starts: from then on it is this volume's.
+    /// Records the member's ID before etcd starts with it.
     async fn join(&self, peer: &Peer, stored: &Stored) -> Result<Option<Beginning>, Reason> {
         let me = &self.topology.me;
         let adding = peer.membership.add_learner(&me.peer_url).await;
@@ -130,7 +129,7 @@ impl<R: Registry> Starter<'_, R> {
         let changed = with_member(&stored.record, me, HexId(id));
         let saved = self.save(&changed, Some(stored)).await?;
         self.topology.name_all(&mut members);
-        // Lost: the next look removes what was added, and adds it again.
+        // After a lost compare the next round removes the added member, and adds it again.
         Ok(saved.then_some(Beginning::Join(members)))
     }
 
@@ -149,13 +148,13 @@ impl<R: Registry> Starter<'_, R> {
 
 impl Waiting {
     async fn note(&mut self, registry: &impl Registry, reason: Reason) {
-        self.looks = self.looks.saturating_add(1);
+        self.rounds = self.rounds.saturating_add(1);
         if self.reason.as_ref() != Some(&reason) {
             warn!("{reason}");
-            self.looks = 1;
+            self.rounds = 1;
         }
-        if self.looks == if reason.needs_help() { 1 } else { PATIENCE } {
-            registry.tell(&reason).await;
+        if self.rounds == if reason.needs_help() { 1 } else { QUIET_ROUNDS } {
+            registry.publish(&reason).await;
         }
         self.reason = Some(reason);
     }

@@ -1,9 +1,9 @@
-//! What a member's volume says about whose data it holds.
+//! Reads the IDs of member and cluster from a member's volume.
 //!
 //! Every segment of etcd's write-ahead log begins with a checksum record and a metadata record, which
 //! names member and cluster (server/storage/wal, 3.6.14). A frame is a length of 8 bytes, little
 //! endian, whose highest byte counts padding; then the record, padded to 8 bytes.
-//! Only read; never changed.
+//! The volume is only read, never changed.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -16,10 +16,10 @@ use super::record::HexId;
 
 /// `walpb.Record.type` of the metadata.
 const METADATA: i64 = 1;
-/// A record longer than this is no metadata: it has 22 bytes at most.
+/// A longer record is no metadata, which has 22 bytes at most.
 const MAX_RECORD: usize = 4096;
 
-/// Whose data it is.
+/// The owner of the data on a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredIds {
     /// The cluster.
@@ -28,7 +28,7 @@ pub struct StoredIds {
     pub member: HexId,
 }
 
-/// Why it cannot be told.
+/// Why the IDs cannot be read.
 #[derive(Debug, Error)]
 pub enum VolumeError {
     /// The folder or the file cannot be read.
@@ -104,7 +104,7 @@ fn next_record(bytes: &[u8]) -> Option<(WalRecord, &[u8])> {
     let field = u64::from_le_bytes(*length);
     let size = usize::try_from(field & !(0xff << 56)).ok()?;
     let padding = if field >> 63 == 1 { usize::try_from((field >> 56) & 0x7).ok()? } else { 0 };
-    // A length of 0 is the part of the file that was allocated and not yet written.
+    // A length of 0 begins the part of the file that is allocated and not written yet.
     if size == 0 || size > MAX_RECORD {
         return None;
     }

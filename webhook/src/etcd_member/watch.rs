@@ -1,9 +1,8 @@
-//! While etcd runs: makes a new member a full one once it is in sync, completes the record of a
-//! cluster that was taken over, and corrects the configuration of a member that has not started yet
-//! when the others have changed meanwhile.
+//! While etcd runs: promotes a learner once it is in sync, completes the record of an adopted cluster, and corrects the
+//! configuration of a member that has not started yet if the membership has changed.
 //!
-//! Beside etcd rather than in the webhook: it needs nothing but etcd and starts with it. Not for:
-//! health. etcd's own `/readyz` fails as long as the member is a learner.
+//! It runs beside etcd and not in the webhook, because it needs only etcd. Not for: health. etcd's own `/readyz` fails
+//! while the member is a learner.
 
 use std::time::Duration;
 
@@ -21,9 +20,9 @@ use super::record::{HexId, Record};
 use super::registry::{Registry, RegistryError};
 use super::volume;
 
-/// Between two looks at a member that is not a full one yet.
+/// The pause between two checks of a learner.
 const SOON: Duration = Duration::from_secs(1);
-/// Between two looks at a full member: nothing is left to do, unless it is replaced.
+/// The pause between two checks of a full member, which only matter if it is replaced.
 const LATER: Duration = Duration::from_secs(30);
 
 /// Runs until it is asked to stop.
@@ -36,11 +35,11 @@ pub async fn run(registry: &impl Registry, topology: &Topology, settings: &Setti
     Exit::Clean
 }
 
-/// Looks for ever.
+/// Checks for ever.
 pub async fn watch(registry: &impl Registry, topology: &Topology, settings: &Settings) {
     let mut said = String::new();
     loop {
-        let pause = match Box::pin(look(registry, topology, settings)).await {
+        let pause = match Box::pin(check(registry, topology, settings)).await {
             Ok(true) => LATER,
             Ok(false) => SOON,
             Err(error) => {
@@ -56,15 +55,14 @@ pub async fn watch(registry: &impl Registry, topology: &Topology, settings: &Set
     }
 }
 
-/// Whether nothing is left to do.
-async fn look(
+/// One check. True if nothing is left to do.
+async fn check(
     registry: &impl Registry,
     topology: &Topology,
     settings: &Settings,
 ) -> Result<bool, RegistryError> {
     let me = &topology.me;
-    // Every number that may be a member's: a learner must ask another, whose number is below its own
-    // or recorded.
+    // All ordinals that a member may have: a learner must ask another member, whose ordinal is lower or recorded.
     let stored = registry.load().await?;
     let record = stored.as_ref().map(|stored| &stored.record);
     let others = topology.others(me.ordinal + 1, record);
@@ -90,8 +88,7 @@ async fn look(
     }
 }
 
-/// etcd refuses to join with a list of members that is not the cluster's, and would try the same
-/// list for ever.
+/// Writes the present members into the configuration: with an outdated list etcd never joins.
 fn correct(peer: &Peer, topology: &Topology, settings: &Settings) {
     if !matches!(volume::read(&settings.data_dir), Ok(None)) {
         return;

@@ -1,8 +1,8 @@
-//! A second release gets out of the way of the first one's pods.
+//! Sets the webhooks of a second release to `Ignore`.
 //!
-//! Its webhooks match the same pods, and it never becomes ready: with `failurePolicy: Fail` it would
-//! keep every opted-in pod out. So it sets its own webhooks to `Ignore` and notes which, and takes
-//! that back when the first release is gone.
+//! Its webhooks match the same pods as those of the first release, and it never becomes ready: with `failurePolicy:
+//! Fail` it would refuse every opted-in pod. It notes the changed webhooks in an annotation, and restores them once the
+//! first release is gone.
 
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tracing::warn;
 
-/// On a configuration that was put aside: the names of the webhooks that had `Fail`.
+/// The annotation of a changed configuration: the names of the webhooks that had `Fail`.
 const ANNOTATION: &str = "cairn.dev/ignored-as-second-release";
 
 /// A configuration could not be read or changed.
@@ -25,7 +25,7 @@ pub struct AsideError {
     source: kube::Error,
 }
 
-/// Puts both configurations aside, or takes that back.
+/// Sets both configurations to `Ignore`, or restores them.
 pub async fn step(client: &Client, configs: &[String; 2], aside: bool) -> Result<(), AsideError> {
     let [mutating, validating] = configs;
     set::<MutatingWebhookConfiguration>(client, mutating, aside).await?;
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_put_aside_is_taken_back_and_nothing_else() {
+    fn only_webhooks_that_were_set_to_ignore_are_restored() {
         let webhooks = |first: &str| {
             [
                 json!({"name": "a", "failurePolicy": first}),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_that_renders_the_policies_again_is_put_aside_again() {
+    fn policies_that_an_upgrade_renders_again_are_set_to_ignore_again() {
         let webhooks = [json!({"name": "a", "failurePolicy": "Fail"})];
         let again = patch(&webhooks, Some("a"), true).unwrap();
         assert_eq!(again["metadata"]["annotations"][ANNOTATION], "a");

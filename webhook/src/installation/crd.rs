@@ -1,8 +1,7 @@
-//! Which release Cairn is in this Kubernetes cluster: an annotation on the CRD of pools, because that
-//! exists once per cluster, stays when a release is uninstalled, and is ours.
+//! The release that owns Cairn in this Kubernetes cluster: an annotation on the CRD of pools. The CRD exists once per
+//! cluster, and stays when a release is uninstalled.
 //!
-//! Written once, by compare-and-swap. A policy of the chart lets the webhook's account change nothing
-//! else of the CRD.
+//! It is written once, by compare-and-swap. A policy of the chart limits the webhook's account to this annotation.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};
@@ -11,14 +10,22 @@ use serde_json::json;
 use thiserror::Error;
 
 use super::identity::Identity;
-use super::verdict::Release;
 
 /// The CRD.
 pub const CRD: &str = "pools.cairn.dev";
 /// The annotation: namespace and release, with a slash between them.
 pub const ANNOTATION: &str = "cairn.dev/installation";
 
-/// Why it is not known.
+/// The release that the CRD names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// This release.
+    Ours,
+    /// Another release: its namespace and name.
+    Other(String),
+}
+
+/// Why the release is unknown.
 #[derive(Debug, Error)]
 pub enum CrdError {
     /// Reading.

@@ -1,12 +1,12 @@
 //! The name of an installation: Kubernetes cluster, namespace and release.
 //!
-//! It is not random: an installation that is removed and made again in the same place is the same
-//! one, and finds its claims where it left them.
+//! It is not random: an installation that is removed and installed again under the same names has the same identity,
+//! and finds its claims.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Which installation.
+/// The identity of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The UID of the namespace `kube-system`.

@@ -1,7 +1,7 @@
-//! What Kubernetes knows of the installation: a `ConfigMap` for people and for the next start.
+//! The record of the installation in Kubernetes: a `ConfigMap` for people and for the next start.
 //!
-//! The cluster's id in it is what a restarted webhook expects of etcd before etcd has answered. Where
-//! etcd is the chart's own, the record that its members keep is read instead: they know first.
+//! A restarted webhook requires the etcd cluster whose ID is in the record, before etcd has answered. With the bundled
+//! etcd, it reads the record of the members instead, which is written first.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,7 @@ const INSTALLATION: &str = "installation";
 const CLUSTER: &str = "etcdClusterId";
 const PREFIX: &str = "etcdKeyPrefix";
 
-/// The etcd cluster that is known to be ours: by the record of the bundled etcd, where there is one,
-/// or else by what was recorded here.
+/// The recorded etcd cluster: from the record of the bundled etcd, if there is one, otherwise from ours.
 pub async fn known_cluster(
     client: &Client,
     namespace: &str,
@@ -37,7 +36,7 @@ pub async fn known_cluster(
     Ok(found.and_then(|data| data.get(CLUSTER)?.parse().ok()))
 }
 
-/// Records the installation, when that is not what stands there.
+/// Writes the record if it differs.
 pub async fn save(
     client: &Client,
     site: &Site,
@@ -64,7 +63,7 @@ pub async fn save(
     if maps.write(name, &record).await? {
         info!(etcd_cluster = %cluster, prefix, "recorded the installation");
     }
-    // Otherwise the other replica was faster; the next look compares.
+    // Otherwise another replica has written it; the next check compares.
     Ok(())
 }
 

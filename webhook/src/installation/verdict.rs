@@ -1,32 +1,23 @@
-//! The verdict: ours, another's, or not known yet. Pure.
+//! The verdict: whether Kubernetes cluster and etcd belong to this installation. Pure.
 
 use cairn_store::ClusterId;
 use cairn_store::installation::Ownership;
 
-use super::crd::{ANNOTATION, CRD};
+use super::crd::{ANNOTATION, CRD, Release};
 use super::identity::Identity;
 
-/// Whose Kubernetes cluster and etcd this is.
+/// Whether Kubernetes cluster and etcd belong to this installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing has answered yet.
+    /// Neither has answered yet.
     #[default]
     Unknown,
-    /// Kubernetes says that it is ours; etcd has not answered yet.
+    /// The CRD names this release; etcd has not answered yet.
     Open,
     /// Ours, with this etcd cluster.
     Ours(ClusterId),
-    /// Another's; the sentence says whose and what to do.
+    /// They belong to another installation; the message names it and says what to do.
     NotOurs(String),
-}
-
-/// What the CRD says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Release {
-    /// Cairn in this Kubernetes cluster is this release.
-    Ours,
-    /// It is that one.
-    Other(String),
 }
 
 // === impl Verdict ===
@@ -43,7 +34,7 @@ impl Verdict {
     }
 }
 
-/// From what Kubernetes and etcd say.
+/// Decides from the records in Kubernetes and etcd.
 pub fn judge(
     ours: &Identity,
     release: &Release,
@@ -121,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn another_kubernetes_cluster_on_the_same_etcd_is_told_what_to_set() {
+    fn the_verdict_about_a_second_kubernetes_cluster_on_one_etcd_says_what_to_set() {
         let theirs = identity("u2").to_string();
         let ours = identity("u1").to_string();
         let found = Ownership::OtherInstallation { ours, theirs };
@@ -138,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_release_is_told_who_was_first() {
+    fn the_verdict_about_a_second_release_names_the_first() {
         let Verdict::NotOurs(message) = judged(&Release::Other("first/cairn".to_owned()), None)
         else {
             panic!("a second release is taken for the first");

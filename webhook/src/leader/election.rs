@@ -1,7 +1,8 @@
-//! What to do about a Lease that was read: take it, renew it, or wait.
+//! Decides about a Lease: create it, take it, renew it, or wait.
 //!
-//! The wall-clock times in a Lease are for people. Whether its holder is alive is told by changes of
-//! its resource version, seen and timed here. Pure, but for the time that is written for people.
+//! The wall-clock times in a Lease are only for people. A holder is alive if the resource version changes; this is
+//! timed by our own clock. kubert's election, for comparison, trusts the times in the Lease. Pure, except for the time
+//! that is written for people.
 
 use std::time::Duration;
 
@@ -12,37 +13,37 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use crate::timestamp;
 
-/// The usual duration of controllers' Leases: a holder is missed for this long at most.
+/// The usual duration of controllers' Leases: the longest time without a leader after a crash.
 const DURATION_SECONDS: u32 = 15;
 
-/// One candidate's view.
+/// The view of one candidate.
 #[derive(Debug)]
 pub struct Election {
     identity: String,
-    /// The last version of somebody else's Lease, and when it was first seen.
+    /// The last version of another holder's Lease, and when it was first seen.
     seen: Option<(String, BootInstant)>,
 }
 
-/// What to do.
+/// The next step of a candidate.
 #[derive(Debug)]
 pub enum Step {
-    /// There is none: make it.
+    /// There is no Lease: create it.
     Create(Lease),
-    /// Renew ours, or take one that was given up or has run out.
+    /// Renew ours, or take one that was released or has expired.
     Replace(Lease),
-    /// Somebody else has it.
+    /// Another replica holds it.
     Wait,
 }
 
 // === impl Election ===
 
 impl Election {
-    /// A candidate that has not looked yet.
+    /// A candidate before its first read.
     pub fn new(identity: String) -> Self {
         Self { identity, seen: None }
     }
 
-    /// What to do about the Lease as it was read at this instant.
+    /// The next step for the Lease that was read at this instant.
     pub fn step(&mut self, found: Option<Lease>, now: BootInstant) -> Step {
         let Some(mut lease) = found else {
             self.seen = None;
@@ -56,7 +57,7 @@ impl Election {
         Step::Replace(lease)
     }
 
-    /// The Lease without its holder; `None` when it is not ours to give up.
+    /// The released Lease; `None` if we do not hold it.
     pub fn given_up(&self, mut lease: Lease) -> Option<Lease> {
         let spec = lease.spec.as_mut()?;
         if spec.holder_identity.as_deref() != Some(&self.identity) {
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_lease_is_taken_once_it_has_not_moved_for_its_duration_on_our_own_clock() {
+    fn the_lease_of_another_is_taken_once_it_has_not_changed_for_its_duration_on_our_own_clock() {
         let mut election = Election::new("b".into());
         assert!(matches!(election.step(Some(lease("a", "7")), at(100)), Step::Wait));
         assert!(matches!(election.step(Some(lease("a", "7")), at(114)), Step::Wait));

@@ -1,14 +1,13 @@
-//! Which pods carry which name as an annotation, so that a name is taken off one pod before it is put on the next.
+//! Which pods carry a name as an annotation. A name is removed from one pod before it is written to the next.
 //!
-//! Pure: fed with the annotations as the API server has them.
+//! Pure: takes the annotations that the API server has.
 
 use std::collections::{BTreeSet, HashMap};
 
 use cairn_core::identity::ClaimField;
 use cairn_core::pool::PoolName;
 
-use super::claims::PodId;
-use super::desired::Shown;
+use super::pod::{PodAnnotations, PodId};
 
 /// All carriers, by pool and name.
 #[derive(Debug, Default)]
@@ -17,15 +16,15 @@ pub struct Carriers(HashMap<(PoolName, String), BTreeSet<PodId>>);
 // === impl Carriers ===
 
 impl Carriers {
-    /// The pod carries what this shows.
-    pub fn add(&mut self, pod: &PodId, shown: &Shown) {
+    /// Adds what a pod carries.
+    pub fn add(&mut self, pod: &PodId, shown: &PodAnnotations) {
         for name in names(shown) {
             self.0.entry(name).or_default().insert(pod.clone());
         }
     }
 
-    /// It does not any more.
-    pub fn remove(&mut self, pod: &PodId, shown: &Shown) {
+    /// Removes what a pod carried.
+    pub fn remove(&mut self, pod: &PodId, shown: &PodAnnotations) {
         for name in names(shown) {
             if let Some(pods) = self.0.get_mut(&name) {
                 pods.remove(pod);
@@ -36,7 +35,7 @@ impl Carriers {
         }
     }
 
-    /// The pods other than this one that carry a name of a pool, wherever that name is unique.
+    /// The other pods that carry this name of the pool, in all scopes.
     pub fn others<'a>(
         &'a self,
         pod: &'a PodId,
@@ -48,7 +47,7 @@ impl Carriers {
     }
 }
 
-fn names(shown: &Shown) -> impl Iterator<Item = (PoolName, String)> {
+fn names(shown: &PodAnnotations) -> impl Iterator<Item = (PoolName, String)> {
     shown.results.iter().filter_map(|(key, value)| match ClaimField::of_annotation(key)? {
         (pool, ClaimField::Name) => Some((pool, value.clone())),
         _ => None,

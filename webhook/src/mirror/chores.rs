@@ -1,9 +1,10 @@
-//! What the mirror's leader does in etcd: rests that depend on a pod, notes of dead pods, keys of dead groups.
+//! Decides the upkeep in etcd: quarantines that depend on a pod, notes of ended pods, keys of unused groups.
 //!
-//! Pure: keys and pods in, chores out. Each chore is guarded by the revisions that it was decided on, so that doing it
-//! late, twice or on two replicas changes nothing that has changed since. [`super::upkeep`] does them.
+//! Pure: takes keys and pods, returns chores. Each chore carries the revisions that it was decided on. So a chore that
+//! runs late, twice or on two replicas changes no key that changed meanwhile. [`super::upkeep`] runs the chores. The
+//! rules are in `docs/protocol.md`, "Pools and upkeep".
 //!
-//! Not for: anything that safety depends on. A name that rests too long is a name too few.
+//! Not for: safety. Without chores a name only stays in quarantine for too long.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -14,71 +15,71 @@ use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::UnixMillis;
 use tokio::time::Instant;
 
-use super::claims::{Claims, PodId};
-use super::place::Place;
-use super::pod::Life;
+use super::claims::Claims;
+use super::path_keys::PathKeys;
+use super::pod::{Life, PodId};
 
-/// Changes come in herds; a look at all keys costs up to a millisecond. Rollouts wait for this.
+/// The shortest time between two passes over all keys. Changes come in bursts, and a pass takes up to a millisecond.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// How often a look is made without any change: time passes for dead groups and long rests.
+/// The longest time between two passes: unused groups and long quarantines become due without a change.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// A rest that waits for its pod is put on a new lease after this: a third of the lease's hour.
+/// A quarantine that waits for its pod gets a new lease after this time: a third of the lease's hour.
 const PROLONG_AFTER: Duration = Duration::from_mins(20);
 
-/// A group whose pods come and go, a cron job's or one that is scaled to zero for a moment, keeps its keys for this long.
+/// The keys of a group without pods are kept for this time: pods of a cron job, or of a workload that is scaled to
+/// zero for a short time, come back.
 pub const DEAD_AFTER: Duration = Duration::from_mins(10);
 
-/// A reservation is forgotten so long after it has passed. A successor whose clock is further behind than that is
-/// broken in ways that the reservation was not made for.
+/// A reservation is deleted this long after it has passed. It does not protect against clocks that are further behind.
 pub const FORGET_AFTER_MILLIS: i64 = 24 * 3600 * 1000;
 
-/// Chores under way at a time. Each is two or three requests.
+/// Concurrent chores. Each takes two or three requests.
 const AT_ONCE: usize = 32;
 
-/// After a failure.
+/// The pause after a failure.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Reservations forgotten by one transaction: each is two compares and a deletion, of 128 that etcd takes.
+/// Reservations deleted by one transaction: each takes two compares and a deletion, and etcd allows 128 operations.
 pub const CLOCKS_AT_ONCE: usize = 30;
 
-/// One thing to do.
+/// One task at one path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Chore {
-    /// Where.
+    /// The path.
     pub path: ClaimPath,
-    /// What.
+    /// The task.
     pub task: Task,
 }
 
-/// What to do at a path.
+/// What is done at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Task {
-    /// The pod has ended: the name's rest becomes a short one.
-    Shorten(RestAt),
-    /// The pod is not known. It is to be asked for by name first.
-    ShortenUnlessFound(RestAt),
-    /// The pod runs: its name goes on resting.
-    Prolong(RestAt),
-    /// The slots are gone and their pods are too: their rests begin.
+    /// The pod has ended: the quarantine becomes a short one.
+    Shorten(QuarantineAt),
+    /// The pod is unknown: shorten the quarantine unless the API server has the pod.
+    ShortenUnlessFound(QuarantineAt),
+    /// The pod runs: the quarantine gets a new lease.
+    Prolong(QuarantineAt),
+    /// Slots and pods are gone: turn the notes into quarantines.
     Settle(Vec<String>),
-    /// Nothing hangs here any more.
+    /// The path is unused: delete its remaining keys.
     Sweep {
         /// The sentinel's mod revision; 0 without one.
         sentinel: i64,
-        /// That of the reclaims key.
+        /// The reclaims key's mod revision; 0 without one.
         reclaims: i64,
-        /// Reservations that have passed long ago, with their mod revisions.
+        /// Passed reservations, with their mod revisions.
         clocks: Vec<(String, i64)>,
-        /// Whether sentinel and reclaims go with them.
+        /// Whether sentinel and reclaims key are deleted too.
         last: bool,
     },
 }
 
-/// A rest as seen.
+/// A quarantine as the mirror saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RestAt {
+pub struct QuarantineAt {
     /// The slot's key.
     pub key: String,
     /// The quarantine's mod revision.
@@ -87,27 +88,27 @@ pub struct RestAt {
     pub uid: String,
 }
 
-/// What is asked about pods.
+/// What chores need to know of pods.
 pub trait Pods {
-    /// How far a pod's life has come; `None` when it is not known.
+    /// Whether a pod runs; `None` if the pod is unknown.
     fn life(&self, pod: &PodId) -> Option<Life>;
-    /// The create revisions of claims that pods had which have not ended, as their status says.
+    /// The create revisions of the claims in the status annotations of pods that have not ended.
     fn live_fences(&self) -> HashSet<(PoolName, i64)>;
 }
 
-/// When things were first seen, and what is under way.
+/// The chores under way, and since when keys are due.
 #[derive(Debug, Default)]
 pub struct Chores {
-    /// The next look.
+    /// The next pass.
     at: Option<Instant>,
     looked: Option<Instant>,
-    /// Rests, by place and key: the revision, and when the lease is to be renewed.
-    rests: HashMap<(ClaimPath, String), (i64, Instant)>,
-    /// What was listed rather than seen to change is of unknown age.
+    /// By path and key: the revision, and when the quarantine gets a new lease.
+    quarantines: HashMap<(ClaimPath, String), (i64, Instant)>,
+    /// Whether the keys come from a list, so that their age is unknown.
     old: bool,
     idle: HashMap<ClaimPath, Instant>,
     running: HashSet<Chore>,
-    /// Whether the last look found more than may be under way at a time.
+    /// Whether the last pass found more chores than may run at a time.
     more: bool,
     failed: HashMap<Chore, Instant>,
 }
@@ -130,25 +131,25 @@ impl Task {
 // === impl Chores ===
 
 impl Chores {
-    /// Something has changed.
+    /// Keys or pods have changed.
     pub fn changed(&mut self, now: Instant) {
         let at = self.looked.map_or(now, |looked| now.max(looked + SETTLE));
         self.at = Some(self.at.map_or(at, |known| known.min(at)));
     }
 
-    /// Everything was listed anew.
+    /// All keys were listed anew.
     pub fn listed(&mut self, now: Instant) {
         self.old = true;
-        self.rests.clear();
+        self.quarantines.clear();
         self.changed(now);
     }
 
-    /// When to look again.
+    /// When the next pass is due.
     pub fn wake(&self) -> Option<Instant> {
         self.at
     }
 
-    /// What is to be done now.
+    /// The chores to start now.
     pub fn due(
         &mut self,
         claims: &Claims,
@@ -165,32 +166,33 @@ impl Chores {
         self.looked = Some(now);
         let mut found = Vec::new();
         let mut live = None;
-        let (mut rests, mut idle) = (HashMap::new(), HashMap::new());
-        for (path, place) in claims.places() {
+        let (mut quarantines, mut idle) = (HashMap::new(), HashMap::new());
+        for (path, keys) in claims.paths() {
             let mut add = |task| found.push(Chore { path: path.clone(), task });
-            for (key, revision, record) in waiting_for_pods(place) {
+            for (key, revision, record) in waiting_for_pods(keys) {
                 let at = (path.clone(), key.to_owned());
                 let first = if self.old { now } else { now + PROLONG_AFTER };
-                let known = self.rests.get(&at).filter(|(known, _)| *known == revision);
+                let known = self.quarantines.get(&at).filter(|(known, _)| *known == revision);
                 let prolong_at = known.map_or(first, |(_, until)| *until);
-                rests.insert(at, (revision, prolong_at));
-                let rest = RestAt { key: key.to_owned(), revision, uid: record.holder.uid.clone() };
+                quarantines.insert(at, (revision, prolong_at));
+                let quarantine =
+                    QuarantineAt { key: key.to_owned(), revision, uid: record.holder.uid.clone() };
                 let pod = PodId {
                     namespace: record.holder.namespace.clone(),
                     uid: record.holder.uid.clone(),
                 };
                 match pods.life(&pod) {
-                    Some(Life::Ended) => add(Task::Shorten(rest)),
-                    None => add(Task::ShortenUnlessFound(rest)),
+                    Some(Life::Ended) => add(Task::Shorten(quarantine)),
+                    None => add(Task::ShortenUnlessFound(quarantine)),
                     Some(Life::Runs | Life::Leaves) if prolong_at <= now => {
-                        add(Task::Prolong(rest));
+                        add(Task::Prolong(quarantine));
                     }
                     Some(Life::Runs | Life::Leaves) => {}
                 }
             }
             let mut dead: Vec<String> = Vec::new();
-            for (key, revision) in place.unsettled() {
-                // Its pod may take it back at once, which a rest would not let it.
+            for (key, revision) in keys.unsettled() {
+                // A live pod may re-claim the name at once, which a quarantine would delay.
                 let live = live.get_or_insert_with(|| pods.live_fences());
                 if !live.contains(&(path.pool.clone(), revision)) {
                     dead.push(key.to_owned());
@@ -200,15 +202,15 @@ impl Chores {
                 dead.truncate(CLOCKS_AT_ONCE);
                 add(Task::Settle(dead));
             }
-            if place.is_idle() {
+            if keys.is_idle() {
                 let since = self.idle.get(path).copied().unwrap_or(now);
                 idle.insert(path.clone(), since);
                 if now.saturating_duration_since(since) >= DEAD_AFTER {
-                    found.extend(sweep(path, place, wall));
+                    found.extend(sweep(path, keys, wall));
                 }
             }
         }
-        (self.rests, self.idle, self.old) = (rests, idle, false);
+        (self.quarantines, self.idle, self.old) = (quarantines, idle, false);
         found.retain(|chore| !self.running.contains(chore) && !self.failed.contains_key(chore));
         let room = AT_ONCE.saturating_sub(self.running.len());
         self.more = found.len() > room;
@@ -217,7 +219,7 @@ impl Chores {
         found
     }
 
-    /// A chore has ended. One that failed is looked at again later.
+    /// Takes the end of a chore. A failed one is tried again later.
     pub fn done(&mut self, chore: &Chore, done: bool, now: Instant) {
         self.running.remove(chore);
         if self.more && self.running.len() < AT_ONCE / 2 {
@@ -231,24 +233,24 @@ impl Chores {
     }
 }
 
-fn waiting_for_pods(place: &Place) -> impl Iterator<Item = (&str, i64, &QuarantineRecord)> {
-    place.resting.iter().filter_map(|(key, resting)| {
-        let record = resting.record.as_ref()?;
+fn waiting_for_pods(keys: &PathKeys) -> impl Iterator<Item = (&str, i64, &QuarantineRecord)> {
+    keys.quarantines.iter().filter_map(|(key, quarantine)| {
+        let record = quarantine.record.as_ref()?;
         let waits = record.waits_for == WaitsFor::PodEnd;
-        waits.then_some((key.as_str(), resting.revision, record))
+        waits.then_some((key.as_str(), quarantine.revision, record))
     })
 }
 
-/// Nothing while a reservation has not passed long ago. Otherwise one transaction's share of what is there.
-fn sweep(path: &ClaimPath, place: &Place, wall: UnixMillis) -> Option<Chore> {
+/// Deletes as many keys as fit into one transaction; `None` while a reservation is not old enough.
+fn sweep(path: &ClaimPath, keys: &PathKeys, wall: UnixMillis) -> Option<Chore> {
     let passed = |until: UnixMillis| until.0.saturating_add(FORGET_AFTER_MILLIS) < wall.0;
-    if !place.clocks.values().all(|reserved| passed(reserved.until)) {
+    if !keys.clocks.values().all(|reserved| passed(reserved.until)) {
         return None;
     }
-    let clocks = place.clocks.iter().map(|(key, reserved)| (key.clone(), reserved.revision));
+    let clocks = keys.clocks.iter().map(|(key, reserved)| (key.clone(), reserved.revision));
     let clocks: Vec<(String, i64)> = clocks.take(CLOCKS_AT_ONCE).collect();
-    let last = clocks.len() == place.clocks.len();
-    let (sentinel, reclaims) = (place.sentinel, place.reclaims);
+    let last = clocks.len() == keys.clocks.len();
+    let (sentinel, reclaims) = (keys.sentinel, keys.reclaims);
     let task = Task::Sweep { sentinel, reclaims, clocks, last };
     Some(Chore { path: path.clone(), task })
 }

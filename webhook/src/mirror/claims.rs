@@ -1,10 +1,9 @@
-//! The claims as etcd has them: fed with keys, asked for the claims of one pod.
+//! The claims in etcd: takes keys, returns the claims of a pod.
 //!
-//! A claim counts only where owner and slot were created by one transaction, name the same pod, and
-//! lie where that pod's namespace may write. Whoever can write to the keys of one namespace can
-//! therefore not put anything on the pods of another.
+//! A claim counts only if one transaction created owner record and slot, both name the same pod, and the path belongs
+//! to that pod's namespace. So a writer with access to the keys of one namespace cannot change pods of another.
 //!
-//! Pure: where the keys come from is [`super::claims_watch`]'s.
+//! Pure: [`super::claims_watch`] reads the keys, which `docs/protocol.md` describes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,18 +17,10 @@ use cairn_core::time::UnixMillis;
 use cairn_store::KeyValue;
 use cairn_store::etcd::Change;
 
-use super::place::{Place, Reserved, Resting, Slot};
+use super::path_keys::{PathKeys, Quarantine, Reserved, Slot};
+use super::pod::PodId;
 
 pub(super) mod census;
-
-/// A pod, as the keys name it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PodId {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its UID.
-    pub uid: String,
-}
 
 /// One claim of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +31,7 @@ pub struct Claim {
     pub fence: Fence,
     /// Since when, by the holder's wall clock.
     pub since: UnixMillis,
-    /// Where it is unique.
+    /// The path of its keys.
     pub path: ClaimPath,
     /// The holder's namespace.
     pub namespace: String,
@@ -50,22 +41,22 @@ pub struct Claim {
     pub template: Template,
 }
 
-/// Whose claims may look different after a change.
+/// The pods whose claims may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// These pods.
+    /// Single pods.
     pub pods: BTreeSet<PodId>,
-    /// Or everybody: a pool's spec or the epoch has changed.
+    /// All pods: a pool's spec or the epoch has changed.
     pub everybody: bool,
 }
 
-/// Everything that is known.
+/// All keys, by path and by pod.
 #[derive(Debug, Default)]
 pub struct Claims {
     epoch: i64,
     pools: HashMap<PoolName, Spec>,
-    places: HashMap<ClaimPath, Place>,
-    owners: HashMap<PodId, BTreeMap<PoolName, Owner>>,
+    paths: HashMap<ClaimPath, PathKeys>,
+    owners: HashMap<PodId, BTreeMap<PoolName, OwnedSlot>>,
 }
 
 #[derive(Debug)]
@@ -76,7 +67,7 @@ struct Spec {
 }
 
 #[derive(Debug)]
-struct Owner {
+struct OwnedSlot {
     path: ClaimPath,
     key: String,
     created: i64,
@@ -85,7 +76,7 @@ struct Owner {
 // === impl Claims ===
 
 impl Claims {
-    /// Forgets everything and reads a list of all keys.
+    /// Replaces the content with a list of all keys.
     pub fn reset(&mut self, keys: &[KeyValue]) {
         *self = Self::default();
         let mut touched = Touched::default();
@@ -94,7 +85,7 @@ impl Claims {
         }
     }
 
-    /// Follows one batch of changes.
+    /// Applies one batch of changes.
     pub fn apply(&mut self, changes: &[Change]) -> Touched {
         let mut touched = Touched::default();
         for change in changes {
@@ -111,7 +102,7 @@ impl Claims {
         let owners = self.owners.get(pod).into_iter().flatten();
         owners
             .filter_map(|(pool, owner)| {
-                let slot = self.places.get(&owner.path)?.slots.get(&owner.key)?;
+                let slot = self.paths.get(&owner.path)?.slots.get(&owner.key)?;
                 let one =
                     slot.created == owner.created && slot.pod == *pod && owner.path.pool == *pool;
                 one.then(|| (pool.clone(), self.claim(owner, slot)))
@@ -119,32 +110,32 @@ impl Claims {
             .collect()
     }
 
-    /// Whether a lost name stays with its pod. A pool that is not known is treated as one that
-    /// stops: no name is better than a wrong one.
+    /// Whether a lost name stays with its pod. An unknown pool counts as `Stop`: no name is better than a wrong one.
     pub fn keeps(&self, pool: &PoolName) -> bool {
         self.pool(pool).is_some_and(|pool| pool.spec.on_loss == OnLoss::Keep)
     }
 
-    /// Whether a pod other than this one holds the slot that is shown by this name.
+    /// Whether another pod holds the slot whose shown name is `shown`.
     pub fn is_anothers(&self, pod: &PodId, path: &ClaimPath, shown: &str) -> bool {
-        let mut slots = self.places.get(path).into_iter().flat_map(|place| &place.slots);
+        let mut slots = self.paths.get(path).into_iter().flat_map(|keys| &keys.slots);
         slots.any(|(key, slot)| slot.pod != *pod && self.shown(&path.pool, key) == shown)
     }
 
-    /// How a name of this pod rests that its sidecar has given up; `None` when none does.
-    pub fn rest_of(&self, pod: &PodId, path: &ClaimPath) -> Option<WaitsFor> {
-        let resting = self.places.get(path).into_iter().flat_map(|place| place.resting.values());
-        let mut records = resting.filter_map(|resting| resting.record.as_ref());
+    /// What ends the quarantine of a name that this pod's sidecar released; `None` if there is no such name.
+    pub fn quarantine_of(&self, pod: &PodId, path: &ClaimPath) -> Option<WaitsFor> {
+        let quarantines =
+            self.paths.get(path).into_iter().flat_map(|keys| keys.quarantines.values());
+        let mut records = quarantines.filter_map(|quarantine| quarantine.record.as_ref());
         let own = records.find(|record| record.holder.uid == pod.uid);
         own.map(|record| record.waits_for)
     }
 
-    /// Every path below which there are keys.
-    pub fn places(&self) -> impl Iterator<Item = (&ClaimPath, &Place)> {
-        self.places.iter()
+    /// All paths that have keys.
+    pub fn paths(&self) -> impl Iterator<Item = (&ClaimPath, &PathKeys)> {
+        self.paths.iter()
     }
 
-    /// The path of a pod's claims to a pool; `None` where the pool's scope is not known.
+    /// The path of a pod's claims to a pool; `None` if the pool's scope is unknown.
     pub fn path(
         &self,
         pool: &PoolName,
@@ -159,7 +150,7 @@ impl Claims {
         self.pools.get(name)?.pool.as_ref()
     }
 
-    /// A name as its pool shows it. One that was removed from its pool stays held, and is shown as its key.
+    /// A name as its pool shows it. A held name that was removed from its pool is shown as its key.
     fn shown(&self, pool: &PoolName, key: &str) -> String {
         let names = self.pool(pool).map(|pool| &pool.names);
         names
@@ -167,7 +158,7 @@ impl Claims {
             .map_or_else(|| key.to_owned(), std::borrow::Cow::into_owned)
     }
 
-    fn claim(&self, owner: &Owner, slot: &Slot) -> Claim {
+    fn claim(&self, owner: &OwnedSlot, slot: &Slot) -> Claim {
         let pool = &owner.path.pool;
         Claim {
             name: self.shown(pool, &owner.key),
@@ -207,7 +198,7 @@ impl Claims {
                 else {
                     return self.forget_owner(&pod, &pool);
                 };
-                let owner = Owner { path, key, created: found.create_revision };
+                let owner = OwnedSlot { path, key, created: found.create_revision };
                 self.owners.entry(pod).or_default().insert(pool, owner);
             }
             Some(Key::Slot(path, key)) => {
@@ -226,7 +217,7 @@ impl Claims {
                 self.forget(&Key::Slot(path.clone(), key.clone()), touched);
                 if let Some(slot) = slot {
                     touched.pods.insert(slot.pod.clone());
-                    self.places.entry(path).or_default().slots.insert(key, slot);
+                    self.paths.entry(path).or_default().slots.insert(key, slot);
                 }
             }
             Some(Key::Quarantine(path, key)) => {
@@ -235,27 +226,27 @@ impl Claims {
                     path.namespace.as_ref().is_none_or(|own| *own == record.holder.namespace)
                 });
                 touched.pods.extend(record.as_ref().map(pod_of));
-                let resting = Resting { revision: found.mod_revision, record };
-                self.places.entry(path).or_default().resting.insert(key, resting);
+                let quarantine = Quarantine { revision: found.mod_revision, record };
+                self.paths.entry(path).or_default().quarantines.insert(key, quarantine);
             }
             Some(Key::Ticket(path, uid)) => {
-                self.places.entry(path).or_default().tickets.insert(uid);
+                self.paths.entry(path).or_default().tickets.insert(uid);
             }
             Some(Key::Note(path, key)) => {
-                self.places.entry(path).or_default().dues.insert(key, found.mod_revision);
+                self.paths.entry(path).or_default().notes.insert(key, found.mod_revision);
             }
             Some(Key::Sentinel(path)) => {
-                self.places.entry(path).or_default().sentinel = found.mod_revision;
+                self.paths.entry(path).or_default().sentinel = found.mod_revision;
             }
             Some(Key::Reclaims(path)) => {
-                self.places.entry(path).or_default().reclaims = found.mod_revision;
+                self.paths.entry(path).or_default().reclaims = found.mod_revision;
             }
             Some(Key::Clock(path, key)) => {
-                // Where it cannot be read, time is reserved for ever, as for the sidecars.
+                // An unreadable record reserves time for ever. The sidecars have the same rule.
                 let until = record::<ClockRecord>(found)
                     .map_or(UnixMillis(i64::MAX), |record| record.reserved_until);
                 let reserved = Reserved { revision: found.mod_revision, until };
-                self.places.entry(path).or_default().clocks.insert(key, reserved);
+                self.paths.entry(path).or_default().clocks.insert(key, reserved);
             }
             Some(Key::Freeze(_) | Key::Shape(_)) | None => {}
         }
@@ -272,13 +263,13 @@ impl Claims {
                 self.forget_owner(&pod, &pool);
                 touched.pods.insert(pod);
             }
-            // Without an epoch the store is empty, and every claim goes by its own key.
+            // The epoch is deleted only with the whole store. Then each claim has a deletion of its own.
             Some(Key::Epoch | Key::Freeze(_) | Key::Shape(_)) | None => {}
             Some(below) => self.forget(&below, touched),
         }
     }
 
-    /// Forgets one key below a path.
+    /// Removes one key below a path.
     fn forget(&mut self, key: &Key, touched: &mut Touched) {
         let (Key::Slot(path, _)
         | Key::Quarantine(path, _)
@@ -290,24 +281,24 @@ impl Claims {
         else {
             return;
         };
-        let Some(place) = self.places.get_mut(path) else { return };
+        let Some(keys) = self.paths.get_mut(path) else { return };
         match key {
             Key::Slot(_, name) => {
-                touched.pods.extend(place.slots.remove(name).map(|slot| slot.pod));
+                touched.pods.extend(keys.slots.remove(name).map(|slot| slot.pod));
             }
             Key::Quarantine(_, name) => {
-                let record = place.resting.remove(name).and_then(|resting| resting.record);
+                let record = keys.quarantines.remove(name).and_then(|quarantine| quarantine.record);
                 touched.pods.extend(record.as_ref().map(pod_of));
             }
-            Key::Ticket(_, uid) => drop(place.tickets.remove(uid)),
-            Key::Note(_, name) => drop(place.dues.remove(name)),
-            Key::Clock(_, name) => drop(place.clocks.remove(name)),
-            Key::Sentinel(_) => place.sentinel = 0,
-            Key::Reclaims(_) => place.reclaims = 0,
+            Key::Ticket(_, uid) => drop(keys.tickets.remove(uid)),
+            Key::Note(_, name) => drop(keys.notes.remove(name)),
+            Key::Clock(_, name) => drop(keys.clocks.remove(name)),
+            Key::Sentinel(_) => keys.sentinel = 0,
+            Key::Reclaims(_) => keys.reclaims = 0,
             _ => {}
         }
-        if place.is_empty() {
-            self.places.remove(path);
+        if keys.is_empty() {
+            self.paths.remove(path);
         }
     }
 

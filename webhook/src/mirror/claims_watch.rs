@@ -1,7 +1,7 @@
-//! Everything below `/cairn/v1/`, as a list and then as changes, for ever.
+//! Lists and watches everything below `/cairn/v1/`.
 //!
-//! After any error, and from time to time without one, it lists again: a watch makes its user
-//! faster, never right.
+//! It lists again after an error, and from time to time without one: correctness rests on the list, and the watch only
+//! shortens the delay.
 
 use std::time::Duration;
 
@@ -11,28 +11,27 @@ use cairn_store::{Error, KeyValue};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::jitter;
+use crate::backoff::{Backoff, around};
 
-/// An error of the watch that nobody noticed is healed after this long. A list of 5,000 claims
-/// takes etcd some ten milliseconds.
+/// The time between two lists. An unnoticed error of the watch lasts no longer. A list of 5,000 claims takes etcd some
+/// ten milliseconds.
 const RELIST: Duration = Duration::from_mins(5);
-/// The first pause after an error. Doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// A member that was down for long is asked this often.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The pauses after errors.
+const RETRIES: Backoff =
+    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
 
-/// What is known about etcd now.
+/// An update from etcd.
 #[derive(Clone, Debug)]
 pub enum Update {
     /// All keys.
     Listed(Vec<KeyValue>),
-    /// What has changed since.
+    /// The changes since the last update.
     Changed(Vec<Change>),
-    /// It cannot be read: what was known may be out of date.
+    /// etcd cannot be read: the known keys may be out of date.
     Disconnected,
 }
 
-/// Follows etcd until nobody listens any more.
+/// Follows etcd until the receiver is dropped.
 pub async fn follow(etcd: &Etcd, updates: &mpsc::Sender<Update>) {
     let mut failures = 0_u32;
     // As last logged.
@@ -52,14 +51,12 @@ pub async fn follow(etcd: &Etcd, updates: &mpsc::Sender<Update>) {
         if updates.send(Update::Disconnected).await.is_err() {
             return;
         }
-        let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
         failures = failures.saturating_add(1);
-        sleep(jitter::around(pause)).await;
+        sleep(RETRIES.after(failures)).await;
     }
 }
 
-/// One list and the watch from there on. Ends well when it is time for the next list, or when
-/// nobody listens any more.
+/// One list, and the watch from its revision on. Returns `Ok` when the next list is due or the receiver is dropped.
 async fn session(
     etcd: &Etcd,
     updates: &mpsc::Sender<Update>,
@@ -72,7 +69,7 @@ async fn session(
     }
     *failures = 0;
     let mut update = Update::Listed(keys);
-    let until = Instant::now() + jitter::around(RELIST);
+    let until = Instant::now() + around(RELIST);
     while updates.send(update).await.is_ok() {
         update = match timeout_at(until, watcher.next()).await {
             Ok(changes) => Update::Changed(changes?),

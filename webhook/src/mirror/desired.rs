@@ -1,11 +1,10 @@
-//! The annotations that a pod should carry, and what there is to tell about the difference.
+//! The annotations that a pod should carry, and the news about the difference.
 //!
-//! Pure: a pod as it is, its claims as etcd has them, and for how long a claim has been missing, in;
-//! annotations and news out. What was shown before is read from the pod itself, so that a restarted
-//! mirror, or the other replica, neither forgets a lost name nor tells the same thing twice.
+//! Pure: takes a pod, its claims in etcd, and how long a claim has been missing; returns annotations and news. What was
+//! shown before is read from the pod's own annotations. So a restarted mirror or another replica keeps a lost name and
+//! publishes no news twice.
 //!
-//! Invariant: a name is shown on a pod only while it may be the pod's: not once the pod has ended, not once another pod
-//! holds it.
+//! Invariant: a name is not shown on a pod that has ended, and not once another pod holds it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,40 +18,31 @@ use cairn_core::prefix::Values;
 use serde_json::{Map, Value, json};
 
 use super::claims::Claim;
-use super::pod::{Facts, Life};
+use super::pod::{Facts, Life, PodAnnotations};
 
-/// A pod without a claim is called waiting after this long: most have their claim within a second
-/// of their first container, and are written to only once.
+/// A pod without a claim is shown as waiting after this time. Most pods have their claim within a second of their
+/// first container, and so are written to only once.
 pub const WAITING_AFTER: Duration = Duration::from_secs(5);
 
-/// A claim that has gone is called lost after this long. A finished pod releases its claims just
-/// before the kubelet says that it has finished, and a sidecar may regain a lapsed name.
+/// A missing claim is shown as lost after this time. A finished pod releases its claims just before the kubelet
+/// reports its end, and a sidecar may re-claim an expired name.
 pub const LOST_AFTER: Duration = Duration::from_secs(10);
 
-/// What the mirror reads off a pod's annotations.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// The pools that it asks for, in byte order.
-    pub asked: Vec<PoolName>,
-    /// Its result annotations, whoever wrote them.
-    pub results: BTreeMap<String, String>,
-}
-
-/// What should be there.
+/// The annotations that a pod should carry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// All result annotations.
     pub results: BTreeMap<String, String>,
-    /// What to tell once they are written.
+    /// What to publish once they are written.
     pub news: Vec<News>,
-    /// A verdict is pending: look again after this time.
+    /// When to decide again, if the time without a claim counts.
     pub again_in: Option<Duration>,
 }
 
-/// Something worth an Event.
+/// A change that is published as an Event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// A name is held.
+    /// The pod holds a name.
     Claimed {
         /// The pool.
         pool: PoolName,
@@ -61,18 +51,18 @@ pub enum News {
         /// The fence, as shown.
         fence: String,
     },
-    /// There is none yet.
+    /// The pod waits for a name.
     Waiting {
         /// The pool.
         pool: PoolName,
     },
-    /// It is gone, and the pod is not.
+    /// The claim is lost, and the pod has not ended.
     Lost {
         /// The pool.
         pool: PoolName,
         /// The name that it had.
         name: String,
-        /// Whether the pod goes on under it.
+        /// Whether the pod keeps the name (`onLoss: Keep`).
         kept: bool,
     },
     /// The pod's group looks generated.
@@ -82,19 +72,19 @@ pub enum News {
     },
 }
 
-/// What etcd says about a claim that is not there.
+/// What etcd says about a missing claim.
 pub trait Absent {
-    /// For how long it has been missing.
+    /// How long it has been missing.
     fn missing(&self, pool: &PoolName) -> Duration;
     /// Whether a lost name of the pool stays with its pod.
     fn keeps(&self, pool: &PoolName) -> bool;
-    /// Whether the pod has given the name up and may still take it back.
+    /// Whether the pod released the name and may re-claim it.
     fn comes_back(&self, pool: &PoolName) -> bool;
     /// Whether another pod holds the name.
     fn is_anothers(&self, pool: &PoolName, name: &str) -> bool;
 }
 
-/// What should be on a pod.
+/// Decides what a pod should carry.
 pub fn desired(pod: &Facts, claims: &BTreeMap<PoolName, Claim>, absent: &impl Absent) -> Desired {
     let shown = &pod.shown;
     let before = status(shown);
@@ -108,12 +98,12 @@ pub fn desired(pod: &Facts, claims: &BTreeMap<PoolName, Claim>, absent: &impl Ab
     for (pool, claim) in claims.iter().filter(|_| pod.life != Life::Ended) {
         let entry = held(claim);
         let old = before.get(pool);
-        // The pods that read their annotations are those that start; one that leaves keeps what it has.
+        // Only starting pods read their annotations: a pod that is being deleted gets no new claim.
         if pod.life == Life::Leaves && old.is_none_or(|old| old.fence != entry.fence) {
             continue;
         }
         if old.is_none_or(|old| old.state != ClaimState::Held || old.fence != entry.fence) {
-            desired.tell_claimed(pool, claim);
+            desired.add_claimed(pool, claim);
         }
         desired.show_claim(pool, pod, claim);
         after.insert(pool, entry);
@@ -126,7 +116,7 @@ pub fn desired(pod: &Facts, claims: &BTreeMap<PoolName, Claim>, absent: &impl Ab
             Life::Leaves if absent.comes_back(pool) => {
                 old.map(|old| desired.keep(pool, shown, old))
             }
-            // A name that was given up goes before it is given on: nothing is waited for.
+            // The annotation goes before another pod can hold the name, without a delay.
             Life::Leaves | Life::Ended => {
                 let had = old.cloned().or_else(|| claims.get(pool).map(held));
                 had.filter(|had| had.name.is_some())
@@ -142,9 +132,12 @@ pub fn desired(pod: &Facts, claims: &BTreeMap<PoolName, Claim>, absent: &impl Ab
     desired
 }
 
-/// The merge patch that takes a pod from what it shows to what it should, guarded by its UID; `None`
-/// when nothing differs.
-pub fn patch(uid: &str, shown: &Shown, wanted: &BTreeMap<String, String>) -> Option<Value> {
+/// The merge patch from the present to the wanted annotations, guarded by the pod's UID; `None` if nothing differs.
+pub fn patch(
+    uid: &str,
+    shown: &PodAnnotations,
+    wanted: &BTreeMap<String, String>,
+) -> Option<Value> {
     let mut annotations = Map::new();
     for (key, value) in wanted {
         if shown.results.get(key) != Some(value) {
@@ -157,8 +150,8 @@ pub fn patch(uid: &str, shown: &Shown, wanted: &BTreeMap<String, String>) -> Opt
     (!annotations.is_empty()).then(|| json!({"metadata": {"uid": uid, "annotations": annotations}}))
 }
 
-/// The status as it stands on the pod; nothing where somebody has made it unreadable.
-pub fn status(shown: &Shown) -> BTreeMap<PoolName, StatusEntry> {
+/// The pod's status annotation; empty if it is unreadable.
+pub fn status(shown: &PodAnnotations) -> BTreeMap<PoolName, StatusEntry> {
     shown
         .results
         .get(annotation::STATUS)
@@ -169,11 +162,11 @@ pub fn status(shown: &Shown) -> BTreeMap<PoolName, StatusEntry> {
 // === impl Desired ===
 
 impl Desired {
-    /// The entry of a pool without a claim, on a pod that runs; `None` while there is nothing to say about it.
+    /// The entry of a pool without a claim, on a running pod; `None` while there is nothing to show.
     fn without(
         &mut self,
         pool: &PoolName,
-        shown: &Shown,
+        shown: &PodAnnotations,
         old: Option<&StatusEntry>,
         absent: &impl Absent,
     ) -> Option<StatusEntry> {
@@ -193,14 +186,13 @@ impl Desired {
         if !was_lost && !taken && (pends() || self.is_pending(absent.missing(pool), LOST_AFTER)) {
             return Some(self.keep(pool, shown, old));
         }
-        // A name that was taken off once stays off: it may be given on again at any time.
+        // A name that was removed is not shown again: another pod may hold it at any time.
         let still = !was_lost || shown.results.contains_key(&ClaimField::Name.annotation(pool));
         let kept = absent.keeps(pool) && !taken && still;
         if !was_lost {
             self.news.push(News::Lost { pool: pool.clone(), name: name.clone(), kept });
         }
-        // An app that is restarted reads the annotation: it must not find a number there that
-        // somebody else may hold by now.
+        // A restarted app reads the annotation. It must not find a name that another pod may hold.
         let lost = StatusEntry { state: ClaimState::Lost, ..old.clone() };
         Some(if kept { self.keep(pool, shown, &lost) } else { lost })
     }
@@ -214,8 +206,8 @@ impl Desired {
         true
     }
 
-    /// Shows what was shown before.
-    fn keep(&mut self, pool: &PoolName, shown: &Shown, old: &StatusEntry) -> StatusEntry {
+    /// Keeps what was shown before.
+    fn keep(&mut self, pool: &PoolName, shown: &PodAnnotations, old: &StatusEntry) -> StatusEntry {
         let known = [
             (ClaimField::Name, old.name.as_ref()),
             (ClaimField::Fence, old.fence.as_ref()),
@@ -246,7 +238,7 @@ impl Desired {
         }
     }
 
-    fn tell_claimed(&mut self, pool: &PoolName, claim: &Claim) {
+    fn add_claimed(&mut self, pool: &PoolName, claim: &Claim) {
         let (name, fence) = (claim.name.clone(), claim.fence.to_string());
         self.news.push(News::Claimed { pool: pool.clone(), name, fence });
     }

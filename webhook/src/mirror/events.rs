@@ -1,55 +1,48 @@
-//! Kubernetes Events on pods, for what people would ask about: claimed, waiting, lost, and a group that is
-//! new with every run.
+//! Kubernetes Events on pods: claimed, waiting, lost, and a group that looks generated.
 //!
-//! Best effort: they are told after the annotations are written, apart from the writes, and dropped
-//! rather than waited for. The annotations are the truth.
+//! Best effort: Events follow the annotations and never delay a write; an Event that does not fit into the queue is
+//! dropped. The annotations are authoritative.
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::events::{Event, EventType};
 use tokio::sync::mpsc;
 
 use super::desired::News;
+use crate::events;
 
-/// Events at a time: next to sixteen patches, a trickle.
+/// Concurrent Events: few beside sixteen patches.
 const AT_ONCE: usize = 4;
 
-/// Who reports; the form that the API asks for.
+/// The reporting controller, in the form that the API requires.
 const CONTROLLER: &str = "cairn.dev/mirror";
 
-/// Something to tell about a pod.
+/// An Event about a pod.
 #[derive(Clone, Debug)]
-pub struct Told {
-    /// The pod.
+pub struct PodEvent {
+    /// The pod's namespace.
     pub namespace: String,
-    /// The pod.
+    /// The pod's name.
     pub name: String,
-    /// The pod.
+    /// The pod's UID.
     pub uid: String,
-    /// What.
+    /// The change.
     pub news: News,
 }
 
-/// Tells everything that comes in, until nothing can any more.
-pub async fn tell(client: Client, instance: String, mut told: mpsc::Receiver<Told>) {
-    let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance) };
-    let stream = futures::stream::poll_fn(move |context| told.poll_recv(context));
+/// Publishes Events until the sender is dropped.
+pub async fn publish(client: Client, instance: String, mut queued: mpsc::Receiver<PodEvent>) {
+    let stream = futures::stream::poll_fn(move |context| queued.poll_recv(context));
+    let (client, instance) = (&client, &instance);
     stream
-        .for_each_concurrent(AT_ONCE, |told| {
-            // A recorder remembers what it has told in order to count repetitions; transitions do
-            // not repeat, and it would take two different claims of one pod for the same.
-            let recorder = Recorder::new(client.clone(), reporter.clone());
-            async move {
-                if let Err(error) = recorder.publish(&event(&told.news), &reference(&told)).await {
-                    tracing::debug!(%error, pod = told.name, "an Event was not recorded");
-                }
-            }
+        .for_each_concurrent(AT_ONCE, |PodEvent { namespace, name, uid, news }| async move {
+            let pod = events::pod(&namespace, &name, Some(&uid));
+            events::publish(client, CONTROLLER, instance, &kube_event(&news), &pod).await;
         })
         .await;
 }
 
-fn event(news: &News) -> Event {
+fn kube_event(news: &News) -> Event {
     let (type_, reason, action, note) = match news {
         News::Claimed { pool, name, fence } => {
             (EventType::Normal, "Claimed", "Claim", format!("{pool}: {name}, fence {fence}"))
@@ -87,17 +80,6 @@ fn event(news: &News) -> Event {
     }
 }
 
-fn reference(told: &Told) -> ObjectReference {
-    ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("Pod".to_owned()),
-        namespace: Some(told.namespace.clone()),
-        name: Some(told.name.clone()),
-        uid: Some(told.uid.clone()),
-        ..ObjectReference::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,14 +87,14 @@ mod tests {
     #[test]
     fn an_event_says_what_happened_to_which_name() {
         let pool: cairn_core::pool::PoolName = "mountains".parse().unwrap();
-        let claimed = event(&News::Claimed {
+        let claimed = kube_event(&News::Claimed {
             pool: pool.clone(),
             name: "Denali".into(),
             fence: "5-17".into(),
         });
         assert_eq!((claimed.type_, claimed.reason.as_str()), (EventType::Normal, "Claimed"));
         assert_eq!(claimed.note.unwrap(), "mountains: Denali, fence 5-17");
-        let lost = event(&News::Lost { pool, name: "Denali".into(), kept: false });
+        let lost = kube_event(&News::Lost { pool, name: "Denali".into(), kept: false });
         assert_eq!((lost.type_, lost.reason.as_str()), (EventType::Warning, "ClaimLost"));
         assert!(lost.note.unwrap().contains("must not use it"));
     }

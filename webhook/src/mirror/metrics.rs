@@ -1,4 +1,4 @@
-//! What the mirror counts. Label values are bounded: pools and states.
+//! The mirror's metrics. Label values are bounded: pools and states.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::Census;
 
-/// From one round trip to the API server to a herd behind a slow one.
+/// From one round trip to a burst of pods at a slow API server.
 const LAG_BUCKETS: [f64; 9] = [0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0];
 
 /// Handles into the registry.
@@ -76,7 +76,7 @@ impl Metrics {
     }
 
     pub(super) fn count(&self, census: &Census) {
-        // Pools that are gone must not go on being shown.
+        // Deleted pools must not be exported any more.
         self.claims.clear();
         for (pool, counts) in census {
             let states = [

@@ -1,6 +1,6 @@
-//! What is read off a pod, and the watch that brings it.
+//! The pods as the mirror reads them, and their watch.
 //!
-//! Only the fields that matter are parsed: a pod may be large, and there may be thousands.
+//! Only the needed fields are parsed: a pod may be large, and there may be thousands.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,13 +20,28 @@ use kube::{Api, Client, Resource};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::claims::PodId;
-use super::desired::Shown;
-
-/// Pods per request: an answer stays in the single megabytes.
+/// Pods per request: a response stays below ten megabytes.
 const PAGE: u32 = 200;
 
-/// A pod as the API server has it, as far as the mirror looks.
+/// A pod, as keys in etcd identify it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodId {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// The annotations of a pod that the mirror reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodAnnotations {
+    /// The pools that it asks for, in byte order.
+    pub asked: Vec<PoolName>,
+    /// Its result annotations, by any writer.
+    pub results: BTreeMap<String, String>,
+}
+
+/// The fields of a pod object that the mirror reads.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PodObject {
@@ -77,27 +92,27 @@ struct Terminated {
     finished_at: Option<Time>,
 }
 
-/// What the mirror knows of a pod.
+/// What the mirror needs to know of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// Its name.
     pub name: String,
     /// Its annotations.
-    pub shown: Shown,
-    /// Its group, as its sidecar was told.
+    pub shown: PodAnnotations,
+    /// Its group, from its sidecar's arguments.
     pub group: Option<Group>,
-    /// Its own prefix template, as its sidecar was told.
+    /// Its own prefix template, from its sidecar's arguments.
     pub prefix: Option<Template>,
-    /// What to say about its group, when that looks generated.
+    /// A hint about its group, if that looks generated.
     pub group_hint: Option<String>,
-    /// How far its life has come.
+    /// Whether it runs.
     pub life: Life,
 }
 
-/// How far a pod's life has come.
+/// Whether a pod runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Life {
-    /// It runs, or will.
+    /// It runs or will run.
     Runs,
     /// It is being deleted, and an app container may still run.
     Leaves,
@@ -105,19 +120,19 @@ pub enum Life {
     Ended,
 }
 
-/// The pods with our sidecar, finished ones included: their annotations are to go.
+/// Watches the pods with our sidecar, including finished ones, whose annotations are to be removed.
 pub fn watched(client: Client) -> impl Stream<Item = Result<Event<PodObject>, watcher::Error>> {
     let config =
         Config::default().labels(&format!("{}=true", annotation::INJECTED_LABEL)).page_size(PAGE);
     watcher(Api::<PodObject>::all(client), config).default_backoff()
 }
 
-/// Which pod it is; `None` for something that the API server does not send.
+/// The identity of a pod; `None` for an object without UID or namespace, which the API server does not send.
 pub fn id(metadata: &ObjectMeta) -> Option<PodId> {
     Some(PodId { namespace: metadata.namespace.clone()?, uid: metadata.uid.clone()? })
 }
 
-/// Its version as a number; API servers count, and nothing depends on it but a few spared writes.
+/// The resource version as a number. It only saves a few writes, so a server that does not count does no harm.
 pub fn version(metadata: &ObjectMeta) -> Option<u64> {
     metadata.resource_version.as_ref()?.parse().ok()
 }
@@ -125,19 +140,19 @@ pub fn version(metadata: &ObjectMeta) -> Option<u64> {
 // === impl PodObject ===
 
 impl PodObject {
-    /// What matters of it.
+    /// Reads what the mirror needs.
     pub fn facts(self) -> Facts {
         let life = self.life();
         let sidecar =
             self.spec.init_containers.iter().find(|found| found.name == contract::CONTAINER);
-        let told = |name: &str| {
+        let arg = |name: &str| {
             let mut args = sidecar.into_iter().flat_map(|sidecar| &sidecar.args);
             args.find_map(|arg| arg.strip_prefix(name)?.strip_prefix('='))
         };
         Facts {
-            // What does not parse was not written by our webhook; it counts as not said.
-            group: told(flag::GROUP).and_then(|group| group.parse().ok()),
-            prefix: told(flag::PREFIX).and_then(|prefix| Template::parse(prefix).ok()),
+            // An argument that does not parse was not written by our webhook; it is ignored.
+            group: arg(flag::GROUP).and_then(|group| group.parse().ok()),
+            prefix: arg(flag::PREFIX).and_then(|prefix| Template::parse(prefix).ok()),
             group_hint: group_hint(&self.metadata),
             name: self.metadata.name.unwrap_or_default(),
             shown: shown(self.metadata.annotations.unwrap_or_default()),
@@ -145,16 +160,16 @@ impl PodObject {
         }
     }
 
-    /// How far its life has come.
+    /// Whether the pod runs.
     pub fn life(&self) -> Life {
         let statuses = &self.status.container_statuses;
         if matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
-            // A kubelet says so only once nothing runs; a controller that gives up a lost node does not know.
+            // A kubelet reports the phase once nothing runs. A controller that gives up a lost node does not know it.
             let runs = statuses.iter().any(|status| status.state.running.is_some());
             return if runs { Life::Leaves } else { Life::Ended };
         }
         let Some(deadline) = &self.metadata.deletion_timestamp else { return Life::Runs };
-        // The deletion was requested so long before the instant that the API server shows.
+        // The API server shows the instant of the request plus the grace period.
         let grace = self.metadata.deletion_grace_period_seconds.unwrap_or_default();
         let requested = deadline.0.as_second().saturating_sub(grace);
         let all = !statuses.is_empty() && statuses.len() >= self.spec.containers.len();
@@ -165,16 +180,15 @@ impl PodObject {
         if all && statuses.iter().all(ended) { Life::Ended } else { Life::Leaves }
     }
 
-    /// A container that ended before the deletion was requested may be started again by a kubelet that has not
-    /// heard of the deletion yet.
+    /// Whether the kubelet will not start the container again. It may restart a container that ended before the
+    /// deletion was requested, until it knows of the deletion.
     fn is_final(&self, terminated: &Terminated, requested: i64) -> bool {
         let never = self.spec.restart_policy.as_deref() == Some("Never");
         never || terminated.finished_at.as_ref().is_some_and(|at| at.0.as_second() >= requested)
     }
 }
 
-/// What admission warned of when the pod was created. Most pods are created by a controller, which shows
-/// nobody a warning.
+/// The warning that admission gave at creation. A controller, which creates most pods, shows warnings to nobody.
 fn group_hint(metadata: &ObjectMeta) -> Option<String> {
     let label = |key: &str| metadata.labels.as_ref()?.get(key).map(String::as_str);
     let note = |key: &str| metadata.annotations.as_ref()?.get(key).map(String::as_str);
@@ -217,15 +231,15 @@ impl Resource for PodObject {
     }
 }
 
-/// The annotations that matter.
-fn shown(annotations: BTreeMap<String, String>) -> Shown {
+/// Reads the annotations.
+fn shown(annotations: BTreeMap<String, String>) -> PodAnnotations {
     let asked = annotations.get(annotation::POOL).map_or("", String::as_str);
-    // Admission has refused what is not a pool name; a later edit that is none asks for nothing.
+    // Admission refuses names that no pool can have. A later edit to such a name is ignored.
     let mut asked: Vec<PoolName> =
         asked.split(',').filter_map(|pool| pool.trim().parse().ok()).collect();
     asked.sort();
     asked.dedup();
-    Shown {
+    PodAnnotations {
         asked,
         results: annotations.into_iter().filter(|(key, _)| is_result_annotation(key)).collect(),
     }

@@ -1,19 +1,19 @@
-//! Pods to look at: each at most once at a time, failed ones later and later.
+//! The queue of pods to write to: each pod once at a time, with growing pauses after failures.
 //!
-//! Pure: time comes in as a value. Not for: fairness between namespaces; a look costs microseconds
-//! and a write milliseconds, and nobody waits behind more than the herd that is there.
+//! Pure: time is passed in. Not for: fairness between namespaces. A check takes microseconds and a write milliseconds,
+//! so a pod waits at most for the pods of one burst.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::claims::PodId;
+use super::pod::PodId;
+use crate::backoff::Backoff;
 
-/// The first pause after a failed write. Doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// An API server that was down for long is asked by each pod this often.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pauses of a pod after failed writes.
+const RETRIES: Backoff =
+    Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(30) };
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Queue {
     due: HashMap<PodId, Instant>,
     order: BTreeSet<(Instant, PodId)>,
     running: HashSet<PodId>,
-    /// Marked while running.
+    /// Pods that were marked while they were running.
     again: HashMap<PodId, Instant>,
     failures: HashMap<PodId, u32>,
 }
@@ -29,7 +29,7 @@ pub struct Queue {
 // === impl Queue ===
 
 impl Queue {
-    /// The pod is to be looked at once this instant has come; of several instants the earliest counts.
+    /// Makes the pod due at this instant; the earliest of several instants counts.
     pub fn mark(&mut self, pod: &PodId, at: Instant) {
         if self.running.contains(pod) {
             let again = self.again.entry(pod.clone()).or_insert(at);
@@ -56,7 +56,7 @@ impl Queue {
         Some(pod)
     }
 
-    /// The pod was looked at, and what was to be written is written.
+    /// The pod was checked and, if needed, written to.
     pub fn done(&mut self, pod: &PodId) {
         self.failures.remove(pod);
         self.running.remove(pod);
@@ -65,17 +65,17 @@ impl Queue {
         }
     }
 
-    /// The write failed; the pod comes back after a pause.
+    /// The write failed; the pod is due again after a pause.
     pub fn failed(&mut self, pod: &PodId, now: Instant) {
         let failures = self.failures.entry(pod.clone()).or_default();
-        let pause = FIRST_PAUSE.saturating_mul(1 << (*failures).min(10)).min(LONGEST_PAUSE);
-        *failures += 1;
+        *failures = failures.saturating_add(1);
+        let pause = RETRIES.after(*failures);
         self.running.remove(pod);
         self.again.remove(pod);
-        self.mark(pod, now + super::jitter::around(pause));
+        self.mark(pod, now + pause);
     }
 
-    /// The pod is gone.
+    /// The pod was deleted.
     pub fn forget(&mut self, pod: &PodId) {
         if let Some(at) = self.due.remove(pod) {
             self.order.remove(&(at, pod.clone()));
@@ -84,7 +84,7 @@ impl Queue {
         self.failures.remove(pod);
     }
 
-    /// How many pods are being written to.
+    /// The number of running pods.
     pub fn running(&self) -> usize {
         self.running.len()
     }
@@ -142,7 +142,7 @@ mod tests {
         }
         assert!(pauses[0] < Duration::from_millis(400), "{pauses:?}");
         assert!(pauses[11] > Duration::from_secs(15), "{pauses:?}");
-        assert!(pauses.iter().all(|pause| *pause < LONGEST_PAUSE * 2));
+        assert!(pauses.iter().all(|pause| *pause < RETRIES.longest * 2));
         queue.take(at).unwrap();
         queue.done(&pod("a"));
         queue.mark(&pod("a"), at);

@@ -1,4 +1,4 @@
-//! The loop around the [`MirrorState`]: events in; writes to pods, sixteen at a time, and chores in etcd out.
+//! The loop around the [`MirrorState`]: it feeds events, and carries out writes to pods and chores in etcd.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::claims_watch::Update;
 use super::desired::News;
-use super::events::Told;
-use super::state::{MirrorState, Write, WriteOutcome};
+use super::events::PodEvent;
+use super::state::{MirrorState, Write, WriteResult};
 use super::upkeep::{self, ApiServer};
 use super::writer::{self, WriteError};
 use super::{Counted, Metrics, pod};
 
-/// People look at counts, and each change of them is a write to the API server.
+/// The period of the census. People read the counts, and each change is a write to the API server.
 const CENSUS_EVERY: Duration = Duration::from_secs(1);
 
-/// What the loop works with.
+/// What the loop needs.
 pub struct Reconciler {
     pub(super) client: Client,
     pub(super) store: Store<Arc<Etcd>>,
     pub(super) updates: mpsc::Receiver<Update>,
     pub(super) leader: watch::Receiver<bool>,
-    pub(super) told: mpsc::Sender<Told>,
+    pub(super) events: mpsc::Sender<PodEvent>,
     pub(super) counts: watch::Sender<Counted>,
     pub(super) metrics: Metrics,
 }
@@ -39,7 +39,7 @@ pub struct Reconciler {
 // === impl Reconciler ===
 
 impl Reconciler {
-    /// Runs until one of its sources has ended.
+    /// Runs until one of its inputs ends.
     pub async fn run(mut self) {
         let mut state = MirrorState::default();
         let mut writes = FuturesUnordered::new();
@@ -80,11 +80,11 @@ impl Reconciler {
                 },
                 Some((write, outcome, error)) = writes.next(), if !writes.is_empty() => {
                     self.report(&write, error.as_ref(), &mut failing);
-                    let written = matches!(outcome, WriteOutcome::Written(_));
+                    let written = matches!(outcome, WriteResult::Written(_));
                     let lag = state.written(&write.pod, outcome, Instant::now());
                     if written {
                         self.metrics.patched(lag);
-                        self.tell(write);
+                        self.publish(write);
                     }
                 }
                 Some((chore, done)) = chores.next(), if !chores.is_empty() => {
@@ -124,19 +124,19 @@ impl Reconciler {
         }
     }
 
-    fn tell(&self, write: Write) {
+    fn publish(&self, write: Write) {
         let Write { pod, name, news, .. } = write;
         for news in news {
             log(&pod.namespace, &name, &news);
             let (namespace, name, uid) = (pod.namespace.clone(), name.clone(), pod.uid.clone());
-            if self.told.try_send(Told { namespace, name, uid, news }).is_err() {
+            if self.events.try_send(PodEvent { namespace, name, uid, news }).is_err() {
                 tracing::debug!(pod = pod.uid, "an Event was dropped: too many at once");
             }
         }
     }
 
-    /// The first failure of a row is told; a thousand pods behind an API server that is down are
-    /// one piece of news.
+    /// Logs the first failure of a series as a warning, the others at debug level: an API server that is down fails
+    /// the writes of all pods.
     fn report(&self, write: &Write, error: Option<&WriteError>, failing: &mut bool) {
         let Some(error) = error else {
             *failing = false;

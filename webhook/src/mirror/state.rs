@@ -1,9 +1,9 @@
-//! Everything the mirror knows: fed with events and instants, asked what to write next.
+//! The state of the mirror: takes events and instants, returns the next writes.
 //!
-//! All replicas keep it up to date; only the leader is given writes. No verdict about a missing
-//! claim is made while etcd cannot be read, and none starts to run before it can be again.
+//! All replicas keep it up to date; only the leader gets writes. While etcd cannot be read, no claim is taken for
+//! missing, and the time for which a claim is missing starts anew after that.
 //!
-//! Pure. The loop around it is [`super::reconciler`]'s; what is written to pods is decided in [`writes`].
+//! Pure. [`super::reconciler`] runs the loop around it; [`writes`] decides what is written to pods.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,25 +16,24 @@ use tokio::time::Instant;
 use super::Census;
 use super::carriers::Carriers;
 use super::chores::{Chore, Chores, Pods};
-use super::claims::{Claims, PodId, census};
+use super::claims::{Claims, census};
 use super::claims_watch::Update;
 use super::desired::{self, News};
-use super::pod::{self, Facts, Life, PodObject};
+use super::pod::{self, Facts, Life, PodId, PodObject};
 use super::queue::Queue;
 
 mod writes;
 
-/// Writes at a time: a thousand pods drain in a second, and the API server's share for one client
-/// is far from used up.
+/// Concurrent writes: enough for a thousand pods per second, and far below the API server's limit for one client.
 pub const WRITES: usize = 16;
 
-/// What is known.
+/// The claims in etcd, the pods, and the writes and chores under way.
 #[derive(Debug, Default)]
 pub struct MirrorState {
     claims: Claims,
-    pods: HashMap<PodId, Entry>,
+    pods: HashMap<PodId, PodEntry>,
     carriers: Carriers,
-    /// The pods of a list that is still coming in.
+    /// The pods of a list that is not complete yet.
     listing: Option<HashSet<PodId>>,
     queue: Queue,
     chores: Chores,
@@ -43,7 +42,7 @@ pub struct MirrorState {
     counted: bool,
 }
 
-/// Which sides can be seen.
+/// Which sources are complete and current.
 #[derive(Debug, Default)]
 struct Sight {
     etcd: bool,
@@ -53,44 +52,44 @@ struct Sight {
 /// One write to one pod.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
-    /// Whose.
+    /// The pod.
     pub pod: PodId,
     /// The pod's name.
     pub name: String,
     /// The merge patch.
     pub patch: Value,
-    /// What to tell afterwards.
+    /// What to publish afterwards.
     pub news: Vec<News>,
-    /// When the change of the claim was seen that this write shows.
+    /// When the mirror saw the claim change that this write shows.
     pub seen: Option<Instant>,
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Debug)]
-pub enum WriteOutcome {
-    /// Done; the pod is like this now.
+pub enum WriteResult {
+    /// The pod as it is after the write.
     Written(Box<PodObject>),
-    /// The pod is gone, or another one has its name.
+    /// The pod was deleted, or another pod has its name.
     Gone,
-    /// Not done, or nobody knows.
+    /// The write failed, or its result is unknown.
     Failed,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct PodEntry {
     facts: Facts,
     version: Option<u64>,
-    /// Since when a claim has been missing.
+    /// Since when a claim to the pool has been missing.
     missing: BTreeMap<PoolName, Instant>,
     seen: Option<Instant>,
-    /// Since when a write has waited for another pod to lose the name.
+    /// Since when a write has waited until another pod no longer carries the name.
     blocked: Option<Instant>,
 }
 
 // === impl MirrorState ===
 
 impl MirrorState {
-    /// News from etcd.
+    /// Takes an update from etcd.
     pub fn update(&mut self, update: Update, now: Instant) {
         self.counted = false;
         match update {
@@ -120,7 +119,7 @@ impl MirrorState {
         }
     }
 
-    /// News about pods.
+    /// Takes a watch event about pods.
     pub fn watched(&mut self, event: Event<PodObject>, now: Instant) {
         match event {
             Event::Init => self.listing = Some(HashSet::new()),
@@ -152,7 +151,7 @@ impl MirrorState {
         }
     }
 
-    /// Whether this replica leads now.
+    /// Sets whether this replica leads.
     pub fn lead(&mut self, leads: bool, now: Instant) {
         if leads && !self.leads {
             self.mark_everybody(now);
@@ -161,7 +160,7 @@ impl MirrorState {
         self.leads = leads;
     }
 
-    /// What is to be done in etcd now.
+    /// The chores that are due in etcd.
     pub fn chores(&mut self, now: Instant, wall: UnixMillis) -> Vec<Chore> {
         if !self.leads || !self.sight.is_clear() {
             return Vec::new();
@@ -169,22 +168,22 @@ impl MirrorState {
         self.chores.due(&self.claims, &Known(&self.pods), now, wall)
     }
 
-    /// A chore has ended, well or not.
+    /// Takes the end of a chore; `done` is false if it failed.
     pub fn chore_done(&mut self, chore: &Chore, done: bool, now: Instant) {
         self.chores.done(chore, done, now);
     }
 
-    /// When to ask for the next write, if nothing happens before.
+    /// When to call [`Self::next`] again if no event comes first.
     pub fn wake(&self) -> Option<Instant> {
         if self.may_write() { self.queue.next() } else { None }
     }
 
-    /// When to ask for chores, if nothing happens before.
+    /// When to call [`Self::chores`] again if no event comes first.
     pub fn chores_wake(&self) -> Option<Instant> {
         (self.leads && self.sight.is_clear()).then(|| self.chores.wake()).flatten()
     }
 
-    /// The counts, when they may have changed since they were last asked for.
+    /// The census, if it may have changed since the last call.
     pub fn census(&mut self) -> Option<Census> {
         if self.counted || !self.sight.is_clear() {
             return None;
@@ -195,7 +194,7 @@ impl MirrorState {
             let claims = self.claims.of(id);
             for pool in entry.facts.shown.asked.iter().filter(|pool| !claims.contains_key(pool)) {
                 let counts = census.entry(pool.clone()).or_default();
-                // A pod that leaves waits for nothing, but may have a name until it has ended.
+                // A pod that is being deleted does not wait, but may hold a name until it has ended.
                 match entry.facts.life {
                     Life::Leaves => counts.leaving += 1,
                     _ => counts.waiting += 1,
@@ -211,8 +210,8 @@ impl MirrorState {
         self.leads && self.sight.is_clear() && self.queue.running() < WRITES
     }
 
-    /// Takes in a pod as it is now. Old news about it are ignored, except in a list, which is the
-    /// truth even after the API server itself was restored from a backup.
+    /// Takes a pod. An older version than the known one is ignored unless it comes from a list: a list is valid even
+    /// after the API server was restored from a backup.
     fn found(&mut self, found: PodObject, listed: bool, now: Instant) -> Option<PodId> {
         let id = pod::id(&found.metadata)?;
         let version = pod::version(&found.metadata);
@@ -231,7 +230,7 @@ impl MirrorState {
             None => {
                 self.carriers.add(&id, &facts.shown);
                 let missing = BTreeMap::new();
-                let entry = Entry { facts, version, missing, seen: None, blocked: None };
+                let entry = PodEntry { facts, version, missing, seen: None, blocked: None };
                 self.pods.insert(id.clone(), entry);
             }
         }
@@ -263,8 +262,8 @@ impl Sight {
     }
 }
 
-/// The pods, as far as chores ask about them.
-struct Known<'a>(&'a HashMap<PodId, Entry>);
+/// The view that chores have of the pods.
+struct Known<'a>(&'a HashMap<PodId, PodEntry>);
 
 impl Pods for Known<'_> {
     fn life(&self, pod: &PodId) -> Option<Life> {

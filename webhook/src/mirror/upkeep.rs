@@ -1,4 +1,4 @@
-//! Does the mirror's [`Chore`]s in etcd.
+//! Runs the mirror's [`Chore`]s in etcd.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use kube::{Api, Client};
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::chores::{Chore, RestAt, Task};
+use super::chores::{Chore, QuarantineAt, Task};
 use super::pod::{Life, PodObject};
 
-/// An API server that is alive answers a list of one pod within milliseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The request timeout. An API server answers a list of one pod within milliseconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why a chore was not done.
+/// Why a chore failed.
 #[derive(Debug, Error)]
 pub enum UpkeepError {
-    /// etcd did not answer well.
+    /// A request to etcd failed.
     #[error("{}", .0.report())]
     Store(Error),
-    /// The API server did not answer well.
+    /// A request to the API server failed.
     #[error("could not ask for the pod")]
     Pod(#[source] kube::Error),
-    /// No answer.
-    #[error("the API server did not answer within {PATIENCE:?}")]
-    Silent,
-    /// A pod that is not watched is there.
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {REQUEST_TIMEOUT:?}")]
+    Timeout,
+    /// The pod exists, but its label is gone, so that the mirror does not watch it.
     #[error(
         "pod {namespace}/{pod} has lost its label cairn.dev/injected, so that its end is not seen; put the label back"
     )]
@@ -40,9 +40,9 @@ pub enum UpkeepError {
     },
 }
 
-/// Who knows whether a pod exists that is not watched.
-pub trait Asked: Send + Sync {
-    /// How far the life of this pod has come; `None` when it is gone.
+/// Looks up a pod that is not watched.
+pub trait PodLookup: Send + Sync {
+    /// Whether this pod runs; `None` if it does not exist.
     fn life(
         &self,
         namespace: &str,
@@ -57,7 +57,7 @@ pub struct ApiServer(pub Client);
 
 // === impl ApiServer ===
 
-impl Asked for ApiServer {
+impl PodLookup for ApiServer {
     async fn life(
         &self,
         namespace: &str,
@@ -66,28 +66,32 @@ impl Asked for ApiServer {
     ) -> Result<Option<Life>, UpkeepError> {
         let pods: Api<PodObject> = Api::namespaced(self.0.clone(), namespace);
         let by_name = ListParams::default().fields(&format!("metadata.name={name}"));
-        let found = timeout(PATIENCE, pods.list(&by_name)).await;
-        let found = found.map_err(|_| UpkeepError::Silent)?.map_err(UpkeepError::Pod)?;
+        let found = timeout(REQUEST_TIMEOUT, pods.list(&by_name)).await;
+        let found = found.map_err(|_| UpkeepError::Timeout)?.map_err(UpkeepError::Pod)?;
         let same = |pod: &&PodObject| pod.metadata.uid.as_deref() == Some(uid);
         Ok(found.items.iter().find(same).map(PodObject::life))
     }
 }
 
-/// Does one chore. What has changed since it was decided on is left alone.
-pub async fn perform<K: Kv, A: Asked>(
+/// Runs one chore. Keys that changed since the decision are left alone.
+pub async fn perform<K: Kv, A: PodLookup>(
     store: &Store<K>,
     pods: &A,
     chore: &Chore,
 ) -> Result<(), UpkeepError> {
     let path = &chore.path;
     match &chore.task {
-        Task::Shorten(rest) => put_rest(store, path, rest, WaitsFor::Time).await,
-        Task::Prolong(rest) => put_rest(store, path, rest, WaitsFor::PodEnd).await,
-        Task::ShortenUnlessFound(rest) => {
-            let Some(record) = found(store, path, rest).await? else { return Ok(()) };
+        Task::Shorten(quarantine) => put_quarantine(store, path, quarantine, WaitsFor::Time).await,
+        Task::Prolong(quarantine) => {
+            put_quarantine(store, path, quarantine, WaitsFor::PodEnd).await
+        }
+        Task::ShortenUnlessFound(quarantine) => {
+            let Some(record) = found(store, path, quarantine).await? else { return Ok(()) };
             let holder = &record.holder;
             match pods.life(&holder.namespace, &holder.pod, &holder.uid).await? {
-                None | Some(Life::Ended) => put_rest(store, path, rest, WaitsFor::Time).await,
+                None | Some(Life::Ended) => {
+                    put_quarantine(store, path, quarantine, WaitsFor::Time).await
+                }
                 Some(Life::Runs | Life::Leaves) => Err(UpkeepError::Unlabelled {
                     namespace: holder.namespace.clone(),
                     pod: holder.pod.clone(),
@@ -102,35 +106,37 @@ pub async fn perform<K: Kv, A: Asked>(
     }
 }
 
-async fn put_rest<K: Kv>(
+async fn put_quarantine<K: Kv>(
     store: &Store<K>,
     path: &ClaimPath,
-    rest: &RestAt,
+    quarantine: &QuarantineAt,
     waits_for: WaitsFor,
 ) -> Result<(), UpkeepError> {
-    let Some(record) = found(store, path, rest).await? else { return Ok(()) };
+    let Some(record) = found(store, path, quarantine).await? else { return Ok(()) };
     let record = QuarantineRecord { waits_for, ..record };
     let length = match waits_for {
         WaitsFor::Time => AFTER_POD,
         WaitsFor::PodEnd => WITH_POD,
     };
-    let put = store.put_quarantine(path, &rest.key, rest.revision, &record, length).await;
+    let put =
+        store.put_quarantine(path, &quarantine.key, quarantine.revision, &record, length).await;
     put.map(|_| ()).map_err(UpkeepError::Store)
 }
 
-/// The record of a rest, unless it has changed.
+/// The quarantine record, unless it has changed.
 async fn found<K: Kv>(
     store: &Store<K>,
     path: &ClaimPath,
-    rest: &RestAt,
+    quarantine: &QuarantineAt,
 ) -> Result<Option<QuarantineRecord>, UpkeepError> {
-    let found = store.kv().get(path.quarantine(&rest.key)).await.map_err(UpkeepError::Store)?;
-    let same = found.filter(|found| found.mod_revision == rest.revision);
+    let found =
+        store.kv().get(path.quarantine(&quarantine.key)).await.map_err(UpkeepError::Store)?;
+    let same = found.filter(|found| found.mod_revision == quarantine.revision);
     Ok(same.and_then(|found| QuarantineRecord::parse(&found.value)))
 }
 
-/// Nobody has joined the queue, claimed ahead of it or reserved time since it was decided, and nobody holds a slot
-/// whose reservation goes. A pod that has read the sentinel before and claims after fails its compare, and queues.
+/// Deletes keys of an unused path. The compares fail if a pod has joined the queue, re-claimed a name, reserved time or
+/// claimed a slot since the decision. A pod that read the sentinel before and claims after it fails its own compare.
 fn sweep(
     path: &ClaimPath,
     sentinel: i64,

@@ -1,7 +1,6 @@
 //! One merge patch on the `status` subresource of one pod.
 //!
-//! Through `status` because it is the narrowest door: pods need no rights of their own, and a
-//! policy of the chart holds this account to its annotations.
+//! `status` needs the fewest rights: pods need none, and a policy of the chart limits this account to our annotations.
 
 use std::time::Duration;
 
@@ -12,38 +11,38 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use super::pod::PodObject;
-use super::state::{Write, WriteOutcome};
+use super::state::{Write, WriteResult};
 
-/// An API server that is alive answers a patch within milliseconds, and its own limit for one
-/// with slow admission is not far above this.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The request timeout. An API server answers a patch within milliseconds, or within its own timeout if admission is
+/// slow, which is not much longer than this.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a patch was not answered well.
+/// Why a patch failed.
 #[derive(Debug, Error)]
 pub enum WriteError {
-    /// The API server has refused it, or could not be reached.
+    /// The API server refused it, or could not be reached.
     #[error("could not patch the pod's annotations")]
     Patch(#[source] kube::Error),
-    /// No answer.
-    #[error("the API server did not answer a patch within {PATIENCE:?}")]
-    Silent,
+    /// The API server did not answer in time.
+    #[error("the API server did not answer a patch within {REQUEST_TIMEOUT:?}")]
+    Timeout,
 }
 
-/// Writes; with the reason when that has failed.
-pub async fn write(client: &Client, write: &Write) -> (WriteOutcome, Option<WriteError>) {
+/// Writes, and returns the error if that failed.
+pub async fn write(client: &Client, write: &Write) -> (WriteResult, Option<WriteError>) {
     let pods: Api<PodObject> = Api::namespaced(client.clone(), &write.pod.namespace);
     let (params, patch) = (PatchParams::default(), Patch::Merge(&write.patch));
     let request = pods.patch_subresource::<&Value>("status", &write.name, &params, &patch);
-    match timeout(PATIENCE, request).await {
-        Ok(Ok(pod)) => (WriteOutcome::Written(Box::new(pod)), None),
-        Ok(Err(error)) if is_gone(&error) => (WriteOutcome::Gone, None),
-        Ok(Err(error)) => (WriteOutcome::Failed, Some(WriteError::Patch(error))),
-        Err(_) => (WriteOutcome::Failed, Some(WriteError::Silent)),
+    match timeout(REQUEST_TIMEOUT, request).await {
+        Ok(Ok(pod)) => (WriteResult::Written(Box::new(pod)), None),
+        Ok(Err(error)) if is_gone(&error) => (WriteResult::Gone, None),
+        Ok(Err(error)) => (WriteResult::Failed, Some(WriteError::Patch(error))),
+        Err(_) => (WriteResult::Failed, Some(WriteError::Timeout)),
     }
 }
 
-/// Not found, or found with another UID, which is answered with 422. So is a refusal by an
-/// admission policy, which must not be taken for it.
+/// Whether the pod is gone: not found, or found with another UID, which the API server answers with 422. A refusal by
+/// an admission policy is answered with 422 too, but does not name the UID.
 fn is_gone(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else {
         return false;

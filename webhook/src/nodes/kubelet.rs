@@ -1,4 +1,4 @@
-//! What a node says about its kubelet: whether it counts, and whether it is new enough.
+//! Reads from a node object whether the node counts, and whether its kubelet is new enough.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,7 @@ const MINOR: u32 = 35;
 const TYPE_LABEL: &str = "type";
 const VIRTUAL_TYPES: [&str; 2] = ["virtual-kubelet", "kwok"];
 
-/// Keys of labels, annotations and taints that only virtual nodes have: Virtual Kubelet and its
-/// providers, KWOK, Liqo.
+/// Keys of labels, annotations and taints that only virtual nodes have: Virtual Kubelet and its providers, KWOK, Liqo.
 const VIRTUAL_KEYS: [&str; 4] = [
     "virtual-kubelet.io/provider",
     "kwok.x-k8s.io/node",
@@ -27,12 +26,11 @@ const VIRTUAL_KEYS: [&str; 4] = [
 /// `fake`.
 const VIRTUAL_VERSIONS: [&str; 4] = ["vk", "virtual", "kwok", "fake"];
 
-/// Conditions of a node that come and go. A node that is cordoned or not ready today may take the pod
-/// tomorrow.
+/// Taints of temporary conditions: a node that is cordoned or not ready now may run the pod later.
 const PASSING_TAINTS: [&str; 3] =
     ["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "node.cilium.io/agent-not-ready"];
 
-/// A node as the API server sends it, read as far as needed.
+/// The fields of a node object that are read.
 pub type NodeObject = Object<NodeSpec, NodeStatus>;
 
 /// `spec`
@@ -64,14 +62,14 @@ struct NodeInfo {
     kubelet_version: String,
 }
 
-/// What a node means for `fileKeyRef`.
+/// The support of a node for `fileKeyRef`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kubelet {
-    /// No Linux node, no machine at all, or one whose kubelet has not reported yet.
+    /// Not a Linux node, a virtual node, or a node whose kubelet has not reported yet.
     Ignored,
-    /// It knows `fileKeyRef`.
+    /// It supports `fileKeyRef`.
     NewEnough,
-    /// It does not, or its version cannot be read.
+    /// It does not support it, or its version is unreadable.
     TooOld(OldNode),
 }
 

@@ -1,12 +1,11 @@
-//! Whether a pod may run on a node: what the scheduler asks, as far as labels, taints and names go.
+//! Whether a pod may run on a node, by the scheduler's rules about labels, taints and names.
 //!
-//! The rules are those of `k8s.io/component-helpers/scheduling/corev1`. Where this program does not know
-//! a rule (an operator that is newer than it), the answer is yes: a pod that never runs on an old node
-//! loses nothing when the node is counted.
+//! The rules are those of `k8s.io/component-helpers/scheduling/corev1`. An unknown rule, such as a newer operator,
+//! counts as met: then the pod gets its variables from annotations, which always work.
 
 use super::{OldNode, Taint};
-use crate::admission::view::Spec;
-use crate::admission::view::scheduling::{NodeSelectorTerm, Requirement, Toleration};
+use crate::view::Spec;
+use crate::view::scheduling::{NodeSelectorTerm, Requirement, Toleration};
 
 /// The one field that a node can be selected by.
 const NAME_FIELD: &str = "metadata.name";

@@ -1,8 +1,7 @@
-//! The pools that ship with Cairn: created when absent, never overwritten.
+//! The built-in pools: created when absent, never overwritten.
 //!
-//! At the start of the process at once; later when one has been absent for [`COMES_BACK_AFTER`], so that whoever
-//! deletes one in order to create it with another scope has that long. The definition belongs to whoever edits the
-//! object.
+//! They are created when the process starts, and later once one has been absent for [`COMES_BACK_AFTER`]. This leaves
+//! time to delete one and create it with another scope. Users may edit the objects.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,23 +16,23 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::backoff;
+use super::RETRIES;
 use super::resource::PoolObject;
 use super::watched::Pools;
 
-/// How long a built-in pool is absent before it is created again. `kubectl replace --force` needs seconds between
-/// its deletion and its creation, and a person a little longer.
+/// How long a built-in pool is absent before it is created again. `kubectl replace --force` takes seconds between
+/// deletion and creation, and a person takes longer.
 pub const COMES_BACK_AFTER: Duration = Duration::from_mins(1);
 
-/// How often the list of pools is looked at for that.
-const LOOK: Duration = Duration::from_secs(5);
+/// The period of that check.
+const CHECK_PERIOD: Duration = Duration::from_secs(5);
 
-/// Their objects, as they are created.
+/// The objects to create.
 pub fn objects() -> Vec<PoolObject> {
     Pool::builtin_names().iter().filter_map(object).collect()
 }
 
-/// Creates those that are absent; the answer is those about which the API server said nothing good.
+/// Creates the absent ones. Returns those that the API server did not accept.
 pub async fn create_all(pools: &Api<PoolObject>, objects: Vec<PoolObject>) -> Vec<PoolObject> {
     let mut missing = Vec::new();
     for object in objects {
@@ -45,17 +44,17 @@ pub async fn create_all(pools: &Api<PoolObject>, objects: Vec<PoolObject>) -> Ve
     missing
 }
 
-/// Tries until none is missing: the resource may be defined after we have started.
+/// Retries until none is missing: the CRD may be created after the webhook has started.
 pub async fn retry(pools: &Api<PoolObject>, mut missing: Vec<PoolObject>) {
     let mut failures = 0;
     while !missing.is_empty() {
         failures += 1;
-        sleep(backoff::after(failures)).await;
+        sleep(RETRIES.after(failures)).await;
         missing = create_all(pools, missing).await;
     }
 }
 
-/// Creates again what has gone, for ever, on the replica that leads. A pool whose deletion is held back is not absent.
+/// Creates deleted pools again, for ever, on the leader. A pool whose deletion waits is not absent.
 pub async fn keep(
     api: &Api<PoolObject>,
     leader: watch::Receiver<bool>,
@@ -63,8 +62,8 @@ pub async fn keep(
 ) {
     let mut absent: HashMap<String, Instant> = HashMap::new();
     loop {
-        sleep(LOOK).await;
-        // Before the first list nothing is known to be absent.
+        sleep(CHECK_PERIOD).await;
+        // Before the first list no pool is known to be absent.
         let Some(known) = pools.borrow().clone() else { continue };
         let now = Instant::now();
         let mut gone = objects();
@@ -76,7 +75,7 @@ pub async fn keep(
         });
         if *leader.borrow() {
             for object in create_all(api, gone).await {
-                // Asked again after the same time, not with every look.
+                // Tried again after the same time, not with each check.
                 absent.remove(object.name());
             }
         }

@@ -1,8 +1,7 @@
 //! The pools controller: from `Pool` objects to the catalog of admission, to etcd, and to status.
 //!
-//! Four loops that share nothing but the latest value of what each knows: one creates the built-in
-//! pools, one watches, one writes specs to etcd, one writes status. Invariant: the first list of
-//! pools lifts the readiness block, whatever etcd does.
+//! Four loops that share only watch channels: one creates the built-in pools, one watches, one writes specs to etcd,
+//! one writes status. Invariant: the first list of pools lifts the readiness block, whether or not etcd answers.
 
 use std::sync::Arc;
 
@@ -19,24 +18,24 @@ use super::resource::PoolObject;
 use super::specs::Writer;
 use super::status::writer::Sources;
 use super::sync::{Inputs, Sync};
-use super::watched::{Pools, World, catalog};
+use super::watched::{PoolCache, Pools};
 use crate::mirror::Counted;
 use crate::ready::Block;
 use crate::watching;
 
-/// What the controller works with.
+/// What the controller needs.
 pub struct Deps {
     /// For pools and pods.
     pub client: Client,
-    /// Where specs go.
+    /// Receives the specs.
     pub etcd: Arc<Etcd>,
     /// Whether this replica writes to Kubernetes.
     pub leader: watch::Receiver<bool>,
-    /// Whether it writes to etcd too: not to one that is another installation's.
+    /// Whether it also writes to etcd, which it does only if etcd belongs to this installation.
     pub writes_etcd: watch::Receiver<bool>,
     /// How pools are used, from the mirror.
     pub counts: watch::Receiver<Counted>,
-    /// What admission reads.
+    /// Receives the catalog for admission.
     pub catalog: watch::Sender<Arc<Catalog>>,
     /// Lifted by the first complete list of pools.
     pub listed: Block,
@@ -53,7 +52,7 @@ pub async fn run(deps: Deps) {
     let inputs = Inputs { leader: writes_etcd, pools: seen_pools.clone(), counts: counts.clone() };
     let sync = Sync::new(writer, inputs, progress);
     let sources = Sources { leader, pools: seen_pools, progress: seen_progress, counts };
-    // Before the first list, so that a fresh installation is ready with its pools and not without.
+    // Before the first list, so that a new installation becomes ready with these pools.
     let missing = builtin::create_all(&api, builtin::objects()).await;
     tokio::join!(
         async {
@@ -72,11 +71,11 @@ async fn watch_pools(
     pools: watch::Sender<Option<Arc<Pools>>>,
     listed: Block,
 ) {
-    let (mut world, mut listed) = (World::default(), Some(listed));
+    let (mut cache, mut listed) = (PoolCache::default(), Some(listed));
     let stream = watcher(Api::<PoolObject>::all(client), watcher::Config::default());
     watching::follow("pools", stream, |event| {
-        if let Some(known) = world.apply(event) {
-            ready.send_replace(Arc::new(catalog(known)));
+        if let Some(known) = cache.apply(event) {
+            ready.send_replace(Arc::new(Catalog::of(known)));
             pools.send_replace(Some(Arc::new(known.clone())));
             drop(listed.take());
         }

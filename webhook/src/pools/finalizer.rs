@@ -1,29 +1,25 @@
-//! The finalizer on `Pool` objects: put before a pool's spec is written to etcd, taken away once nothing of the
-//! pool is in use.
+//! The finalizer on `Pool` objects: added before a pool's spec is written to etcd, removed once nothing of the pool is
+//! in use.
 //!
-//! Invariant: a write carries the resource version that it was decided on, and touches no finalizer of others.
+//! Invariant: a write carries the resource version that it was decided on, and keeps the finalizers of others.
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Error};
 use serde_json::{Value, json};
 
-use super::resource::PoolObject;
+use super::resource::{FINALIZER, PoolObject};
 use super::watched::Watched;
 
-/// Its name.
-pub const FINALIZER: &str = "cairn.dev/in-use";
-
-/// What is to happen to it.
+/// A change of the finalizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is put on the object.
+    /// Add it to the object.
     Add,
-    /// It is taken off, and the object may go.
+    /// Remove it, so that the object can be deleted.
     Remove,
 }
 
-/// Changes the finalizers of one object. An object that has changed meanwhile, or is gone, is left alone: the watch
-/// tells what it looks like now.
+/// Changes the finalizers of one object. A conflict or a deleted object is no error: the watch brings the new state.
 pub async fn change(
     pools: &Api<PoolObject>,
     name: &str,

@@ -1,4 +1,4 @@
-//! Whether somebody may believe in a claim that an empty etcd knows nothing of.
+//! Whether a pod may hold a claim from before etcd was wiped.
 
 use cairn_core::contract::annotation::{CLAIM_PREFIX, INJECTED_LABEL};
 use cairn_core::contract::pod::CONTAINER;
@@ -8,19 +8,19 @@ use kube::api::ListParams;
 use kube::{Api, Client, Error};
 use tracing::warn;
 
-/// A pod that was never scheduled has never claimed, and one that has ended holds nothing.
+/// An unscheduled pod has never claimed, and an ended pod holds nothing.
 const MAY_HOLD: &str = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
 
-/// Pods per request: an answer stays in the single megabytes.
+/// Pods per request: a response stays below ten megabytes.
 const PAGE: u32 = 200;
 
-/// Who knows.
+/// Knows whether pods may hold claims.
 pub trait Holders {
     /// Whether any pod may hold a claim; true when in doubt.
     fn exist(&self) -> impl Future<Output = bool> + Send;
 }
 
-/// Asks the cluster for a pod that carries our sidecar.
+/// Looks for pods that carry our sidecar.
 #[derive(Clone)]
 pub struct InjectedPods {
     pods: Api<Pod>,
@@ -34,7 +34,7 @@ impl InjectedPods {
         Self { pods: Api::all(client) }
     }
 
-    /// Read in pages; an etcd is found empty once, and a cluster has many pods.
+    /// Reads page by page: an etcd is empty rarely, and a cluster has many pods.
     async fn any(&self) -> Result<bool, Error> {
         let mut page = ListParams::default()
             .labels(&format!("{INJECTED_LABEL}=true"))
@@ -53,9 +53,9 @@ impl InjectedPods {
     }
 }
 
-/// A pod that still waits for its first name believes in nothing: on a fresh installation pods are
-/// there before etcd is, and must not hold themselves up. One whose sidecar's startup probe has
-/// passed, or whose claim was mirrored, has held a name.
+/// Whether a pod has held a name: its sidecar's startup probe has passed, or its claim was mirrored. A pod that waits
+/// for its first name does not count. Otherwise the first pods of a new installation, which exist before etcd does,
+/// would cause a freeze and wait for it.
 fn has_held(pod: &Pod) -> bool {
     let annotations = pod.metadata.annotations.as_ref();
     let mirrored =

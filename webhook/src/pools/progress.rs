@@ -1,4 +1,4 @@
-//! How far each pool has come in etcd.
+//! The state of each pool in etcd.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,17 +7,17 @@ use cairn_core::pool::PoolName;
 use cairn_store::shape::Shape;
 use cairn_store::{ClusterId, Error};
 
-/// By pool. Pools about which there is nothing to say are not in it.
+/// By pool. Pools without a state are left out.
 pub type Progress = BTreeMap<PoolName, PoolStage>;
 
-/// What became of one pool in one round.
+/// The state of one pool after a round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PoolStage {
     /// etcd has the spec.
     Defined,
-    /// The object's finalizer has to be put first.
+    /// The object has no finalizer yet.
     Unguarded,
-    /// etcd has another shape of an earlier pool of this name, which is closed and still in use.
+    /// etcd has an earlier pool of this name with another shape, which is closed and still in use.
     OtherShape(Shape),
     /// The object is being deleted; the pool is closed and still in use.
     Ending,
@@ -32,7 +32,7 @@ pub enum PoolStage {
         /// The cluster that answered.
         found: ClusterId,
     },
-    /// etcd answered that it will not have it; its words.
+    /// etcd refused the spec; its message.
     Refused(String),
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for PoolStage {
 }
 
 impl PoolStage {
-    /// What an error means for a pool.
+    /// The state that follows from an error.
     pub fn of(error: &Error) -> Self {
         match error.other_cluster() {
             Some((known, found)) => Self::OtherCluster { known, found },
@@ -64,7 +64,7 @@ impl PoolStage {
         }
     }
 
-    /// Whether time, or the end of a claim, takes the pool further, without any change of its object.
+    /// Whether the state can change by time or by the end of a claim, without a change of the object.
     pub fn is_pending(&self) -> bool {
         matches!(self, Self::OtherShape(_) | Self::Ending)
     }

@@ -1,7 +1,7 @@
-//! `Pool` (cairn.dev/v1alpha1) as the API server has it, with its spec kept raw.
+//! `Pool` (cairn.dev/v1alpha1) as the API server has it, with a raw spec.
 //!
-//! Raw, because one object that does not parse would otherwise fail the list, and with it the watch
-//! of all others. [`check`] says what is wrong with one, in a sentence for its author.
+//! A typed spec would fail the list, and so the watch, of all pools if one object does not parse. [`check`] returns a
+//! message about an invalid spec.
 
 use std::borrow::Cow;
 
@@ -17,6 +17,9 @@ use crate::selector;
 const GROUP: &str = "cairn.dev";
 const VERSION: &str = "v1alpha1";
 const KIND: &str = "Pool";
+
+/// The finalizer of a `Pool` object that is in use.
+pub const FINALIZER: &str = "cairn.dev/in-use";
 
 /// A `Pool` object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,13 +86,13 @@ impl Resource for PoolObject {
     }
 }
 
-/// Checks everything that a pool must fulfil; the error is a sentence.
+/// Checks a pool completely. The error is a message for the pool's author.
 pub fn check(name: &str, spec: &Value) -> Result<Pool, String> {
-    let sentence = |error: PoolError| error.to_string();
-    let name = name.parse().map_err(sentence)?;
-    let spec = PoolSpec::strict(spec).map_err(sentence)?;
+    let message = |error: PoolError| error.to_string();
+    let name = name.parse().map_err(message)?;
+    let spec = PoolSpec::strict(spec).map_err(message)?;
     selector::check(&spec.allowed_namespaces)?;
-    Pool::new(name, spec).map_err(sentence)
+    Pool::new(name, spec).map_err(message)
 }
 
 #[cfg(test)]
@@ -109,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_in_a_sentence() {
+    fn an_invalid_pool_gives_a_message() {
         let teas = json!({"names": {"list": ["mint", "mint"]}});
-        for (name, spec, sentence) in [
+        for (name, spec, message) in [
             ("teas", teas, "name 'mint' is in the list twice; every name may appear once"),
             (
                 "env",
@@ -126,7 +129,7 @@ mod tests {
                 "allowedNamespaces: operator In on 'team' needs at least one value",
             ),
         ] {
-            assert_eq!(check(name, &spec).unwrap_err(), sentence);
+            assert_eq!(check(name, &spec).unwrap_err(), message);
         }
     }
 

@@ -1,11 +1,12 @@
-//! Makes etcd hold what the `Pool` objects say, round by round.
+//! Writes the specs of `Pool` objects to etcd, round by round.
 //!
-//! Invariants: an empty etcd gets its epoch, and a hold of every pool when somebody may believe in a
-//! claim from before, earlier than any spec; a spec is put only when it differs, because its version
-//! is compared by every claim. A pool that became invalid keeps its last good spec: its pods go on.
+//! Invariants: an empty etcd gets its epoch before any spec, and a freeze of every pool if a pod may hold an earlier
+//! claim. A spec is put only if it differs, because every claim compares its revision. A pool that becomes invalid
+//! keeps its last valid spec, so its pods go on.
 //!
-//! A spec is never removed while something of its pool is in use. It is closed first, whatever took the `Pool` object
-//! away; [`crate::mirror::Counts::unused_at`] is the proof that it may go.
+//! A spec is not removed while something of its pool is in use. It is closed first.
+//! [`crate::mirror::Counts::unused_at`] says when it can be removed. The rules are in `docs/protocol.md`, "Epochs and
+//! freezes" and "Pools and upkeep".
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,16 +29,16 @@ use crate::mirror::Census;
 pub struct Writer<K, H> {
     store: Store<K>,
     holders: H,
-    /// The greatest epoch that was seen: a wiped etcd must get a greater one.
+    /// The greatest known epoch: a wiped etcd must get a greater one.
     epoch: i64,
-    /// Specs and shapes without a pool, as of the last sweep.
+    /// Specs and shapes without a pool at the last sweep.
     strays: BTreeSet<PoolName>,
 }
 
-/// What a round is told: how pools are used, when that is known, and the time.
+/// What a round depends on besides the pools.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// How pools are used.
+    /// The usage of pools; `None` while it is unknown.
     pub census: Option<&'a Census>,
     /// The wall clock.
     pub now: UnixMillis,
@@ -46,27 +47,26 @@ pub struct Facts<'a> {
 // === impl Writer ===
 
 impl<K: Kv, H: Holders> Writer<K, H> {
-    /// A writer that knows nothing yet.
+    /// A writer before its first round.
     pub fn new(store: Store<K>, holders: H) -> Self {
         Self { store, holders, epoch: 0, strays: BTreeSet::new() }
     }
 
-    /// Remembers the epoch, for a replica that does not write now and may have to begin a wiped etcd later.
+    /// Reads the epoch, for a replica that follows now and may have to begin a wiped etcd later.
     pub async fn observe(&mut self) -> Result<(), Error> {
         self.epoch = self.store.epoch().await?.map_or(self.epoch, |found| found.max(self.epoch));
         Ok(())
     }
 
-    /// Writes what differs. An error means that nothing more could be done in this round; what etcd
-    /// says against a single pool is that pool's outcome.
+    /// Writes the differences. An error ends the round. A refusal of a single pool is in the progress instead.
     pub async fn round(&mut self, pools: &Pools, facts: Facts<'_>) -> Result<Progress, Error> {
         let present: Vec<PoolName> = pools.keys().filter_map(|name| name.parse().ok()).collect();
         let valid = || pools.values().filter_map(|watched| watched.pool.as_deref().ok());
         if let Some(ttl) = valid().map(|pool| pool.spec.lease_ttl()).max() {
             self.store.kv().set_longest_lease(ttl);
         }
-        if let Some(hold) = valid().map(|pool| pool.spec.freeze_span()).max() {
-            self.begin(&present, facts.now.0.div_euclid(1000), hold).await?;
+        if let Some(freeze) = valid().map(|pool| pool.spec.freeze_span()).max() {
+            self.begin(&present, facts.now.0.div_euclid(1000), freeze).await?;
         }
         let mut progress = Progress::new();
         for name in present {
@@ -81,10 +81,9 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         Ok(progress)
     }
 
-    /// Ends specs whose pools went although nothing held them back: the finalizer was taken off by hand, or an earlier
-    /// version was told to forget them. A spec is ended when it had no pool in two sweeps in a row: one may only mean
-    /// that we have not heard of the pool yet. No pool at all proves nothing: then the resource itself is gone, or the
-    /// API server was restored from an older backup.
+    /// Ends specs whose `Pool` objects are gone, for example because the finalizer was removed by hand. A spec is ended
+    /// if it had no object in two sweeps in a row: after one, the watch may be late. If there is no object at all,
+    /// nothing is ended: the CRD may be gone, or the API server was restored from an older backup.
     pub async fn sweep(&mut self, pools: &Pools, facts: Facts<'_>) -> Result<(), Error> {
         if pools.is_empty() {
             self.strays.clear();
@@ -107,7 +106,7 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         Ok(())
     }
 
-    /// One pool, one step. `None` while there is nothing to do and nothing to say.
+    /// One step for one pool. `None` if there is nothing to do and no state.
     async fn advance(
         &self,
         name: &PoolName,
@@ -118,7 +117,7 @@ impl<K: Kv, H: Holders> Writer<K, H> {
             if self.end(name, facts).await? {
                 return Ok(Some(PoolStage::Ended));
             }
-            // A wiped etcd has forgotten the spec, and without it holders cannot take their names back.
+            // A wiped etcd has lost the spec, which holders need to re-claim their names.
             if let Ok(pool) = &watched.pool {
                 let mut closed = Pool::clone(pool);
                 closed.spec.closed = true;
@@ -141,7 +140,7 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         }))
     }
 
-    /// Closes a pool in etcd, and removes it there once nothing of it is in use; true when it is removed.
+    /// Closes a pool in etcd, and removes it once nothing of it is in use. True if it is removed.
     async fn end(&self, name: &PoolName, facts: Facts<'_>) -> Result<bool, Error> {
         if self.store.close(name).await? {
             info!(pool = %name, "closed the pool in etcd: nothing new is granted from it");
@@ -157,22 +156,23 @@ impl<K: Kv, H: Holders> Writer<K, H> {
         Ok(ended)
     }
 
-    /// Sees to it that there is an epoch. `hold` is the longest that anybody may believe in a claim.
-    async fn begin(&mut self, pools: &[PoolName], now: i64, hold: Duration) -> Result<(), Error> {
+    /// Ensures that there is an epoch. `freeze` is the longest time that a pod may hold a claim without etcd.
+    async fn begin(&mut self, pools: &[PoolName], now: i64, freeze: Duration) -> Result<(), Error> {
         if let Some(epoch) = self.store.epoch().await? {
             self.epoch = self.epoch.max(epoch);
-            // Their author may have died before they had an end.
+            // A process that wrote freezes may have ended before it gave them a lease.
             self.store.start_freezes().await?;
             return Ok(());
         }
         let epoch = self.epoch.saturating_add(1).max(now);
-        let hold = self.holders.exist().await.then_some(hold);
-        if self.store.begin(pools, epoch, hold).await? {
+        let freeze = self.holders.exist().await.then_some(freeze);
+        if self.store.begin(pools, epoch, freeze).await? {
             info!(epoch, "began an empty etcd");
-            if let Some(hold) = hold {
+            if let Some(freeze) = freeze {
                 warn!(
-                    freeze = duration::print(hold),
-                    "pods with a sidecar ran while etcd was empty; nothing is granted until the claims they may believe in have ended"
+                    freeze = duration::print(freeze),
+                    "pods with a sidecar ran while etcd was empty; nothing is granted until the claims they may \
+                     believe in have ended"
                 );
             }
             self.epoch = epoch;

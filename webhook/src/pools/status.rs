@@ -1,7 +1,6 @@
-//! `status` of a `Pool`: what it should say. Writing it is [`writer`]'s.
+//! Decides the `status` of a `Pool`; [`writer`] writes it.
 //!
-//! Numbers that are not known (the mirror has not read etcd yet) stay as they are; they are never
-//! shown as zero.
+//! Unknown numbers (the mirror has not read etcd yet) keep their stored values; they are never shown as zero.
 
 use cairn_core::contract::annotation;
 use cairn_core::time::UnixMillis;
@@ -23,7 +22,7 @@ const ETCD_UNREACHABLE: &str = "EtcdUnreachable";
 const OTHER_CLUSTER: &str = "EtcdOtherCluster";
 const OTHER_SHAPE: &str = "OtherShape";
 
-/// As the resource's schema has it.
+/// The status, as in the CRD's schema.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Status {
@@ -34,26 +33,26 @@ struct Status {
     conditions: Vec<Condition>,
 }
 
-/// One sentence about a pool, before it has a time.
-struct Verdict {
+/// The content of the condition `Ready`, without its time.
+struct ReadyCondition {
     ready: bool,
     reason: &'static str,
     message: String,
 }
 
-/// The status to write; `None` when the stored one says the same, or when nothing is known yet.
-/// Missing numbers are nulls, so that as a merge patch it removes what is not true any more.
+/// The status to write; `None` if the stored one is equal, or if nothing is known yet. Missing numbers are nulls, so
+/// that the merge patch removes outdated ones.
 pub fn desired(
     watched: &Watched,
     outcome: Option<&PoolStage>,
     counts: Option<&Counts>,
     now: UnixMillis,
 ) -> Option<Value> {
-    let verdict = match &watched.pool {
-        Err(sentence) if !watched.leaving => {
-            Verdict { ready: false, reason: "InvalidSpec", message: sentence.clone() }
+    let ready_condition = match &watched.pool {
+        Err(message) if !watched.leaving => {
+            ReadyCondition { ready: false, reason: "InvalidSpec", message: message.clone() }
         }
-        _ => verdict(watched, outcome, counts, now)?,
+        _ => ready_condition(watched, outcome, counts, now)?,
     };
     let stored: Status =
         watched.status.as_ref().and_then(|raw| Status::deserialize(raw).ok()).unwrap_or_default();
@@ -63,21 +62,21 @@ pub fn desired(
         held: number(counts.map(|counts| counts.held), stored.held),
         waiting: number(counts.map(|counts| counts.waiting), stored.waiting),
         quarantined: number(counts.map(|counts| counts.quarantined), stored.quarantined),
-        conditions: conditions(&stored.conditions, verdict, watched.generation, now),
+        conditions: conditions(&stored.conditions, ready_condition, watched.generation, now),
     };
     if status == stored { None } else { serde_json::to_value(status).ok() }
 }
 
-fn verdict(
+fn ready_condition(
     watched: &Watched,
     outcome: Option<&PoolStage>,
     counts: Option<&Counts>,
     now: UnixMillis,
-) -> Option<Verdict> {
-    let no = |reason, message| Verdict { ready: false, reason, message };
-    let verdict = match outcome? {
-        // Without the error's own words: they name another member every few seconds, and each change
-        // would be a write. The log has them.
+) -> Option<ReadyCondition> {
+    let no = |reason, message| ReadyCondition { ready: false, reason, message };
+    let ready_condition = match outcome? {
+        // Without the error's message, which names another member every few seconds: each change would be a write. The
+        // log has it.
         PoolStage::Unreachable if watched.leaving => no(
             ETCD_UNREACHABLE,
             "deletion waits, because etcd does not answer and may have names of this pool; check that etcd runs and \
@@ -104,17 +103,17 @@ fn verdict(
         PoolStage::Ending => no("BeingDeleted", ending(counts?, now)),
         PoolStage::Ended | PoolStage::Unguarded => return None,
         PoolStage::OtherShape(shape) => no(OTHER_SHAPE, contradiction(*shape, counts, now)),
-        PoolStage::Defined => Verdict {
+        PoolStage::Defined => ReadyCondition {
             ready: true,
             reason: "Defined",
             message: "pods can claim from this pool".to_owned(),
         },
     };
-    Some(verdict)
+    Some(ready_condition)
 }
 
 fn ending(counts: &Counts, now: UnixMillis) -> String {
-    match usage::sentence(counts, now) {
+    match usage::summary(counts, now) {
         Some(used) => format!(
             "deletion waits until nothing of this pool is in use: {used}. Nothing new is granted. Delete these pods, \
              or take the pool out of their annotation {}; names that rest are free by themselves",
@@ -125,7 +124,7 @@ fn ending(counts: &Counts, now: UnixMillis) -> String {
 }
 
 fn contradiction(shape: Shape, counts: Option<&Counts>, now: UnixMillis) -> String {
-    let used = counts.and_then(|counts| usage::sentence(counts, now));
+    let used = counts.and_then(|counts| usage::summary(counts, now));
     format!(
         "etcd has an earlier pool of this name with scope {scope:?} and clock {clock:?}, and names of two shapes \
          together would not be unique; nothing new is granted. In use: {used}. Delete these pods and wait, or delete \
@@ -136,29 +135,29 @@ fn contradiction(shape: Shape, counts: Option<&Counts>, now: UnixMillis) -> Stri
     )
 }
 
-/// Why a pool must not be used although its spec is valid, as its status says.
+/// The message in a status which says that etcd has another shape of this pool.
 pub fn other_shape(status: &Value) -> Option<String> {
     let status = Status::deserialize(status).ok()?;
     let found = status.conditions.into_iter().find(|condition| condition.type_ == READY)?;
     (found.reason == OTHER_SHAPE).then_some(found.message)
 }
 
-/// Ours replaced, others kept. The time is that of the last change of True to False or back.
+/// Replaces our condition and keeps others. The time is that of the last change between True and False.
 fn conditions(
     stored: &[Condition],
-    verdict: Verdict,
+    ready_condition: ReadyCondition,
     generation: Option<i64>,
     now: UnixMillis,
 ) -> Vec<Condition> {
-    let status = if verdict.ready { "True" } else { "False" };
+    let status = if ready_condition.ready { "True" } else { "False" };
     let (ours, mut all): (Vec<Condition>, Vec<Condition>) =
         stored.iter().cloned().partition(|condition| condition.type_ == READY);
     let since = ours.into_iter().find(|condition| condition.status == status);
     all.push(Condition {
         type_: READY.to_owned(),
         status: status.to_owned(),
-        reason: verdict.reason.to_owned(),
-        message: verdict.message,
+        reason: ready_condition.reason.to_owned(),
+        message: ready_condition.message,
         observed_generation: generation,
         last_transition_time: since
             .map_or_else(|| Time(timestamp::of(now)), |condition| condition.last_transition_time),

@@ -1,8 +1,7 @@
-//! The loop that takes `Pool` objects to etcd, round by round, on the replica that leads.
+//! The loop that writes `Pool` objects to etcd, round by round, on the leader.
 //!
-//! The order that every deletion depends on: the finalizer stands before the spec is written, and goes after the
-//! spec has gone. One replica alone writes, because another whose watch lags would write the spec of a pool anew that
-//! is being deleted.
+//! Deletion depends on this order: the finalizer is added before the spec is written, and removed after the spec is
+//! removed. Only one replica writes: another one with a late watch could write the spec of a deleted pool again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-use super::backoff;
+use super::RETRIES;
 use super::finalizer::{self, Change};
 use super::holders::Holders;
 use super::progress::{PoolStage, Progress};
@@ -25,23 +24,23 @@ use super::specs::{Facts, Writer};
 use super::watched::{Pools, Watched};
 use crate::mirror::{Counted, SpecSeen};
 
-/// etcd may be wiped without anybody telling; a claim's validity is of this order.
+/// The time between two full rounds. etcd may be wiped without a notice; a claim's validity is of this order.
 const RESYNC: Duration = Duration::from_secs(30);
 
-/// A pool that waits for its holders waits also for reserved time to pass, which no event tells.
+/// The time between two rounds while a pool is being ended: no event reports that reserved time has passed.
 const PENDING: Duration = Duration::from_secs(5);
 
-/// One failed round may be an election of etcd's leader, which is over before anybody has read it.
+/// Failed rounds before the status shows it: one may be an election of etcd's leader, which is over soon.
 const FAILURES_SHOWN: u32 = 2;
 
-/// What the loop reads.
+/// The inputs of the loop.
 #[derive(Debug)]
 pub struct Inputs {
     /// Whether this replica writes.
     pub leader: watch::Receiver<bool>,
     /// The pools; `None` before the first list.
     pub pools: watch::Receiver<Option<Arc<Pools>>>,
-    /// How they are used.
+    /// Their usage.
     pub counts: watch::Receiver<Counted>,
 }
 
@@ -51,7 +50,7 @@ pub struct Sync<K, H> {
     writer: Writer<K, H>,
     inputs: Inputs,
     progress: watch::Sender<Arc<Progress>>,
-    /// What the last good round was about; `None` when there was none since this replica leads.
+    /// The input of the last successful round; `None` if there was none since this replica leads.
     written: Option<Vec<Definition>>,
     resync: Instant,
     failures: u32,
@@ -59,11 +58,11 @@ pub struct Sync<K, H> {
     other_cluster: Option<(ClusterId, ClusterId)>,
 }
 
-/// Everything of one pool's object that a round depends on.
+/// The parts of a pool object that a round depends on.
 #[derive(Debug, PartialEq)]
 struct Definition {
     name: String,
-    /// Where it is valid.
+    /// The checked pool; `None` if the spec is invalid.
     pool: Option<Arc<Pool>>,
     leaving: bool,
     guarded: bool,
@@ -72,7 +71,7 @@ struct Definition {
 // === impl Sync ===
 
 impl<K: Kv, H: Holders> Sync<K, H> {
-    /// A loop that has written nothing yet.
+    /// A loop before its first round.
     pub fn new(
         writer: Writer<K, H>,
         inputs: Inputs,
@@ -89,7 +88,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
         }
     }
 
-    /// Runs until its inputs have ended.
+    /// Runs until its inputs end.
     pub async fn run(mut self, api: &Api<PoolObject>) {
         loop {
             let leads = *self.inputs.leader.borrow_and_update();
@@ -100,7 +99,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
                 _ => self.follow().await,
             }
             let next = if self.failures > 0 {
-                Instant::now() + backoff::after(self.failures)
+                Instant::now() + RETRIES.after(self.failures)
             } else if leads && self.is_pending() {
                 self.resync.min(Instant::now() + PENDING)
             } else {
@@ -129,7 +128,7 @@ impl<K: Kv, H: Holders> Sync<K, H> {
     async fn lead(&mut self, api: &Api<PoolObject>, pools: &Pools, counts: &Counted) {
         let wanted = definitions(pools);
         let due = Instant::now() >= self.resync;
-        // Our own writes of status come back as changes of the pools; they change nothing here.
+        // Our own status writes come back as changes of the pools, without a change here.
         let same = self.written.as_ref() == Some(&wanted) && !is_missing(pools, counts);
         if same && !due && self.failures == 0 && !self.is_pending() {
             return;
@@ -181,8 +180,8 @@ impl<K: Kv, H: Holders> Sync<K, H> {
     }
 }
 
-/// Whether the mirror misses a spec that was written: etcd was wiped. Holders have until their deadlines to take their
-/// names back, and need the spec for it.
+/// Whether a written spec is absent from etcd, so that etcd was wiped. Holders need the spec to re-claim their names
+/// before their deadlines.
 fn is_missing(pools: &Pools, counts: &Counted) -> bool {
     let Some(census) = counts.as_ref() else { return false };
     let absent = |(name, watched): (&String, &Watched)| {
@@ -194,7 +193,7 @@ fn is_missing(pools: &Pools, counts: &Counted) -> bool {
     pools.iter().any(absent)
 }
 
-/// Puts and takes finalizers as the round found; false when one failed.
+/// Adds and removes finalizers after a round; false if a write failed.
 async fn finalize(api: &Api<PoolObject>, pools: &Pools, found: &Progress) -> bool {
     let mut all_well = true;
     for (name, outcome) in found {

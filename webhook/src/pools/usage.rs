@@ -1,4 +1,4 @@
-//! What holds a pool back, in words: who holds its names, which pods ask for one and have none, what rests.
+//! The usage of a pool in words: holders, waiting pods, quarantines and reserved time.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use cairn_core::time::UnixMillis;
 use crate::mirror::Counts;
 use crate::timestamp;
 
-/// What of a pool is in use; `None` when nothing is. Complete in number; of names only the first few are listed.
-pub fn sentence(counts: &Counts, now: UnixMillis) -> Option<String> {
+/// What of a pool is in use; `None` if nothing is. The numbers are complete; only the first few names are listed.
+pub fn summary(counts: &Counts, now: UnixMillis) -> Option<String> {
     let mut parts = Vec::new();
     if counts.held > 0 {
         let what = if counts.held == 1 { "1 name is held" } else { "names are held" };
@@ -62,13 +62,13 @@ mod tests {
             ..Counts::default()
         };
         assert_eq!(
-            sentence(&counts, UnixMillis(1_795_229_999_999)).unwrap(),
+            summary(&counts, UnixMillis(1_795_229_999_999)).unwrap(),
             "5 names are held (orchard/cellar-1: 0, orchard/cellar-2: 1 and 3 more), \
              1 pod has no name (orchard/cellar-9), 2 names rest, time is reserved until 2026-11-21T03:00:00Z"
         );
         let one = Counts { held: 1, holders: named(&["a/b: C"]), ..Counts::default() };
-        assert_eq!(sentence(&one, UnixMillis(0)).unwrap(), "1 name is held (a/b: C)");
-        assert_eq!(sentence(&Counts::default(), UnixMillis(0)), None);
+        assert_eq!(summary(&one, UnixMillis(0)).unwrap(), "1 name is held (a/b: C)");
+        assert_eq!(summary(&Counts::default(), UnixMillis(0)), None);
     }
 
     #[test]

@@ -75,7 +75,7 @@ async fn one_member_grows_to_three_and_a_lost_volume_is_replaced_in_the_same_clu
     pods.registry.replicas.set(1);
     let alone = timeout(Duration::from_secs(3), pods.configure(0)).await;
     assert!(alone.is_err(), "one of three members was started alone");
-    assert!(matches!(pods.registry.told.borrow().last(), Some(Reason::NoMajority { .. })));
+    assert!(matches!(pods.registry.published.borrow().last(), Some(Reason::NoMajority { .. })));
     pods.registry.replicas.set(3);
     timeout(PATIENCE, pods.configure(0)).await.unwrap();
 }
@@ -127,8 +127,8 @@ async fn a_volume_of_another_cluster_is_neither_used_nor_changed() {
     *pods.registry.record.borrow_mut() = Some((other, 9));
     let refused = timeout(Duration::from_secs(3), pods.configure(0)).await;
     assert!(refused.is_err(), "started with the data of another cluster");
-    let told = pods.registry.told.borrow().last().cloned();
-    assert_eq!(told, Some(Reason::ForeignVolume { found: found.cluster, recorded: HexId(7) }));
+    let published = pods.registry.published.borrow().last().cloned();
+    assert_eq!(published, Some(Reason::ForeignVolume { found: found.cluster, recorded: HexId(7) }));
     assert_eq!(volume::read(&pods.data(0)).unwrap(), Some(found));
 }
 

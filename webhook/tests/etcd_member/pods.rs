@@ -28,7 +28,7 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct InMemory {
     pub(crate) record: RefCell<Option<(Record, u64)>>,
     pub(crate) replicas: Cell<u32>,
-    pub(crate) told: RefCell<Vec<Reason>>,
+    pub(crate) published: RefCell<Vec<Reason>>,
 }
 
 impl InMemory {
@@ -58,8 +58,8 @@ impl Registry for InMemory {
         Ok(self.replicas.get())
     }
 
-    async fn tell(&self, reason: &Reason) {
-        self.told.borrow_mut().push(reason.clone());
+    async fn publish(&self, reason: &Reason) {
+        self.published.borrow_mut().push(reason.clone());
     }
 }
 

@@ -1,8 +1,7 @@
-//! The containers that get the identity, and what they get: the mount, read-only, and the variables,
-//! before their own.
+//! The containers that get the identity: each gets the read-only mount, and the variables before its own.
 //!
-//! Apps, native sidecars and init containers get the same. Only what starts after our container can:
-//! before it there is no claim yet.
+//! Apps, native sidecars and init containers get the same, if they start after our container: before it there is no
+//! claim.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,23 +13,23 @@ use cairn_core::request::Request;
 use cairn_core::suggest;
 use serde_json::{Value, json};
 
-use super::super::patch::Patch;
-use super::super::refusal::Refusal;
-use super::super::sidecar_spec::Sidecar;
-use super::super::view::{Container, EnvVar, Pod};
-use super::EnvMode;
-use super::place::{self, MESH_CONTAINERS};
+use super::placement::{self, MESH_CONTAINERS};
+use crate::admission::patch::Patch;
+use crate::admission::refusal::Refusal;
+use crate::admission::sidecar_spec::Sidecar;
+use crate::env_mode::EnvMode;
+use crate::view::{Container, EnvVar, Pod};
 
-/// `/var/run` is a link to `/run` in most images, so both lead to the same place.
+/// `/var/run` is a link to `/run` in most images.
 const DIR_ALIAS: &str = "/run/cairn";
 
 /// A container that gets the identity.
 pub(super) struct Target<'c, 'a> {
     /// The container.
     pub(super) container: &'c Container<'a>,
-    /// Where it stands in the pod, as a JSON pointer.
+    /// Its JSON pointer in the pod.
     pub(super) path: String,
-    /// Which kind of container it is.
+    /// Its kind.
     pub(super) kind: Kind,
 }
 
@@ -45,9 +44,8 @@ pub(super) enum Kind {
     Init,
 }
 
-/// The containers that get the identity: those named, or all but those of a mesh. Where Cairn stops what
-/// has lost its claim, plain init containers are left out, because Kubernetes cannot stop them; `stop_pool`
-/// is the pool that asks for it.
+/// The containers that get the identity: the named ones, or all but those of a mesh. With a `stop_pool`, plain init
+/// containers are left out, because Kubernetes cannot stop them.
 pub(super) fn targets<'c, 'a>(
     request: &Request,
     stop_pool: Option<&PoolName>,
@@ -58,7 +56,7 @@ pub(super) fn targets<'c, 'a>(
     if apps.iter().any(|container| *container.name == *names::CONTAINER) {
         return Err(Refusal::ContainerTaken(names::CONTAINER));
     }
-    let early_count = place::early_count(inits);
+    let early_count = placement::early_count(inits);
     let candidates: Vec<Target<'c, 'a>> = inits
         .iter()
         .enumerate()
@@ -114,13 +112,13 @@ pub(super) fn targets<'c, 'a>(
 // === impl Kind ===
 
 impl Kind {
-    /// Whether the kubelet probes such containers: it cannot stop an init container half-way.
+    /// Whether the kubelet probes such containers. It does not probe plain init containers.
     pub(super) fn has_probes(self) -> bool {
         self != Self::Init
     }
 }
 
-/// Makes sure that one container has the mount and the variables.
+/// Adds the mount and the variables to one container, if they are missing.
 pub(super) fn equip(
     target: &Target<'_, '_>,
     sidecar: &Sidecar<'_>,
@@ -150,9 +148,11 @@ pub(super) fn equip(
 
 fn mount(target: &Target<'_, '_>, injected: bool, patch: &mut Patch) -> Result<(), Refusal> {
     let mounts = &target.container.volume_mounts;
-    let inside = |place: &str| {
+    let inside = |mount_path: &str| {
         [path::DIR, DIR_ALIAS].into_iter().any(|dir| {
-            place.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            mount_path
+                .strip_prefix(dir)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
     let mut present = false;
@@ -174,7 +174,7 @@ fn mount(target: &Target<'_, '_>, injected: bool, patch: &mut Patch) -> Result<(
     Ok(())
 }
 
-/// The variables and where their values come from; the same ones in both modes.
+/// The variables and their sources; both modes have the same variables.
 fn variables(sidecar: &Sidecar<'_>) -> Vec<(String, Value)> {
     match sidecar.mode {
         EnvMode::None => Vec::new(),
@@ -196,7 +196,7 @@ fn from_annotations(variables: Vec<(String, ClaimField, &PoolName)>) -> Vec<(Str
     variables.into_iter().map(|(name, field, pool)| (name, source(field, pool))).collect()
 }
 
-/// The variables of the first pool without its name, then those of every pool with it.
+/// The variables of the first pool without the pool's name, then those of every pool with it.
 fn fields(pools: &[Arc<Pool>]) -> Vec<(String, ClaimField, &PoolName)> {
     let plain = pools.first().into_iter().flat_map(|pool| {
         ClaimField::ALL.map(|field| (field.variable().to_owned(), field, &pool.name))
@@ -207,18 +207,18 @@ fn fields(pools: &[Arc<Pool>]) -> Vec<(String, ClaimField, &PoolName)> {
     plain.chain(of_pools).collect()
 }
 
-/// Whether some container of the pod has variables that come from the env file.
+/// Whether a container of the pod has variables from the env file.
 pub(super) fn take_files(pod: &Pod<'_>) -> bool {
     let apps = pod.spec.containers.iter();
     apps.flat_map(|container| &container.env).any(|var| source(var) == Some(EnvMode::File))
 }
 
-/// Whether a variable takes its value from Cairn, by either way.
+/// Whether a variable takes its value from Cairn.
 fn is_ours(var: &EnvVar<'_>) -> bool {
     source(var).is_some()
 }
 
-/// The way in which a variable takes its value from Cairn.
+/// How a variable takes its value from Cairn; `None` if it does not.
 fn source(var: &EnvVar<'_>) -> Option<EnvMode> {
     let source: Value = serde_json::from_str(var.value_from?.get()).unwrap_or_default();
     let at = |pointer: &str| source.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

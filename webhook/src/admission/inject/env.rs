@@ -1,49 +1,15 @@
-//! How variables get into the containers of one pod.
-
-use std::sync::Arc;
+//! Decides how variables get into the containers of one pod.
 
 use cairn_core::contract::flag;
 use cairn_core::request::{EnvChoice, Request};
 
-use super::super::refusal::Refusal;
-use super::super::view::{Container, Pod, Spec};
 use super::apps;
-use crate::nodes::Known;
+use crate::admission::refusal::Refusal;
+use crate::env_mode::{EnvFacts, EnvMode, FileSupport};
 use crate::nodes::placement::may_run;
+use crate::view::{Container, Pod, Spec};
 
-/// How variables get into app containers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EnvMode {
-    /// `fileKeyRef` on the env file.
-    File,
-    /// `fieldRef` on the claim annotations.
-    Annotation,
-    /// Not at all.
-    None,
-}
-
-/// How variables can get into app containers in this cluster.
-#[derive(Clone, Debug)]
-pub struct EnvFacts {
-    /// What `auto` means, when the operator decided it; otherwise the best that works.
-    pub default: Option<EnvMode>,
-    /// Whether `fileKeyRef` works.
-    pub files: FileSupport,
-}
-
-/// Whether `fileKeyRef` works in this cluster.
-#[derive(Clone, Debug)]
-pub enum FileSupport {
-    /// The operator says that it does.
-    Assumed,
-    /// The API server does not accept it, or was not asked yet.
-    Refused,
-    /// The API server accepts it; it works on nodes with a kubelet that is new enough.
-    ByNode(Arc<Known>),
-}
-
-/// The mode of a pod. One that was injected keeps the mode it was injected with: half of its parts
-/// have it already.
+/// The mode of a pod. An injected pod keeps its mode, because its other parts depend on it.
 pub(super) fn mode(
     request: &Request,
     ours: Option<&Container<'_>>,
@@ -80,7 +46,7 @@ impl EnvFacts {
 // === impl FileSupport ===
 
 impl FileSupport {
-    /// Whether variables from files work for this pod; the refusal is for pods that insist.
+    /// Whether variables from files work for this pod. The error is the refusal of a pod that requires them.
     fn check(&self, spec: &Spec<'_>) -> Result<(), Refusal> {
         let nodes = match self {
             Self::Assumed => return Ok(()),

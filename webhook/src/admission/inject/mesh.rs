@@ -1,12 +1,12 @@
-//! Keeps our ports out of a service mesh: a proxy that starts after us, or that wants mutual TLS
-//! from the kubelet, would stand between the sidecar and its work.
+//! Excludes our ports from a service mesh. Otherwise a proxy that starts later, or that requires mutual TLS from the
+//! kubelet, would block the sidecar.
 
 use cairn_core::contract::port;
 use serde_json::{Value, json};
 
-use super::super::patch::Patch;
-use super::super::view::{Container, Pairs, Pod};
 use super::Facts;
+use crate::admission::patch::Patch;
+use crate::view::{Container, Pairs, Pod};
 
 struct Mesh {
     inbound: &'static str,
@@ -30,7 +30,7 @@ pub(super) fn exclude_ports(
     facts: &Facts<'_>,
     patch: &mut Patch,
 ) {
-    // The annotations exist: the pod asked for a pool with one.
+    // The pod has annotations: one of them names the pool.
     let annotations = &pod.metadata.annotations;
     let has = |name: &str| {
         let is = |container: &Container<'_>| *container.name == *name;
@@ -81,7 +81,7 @@ impl Mesh {
     }
 }
 
-/// The list with our ports at its end; `None` when they are all in it.
+/// The list with our ports appended; `None` if it has them all.
 fn with_ports(present: &str, ports: &[u16]) -> Option<String> {
     let mut list: Vec<String> = present
         .split(',')

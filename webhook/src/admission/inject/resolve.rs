@@ -1,4 +1,4 @@
-//! From names to pools that exist and that the namespace may claim from, and to the group.
+//! Resolves the requested pools, which must exist and allow the namespace, and the group.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use cairn_core::pool::{Pool, PoolName, Scope};
 use cairn_core::request::{Request, owner};
 use cairn_core::suggest;
 
-use super::super::refusal::Refusal;
-use super::super::view::Metadata;
 use super::Facts;
-use crate::pools::catalog::{Catalog, Entry};
+use crate::admission::refusal::Refusal;
+use crate::pools::catalog::{Catalog, CatalogEntry};
 use crate::selector;
+use crate::view::Metadata;
 
-/// Longer lists stop being an answer to a typo.
+/// A refusal lists at most this many pools.
 const LISTED_POOLS: usize = 10;
 
 /// The pools of a request, in its order.
@@ -21,7 +21,7 @@ pub(super) fn pools(request: &Request, facts: &Facts<'_>) -> Result<Vec<Arc<Pool
     request.pools.iter().map(|name| pool(name, facts)).collect()
 }
 
-/// The group of a pod: what it says, otherwise its workload.
+/// The group of a pod: its annotation, otherwise its workload.
 pub(super) fn group(
     request: &Request,
     pools: &[Arc<Pool>],
@@ -50,14 +50,14 @@ pub(super) fn group(
 
 fn pool(name: &PoolName, facts: &Facts<'_>) -> Result<Arc<Pool>, Refusal> {
     let pool = match facts.catalog.get(name) {
-        Some(Entry::Ready(pool)) => Arc::clone(pool),
-        Some(Entry::Broken(reason)) => {
+        Some(CatalogEntry::Ready(pool)) => Arc::clone(pool),
+        Some(CatalogEntry::Broken(reason)) => {
             return Err(Refusal::BrokenPool { name: name.clone(), reason: reason.clone() });
         }
-        Some(Entry::Refused(reason)) => {
+        Some(CatalogEntry::Refused(reason)) => {
             return Err(Refusal::RefusedPool { name: name.clone(), reason: reason.clone() });
         }
-        Some(Entry::Leaving) => return Err(Refusal::LeavingPool { name: name.clone() }),
+        Some(CatalogEntry::Leaving) => return Err(Refusal::LeavingPool { name: name.clone() }),
         None => {
             return Err(Refusal::UnknownPool {
                 name: name.clone(),

@@ -1,11 +1,10 @@
-//! How apps are stopped once a claim of a `Stop` pool cannot be believed: the kubelet's liveness and
-//! startup probes of each app container are aimed at the sidecar, which asks the app's own probes.
+//! How apps are stopped after the deadline of a claim to a `Stop` pool: the kubelet's liveness and startup probes of
+//! each app container ask the sidecar, which asks the app's own probes. The rules are in `docs/pods.md`.
 //!
-//! Invariants: from the claim's deadline on, detection, SIGTERM, grace and SIGKILL take less than the
-//! shortest quarantine among the pod's Stop pools, whatever the app's own probes say; a container
-//! that is started while the claim is not held, or beside a sidecar that does not answer, is killed
-//! within seconds. A pod for which that cannot be had is refused. Numbers: [`timing`]. What the
-//! app's own probes are, also when the pod was injected before: [`own`].
+//! Invariants: from the claim's deadline on, detection, SIGTERM, grace period and SIGKILL take less than the shortest
+//! quarantine among the pod's Stop pools, whatever the app's own probes answer. A container that starts while the claim
+//! is not held, or beside a sidecar that does not answer, is killed within seconds. A pod for which this cannot be
+//! guaranteed is refused. [`timing`] has the numbers, and [`own`] reads the app's own probes.
 
 use std::sync::Arc;
 
@@ -16,32 +15,31 @@ use cairn_core::stop_probe::SHORTEST_QUARANTINE;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::patch::Patch;
-use super::super::refusal::Refusal;
-use super::super::sidecar_spec::recheck::covers;
-use super::super::view::Spec;
-use super::EnvMode;
 use super::apps::Target;
+use crate::admission::app_probes::AppProbeArgs;
+use crate::admission::patch::Patch;
+use crate::admission::refusal::Refusal;
+use crate::admission::sidecar_spec::recheck::covers;
+use crate::env_mode::EnvMode;
+use crate::view::Spec;
 
 mod own;
 mod timing;
 
-pub use own::AppProbeArgs;
-pub(super) use own::recorded;
 use timing::KubeletProbes;
 
-/// What stops the apps of one pod whose claims are of a `Stop` pool.
+/// The rules for stopping the apps of one pod with a claim to a `Stop` pool.
 pub(super) struct Stop<'p> {
     /// The pool with the shortest quarantine.
     pool: &'p Pool,
-    /// Seconds that the pod gives its containers to stop.
+    /// The pod's grace period, in seconds.
     grace: u64,
 }
 
 // === impl Stop ===
 
 impl<'p> Stop<'p> {
-    /// What the pod's pools ask for; `None` where nothing has to be stopped by Cairn.
+    /// The rules for a pod; `None` if Cairn stops nothing in it.
     pub(super) fn of(
         pools: &'p [Arc<Pool>],
         request: &Request,
@@ -77,8 +75,8 @@ impl<'p> Stop<'p> {
         &self.pool.name
     }
 
-    /// How variables get into the pod, given how they would. Annotations outlive a claim, so an app
-    /// that was stopped would start again with an old one; then there are none.
+    /// The mode of the pod, given the mode that it would have otherwise. Annotations outlive a claim: a stopped app
+    /// would start again with an outdated name. Then the pod gets no variables.
     pub(super) fn env_mode(&self, mode: EnvMode, warnings: &mut Vec<String>) -> EnvMode {
         if mode != EnvMode::Annotation {
             return mode;
@@ -94,8 +92,8 @@ impl<'p> Stop<'p> {
         EnvMode::None
     }
 
-    /// The own probes of the containers that are stopped, for the sidecar's arguments. `before` is
-    /// what they were when the pod was injected already; `token` is for pods that were not.
+    /// The own probes of the containers that are stopped, for the sidecar's arguments. `before` are those of an
+    /// injected pod; `token` is for other pods.
     pub(super) fn app_probes(
         &self,
         targets: &[Target<'_, '_>],
@@ -108,7 +106,7 @@ impl<'p> Stop<'p> {
         Ok(AppProbeArgs { containers: read.collect::<Result<_, _>>()?, token })
     }
 
-    /// Makes sure that the kubelet asks the sidecar about a container, native sidecars included.
+    /// Aims the kubelet's probes of a container, or of a native sidecar, at our sidecar.
     pub(super) fn aim(
         &self,
         target: &Target<'_, '_>,
@@ -124,7 +122,7 @@ impl<'p> Stop<'p> {
             let wanted = match field {
                 LIVENESS => Some(wanted.liveness()),
                 STARTUP => Some(wanted.startup()),
-                // A readiness probe of the app's own says enough.
+                // The app's own readiness probe stays.
                 _ => wanted.readiness().filter(|_| at_sidecar),
             };
             let Some(wanted) = wanted else { continue };
@@ -138,7 +136,7 @@ impl<'p> Stop<'p> {
     }
 }
 
-/// Puts a container's own probes back: nothing has to be stopped any more, or not by Cairn.
+/// Restores a container's own probes, if Cairn does not stop it any more.
 pub(super) fn put_back(target: &Target<'_, '_>, before: &AppProbeArgs, patch: &mut Patch) {
     let own = before.of(&target.container.name);
     for (field, present) in fields(target) {
@@ -150,10 +148,10 @@ pub(super) fn put_back(target: &Target<'_, '_>, before: &AppProbeArgs, patch: &m
             STARTUP => own.startup.as_ref(),
             _ => None,
         });
-        let place = format!("{}/{field}", target.path);
+        let pointer = format!("{}/{field}", target.path);
         match own {
-            Some(own) => patch.add(place, own.to_value()),
-            None => patch.remove(place),
+            Some(own) => patch.add(pointer, own.to_value()),
+            None => patch.remove(pointer),
         }
     }
 }
@@ -172,7 +170,7 @@ fn fields<'a>(target: &Target<'_, 'a>) -> [(&'static str, Option<&'a RawValue>);
     ]
 }
 
-/// Whether a probe says what it should; the API server adds defaults.
+/// Whether a probe has the wanted fields. The API server adds defaults.
 fn says(present: &RawValue, wanted: &Value) -> bool {
     serde_json::from_str(present.get()).is_ok_and(|present: Value| covers(&present, wanted))
 }

@@ -7,8 +7,9 @@ use cairn_core::pool::Pool;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::env_mode::FileSupport;
 use crate::nodes::{Known, OldNode};
-use crate::pools::catalog::Entry;
+use crate::pools::catalog::CatalogEntry;
 
 mod apps;
 mod inits;
@@ -21,7 +22,7 @@ mod stop;
 pub(super) const TOKEN: &str = "0123";
 
 /// A cluster with the shipped pools, a list pool for team `a`, and a broken one.
-pub(super) struct World {
+pub(super) struct Fixture {
     settings: Settings,
     catalog: Catalog,
     namespace: NamespaceFacts,
@@ -29,18 +30,18 @@ pub(super) struct World {
     token: &'static str,
 }
 
-impl World {
+impl Fixture {
     pub(super) fn new() -> Self {
-        let builtin = Pool::builtin_names()
-            .into_iter()
-            .map(|name| (name.clone(), Entry::Ready(Arc::new(Pool::builtin(&name).unwrap()))));
+        let builtin = Pool::builtin_names().into_iter().map(|name| {
+            (name.clone(), CatalogEntry::Ready(Arc::new(Pool::builtin(&name).unwrap())))
+        });
         let tea = br#"{"names":{"list":["green"]},"onLoss":"Stop","quarantine":"2s",
             "allowedNamespaces":{"matchLabels":{"team":"a"}}}"#;
         let tea = Pool::from_json("tea".parse().unwrap(), tea).unwrap();
         let broken = "name 'x' is in the list twice; every name may appear once".to_owned();
         let others = [
-            ("tea".parse().unwrap(), Entry::Ready(Arc::new(tea))),
-            ("broken".parse().unwrap(), Entry::Broken(broken)),
+            ("tea".parse().unwrap(), CatalogEntry::Ready(Arc::new(tea))),
+            ("broken".parse().unwrap(), CatalogEntry::Broken(broken)),
         ];
         Self {
             settings: Settings {
@@ -60,7 +61,8 @@ impl World {
     }
 
     pub(super) fn with_only(mut self, pool: Pool) -> Self {
-        self.catalog = [(pool.name.clone(), Entry::Ready(Arc::new(pool)))].into_iter().collect();
+        self.catalog =
+            [(pool.name.clone(), CatalogEntry::Ready(Arc::new(pool)))].into_iter().collect();
         self
     }
 

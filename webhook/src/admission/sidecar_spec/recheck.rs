@@ -1,41 +1,40 @@
-//! A pod that carries our container already: what another webhook, or a copied manifest, made of it.
+//! Corrects our container in a pod that has it already, after another webhook or from a copied manifest.
 //!
-//! Additions of others are kept (OpenShift sets users, a `LimitRange` resources, a registry mirror the
-//! image); what the sidecar's work and safety rest on is set right, field by field.
+//! Additions by others are kept (OpenShift sets users, a `LimitRange` resources, a registry mirror the image). Fields
+//! that the sidecar needs are corrected.
 
 use serde_json::{Map, Value};
 
 use super::super::patch::Patch;
 use super::Sidecar;
 
-/// The fields that must say at least what we say. `image`, `resources` and the like may differ.
+/// The fields that must contain our values. `image`, `resources` and others may differ.
 const OURS: [&str; 7] =
     ["args", "command", "env", "restartPolicy", "securityContext", "startupProbe", "volumeMounts"];
 
-/// May be another one: a mesh leads it to its own agent, because the kubelet does not reach the port any more.
+/// This probe may differ: a mesh redirects it to its agent, because the kubelet cannot reach the port.
 const LIVENESS: &str = "livenessProbe";
 
-/// Sets right what differs in the container `raw`, which stands at `place`.
-pub fn correct(raw: &str, sidecar: &Sidecar<'_>, place: &str, patch: &mut Patch) {
+/// Corrects the container `raw`, whose JSON pointer is `pointer`.
+pub fn correct(raw: &str, sidecar: &Sidecar<'_>, pointer: &str, patch: &mut Patch) {
     let present: Map<String, Value> = serde_json::from_str(raw).unwrap_or_default();
     let expected = sidecar.container();
     if let (None, Some(wanted)) = (present.get(LIVENESS), expected.get(LIVENESS)) {
-        patch.add(format!("{place}/{LIVENESS}"), wanted.clone());
+        patch.add(format!("{pointer}/{LIVENESS}"), wanted.clone());
     }
     for field in OURS {
         match (present.get(field), expected.get(field)) {
-            (Some(_), None) => patch.remove(format!("{place}/{field}")),
-            (None, Some(wanted)) => patch.add(format!("{place}/{field}"), wanted.clone()),
+            (Some(_), None) => patch.remove(format!("{pointer}/{field}")),
+            (None, Some(wanted)) => patch.add(format!("{pointer}/{field}"), wanted.clone()),
             (Some(found), Some(wanted)) if !covers(found, wanted) => {
-                patch.add(format!("{place}/{field}"), merged(found, wanted));
+                patch.add(format!("{pointer}/{field}"), merged(found, wanted));
             }
             _ => {}
         }
     }
 }
 
-/// Whether `found` says everything that `wanted` says. Lists of named things are sets; other lists
-/// must be equal.
+/// Whether `found` contains `wanted`. Lists of named items are sets; other lists must be equal.
 pub fn covers(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => wanted
@@ -50,7 +49,7 @@ pub fn covers(found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// `wanted`, and of a list of named things also what others added to it.
+/// `wanted`, with the items that others added to a list of named items.
 fn merged(found: &Value, wanted: &Value) -> Value {
     match (found, wanted) {
         (Value::Array(found), Value::Array(wanted))
@@ -69,7 +68,7 @@ fn merged(found: &Value, wanted: &Value) -> Value {
     }
 }
 
-/// What identifies an item of a list of mounts or variables.
+/// The key of an item in a list of mounts or variables.
 fn key_of(item: &Value) -> Option<&str> {
     let field = |name| item.get(name).and_then(Value::as_str);
     field("mountPath").or_else(|| field("name"))
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_right_keeps_the_additions_of_others() {
+    fn a_correction_keeps_the_additions_of_others() {
         assert_eq!(
             merged(
                 &json!([{"name": "B"}, {"name": "A", "value": "2"}]),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::events::{Event, EventType};
 use kube::{Api, Client};
 
 use super::{Registry, RegistryError, Stored};
@@ -15,6 +15,7 @@ use crate::config_map::ConfigMaps;
 use crate::etcd_member::args::Shared;
 use crate::etcd_member::reason::Reason;
 use crate::etcd_member::record::Record;
+use crate::events;
 
 /// The key in the `ConfigMap`.
 pub const KEY: &str = "cluster.json";
@@ -37,14 +38,7 @@ pub struct ConfigMapRegistry {
 impl ConfigMapRegistry {
     /// The registry that these flags name.
     pub fn new(client: Client, shared: &Shared) -> Self {
-        let pod = ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("Pod".to_owned()),
-            namespace: Some(shared.namespace.clone()),
-            name: Some(shared.pod_name.clone()),
-            uid: Some(shared.pod_uid.clone()),
-            ..ObjectReference::default()
-        };
+        let pod = events::pod(&shared.namespace, &shared.pod_name, Some(&shared.pod_uid));
         let stem = shared.pod_name.rsplit_once('-').map_or("", |(stem, _)| stem);
         Self {
             client,
@@ -110,9 +104,7 @@ impl Registry for ConfigMapRegistry {
         Ok(u32::try_from(replicas).unwrap_or_default())
     }
 
-    async fn tell(&self, reason: &Reason) {
-        let reporter =
-            Reporter { controller: CONTROLLER.to_owned(), instance: self.pod.name.clone() };
+    async fn publish(&self, reason: &Reason) {
         let event = Event {
             type_: if reason.needs_help() { EventType::Warning } else { EventType::Normal },
             reason: "EtcdWaiting".to_owned(),
@@ -120,9 +112,7 @@ impl Registry for ConfigMapRegistry {
             action: "Start".to_owned(),
             secondary: None,
         };
-        let recorder = Recorder::new(self.client.clone(), reporter);
-        if let Err(error) = recorder.publish(&event, &self.pod).await {
-            tracing::debug!(%error, "an Event was not recorded");
-        }
+        let instance = self.pod.name.as_deref().unwrap_or_default();
+        events::publish(&self.client, CONTROLLER, instance, &event, &self.pod).await;
     }
 }

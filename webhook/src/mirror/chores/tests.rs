@@ -44,7 +44,7 @@ fn key(at: &str, value: &str, revision: i64) -> Change {
     })
 }
 
-fn rest(waits_for: &str, revision: i64) -> Change {
+fn quarantine(waits_for: &str, revision: i64) -> Change {
     let record = format!(
         r#"{{"namespace":"shop","pod":"p","uid":"u1","node":"n","incarnation":1,
             "fence":{{"epoch":5,"revision":7}},"since":0,"waits_for":"{waits_for}"}}"#
@@ -84,8 +84,8 @@ impl Fixture {
     }
 }
 
-fn at(revision: i64) -> RestAt {
-    RestAt { key: "Denali".into(), revision, uid: "u1".into() }
+fn at(revision: i64) -> QuarantineAt {
+    QuarantineAt { key: "Denali".into(), revision, uid: "u1".into() }
 }
 
 #[test]
@@ -98,18 +98,18 @@ fn a_rest_that_waits_for_its_pod_is_shortened_as_soon_as_the_pod_has_ended() {
     ] {
         let mut fixture = Fixture::new(&[]);
         fixture.pods.lives.extend(life.map(|life| ("u1", life)));
-        fixture.apply(&[rest("pod-end", 9)]);
+        fixture.apply(&[quarantine("pod-end", 9)]);
         assert_eq!(fixture.due(), expected, "{life:?}");
     }
     let mut over = Fixture::new(&[]);
-    over.apply(&[rest("time", 9)]);
+    over.apply(&[quarantine("time", 9)]);
     assert_eq!(over.due(), []);
 }
 
 #[test]
 fn a_look_comes_soon_after_a_change_and_not_with_every_change() {
     let mut fixture = Fixture::new(&[("u1", Life::Runs)]);
-    fixture.apply(&[rest("pod-end", 9)]);
+    fixture.apply(&[quarantine("pod-end", 9)]);
     assert_eq!(fixture.due(), []);
     fixture.pods.lives.insert("u1", Life::Ended);
     fixture.chores.changed(fixture.now);
@@ -133,11 +133,11 @@ fn a_look_comes_soon_after_a_change_and_not_with_every_change() {
 #[test]
 fn the_rest_of_a_pod_that_runs_is_put_on_a_new_lease_in_time_and_at_once_when_its_age_is_unknown() {
     let mut fixture = Fixture::new(&[("u1", Life::Runs)]);
-    fixture.apply(&[rest("pod-end", 9)]);
+    fixture.apply(&[quarantine("pod-end", 9)]);
     assert_eq!(fixture.due(), []);
     fixture.pass(PROLONG_AFTER);
     assert_eq!(fixture.due(), [Task::Prolong(at(9))]);
-    fixture.apply(&[rest("pod-end", 12)]);
+    fixture.apply(&[quarantine("pod-end", 12)]);
     assert_eq!(fixture.due(), []);
     // The mirror was restarted, or lost sight of etcd.
     fixture.chores.listed(fixture.now);
@@ -172,7 +172,7 @@ fn keys_of_a_group_go_once_nothing_has_hung_there_for_long() {
     assert_eq!(fixture.due(), []);
     fixture.pass(DEAD_AFTER / 2);
     fixture.apply(&[key("x/Denali", "", 9)]);
-    assert_eq!(fixture.due(), [], "a name rests, and the time begins anew");
+    assert_eq!(fixture.due(), [], "a new quarantine begins its time anew");
     fixture.apply(&[deleted("x/Denali")]);
     assert_eq!(fixture.due(), []);
     fixture.pass(DEAD_AFTER);
@@ -215,19 +215,19 @@ fn many_reservations_go_in_several_transactions_and_the_queue_last() {
 }
 
 #[test]
-fn after_a_herd_has_ended_a_bounded_number_is_done_at_a_time_and_all_are_done() {
+fn after_a_burst_of_ends_a_bounded_number_of_chores_runs_at_a_time_and_all_run() {
     let mut fixture = Fixture::new(&[]);
     let record = r#"{"namespace":"shop","pod":"p","uid":"u1","node":"n","incarnation":1,
         "fence":{"epoch":5,"revision":7},"since":0,"waits_for":"pod-end"}"#;
-    let rests: Vec<Change> = (0..100).map(|n| key(&format!("x/N{n}"), record, 9)).collect();
-    fixture.apply(&rests);
+    let quarantines: Vec<Change> = (0..100).map(|n| key(&format!("x/N{n}"), record, 9)).collect();
+    fixture.apply(&quarantines);
     let mut done = 0;
     while fixture.chores.wake().is_some_and(|at| at <= fixture.now) {
         let due = fixture.chores.due(&fixture.claims, &fixture.pods, fixture.now, WALL);
         assert!(due.len() <= AT_ONCE);
         for chore in due {
-            let Task::ShortenUnlessFound(rest) = &chore.task else { panic!("{chore:?}") };
-            fixture.claims.apply(&[deleted(&format!("x/{}", rest.key))]);
+            let Task::ShortenUnlessFound(quarantine) = &chore.task else { panic!("{chore:?}") };
+            fixture.claims.apply(&[deleted(&format!("x/{}", quarantine.key))]);
             fixture.chores.done(&chore, true, fixture.now);
             done += 1;
         }

@@ -1,27 +1,26 @@
-//! How every pool is used, counted from the keys.
+//! The usage of every pool, counted from the keys.
 
 use cairn_core::pool::PoolName;
 
 use super::{Claims, Slot, Spec};
-use crate::mirror::place::Place;
+use crate::mirror::path_keys::PathKeys;
 use crate::mirror::{Census, Counts, NAMED, SpecSeen};
 
 // === impl Claims ===
 
 impl Claims {
-    /// Held, resting and waiting names of every pool that is defined or has keys. Pods that wait without a ticket are
-    /// for the caller to add.
+    /// Counts the keys of every pool that is defined or has keys. The caller adds pods that wait without a ticket.
     pub fn census(&self) -> Census {
         let seen = |(pool, spec): (&PoolName, &Spec)| {
             (pool.clone(), Counts { spec: spec.seen(), ..Counts::default() })
         };
         let mut census: Census = self.pools.iter().map(seen).collect();
-        for (path, place) in &self.places {
+        for (path, keys) in &self.paths {
             let counts = census.entry(path.pool.clone()).or_default();
             let owned: Vec<(&String, &Slot)> =
-                place.slots.iter().filter(|(_, slot)| self.is_owned(&path.pool, slot)).collect();
+                keys.slots.iter().filter(|(_, slot)| self.is_owned(&path.pool, slot)).collect();
             counts.held += count(owned.len());
-            counts.add(place);
+            counts.add(keys);
             for (key, slot) in owned {
                 let (namespace, pod) = (&slot.pod.namespace, &slot.pod_name);
                 note(&mut counts.holders, || {
@@ -39,11 +38,11 @@ impl Claims {
 }
 
 impl Counts {
-    fn add(&mut self, place: &Place) {
-        self.tickets += count(place.tickets.len());
-        self.quarantined += count(place.quarantined());
-        self.slots += count(place.slots.len());
-        let until = place.clocks.values().map(|reserved| reserved.until).max();
+    fn add(&mut self, keys: &PathKeys) {
+        self.tickets += count(keys.tickets.len());
+        self.quarantined += count(keys.quarantined());
+        self.slots += count(keys.slots.len());
+        let until = keys.clocks.values().map(|reserved| reserved.until).max();
         self.reserved_until = self.reserved_until.max(until);
     }
 }
@@ -52,13 +51,13 @@ impl Spec {
     fn seen(&self) -> SpecSeen {
         match &self.pool {
             Some(pool) if !pool.spec.closed => SpecSeen::Open,
-            // Nothing is granted from a spec that cannot be read either.
+            // Nothing is granted from an unreadable spec.
             _ => SpecSeen::Closed(self.revision),
         }
     }
 }
 
-/// Keeps the first few in byte order.
+/// Adds a text, and keeps the first [`NAMED`] in byte order.
 pub(crate) fn note(named: &mut Vec<String>, text: impl FnOnce() -> String) {
     let text = text();
     let at = named.partition_point(|known| *known < text);

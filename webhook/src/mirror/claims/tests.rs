@@ -80,7 +80,7 @@ fn owner_and_slot_of_different_transactions_are_no_claim() {
 }
 
 #[test]
-fn a_slot_of_somebody_else_is_no_claim() {
+fn a_slot_of_another_pod_is_no_claim() {
     let mut keys = held();
     keys[2] = slot(SLOT, "shop", "u2", 7);
     assert!(claims(&keys).of(&pod("shop", "u1")).is_empty());
@@ -180,7 +180,7 @@ fn names_are_counted_by_pool_whether_held_or_resting_and_holders_are_named() {
     assert_eq!(claims.census()[&mountains()].quarantined, 1);
     claims.apply(&["x/Denali", "d/Denali"].map(|rest| Change::Delete(below(rest))));
     assert_eq!(claims.census()[&mountains()].quarantined, 0);
-    assert_eq!(claims.places().count(), 0, "a path without keys is forgotten");
+    assert_eq!(claims.paths().count(), 0, "a path without keys is forgotten");
 }
 
 #[test]
@@ -218,10 +218,10 @@ fn a_name_that_a_pod_has_given_up_is_known_as_its_own_and_touches_it() {
         Change::Put(key(at, &record, 9))
     };
     assert_eq!(claims.apply(&[rest("pod-end")]).pods, BTreeSet::from([pod("shop", "u2")]));
-    assert_eq!(claims.rest_of(&pod("shop", "u2"), &checkout()), Some(WaitsFor::PodEnd));
+    assert_eq!(claims.quarantine_of(&pod("shop", "u2"), &checkout()), Some(WaitsFor::PodEnd));
     claims.apply(&[rest("time")]);
-    assert_eq!(claims.rest_of(&pod("shop", "u2"), &checkout()), Some(WaitsFor::Time));
-    assert_eq!(claims.rest_of(&pod("shop", "u1"), &checkout()), None);
+    assert_eq!(claims.quarantine_of(&pod("shop", "u2"), &checkout()), Some(WaitsFor::Time));
+    assert_eq!(claims.quarantine_of(&pod("shop", "u1"), &checkout()), None);
     let touched = claims.apply(&[Change::Delete(at.into())]);
     assert_eq!(touched.pods, BTreeSet::from([pod("shop", "u2")]));
 }

@@ -7,7 +7,8 @@ use cairn_test_etcd::TestEtcd;
 use tokio::time::timeout;
 
 use super::*;
-use crate::mirror::claims::{Claims, PodId};
+use crate::mirror::claims::Claims;
+use crate::mirror::pod::PodId;
 use crate::mirror::testing::{Sidecars, connect, pool};
 
 /// A lease's end, or a restart of etcd with a pause before the next attempt, on a busy machine.
@@ -16,11 +17,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The least that etcd grants is 2 s; nothing of these tests takes longer than a minute.
 const LONG: Duration = Duration::from_mins(1);
 
-/// The view, and the watch that it follows.
+/// The view, and the watch of claims that it follows.
 struct View {
     claims: Claims,
     updates: mpsc::Receiver<Update>,
-    disconnected: bool,
+    blind: bool,
 }
 
 fn pod(uid: &str) -> PodId {
@@ -32,19 +33,19 @@ impl View {
         let etcd = Arc::new(connect(etcd).await);
         let (sender, updates) = mpsc::channel(8);
         tokio::spawn(async move { follow(&etcd, &sender).await });
-        Self { claims: Claims::default(), updates, disconnected: true }
+        Self { claims: Claims::default(), updates, blind: true }
     }
 
     async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let following = async {
             while !condition(self) {
-                match self.updates.recv().await.expect("the watch goes on for ever") {
+                match self.updates.recv().await.expect("the claims_watch goes on for ever") {
                     Update::Listed(keys) => {
                         self.claims.reset(&keys);
-                        self.disconnected = false;
+                        self.blind = false;
                     }
                     Update::Changed(changes) => drop(self.claims.apply(&changes)),
-                    Update::Disconnected => self.disconnected = true,
+                    Update::Disconnected => self.blind = true,
                 }
             }
         };
@@ -62,7 +63,7 @@ async fn claims_are_seen_as_they_come_and_go() {
     let etcd = TestEtcd::start().unwrap();
     let sidecars = Sidecars::of(&etcd).await;
     let mut view = View::of(&etcd).await;
-    view.until("the empty list", |view| !view.disconnected).await;
+    view.until("the empty list", |view| !view.blind).await;
     let mine = sidecars.claim("u1", "Denali", LONG).await;
     view.until("the claim", |view| view.name("u1").as_deref() == Some("Denali")).await;
     let fence = view.claims.of(&pod("u1"))[&pool()].fence;
@@ -95,11 +96,11 @@ async fn an_etcd_that_restarts_is_followed_again_and_what_was_missed_is_made_up_
     sidecars.claim("u1", "Denali", LONG).await;
     view.until("the first claim", |view| view.name("u1").is_some()).await;
     etcd.kill();
-    view.until("the outage", |view| view.disconnected).await;
+    view.until("the outage", |view| view.blind).await;
     assert_eq!(view.name("u1").as_deref(), Some("Denali"), "silence proves nothing");
     etcd.restart().unwrap();
     sidecars.claim("u2", "MtLogan", LONG).await;
     view.until("the second claim", |view| view.name("u2").is_some()).await;
-    assert!(!view.disconnected);
+    assert!(!view.blind);
     assert_eq!(view.name("u1").as_deref(), Some("Denali"));
 }

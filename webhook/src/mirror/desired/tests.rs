@@ -17,7 +17,7 @@ fn asking(pools: &[&str]) -> Facts {
     let asked = pools.iter().map(|name| pool(name)).collect();
     Facts {
         name: "checkout-1".into(),
-        shown: Shown { asked, results: BTreeMap::new() },
+        shown: PodAnnotations { asked, results: BTreeMap::new() },
         group: Some("checkout".parse().unwrap()),
         prefix: None,
         group_hint: None,
@@ -72,7 +72,7 @@ fn look(pod: &Facts, claims: &BTreeMap<PoolName, Claim>, missing: Duration) -> D
 
 /// The pod once what is wanted was written.
 fn after(pod: &Facts, wanted: &Desired) -> Facts {
-    let shown = Shown { asked: pod.shown.asked.clone(), results: wanted.results.clone() };
+    let shown = PodAnnotations { asked: pod.shown.asked.clone(), results: wanted.results.clone() };
     Facts { shown, ..pod.clone() }
 }
 
@@ -87,7 +87,7 @@ fn keys(wanted: &Desired) -> Vec<&str> {
 }
 
 #[test]
-fn a_held_claim_is_shown_as_name_and_status_and_told_once() {
+fn a_held_claim_is_shown_as_name_and_status_and_published_once() {
     let pod = asking(&["mountains"]);
     let wanted = look(&pod, &denali(7), Duration::ZERO);
     assert_eq!(wanted.results[CLAIM], "Denali");
@@ -107,23 +107,23 @@ fn a_held_claim_is_shown_as_name_and_status_and_told_once() {
 }
 
 #[test]
-fn a_group_that_looks_generated_is_told_with_the_first_claim_and_never_again() {
+fn a_group_that_looks_generated_is_published_with_the_first_claim_only() {
     let hint = "set cairn.dev/group: mail".to_owned();
     let pod = Facts { group_hint: Some(hint.clone()), ..asking(&["mountains"]) };
-    let told = News::GroupLooksGenerated { hint };
+    let expected = News::GroupLooksGenerated { hint };
     let waiting = look(&pod, &BTreeMap::new(), LONG);
-    assert!(!waiting.news.contains(&told), "nothing is claimed yet");
+    assert!(!waiting.news.contains(&expected), "nothing is claimed yet");
     for before in [pod.clone(), after(&pod, &waiting)] {
         let wanted = look(&before, &denali(7), Duration::ZERO);
-        assert!(wanted.news.contains(&told));
+        assert!(wanted.news.contains(&expected));
         let next = look(&after(&before, &wanted), &denali(8), Duration::ZERO);
-        assert!(!next.news.contains(&told), "{:?}", next.news);
+        assert!(!next.news.contains(&expected), "{:?}", next.news);
     }
     let mut cluster = denali(7);
     for claim in cluster.values_mut() {
         claim.path.group = None;
     }
-    assert!(!look(&pod, &cluster, Duration::ZERO).news.contains(&told), "no group numbers it");
+    assert!(!look(&pod, &cluster, Duration::ZERO).news.contains(&expected), "no group numbers it");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_lost_name_stays_where_the_pool_keeps_it_and_goes_where_it_stops() {
 }
 
 #[test]
-fn a_claim_with_a_new_fence_is_told_again() {
+fn a_claim_with_a_new_fence_is_published_again() {
     let pod = asking(&["mountains"]);
     let pod = after(&pod, &look(&pod, &denali(7), LONG));
     let wanted = look(&pod, &denali(9), LONG);
@@ -212,7 +212,7 @@ fn what_others_wrote_into_our_annotations_is_healed() {
 }
 
 #[test]
-fn a_name_that_somebody_else_wrote_on_a_waiting_pod_is_taken_off() {
+fn a_name_that_others_wrote_on_a_waiting_pod_is_removed() {
     let mut pod = asking(&["mountains"]);
     pod.shown.results.insert(CLAIM.into(), "K2".into());
     let wanted = look(&pod, &BTreeMap::new(), LONG);

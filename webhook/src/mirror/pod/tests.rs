@@ -22,7 +22,7 @@ fn of_a_pods_annotations_only_ours_are_kept() {
 }
 
 #[test]
-fn group_and_prefix_are_read_from_what_the_sidecar_was_told() {
+fn group_and_prefix_are_read_from_the_sidecars_arguments() {
     let pod: PodObject = serde_json::from_value(json!({"spec": {"initContainers": [
         {"name": "other", "args": ["--group=wrong"]},
         {"name": "cairn", "args": ["--group=checkout", "--prefix=app.{name}"]},

@@ -99,8 +99,8 @@ fn results(write: &Write) -> BTreeMap<String, String> {
 }
 
 /// What the API server answers to a write.
-fn answer(write: &Write, version: u64) -> WriteOutcome {
-    WriteOutcome::Written(Box::new(object(&write.pod.uid, version, &results(write))))
+fn answer(write: &Write, version: u64) -> WriteResult {
+    WriteResult::Written(Box::new(object(&write.pod.uid, version, &results(write))))
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_pod_without_a_claim_is_called_waiting_after_a_while() {
 }
 
 #[test]
-fn a_finished_pod_loses_its_name_and_is_not_told_that_it_was_lost() {
+fn a_finished_pod_loses_its_name_without_news_of_a_loss() {
     let now = Instant::now();
     let mut state = state(&["u1"], now);
     state.update(put(claim("u1", "Denali", 7)), now);
@@ -221,7 +221,7 @@ fn a_name_is_taken_off_one_pod_before_it_is_put_on_the_next() {
     assert_eq!(write.patch["metadata"]["annotations"]["claim.cairn.dev/mountains"], Value::Null);
     assert_eq!(state.next(now), None, "the second pod waits for the first");
     let bare = object("u1", 3, &BTreeMap::new());
-    state.written(&write.pod, WriteOutcome::Written(Box::new(bare)), now);
+    state.written(&write.pod, WriteResult::Written(Box::new(bare)), now);
     let later = now + Duration::from_millis(100);
     let write = std::iter::from_fn(|| state.next(later)).find(|write| write.pod == id("u2"));
     let patch = write.unwrap().patch;
@@ -242,7 +242,7 @@ fn a_pod_does_not_wait_for_ever_for_one_that_cannot_be_written_to() {
     let written = loop {
         match state.next(at) {
             Some(write) if write.pod == id("u2") => break at,
-            Some(write) => drop(state.written(&write.pod, WriteOutcome::Failed, at)),
+            Some(write) => drop(state.written(&write.pod, WriteResult::Failed, at)),
             None => at = state.wake().unwrap(),
         }
     };
@@ -276,7 +276,7 @@ fn pods_of_other_groups_may_show_the_same_name() {
 }
 
 #[test]
-fn a_herd_is_written_sixteen_at_a_time_and_completely() {
+fn a_burst_is_written_sixteen_at_a_time_and_completely() {
     let now = Instant::now();
     let uids: Vec<String> = (0..1000).map(|number| format!("u{number}")).collect();
     let mut state = state(&uids.iter().map(String::as_str).collect::<Vec<_>>(), now);
@@ -302,8 +302,8 @@ fn a_failed_write_is_made_again_after_a_pause_and_one_to_a_pod_that_is_gone_is_n
     state.update(put(claim("u2", "MtLogan", 8)), now);
     state.next(now).unwrap();
     state.next(now).unwrap();
-    state.written(&id("u1"), WriteOutcome::Failed, now);
-    state.written(&id("u2"), WriteOutcome::Gone, now);
+    state.written(&id("u1"), WriteResult::Failed, now);
+    state.written(&id("u2"), WriteResult::Gone, now);
     assert_eq!(state.next(now), None);
     let wake = state.wake().unwrap();
     assert_eq!(state.next(wake).unwrap().pod, id("u1"));

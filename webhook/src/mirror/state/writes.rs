@@ -1,6 +1,6 @@
-//! Which pod is written to next, and what.
+//! Decides which pod is written to next, and with which patch.
 //!
-//! Invariant: a name is taken off the pod that carried it before it is put on the pod that holds it now.
+//! Invariant: a name is removed from the pod that carried it before it is written to the pod that holds it now.
 
 use std::time::Duration;
 
@@ -10,21 +10,22 @@ use cairn_core::pool::PoolName;
 use cairn_core::quarantine::WaitsFor;
 use tokio::time::Instant;
 
-use super::{Entry, MirrorState, Write, WriteOutcome};
-use crate::mirror::claims::{Claims, PodId};
+use super::{MirrorState, PodEntry, Write, WriteResult};
+use crate::mirror::claims::Claims;
 use crate::mirror::desired::{self, Absent};
-use crate::mirror::pod::Life;
+use crate::mirror::pod::{Life, PodId};
 
-/// How soon a pod is looked at again whose name another pod still carries. One patch takes milliseconds.
+/// The pause before a blocked pod is checked again. The patch that it waits for takes milliseconds.
 const BLOCKED_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long that goes on: an API server that refuses to patch one pod must not keep the next from starting.
+/// After this time the pod is written to anyway: if the API server refuses to patch the earlier carrier, the next pod
+/// must still start.
 const BLOCKED_FOR: Duration = Duration::from_secs(5);
 
 // === impl MirrorState ===
 
 impl MirrorState {
-    /// The next write, when there is one and one may be started.
+    /// The next write, if one is due and fewer than [`super::WRITES`] are under way.
     pub fn next(&mut self, now: Instant) -> Option<Write> {
         while self.may_write() {
             let id = self.queue.take(now)?;
@@ -36,24 +37,24 @@ impl MirrorState {
         None
     }
 
-    /// A write has ended; the answer is how long after the change it was seen, when that is known.
-    pub fn written(&mut self, id: &PodId, outcome: WriteOutcome, now: Instant) -> Option<Duration> {
+    /// Takes the result of a write. Returns the time since the mirror saw the change, if known.
+    pub fn written(&mut self, id: &PodId, outcome: WriteResult, now: Instant) -> Option<Duration> {
         match outcome {
-            WriteOutcome::Written(pod) => {
+            WriteResult::Written(pod) => {
                 let seen = self.pods.get_mut(id).and_then(|entry| entry.seen.take());
-                // A pod that was deleted meanwhile must not come back through an old answer.
+                // A pod that was deleted meanwhile must not be added again.
                 if self.pods.contains_key(id) {
                     self.found(*pod, false, now);
                 }
                 self.queue.done(id);
                 seen.map(|seen| now.saturating_duration_since(seen))
             }
-            WriteOutcome::Gone => {
+            WriteResult::Gone => {
                 self.queue.done(id);
                 self.forget(id, now);
                 None
             }
-            WriteOutcome::Failed => {
+            WriteResult::Failed => {
                 self.queue.failed(id, now);
                 None
             }
@@ -84,7 +85,7 @@ impl MirrorState {
         Some(Write { pod: id.clone(), name, patch, news: wanted.news, seen: entry.seen })
     }
 
-    /// Whether another pod still carries a name that this one holds. Then that pod is looked at first.
+    /// Whether another pod still carries a name that this pod holds. Then that pod is written to first.
     fn is_blocked(&mut self, id: &PodId, now: Instant) -> bool {
         let Some(entry) = self.pods.get(id).filter(|entry| entry.facts.life != Life::Ended) else {
             return false;
@@ -110,14 +111,14 @@ impl MirrorState {
         blocked
     }
 
-    /// Whether the claims of a pod to this path's pool lie at this path.
+    /// Whether the claims of a pod to this path's pool have this path.
     fn is_at(&self, id: &PodId, path: &ClaimPath) -> bool {
         self.pods.get(id).is_some_and(|entry| entry.facts.path(id, path) == *path)
     }
 }
 
 impl crate::mirror::pod::Facts {
-    /// Where this pod's claim to the pool of the given path lies: the scope is the same.
+    /// The path of this pod's claim to the pool of `path`. The pool determines the scope.
     pub(super) fn path(&self, id: &PodId, path: &ClaimPath) -> ClaimPath {
         let within = path.namespace.is_some();
         ClaimPath {
@@ -128,10 +129,10 @@ impl crate::mirror::pod::Facts {
     }
 }
 
-/// What etcd says about the claims that a pod does not have.
+/// What etcd says about a claim that a pod lacks.
 struct Absence<'a> {
     id: &'a PodId,
-    entry: &'a Entry,
+    entry: &'a PodEntry,
     claims: &'a Claims,
     now: Instant,
 }
@@ -153,11 +154,11 @@ impl Absent for Absence<'_> {
     }
 
     fn comes_back(&self, pool: &PoolName) -> bool {
-        let rest = self.path(pool).and_then(|path| self.claims.rest_of(self.id, &path));
-        // A pod that leaves has given its name up for good, unless its app may still run.
+        let quarantine = self.path(pool).and_then(|path| self.claims.quarantine_of(self.id, &path));
+        // A pod that is being deleted does not claim its name again, unless its app may still run.
         match self.entry.facts.life {
-            Life::Runs => rest.is_some(),
-            Life::Leaves | Life::Ended => rest == Some(WaitsFor::PodEnd),
+            Life::Runs => quarantine.is_some(),
+            Life::Leaves | Life::Ended => quarantine == Some(WaitsFor::PodEnd),
         }
     }
 

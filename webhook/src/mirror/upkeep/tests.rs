@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_mins(1);
 #[derive(Clone, Copy)]
 struct Pod(Option<Life>);
 
-impl Asked for Pod {
+impl PodLookup for Pod {
     async fn life(&self, _: &str, name: &str, uid: &str) -> Result<Option<Life>, UpkeepError> {
         assert_eq!((name, uid), ("p", "u1"));
         Ok(self.0)
@@ -54,18 +54,18 @@ impl Fixture {
     }
 
     /// A pod that gives its name up until it has ended.
-    async fn rest(&self) -> RestAt {
+    async fn quarantine(&self) -> QuarantineAt {
         let request = self.claim_request("u1").await;
         let mine = self.store().claim(&request).await.unwrap().won().unwrap().own_mod_revision;
         self.sidecars.release("u1", "Denali", mine, WITH_POD, WaitsFor::PodEnd).await;
         self.seen().await.unwrap().0
     }
 
-    async fn seen(&self) -> Option<(RestAt, WaitsFor)> {
-        let rest = self.store().quarantines(&path()).await.unwrap().pop()?;
-        let uid = rest.record.holder.uid.clone();
-        let at = RestAt { key: rest.key, revision: rest.revision, uid };
-        Some((at, rest.record.waits_for))
+    async fn seen(&self) -> Option<(QuarantineAt, WaitsFor)> {
+        let quarantine = self.store().quarantines(&path()).await.unwrap().pop()?;
+        let uid = quarantine.record.holder.uid.clone();
+        let at = QuarantineAt { key: quarantine.key, revision: quarantine.revision, uid };
+        Some((at, quarantine.record.waits_for))
     }
 
     async fn perform(&self, pod: Pod, task: Task) -> Result<(), UpkeepError> {
@@ -82,13 +82,13 @@ impl Fixture {
 #[tokio::test]
 async fn the_rest_of_a_pod_that_has_ended_is_over_within_seconds_and_is_shortened_once() {
     let fixture = Fixture::start().await;
-    let rest = fixture.rest().await;
+    let quarantine = fixture.quarantine().await;
     assert!(fixture.lease_of_rest().await > Duration::from_mins(50));
-    fixture.perform(Pod(None), Task::Shorten(rest.clone())).await.unwrap();
+    fixture.perform(Pod(None), Task::Shorten(quarantine.clone())).await.unwrap();
     assert!(fixture.lease_of_rest().await <= AFTER_POD);
     let (shortened, waits_for) = fixture.seen().await.unwrap();
     assert_eq!(waits_for, WaitsFor::Time, "the mirror does not begin it again");
-    fixture.perform(Pod(None), Task::Shorten(rest)).await.unwrap();
+    fixture.perform(Pod(None), Task::Shorten(quarantine)).await.unwrap();
     assert_eq!(fixture.seen().await.unwrap().0, shortened);
 }
 
@@ -96,8 +96,8 @@ async fn the_rest_of_a_pod_that_has_ended_is_over_within_seconds_and_is_shortene
 async fn a_pod_that_is_not_watched_is_asked_for_before_its_name_is_given_on() {
     for (life, shortened) in [(None, true), (Some(Life::Ended), true), (Some(Life::Runs), false)] {
         let fixture = Fixture::start().await;
-        let rest = fixture.rest().await;
-        let done = fixture.perform(Pod(life), Task::ShortenUnlessFound(rest)).await;
+        let quarantine = fixture.quarantine().await;
+        let done = fixture.perform(Pod(life), Task::ShortenUnlessFound(quarantine)).await;
         assert_eq!(done.is_ok(), shortened, "{life:?}");
         assert_eq!(fixture.lease_of_rest().await <= AFTER_POD, shortened, "{life:?}");
     }
@@ -106,16 +106,16 @@ async fn a_pod_that_is_not_watched_is_asked_for_before_its_name_is_given_on() {
 #[tokio::test]
 async fn the_rest_of_a_pod_that_runs_goes_on_for_another_hour() {
     let fixture = Fixture::start().await;
-    let rest = fixture.rest().await;
-    fixture.perform(Pod(None), Task::Prolong(rest.clone())).await.unwrap();
+    let quarantine = fixture.quarantine().await;
+    fixture.perform(Pod(None), Task::Prolong(quarantine.clone())).await.unwrap();
     let (prolonged, waits_for) = fixture.seen().await.unwrap();
     assert_eq!(waits_for, WaitsFor::PodEnd);
-    assert!(prolonged.revision > rest.revision);
+    assert!(prolonged.revision > quarantine.revision);
     assert!(fixture.lease_of_rest().await > Duration::from_mins(50));
 }
 
 #[tokio::test]
-async fn a_dead_groups_keys_go_unless_somebody_has_joined_meanwhile() {
+async fn the_keys_of_an_unused_group_are_deleted_unless_a_pod_has_joined_meanwhile() {
     let fixture = Fixture::start().await;
     let put = |key: String| Txn { then: vec![Op::put(key, "", 0)], ..Txn::default() };
     let sweep = async |last| Task::Sweep {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::admission::view::Pod;
+use crate::view::Pod;
 
 fn node(labels: &[(&str, &str)], taints: &[(&str, &str, &str)]) -> OldNode {
     let text = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());

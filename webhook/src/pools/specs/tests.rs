@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::mirror::{Counts, SpecSeen};
-use crate::pools::finalizer::FINALIZER;
+use crate::pools::resource::FINALIZER;
 use crate::pools::resource::PoolObject;
 use crate::pools::watched::Watched;
 

@@ -1,7 +1,7 @@
-//! Writes the status of pools where it differs, from the replica that leads.
+//! Writes the status of pools where it differs, on the leader.
 //!
-//! Invariant: a write carries the resource version that it was decided on; a conflict is decided
-//! anew on what is stored by then.
+//! Invariant: a write carries the resource version that it was decided on. After a conflict the status is decided again
+//! for the stored object.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,28 +21,28 @@ use crate::pools::progress::{PoolStage, Progress};
 use crate::pools::resource::PoolObject;
 use crate::pools::watched::{Pools, Watched};
 
-/// A herd of a thousand claims is a handful of writes, and nobody reads a status faster.
+/// The pause between rounds: a burst of a thousand claims causes only a few writes.
 const SETTLE: Duration = Duration::from_secs(1);
-/// A write that failed for a reason other than a conflict fails again at once.
+/// The pause after a failure.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// What a status is made of.
+/// The inputs of a status.
 #[derive(Debug)]
 pub struct Sources {
     /// Whether this replica writes.
     pub leader: watch::Receiver<bool>,
     /// The pools; `None` before the first list.
     pub pools: watch::Receiver<Option<Arc<Pools>>>,
-    /// What etcd has of them.
+    /// Their state in etcd.
     pub progress: watch::Receiver<Arc<Progress>>,
-    /// How they are used.
+    /// Their usage.
     pub counts: watch::Receiver<Counted>,
 }
 
 // === impl Sources ===
 
 impl Sources {
-    /// Writes for ever; ends when nothing can change any more.
+    /// Writes until the inputs end.
     pub async fn write(mut self, client: Client) {
         let api = Api::<PoolObject>::all(client);
         loop {
@@ -94,7 +94,7 @@ async fn write(
             let Some(stored) = api.get_opt(name).await? else { return Ok(()) };
             patch(api, name, &stored.into(), outcome, counts).await
         }
-        // Deleted meanwhile; there is nothing left to say.
+        // The pool was deleted meanwhile.
         Err(Error::Api(status)) if status.is_not_found() => Ok(()),
         answer => answer,
     }

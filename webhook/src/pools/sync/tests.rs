@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::mirror::{Census, Counts, SpecSeen};
-use crate::pools::finalizer::FINALIZER;
+use crate::pools::resource::FINALIZER;
 use crate::pools::watched::Watched;
 
 struct Nobody;

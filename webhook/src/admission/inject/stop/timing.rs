@@ -7,24 +7,23 @@ use cairn_core::contract::port;
 use cairn_core::stop_probe::{ProbeTiming, SHORTEST_GRACE, TIMEOUT};
 use serde_json::{Value, json};
 
-use super::own::AppProbeArgs;
+use crate::admission::app_probes::AppProbeArgs;
 
-/// What Kubernetes gives a pod that says nothing.
+/// Kubernetes' default grace period, in seconds.
 pub(super) const DEFAULT_GRACE: u64 = 30;
 
-/// Costs the sidecar one answer from memory; a slower one would keep an app that has started out of
-/// its Services.
+/// Seconds. The sidecar answers from memory. A longer period would keep a started app out of its Services.
 const READINESS_PERIOD: u64 = 2;
 
-/// What the kubelet asks about one container.
+/// The kubelet's probes of one container.
 pub(super) struct KubeletProbes<'a> {
     /// The shortest quarantine of the pod's Stop pools.
     pub(super) quarantine: Duration,
-    /// Seconds that the pod gives its containers to stop.
+    /// The pod's grace period, in seconds.
     pub(super) grace: u64,
     /// The container's own probes.
     pub(super) own: &'a AppProbes,
-    /// Those of the pod.
+    /// The probes of all containers of the pod.
     pub(super) probes: &'a AppProbeArgs,
 }
 
@@ -40,13 +39,13 @@ impl KubeletProbes<'_> {
         self.stopping(port::APP_LIVEZ, ProbeTiming { grace, ..timing })
     }
 
-    /// Passes as soon as the sidecar answers and the claim is held. The kubelet asks no liveness
-    /// probe before, so the app's own startup probe cannot be waited for here.
+    /// Passes once the sidecar answers and the claim is held. It does not wait for the app's own startup probe, because
+    /// the kubelet runs no liveness probe before this one has passed.
     pub(super) fn startup(&self) -> Value {
         self.stopping(port::APP_STARTUPZ, ProbeTiming::STARTUP)
     }
 
-    /// Passes once the app's own startup probe has; `None` where there is none.
+    /// Passes once the app's own startup probe has passed; `None` if there is none.
     pub(super) fn readiness(&self) -> Option<Value> {
         self.own.startup.as_ref()?;
         Some(json!({
@@ -70,7 +69,7 @@ impl KubeletProbes<'_> {
     fn get(&self, path: &str) -> Value {
         let mut get =
             json!({"path": format!("{path}/{}", self.own.container), "port": port::ADMIN});
-        // Where the sidecar asks nothing itself, nobody has to tell it of starts.
+        // A sidecar that asks no probes itself needs no token.
         if self.probes.are_any()
             && let Some(get) = get.as_object_mut()
         {

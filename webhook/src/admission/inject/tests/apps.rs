@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn variables_come_from_the_env_file_and_before_the_containers_own() {
-    let after = World::new().inject(&mountains());
+    let after = Fixture::new().inject(&mountains());
     let app = &after["spec"]["containers"][0];
     assert_eq!(
         names_of(&app["env"]),
@@ -31,9 +31,9 @@ fn variables_come_from_the_env_file_and_before_the_containers_own() {
 #[test]
 fn without_env_files_they_come_from_annotations_and_the_gate_watches_those() {
     let annotations = json!({"cairn.dev/pool": "mountains,snowflake", "cairn.dev/stop": "self"});
-    let after = World::new().without_env_files().inject(&pod(annotations.clone()));
+    let after = Fixture::new().without_env_files().inject(&pod(annotations.clone()));
     let env = &after["spec"]["containers"][0]["env"];
-    let from_file = World::new().inject(&pod(annotations));
+    let from_file = Fixture::new().inject(&pod(annotations));
     assert_eq!(names_of(env), names_of(&from_file["spec"]["containers"][0]["env"]));
     let path = |name: &str| {
         let env = env.as_array().unwrap();
@@ -63,17 +63,17 @@ fn without_env_files_they_come_from_annotations_and_the_gate_watches_those() {
 
 #[test]
 fn only_old_nodes_that_the_pod_can_run_on_keep_it_from_files() {
-    let world = World::new().with_old_node("pool", "old");
-    let source = |world: &World, pod: &Value| {
-        let after = world.inject(pod);
+    let fixture = Fixture::new().with_old_node("pool", "old");
+    let source = |fixture: &Fixture, pod: &Value| {
+        let after = fixture.inject(pod);
         let source = &after["spec"]["containers"][0]["env"][0]["valueFrom"];
         source.as_object().unwrap().keys().next().unwrap().clone()
     };
     let selecting = |pool: &str| with(mountains(), "/spec/nodeSelector", json!({"pool": pool}));
-    assert_eq!(source(&world, &mountains()), "fieldRef");
-    assert_eq!(source(&world, &selecting("old")), "fieldRef");
-    assert_eq!(source(&world, &selecting("new")), "fileKeyRef");
-    let mut empty = World::new();
+    assert_eq!(source(&fixture, &mountains()), "fieldRef");
+    assert_eq!(source(&fixture, &selecting("old")), "fieldRef");
+    assert_eq!(source(&fixture, &selecting("new")), "fileKeyRef");
+    let mut empty = Fixture::new();
     empty.env.files = FileSupport::ByNode(Arc::default());
     assert_eq!(source(&empty, &mountains()), "fieldRef", "nothing is known of an empty cluster");
 }
@@ -84,7 +84,7 @@ fn only_the_named_containers_are_touched_and_mesh_proxies_never_by_default() {
     let worker = json!({"name": "worker", "image": "w"});
     let before =
         with(with(mountains(), "/spec/containers/-", proxy.clone()), "/spec/containers/-", worker);
-    let after = World::new().inject(&before);
+    let after = Fixture::new().inject(&before);
     assert_eq!(after["spec"]["containers"][1], proxy);
     assert_eq!(after["spec"]["containers"][2]["volumeMounts"][0]["name"], "cairn");
     let named =
@@ -92,14 +92,14 @@ fn only_the_named_containers_are_touched_and_mesh_proxies_never_by_default() {
     let mut named = named;
     named["metadata"]["annotations"] =
         json!({"cairn.dev/pool": "mountains", "cairn.dev/containers": "worker"});
-    let after = World::new().inject(&named);
+    let after = Fixture::new().inject(&named);
     assert_eq!(after["spec"]["containers"][0], before["spec"]["containers"][0]);
     assert_eq!(after["spec"]["containers"][2]["volumeMounts"][0]["name"], "cairn");
 }
 
 #[test]
 fn a_meshed_pod_keeps_our_ports_out_of_the_mesh() {
-    let istio = World::new().labelled("istio-injection", "enabled");
+    let istio = Fixture::new().labelled("istio-injection", "enabled");
     let annotations = istio.inject(&mountains())["metadata"]["annotations"].clone();
     assert_eq!(annotations["traffic.sidecar.istio.io/excludeOutboundPorts"], "2379");
     assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "24041");
@@ -107,7 +107,7 @@ fn a_meshed_pod_keeps_our_ports_out_of_the_mesh() {
         "cairn.dev/pool": "mountains", "linkerd.io/inject": "enabled",
         "config.linkerd.io/skip-outbound-ports": "3306",
     }));
-    let annotations = World::new().inject(&linkerd)["metadata"]["annotations"].clone();
+    let annotations = Fixture::new().inject(&linkerd)["metadata"]["annotations"].clone();
     assert_eq!(annotations["config.linkerd.io/skip-outbound-ports"], "3306,2379");
     let opted_out = pod(json!({"cairn.dev/pool": "mountains", "sidecar.istio.io/inject": "false"}));
     let annotations = istio.inject(&opted_out)["metadata"]["annotations"].clone();

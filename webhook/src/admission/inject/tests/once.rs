@@ -7,11 +7,11 @@ use super::*;
 #[test]
 fn an_injected_pod_needs_nothing_more() {
     let stop = pod(json!({"cairn.dev/pool": "snowflake,mountains"}));
-    let meshed = World::new().labelled("istio-injection", "enabled");
-    for world in [World::new(), World::new().without_env_files(), meshed] {
+    let meshed = Fixture::new().labelled("istio-injection", "enabled");
+    for fixture in [Fixture::new(), Fixture::new().without_env_files(), meshed] {
         for before in [mountains(), stop.clone()] {
-            let after = world.inject(&before);
-            let again = world.decide(&after).unwrap();
+            let after = fixture.inject(&before);
+            let again = fixture.decide(&after).unwrap();
             assert!(again.patch.is_empty(), "{}", String::from_utf8_lossy(&again.patch.to_json()));
         }
     }
@@ -19,7 +19,7 @@ fn an_injected_pod_needs_nothing_more() {
 
 #[test]
 fn additions_of_other_webhooks_are_tolerated() {
-    let mut pod = World::new().inject(&mountains());
+    let mut pod = Fixture::new().inject(&mountains());
     let ours = &mut pod["spec"]["initContainers"][0];
     ours["image"] = json!("mirror.example.com/cairn-sidecar:1");
     ours["securityContext"]["runAsUser"] = json!(1_000_650_000);
@@ -28,19 +28,19 @@ fn additions_of_other_webhooks_are_tolerated() {
     ours["startupProbe"]["successThreshold"] = json!(1);
     ours["livenessProbe"]["httpGet"] = json!({"path": "/app-health/cairn/livez", "port": 15020});
     ours["env"][0]["valueFrom"]["fieldRef"]["apiVersion"] = json!("v1");
-    assert!(World::new().decide(&pod).unwrap().patch.is_empty());
+    assert!(Fixture::new().decide(&pod).unwrap().patch.is_empty());
 }
 
 #[test]
-fn what_another_webhook_or_a_copy_got_wrong_is_set_right() {
-    let golden = World::new().inject(&mountains());
+fn wrong_changes_by_another_webhook_or_a_copy_are_corrected() {
+    let golden = Fixture::new().inject(&mountains());
     let mut pod = golden.clone();
     let ours = &mut pod["spec"]["initContainers"][0];
     ours["args"] = json!(["--in-pod", "--namespace=other"]);
     ours.as_object_mut().unwrap().remove("livenessProbe");
     pod["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "late", "image": "l"}));
     pod["metadata"]["labels"].as_object_mut().unwrap().remove("cairn.dev/injected");
-    let after = World::new().inject(&pod);
+    let after = Fixture::new().inject(&pod);
     assert_eq!(after["spec"]["initContainers"], golden["spec"]["initContainers"]);
     assert_eq!(after["spec"]["volumes"], golden["spec"]["volumes"]);
     assert_eq!(after["metadata"], golden["metadata"]);
@@ -49,11 +49,11 @@ fn what_another_webhook_or_a_copy_got_wrong_is_set_right() {
 
 #[test]
 fn a_pod_keeps_the_way_of_its_variables_when_the_cluster_changes_between_two_looks() {
-    let by_annotation = World::new().without_env_files().inject(&mountains());
-    assert!(World::new().decide(&by_annotation).unwrap().patch.is_empty());
-    let by_file = World::new().inject(&mountains());
-    for world in [World::new().without_env_files(), World::new().with_old_node("a", "b")] {
-        assert!(world.decide(&by_file).unwrap().patch.is_empty());
+    let by_annotation = Fixture::new().without_env_files().inject(&mountains());
+    assert!(Fixture::new().decide(&by_annotation).unwrap().patch.is_empty());
+    let by_file = Fixture::new().inject(&mountains());
+    for fixture in [Fixture::new().without_env_files(), Fixture::new().with_old_node("a", "b")] {
+        assert!(fixture.decide(&by_file).unwrap().patch.is_empty());
     }
 }
 
@@ -62,13 +62,13 @@ fn old_results_are_stripped() {
     let copied = pod(json!({
         "cairn.dev/pool": "mountains", "cairn.dev/status": "{}", "claim.cairn.dev/mountains": "Denali",
     }));
-    let after = World::new().inject(&copied);
+    let after = Fixture::new().inject(&copied);
     assert_eq!(after["metadata"]["annotations"], json!({"cairn.dev/pool": "mountains"}));
 }
 
 #[test]
 fn a_pod_that_asks_for_nothing_is_left_alone() {
-    let plan = World::new().decide(&pod(json!({"other": "x"}))).unwrap();
+    let plan = Fixture::new().decide(&pod(json!({"other": "x"}))).unwrap();
     assert_eq!(plan, Plan::default());
 }
 
@@ -96,7 +96,11 @@ proptest! {
         pools in proptest::sample::select(vec!["mountains", "snowflake", "snowflake,mountains"]),
         file_works in any::<bool>(),
         inits in proptest::collection::vec(
-            proptest::sample::select(vec![("prep", None), ("shipper", Some("Always")), ("kuma-sidecar", Some("Always"))]),
+            proptest::sample::select(vec![
+                ("prep", None),
+                ("shipper", Some("Always")),
+                ("kuma-sidecar", Some("Always")),
+            ]),
             0..4,
         ),
     ) {
@@ -114,10 +118,10 @@ proptest! {
                 None => json!({"name": name}),
             })
             .collect();
-        let world = if file_works { World::new() } else { World::new().without_env_files() };
-        let after = world.inject(&before);
+        let fixture = if file_works { Fixture::new() } else { Fixture::new().without_env_files() };
+        let after = fixture.inject(&before);
         prop_assert_eq!(without_ours(after.clone()), without_ours(before));
-        prop_assert!(world.decide(&after).unwrap().patch.is_empty());
+        prop_assert!(fixture.decide(&after).unwrap().patch.is_empty());
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn every_refusal_is_one_sentence_that_says_what_to_do() {
+fn every_refusal_is_a_message_that_says_what_to_do() {
     let asks = |pool: &str| pod(json!({"cairn.dev/pool": pool}));
     let plus = |key: &str, value: &str| pod(json!({"cairn.dev/pool": "mountains", key: value}));
     let put = |pointer: &str, value: Value| with(mountains(), pointer, value);
@@ -88,8 +88,8 @@ fn every_refusal_is_one_sentence_that_says_what_to_do() {
             "annotation 'cairn.dev/containers' names container 'database', which the pod does not have; it has app",
         ),
     ];
-    for (pod, sentence) in cases {
-        assert_eq!(World::new().refuse(&pod), sentence);
+    for (pod, message) in cases {
+        assert_eq!(Fixture::new().refuse(&pod), message);
     }
 }
 
@@ -138,11 +138,11 @@ fn a_pod_whose_app_cannot_be_stopped_is_refused_with_the_ways_out() {
              the app watch valid_until in /var/run/cairn/snowflake/claim.json",
         ),
     ];
-    let world = World::new().labelled("team", "a");
-    for (mut pod, sentence) in cases {
-        assert_eq!(world.refuse(&pod), sentence);
+    let fixture = Fixture::new().labelled("team", "a");
+    for (mut pod, message) in cases {
+        assert_eq!(fixture.refuse(&pod), message);
         pod["metadata"]["annotations"]["cairn.dev/stop"] = json!("self");
-        assert!(world.decide(&pod).is_ok(), "{pod}");
+        assert!(fixture.decide(&pod).is_ok(), "{pod}");
     }
 }
 
@@ -150,28 +150,28 @@ fn a_pod_whose_app_cannot_be_stopped_is_refused_with_the_ways_out() {
 fn env_files_are_refused_where_an_old_kubelet_would_give_empty_values() {
     let pod = pod(json!({"cairn.dev/pool": "mountains", "cairn.dev/env": "file"}));
     assert_eq!(
-        World::new().without_env_files().refuse(&pod),
+        Fixture::new().without_env_files().refuse(&pod),
         "annotation 'cairn.dev/env: file' needs Kubernetes 1.35 or newer, which this cluster does not have; use auto \
          or annotation"
     );
-    let world = World::new().with_old_node("pool", "old");
+    let fixture = Fixture::new().with_old_node("pool", "old");
     assert_eq!(
-        world.refuse(&pod),
+        fixture.refuse(&pod),
         "annotation 'cairn.dev/env: file' needs Kubernetes 1.35 or newer on every Linux node that the pod can run on, \
          and node 'old-1' has v1.34.1-eks-abc; keep the pod off such nodes with a nodeSelector, or use auto or \
          annotation"
     );
-    assert!(world.decide(&with(pod, "/spec/nodeSelector", json!({"pool": "new"}))).is_ok());
+    assert!(fixture.decide(&with(pod, "/spec/nodeSelector", json!({"pool": "new"}))).is_ok());
 }
 
 #[test]
 fn a_namespace_that_is_selected_may_claim() {
     let pod = pod(json!({"cairn.dev/pool": "tea", "cairn.dev/stop": "self"}));
-    assert!(World::new().labelled("team", "a").decide(&pod).is_ok());
+    assert!(Fixture::new().labelled("team", "a").decide(&pod).is_ok());
 }
 
 #[test]
 fn a_group_applies_to_the_namespace_pools_beside_a_cluster_pool() {
     let pod = pod(json!({"cairn.dev/pool": "snowflake,mountains", "cairn.dev/group": "g"}));
-    assert!(World::new().decide(&pod).is_ok());
+    assert!(Fixture::new().decide(&pod).is_ok());
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_sidecar_of_a_deployment_is_the_golden_one() {
-    let after = World::new().inject(&mountains());
+    let after = Fixture::new().inject(&mountains());
     let expected = json!({
         "name": "cairn",
         "image": "example.com/cairn-sidecar:1",
@@ -65,12 +65,12 @@ fn the_sidecar_of_a_deployment_is_the_golden_one() {
 #[test]
 fn it_comes_first_but_after_a_native_mesh_proxy() {
     let plain = json!([{"name": "migrate", "image": "m"}]);
-    let after = World::new().inject(&with(mountains(), "/spec/initContainers", plain));
+    let after = Fixture::new().inject(&with(mountains(), "/spec/initContainers", plain));
     assert_eq!(names_of(&after["spec"]["initContainers"]), ["cairn", "migrate"]);
     let meshed = json!([
         {"name": "istio-init"}, {"name": "istio-proxy", "restartPolicy": "Always"}, {"name": "migrate"},
     ]);
-    let after = World::new().inject(&with(mountains(), "/spec/initContainers", meshed));
+    let after = Fixture::new().inject(&with(mountains(), "/spec/initContainers", meshed));
     assert_eq!(
         names_of(&after["spec"]["initContainers"]),
         ["istio-init", "istio-proxy", "cairn", "migrate"]
@@ -81,7 +81,7 @@ fn it_comes_first_but_after_a_native_mesh_proxy() {
 fn it_leaves_the_user_to_the_image_unless_the_pod_says_root() {
     let user = |uid| {
         let context = json!({"runAsUser": uid});
-        let after = World::new().inject(&with(mountains(), "/spec/securityContext", context));
+        let after = Fixture::new().inject(&with(mountains(), "/spec/securityContext", context));
         after["spec"]["initContainers"][0]["securityContext"]["runAsUser"].clone()
     };
     assert_eq!(user(0), 65532);
@@ -92,7 +92,7 @@ fn it_leaves_the_user_to_the_image_unless_the_pod_says_root() {
 fn a_guaranteed_pod_stays_guaranteed_and_others_get_no_cpu_limit() {
     let resources = |resources| {
         let after =
-            World::new().inject(&with(mountains(), "/spec/containers/0/resources", resources));
+            Fixture::new().inject(&with(mountains(), "/spec/containers/0/resources", resources));
         after["spec"]["initContainers"][0]["resources"].clone()
     };
     let equal = json!({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1000m", "memory": "1Gi"}});
@@ -105,7 +105,7 @@ fn a_guaranteed_pod_stays_guaranteed_and_others_get_no_cpu_limit() {
 #[test]
 fn a_pod_with_a_budget_as_a_whole_pays_for_the_sidecar_from_it() {
     let budget = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
-    let after = World::new().inject(&with(mountains(), "/spec/resources", budget));
+    let after = Fixture::new().inject(&with(mountains(), "/spec/resources", budget));
     assert_eq!(after["spec"]["initContainers"][0].get("resources"), None);
 }
 
@@ -113,7 +113,7 @@ fn a_pod_with_a_budget_as_a_whole_pays_for_the_sidecar_from_it() {
 fn resources_by_annotation_win_and_never_contradict_the_defaults() {
     let resources = |text| {
         let annotations = json!({"cairn.dev/pool": "mountains", "cairn.dev/resources": text});
-        World::new().inject(&pod(annotations))["spec"]["initContainers"][0]["resources"].clone()
+        Fixture::new().inject(&pod(annotations))["spec"]["initContainers"][0]["resources"].clone()
     };
     let both = json!({"cpu": "20m", "memory": "24Mi"});
     assert_eq!(resources("cpu=20m,memory=24Mi"), json!({"requests": both, "limits": both}));
@@ -128,7 +128,7 @@ fn resources_by_annotation_win_and_never_contradict_the_defaults() {
 fn a_host_network_pod_opens_no_ports() {
     let pod = with(mountains(), "/spec/hostNetwork", json!(true));
     let pod = with(pod, "/spec/dnsPolicy", json!("ClusterFirstWithHostNet"));
-    let after = World::new().inject(&pod);
+    let after = Fixture::new().inject(&pod);
     let ours = &after["spec"]["initContainers"][0];
     assert_eq!((ours.get("ports"), ours.get("livenessProbe")), (None, None));
     let args = strings(&ours["args"]);
@@ -138,7 +138,7 @@ fn a_host_network_pod_opens_no_ports() {
 #[test]
 fn an_app_that_does_not_wait_has_a_sidecar_without_startup_probe() {
     let annotations = json!({"cairn.dev/pool": "mountains", "cairn.dev/gate": "none"});
-    let after = World::new().inject(&pod(annotations));
+    let after = Fixture::new().inject(&pod(annotations));
     assert_eq!(after["spec"]["initContainers"][0].get("startupProbe"), None);
     assert_eq!(names_of(&after["spec"]["containers"][0]["env"]), ["GREETING"]);
 }
@@ -148,7 +148,7 @@ fn group_prefix_and_pools_reach_the_arguments() {
     let annotations = json!({
         "cairn.dev/pool": "snowflake,mountains", "cairn.dev/group": "cart", "cairn.dev/prefix": "a.{name}",
     });
-    let after = World::new().inject(&pod(annotations));
+    let after = Fixture::new().inject(&pod(annotations));
     let args = strings(&after["spec"]["initContainers"][0]["args"]);
     for wanted in ["--pool=snowflake,mountains", "--group=cart", "--prefix=a.{name}"] {
         assert!(args.contains(&wanted), "{args:?}");
@@ -159,14 +159,14 @@ fn group_prefix_and_pools_reach_the_arguments() {
 fn a_bare_pod_has_no_group() {
     let mut bare = mountains();
     bare["metadata"].as_object_mut().unwrap().remove("ownerReferences");
-    let after = World::new().inject(&bare);
+    let after = Fixture::new().inject(&bare);
     let args = strings(&after["spec"]["initContainers"][0]["args"]);
     assert!(!args.iter().any(|arg| arg.starts_with("--group")), "{args:?}");
 }
 
 #[test]
 fn a_log_level_that_is_not_the_default_reaches_the_sidecar() {
-    let mut fixture = World::new();
+    let mut fixture = Fixture::new();
     fixture.settings.log_level = "warn,cairn=debug".parse().unwrap();
     let after = fixture.inject(&mountains());
     let args = after["spec"]["initContainers"][0]["args"].as_array().unwrap();

@@ -21,7 +21,7 @@ fn app(pod: &Value) -> &Value {
 }
 
 /// What the sidecar is told to ask of the app, as it reads its arguments.
-fn told(pod: &Value) -> Vec<Value> {
+fn recorded(pod: &Value) -> Vec<Value> {
     strings(&pod["spec"]["initContainers"][0]["args"])
         .iter()
         .filter_map(|arg| arg.strip_prefix("--app-probes="))
@@ -31,7 +31,7 @@ fn told(pod: &Value) -> Vec<Value> {
 
 #[test]
 fn an_app_without_probes_is_stopped_by_two_that_ask_the_sidecar() {
-    let plan = World::new().decide(&stop()).unwrap();
+    let plan = Fixture::new().decide(&stop()).unwrap();
     assert_eq!(plan.warnings, Vec::<String>::new());
     let after = applied(&stop(), &plan);
     assert_eq!(
@@ -49,8 +49,8 @@ fn an_app_without_probes_is_stopped_by_two_that_ask_the_sidecar() {
         })
     );
     assert_eq!(app(&after).get("readinessProbe"), None);
-    assert_eq!(told(&after), [json!({"container": "app"})]);
-    let keep = World::new().inject(&mountains());
+    assert_eq!(recorded(&after), [json!({"container": "app"})]);
+    let keep = Fixture::new().inject(&mountains());
     for field in ["livenessProbe", "startupProbe", "readinessProbe"] {
         assert_eq!(app(&keep).get(field), None);
     }
@@ -69,9 +69,9 @@ fn the_apps_own_probes_are_given_to_the_sidecar() {
     let startup = json!({"grpc": {"port": 9000, "service": ""}, "failureThreshold": 60});
     let before = probed(&[("livenessProbe", liveness), ("startupProbe", startup)]);
     let ports = json!([{"name": "web", "containerPort": 8443}]);
-    let after = World::new().inject(&with(before, "/spec/containers/0/ports", ports));
+    let after = Fixture::new().inject(&with(before, "/spec/containers/0/ports", ports));
     assert_eq!(
-        told(&after),
+        recorded(&after),
         [json!({
             "container": "app",
             "liveness": {
@@ -110,60 +110,63 @@ fn a_readiness_probe_of_the_apps_own_stays() {
         vec![("readinessProbe", readiness.clone())],
         vec![("readinessProbe", readiness.clone()), ("startupProbe", tcp.clone())],
     ] {
-        let after = World::new().inject(&probed(&probes));
+        let after = Fixture::new().inject(&probed(&probes));
         assert_eq!(app(&after)["readinessProbe"], readiness);
     }
-    let after = World::new().inject(&probed(&[("livenessProbe", tcp)]));
+    let after = Fixture::new().inject(&probed(&[("livenessProbe", tcp)]));
     assert_eq!(app(&after).get("readinessProbe"), None, "it is ready as soon as it runs");
 }
 
 #[test]
 fn a_pod_that_gives_its_apps_less_time_to_stop_is_obeyed() {
     let short = with(stop(), "/spec/terminationGracePeriodSeconds", json!(5));
-    let after = World::new().inject(&short);
+    let after = Fixture::new().inject(&short);
     assert_eq!(app(&after)["livenessProbe"]["terminationGracePeriodSeconds"], 5);
     let none = with(stop(), "/spec/terminationGracePeriodSeconds", json!(0));
-    let after = World::new().inject(&none);
+    let after = Fixture::new().inject(&none);
     assert_eq!(app(&after)["livenessProbe"]["terminationGracePeriodSeconds"], 2);
 }
 
 #[test]
 fn a_probe_that_its_author_aimed_at_the_sidecar_is_not_the_apps_own() {
     let aimed = json!({"httpGet": {"path": "/app/livez", "port": 24041}, "failureThreshold": 99});
-    let after = World::new().inject(&probed(&[("livenessProbe", aimed)]));
-    assert_eq!(told(&after), [json!({"container": "app"})]);
+    let after = Fixture::new().inject(&probed(&[("livenessProbe", aimed)]));
+    assert_eq!(recorded(&after), [json!({"container": "app"})]);
     assert_eq!(app(&after)["livenessProbe"]["failureThreshold"], 4);
 }
 
 #[test]
 fn probes_that_istio_rewrote_are_left_alone_and_ours_behind_them_are_remembered() {
-    let rewritten = |container: &str, kind: &str| json!({"httpGet": {"path": format!("/app-health/{container}/{kind}"), "port": 15020}});
+    let rewritten = |container: &str, kind: &str| {
+        let path = format!("/app-health/{container}/{kind}");
+        json!({"httpGet": {"path": path, "port": 15020}})
+    };
     // Before us: the agent asks the app.
-    let first = World::new().inject(&probed(&[("livenessProbe", rewritten("app", "livez"))]));
-    assert_eq!(told(&first)[0]["liveness"]["httpGet"]["path"], "/app-health/app/livez");
+    let first = Fixture::new().inject(&probed(&[("livenessProbe", rewritten("app", "livez"))]));
+    assert_eq!(recorded(&first)[0]["liveness"]["httpGet"]["path"], "/app-health/app/livez");
     assert_eq!(app(&first)["livenessProbe"]["httpGet"]["port"], 24041);
     // After us: the agent asks the sidecar.
     let own = json!({"httpGet": {"path": "/healthz", "port": 8080}});
-    let mut after = World::new().inject(&probed(&[("livenessProbe", own)]));
+    let mut after = Fixture::new().inject(&probed(&[("livenessProbe", own)]));
     for (field, kind) in [("livenessProbe", "livez"), ("startupProbe", "startupz")] {
         after["spec"]["containers"][0][field]["httpGet"] =
             rewritten("app", kind)["httpGet"].clone();
     }
-    let again = World::new().decide(&after).unwrap();
+    let again = Fixture::new().decide(&after).unwrap();
     assert!(again.patch.is_empty(), "{}", String::from_utf8_lossy(&again.patch.to_json()));
 }
 
 #[test]
 fn a_probe_that_another_webhook_put_in_place_of_ours_is_taken_over_at_the_next_look() {
-    let mut after = World::new().inject(&stop());
+    let mut after = Fixture::new().inject(&stop());
     after["spec"]["containers"][0]["livenessProbe"] = json!({"tcpSocket": {"port": 5432}});
-    let again = World::new().inject(&after);
-    assert_eq!(told(&again)[0]["liveness"]["tcpSocket"]["port"], 5432);
+    let again = Fixture::new().inject(&after);
+    assert_eq!(recorded(&again)[0]["liveness"]["tcpSocket"]["port"], 5432);
     assert_eq!(app(&again)["livenessProbe"]["httpGet"]["port"], 24041);
     // And one that was taken away is put back, with what the app's own was.
     let mut gone = again.clone();
     gone["spec"]["containers"][0].as_object_mut().unwrap().remove("livenessProbe");
-    assert_eq!(World::new().inject(&gone), again);
+    assert_eq!(Fixture::new().inject(&gone), again);
 }
 
 #[test]
@@ -171,32 +174,32 @@ fn an_app_that_comes_to_stop_itself_gets_its_probes_back() {
     let liveness = json!({"httpGet": {"path": "/healthz", "port": 8080}});
     let startup = json!({"tcpSocket": {"port": 8080}, "failureThreshold": 30});
     let before = probed(&[("livenessProbe", liveness.clone()), ("startupProbe", startup.clone())]);
-    let mut copied = World::new().inject(&before);
+    let mut copied = Fixture::new().inject(&before);
     copied["metadata"]["annotations"]["cairn.dev/stop"] = json!("self");
-    let after = World::new().inject(&copied);
+    let after = Fixture::new().inject(&copied);
     assert_eq!(app(&after)["livenessProbe"], liveness);
     assert_eq!(app(&after)["startupProbe"], startup);
     assert_eq!(app(&after).get("readinessProbe"), None);
-    assert_eq!(told(&after), Vec::<Value>::new());
-    assert!(World::new().decide(&after).unwrap().patch.is_empty());
+    assert_eq!(recorded(&after), Vec::<Value>::new());
+    assert!(Fixture::new().decide(&after).unwrap().patch.is_empty());
 }
 
 #[test]
 fn an_app_that_stops_itself_keeps_its_probes_and_gets_none() {
     let annotations = json!({"cairn.dev/pool": "snowflake", "cairn.dev/stop": "self"});
     let before = pod(annotations.clone());
-    let plan = World::new().decide(&before).unwrap();
+    let plan = Fixture::new().decide(&before).unwrap();
     assert_eq!(plan.warnings, Vec::<String>::new());
     assert_eq!(applied(&before, &plan)["spec"]["containers"][0].get("livenessProbe"), None);
     let probe = json!({"exec": {"command": ["true"]}});
     let before = with(before, "/spec/containers/0/livenessProbe", probe.clone());
-    let after = World::new().inject(&before);
+    let after = Fixture::new().inject(&before);
     assert_eq!(after["spec"]["containers"][0]["livenessProbe"], probe);
 }
 
 #[test]
 fn variables_that_outlive_a_claim_are_left_out_where_apps_are_stopped() {
-    let old = World::new().without_env_files();
+    let old = Fixture::new().without_env_files();
     let stop = pod(json!({"cairn.dev/pool": "snowflake"}));
     let plan = old.decide(&stop).unwrap();
     assert_eq!(
@@ -240,14 +243,14 @@ proptest! {
             r#"{{"names":{{"range":{{"from":0,"to":7}}}},"onLoss":"Stop","quarantine":"{quarantine}s"}}"#
         );
         let pool = Pool::from_json("tea".parse().unwrap(), spec.as_bytes()).unwrap();
-        let world = World::new().with_only(pool);
+        let fixture = Fixture::new().with_only(pool);
         let mut before = pod(json!({"cairn.dev/pool": "tea"}));
         let own = [("livenessProbe", &liveness), ("startupProbe", &startup)];
         for (field, probe) in own.iter().filter_map(|(field, probe)| Some((field, probe.as_ref()?))) {
             before["spec"]["containers"][0][field] = probe.clone();
         }
         before["spec"]["terminationGracePeriodSeconds"] = json!(pod_grace);
-        let after = world.inject(&before);
+        let after = fixture.inject(&before);
         let number = |field: &str, key: &str| app(&after)[field][key].as_u64().unwrap();
         for field in ["livenessProbe", "startupProbe"] {
             let delay = app(&after)[field].get("initialDelaySeconds");
@@ -258,13 +261,13 @@ proptest! {
             prop_assert!(grace >= 2 && detection + grace <= quarantine - quarantine / 5, "{field}");
         }
         // Nothing of the app's own probes is lost, and a second look finds nothing to do.
-        let told = told(&after).remove(0);
+        let recorded = recorded(&after).remove(0);
         for (key, probe) in [("liveness", &liveness), ("startup", &startup)] {
             let given = probe.as_ref().map(|probe| {
                 AppProbe::parse(&probe.to_string(), |_| None).unwrap().to_value()
             });
-            prop_assert_eq!(told.get(key), given.as_ref());
+            prop_assert_eq!(recorded.get(key), given.as_ref());
         }
-        prop_assert!(world.later().decide(&after).unwrap().patch.is_empty());
+        prop_assert!(fixture.later().decide(&after).unwrap().patch.is_empty());
     }
 }

@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::*;
 
 /// An API server that gives these answers, in this order, and remembers what it was asked.
-struct Script {
+struct ScriptedApi {
     answers: Mutex<VecDeque<(u16, Value)>>,
     asked: Mutex<Vec<(Method, Value)>>,
 }
 
-fn api(answers: Vec<(u16, Value)>) -> (Api<PoolObject>, Arc<Script>) {
-    let script = Script { answers: Mutex::new(answers.into()), asked: Mutex::default() };
+fn api(answers: Vec<(u16, Value)>) -> (Api<PoolObject>, Arc<ScriptedApi>) {
+    let script = ScriptedApi { answers: Mutex::new(answers.into()), asked: Mutex::default() };
     let script = Arc::new(script);
     let served = Arc::clone(&script);
     let service = tower::service_fn(move |request: Request<Body>| {

@@ -1,23 +1,23 @@
-//! The keys of one claim path: its slots, and everything that is left beside them.
+//! The keys of one claim path: slots, quarantines, quarantine notes, tickets and reservations.
 //!
-//! Pure, and no judge: what is to be done about what lies here is [`super::chores`]'s.
+//! Pure. Not for: decisions. [`super::chores`] decides what is done about these keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_core::quarantine::QuarantineRecord;
 use cairn_core::time::UnixMillis;
 
-use super::claims::PodId;
+use super::pod::PodId;
 
-/// Everything below one path.
+/// The keys below one path.
 #[derive(Debug, Default)]
-pub struct Place {
+pub struct PathKeys {
     /// Held names, by key.
     pub slots: BTreeMap<String, Slot>,
-    /// Names whose quarantine has begun.
-    pub resting: BTreeMap<String, Resting>,
-    /// Notes of rests that are due once the slot is gone: their mod revisions, which are those of the claims.
-    pub dues: BTreeMap<String, i64>,
+    /// Names in quarantine, by key.
+    pub quarantines: BTreeMap<String, Quarantine>,
+    /// Quarantine notes, by key: their mod revisions, which are those of the claims.
+    pub notes: BTreeMap<String, i64>,
     /// The UIDs of waiting pods.
     pub tickets: BTreeSet<String>,
     /// The mod revision of the queue's sentinel; 0 without one.
@@ -31,7 +31,7 @@ pub struct Place {
 /// A held name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Who holds it.
+    /// The holder.
     pub pod: PodId,
     /// The pod's name.
     pub pod_name: String,
@@ -45,10 +45,10 @@ pub struct Slot {
 
 /// A quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resting {
+pub struct Quarantine {
     /// Its mod revision.
     pub revision: i64,
-    /// Whose the name was, where a release has said so.
+    /// The quarantine record, if a release wrote one.
     pub record: Option<QuarantineRecord>,
 }
 
@@ -57,30 +57,30 @@ pub struct Resting {
 pub struct Reserved {
     /// Its mod revision.
     pub revision: i64,
-    /// Until when time is reserved.
+    /// The end of the reserved time.
     pub until: UnixMillis,
 }
 
-// === impl Place ===
+// === impl PathKeys ===
 
-impl Place {
-    /// The notes whose slot is gone, with their mod revisions.
+impl PathKeys {
+    /// The quarantine notes without a slot, with their mod revisions.
     pub fn unsettled(&self) -> impl Iterator<Item = (&str, i64)> {
         let gone = |(name, _): &(&String, &i64)| !self.slots.contains_key(*name);
-        self.dues.iter().filter(gone).map(|(name, revision)| (name.as_str(), *revision))
+        self.notes.iter().filter(gone).map(|(name, revision)| (name.as_str(), *revision))
     }
 
-    /// Names that rest, or whose rest has yet to begin.
+    /// The number of names in quarantine, including those whose note has yet to be settled.
     pub fn quarantined(&self) -> usize {
-        let beginning = self.unsettled().filter(|(name, _)| !self.resting.contains_key(*name));
-        self.resting.len() + beginning.count()
+        let beginning = self.unsettled().filter(|(name, _)| !self.quarantines.contains_key(*name));
+        self.quarantines.len() + beginning.count()
     }
 
-    /// Whether nobody holds, waits or rests here.
+    /// Whether there is no slot, quarantine, note or ticket.
     pub fn is_idle(&self) -> bool {
         self.slots.is_empty()
-            && self.resting.is_empty()
-            && self.dues.is_empty()
+            && self.quarantines.is_empty()
+            && self.notes.is_empty()
             && self.tickets.is_empty()
     }
 

@@ -1,17 +1,16 @@
-//! Whether there is a place for Cairn in the pod, and where.
+//! Whether Cairn can run in the pod, and the index of our container.
 
 use cairn_core::contract::{flag, pod as names};
 
-use super::super::refusal::Refusal;
-use super::super::view::{Container, Pairs, Spec};
 use super::VOLUMES;
+use crate::admission::refusal::Refusal;
+use crate::view::{Container, Pairs, Spec};
 
-/// Proxies that other containers reach the network through: as native sidecars they start before us.
+/// Proxies that connect other containers to the network. As native sidecars they start before our container.
 const MESH_PROXIES: [&str; 4] =
     ["istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane"];
 
-/// The containers that meshes add to pods: their proxies, and what prepares the network for these.
-/// None of them is an app.
+/// The containers that meshes add to pods: proxies and their init containers. They get no identity.
 pub(super) const MESH_CONTAINERS: [&str; 11] = [
     "istio-proxy",
     "istio-init",
@@ -40,14 +39,14 @@ pub(super) fn check(spec: &Spec<'_>) -> Result<(), Refusal> {
     if selects("type", "virtual-kubelet") || tolerates_virtual {
         return Err(Refusal::VirtualNode);
     }
-    // An empty policy is ClusterFirst: the API server fills it in before webhooks see the pod.
+    // An empty policy means ClusterFirst, which the API server sets before it calls webhooks.
     if spec.host_network && (spec.dns_policy.is_empty() || *spec.dns_policy == *"ClusterFirst") {
         return Err(Refusal::HostDns);
     }
     Ok(())
 }
 
-/// The init containers, read. One that cannot be read gets an empty name, so that indexes stay true.
+/// Parses the init containers. An unreadable one gets an empty name, so that indexes stay correct.
 pub(super) fn init_containers<'a>(spec: &Spec<'a>) -> Vec<Container<'a>> {
     spec.init_containers
         .iter()
@@ -55,7 +54,7 @@ pub(super) fn init_containers<'a>(spec: &Spec<'a>) -> Vec<Container<'a>> {
         .collect()
 }
 
-/// Our container, when the pod carries it already.
+/// Our container with its index, if the pod has it already.
 pub(super) fn find_ours<'c, 'a>(
     inits: &'c [Container<'a>],
 ) -> Result<Option<(usize, &'c Container<'a>)>, Refusal> {
@@ -79,14 +78,13 @@ pub(super) fn index_for_ours(inits: &[Container<'_>]) -> usize {
         .map_or(0, |index| index + 1)
 }
 
-/// How many init containers stand before those that start after ours, once ours is there. Ours is one
-/// of them when the pod carries it already.
+/// The number of init containers that start before the containers with an identity. It counts ours if the pod has it.
 pub(super) fn early_count(inits: &[Container<'_>]) -> usize {
     let ours = inits.iter().position(|container| *container.name == *names::CONTAINER);
     ours.map_or_else(|| index_for_ours(inits), |index| index + 1)
 }
 
-/// Refuses volumes that have our names and are not ours.
+/// Refuses foreign volumes with our names.
 pub(super) fn check_volumes(spec: &Spec<'_>, injected: bool) -> Result<(), Refusal> {
     for name in VOLUMES {
         let Some(volume) = spec.volumes.iter().find(|volume| *volume.name == *name) else {

@@ -1,20 +1,20 @@
-//! Whether our container would cost a pod its Guaranteed quality of service.
+//! The quality of service of a pod, which our container must not change.
 
 use cairn_core::request::resources::Quantity;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::view::{Container, Spec};
+use crate::view::{Container, Spec};
 
-/// What our container has to take care of.
+/// What the quality of service requires of our container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qos {
     /// Nothing: the pod is `Burstable` or `BestEffort`.
     Ordinary,
-    /// Every container has equal requests and limits; ours must, too.
+    /// Every container has equal requests and limits; ours must have them too.
     Guaranteed,
-    /// The pod as a whole has a budget, which requests of ours could exceed.
+    /// The pod has pod-level resources, which our requests could exceed.
     PodLevel,
 }
 
@@ -26,7 +26,7 @@ struct Resources {
     limits: Option<serde_json::Map<String, Value>>,
 }
 
-/// The quality of service that the pod has without us.
+/// The quality of service of the pod without our container.
 pub(super) fn of(spec: &Spec<'_>, inits: &[Container<'_>]) -> Qos {
     if spec.resources.and_then(read).is_some_and(|r| r.limits.is_some() || r.requests.is_some()) {
         return Qos::PodLevel;

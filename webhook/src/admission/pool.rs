@@ -1,17 +1,17 @@
-//! Admission of `Pool` objects: refuses what could not be claimed from, and changes that would make
-//! claims already held stop being unique.
+//! Admission of `Pool` objects: refuses invalid specs, and changes after which held claims would not be unique.
 //!
-//! The schema of the resource says much of this already; what it cannot say (a name given twice)
-//! and what an older schema in the cluster does not say yet is said here, in core's words.
-//! Pure. An object that is being deleted, and a write that leaves the spec alone, always pass:
-//! otherwise a broken pool could not even lose its finalizers.
+//! The CRD's schema checks much of this. This module also checks what a schema cannot express (a name given twice) and
+//! what an older schema in the cluster lacks. Pure.
+//!
+//! An object that is being deleted, and a write without a change of the spec, always pass: otherwise the finalizers of
+//! an invalid pool could not be removed.
 
 use cairn_core::pool::{ClockRule, Pool, Scope};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::resource::check;
-use crate::admission::review::{self, Answer, Question};
+use super::review::{self, AdmissionRequest, AdmissionResponse};
+use crate::pools::resource::check;
 
 #[derive(Deserialize)]
 struct Object {
@@ -32,54 +32,57 @@ struct Metadata {
 /// Bytes in, bytes out: the answer to an `AdmissionReview` about a `Pool`.
 pub fn review(body: &[u8]) -> Vec<u8> {
     match review::read(body) {
-        Ok(question) => review::write(&question.uid, &decide(&question)),
-        Err(sentence) => review::write("", &Answer::refused(sentence)),
+        Ok(request) => review::write(&request.uid, &decide(&request)),
+        Err(message) => review::write("", &AdmissionResponse::refused(message)),
     }
 }
 
 /// Decides about one creation or update.
-pub fn decide(question: &Question<'_>) -> Answer {
-    let Some(raw) = question.object else {
-        // Nothing comes to be, so nothing can be wrong with it.
-        return Answer::allowed();
+pub fn decide(request: &AdmissionRequest<'_>) -> AdmissionResponse {
+    let Some(raw) = request.object else {
+        // A deletion has no object to check.
+        return AdmissionResponse::allowed();
     };
     let object: Object = match serde_json::from_str(raw.get()) {
         Ok(object) => object,
-        Err(error) => return Answer::refused(format!("not a Pool: {error}")),
+        Err(error) => return AdmissionResponse::refused(format!("not a Pool: {error}")),
     };
-    let old = question.old_object.and_then(|raw| serde_json::from_str::<Object>(raw.get()).ok());
+    let old = request.old_object.and_then(|raw| serde_json::from_str::<Object>(raw.get()).ok());
     let untouched = old.as_ref().is_some_and(|old| old.spec == object.spec);
     if untouched || object.metadata.deletion_timestamp.is_some() {
-        return Answer::allowed();
+        return AdmissionResponse::allowed();
     }
     let pool = match check(&object.metadata.name, &object.spec) {
         Ok(pool) => pool,
-        Err(sentence) => return Answer::refused(sentence),
+        Err(message) => return AdmissionResponse::refused(message),
     };
-    old.map_or_else(Answer::allowed, |old| change(&old, &pool))
+    old.map_or_else(AdmissionResponse::allowed, |old| change(&old, &pool))
 }
 
-fn change(old: &Object, new: &Pool) -> Answer {
-    // Field by field: an old spec that does not pass today's checks may still have been claimed from.
+fn change(old: &Object, new: &Pool) -> AdmissionResponse {
+    // Field by field: pods may have claimed from an old spec that does not pass the present checks.
     if field::<Scope>(&old.spec, "scope").is_some_and(|scope| scope != new.spec.scope) {
-        return Answer::refused(
+        return AdmissionResponse::refused(
             "scope cannot be changed, because claims already held would stop being unique; create another pool instead",
         );
     }
     if field::<ClockRule>(&old.spec, "clock").is_some_and(|clock| clock != new.spec.clock) {
-        return Answer::refused(
+        return AdmissionResponse::refused(
             "clock cannot be changed, because earlier holders have reserved no time; create another pool instead",
         );
     }
-    Answer { warnings: removed(old, new).into_iter().collect(), ..Answer::allowed() }
+    AdmissionResponse {
+        warnings: removed(old, new).into_iter().collect(),
+        ..AdmissionResponse::allowed()
+    }
 }
 
-/// A field of a raw spec, or its default; `None` when it is unreadable.
+/// A field of a raw spec, or its default; `None` if it is unreadable.
 fn field<T: Default + for<'de> Deserialize<'de>>(spec: &Value, name: &str) -> Option<T> {
     spec.get(name).map_or_else(|| Some(T::default()), |value| T::deserialize(value).ok())
 }
 
-/// What happens to names that are taken out, which is not what one may expect.
+/// A warning about removed names: pods keep them.
 fn removed(old: &Object, new: &Pool) -> Option<String> {
     let old = check(&old.metadata.name, &old.spec).ok()?;
     let gone = |key: &str| new.names.index_of(key).is_none();
@@ -87,7 +90,8 @@ fn removed(old: &Object, new: &Pool) -> Option<String> {
         (0..old.names.len()).filter_map(|i| old.names.key(i)).filter(|key| gone(key)).count();
     (count > 0).then(|| {
         format!(
-            "{count} of {} names were removed from the pool; pods that hold them keep them until they end, then they are not given out again",
+            "{count} of {} names were removed from the pool; pods that hold them keep them until they end, then they \
+             are not given out again",
             old.names.len()
         )
     })
@@ -141,7 +145,9 @@ mod tests {
 
     #[test]
     fn scope_and_clock_cannot_be_changed() {
-        let spec = |scope: &str, clock: &str| json!({"names": {"range": {"from": 0, "to": 9}}, "scope": scope, "clock": clock});
+        let names = json!({"range": {"from": 0, "to": 9}});
+        let spec =
+            |scope: &str, clock: &str| json!({"names": names, "scope": scope, "clock": clock});
         let unset = json!({"names": {"range": {"from": 0, "to": 9}}});
         for (old, new, field) in [
             (spec("Namespace", "None"), spec("Cluster", "None"), "scope cannot be changed"),

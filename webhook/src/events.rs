@@ -1,0 +1,34 @@
+//! Kubernetes Events on pods. Best effort: a failure is logged at debug level.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, Recorder, Reporter};
+
+/// The reference to a pod.
+pub fn pod(namespace: &str, name: &str, uid: Option<&str>) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        uid: uid.map(str::to_owned),
+        ..ObjectReference::default()
+    }
+}
+
+/// Publishes one Event about a pod. `controller` has the form that the API requires: a domain and a name.
+///
+/// Each Event has a recorder of its own, because one recorder would count two claims of a pod as a repetition.
+pub async fn publish(
+    client: &Client,
+    controller: &str,
+    instance: &str,
+    event: &Event,
+    pod: &ObjectReference,
+) {
+    let (controller, instance) = (controller.to_owned(), Some(instance.to_owned()));
+    let recorder = Recorder::new(client.clone(), Reporter { controller, instance });
+    if let Err(error) = recorder.publish(event, pod).await {
+        tracing::debug!(%error, pod = pod.name, "an Event was not recorded");
+    }
+}
