@@ -46,7 +46,7 @@ fn count<'s>(pool: &'s Pool, snapshot: &Snapshot) -> Row<'s> {
 }
 
 fn as_table(rows: &[Row<'_>]) -> String {
-    let head = ["NAME", "SCOPE", "CAPACITY", "HELD", "RESTING", "ONLOSS", "V", "Q"];
+    let head = ["NAME", "SCOPE", "CAPACITY", "HELD", "RESTING", "ONLOSS", "VALIDITY", "QUARANTINE"];
     let mut table = Table::new(head);
     for Row { pool, held, resting } in rows {
         table.push([

@@ -104,7 +104,7 @@ fn held_names_and_names_in_quarantine_are_shown() {
     assert_eq!(
         words(&pools),
         [
-            ["NAME", "SCOPE", "CAPACITY", "HELD", "RESTING", "ONLOSS", "V", "Q"],
+            ["NAME", "SCOPE", "CAPACITY", "HELD", "RESTING", "ONLOSS", "VALIDITY", "QUARANTINE"],
             ["mountains", "Namespace", "100", "2", "1", "Keep", "30s", "15s"],
             ["snowflake", "Cluster", "1024", "1", "0", "Stop", "30s", "30s"],
         ]

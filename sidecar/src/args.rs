@@ -112,7 +112,7 @@ pub struct ProbeArgs {
     /// The directory of the sidecar to ask
     #[arg(long, env = "CAIRN_DIR", value_name = "PATH", default_value = path::DIR)]
     pub dir: PathBuf,
-    /// How long to wait for the claims; keep it below the timeout of whoever runs the probe
+    /// How long to wait for the claims; keep it below the timeout of the probe
     #[arg(long, value_name = "DURATION", default_value = "900ms")]
     pub wait: String,
 }

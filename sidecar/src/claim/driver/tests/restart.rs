@@ -11,8 +11,8 @@ use crate::publish::Publisher;
 use crate::publish::tree::Tree;
 
 /// Validity and quarantine of the pools here.
-const V: u64 = 30;
-const Q: u64 = 30;
+const VALIDITY: u64 = 30;
+const QUARANTINE: u64 = 30;
 
 /// A pod, whose volume outlives its sidecars.
 struct Pod {
@@ -159,7 +159,7 @@ async fn after_a_sigterm_the_same_pod_gets_its_node_id_at_once_ahead_of_waiting_
         assert!(pod.fence() > fence);
         assert_eq!(pod.applied().app_alive(), Ok(()));
         assert_eq!((pod.name().as_deref(), pod.env().is_some()), (Some("7"), true));
-        tokio::time::sleep(Duration::from_secs(2 * (V + Q))).await;
+        tokio::time::sleep(Duration::from_secs(2 * (VALIDITY + QUARANTINE))).await;
         assert_eq!(other.holds(), None);
         pod.term().await;
     })
@@ -179,7 +179,7 @@ async fn a_node_id_goes_to_another_pod_once_its_app_has_certainly_stopped() {
         pod.term().await;
         other.reaches(ClaimState::Held).await;
         let rested = pod.clock.now().boot.since(until.valid_until_boottime);
-        assert!(rested >= Duration::from_secs(Q), "{rested:?} after the deadline");
+        assert!(rested >= Duration::from_secs(QUARANTINE), "{rested:?} after the deadline");
         // The pod that restarts too late has to wait, and its app has to stop.
         pod.start();
         tokio::time::sleep(Duration::from_secs(5)).await;
