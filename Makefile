@@ -54,6 +54,7 @@ etcd:
 
 fmt:
 	$(CARGO) fmt --all --check
+	@.ci/form
 
 clippy:
 	$(CARGO) clippy --quiet --workspace --all-targets --all-features -- $(DENY)

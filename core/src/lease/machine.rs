@@ -1,5 +1,4 @@
-//! The machine: the pod's lease, its claims and its tracks. Events enter here, and go to the handler that may touch
-//! what they are about.
+//! The machine: the pod's lease, its claims and its tracks. Events enter here and go to the handler of their subject.
 
 use std::time::Duration;
 
