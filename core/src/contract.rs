@@ -21,7 +21,7 @@ pub mod annotation {
     pub const RESOURCES: &str = "cairn.dev/resources";
     /// Input: who stops the app once a claim of a `Stop` pool is lost.
     pub const STOP: &str = "cairn.dev/stop";
-    /// All inputs, for checks and suggestions.
+    /// All inputs, for checks and suggestions. `Request::parse` takes their values apart in this order: append.
     pub const INPUTS: [&str; 8] =
         [POOL, GROUP, PREFIX_TEMPLATE, CONTAINERS, ENV, GATE, RESOURCES, STOP];
     /// The `generateName` of a workload that was created with one. Admission writes it on the workload's pod template,

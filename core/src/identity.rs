@@ -147,10 +147,5 @@ pub fn env_file(claims: &[Identity]) -> String {
     out
 }
 
-/// The key of the annotation that shows the name of a pool's claim.
-pub fn claim_annotation(pool: &PoolName) -> String {
-    ClaimField::Name.annotation(pool)
-}
-
 #[cfg(test)]
 mod tests;

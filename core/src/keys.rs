@@ -188,7 +188,23 @@ impl fmt::Display for ClaimPath {
 // === impl Key ===
 
 impl Key {
-    /// Parses a key; `None` for a key that this version does not write.
+    /// The path that the key is below.
+    pub fn path(&self) -> Option<&ClaimPath> {
+        match self {
+            Self::Slot(path, _)
+            | Self::Quarantine(path, _)
+            | Self::Ticket(path, _)
+            | Self::Note(path, _)
+            | Self::Clock(path, _)
+            | Self::Sentinel(path)
+            | Self::Reclaims(path) => Some(path),
+            Self::Epoch | Self::Pool(_) | Self::Shape(_) | Self::Freeze(_) | Self::Owner { .. } => {
+                None
+            }
+        }
+    }
+
+    /// Parses a key; `None` for the installation record and for a key that this version does not know.
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.strip_prefix(ROOT)?.split('/').collect();
         match parts.as_slice() {

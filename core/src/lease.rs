@@ -8,16 +8,16 @@
 //! byte order, so that two pods never wait for each other), *renewing*, and, in pools that ask for it, *reserving*
 //! time. Beside them a watch may be open. It only says when another read is worth while.
 //!
-//! `machine.rs` routes each event to a handler. A handler borrows exactly what it may touch: its fields are its
-//! permissions. A phase is changed in `claim.rs` alone. To follow a claim, read `machine.rs`, `claiming.rs`,
-//! `decide.rs`, `claim.rs`.
+//! `machine.rs` routes each event to a handler. A handler borrows the fields that it needs; its comment says what
+//! it may change of a claim. A phase is changed in `claim.rs` alone. To follow a claim, read `machine.rs`,
+//! `claiming.rs`, `decide.rs`, `claim.rs`.
 //!
 //! Invariants:
 //! - a deadline comes only from the send instant of a grant or of a renewal, never from a claim;
 //! - only a failed compare means "taken"; every other error is retried or read back;
 //! - a running pod never moves to another name in a `Keep` pool;
 //! - a pod that finds no name, or other pods before it, joins the queue and takes the name that its rank gives it, so
-//!   that no pod is overtaken and no pod tries what another is about to take.
+//!   that no live pod is overtaken and no pod tries what another is about to take.
 //!
 //! Not for: carrying anything out (`cairn-store`), and telling anybody (`cairn-sidecar`).
 

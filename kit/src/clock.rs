@@ -1,7 +1,7 @@
-//! The one place that reads clocks.
+//! The one place that reads `CLOCK_BOOTTIME` and the wall clock.
 //!
-//! Everything else gets a [`Clock`] or a reading and passes it on as a value, so that tests run on a clock of
-//! their own. Not for timers: those only wake a task up, which then asks this what time it is.
+//! What decides by them gets a [`Clock`] or a reading as a value, so that tests run on a clock of their own. Not for
+//! timers and time limits of connections: those use tokio's `Instant`.
 
 use std::fmt;
 

@@ -80,11 +80,6 @@ impl MemoryKv {
         self.lock().latency = latency;
     }
 
-    /// Answers with this cluster id from now on, as a restored snapshot does.
-    pub fn set_cluster_id(&self, id: ClusterId) {
-        self.lock().cluster = Some(id);
-    }
-
     /// Forgets all earlier revisions, as etcd's compaction does.
     pub fn compact(&self) {
         self.lock().compact();
@@ -175,7 +170,7 @@ impl Kv for MemoryKv {
     }
 
     fn cluster_id(&self) -> Option<ClusterId> {
-        Some(self.lock().cluster.unwrap_or(ClusterId::new(1)))
+        Some(ClusterId::new(1))
     }
 
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {

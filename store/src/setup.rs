@@ -137,13 +137,6 @@ impl<K: Kv> Store<K> {
         Ok(())
     }
 
-    /// Removes a pool's spec. Nothing is granted from it any more, and holders keep what they hold.
-    pub async fn undefine(&self, pool: &PoolName) -> Result<(), Error> {
-        let mut txn = Guarded::default();
-        txn.then.delete(keys::pool(pool));
-        self.kv().commit(txn).await.map(drop)
-    }
-
     /// After a restore: freezes every pool and raises the epoch. Answers with the new epoch.
     ///
     /// Every transaction that lays a freeze also moves the epoch. A T2 in flight compares it. Otherwise that T2 could

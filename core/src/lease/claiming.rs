@@ -97,7 +97,7 @@ impl ClaimHandler<'_> {
             return None;
         }
         let Some(lease) = *self.lease else {
-            // What a read without a lease has not found.
+            // This read came before the grant: a pool that it did not find is defined, otherwise the grant follows.
             if let Some(index) = self.unknown_pool() {
                 self.define(index);
             }
@@ -180,7 +180,7 @@ impl ClaimHandler<'_> {
         asked: ReadShape,
         former: Option<Former>,
     ) -> Option<Decision> {
-        // We guessed the pool's scope or rule wrong; the next read uses the spec.
+        // We guessed the pool's scope or clock rule wrong; the next read uses the spec.
         if asked != self.read_shape() {
             return None;
         }

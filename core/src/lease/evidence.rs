@@ -39,7 +39,7 @@ struct Progress {
 
 impl Evidence {
     /// Takes in a reading of the clocks. True when one has jumped against the other by more than `limit`.
-    pub(super) fn read_clocks(&mut self, now: Now, limit: Duration) -> bool {
+    pub(super) fn compare_clocks(&mut self, now: Now, limit: Duration) -> bool {
         let moved = offset(now).abs_diff(*self.offset.get_or_insert_with(|| offset(now)));
         let jumped = u128::from(moved) > limit.as_millis();
         if jumped {

@@ -84,9 +84,9 @@ impl Machine {
         if let Mode::Ended = self.mode {
             return out;
         }
-        self.read_clocks(now);
+        self.take_clocks(now);
         self.route(now, event, &mut out);
-        if !self.has_ended(&out) {
+        if !self.note_end(&out) {
             self.next(now, &mut out);
         }
         out
@@ -175,7 +175,7 @@ impl Machine {
         if self.claiming.is_due(now.boot) {
             self.next_on_claiming(now, out);
         }
-        if self.has_ended(out) {
+        if self.note_end(out) {
             return;
         }
         if self.claiming.is_watching() {
@@ -215,18 +215,18 @@ impl Machine {
         }
     }
 
-    /// A handler ends the machine with its last action.
-    fn has_ended(&mut self, out: &[Action]) -> bool {
+    /// A handler ends the machine with its last action. True when it has ended.
+    fn note_end(&mut self, out: &[Action]) -> bool {
         if let Some(Action::Finish(_)) = out.last() {
             self.mode = Mode::Ended;
         }
         matches!(self.mode, Mode::Ended)
     }
 
-    fn read_clocks(&mut self, now: Now) {
+    fn take_clocks(&mut self, now: Now) {
         if self.lease.is_none() {
             self.evidence.settle_clocks(now);
-        } else if self.evidence.read_clocks(now, shortest_validity(&self.claims) / 3) {
+        } else if self.evidence.compare_clocks(now, shortest_validity(&self.claims) / 3) {
             // At once: until a renewal has answered nothing is believed.
             self.renewing.hurry();
         }

@@ -11,7 +11,7 @@ use super::view::{PastView, PoolView, RankGuard};
 use crate::pick;
 use crate::time::Now;
 
-/// Acts for the claim that waits. It may change the claim's ticket and attempt, but no phase.
+/// Acts for the claim that waits. It may change the claim's ticket, attempt and reason.
 pub(super) struct QueueHandler<'m> {
     pub(super) config: &'m Config,
     pub(super) now: Now,

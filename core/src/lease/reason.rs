@@ -1,4 +1,4 @@
-//! The reasons that users read: why a claim waits, is degraded or is lost.
+//! Reasons that users read and several files give: why a claim waits, is degraded or is lost.
 //!
 //! Not for: deciding anything.
 

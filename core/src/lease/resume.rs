@@ -14,7 +14,8 @@ use crate::keys::Key;
 use crate::pool::{PoolName, Scope};
 use crate::time::Now;
 
-/// Takes up what earlier processes or attempts have left in the store. The only handler that replaces the lease.
+/// Takes up what earlier processes or attempts have left in the store. The only handler that takes up
+/// another lease.
 pub(super) struct ResumeHandler<'m> {
     pub(super) config: &'m Config,
     pub(super) now: Now,

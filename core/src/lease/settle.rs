@@ -2,8 +2,9 @@
 //!
 //! A lease may end early: an etcd leader that was frozen, replaced and thawed revokes leases that others have
 //! renewed meanwhile. So every claim leaves a quarantine note without a lease. It says for how long the slot must
-//! be quarantined, and only a release deletes it. A slot whose note stands is not free, and some pod has to turn
-//! the note into a quarantine that ends: the first in the queue, or one that claims past it.
+//! be quarantined. It stays until a release, or until it is settled into a quarantine. A slot whose note stands is
+//! not free, and some pod has to turn the note into a quarantine that ends: the first in the queue, or one that
+//! claims past it.
 
 use super::action::QuarantineRequest;
 use super::claim::Claim;

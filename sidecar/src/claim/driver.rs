@@ -35,6 +35,9 @@ const FIRST_CONTACT: Duration = Duration::from_secs(8);
 /// asks first may be shutting down too.
 const RELEASE_TIMEOUT: Duration = Duration::from_millis(250);
 
+/// For revokes that are pending at the end. A lease that is not revoked expires by itself.
+const REVOKE_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// Drives the claims of one pod.
 #[derive(Debug)]
 pub struct Driver<K> {
@@ -94,8 +97,7 @@ impl<K: Kv + 'static> Driver<K> {
             for action in self.machine.step(self.clock.now(), event) {
                 match action {
                     Action::Finish(reason) => {
-                        // Pending revokes get 200 ms; a lease that is not revoked expires by itself.
-                        let _ = timeout(LONGEST_NAP / 5, running.collect::<Vec<_>>()).await;
+                        let _ = timeout(REVOKE_TIMEOUT, running.collect::<Vec<_>>()).await;
                         self.publish(deps);
                         return reason;
                     }
@@ -106,8 +108,8 @@ impl<K: Kv + 'static> Driver<K> {
             }
             self.publish(deps);
             let usual = self.machine.request_timeout();
-            let longest = if terminating { RELEASE_TIMEOUT } else { usual };
-            self.store.kv().set_request_timeout(usual.min(longest));
+            let limit = if terminating { usual.min(RELEASE_TIMEOUT) } else { usual };
+            self.store.kv().set_request_timeout(limit);
             self.store.kv().set_longest_lease(self.machine.needed_ttl());
             let may_give_up = !deps.config.in_pod && !self.had_contact && !terminating;
             event = tokio::select! {

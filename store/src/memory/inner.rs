@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Fault;
-use crate::cluster::ClusterId;
 use crate::error::{Class, Error};
 use crate::kv::{Compare, Field, KeyValue, Op, OpReply, Span, Txn, TxnReply};
 
@@ -27,8 +26,6 @@ pub(super) struct Inner {
     pub(super) writes: u64,
     pub(super) latency: Duration,
     requests: u32,
-    /// The cluster id that a test has set.
-    pub(super) cluster: Option<ClusterId>,
 }
 
 #[derive(Clone, Debug)]

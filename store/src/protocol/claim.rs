@@ -21,7 +21,7 @@ impl<K: Kv> Store<K> {
         let Some(key) = &request.key else {
             return self.join_queue(request, &me).await;
         };
-        let compares = slot::free(&me, path, key, request.spec);
+        let compares = slot::unclaimed(&me, path, key, request.spec);
         let mut txn = Guarded { compares, ..Guarded::default() };
         txn.compares.push(Compare::modified(path.quarantine(key), request.quarantine));
         txn.compares.push(Compare::modified(path.note(key), request.note));

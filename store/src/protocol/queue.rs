@@ -52,7 +52,8 @@ impl<K: Kv> Store<K> {
         let path = &watch.path;
         let queue = match &watch.watched_ticket {
             Some(ticket) => Span { deletions_only: true, ..Span::key(ticket) },
-            // Tickets, slots and quarantines are neighbours in the order of keys: q, s, x. '0' follows '/'.
+            // Tickets, slots and quarantines: from q to x. Only the re-claims key r lies between; it is deleted only
+            // once nothing waits. '0' follows '/'.
             None => Span::deletions(path.tickets(), format!("{path}x0")),
         };
         let spec = Span::key(keys::pool(&path.pool));

@@ -17,7 +17,8 @@ impl<K: Kv> Store<K> {
         let RedeemRequest { path, key, record, lease, ticket, spec, seen } = request;
         let me = keys::owner(&record.holder.namespace, &record.holder.uid, &path.pool);
         let own_ticket = path.ticket(&record.holder.uid);
-        let mut txn = Guarded { compares: slot::free(&me, path, key, *spec), ..Guarded::default() };
+        let mut txn =
+            Guarded { compares: slot::unclaimed(&me, path, key, *spec), ..Guarded::default() };
         txn.compares.extend([
             Compare::absent(path.quarantine(key)),
             Compare::absent(keys::freeze(&path.pool)),

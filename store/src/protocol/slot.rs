@@ -18,9 +18,9 @@ pub(super) struct GrantHandle {
     epoch: KeyHandle,
 }
 
-/// What must be true for a slot to be granted, by T1, T2 and T7. The caller adds a compare of the quarantine: a pod
-/// may end a quarantine of its own.
-pub(super) fn free(me: &str, path: &ClaimPath, key: &str, spec: i64) -> Vec<Compare> {
+/// The compares that T1, T2 and T7 share: no claim of this pod, no slot, the same spec. Each adds its own for
+/// quarantine, note, freeze and queue: a pod may end a quarantine of its own.
+pub(super) fn unclaimed(me: &str, path: &ClaimPath, key: &str, spec: i64) -> Vec<Compare> {
     vec![
         Compare::absent(me),
         Compare::absent(path.slot(key)),
@@ -42,8 +42,8 @@ pub(super) fn put(
     Ok(())
 }
 
-/// Puts the quarantine note of a slot. It has no lease, so that it outlives the slot whatever ends the slot. Only a
-/// release deletes it.
+/// Puts the quarantine note of a slot. It has no lease, so that it outlives the slot whatever ends the slot. It
+/// stays until a release (T5, T6), or until it is settled into a quarantine.
 pub(super) fn put_note(batch: &mut Batch, path: &ClaimPath, key: &str, record: &SlotRecord) {
     let rest = outlasting(record.validity(), record.quarantine());
     batch.put(path.note(key), rest_seconds(rest), 0);

@@ -1,7 +1,8 @@
 //! The decision about a pod: the patch, or the refusal.
 //!
-//! A pure function of the pod and of [`Facts`]. Every part is idempotent: an injected pod gets an empty patch, and a
-//! pod that another webhook changed after us gets only what is missing. The rules are in `docs/pods.md`.
+//! A pure function of the pod and of [`Facts`]. Every part is idempotent: an injected pod gets an empty patch. A pod
+//! that another webhook changed after us gets what is missing, and fields that the sidecar needs are corrected. The
+//! rules are in `docs/pods.md`.
 
 use cairn_core::contract::{annotation, pod as names};
 use cairn_core::request::Request;

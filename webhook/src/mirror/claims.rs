@@ -271,16 +271,7 @@ impl Claims {
 
     /// Removes one key below a path.
     fn forget(&mut self, key: &Key, touched: &mut Touched) {
-        let (Key::Slot(path, _)
-        | Key::Quarantine(path, _)
-        | Key::Ticket(path, _)
-        | Key::Note(path, _)
-        | Key::Clock(path, _)
-        | Key::Sentinel(path)
-        | Key::Reclaims(path)) = key
-        else {
-            return;
-        };
+        let Some(path) = key.path() else { return };
         let Some(keys) = self.paths.get_mut(path) else { return };
         match key {
             Key::Slot(_, name) => {
@@ -295,7 +286,7 @@ impl Claims {
             Key::Clock(_, name) => drop(keys.clocks.remove(name)),
             Key::Sentinel(_) => keys.sentinel = 0,
             Key::Reclaims(_) => keys.reclaims = 0,
-            _ => {}
+            Key::Epoch | Key::Pool(_) | Key::Shape(_) | Key::Freeze(_) | Key::Owner { .. } => {}
         }
         if keys.is_empty() {
             self.paths.remove(path);
