@@ -59,11 +59,7 @@ impl Members {
         let mut ids = BTreeSet::from([self.recorded()?]);
         for number in 0..count {
             let pod = format!("{STATEFUL_SET}-{number}");
-            let args =
-                ["exec", &pod, "-c", "etcd", "--", "etcdctl", "endpoint", "status", "-w", "json"];
-            let status = self.cluster.kubectl(&[&["-n", NAMESPACE], &args[..]].concat())?.json()?;
-            let id = status.pointer("/0/Status/header/cluster_id").and_then(Value::as_u64);
-            ids.insert(format!("{:x}", id.unwrap_or_default()));
+            ids.insert(self.cluster_of(&pod)?);
         }
         let first = ids.pop_first().unwrap_or_default();
         if ids.is_empty() {
@@ -71,6 +67,21 @@ impl Members {
         } else {
             Err(Failure::new(format!("clusters {first} and {ids:?}")))
         }
+    }
+
+    /// What a member says. It may be ready and not serve clients yet: etcd serves them once it has published its own
+    /// URL, and tries that again after 7 s when the first attempt is lost.
+    fn cluster_of(&self, pod: &str) -> Result<String, Failure> {
+        let status = ["-c", "etcd", "--", "etcdctl", "endpoint", "status", "-w", "json"];
+        let args = [&["-n", NAMESPACE, "exec", pod], &status[..]].concat();
+        until(&format!("{pod} names its cluster"), secs(60), || {
+            let output = self.cluster.kubectl(&args)?;
+            if output.code != Some(0) {
+                return Ok(Seen::NotYet(output.stderr));
+            }
+            let id = output.json()?.pointer("/0/Status/header/cluster_id").and_then(Value::as_u64);
+            Ok(Seen::Yes(format!("{:x}", id.unwrap_or_default())))
+        })
     }
 
     /// Deletes the pod of a member.
