@@ -108,8 +108,11 @@ fn webhooks(cluster: &Cluster) -> Result<Vec<(String, String, u64)>, Failure> {
     let restarts = |pod: &serde_json::Value| {
         pod.pointer("/status/containerStatuses/0/restartCount").and_then(serde_json::Value::as_u64)
     };
+    // A pod of an earlier rollout may still be on its way out.
+    let staying = |pod: &&serde_json::Value| pod.pointer("/metadata/deletionTimestamp").is_none();
     let mut pods: Vec<_> = json::list(&list, "/items")
         .iter()
+        .filter(staying)
         .map(|pod| {
             let restarts = restarts(pod).unwrap_or_default();
             (text(pod, "/metadata/name"), text(pod, "/status/podIP"), restarts)
