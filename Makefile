@@ -100,7 +100,7 @@ e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)
 	@$(CLUSTER) images $(E2E_CLUSTER)
 	@$(CARGO) build --quiet -p cairn
-	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture --test-threads=8
+	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture --test-threads=4
 	@$(CLUSTER) down $(E2E_CLUSTER)
 
 # --- for your own cluster ---
