@@ -320,9 +320,9 @@ impl ClaimHandler<'_> {
         self.track.wait_until(self.now.boot.after(self.pace.conflict()));
     }
 
-    // --- what others do on this track ---
+    // --- the other handlers of this track ---
 
-    fn queue(&mut self) -> QueueHandler<'_> {
+    pub(super) fn queue(&mut self) -> QueueHandler<'_> {
         QueueHandler {
             config: self.config,
             now: self.now,
@@ -334,7 +334,7 @@ impl ClaimHandler<'_> {
         }
     }
 
-    fn resume(&mut self) -> ResumeHandler<'_> {
+    pub(super) fn resume(&mut self) -> ResumeHandler<'_> {
         ResumeHandler {
             config: self.config,
             now: self.now,

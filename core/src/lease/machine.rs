@@ -9,11 +9,9 @@ use super::config::Config;
 use super::event::{Event, Failure};
 use super::evidence::Evidence;
 use super::phase::{Phase, PodLease};
-use super::queue::QueueHandler;
 use super::release::ReleaseHandler;
 use super::renewing::RenewHandler;
 use super::reserving::{self, ReserveHandler};
-use super::resume::ResumeHandler;
 use super::status::{ClaimStatus, StatusReader};
 use super::track::{ClaimTrack, Pace, Track};
 use super::view::PoolView;
@@ -149,8 +147,8 @@ impl Machine {
             Event::RenewingFailed => self.renew(now, out).on_failed(),
             Event::Reserved(answer) => self.reserve(now, out).on_answer(answer),
             Event::ReservingFailed => self.reserve(now, out).on_failed(),
-            Event::Woken => self.queue(now, out).on_woken(),
-            Event::WatchEnded => self.queue(now, out).on_watch_ended(),
+            Event::Woken => self.claim(now, out).queue().on_woken(),
+            Event::WatchEnded => self.claim(now, out).queue().on_watch_ended(),
             Event::ClaimingFailed(failure) => self.on_claiming_failed(now, &failure),
             Event::Begun(granted, view) => {
                 self.lease = Some(PodLease::new(granted, false));
@@ -161,11 +159,11 @@ impl Machine {
             Event::Defined | Event::Settled => self.claiming.answered(),
             Event::Claimed(won) => self.claim(now, out).on_claimed(won),
             Event::Conflict => self.claim(now, out).on_conflict(),
-            Event::Queued(queued) => self.queue(now, out).on_queued(queued),
-            Event::Past(past) => self.queue(now, out).on_past(past, terminating),
-            Event::LeftQueue => self.queue(now, out).on_left(),
-            Event::Resumed(resumed) => self.resume(now, out).on_resumed(resumed),
-            Event::Adopted(adopted) => self.resume(now, out).on_adopted(adopted),
+            Event::Queued(queued) => self.claim(now, out).queue().on_queued(queued),
+            Event::Past(past) => self.claim(now, out).queue().on_past(past, terminating),
+            Event::LeftQueue => self.claim(now, out).queue().on_left(),
+            Event::Resumed(resumed) => self.claim(now, out).resume().on_resumed(resumed),
+            Event::Adopted(adopted) => self.claim(now, out).resume().on_adopted(adopted),
             Event::Released(done) => self.release(now, out).on_released(done),
         }
     }
@@ -179,7 +177,7 @@ impl Machine {
             return;
         }
         if self.claiming.is_watching() {
-            self.queue(now, out).unwatch();
+            self.claim(now, out).queue().unwatch();
         }
         if let Mode::Terminating = self.mode {
             return;
@@ -209,7 +207,7 @@ impl Machine {
         } else if let Some(index) = position(|phase| matches!(phase, Phase::Adopting(_)))
             && self.lease.is_some()
         {
-            self.resume(now, out).adopt(index);
+            self.claim(now, out).resume().adopt(index);
         } else {
             self.claim(now, out).next();
         }
@@ -275,32 +273,6 @@ impl Machine {
             lease: &mut self.lease,
             epoch: &mut self.epoch,
             evidence: &mut self.evidence,
-            track: &mut self.claiming,
-            renewing: &mut self.renewing,
-            pace: &mut self.pace,
-            out,
-        }
-    }
-
-    fn queue<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> QueueHandler<'m> {
-        QueueHandler {
-            config: &self.config,
-            now,
-            claims: &mut self.claims,
-            lease: &mut self.lease,
-            track: &mut self.claiming,
-            pace: &mut self.pace,
-            out,
-        }
-    }
-
-    fn resume<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> ResumeHandler<'m> {
-        ResumeHandler {
-            config: &self.config,
-            now,
-            claims: &mut self.claims,
-            lease: &mut self.lease,
-            epoch: &mut self.epoch,
             track: &mut self.claiming,
             renewing: &mut self.renewing,
             pace: &mut self.pace,
