@@ -42,7 +42,7 @@ impl Applied {
         }
         for claim in &self.snapshot.claims {
             if !claim.is_held() {
-                let identity = &claim.identity;
+                let identity = &claim.status.identity;
                 return Err(match &identity.reason {
                     Some(reason) => format!("pool {}: {}: {reason}", identity.pool, identity.state),
                     None => format!("pool {}: {}", identity.pool, identity.state),
@@ -68,9 +68,9 @@ impl Applied {
             .snapshot
             .claims
             .iter()
-            .find(|claim| claim.on_loss != Some(OnLoss::Keep) && !claim.is_held());
+            .find(|claim| claim.status.on_loss != Some(OnLoss::Keep) && !claim.is_held());
         if let Some(claim) = missing {
-            let identity = &claim.identity;
+            let identity = &claim.status.identity;
             return Err(format!("pool {}: {}", identity.pool, identity.state));
         }
         match &self.write_error {
@@ -93,15 +93,20 @@ impl Applied {
             None => Ok(()),
             Some(claim) => Err(format!(
                 "pool {}: its claim may not be used any more ({}); the app has to stop",
-                claim.identity.pool,
-                claim.identity.reason.as_deref().unwrap_or(claim.identity.state.as_str()),
+                claim.status.identity.pool,
+                claim
+                    .status
+                    .identity
+                    .reason
+                    .as_deref()
+                    .unwrap_or(claim.status.identity.state.as_str()),
             )),
         }
     }
 }
 
 fn is_stop(claim: &Claim) -> bool {
-    claim.on_loss == Some(OnLoss::Stop)
+    claim.status.on_loss == Some(OnLoss::Stop)
 }
 
 #[cfg(test)]
@@ -118,8 +123,8 @@ mod tests {
 
     fn state(snapshot: &mut Snapshot, state: ClaimState, was_held: bool) {
         let claim = &mut snapshot.claims[0];
-        claim.identity.state = state;
-        claim.on_loss = Some(OnLoss::Stop);
+        claim.status.identity.state = state;
+        claim.status.on_loss = Some(OnLoss::Stop);
         claim.was_held = was_held;
     }
 
@@ -138,7 +143,7 @@ mod tests {
         }
         let kept = applied(|snapshot| {
             state(snapshot, ClaimState::Degraded, true);
-            snapshot.claims[0].on_loss = Some(OnLoss::Keep);
+            snapshot.claims[0].status.on_loss = Some(OnLoss::Keep);
         });
         assert_eq!(kept.app_alive(), Ok(()));
     }
@@ -156,10 +161,10 @@ mod tests {
         assert_eq!(unwritten.app_may_start(), Err("disk full".into()));
         let kept = applied(|snapshot| {
             state(snapshot, ClaimState::Degraded, true);
-            snapshot.claims[0].on_loss = Some(OnLoss::Keep);
+            snapshot.claims[0].status.on_loss = Some(OnLoss::Keep);
         });
         assert_eq!(kept.app_may_start(), Ok(()));
-        let unread = applied(|snapshot| snapshot.claims[0].on_loss = None);
+        let unread = applied(|snapshot| snapshot.claims[0].status.on_loss = None);
         assert!(unread.app_may_start().is_err(), "the rule on loss is not known yet");
         assert!(Applied::failed("no").app_may_start().is_err());
     }

@@ -57,7 +57,7 @@ mod tests {
     fn denali() -> Vec<Identity> {
         let pools = ["mountains".parse().unwrap()];
         let mut claims = Snapshot::starting(&pools, "-", &Holder::default()).claims;
-        let mut identity = claims.remove(0).identity;
+        let mut identity = claims.remove(0).status.identity;
         identity.slot = Some(Slot {
             name: "Denali".into(),
             index: Some(0),

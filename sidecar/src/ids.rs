@@ -297,12 +297,12 @@ fn usable<'a>(
     pool: &PoolName,
     now: Now,
 ) -> Result<(&'a Minting, &'a cairn_core::identity::Slot), Unavailable> {
-    let claim = snapshot.claims.iter().find(|claim| claim.identity.pool == *pool);
+    let claim = snapshot.claims.iter().find(|claim| claim.status.identity.pool == *pool);
     let Some(claim) = claim else {
         return Err(Unavailable::for_now(format!("pool '{pool}' is not claimed")));
     };
-    let held = claim.identity.slot.as_ref().filter(|_| claim.is_held());
-    match (held, &claim.minting) {
+    let held = claim.status.identity.slot.as_ref().filter(|_| claim.is_held());
+    match (held, &claim.status.minting) {
         (Some(slot), Some(minting)) if now.boot < slot.valid_until_boottime => Ok((minting, slot)),
         (Some(_), Some(_)) => Err(Unavailable::for_now(format!(
             "pool '{pool}': etcd has not confirmed the claim since its deadline; \
@@ -314,7 +314,7 @@ fn usable<'a>(
 
 /// Why a claim is not held.
 pub fn waits(claim: &Claim) -> String {
-    let identity = &claim.identity;
+    let identity = &claim.status.identity;
     match &identity.reason {
         Some(reason) => format!("pool '{}' is {}: {reason}", identity.pool, identity.state),
         None => format!("pool '{}' is {}", identity.pool, identity.state),

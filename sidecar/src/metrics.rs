@@ -170,7 +170,7 @@ impl ClaimGauges {
         self.deadline.clear();
         self.rank.clear();
         for claim in &applied.snapshot.claims {
-            let identity = &claim.identity;
+            let identity = &claim.status.identity;
             let pool = identity.pool.to_string();
             for state in STATES {
                 let labels = StateLabels { pool: pool.clone(), state: state.as_str() };

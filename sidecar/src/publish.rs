@@ -170,7 +170,8 @@ impl Publisher {
         if self.gate_open {
             return None;
         }
-        let claims: Vec<_> = shown.claims.iter().map(|claim| claim.identity.clone()).collect();
+        let claims: Vec<_> =
+            shown.claims.iter().map(|claim| claim.status.identity.clone()).collect();
         let checked = spawn_blocking(move || {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| format!("cannot read --gate-file {}: {error}", path.display()))?;
@@ -214,11 +215,15 @@ async fn pause_for(pause: Option<Duration>) {
 /// Logs one line for each transition and none for a renewal.
 fn log(before: &Applied, after: &Applied) {
     for claim in &after.snapshot.claims {
-        let identity = &claim.identity;
-        let former =
-            before.snapshot.claims.iter().find(|former| former.identity.pool == identity.pool);
+        let identity = &claim.status.identity;
+        let former = before
+            .snapshot
+            .claims
+            .iter()
+            .find(|former| former.status.identity.pool == identity.pool);
         let same = former.is_some_and(|former| {
-            former.identity.state == identity.state && former.identity.reason == identity.reason
+            former.status.identity.state == identity.state
+                && former.status.identity.reason == identity.reason
         });
         if same {
             continue;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cairn_core::claim::{ClaimState, Holder};
 use cairn_core::identity::Identity;
-use cairn_core::lease::{Inherited, Minting};
-use cairn_core::pool::{ClockRule, OnLoss, PoolName};
+use cairn_core::lease::ClaimStatus;
+use cairn_core::pool::{OnLoss, PoolName};
 
 /// Every claim of the pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,18 +22,8 @@ pub struct Snapshot {
 /// One claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// What users see. Its `reason` is what the probe prints, with the rank.
-    pub identity: Identity,
-    /// The pool's rule on loss; `None` until its spec is read.
-    pub on_loss: Option<OnLoss>,
-    /// The pool's quarantine; zero until its spec is read.
-    pub quarantine: Duration,
-    /// The pool's clock rule; `None` until its spec is read.
-    pub clock: Option<ClockRule>,
-    /// The rules of minting while the claim is held.
-    pub minting: Option<Minting>,
-    /// The mark for the next process, while there is a name.
-    pub mark: Option<Inherited>,
+    /// What the lease machine says of it. The `reason` of its identity is what the probe prints, with the rank.
+    pub status: ClaimStatus,
     /// Whether this process has held it at least once.
     pub was_held: bool,
 }
@@ -46,20 +36,22 @@ impl Snapshot {
         let claims = pools
             .iter()
             .map(|pool| Claim {
-                identity: Identity {
-                    pool: pool.clone(),
-                    group: group.to_owned(),
-                    slot: None,
-                    state: ClaimState::Waiting,
-                    reason: Some("asking etcd for a name".to_owned()),
-                    rank: None,
-                    holder: holder.clone(),
+                status: ClaimStatus {
+                    identity: Identity {
+                        pool: pool.clone(),
+                        group: group.to_owned(),
+                        slot: None,
+                        state: ClaimState::Waiting,
+                        reason: Some("asking etcd for a name".to_owned()),
+                        rank: None,
+                        holder: holder.clone(),
+                    },
+                    on_loss: None,
+                    quarantine: Duration::ZERO,
+                    clock: None,
+                    minting: None,
+                    mark: None,
                 },
-                on_loss: None,
-                quarantine: Duration::ZERO,
-                clock: None,
-                minting: None,
-                mark: None,
                 was_held: false,
             })
             .collect();
@@ -84,16 +76,16 @@ impl Snapshot {
 impl Claim {
     /// Whether it is held now.
     pub fn is_held(&self) -> bool {
-        self.identity.state == ClaimState::Held
+        self.status.identity.state == ClaimState::Held
     }
 
     /// Whether the app must stop using the claim: its files must be removed.
     pub fn must_stop(&self) -> bool {
-        let is_usable = match self.identity.state {
+        let is_usable = match self.status.identity.state {
             ClaimState::Held => true,
             ClaimState::Waiting => !self.was_held,
             ClaimState::Degraded | ClaimState::Lost | ClaimState::Ended => false,
         };
-        self.on_loss == Some(OnLoss::Stop) && !is_usable
+        self.status.on_loss == Some(OnLoss::Stop) && !is_usable
     }
 }

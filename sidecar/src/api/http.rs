@@ -117,7 +117,7 @@ pub(super) fn not_claimed(snapshot: &Snapshot, pool: &str) -> String {
 
 /// The pools from which this pod claims, comma separated.
 pub(super) fn pool_list(snapshot: &Snapshot) -> String {
-    let pools = snapshot.claims.iter().map(|claim| claim.identity.pool.as_str());
+    let pools = snapshot.claims.iter().map(|claim| claim.status.identity.pool.as_str());
     pools.collect::<Vec<_>>().join(", ")
 }
 
@@ -126,7 +126,12 @@ fn all(applied: &Applied) -> Result<Claims, String> {
     match &applied.snapshot.failure {
         Some(failure) => Err(failure.clone()),
         None => Ok(Claims {
-            claims: applied.snapshot.claims.iter().map(|claim| claim.identity.json()).collect(),
+            claims: applied
+                .snapshot
+                .claims
+                .iter()
+                .map(|claim| claim.status.identity.json())
+                .collect(),
         }),
     }
 }

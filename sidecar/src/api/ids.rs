@@ -65,13 +65,14 @@ fn choose(applied: &Applied, pool: Option<&str>) -> Result<PoolName, (StatusCode
     if let Some(failure) = &snapshot.failure {
         return Err((StatusCode::SERVICE_UNAVAILABLE, failure.clone()));
     }
-    let name = |claim: &Claim| claim.identity.pool.clone();
-    let reserves = |claim: &&Claim| claim.clock == Some(ClockRule::Reserve);
+    let name = |claim: &Claim| claim.status.identity.pool.clone();
+    let reserves = |claim: &&Claim| claim.status.clock == Some(ClockRule::Reserve);
     if let Some(pool) = pool {
-        let claimed = snapshot.claims.iter().find(|claim| claim.identity.pool.as_str() == pool);
+        let claimed =
+            snapshot.claims.iter().find(|claim| claim.status.identity.pool.as_str() == pool);
         return match claimed {
             None => Err((StatusCode::NOT_FOUND, not_claimed(snapshot, pool))),
-            Some(claim) if claim.clock == Some(ClockRule::None) => Err((
+            Some(claim) if claim.status.clock == Some(ClockRule::None) => Err((
                 StatusCode::BAD_REQUEST,
                 format!(
                     "pool '{pool}' reserves no time for IDs; ask for a pool with clock: Reserve, \
@@ -85,7 +86,7 @@ fn choose(applied: &Applied, pool: Option<&str>) -> Result<PoolName, (StatusCode
         return Ok(name(claim));
     }
     // A pool's clock rule is unknown until its spec is read.
-    match snapshot.claims.iter().find(|claim| claim.clock.is_none()) {
+    match snapshot.claims.iter().find(|claim| claim.status.clock.is_none()) {
         Some(unread) => Err((StatusCode::SERVICE_UNAVAILABLE, waits(unread))),
         None => Err((
             StatusCode::NOT_FOUND,

@@ -194,15 +194,8 @@ impl<K: Kv + 'static> Driver<K> {
                 deps.metrics.claimed_after(now.boot.since(self.started));
             }
         }
-        let claims = shown.into_iter().zip(&self.was_held).map(|(shown, was_held)| Claim {
-            identity: shown.identity,
-            on_loss: shown.on_loss,
-            quarantine: shown.quarantine,
-            clock: shown.clock,
-            minting: shown.minting,
-            mark: shown.mark,
-            was_held: *was_held,
-        });
+        let claims = shown.into_iter().zip(&self.was_held);
+        let claims = claims.map(|(status, was_held)| Claim { status, was_held: *was_held });
         let snapshot = Snapshot { claims: claims.collect(), failure: None };
         deps.snapshots.send_if_modified(|current| {
             let changed = **current != snapshot;

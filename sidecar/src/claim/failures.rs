@@ -51,7 +51,7 @@ pub(super) enum Line {
 impl FailureLog {
     /// Records a failed request.
     pub(super) fn failed(&mut self, now: BootInstant, error: &Error) -> Line {
-        let kind = (error.class(), matches!(error, Error::OtherCluster { .. }));
+        let kind = (error.class(), error.other_cluster().is_some());
         let message = error.report();
         let Some(outage) = &mut self.outage else {
             self.outage = Some(Outage {

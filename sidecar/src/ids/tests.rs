@@ -49,10 +49,10 @@ fn held(revision: i64) -> Snapshot {
     let fence = Fence { epoch: 1, revision };
     let not_after = WALL.after(Duration::from_secs(60));
     let claim = &mut snapshot.claims[0];
-    claim.identity.state = ClaimState::Held;
-    claim.on_loss = Some(OnLoss::Stop);
-    claim.clock = Some(ClockRule::Reserve);
-    claim.identity.slot = Some(Slot {
+    claim.status.identity.state = ClaimState::Held;
+    claim.status.on_loss = Some(OnLoss::Stop);
+    claim.status.clock = Some(ClockRule::Reserve);
+    claim.status.identity.slot = Some(Slot {
         name: "17".into(),
         index: Some(17),
         prefix: "17".into(),
@@ -63,7 +63,7 @@ fn held(revision: i64) -> Snapshot {
         not_before: Some(WALL),
         not_after: Some(not_after),
     });
-    claim.minting = Some(Minting {
+    claim.status.minting = Some(Minting {
         fence,
         node: 17,
         largest: 1023,
@@ -135,8 +135,8 @@ async fn nothing_is_minted_unless_the_driver_and_the_files_both_show_the_claim_a
     for (believed, published) in [(true, false), (false, true)] {
         let fixture = Fixture::new();
         let mut lost = held(7);
-        lost.claims[0].identity.state = ClaimState::Lost;
-        lost.claims[0].identity.reason = Some("'17' was given to another pod".into());
+        lost.claims[0].status.identity.state = ClaimState::Lost;
+        lost.claims[0].status.identity.reason = Some("'17' was given to another pod".into());
         if believed {
             fixture.publish(lost.clone());
         }
@@ -171,7 +171,7 @@ async fn timestamps_that_an_earlier_process_may_have_used_are_skipped() {
     let fixture = Fixture::new();
     let from = WALL.after(Duration::from_millis(500));
     let mut resumed = held(7);
-    resumed.claims[0].minting.as_mut().unwrap().from = from;
+    resumed.claims[0].status.minting.as_mut().unwrap().from = from;
     fixture.believe(resumed);
     assert!(fixture.mint(1).await.unwrap_err().message.contains("ahead of the clock"));
     fixture.clock.advance(Duration::from_millis(500));

@@ -67,8 +67,8 @@ impl PublishGuard {
     /// Whether [`Self::review`] may return something else later for the same snapshot.
     pub fn is_pending(&self, snapshot: &Snapshot) -> bool {
         snapshot.claims.iter().any(|claim| {
-            let last = self.0.get(&claim.identity.pool);
-            last.is_some_and(|last| match claim.identity.state {
+            let last = self.0.get(&claim.status.identity.pool);
+            last.is_some_and(|last| match claim.status.identity.state {
                 ClaimState::Held => last.stopping.is_some(),
                 ClaimState::Waiting => !claim.was_held && last.stopping.is_none(),
                 ClaimState::Degraded | ClaimState::Lost | ClaimState::Ended => false,
@@ -77,15 +77,15 @@ impl PublishGuard {
     }
 
     fn review_claim(&mut self, claim: &mut Claim, now: Now) {
-        let pool = &claim.identity.pool;
-        if claim.on_loss == Some(OnLoss::Keep) {
+        let pool = &claim.status.identity.pool;
+        if claim.status.on_loss == Some(OnLoss::Keep) {
             self.0.remove(pool);
             return;
         }
-        let slot = claim.identity.slot.as_ref().filter(|_| claim.is_held());
-        let known = || claim.mark.clone().map(ClaimId::from);
+        let slot = claim.status.identity.slot.as_ref().filter(|_| claim.is_held());
+        let known = || claim.status.mark.clone().map(ClaimId::from);
         let Some(last) = self.0.get_mut(pool) else {
-            if let Some(slot) = slot.filter(|_| claim.on_loss == Some(OnLoss::Stop)) {
+            if let Some(slot) = slot.filter(|_| claim.status.on_loss == Some(OnLoss::Stop)) {
                 let until = Some((slot.valid_until_boottime, slot.valid_until));
                 let last = LastPublished { claim: known(), until, stopping: None };
                 self.0.insert(pool.clone(), last);
@@ -93,10 +93,12 @@ impl PublishGuard {
             return;
         };
         if let Some(slot) = slot {
-            let pause = STOP_FOR.max(claim.quarantine / 2);
+            let pause = STOP_FOR.max(claim.status.quarantine / 2);
             let stopping_since = *last.stopping.get_or_insert(now.boot);
-            let same =
-                last.claim.as_ref().is_some_and(|former| former.continues_in(claim.mark.as_ref()));
+            let same = last
+                .claim
+                .as_ref()
+                .is_some_and(|former| former.continues_in(claim.status.mark.as_ref()));
             if same || now.boot.since(stopping_since) >= pause {
                 *last = LastPublished {
                     claim: known(),
@@ -105,24 +107,24 @@ impl PublishGuard {
                 };
                 return;
             }
-            claim.identity.reason = Some(format!(
+            claim.status.identity.reason = Some(format!(
                 "{} is claimed, and published once the app with the former claim has stopped",
                 slot.name
             ));
-            claim.identity.state = ClaimState::Lost;
-            claim.identity.slot = None;
+            claim.status.identity.state = ClaimState::Lost;
+            claim.status.identity.slot = None;
             claim.was_held = true;
-            claim.on_loss = Some(OnLoss::Stop);
+            claim.status.on_loss = Some(OnLoss::Stop);
             return;
         }
-        let is_unknown = claim.identity.state == ClaimState::Waiting && !claim.was_held;
+        let is_unknown = claim.status.identity.state == ClaimState::Waiting && !claim.was_held;
         if is_unknown && last.stopping.is_none() && last.is_believable(now) {
             return;
         }
         last.stopping.get_or_insert(now.boot);
         last.until = None;
         claim.was_held = true;
-        claim.on_loss = Some(OnLoss::Stop);
+        claim.status.on_loss = Some(OnLoss::Stop);
     }
 }
 

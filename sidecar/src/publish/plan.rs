@@ -54,7 +54,7 @@ impl Plan {
         let pools: Vec<_> = snapshot
             .claims
             .iter()
-            .map(|claim| (claim.identity.pool.clone(), PoolFiles::of(claim)))
+            .map(|claim| (claim.status.identity.pool.clone(), PoolFiles::of(claim)))
             .collect();
         let all_written = !pools.is_empty()
             && pools.iter().all(|(_, files)| matches!(files, PoolFiles::Write { .. }));
@@ -62,7 +62,7 @@ impl Plan {
             EnvFile::Withdraw
         } else if all_written {
             let identities: Vec<Identity> =
-                snapshot.claims.iter().map(|claim| claim.identity.clone()).collect();
+                snapshot.claims.iter().map(|claim| claim.status.identity.clone()).collect();
             EnvFile::Write(env_file(&identities))
         } else {
             EnvFile::Leave
@@ -78,14 +78,14 @@ impl PoolFiles {
         if claim.must_stop() {
             return Self::Withdraw;
         }
-        match &claim.identity.slot {
+        match &claim.status.identity.slot {
             // A name that is being adopted is not held before its first renewal.
-            Some(_) if claim.identity.state != ClaimState::Waiting => Self::Write {
-                files: claim.identity.files(),
-                mark: claim.mark.as_ref().map(|mark| {
+            Some(_) if claim.status.identity.state != ClaimState::Waiting => Self::Write {
+                files: claim.status.identity.files(),
+                mark: claim.status.mark.as_ref().map(|mark| {
                     // Only claim.json has these, because they change with every renewal.
                     let mark = Inherited { deadline: None, not_after: None, ..mark.clone() };
-                    Box::new((claim.identity.holder.uid.clone(), mark))
+                    Box::new((claim.status.identity.holder.uid.clone(), mark))
                 }),
             },
             _ => Self::Leave,

@@ -44,7 +44,7 @@ async fn metrics_show_states_names_and_deadlines() {
     });
     let left: f64 = left.unwrap().parse().unwrap();
     assert!((0.0..=30.0).contains(&left), "{left}");
-    snapshot.claims[0].identity.state = ClaimState::Lost;
+    snapshot.claims[0].status.identity.state = ClaimState::Lost;
     app.send(snapshot);
     eventually("lost", async || {
         let (_, text) = app.admin("/metrics").await;

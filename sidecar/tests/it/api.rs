@@ -83,7 +83,7 @@ async fn a_watcher_gets_the_state_at_once_and_then_each_change() {
     // An unchanged state is no event: the next event is the change after it.
     app.send(snapshot.clone());
     let mut degraded = snapshot;
-    degraded.claims[0].identity.state = ClaimState::Degraded;
+    degraded.claims[0].status.identity.state = ClaimState::Degraded;
     app.send(degraded);
     assert_eq!(events.next().await["claims"][0]["state"], "degraded");
 }
@@ -95,11 +95,11 @@ async fn a_watcher_of_one_pool_gets_no_events_of_other_pools() {
     let mut events = Events::open(&app, "/v1/claims/mountains?watch").await;
     assert_eq!(events.next().await["name"], "Denali");
     let mut snapshot = app.snapshot();
-    snapshot.claims[1].identity.state = ClaimState::Degraded;
+    snapshot.claims[1].status.identity.state = ClaimState::Degraded;
     app.send(snapshot.clone());
     eventually("degraded", async || app.get("/v1/claims/snowflake").await.1.contains("degraded"))
         .await;
-    snapshot.claims[0].identity.state = ClaimState::Lost;
+    snapshot.claims[0].status.identity.state = ClaimState::Lost;
     app.send(snapshot);
     assert_eq!(events.next().await["state"], "lost");
 }

@@ -114,7 +114,7 @@ async fn a_lost_claim_stops_the_app_although_its_own_probe_passes() {
     let app = sidecar(json!({"liveness": server.probe(3)})).await;
     assert_eq!(kubelet(&app, "/app/startupz/app").await.0, 200);
     let mut snapshot = app.snapshot();
-    snapshot.claims[1].identity.state = cairn_core::claim::ClaimState::Lost;
+    snapshot.claims[1].status.identity.state = cairn_core::claim::ClaimState::Lost;
     app.send(snapshot);
     eventually("stopped", async || kubelet(&app, "/app/livez/app").await.0 == 503).await;
     let (status, body) = kubelet(&app, "/app/startupz/app").await;

@@ -39,7 +39,7 @@ async fn readers_never_see_an_incomplete_file_during_renewals() {
     let read = |name: &str| hammer(app.dir.published().join(name), Arc::clone(&stop));
     let (json, name, env) = (read("claim.json"), read("name"), read("env"));
     for nanos in 1..=200 {
-        let slot = snapshot.claims[0].identity.slot.as_mut().unwrap();
+        let slot = snapshot.claims[0].status.identity.slot.as_mut().unwrap();
         slot.valid_until_boottime = BootInstant::from_nanos(nanos);
         app.send(snapshot.clone());
         eventually("renewed", async || {
@@ -116,8 +116,8 @@ async fn the_files_of_a_stop_claim_go_with_its_loss_and_come_back_with_it() {
     let app = App::start(&[]).await;
     let snapshot = app.hold(["Denali", "17"]).await;
     let mut lost = snapshot.clone();
-    lost.claims[1].identity.state = ClaimState::Degraded;
-    lost.claims[1].identity.reason = Some("etcd does not answer".into());
+    lost.claims[1].status.identity.state = ClaimState::Degraded;
+    lost.claims[1].status.identity.reason = Some("etcd does not answer".into());
     app.send(lost);
     eventually("not alive", async || app.admin("/app/livez").await.0 == 503).await;
     let (_, message) = app.admin("/app/livez").await;
@@ -151,7 +151,7 @@ async fn a_restart_of_the_sidecar_removes_no_files() {
 async fn a_restarted_sidecar_stops_the_app_when_the_old_deadline_passes_without_etcd() {
     let app = App::start(&[]).await;
     let mut snapshot = app.hold(["Denali", "17"]).await;
-    let slot = snapshot.claims[1].identity.slot.as_mut().unwrap();
+    let slot = snapshot.claims[1].status.identity.slot.as_mut().unwrap();
     slot.valid_until_boottime = BootInstant::from_nanos(1);
     app.send(snapshot);
     eventually("renewed", async || {
@@ -159,7 +159,7 @@ async fn a_restarted_sidecar_stops_the_app_when_the_old_deadline_passes_without_
     })
     .await;
     let app = App::start_in(app.kill().await, &[]).await;
-    assert_eq!(app.snapshot().claims[1].on_loss, None, "the driver knows nothing yet");
+    assert_eq!(app.snapshot().claims[1].status.on_loss, None, "the driver knows nothing yet");
     eventually("files gone", async || app.dir.read("snowflake/name").is_none()).await;
     eventually("app stopped", async || app.admin("/app/livez").await.0 == 503).await;
     assert_eq!(app.dir.read("env"), None);
@@ -184,9 +184,9 @@ async fn a_claim_is_not_held_while_its_files_cannot_be_written() {
 async fn a_claim_that_waits_publishes_no_name() {
     let app = App::start(&[]).await;
     let mut snapshot = held(&app.snapshot(), ["Denali", "17"]);
-    snapshot.claims[1].identity.state = ClaimState::Waiting;
+    snapshot.claims[1].status.identity.state = ClaimState::Waiting;
     snapshot.claims[1].was_held = false;
-    snapshot.claims[1].on_loss = Some(OnLoss::Stop);
+    snapshot.claims[1].status.on_loss = Some(OnLoss::Stop);
     app.send(snapshot);
     eventually("first pool", async || app.dir.read("name").is_some()).await;
     assert_eq!((app.dir.read("env"), app.dir.read("snowflake/name")), (None, None));

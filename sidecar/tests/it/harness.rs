@@ -204,8 +204,8 @@ pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
     let rules = [(OnLoss::Keep, ClockRule::None), (OnLoss::Stop, ClockRule::Reserve)];
     for ((claim, name), (on_loss, clock)) in snapshot.claims.iter_mut().zip(names).zip(rules) {
         let fence = Fence { epoch: 1, revision: 7 };
-        claim.clock = Some(clock);
-        claim.minting = (clock == ClockRule::Reserve).then(|| Minting {
+        claim.status.clock = Some(clock);
+        claim.status.minting = (clock == ClockRule::Reserve).then(|| Minting {
             fence,
             node: name.parse().unwrap(),
             largest: 1023,
@@ -214,11 +214,11 @@ pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
             not_after: now.wall.after(Duration::from_secs(60)),
             steady: Steady::new(now),
         });
-        claim.on_loss = Some(on_loss);
+        claim.status.on_loss = Some(on_loss);
         claim.was_held = true;
-        claim.identity.state = ClaimState::Held;
-        claim.identity.reason = None;
-        claim.identity.slot = Some(Slot {
+        claim.status.identity.state = ClaimState::Held;
+        claim.status.identity.reason = None;
+        claim.status.identity.slot = Some(Slot {
             name: name.into(),
             index: Some(0),
             prefix: format!("shop.checkout.{name}"),
@@ -229,8 +229,8 @@ pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
             not_before: None,
             not_after: None,
         });
-        claim.mark = Some(Inherited {
-            pool: claim.identity.pool.clone(),
+        claim.status.mark = Some(Inherited {
+            pool: claim.status.identity.pool.clone(),
             on_loss,
             scope: Scope::Namespace,
             key: name.into(),

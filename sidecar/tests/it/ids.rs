@@ -85,7 +85,7 @@ async fn nothing_is_minted_before_the_claim_is_held_or_after_its_loss() {
     );
     let mut snapshot = app.hold(["Denali", "17"]).await;
     assert_eq!(app.post("/v1/ids").await.0, 200);
-    snapshot.claims[1].identity.state = ClaimState::Lost;
+    snapshot.claims[1].status.identity.state = ClaimState::Lost;
     app.send(snapshot);
     let stream = UnixStream::connect(app.dir.published().join("cairn.sock")).await.unwrap();
     let (head, _) = crate::harness::exchange(stream, "POST", "/v1/ids").await;

@@ -18,9 +18,9 @@ async fn the_probe_prints_the_waiting_pool_and_the_reason() {
     let app = App::start(&[]).await;
     let mut snapshot = held(&app.snapshot(), ["Denali", "17"]);
     let waiting = &mut snapshot.claims[1];
-    waiting.identity.state = cairn_core::claim::ClaimState::Waiting;
-    waiting.identity.slot = None;
-    waiting.identity.reason = Some("all 1024 names are held; 3rd in line".into());
+    waiting.status.identity.state = cairn_core::claim::ClaimState::Waiting;
+    waiting.status.identity.slot = None;
+    waiting.status.identity.reason = Some("all 1024 names are held; 3rd in line".into());
     waiting.was_held = false;
     app.send(snapshot);
     let message = "pool snowflake: waiting: all 1024 names are held; 3rd in line\n";
@@ -48,7 +48,7 @@ async fn the_gate_is_closed_until_the_annotations_show_the_names() {
     assert_eq!(code, 1);
     assert!(message.contains("claim.cairn.dev/mountains is not on the pod yet"), "{message}");
     let shown: Vec<String> =
-        snapshot.claims.iter().map(|claim| annotations(&claim.identity)).collect();
+        snapshot.claims.iter().map(|claim| annotations(&claim.status.identity)).collect();
     fs::write(&gate, &shown[0]).unwrap();
     app.eventually("the second one is missed", async || {
         app.get("/v1/probe").await.1.contains("claim.cairn.dev/snowflake")
@@ -77,13 +77,13 @@ async fn in_a_pod_the_gate_opens_once_and_closes_for_a_withdrawn_stop_claim_alon
     assert_eq!(app.admin("/readyz").await.0, 503, "nothing is held yet");
     assert_eq!(app.probe(&[]).await, (0, String::new()));
     let mut lost = held(&app.snapshot(), ["Denali", "17"]);
-    lost.claims[0].identity.state = cairn_core::claim::ClaimState::Degraded;
+    lost.claims[0].status.identity.state = cairn_core::claim::ClaimState::Degraded;
     app.send(lost.clone());
     app.eventually("degraded", async || app.get("/v1/claims").await.1.contains("degraded")).await;
     assert_eq!(app.probe(&[]).await.0, 0, "a Keep name is no reason to keep the app down");
-    lost.claims[1].identity.state = cairn_core::claim::ClaimState::Lost;
-    lost.claims[1].identity.slot = None;
-    lost.claims[1].identity.reason = Some("etcd does not answer".into());
+    lost.claims[1].status.identity.state = cairn_core::claim::ClaimState::Lost;
+    lost.claims[1].status.identity.slot = None;
+    lost.claims[1].status.identity.reason = Some("etcd does not answer".into());
     app.send(lost);
     app.eventually("lost", async || app.admin("/app/livez").await.0 == 503).await;
     let (code, message) = app.probe(&["--wait", "200ms"]).await;

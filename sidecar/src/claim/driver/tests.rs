@@ -121,26 +121,26 @@ impl Sidecar {
     async fn reaches(&mut self, state: ClaimState) -> Option<String> {
         let limit = Duration::from_secs(600);
         let reached = self.snapshots.wait_for(|snapshot| {
-            snapshot.claims.first().is_some_and(|claim| claim.identity.state == state)
+            snapshot.claims.first().is_some_and(|claim| claim.status.identity.state == state)
         });
         let snapshot = tokio::time::timeout(limit, reached).await.unwrap().unwrap();
-        snapshot.claims[0].identity.slot.as_ref().map(|slot| slot.name.clone())
+        snapshot.claims[0].status.identity.slot.as_ref().map(|slot| slot.name.clone())
     }
 
     /// Waits until the first claim has a rank in the queue. Returns the rank.
     async fn waits(&mut self) -> usize {
         let limit = Duration::from_secs(600);
         let reached = self.snapshots.wait_for(|snapshot| {
-            snapshot.claims.first().is_some_and(|claim| claim.identity.rank.is_some())
+            snapshot.claims.first().is_some_and(|claim| claim.status.identity.rank.is_some())
         });
         let snapshot = tokio::time::timeout(limit, reached).await.unwrap().unwrap();
-        snapshot.claims[0].identity.rank.unwrap()
+        snapshot.claims[0].status.identity.rank.unwrap()
     }
 
     /// The name that the first claim holds.
     fn holds(&self) -> Option<String> {
         let snapshot = self.snapshots.borrow();
-        let identity = &snapshot.claims.first()?.identity;
+        let identity = &snapshot.claims.first()?.status.identity;
         let slot = identity.slot.as_ref().filter(|_| identity.state == ClaimState::Held)?;
         Some(slot.name.clone())
     }
@@ -152,7 +152,7 @@ impl Sidecar {
     }
 
     fn fence(&self) -> cairn_core::claim::Fence {
-        self.snapshots.borrow().claims[0].identity.slot.as_ref().unwrap().fence
+        self.snapshots.borrow().claims[0].status.identity.slot.as_ref().unwrap().fence
     }
 
     async fn stop(self) -> EndReason {
@@ -267,7 +267,7 @@ async fn a_short_outage_changes_nothing() {
         sidecar.reaches(ClaimState::Held).await;
         memory.set_down(true);
         let watching = sidecar.snapshots.wait_for(|snapshot| {
-            snapshot.claims.iter().any(|claim| claim.identity.state != ClaimState::Held)
+            snapshot.claims.iter().any(|claim| claim.status.identity.state != ClaimState::Held)
         });
         let early = tokio::time::timeout(Duration::from_secs(19), watching).await.is_ok();
         assert!(!early, "the claim was given up during a short outage");

@@ -22,10 +22,10 @@ fn waiting() -> Snapshot {
 fn held(revision: i64, until: u64) -> Snapshot {
     let mut snapshot = waiting();
     let claim = &mut snapshot.claims[0];
-    claim.on_loss = Some(OnLoss::Stop);
+    claim.status.on_loss = Some(OnLoss::Stop);
     claim.was_held = true;
-    claim.identity.state = ClaimState::Held;
-    claim.identity.slot = Some(Slot {
+    claim.status.identity.state = ClaimState::Held;
+    claim.status.identity.slot = Some(Slot {
         name: "17".into(),
         index: Some(17),
         prefix: "17".into(),
@@ -36,7 +36,7 @@ fn held(revision: i64, until: u64) -> Snapshot {
         not_before: None,
         not_after: None,
     });
-    claim.mark = Some(mark(revision, 1));
+    claim.status.mark = Some(mark(revision, 1));
     snapshot
 }
 
@@ -63,13 +63,13 @@ fn mark(revision: i64, incarnation: u32) -> Inherited {
 /// The claim under a new fence: no other pod had the name in between.
 fn continued(revision: i64, until: u64) -> Snapshot {
     let mut snapshot = held(revision, until);
-    snapshot.claims[0].mark = Some(mark(revision, 2));
+    snapshot.claims[0].status.mark = Some(mark(revision, 2));
     snapshot
 }
 
 fn lost(revision: i64) -> Snapshot {
     let mut snapshot = held(revision, 0);
-    snapshot.claims[0].identity.state = ClaimState::Lost;
+    snapshot.claims[0].status.identity.state = ClaimState::Lost;
     snapshot
 }
 
@@ -125,7 +125,7 @@ fn a_different_claim_is_published_only_after_the_app_had_time_to_stop() {
     for mut guard in [guard(), PublishGuard::default()] {
         guard.review(&held(5, 30), at(1));
         let hidden = guard.review(&held(6, 60), at(2));
-        assert!(stops(&hidden) && hidden.claims[0].identity.slot.is_none());
+        assert!(stops(&hidden) && hidden.claims[0].status.identity.slot.is_none());
         assert!(guard.is_pending(&held(6, 60)));
         assert!(stops(&guard.review(&held(6, 60), at(16))));
         assert_eq!(guard.review(&held(6, 60), at(17)), held(6, 60));
@@ -156,7 +156,7 @@ fn first_claims_and_claims_of_keep_pools_are_published_at_once() {
     assert_eq!(guard.review(&held(6, 60), at(2)), held(6, 60));
     for revision in [7, 8] {
         let mut keep = held(revision, 60);
-        keep.claims[0].on_loss = Some(OnLoss::Keep);
+        keep.claims[0].status.on_loss = Some(OnLoss::Keep);
         assert_eq!(guard.review(&keep, at(3)), keep);
     }
 }
@@ -166,7 +166,7 @@ fn a_different_claim_waits_longer_in_a_pool_with_a_long_quarantine() {
     let mut guard = guard();
     let slow = |until| {
         let mut snapshot = held(6, until);
-        snapshot.claims[0].quarantine = Duration::from_secs(60);
+        snapshot.claims[0].status.quarantine = Duration::from_secs(60);
         snapshot
     };
     assert!(stops(&guard.review(&slow(100), at(1))));
@@ -188,9 +188,9 @@ fn a_name_that_was_claimed_again_is_published_at_once_although_its_fence_is_anot
 fn the_same_name_is_another_claim_if_another_pod_had_it_in_between() {
     let mut guard = guard();
     let mut other = continued(9, 60);
-    other.claims[0].mark.as_mut().unwrap().since = UnixMillis(1);
+    other.claims[0].status.mark.as_mut().unwrap().since = UnixMillis(1);
     assert!(stops(&guard.review(&other, at(2))));
     let mut first = held(9, 60);
-    first.claims[0].mark.as_mut().unwrap().incarnation = 1;
+    first.claims[0].status.mark.as_mut().unwrap().incarnation = 1;
     assert!(stops(&guard.review(&first, at(3))));
 }

@@ -16,10 +16,10 @@ fn pools() -> Vec<PoolName> {
 fn held(first: &str, second: &str) -> Snapshot {
     let mut snapshot = Snapshot::starting(&pools(), "-", &Holder::default());
     for (claim, name) in snapshot.claims.iter_mut().zip([first, second]) {
-        claim.on_loss = Some(OnLoss::Keep);
+        claim.status.on_loss = Some(OnLoss::Keep);
         claim.was_held = true;
-        claim.identity.state = ClaimState::Held;
-        claim.identity.slot = Some(Slot {
+        claim.status.identity.state = ClaimState::Held;
+        claim.status.identity.slot = Some(Slot {
             name: name.into(),
             index: None,
             prefix: format!("shop.{name}"),
@@ -31,18 +31,18 @@ fn held(first: &str, second: &str) -> Snapshot {
             not_after: None,
         });
     }
-    snapshot.claims[1].on_loss = Some(OnLoss::Stop);
+    snapshot.claims[1].status.on_loss = Some(OnLoss::Stop);
     for claim in &mut snapshot.claims {
-        claim.mark = Some(mark(claim));
+        claim.status.mark = Some(mark(claim));
     }
     snapshot
 }
 
 fn mark(claim: &Claim) -> Inherited {
-    let slot = claim.identity.slot.clone().unwrap();
+    let slot = claim.status.identity.slot.clone().unwrap();
     Inherited {
-        pool: claim.identity.pool.clone(),
-        on_loss: claim.on_loss.unwrap(),
+        pool: claim.status.identity.pool.clone(),
+        on_loss: claim.status.on_loss.unwrap(),
         scope: Scope::Namespace,
         key: slot.name.clone(),
         name: slot.name,
@@ -100,7 +100,7 @@ fn a_lost_stop_claim_removes_its_files_and_the_env_file_and_nothing_else() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let mut lost = held("Denali", "17");
-    lost.claims[1].identity.state = ClaimState::Degraded;
+    lost.claims[1].status.identity.state = ClaimState::Degraded;
     published.apply(&lost);
     for gone in ["env", "snowflake/name", "snowflake/claim.json"] {
         assert_eq!(published.read(gone), None, "{gone}");
@@ -116,7 +116,7 @@ fn a_lost_keep_claim_keeps_its_name_and_shows_its_state() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let mut degraded = held("Denali", "17");
-    degraded.claims[0].identity.state = ClaimState::Degraded;
+    degraded.claims[0].status.identity.state = ClaimState::Degraded;
     published.apply(&degraded);
     assert_eq!(published.read("name").unwrap(), "Denali");
     let json = published.read("claim.json").unwrap();
@@ -135,7 +135,7 @@ fn a_restarted_sidecar_leaves_the_files_until_it_knows_the_state() {
     let last = published.tree.last_published();
     assert_eq!(last.len(), 1, "only the Stop pool is guarded");
     let snowflake = held("Denali", "17").claims.remove(1);
-    assert_eq!(last[0].1.claim, snowflake.mark.map(Into::into));
+    assert_eq!(last[0].1.claim, snowflake.status.mark.map(Into::into));
     let until = (BootInstant::from_nanos(30), UnixMillis(30_000));
     assert_eq!(last[0].1.until, Some(until));
     published.apply(&held("Denali", "17"));
@@ -147,7 +147,7 @@ fn the_mark_of_a_stop_pool_stays_after_its_files_are_withdrawn() {
     let published = Published::new();
     published.apply(&held("Denali", "17"));
     let mut lost = held("Denali", "17");
-    lost.claims[1].identity.state = ClaimState::Lost;
+    lost.claims[1].status.identity.state = ClaimState::Lost;
     published.apply(&lost);
     let found = published.tree.last_published();
     assert_eq!(found[0].1.until, None);
@@ -203,8 +203,8 @@ fn a_sidecar_that_ends_alone_removes_the_files_of_stop_pools_and_leaves_the_mark
 fn a_pod_with_keep_pools_alone_keeps_its_env_file() {
     let published = Published::new();
     let mut snapshot = held("Denali", "17");
-    snapshot.claims[1].on_loss = Some(OnLoss::Keep);
-    snapshot.claims[1].mark = Some(mark(&snapshot.claims[1]));
+    snapshot.claims[1].status.on_loss = Some(OnLoss::Keep);
+    snapshot.claims[1].status.mark = Some(mark(&snapshot.claims[1]));
     published.apply(&snapshot);
     published.tree.withdraw().unwrap();
     assert!(published.read("env").is_some());
@@ -219,9 +219,9 @@ fn a_mark_belongs_to_one_holder_and_boot_and_renewals_do_not_rewrite_it() {
     let inode = || fs::metadata(published.dir.path().join("snowflake/.claim")).unwrap().ino();
     let before = inode();
     let mut renewed = held("Denali", "17");
-    renewed.claims[1].identity.slot.as_mut().unwrap().valid_until_boottime =
+    renewed.claims[1].status.identity.slot.as_mut().unwrap().valid_until_boottime =
         BootInstant::from_nanos(60);
-    renewed.claims[1].mark.as_mut().unwrap().not_after = Some(UnixMillis(90));
+    renewed.claims[1].status.mark.as_mut().unwrap().not_after = Some(UnixMillis(90));
     published.apply(&renewed);
     assert_eq!(inode(), before);
     assert_eq!(mark::inherited(published.dir.path(), &pool, "another"), None);

@@ -131,7 +131,7 @@ impl Sidecar {
 
     pub(super) fn bounds(&self) -> (i64, i64) {
         let snapshot = self.snapshots.borrow();
-        let slot = snapshot.claims[0].identity.slot.as_ref().unwrap();
+        let slot = snapshot.claims[0].status.identity.slot.as_ref().unwrap();
         (slot.not_before.unwrap().0, slot.not_after.unwrap().0)
     }
 }

@@ -75,7 +75,7 @@ async fn a_watch_tells_the_first_in_the_queue_of_a_release_long_before_its_next_
         let held = waiters[0].reaches(ClaimState::Held);
         tokio::time::timeout(Duration::from_secs(15), held).await.unwrap();
         let second = waiters[1].snapshots.wait_for(|snapshot| {
-            snapshot.claims.iter().any(|claim| claim.identity.rank == Some(0))
+            snapshot.claims.iter().any(|claim| claim.status.identity.rank == Some(0))
         });
         drop(tokio::time::timeout(Duration::from_secs(5), second).await.unwrap().unwrap());
         assert!(waiters[1].holds().is_none() && waiters[2].holds().is_none());

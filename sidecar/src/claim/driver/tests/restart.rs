@@ -91,7 +91,7 @@ impl Pod {
     }
 
     fn fence(&self) -> cairn_core::claim::Fence {
-        self.applied().snapshot.claims[0].identity.slot.as_ref().unwrap().fence
+        self.applied().snapshot.claims[0].status.identity.slot.as_ref().unwrap().fence
     }
 
     /// A file of the volume.
@@ -175,7 +175,7 @@ async fn a_node_id_goes_to_another_pod_once_its_app_has_certainly_stopped() {
         let mut other = Sidecar::start(&memory, "u2", &[clock::IDS]);
         other.waits().await;
         // The last renewal is at most validity/3 ago, so the app may use the ID for at least 20 s.
-        let until = pod.applied().snapshot.claims[0].identity.slot.clone().unwrap();
+        let until = pod.applied().snapshot.claims[0].status.identity.slot.clone().unwrap();
         pod.term().await;
         other.reaches(ClaimState::Held).await;
         let rested = pod.clock.now().boot.since(until.valid_until_boottime);
@@ -240,7 +240,7 @@ async fn a_keep_pod_keeps_its_files_when_its_sidecar_restarts_during_an_outage()
             pod.start();
             assert_eq!(pod.applied().startup_verdict(), Ok(()), "the gate opens once");
             pod.until("shown", |applied| {
-                let identity = &applied.snapshot.claims[0].identity;
+                let identity = &applied.snapshot.claims[0].status.identity;
                 identity.state == ClaimState::Degraded && identity.slot.is_some()
             })
             .await;

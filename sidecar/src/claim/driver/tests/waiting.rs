@@ -70,7 +70,7 @@ async fn a_waiting_pod_shows_its_rank_to_the_probe_the_api_and_the_metrics() {
         let (memory, _, _holders) = exhausted(1, "Wait").await;
         let waiter = waiters(&memory, 3).await.pop().unwrap();
         let snapshot = Arc::clone(&waiter.snapshots.borrow());
-        let json = snapshot.claims[0].identity.json();
+        let json = snapshot.claims[0].status.identity.json();
         assert_eq!((json.rank, json.state), (Some(2), ClaimState::Waiting));
         let applied = crate::applied::Applied { snapshot, ..Default::default() };
         let said = applied.held().unwrap_err();
@@ -276,7 +276,7 @@ async fn two_pods_with_the_same_two_pools_in_two_orders_do_not_wait_for_each_oth
         let two = Sidecar::start(&memory, "u2", &["coffee", TEA]);
         let both = |pod: &Sidecar| {
             let snapshot = pod.snapshots.borrow();
-            snapshot.claims.iter().all(|claim| claim.identity.state == ClaimState::Held)
+            snapshot.claims.iter().all(|claim| claim.status.identity.state == ClaimState::Held)
         };
         tokio::time::sleep(Duration::from_secs(1)).await;
         let (first, second) = if both(&one) { (one, two) } else { (two, one) };
