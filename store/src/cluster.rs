@@ -38,6 +38,14 @@ pub enum ExpectedCluster {
 // === impl ClusterId ===
 
 impl ClusterId {
+    /// What an administrator has to do when another cluster answers in place of this one.
+    pub fn advice_on(self, found: Self) -> String {
+        format!(
+            "correct the list of etcd members, or, if {found} replaces {self}, run cairn admin restored --replaces \
+             {self}"
+        )
+    }
+
     /// The id as etcd sends it.
     pub const fn new(id: u64) -> Self {
         Self(id)

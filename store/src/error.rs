@@ -64,9 +64,8 @@ pub enum Error {
     },
     /// The member belongs to another cluster than the known one.
     #[error(
-        "{endpoint} belongs to etcd cluster {found}, not to {known}{}; correct the list of etcd members, \
-         or, if {found} replaces {known}, run cairn admin restored --replaces {known}{}",
-        known_by(*.accepted_after), accepted_by_itself(*.accepted_after)
+        "{endpoint} belongs to etcd cluster {found}, not to {known}{}; {}{}",
+        known_by(*.accepted_after), known.advice_on(*.found), accepted_by_itself(*.accepted_after)
     )]
     OtherCluster {
         /// The member.

@@ -66,16 +66,11 @@ impl Fixture {
             let granted = self.store.grant(BootInstant::default(), LONG).await.unwrap();
             let view = self.store.read(&read).await.unwrap();
             let request = ClaimRequest {
-                path,
                 key: Some(key.to_owned()),
-                record: record(namespace, pod),
-                lease: granted.lease,
                 queue: QueueMode::Ahead { despite_freeze: false },
-                note: 0,
-                quarantine: 0,
-                clock: None,
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
+                ..joining(path, record(namespace, pod), granted.lease)
             };
             self.store.claim(&request).await.unwrap().won().unwrap()
         })
@@ -83,23 +78,10 @@ impl Fixture {
 
     /// Joins the queue on a lease of its own.
     pub(crate) fn join(&self, pool: &str, namespace: &str, group: Option<&str>, pod: &str) {
+        let granted =
+            self.runtime.block_on(self.store.grant(BootInstant::default(), LONG)).unwrap();
         let path = path(pool, namespace, group);
-        let request = ClaimRequest {
-            path,
-            key: None,
-            record: record(namespace, pod),
-            lease: self
-                .runtime
-                .block_on(self.store.grant(BootInstant::default(), LONG))
-                .unwrap()
-                .lease,
-            queue: QueueMode::Join,
-            note: 0,
-            quarantine: 0,
-            clock: None,
-            sentinel: 0,
-            spec: 0,
-        };
+        let request = joining(path, record(namespace, pod), granted.lease);
         assert_eq!(self.runtime.block_on(self.store.claim(&request)).unwrap().won(), None);
     }
 
@@ -142,6 +124,22 @@ pub(crate) fn holder(namespace: &str, pod: &str) -> Holder {
         uid: pod.to_owned(),
         node: "node-1".to_owned(),
         incarnation: 1,
+    }
+}
+
+/// A request to join the queue of a pool that nobody has read.
+fn joining(path: ClaimPath, record: SlotRecord, lease: i64) -> ClaimRequest {
+    ClaimRequest {
+        path,
+        key: None,
+        record,
+        lease,
+        queue: QueueMode::Join,
+        note: 0,
+        quarantine: 0,
+        clock: None,
+        sentinel: 0,
+        spec: 0,
     }
 }
 

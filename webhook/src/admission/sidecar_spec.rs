@@ -11,6 +11,7 @@ use cairn_core::group::Group;
 use cairn_core::pool::Pool;
 use cairn_core::request::resources::{Quantity, Resource};
 use cairn_core::request::{Gate, Request};
+use cairn_core::stop_probe::SHORTEST_GRACE;
 use serde_json::{Map, Value, json};
 
 use super::app_probes::AppProbeArgs;
@@ -41,9 +42,6 @@ const PROBE_TIMEOUT: u32 = 5;
 const LIVENESS_PERIOD: u32 = 10;
 const LIVENESS_TIMEOUT: u32 = 5;
 const LIVENESS_FAILURES: u32 = 4;
-/// A release takes less than a second. The kubelet gives no container less than this.
-const LIVENESS_GRACE: u32 = 2;
-
 /// The startup probe never gives up: a pod waits in the queue without a limit.
 const NEVER: i32 = i32::MAX;
 
@@ -271,7 +269,8 @@ fn liveness_probe() -> Value {
         "periodSeconds": LIVENESS_PERIOD,
         "timeoutSeconds": LIVENESS_TIMEOUT,
         "failureThreshold": LIVENESS_FAILURES,
-        "terminationGracePeriodSeconds": LIVENESS_GRACE,
+        // A release takes less than a second.
+        "terminationGracePeriodSeconds": SHORTEST_GRACE.as_secs(),
     })
 }
 

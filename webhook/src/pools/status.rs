@@ -92,8 +92,8 @@ fn ready_condition(
         PoolStage::OtherCluster { known, found } => no(
             OTHER_CLUSTER,
             format!(
-                "the etcd that answers is cluster {found}, not {known}, so this pool is not written to it; correct the \
-                 list of etcd members, or, if {found} replaces {known}, run cairn admin restored --replaces {known}"
+                "the etcd that answers is cluster {found}, not {known}, so this pool is not written to it; {}",
+                known.advice_on(*found)
             ),
         ),
         PoolStage::Refused(words) => no(

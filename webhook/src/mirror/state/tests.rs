@@ -89,6 +89,19 @@ fn state(uids: &[&str], now: Instant) -> MirrorState {
     state
 }
 
+/// The first pod shows its name and still runs, as far as the API server knows. etcd has given the name on to the
+/// second pod.
+fn name_given_on(now: Instant) -> MirrorState {
+    let mut state = state(&["u1", "u2"], now);
+    state.update(put(vec![spec()]), now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    let first = state.next(now).unwrap();
+    state.written(&first.pod, answer(&first, 2), now);
+    state.update(gone(claim("u1", "Denali", 7)), now);
+    state.update(put(claim("u2", "Denali", 9)), now);
+    state
+}
+
 /// The annotations after a write to a pod without any.
 fn results(write: &Write) -> BTreeMap<String, String> {
     let annotations = write.patch["metadata"]["annotations"].as_object().unwrap();
@@ -208,14 +221,7 @@ fn a_pod_that_is_being_deleted_is_not_written_to_for_the_first_time() {
 #[test]
 fn a_name_is_taken_off_one_pod_before_it_is_put_on_the_next() {
     let now = Instant::now();
-    let mut state = state(&["u1", "u2"], now);
-    state.update(put(vec![spec()]), now);
-    state.update(put(claim("u1", "Denali", 7)), now);
-    let first = state.next(now).unwrap();
-    state.written(&first.pod, answer(&first, 2), now);
-    // The first pod still runs, so far as the API server knows; etcd has given the name on.
-    state.update(gone(claim("u1", "Denali", 7)), now);
-    state.update(put(claim("u2", "Denali", 9)), now);
+    let mut state = name_given_on(now);
     let write = state.next(now).unwrap();
     assert_eq!(write.pod, id("u1"));
     assert_eq!(write.patch["metadata"]["annotations"]["claim.cairn.dev/mountains"], Value::Null);
@@ -231,13 +237,7 @@ fn a_name_is_taken_off_one_pod_before_it_is_put_on_the_next() {
 #[test]
 fn a_pod_does_not_wait_for_ever_for_one_that_cannot_be_written_to() {
     let now = Instant::now();
-    let mut state = state(&["u1", "u2"], now);
-    state.update(put(vec![spec()]), now);
-    state.update(put(claim("u1", "Denali", 7)), now);
-    let first = state.next(now).unwrap();
-    state.written(&first.pod, answer(&first, 2), now);
-    state.update(gone(claim("u1", "Denali", 7)), now);
-    state.update(put(claim("u2", "Denali", 9)), now);
+    let mut state = name_given_on(now);
     let mut at = now;
     let written = loop {
         match state.next(at) {
