@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::install::NAMESPACE;
 use crate::json;
 use crate::node::Process;
+use crate::pod::Pod;
 use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
@@ -38,6 +39,12 @@ impl Etcd {
         let printed = self.ctl(&["get", "--print-value-only", key])?;
         let value = printed.trim();
         Ok((!value.is_empty()).then(|| value.to_owned()))
+    }
+
+    /// Whether the slot is the pod's.
+    pub fn is_held_by(&self, slot: &str, pod: &Pod<'_>) -> Result<bool, Failure> {
+        let record = self.value(slot)?.unwrap_or_default();
+        Ok(json::text(&pod.object()?, "/metadata/uid").is_some_and(|uid| record.contains(&uid)))
     }
 
     /// The keys below a prefix.

@@ -5,6 +5,7 @@
 //! webhook. The tests assert what the documentation promises.
 
 pub mod app;
+pub mod app_log;
 pub mod carbon;
 pub mod clock;
 pub mod cluster;

@@ -1,8 +1,4 @@
-//! The IDs that the apps of a namespace have minted: every answer of `/v1/ids` that an app printed, from the container
-//! logs on the node.
-//!
-//! The log files on the node cover every restart of a container. They are deleted with the pod, so they must be read
-//! while the pods exist.
+//! The IDs that the apps of a namespace have minted: every answer of `/v1/ids` that an app printed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +6,7 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::wait::{Seen, secs, until};
-use crate::{Done, Failure, json};
+use crate::{Done, Failure, app_log, json};
 
 /// A shell script that mints 20 IDs a second and prints the answers.
 pub const MINTS: &str = "trap 'exit 0' TERM; while :; do \
@@ -27,9 +23,7 @@ pub struct Minted {
 impl Minted {
     /// The IDs that the containers `app` of this namespace have printed.
     pub fn of(cluster: &Cluster, namespace: &str) -> Result<Self, Failure> {
-        // A file may be deleted while it is read, and at first no file exists: grep's exit code does not matter.
-        let script = format!("grep -sH '\"ids\"' /var/log/pods/{namespace}_*/app/*; true");
-        Ok(parse(&cluster.node(&["sh", "-c", &script])?.ok()?))
+        Ok(parse(&app_log::read(cluster, namespace, "\"ids\"")?))
     }
 
     /// The number of different IDs.
@@ -57,13 +51,10 @@ impl Minted {
 
 fn parse(text: &str) -> Minted {
     let mut minted = Minted::default();
-    for line in text.lines() {
-        let Some((file, entry)) = line.split_once(".log:") else { continue };
-        let Some((_, answer)) = entry.split_once(" stdout F ") else { continue };
-        let Ok(answer) = serde_json::from_str::<Value>(answer) else { continue };
-        let pod = file.split('/').rev().nth(2).and_then(|dir| dir.split('_').nth(1));
+    for line in app_log::lines(text) {
+        let Ok(answer) = serde_json::from_str::<Value>(line.message) else { continue };
         for id in json::list(&answer, "/ids").iter().filter_map(Value::as_str) {
-            *minted.by_pod.entry(pod.unwrap_or_default().to_owned()).or_default() += 1;
+            *minted.by_pod.entry(line.pod.to_owned()).or_default() += 1;
             if !minted.ids.insert(id.to_owned()) {
                 minted.twice.insert(id.to_owned());
             }

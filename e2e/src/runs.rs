@@ -1,11 +1,9 @@
-//! Which identity an app's containers ran with, and when: from the container logs on the node.
-//!
-//! The log files on the node cover every restart of a container to its last line, also those that `kubectl logs` no
-//! longer shows. They are deleted with the pod, so they must be read while the pods exist.
+//! Which identity an app's containers ran with, and when: from what they printed.
 
 use std::collections::BTreeMap;
 
 use crate::Failure;
+use crate::app_log::{self, Line};
 use crate::ns::Namespace;
 
 /// A shell script that prints the name in its environment and the name in the file, every second.
@@ -32,9 +30,7 @@ pub type Instant = (String, u32);
 
 /// Every run of the containers `app` in a namespace, in the order of their starts.
 pub fn of(ns: &Namespace) -> Result<Vec<Run>, Failure> {
-    // A file may be deleted while it is read, and at first no file exists: grep's exit code does not matter.
-    let script = format!("grep -sH . /var/log/pods/{}_*/app/*.log; true", ns.name);
-    Ok(parse(&ns.cluster.node(&["sh", "-c", &script])?.ok()?))
+    Ok(parse(&app_log::read(&ns.cluster, &ns.name, ".")?))
 }
 
 /// Pairs of runs of different pods that overlap in time and have the same name, described as text.
@@ -55,11 +51,10 @@ pub fn shared(runs: &[Run]) -> Vec<String> {
 
 fn parse(text: &str) -> Vec<Run> {
     let mut runs: BTreeMap<&str, Run> = BTreeMap::new();
-    for line in text.lines() {
-        let Some((file, at, env, name)) = fields(line) else { continue };
-        let pod = file.split('/').rev().nth(2).and_then(|dir| dir.split('_').nth(1));
-        let run = runs.entry(file).or_insert_with(|| Run {
-            pod: pod.unwrap_or_default().to_owned(),
+    for line in app_log::lines(text) {
+        let Some((at, env, name)) = fields(&line) else { continue };
+        let run = runs.entry(line.file).or_insert_with(|| Run {
+            pod: line.pod.to_owned(),
             env: env.to_owned(),
             first: at.clone(),
             last: at.clone(),
@@ -67,7 +62,7 @@ fn parse(text: &str) -> Vec<Run> {
         });
         run.last = at;
         if !name.is_empty() && name != env {
-            run.torn.push(line.to_owned());
+            run.torn.push(line.whole.to_owned());
         }
     }
     let mut runs: Vec<Run> = runs.into_values().collect();
@@ -75,15 +70,13 @@ fn parse(text: &str) -> Vec<Run> {
     runs
 }
 
-/// Log file, time, name in the environment, name in the published file.
-fn fields(line: &str) -> Option<(&str, Instant, &str, &str)> {
-    let (file, entry) = line.split_once(".log:")?;
-    let (stamp, message) = entry.split_once(" stdout F ")?;
-    let (env, name) = message.strip_prefix("env=")?.split_once(" file=")?;
-    let stamp = stamp.strip_suffix('Z')?;
+/// Time, name in the environment, name in the published file.
+fn fields<'a>(line: &Line<'a>) -> Option<(Instant, &'a str, &'a str)> {
+    let (env, name) = line.message.strip_prefix("env=")?.split_once(" file=")?;
+    let stamp = line.stamp.strip_suffix('Z')?;
     let (seconds, fraction) = stamp.split_once('.').unwrap_or((stamp, ""));
     let nanos = format!("{fraction:0<9}").parse().ok()?;
-    Some((file, (seconds.to_owned(), nanos), env, name))
+    Some(((seconds.to_owned(), nanos), env, name))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The sidecar ends while its app runs on: its image is changed in place, the node stops it, or it is not started
 //! again. No two running apps have one name, and a restarted sidecar keeps the name.
 
+use cairn_e2e::Done;
 use cairn_e2e::app::App;
 use cairn_e2e::etcd::Etcd;
 use cairn_e2e::node::{Process, tag_image};
@@ -8,7 +9,6 @@ use cairn_e2e::ns::{Namespace, within};
 use cairn_e2e::pod::Pod;
 use cairn_e2e::runs::{self, PRINTS};
 use cairn_e2e::wait::{Seen, secs, throughout, until};
-use cairn_e2e::{Done, Failure, json};
 
 const IMAGE: &str = "localhost/cairn-sidecar";
 
@@ -123,9 +123,9 @@ fn holds(ns: &Namespace, pod: &Pod<'_>, pool: &str, name: &str) -> Done {
         "snowflake" => "/cairn/v1/cluster/snowflake/-/s".to_owned(),
         _ => format!("/cairn/v1/ns/{}/c/{pool}/press/s", ns.name),
     };
-    let slot = Etcd::of(&ns.cluster).value(&format!("{path}/{name}"))?.unwrap_or_default();
-    let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
-    if slot.contains(&uid) { Ok(()) } else { Err(Failure::new(format!("{name}: {slot}"))) }
+    let slot = format!("{path}/{name}");
+    assert!(Etcd::of(&ns.cluster).is_held_by(&slot, pod)?, "{slot} is not the pod's");
+    Ok(())
 }
 
 fn set_image(ns: &Namespace, pod: &Pod<'_>, image: &str) -> Done {

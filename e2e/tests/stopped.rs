@@ -8,7 +8,7 @@ use cairn_e2e::node::Process;
 use cairn_e2e::ns::{alone, within};
 use cairn_e2e::pod::Pod;
 use cairn_e2e::wait::{Seen, secs, until, until_quickly};
-use cairn_e2e::{Done, Failure, json};
+use cairn_e2e::{Done, Failure};
 use serde_json::{Value, json as object};
 
 /// How long an app may run that is started beside a sidecar that does not answer, in seconds: one until the kubelet
@@ -83,9 +83,7 @@ fn beside_a_frozen_sidecar_an_app_ends_before_its_id_is_free_and_does_not_run_wi
 
 /// Whether the pod holds the slot of the ID.
 fn is_held(etcd: &Etcd, pod: &Pod<'_>, id: &str) -> Result<bool, Failure> {
-    let slot = etcd.value(&format!("/cairn/v1/cluster/snowflake/-/s/{id}"))?.unwrap_or_default();
-    let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
-    Ok(slot.contains(&uid))
+    etcd.is_held_by(&format!("/cairn/v1/cluster/snowflake/-/s/{id}"), pod)
 }
 
 #[test]
