@@ -4,6 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_herd::CONNECTIONS;
+use cairn_herd::figures::{Figures, ratio};
+use cairn_herd::herd::{BenchEnv, Herd};
+use cairn_herd::scratch::SCRATCH;
 use cairn_kit::etcd::EtcdArgs;
 use cairn_kit::exit::Exit;
 use cairn_store::Class;
@@ -14,21 +18,6 @@ use crate::args::HerdArgs;
 use crate::etcd::{self, EtcdError};
 use crate::report::Report;
 use crate::table::Table;
-
-pub mod claimants;
-pub mod figures;
-pub mod herd;
-pub mod hold_mode;
-pub mod pod;
-pub mod scratch;
-
-use figures::{Figures, ratio};
-use herd::{BenchEnv, Herd};
-use scratch::SCRATCH;
-
-/// Pods share these connections: a thousand connections would measure their opening. With this number, no connection
-/// is the bottleneck.
-pub const CONNECTIONS: usize = 16;
 
 /// After this time the measurement ends with a message.
 const LIMIT: Duration = Duration::from_secs(120);

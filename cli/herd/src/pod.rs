@@ -14,8 +14,8 @@ use futures::future::{Fuse, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
-use super::claimants::{HeldName, Reporter, Update};
-use super::hold_mode::HoldMode;
+use crate::claimants::{HeldName, Reporter, Update};
+use crate::hold_mode::HoldMode;
 
 /// The longest time between two looks at the clock; it is that of a sidecar.
 const LONGEST_NAP: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::hold_mode::HoldMode;
+use crate::hold_mode::HoldMode;
 
 /// A name that a claimant has claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::claimants::RunResult;
+use crate::claimants::RunResult;
 
 /// The figures of one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +85,7 @@ fn in_order(results: &[RunResult]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::claimants::HeldName;
+    use crate::claimants::HeldName;
 
     fn millis(values: &[u64]) -> Vec<Duration> {
         values.iter().copied().map(Duration::from_millis).collect()

@@ -10,10 +10,10 @@ use cairn_kit::clock;
 use cairn_store::{Error, Kv, Store};
 use futures::future::try_join_all;
 
-use super::claimants::{Claimants, Reporter};
-use super::hold_mode::HoldMode;
-use super::pod;
-use super::scratch::Scratch;
+use crate::claimants::{Claimants, Reporter};
+use crate::hold_mode::HoldMode;
+use crate::pod;
+use crate::scratch::Scratch;
 
 /// The pool and the namespace within the scratch prefix.
 const NAME: &str = "bench";
