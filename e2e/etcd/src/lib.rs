@@ -3,6 +3,9 @@
 //!
 //! The binary is the one that `e2e/cluster/cluster build etcd` makes, or the one that `CAIRN_ETCD` names. Without it a
 //! test fails with a message that says how to get it. It is never skipped.
+//!
+//! [`TestEtcd::start`] gives a plain one, [`TestEtcd::start_secure`] one with TLS, client certificates and
+//! authentication.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,12 @@ use std::{env, fs, io};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use thiserror::Error;
+
+pub mod pki;
+mod secure;
+
+pub use pki::{Certificate, Pki};
+pub use rcgen::Error as PkiError;
 
 /// Another test may take a free port before etcd has bound it. Twice in a row is rare.
 const START_ATTEMPTS: usize = 5;
@@ -27,6 +36,7 @@ pub struct TestEtcd {
     client: String,
     peer: String,
     flags: Vec<String>,
+    pki: Option<Pki>,
     process: Option<Child>,
 }
 
@@ -42,6 +52,15 @@ pub enum TestEtcdError {
     /// It was not ready before the deadline, or has ended.
     #[error("etcd did not answer within {START_LIMIT:?}; its log ends with: {0}")]
     Silent(String),
+    /// A certificate could not be made.
+    #[error("could not make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// Authentication could not be turned on.
+    #[error("could not turn authentication on: {0}")]
+    Auth(String),
+    /// The member was started without certificates.
+    #[error("this etcd was started without certificates; use start_secure")]
+    Plain,
 }
 
 // === impl TestEtcd ===
@@ -54,21 +73,33 @@ impl TestEtcd {
 
     /// The same with additional flags of etcd.
     pub fn start_with(flags: &[&str]) -> Result<Self, TestEtcdError> {
-        for _ in 1..START_ATTEMPTS {
-            match Self::start_once(flags) {
-                Err(TestEtcdError::Silent(log)) if log.contains("address already in use") => {}
-                outcome => return outcome,
-            }
-        }
-        Self::start_once(flags)
+        Self::start_attempts(flags, None)
     }
 
-    fn start_once(flags: &[&str]) -> Result<Self, TestEtcdError> {
-        let (client, peer) = (free_url()?, free_url()?);
+    fn start_attempts(flags: &[&str], mut pki: Option<Pki>) -> Result<Self, TestEtcdError> {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut attempt = 1;
+        loop {
+            let mut etcd = Self::prepare(flags.clone(), pki.take())?;
+            match etcd.spawn() {
+                Ok(()) => return Ok(etcd),
+                Err(TestEtcdError::Silent(log))
+                    if attempt < START_ATTEMPTS && log.contains("address already in use") =>
+                {
+                    attempt += 1;
+                    pki = etcd.pki.take();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn prepare(flags: Vec<String>, pki: Option<Pki>) -> Result<Self, TestEtcdError> {
+        let scheme = if pki.is_some() { "https" } else { "http" };
+        let (client, peer) = (free_url(scheme)?, free_url("http")?);
         let dir = TempDir::new().map_err(TestEtcdError::Start)?;
-        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut etcd = Self { dir, client, peer, flags, process: None };
-        etcd.spawn()?;
+        let mut etcd = Self { dir, client, peer, flags, pki, process: None };
+        etcd.flags.extend(etcd.tls_flags()?);
         Ok(etcd)
     }
 
@@ -181,8 +212,8 @@ pub fn binary() -> PathBuf {
 }
 
 /// A URL with a port that is free now. The system is unlikely to give it to another process before etcd has bound it.
-fn free_url() -> Result<String, TestEtcdError> {
+fn free_url(scheme: &str) -> Result<String, TestEtcdError> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(TestEtcdError::Start)?;
     let address = listener.local_addr().map_err(TestEtcdError::Start)?;
-    Ok(format!("http://{address}"))
+    Ok(format!("{scheme}://{address}"))
 }
