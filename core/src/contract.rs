@@ -51,10 +51,16 @@ pub mod pod {
     pub const ANNOTATIONS_VOLUME: &str = "cairn-annotations";
     /// Where [`ANNOTATIONS_VOLUME`] is mounted in the sidecar.
     pub const ANNOTATIONS_DIR: &str = "/etc/cairn/pod";
+    /// The memory volume with the sidecar's credentials for etcd. No other container gets it.
+    pub const CREDENTIALS_VOLUME: &str = "cairn-credentials";
+    /// Where [`CREDENTIALS_VOLUME`] is mounted in the sidecar.
+    pub const CREDENTIALS_DIR: &str = "/var/run/cairn-credentials";
     /// The audience of the projected token.
     pub const TOKEN_AUDIENCE: &str = "cairn.dev";
     /// Where a pod's API token is mounted. The sidecar's own token is mounted here instead.
     pub const TOKEN_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+    /// The token's file in [`TOKEN_DIR`].
+    pub const TOKEN_FILE: &str = "token";
 }
 
 /// The published files, below [`path::DIR`].
@@ -124,7 +130,11 @@ pub mod port {
 
 /// Flags of `cairn-sidecar` that the webhook writes. Each has a `CAIRN_…` variable.
 pub mod flag {
-    /// etcd endpoints, comma separated.
+    /// URL of the webhook's agent, which gives access to etcd.
+    pub const AGENT: &str = "--agent";
+    /// The authorities that verify the agent: base64 of each certificate, comma separated.
+    pub const AGENT_CA: &str = "--agent-ca";
+    /// etcd endpoints, comma separated; without an agent.
     pub const ETCD: &str = "--etcd";
     /// The id of the etcd cluster, in hex; the sidecar talks to no other cluster.
     pub const ETCD_CLUSTER_ID: &str = "--etcd-cluster-id";

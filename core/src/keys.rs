@@ -16,6 +16,8 @@ pub const ROOT: &str = "/cairn/v1/";
 pub const EPOCH: &str = "/cairn/v1/epoch";
 /// The installation record: the id of the installation that uses this etcd, and the etcd cluster that it uses.
 pub const INSTALLATION: &str = "/cairn/v1/installation";
+/// The mark that authentication was switched on in this store. It is lost together with the users.
+pub const AUTHENTICATION: &str = "/cairn/v1/authentication";
 /// The pools' specs.
 pub const POOLS: &str = "/cairn/v1/pools/";
 /// The pools' shapes: see [`shape`].

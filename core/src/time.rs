@@ -84,6 +84,11 @@ impl UnixMillis {
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
+
+    /// The time from `earlier` to this instant; zero when `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
 }
 
 /// RFC 3339 in UTC with whole seconds, the form Kubernetes uses for its own timestamps.

@@ -4,7 +4,7 @@
 //! people hand those of a sidecar to `cairn`. Flags win over their variables; an empty text is as good as none.
 //! Not for: whether files can be read and members answer, which shows when the connection is used.
 
-use cairn_store::etcd::{Connection, TlsFiles};
+use cairn_store::etcd::{Connection, Tls, TlsFiles};
 use cairn_store::{ClusterId, ExpectedCluster, KeyPrefix};
 
 pub use self::args::{EtcdArgs, EtcdArgsError};
@@ -12,6 +12,15 @@ pub use self::endpoints::{Endpoints, EndpointsError};
 
 mod args;
 mod endpoints;
+
+/// Which etcd cluster and which keys in it are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The one cluster to talk to.
+    pub cluster: Option<ClusterId>,
+    /// The prefix of all keys.
+    pub prefix: KeyPrefix,
+}
 
 /// An etcd, and how to prove its identity and ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +41,7 @@ impl EtcdTarget {
     /// A connection to it.
     pub fn connection(&self) -> Connection {
         Connection {
-            tls: self.tls.clone(),
+            tls: self.tls.clone().map(Tls::Files),
             prefix: self.prefix.clone(),
             cluster: self.cluster.map_or(ExpectedCluster::Any, ExpectedCluster::Required),
             ..Connection::new(self.endpoints.urls())

@@ -21,6 +21,12 @@ pub enum Error {
     /// No endpoint was given.
     #[error("no etcd endpoint was given; write one like http://127.0.0.1:2379")]
     NoEndpoint,
+    /// There are no members yet.
+    #[error("no access to etcd yet: {reason}")]
+    NoAccess {
+        /// Why.
+        reason: String,
+    },
     /// A TLS file could not be read.
     #[error("could not read {path}")]
     ReadTls {
@@ -29,6 +35,12 @@ pub enum Error {
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// A part of the TLS set-up is missing or is not PEM.
+    #[error("{what} has no certificate or key in PEM form, or not all of it")]
+    NoPem {
+        /// The file, or the part of the configuration.
+        what: String,
     },
     /// The client could not be set up.
     #[error("could not set up the connection to {endpoint}")]
@@ -77,6 +89,27 @@ pub enum Error {
         /// How long the known cluster must be silent before this one is accepted; `None` for never.
         accepted_after: Option<Duration>,
     },
+    /// etcd has ended a watch.
+    #[error("etcd ended the watch at {endpoint}: {reason}")]
+    WatchEnded {
+        /// The member.
+        endpoint: String,
+        /// In etcd's words.
+        reason: String,
+    },
+    /// etcd is too old to keep namespaces apart.
+    #[error(
+        "etcd {found} at {endpoint} does not check every permission of transactions and leases; use one of {needed} or \
+         a later one, or switch the isolation of namespaces off"
+    )]
+    TooOld {
+        /// The member.
+        endpoint: String,
+        /// Its version.
+        found: String,
+        /// The versions from which on it does.
+        needed: String,
+    },
     /// No answer has named its cluster.
     #[error(
         "etcd does not send its cluster id; connect to its members directly, not through a gateway"
@@ -122,10 +155,14 @@ impl Error {
             Self::Call { class, .. } | Self::Injected(class) => *class,
             // The other cluster may have applied it.
             Self::Timeout { .. } | Self::OtherCluster { .. } => Class::Ambiguous,
+            Self::NoAccess { .. } => Class::NotApplied,
             Self::Endpoint { .. }
             | Self::NoEndpoint
             | Self::ReadTls { .. }
+            | Self::NoPem { .. }
             | Self::Connect { .. }
+            | Self::WatchEnded { .. }
+            | Self::TooOld { .. }
             | Self::NoClusterId
             | Self::Malformed { .. }
             | Self::Record { .. } => Class::Denied,
@@ -190,11 +227,15 @@ fn accepted_by_itself(accepted_after: Option<Duration>) -> String {
 /// The message of an etcd error. A status that the client library has made prints its whole transport; only its
 /// innermost cause is useful. The status of a server has no cause.
 fn innermost(error: &etcd_client::Error) -> String {
-    let etcd_client::Error::GRpcStatus(status) = error else {
-        return error.to_string();
+    let (mut line, mut cause) = match error {
+        etcd_client::Error::GRpcStatus(status) => {
+            (status.message().to_owned(), std::error::Error::source(status))
+        }
+        etcd_client::Error::TransportError(error) => {
+            (error.to_string(), std::error::Error::source(error))
+        }
+        other => return other.to_string(),
     };
-    let mut cause = std::error::Error::source(status);
-    let mut line = status.message().to_owned();
     while let Some(error) = cause {
         line = error.to_string();
         cause = error.source();

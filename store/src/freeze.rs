@@ -7,14 +7,14 @@
 //!
 //! Invariant: a freeze lasts for its whole span, counted from after its first step. If its author dies between the
 //! steps, another process does the second one: the webhook, a sidecar without Kubernetes, or the pod that is first in
-//! the pool's queue. Until then the freeze has no end.
+//! the pool's queue if its etcd user may write freezes. Until then the freeze has no end.
 
 use std::time::Duration;
 
 use cairn_core::keys;
 use cairn_core::pool::PoolName;
 
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::kv::{Compare, Guarded, KeyValue, Kv, Op};
 use crate::records::{FreezeCause, FreezeRecord};
 use crate::store::Store;
@@ -96,10 +96,16 @@ impl<K: Kv> Store<K> {
         for found in laid {
             txn.then.put(&found.key, found.value.clone(), lease);
         }
-        if !self.kv().commit(txn).await?.succeeded() {
+        match self.kv().commit(txn).await {
+            Ok(branch) if branch.succeeded() => Ok(()),
             // Another process was faster. Nothing is attached to this lease.
-            self.kv().revoke(lease).await?;
+            Ok(_) => self.kv().revoke(lease).await,
+            // Where namespaces are kept apart, only the webhook may write freezes.
+            Err(error) if error.class() == Class::Denied => {
+                self.kv().revoke(lease).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Not for: decisions. `cairn_core::lease` decides what to do next.
 
+pub mod access;
 pub mod cluster;
 pub mod error;
 pub mod etcd;
@@ -22,6 +23,7 @@ pub mod setup;
 pub mod shape;
 mod store;
 
+pub use access::UserName;
 pub use cluster::{ClusterId, ExpectedCluster};
 pub use error::{Class, Error};
 pub use kv::{Batch, Branch, Compare, Guarded, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};

@@ -221,7 +221,7 @@ async fn a_process_returns_to_its_home_member_once_that_member_serves_again() {
     let etcd = Arc::new(Etcd::open(&connection).await.unwrap());
     let store = Store::new(Arc::clone(&etcd));
     store.epoch().await.unwrap();
-    let home = etcd.member_url().to_owned();
+    let home = etcd.member_url();
     let proxy = proxies.iter_mut().find(|proxy| proxy.url() == home).unwrap();
 
     proxy.stop().await;

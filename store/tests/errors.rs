@@ -7,6 +7,7 @@
     reason = "a test that fails"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::time::BootInstant;
@@ -24,10 +25,11 @@ use fixture::{Compactor, Fixture, path, tea};
 /// A small quota, so that the store is full after a few writes.
 const QUOTA: &str = "--quota-backend-bytes=4194304";
 
-async fn fixture(members: &[&TestEtcd]) -> Fixture<Etcd> {
+async fn fixture(members: &[&TestEtcd]) -> Fixture<Arc<Etcd>> {
     let urls: Vec<String> = members.iter().map(|member| member.url().to_owned()).collect();
-    let etcd = Etcd::connect(&urls, None, Duration::from_secs(2)).await.unwrap();
-    Fixture::new(etcd, Compactor::Etcd(urls[0].clone()))
+    let etcd = Arc::new(Etcd::connect(&urls, None, Duration::from_secs(2)).await.unwrap());
+    let client = Client::connect([&urls[0]], None).await.unwrap();
+    Fixture::new(Arc::clone(&etcd), etcd, Compactor::Etcd(Box::new(client)))
 }
 
 fn put(key: &str, value: Vec<u8>) -> Batch {

@@ -1,5 +1,6 @@
 //! One suite for both stores: what the protocol relies on is asserted of the key-value store in memory and of a real
-//! etcd, so that both stay equal, and of a real etcd again with another key prefix.
+//! etcd, so that both stay equal; of a real etcd again with another key prefix; and of one with authentication, where
+//! the pods have the rights of their namespace. The last shows that a namespace's role permits every transaction.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,11 +25,37 @@ mod quarantine;
 mod queue;
 #[path = "suite/reservations.rs"]
 mod reservations;
+#[path = "suite/users.rs"]
+mod users;
 
+use std::sync::Arc;
+
+use cairn_store::UserName;
 use cairn_store::etcd::{Connection, Etcd};
 use cairn_store::memory::MemoryKv;
 use cairn_test_etcd::TestEtcd;
+use etcd_client::Client;
 use fixture::{Compactor, Fixture};
+
+/// A fixture on an etcd without authentication: pods and administrators have the same rights.
+async fn plain(process: &TestEtcd, prefix: &str) -> Fixture<Arc<Etcd>> {
+    let endpoints = [process.url().to_owned()];
+    let prefix = prefix.parse().unwrap();
+    let connection = Connection { prefix, ..Connection::new(&endpoints) };
+    let etcd = Arc::new(Etcd::open(&connection).await.unwrap());
+    let client = Client::connect(endpoints, None).await.unwrap();
+    Fixture::new(Arc::clone(&etcd), etcd, Compactor::Etcd(Box::new(client)))
+}
+
+/// A fixture on an etcd with authentication: the pods use the certificate of their namespace.
+async fn secured(process: &TestEtcd) -> Fixture<Arc<Etcd>> {
+    let root = users::user(process, UserName::root().as_str()).await;
+    root.enable_auth().await.unwrap();
+    root.grant_namespace("shop", &[]).await.unwrap();
+    let pods = users::user(process, UserName::of(root.key_prefix(), "shop").as_str()).await;
+    let client = users::raw(process, UserName::root().as_str()).await;
+    Fixture::new(pods, root, Compactor::Etcd(Box::new(client)))
+}
 
 macro_rules! suite {
     ($($cases:ident { $($case:ident)+ })+) => {
@@ -39,7 +66,7 @@ macro_rules! suite {
                 async fn $case() {
                     let memory = MemoryKv::default();
                     let compactor = Compactor::Memory(memory.clone());
-                    $cases::$case(&Fixture::new(memory, compactor)).await;
+                    $cases::$case(&Fixture::new(memory.clone(), memory, compactor)).await;
                 }
             )+)+
         }
@@ -50,10 +77,7 @@ macro_rules! suite {
                 #[tokio::test]
                 async fn $case() {
                     let process = TestEtcd::start().unwrap();
-                    let endpoints = [process.url().to_owned()];
-                    let etcd = Etcd::open(&Connection::new(&endpoints)).await.unwrap();
-                    let compactor = Compactor::Etcd(process.url().to_owned());
-                    $cases::$case(&Fixture::new(etcd, compactor)).await;
+                    $cases::$case(&plain(&process, "/cairn/v1/").await).await;
                 }
             )+)+
         }
@@ -64,12 +88,18 @@ macro_rules! suite {
                 #[tokio::test]
                 async fn $case() {
                     let process = TestEtcd::start().unwrap();
-                    let prefix = "/teams/shop/".parse().unwrap();
-                    let endpoints = [process.url().to_owned()];
-                    let connection = Connection { prefix, ..Connection::new(&endpoints) };
-                    let etcd = Etcd::open(&connection).await.unwrap();
-                    let compactor = Compactor::Etcd(process.url().to_owned());
-                    $cases::$case(&Fixture::new(etcd, compactor)).await;
+                    $cases::$case(&plain(&process, "/teams/shop/").await).await;
+                }
+            )+)+
+        }
+
+        mod with_authentication {
+            use super::*;
+            $($(
+                #[tokio::test]
+                async fn $case() {
+                    let process = TestEtcd::start_secure().unwrap();
+                    $cases::$case(&secured(&process).await).await;
                 }
             )+)+
         }

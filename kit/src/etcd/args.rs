@@ -6,7 +6,7 @@ use cairn_store::etcd::TlsFiles;
 use cairn_store::prefix::KeyPrefixError;
 use thiserror::Error;
 
-use super::{Endpoints, EndpointsError, EtcdTarget};
+use super::{Endpoints, EndpointsError, EtcdTarget, Identity};
 
 const CA: &str = "--etcd-cacert";
 const CERTIFICATE: &str = "--etcd-cert";
@@ -69,19 +69,34 @@ pub enum EtcdArgsError {
 // === impl EtcdArgs ===
 
 impl EtcdArgs {
+    /// Which cluster and keys are meant.
+    pub fn identity(&self) -> Result<Identity, EtcdArgsError> {
+        let cluster = given(self.etcd_cluster_id.as_ref()).map(str::parse).transpose();
+        let prefix = given(self.etcd_prefix.as_ref()).map(str::parse).transpose();
+        Ok(Identity {
+            cluster: cluster.map_err(EtcdArgsError::Cluster)?,
+            prefix: prefix.map_err(EtcdArgsError::KeyPrefix)?.unwrap_or_default(),
+        })
+    }
+
+    /// The first given flag that says where etcd is or how to connect to it.
+    pub fn first_of_connection(&self) -> Option<&'static str> {
+        let flags = [
+            (flag::ETCD, &self.etcd),
+            (CA, &self.etcd_cacert),
+            (CERTIFICATE, &self.etcd_cert),
+            (KEY, &self.etcd_key),
+        ];
+        flags.into_iter().find(|(_, value)| given(value.as_ref()).is_some()).map(|(flag, _)| flag)
+    }
+
     /// Checks the flags against each other.
     pub fn target(&self) -> Result<EtcdTarget, EtcdArgsError> {
         let endpoints =
             Endpoints::parse(flag::ETCD, given(self.etcd.as_ref()).unwrap_or_default())?;
         let tls = self.tls(endpoints.is_secure())?;
-        let cluster = given(self.etcd_cluster_id.as_ref()).map(str::parse).transpose();
-        let prefix = given(self.etcd_prefix.as_ref()).map(str::parse).transpose();
-        Ok(EtcdTarget {
-            endpoints,
-            tls,
-            cluster: cluster.map_err(EtcdArgsError::Cluster)?,
-            prefix: prefix.map_err(EtcdArgsError::KeyPrefix)?.unwrap_or_default(),
-        })
+        let Identity { cluster, prefix } = self.identity()?;
+        Ok(EtcdTarget { endpoints, tls, cluster, prefix })
     }
 
     fn tls(&self, secure: bool) -> Result<Option<TlsFiles>, EtcdArgsError> {

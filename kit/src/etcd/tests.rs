@@ -68,8 +68,8 @@ fn every_flag_reaches_the_connection() {
     .unwrap();
     let connection = target.connection();
     assert_eq!(connection.endpoints, ["https://a:2379"]);
-    let tls = TlsFiles { authority: "ca".into(), client: Some(("crt".into(), "k".into())) };
-    assert_eq!(connection.tls, Some(tls));
+    let files = TlsFiles { authority: "ca".into(), client: Some(("crt".into(), "k".into())) };
+    assert_eq!(connection.tls, Some(Tls::Files(files)));
     assert_eq!(connection.cluster, ExpectedCluster::Required(ClusterId::new(0xcdf8)));
     assert_eq!(connection.prefix.as_str(), "/teams/shop/");
 }

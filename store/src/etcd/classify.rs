@@ -5,7 +5,15 @@
 
 use etcd_client::Error;
 
-use crate::error::Class;
+use crate::error::{self, Class};
+
+/// What etcd says to everybody while users or roles are being changed. It checks permissions when it applies a request,
+/// and refuses those that were sent before the change.
+const AUTH_CHANGED: &str = "revision of auth store is old";
+
+/// What refusals of a change of users and roles are about: they do not exist, or exist already.
+const ACCESS: [&str; 4] =
+    ["user name ", "role name ", "role is not granted", "permission is not granted"];
 
 /// Whether a request was applied that ended with this error of the client library.
 pub(super) fn class(error: &Error) -> Class {
@@ -19,12 +27,44 @@ pub(super) fn class(error: &Error) -> Class {
     }
 }
 
+/// Whether a request failed only because users or roles were being changed. Nothing was applied; the same request may
+/// succeed at the same member a moment later.
+pub(super) fn auth_changed(error: &error::Error) -> bool {
+    says(error, AUTH_CHANGED)
+}
+
+/// Whether etcd has refused our certificate's user, or what it should be allowed.
+pub(super) fn is_refusal(error: &error::Error) -> bool {
+    match error {
+        error::Error::Call { source, .. } => match source.as_ref() {
+            Error::GRpcStatus(status) => {
+                [code::PERMISSION_DENIED, code::UNAUTHENTICATED].contains(&(status.code() as i32))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether etcd has refused a request with this text.
+pub(super) fn says(error: &error::Error, text: &str) -> bool {
+    match error {
+        error::Error::Call { source, .. } => match source.as_ref() {
+            Error::GRpcStatus(status) => status.message().contains(text),
+            _ => false,
+        },
+        error::Error::WatchEnded { reason, .. } => reason.contains(text),
+        _ => false,
+    }
+}
+
 /// Numbers of gRPC's status codes (grpc/statuscodes). The client library does not re-export their type.
 mod code {
     pub(super) const INVALID_ARGUMENT: i32 = 3;
     pub(super) const NOT_FOUND: i32 = 5;
     pub(super) const PERMISSION_DENIED: i32 = 7;
     pub(super) const RESOURCE_EXHAUSTED: i32 = 8;
+    pub(super) const FAILED_PRECONDITION: i32 = 9;
     pub(super) const OUT_OF_RANGE: i32 = 11;
     pub(super) const UNAUTHENTICATED: i32 = 16;
 }
@@ -34,9 +74,10 @@ fn by_status(code: i32, message: &str) -> Class {
         code::NOT_FOUND if message.contains("lease not found") => Class::LeaseGone,
         // "too many requests", "database space exceeded", future and compacted revisions.
         code::RESOURCE_EXHAUSTED | code::OUT_OF_RANGE => Class::NotApplied,
-        // Users or roles were changed meanwhile. etcd refuses this before it proposes anything.
-        code::INVALID_ARGUMENT if message.contains("revision of auth store is old") => {
-            Class::NotApplied
+        code::INVALID_ARGUMENT if message.contains(AUTH_CHANGED) => Class::NotApplied,
+        // Other failed preconditions, such as "not leader", may have been met after a proposal.
+        code::FAILED_PRECONDITION if ACCESS.iter().any(|subject| message.contains(subject)) => {
+            Class::Denied
         }
         code::INVALID_ARGUMENT
         | code::PERMISSION_DENIED
@@ -51,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_etcd_refuses_before_proposing_counts_as_not_applied() {
+    fn only_what_etcd_certainly_refuses_counts_as_not_applied() {
         let cases = [
             (5, "etcdserver: requested lease not found", Class::LeaseGone),
             (8, "etcdserver: too many requests", Class::NotApplied),
@@ -59,6 +100,11 @@ mod tests {
             (11, "etcdserver: mvcc: required revision has been compacted", Class::NotApplied),
             (3, "etcdserver: revision of auth store is old", Class::NotApplied),
             (7, "etcdserver: permission denied", Class::Denied),
+            (16, "etcdserver: invalid auth token", Class::Denied),
+            (3, "etcdserver: user name is empty", Class::Denied),
+            (9, "etcdserver: role name already exists", Class::Denied),
+            (9, "etcdserver: user name not found", Class::Denied),
+            (9, "etcdserver: not leader", Class::Ambiguous),
             (14, "etcdserver: leader changed", Class::Ambiguous),
             (4, "context deadline exceeded", Class::Ambiguous),
             (2, "transport error", Class::Ambiguous),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions};
 
-use super::{Etcd, TlsFiles};
+use super::Etcd;
+use super::clients::{Clients, Member};
+use super::tls::{Tls, TlsPem};
 use crate::cluster::ExpectedCluster;
 use crate::error::Error;
 use crate::prefix::KeyPrefix;
@@ -20,8 +22,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Connection {
     /// URLs of the members.
     pub endpoints: Vec<String>,
-    /// TLS files; needed for `https` members.
-    pub tls: Option<TlsFiles>,
+    /// Certificates; needed for `https` members.
+    pub tls: Option<Tls>,
     /// The time limit of one attempt at one member, until [`Kv::set_request_timeout`](crate::Kv::set_request_timeout)
     /// changes it.
     pub request_timeout: Duration,
@@ -34,9 +36,11 @@ pub struct Connection {
     pub home_of: Option<String>,
 }
 
-pub(super) struct Member {
-    pub(super) endpoint: String,
-    pub(super) client: Client,
+/// Makes clients: what stays the same when endpoints or certificates are replaced.
+#[derive(Debug)]
+pub(super) struct Connector {
+    connect_timeout: Duration,
+    home_of: Option<String>,
 }
 
 // === impl Connection ===
@@ -54,52 +58,58 @@ impl Connection {
         }
     }
 
+    pub(super) fn connector(&self) -> Connector {
+        Connector { connect_timeout: self.request_timeout, home_of: self.home_of.clone() }
+    }
+}
+
+// === impl Connector ===
+
+impl Connector {
     /// One client for each member.
-    pub(super) async fn members(&self) -> Result<Vec<Member>, Error> {
-        if self.endpoints.is_empty() {
+    pub(super) async fn clients(
+        &self,
+        endpoints: &[String],
+        tls: Option<TlsPem>,
+    ) -> Result<Clients, Error> {
+        if endpoints.is_empty() {
             return Err(Error::NoEndpoint);
         }
-        let tls = self.tls.as_ref().map(TlsFiles::load).transpose()?;
-        let mut members = Vec::with_capacity(self.endpoints.len());
-        for endpoint in &self.endpoints {
+        let options = tls.as_ref().map(TlsPem::options).transpose()?;
+        let mut members = Vec::with_capacity(endpoints.len());
+        for endpoint in endpoints {
             if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
                 return Err(Error::Endpoint { endpoint: endpoint.clone() });
             }
-            let mut options = ConnectOptions::new()
-                .with_connect_timeout(self.request_timeout)
+            let mut connect = ConnectOptions::new()
+                .with_connect_timeout(self.connect_timeout)
                 .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
                 .with_keep_alive_while_idle(true)
                 .with_require_leader(true);
-            if let Some(tls) = &tls {
-                options = options.with_tls(tls.clone());
+            if let Some(options) = &options {
+                connect = connect.with_tls(options.clone());
             }
-            let client = Client::connect([endpoint], Some(options)).await.map_err(|source| {
+            let client = Client::connect([endpoint], Some(connect)).await.map_err(|source| {
                 Error::Connect { endpoint: endpoint.clone(), source: Box::new(source) }
             })?;
             members.push(Member { endpoint: endpoint.clone(), client });
         }
-        Ok(members)
+        Ok(Clients::new(members, tls, self.home(endpoints.len())))
     }
 
     /// The member to begin with, and to come back to. All pods have the same list of endpoints, and its first member
     /// must not serve them all.
-    pub(super) fn home(&self) -> usize {
+    fn home(&self, members: usize) -> usize {
         let hash = match &self.home_of {
             Some(uid) => {
                 let mut hasher = DefaultHasher::new();
                 uid.hash(&mut hasher);
                 hasher.finish()
             }
-            None => RandomState::new().hash_one(self.endpoints.len()),
+            None => RandomState::new().hash_one(members),
         };
-        let members = u64::try_from(self.endpoints.len().max(1)).unwrap_or(1);
+        let members = u64::try_from(members.max(1)).unwrap_or(1);
         usize::try_from(hash % members).unwrap_or_default()
-    }
-}
-
-impl std::fmt::Debug for Member {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.endpoint)
     }
 }
 
@@ -109,13 +119,12 @@ mod tests {
 
     #[test]
     fn processes_are_spread_over_the_members_and_a_restart_keeps_the_home_member() {
-        let endpoints: Vec<String> = (1..=3).map(|n| format!("http://127.0.0.{n}:2379")).collect();
         let mut homes = [0; 3];
         for pod in 0..300 {
             let connection =
-                Connection { home_of: Some(format!("uid-{pod}")), ..Connection::new(&endpoints) };
-            assert_eq!(connection.home(), connection.clone().home());
-            homes[connection.home()] += 1;
+                Connection { home_of: Some(format!("uid-{pod}")), ..Connection::new(&[]) };
+            assert_eq!(connection.connector().home(3), connection.clone().connector().home(3));
+            homes[connection.connector().home(3)] += 1;
         }
         assert!(homes.iter().all(|count| (60..140).contains(count)), "{homes:?}");
     }

@@ -3,13 +3,14 @@
 //! A transient failure moves a process on to the next member. If processes did not return, a rolling restart of the
 //! members would leave all of them at the same member.
 
-use std::hash::{BuildHasher as _, RandomState};
-use std::time::Duration;
+use std::sync::Arc;
 
 use cairn_core::keys;
 use tokio::time::sleep;
 
-use super::{Etcd, cluster_of, kv_client};
+use super::clients::Clients;
+use super::requests::{cluster_of, kv_client};
+use super::{Etcd, jitter};
 
 /// When the home member is tried again, in milliseconds, at the earliest and at the latest. Longer than the restart
 /// of a member takes. Spread, so that not all processes return at once.
@@ -20,36 +21,32 @@ impl Etcd {
     /// beside its requests.
     pub async fn keep_home(&self) {
         loop {
-            if self.is_at_home() {
+            if self.clients().is_at_home() {
                 self.left_home.notified().await;
             }
-            sleep(spread(RETURN_AFTER)).await;
+            sleep(jitter::between(RETURN_AFTER)).await;
             self.return_home().await;
         }
     }
 
     /// Returns to the home member if it serves; otherwise stays.
     pub async fn return_home(&self) {
-        if !self.is_at_home() && self.home_serves().await {
-            self.go_home();
+        let clients = self.clients();
+        if !clients.is_at_home() && self.home_serves(&clients).await {
+            clients.go_home();
         }
     }
 
     /// Whether the home member answers a linearizable read, as a member of the known cluster.
-    async fn home_serves(&self) -> bool {
-        let Some(member) = self.members.get(self.home) else {
+    async fn home_serves(&self, clients: &Arc<Clients>) -> bool {
+        let Ok(member) = clients.choose_home() else {
             return false;
         };
         let key = self.prefix.outer(keys::EPOCH).into_owned();
-        let reading = async { kv_client(&member.client).get(key, None).await };
-        match self.with_timeout("trying the home member", member, reading).await {
+        let reading = async { kv_client(member.client()).get(key, None).await };
+        match self.with_timeout("trying the home member", &member, reading).await {
             Ok(answer) => cluster_of(answer.header()) == self.cluster.known(),
             Err(_) => false,
         }
     }
-}
-
-fn spread(millis: std::ops::Range<u64>) -> Duration {
-    let random = RandomState::new().hash_one(millis.start);
-    Duration::from_millis(millis.start + random % (millis.end - millis.start).max(1))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use etcd_client::{Client, ConnectOptions, MemberAddOptions, ResponseHeader};
 
 use super::classify;
+use super::tls::TlsPem;
 use crate::error::Error;
 
 /// One member's view of the cluster.
@@ -42,9 +43,21 @@ pub struct Membership {
 // === impl Membership ===
 
 impl Membership {
-    /// A client of the member at this URL. Nothing is sent before the first call.
+    /// A client of the `http` member at this URL. Nothing is sent before the first call.
     pub async fn connect(endpoint: &str, request_timeout: Duration) -> Result<Self, Error> {
-        let options = ConnectOptions::new().with_connect_timeout(request_timeout);
+        Self::connect_with(endpoint, None, request_timeout).await
+    }
+
+    /// The same with certificates, for an `https` member.
+    pub async fn connect_with(
+        endpoint: &str,
+        tls: Option<&TlsPem>,
+        request_timeout: Duration,
+    ) -> Result<Self, Error> {
+        let mut options = ConnectOptions::new().with_connect_timeout(request_timeout);
+        if let Some(tls) = tls {
+            options = options.with_tls(tls.options()?);
+        }
         let client = Client::connect([endpoint], Some(options)).await.map_err(|source| {
             Error::Connect { endpoint: endpoint.to_owned(), source: Box::new(source) }
         })?;
@@ -77,6 +90,13 @@ impl Membership {
     pub async fn remove(&self, id: u64) -> Result<(), Error> {
         let mut client = self.client.cluster_client();
         self.call("removing a member", client.member_remove(id)).await.map(drop)
+    }
+
+    /// Changes the URL at which the other members reach a member.
+    pub async fn update(&self, id: u64, peer_url: &str) -> Result<(), Error> {
+        let mut client = self.client.cluster_client();
+        let updating = client.member_update(id, [peer_url.to_owned()]);
+        self.call("changing a member's URL", updating).await.map(drop)
     }
 
     /// Makes a learner a voting member. etcd refuses until it is in sync with the leader.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use etcd_client::GetOptions;
 
-use super::{Etcd, convert, kv_client};
+use super::requests::kv_client;
+use super::{Etcd, convert};
 use crate::error::Error;
 use crate::kv::KeyValue;
 
@@ -21,14 +22,14 @@ impl Etcd {
         loop {
             let options =
                 GetOptions::new().with_range(end.clone()).with_limit(PAGE).with_revision(revision);
-            let start = from.clone();
             let (member, mut answer) = self
                 .call("listing keys", |client| {
-                    let mut kv = kv_client(client);
+                    let (mut kv, start, options) =
+                        (kv_client(client), from.clone(), options.clone());
                     async move { kv.get(start, Some(options)).await }
                 })
                 .await?;
-            self.check_cluster(member, answer.header()).await?;
+            self.check_cluster(&member, answer.header()).await?;
             if revision == 0 {
                 revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
             }
@@ -56,7 +57,7 @@ impl Etcd {
                 async move { leases.time_to_live(lease, None).await }
             })
             .await?;
-        self.check_cluster(member, answer.header()).await?;
+        self.check_cluster(&member, answer.header()).await?;
         // -1 means that the lease does not exist.
         Ok(u64::try_from(answer.ttl()).ok().map(Duration::from_secs))
     }

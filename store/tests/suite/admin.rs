@@ -16,9 +16,9 @@ pub(crate) async fn a_force_release_deletes_slot_and_owner_and_quarantines_the_n
     fixture.define(r#""assam""#).await;
     let (won, lease) = fixture.claim("u1", "assam", 60).await;
     let fence = won.unwrap().fence.revision;
-    let other = fixture.store.force_release(&path(), "assam", fence - 1).await.unwrap();
+    let other = fixture.admin.force_release(&path(), "assam", fence - 1).await.unwrap();
     assert_eq!(other, Forced::Other(fence));
-    let done = fixture.store.force_release(&path(), "assam", fence).await.unwrap();
+    let done = fixture.admin.force_release(&path(), "assam", fence).await.unwrap();
     assert_eq!(done, Forced::Released(Duration::from_secs(46)));
     let view = fixture.view("u1").await;
     assert!(view.held.is_empty() && view.owners.is_empty() && view.unsettled.is_empty());
@@ -27,7 +27,7 @@ pub(crate) async fn a_force_release_deletes_slot_and_owner_and_quarantines_the_n
     assert_ne!(quarantined.lease, lease, "the pod's lease is left alone");
     let renewal = fixture.store.kv().keep_alive(quarantined.lease).await.unwrap();
     assert_eq!(renewal, Duration::from_secs(46));
-    let again = fixture.store.force_release(&path(), "assam", fence).await.unwrap();
+    let again = fixture.admin.force_release(&path(), "assam", fence).await.unwrap();
     assert_eq!(again, Forced::NotHeld);
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn a_freeze_invalidates_every_earlier_rank<K: Kv>(fixture: &Fix
     let lease = fixture.grant(60).await.lease;
     let ticket = fixture.join("u1", lease).await.revision;
     let outdated = fixture.redeem_request("u1", "assam", ticket, lease).await;
-    fixture.store.restored(&[tea()], 9, Duration::from_secs(60)).await.unwrap();
+    fixture.admin.restored(&[tea()], 9, Duration::from_secs(60)).await.unwrap();
     fixture.delete(&keys::freeze(&tea())).await;
     assert_eq!(fixture.store.redeem(&outdated).await.unwrap(), None);
     let fresh = fixture.redeem_request("u1", "assam", ticket, lease).await;
@@ -149,11 +149,11 @@ pub(crate) async fn after_a_restore_every_pool_is_frozen_and_the_epoch_is_greate
     fixture.define(r#""assam""#).await;
     let many: Vec<_> = (0..300).map(|n| format!("pool-{n}").parse().unwrap()).collect();
     let freeze = Duration::from_secs(60);
-    assert_eq!(fixture.store.restored(&many, 3, freeze).await.unwrap(), 6, "one more than before");
+    assert_eq!(fixture.admin.restored(&many, 3, freeze).await.unwrap(), 6, "one more than before");
     for pool in [&many[0], &many[127], &many[299]] {
         assert!(fixture.get(&keys::freeze(pool)).await.is_some(), "{pool}");
     }
-    assert_eq!(fixture.store.restored(&[tea()], 9_000, freeze).await.unwrap(), 9_000);
+    assert_eq!(fixture.admin.restored(&[tea()], 9_000, freeze).await.unwrap(), 9_000);
     assert_eq!(fixture.store.epoch().await.unwrap(), Some(9_000));
     assert!(fixture.view("u1").await.frozen);
 }

@@ -194,8 +194,8 @@ pub(crate) async fn epoch_and_freeze_are_created_once<K: Kv>(fixture: &Fixture<K
     let pool =
         cairn_core::pool::Pool::from_json(tea(), br#"{"names":{"list":["assam"]}}"#).unwrap();
     let freeze = Some(Duration::from_secs(60));
-    fixture.store.define(&pool, 7, freeze).await.unwrap();
-    fixture.store.define(&pool, 9, freeze).await.unwrap();
+    fixture.admin.define(&pool, 7, freeze).await.unwrap();
+    fixture.admin.define(&pool, 9, freeze).await.unwrap();
     let view = fixture.view("u").await;
     assert_eq!(view.epoch, Some(7));
     assert!(view.frozen);
@@ -209,8 +209,8 @@ pub(crate) async fn an_empty_store_gets_its_epoch_once_with_a_freeze_of_every_po
     pools.push(tea());
     let freeze = Some(Duration::from_secs(60));
     assert_eq!(fixture.store.epoch().await.unwrap(), None);
-    assert!(fixture.store.begin(&pools, 7, freeze).await.unwrap());
-    assert!(!fixture.store.begin(&pools, 9, None).await.unwrap());
+    assert!(fixture.admin.begin(&pools, 7, freeze).await.unwrap());
+    assert!(!fixture.admin.begin(&pools, 9, None).await.unwrap());
     assert_eq!(fixture.store.epoch().await.unwrap(), Some(7));
     assert!(fixture.view("u").await.frozen);
     let mut batch = Batch::default();
@@ -224,11 +224,12 @@ pub(crate) async fn a_nested_transaction_compares_the_keys_as_they_were_before_t
 >(
     fixture: &Fixture<K>,
 ) {
-    let compares = vec![Compare::absent("/cairn/v1/t/a")];
+    let key = path().sentinel();
+    let compares = vec![Compare::absent(&key)];
     let mut inner = Guarded { compares, ..Guarded::default() };
-    let put = inner.then.get("/cairn/v1/t/a");
+    let put = inner.then.get(&key);
     let mut batch = Batch::default();
-    batch.put("/cairn/v1/t/a", "1", 0);
+    batch.put(&key, "1", 0);
     let nested = batch.txn(inner);
     let answer = fixture.store.kv().read(batch).await.unwrap();
     let inner = answer.txn(nested).unwrap().then().unwrap();

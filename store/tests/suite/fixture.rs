@@ -18,11 +18,14 @@ use tokio::time::{sleep, timeout};
 /// Compacts a store.
 pub(crate) enum Compactor {
     Memory(MemoryKv),
-    Etcd(String),
+    Etcd(Box<etcd_client::Client>),
 }
 
 pub(crate) struct Fixture<K> {
+    /// What the pods use; where namespaces are kept apart, with the rights of the namespace `shop`.
     pub(crate) store: Store<K>,
+    /// What the webhook and administrators use.
+    pub(crate) admin: Store<K>,
     compactor: Compactor,
 }
 
@@ -38,17 +41,16 @@ pub(crate) fn path() -> ClaimPath {
 }
 
 impl<K: Kv> Fixture<K> {
-    pub(crate) fn new(kv: K, compactor: Compactor) -> Self {
-        Self { store: Store::new(kv), compactor }
+    pub(crate) fn new(pods: K, admin: K, compactor: Compactor) -> Self {
+        Self { store: Store::new(pods), admin: Store::new(admin), compactor }
     }
 
     pub(crate) async fn compact(&self) {
         match &self.compactor {
             Compactor::Memory(memory) => memory.compact(),
-            Compactor::Etcd(url) => {
+            Compactor::Etcd(client) => {
                 let revision = self.view("nobody").await.revision;
-                let mut client = etcd_client::Client::connect([url], None).await.unwrap();
-                client.compact(revision, None).await.unwrap();
+                client.as_ref().clone().compact(revision, None).await.unwrap();
             }
         }
     }
@@ -56,7 +58,7 @@ impl<K: Kv> Fixture<K> {
     pub(crate) async fn define(&self, names: &str) {
         let spec = format!(r#"{{"names":{{"list":[{names}]}}}}"#);
         let pool = Pool::from_json(tea(), spec.as_bytes()).unwrap();
-        self.store.define(&pool, 5, None).await.unwrap();
+        self.admin.define(&pool, 5, None).await.unwrap();
     }
 
     pub(crate) async fn grant(&self, seconds: u64) -> Granted {
@@ -69,6 +71,11 @@ impl<K: Kv> Fixture<K> {
 
     /// What a pod reads that has a ticket of this revision.
     pub(crate) async fn view_from(&self, uid: &str, ticket: Option<i64>) -> PoolView {
+        Self::view_by(&self.store, uid, ticket).await
+    }
+
+    /// What a process reads that uses this store.
+    pub(crate) async fn view_by(store: &Store<K>, uid: &str, ticket: Option<i64>) -> PoolView {
         let request = ReadRequest {
             path: path(),
             pools: vec![tea()],
@@ -78,7 +85,7 @@ impl<K: Kv> Fixture<K> {
             clocks: true,
             wanted: None,
         };
-        self.store.read(&request).await.unwrap()
+        store.read(&request).await.unwrap()
     }
 
     pub(crate) fn claim_request(view: &PoolView, uid: &str, key: &str, lease: i64) -> ClaimRequest {
@@ -171,14 +178,14 @@ impl<K: Kv> Fixture<K> {
     pub(crate) async fn put(&self, key: &str, value: &str) {
         let mut batch = Batch::default();
         batch.put(key, value, 0);
-        self.store.kv().read(batch).await.unwrap();
+        self.admin.kv().read(batch).await.unwrap();
     }
 
     /// Deletes a key without the protocol.
     pub(crate) async fn delete(&self, key: &str) {
         let mut batch = Batch::default();
         batch.delete(key);
-        self.store.kv().read(batch).await.unwrap();
+        self.admin.kv().read(batch).await.unwrap();
     }
 
     /// A key as it stands in the store.

@@ -28,13 +28,13 @@ pub(crate) async fn every_freeze_lasts_for_its_whole_span_from_after_it_was_laid
     fixture: &Fixture<K>,
 ) {
     let pools = [tea(), "coffee".parse().unwrap()];
-    assert!(fixture.store.begin(&pools, 5, Some(FREEZE)).await.unwrap());
+    assert!(fixture.admin.begin(&pools, 5, Some(FREEZE)).await.unwrap());
     for pool in &pools {
         let laid = fixture.freeze(pool).await.unwrap();
         assert!(laid.create_revision < laid.mod_revision, "first without a lease, then on one");
         assert!(fixture.left(&laid).await > FREEZE / 2);
     }
-    fixture.store.restored(&pools, 9, FREEZE * 2).await.unwrap();
+    fixture.admin.restored(&pools, 9, FREEZE * 2).await.unwrap();
     let laid = fixture.freeze(&pools[1]).await.unwrap();
     assert!(fixture.left(&laid).await > FREEZE, "a longer one replaces it");
 }
@@ -55,16 +55,18 @@ pub(crate) async fn the_first_in_the_queue_starts_a_freeze_that_has_no_lease<K: 
         0,
         "only the first in the queue starts it"
     );
-    fixture.view_from("u1", Some(first.revision)).await;
+    // The webhook's or an administrator's rights: the namespaces' users may not write freezes.
+    let first = Some(first.revision);
+    Fixture::view_by(&fixture.admin, "u1", first).await;
     let started = fixture.freeze(&tea()).await.unwrap();
     assert_ne!(started.lease, 0);
     assert!(fixture.left(&started).await > FREEZE / 2);
-    let view = fixture.view_from("u1", Some(first.revision)).await;
+    let view = fixture.view_from("u1", first).await;
     assert!(view.frozen_for.unwrap() <= FREEZE);
     assert_eq!(fixture.freeze(&tea()).await.unwrap(), started, "it is started once only");
     // A value of another version cannot be parsed. It lasts as long as any holder may believe in a claim.
     fixture.put(&keys::freeze(&tea()), "").await;
-    let view = fixture.view_from("u1", Some(first.revision)).await;
+    let view = Fixture::view_by(&fixture.admin, "u1", first).await;
     assert!(view.frozen_for.unwrap() > Duration::from_secs(3600));
 }
 
@@ -75,7 +77,7 @@ pub(crate) async fn every_freeze_without_a_lease_is_started_among_many<K: Kv>(
     for pool in &many {
         fixture.put(&keys::freeze(pool), r#"{"seconds":50}"#).await;
     }
-    fixture.store.start_freezes().await.unwrap();
+    fixture.admin.start_freezes().await.unwrap();
     for pool in &many {
         assert_ne!(fixture.freeze(pool).await.unwrap().lease, 0, "{pool}");
     }
@@ -85,23 +87,23 @@ pub(crate) async fn a_pool_defined_without_kubernetes_is_frozen_also_beside_anot
     fixture: &Fixture<K>,
 ) {
     let other = Pool::builtin(&"mountains".parse().unwrap()).unwrap();
-    fixture.store.define_alone(&other, 5, None).await.unwrap();
+    fixture.admin.define_alone(&other, 5, None).await.unwrap();
     assert!(fixture.freeze(&other.name).await.is_none(), "the user said that the store is new");
     // The wiped store has an epoch again, and former holders of this pool still believe in their claims.
-    fixture.store.define_alone(&teapot(), 6, Some(FREEZE)).await.unwrap();
+    fixture.admin.define_alone(&teapot(), 6, Some(FREEZE)).await.unwrap();
     assert_ne!(fixture.freeze(&tea()).await.unwrap().lease, 0);
     assert_eq!(fixture.store.epoch().await.unwrap(), Some(5));
     let frozen = fixture.freeze(&tea()).await;
-    fixture.store.define_alone(&teapot(), 7, Some(FREEZE * 2)).await.unwrap();
+    fixture.admin.define_alone(&teapot(), 7, Some(FREEZE * 2)).await.unwrap();
     assert_eq!(fixture.freeze(&tea()).await, frozen, "it is defined already");
 }
 
 pub(crate) async fn a_user_lifts_only_the_freeze_of_an_empty_store<K: Kv>(fixture: &Fixture<K>) {
-    fixture.store.define_alone(&teapot(), 6, Some(FREEZE)).await.unwrap();
-    assert!(fixture.store.lift_freeze_of_new_store(&tea()).await.unwrap());
+    fixture.admin.define_alone(&teapot(), 6, Some(FREEZE)).await.unwrap();
+    assert!(fixture.admin.lift_freeze_of_new_store(&tea()).await.unwrap());
     assert!(fixture.freeze(&tea()).await.is_none());
-    assert!(fixture.store.lift_freeze_of_new_store(&tea()).await.unwrap(), "nothing is to be done");
-    fixture.store.restored(&[tea()], 9, FREEZE).await.unwrap();
-    assert!(!fixture.store.lift_freeze_of_new_store(&tea()).await.unwrap());
+    assert!(fixture.admin.lift_freeze_of_new_store(&tea()).await.unwrap(), "nothing is to be done");
+    fixture.admin.restored(&[tea()], 9, FREEZE).await.unwrap();
+    assert!(!fixture.admin.lift_freeze_of_new_store(&tea()).await.unwrap());
     assert!(fixture.freeze(&tea()).await.is_some());
 }

@@ -94,7 +94,7 @@ pub(crate) async fn a_quarantine_that_waits_for_the_end_of_its_pod_is_prolonged_
     assert_eq!((found.key.as_str(), &found.record), ("assam", &quarantine_record("u1")));
     let put = async |seen: &Quarantine, rest: Duration| {
         let Quarantine { key, revision, record } = seen;
-        fixture.store.put_quarantine(&path(), key, *revision, record, rest).await.unwrap()
+        fixture.admin.put_quarantine(&path(), key, *revision, record, rest).await.unwrap()
     };
     assert!(put(&found, quarantine::WITH_POD).await);
     // Past the end of the lease that the release has granted.

@@ -1,0 +1,204 @@
+//! One request to one member: its time limit, what follows from its failure, and the check of its answer's cluster.
+//!
+//! While users or roles are being changed, etcd refuses requests of everybody with "revision of auth store is old".
+//! Nothing was applied then, and the member is not at fault, so the same request is sent again after a short pause.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_core::keys;
+use etcd_client::{Client, KvClient, ResponseHeader};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::clients::ChosenMember;
+use super::{Etcd, MAX_MESSAGE, classify, jitter};
+use crate::cluster::ClusterId;
+use crate::error::Error;
+use crate::records::Installation;
+
+/// The pauses before a request is sent again, in milliseconds, at the least and at the most. A change of users takes
+/// etcd a few milliseconds. Spread, so that all clients do not return at once.
+const AUTH_PAUSE: std::ops::Range<u64> = 1..16;
+
+/// How long requests are repeated that a change of users has stopped.
+pub(super) struct AuthPatience {
+    until: Instant,
+}
+
+// === impl AuthPatience ===
+
+impl AuthPatience {
+    /// Waits before the next attempt. False when there is none: the error is another one, or the time is over.
+    pub(super) async fn allows(&self, error: &Error) -> bool {
+        let again = classify::auth_changed(error) && Instant::now() < self.until;
+        if again {
+            sleep(jitter::between(AUTH_PAUSE)).await;
+        }
+        again
+    }
+}
+
+// === impl Etcd ===
+
+impl Etcd {
+    pub(super) fn auth_patience(&self) -> AuthPatience {
+        AuthPatience { until: Instant::now() + self.request_timeout() }
+    }
+
+    /// Sends a request to the current member. Returns the member with the answer.
+    pub(super) async fn call<T, F, Fut>(
+        &self,
+        operation: &'static str,
+        request: F,
+    ) -> Result<(ChosenMember, T), Error>
+    where
+        F: Fn(&Client) -> Fut,
+        Fut: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let patience = self.auth_patience();
+        loop {
+            let member = self.next_member().await?;
+            let error = match self.try_call(operation, &member, request(member.client())).await {
+                Ok(answer) => return Ok((member, answer)),
+                Err(error) => error,
+            };
+            if !patience.allows(&error).await {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The member for the next request. Waits for members while there are none yet.
+    pub(super) async fn next_member(&self) -> Result<ChosenMember, Error> {
+        let present = self.clients();
+        if !present.is_empty() {
+            return present.choose();
+        }
+        let mut replaced = self.clients.subscribe();
+        let known = replaced.wait_for(|clients| !clients.is_empty());
+        match timeout(self.request_timeout(), known).await {
+            Ok(Ok(clients)) => Arc::clone(&clients).choose(),
+            Ok(Err(_)) | Err(_) => Err(Error::NoAccess { reason: self.absence.borrow().clone() }),
+        }
+    }
+
+    /// Sends a request to a member, once.
+    async fn try_call<T>(
+        &self,
+        operation: &'static str,
+        member: &ChosenMember,
+        request: impl Future<Output = Result<T, etcd_client::Error>>,
+    ) -> Result<T, Error> {
+        match self.with_timeout(operation, member, request).await {
+            Ok(answer) => Ok(answer),
+            // Boxed, because the future of every request would have to be as large otherwise.
+            Err(error) => Err(Box::pin(self.failed(member, error)).await),
+        }
+    }
+
+    /// Moves on from a member whose failure another one may not have. Checks the cluster of a member whose error has no
+    /// header: "lease not found" is a fact about that member's cluster only.
+    pub(super) async fn failed(&self, member: &ChosenMember, error: Error) -> Error {
+        if classify::is_refusal(&error) {
+            self.refused.notify_one();
+        }
+        if error.is_transient() && !classify::auth_changed(&error) {
+            self.leave(member);
+        }
+        if !error.is_lease_gone() {
+            return error;
+        }
+        let key = self.prefix.outer(keys::EPOCH).into_owned();
+        let reading = async { kv_client(member.client()).get(key, None).await };
+        match self.with_timeout("checking the cluster", member, reading).await {
+            Ok(answer) => self.check_cluster(member, answer.header()).await.err().unwrap_or(error),
+            Err(unknown) => unknown,
+        }
+    }
+
+    pub(super) async fn with_timeout<T>(
+        &self,
+        operation: &'static str,
+        member: &ChosenMember,
+        request: impl Future<Output = Result<T, etcd_client::Error>>,
+    ) -> Result<T, Error> {
+        let endpoint = || member.endpoint().to_owned();
+        let limit = self.request_timeout();
+        match timeout(limit, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(source)) => Err(Error::Call {
+                operation,
+                endpoint: endpoint(),
+                class: classify::class(&source),
+                source: Box::new(source),
+            }),
+            Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: limit }),
+        }
+    }
+
+    /// Refuses an answer of another cluster, and moves on to the next member.
+    pub(super) async fn check_cluster(
+        &self,
+        member: &ChosenMember,
+        header: Option<&ResponseHeader>,
+    ) -> Result<(), Error> {
+        // A gateway may leave headers out. Then there is nothing to check.
+        let Some(found) = cluster_of(header) else {
+            return Ok(());
+        };
+        let Err(mismatch) = self.cluster.check(Instant::now(), found) else {
+            return Ok(());
+        };
+        if Box::pin(self.is_successor(member, mismatch.known, found)).await {
+            self.cluster.accept(found);
+        }
+        self.leave(member);
+        Err(Error::OtherCluster {
+            endpoint: member.endpoint().to_owned(),
+            known: mismatch.known,
+            found,
+            accepted_after: mismatch.accepted_after,
+        })
+    }
+
+    /// Whether an administrator has recorded a member's cluster as the successor of the known one.
+    async fn is_successor(
+        &self,
+        member: &ChosenMember,
+        known: ClusterId,
+        found: ClusterId,
+    ) -> bool {
+        let key = self.prefix.outer(keys::INSTALLATION).into_owned();
+        let reading = async { kv_client(member.client()).get(key, None).await };
+        let Ok(answer) = self.with_timeout("reading the installation", member, reading).await
+        else {
+            return false;
+        };
+        cluster_of(answer.header()) == Some(found)
+            && answer.kvs().first().is_some_and(|record| {
+                Installation::parse(record.value())
+                    .is_ok_and(|record| record.succeeds(known, found))
+            })
+    }
+
+    pub(super) fn leave(&self, member: &ChosenMember) {
+        member.leave();
+        if !self.clients().is_at_home() {
+            self.left_home.notify_one();
+        }
+    }
+
+    fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+/// The cluster that sent an answer.
+pub(super) fn cluster_of(header: Option<&ResponseHeader>) -> Option<ClusterId> {
+    let id = header.map(ResponseHeader::cluster_id)?;
+    (id != 0).then_some(ClusterId::new(id))
+}
+
+pub(super) fn kv_client(client: &Client) -> KvClient {
+    client.kv_client().max_decoding_message_size(MAX_MESSAGE)
+}
