@@ -6,7 +6,8 @@
 //!
 //! So a health probe is answered at once however many connections others hold: it has `connections`
 //! (or, behind a shared address, `per_peer`) accepts of time to send its request.
-//! Not for: HTTP/2, upgrades; it does not bound the CPU that handshakes and valid requests take.
+//! Not for: upgrades, several requests at a time on one HTTP/2 connection. It does not bound the CPU that handshakes
+//! and valid requests take.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,6 +19,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
+use self::connection::Protocol;
 use self::table::Table;
 
 pub use self::connection::{Handshake, Plain, Stream};
@@ -48,6 +50,7 @@ pub struct Server<H = Plain> {
     limits: Limits,
     metrics: Metrics,
     handshake: H,
+    protocol: Protocol,
     routes: Router,
 }
 
@@ -56,15 +59,29 @@ pub struct Server<H = Plain> {
 impl Server {
     /// A server without TLS; `name` is its listener's in metrics.
     pub fn new(name: &'static str, routes: Router, limits: Limits, metrics: &Metrics) -> Self {
-        Self { name, limits, metrics: metrics.clone(), handshake: Plain, routes }
+        Self {
+            name,
+            limits,
+            metrics: metrics.clone(),
+            handshake: Plain,
+            protocol: Protocol::Http1,
+            routes,
+        }
     }
 }
 
 impl<H: Clone> Server<H> {
     /// The same server with something between accept and HTTP.
     pub fn with_handshake<T>(self, handshake: T) -> Server<T> {
-        let Self { name, limits, metrics, routes, handshake: _ } = self;
-        Server { name, limits, metrics, handshake, routes }
+        let Self { name, limits, metrics, protocol, routes, handshake: _ } = self;
+        Server { name, limits, metrics, handshake, protocol, routes }
+    }
+
+    /// The same server with HTTP/2 without an upgrade, as gRPC needs it, in place of HTTP/1.1.
+    #[cfg(feature = "serve-http2")]
+    #[must_use]
+    pub fn with_http2(self) -> Self {
+        Self { protocol: Protocol::Http2, ..self }
     }
 
     /// Accepts and answers for ever. Dropping the future closes every connection.
@@ -133,7 +150,7 @@ impl<H: Clone> Server<H> {
             let served = connection::serve(
                 io,
                 self.handshake.clone(),
-                self.routes.clone(),
+                (self.protocol, self.routes.clone()),
                 place,
                 closing.clone(),
             );

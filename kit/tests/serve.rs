@@ -10,12 +10,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use cairn_kit::serve::{Limits, Metrics, Server, Stream, bind};
+use axum::{Extension, Router};
+use cairn_kit::serve::{Limits, Metrics, Peer, Server, Stream, bind};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,6 +50,7 @@ impl Service {
             .route("/livez", get(async || "ok\n"))
             .route("/held", get(held))
             .route("/endless", get(endless))
+            .route("/peer", get(async |Extension(peer): Extension<Peer>| format!("{peer:?}")))
             .route("/length", post(async |body: Bytes| body.len().to_string()))
             .layer(DefaultBodyLimit::max(1 << 20));
         let mut registry = Registry::default();
@@ -99,7 +100,7 @@ async fn endless() -> Response {
     let chunks =
         std::iter::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 4096])));
     let body = Body::from_stream(futures::stream::iter(chunks));
-    (axum::Extension(Stream), body).into_response()
+    (Extension(Stream), body).into_response()
 }
 
 async fn ask(stream: &mut TcpStream, request: &str) -> String {
@@ -295,6 +296,14 @@ async fn a_body_in_frames_of_one_byte_is_charged_for_what_it_takes() {
     let head = "POST /length HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
     let answered = ask(&mut stream, &(head + &"1\r\nx\r\n".repeat(2000))).await;
     assert!(answered.starts_with("HTTP/1.1 4"), "{answered}");
+}
+
+#[tokio::test]
+async fn routes_see_the_address_of_the_peer() {
+    let service = Service::start(Limits::small(8));
+    let request = "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n";
+    let answered = ask(&mut service.connect_from(7).await, request).await;
+    assert!(answered.ends_with("Address(127.0.0.7)"), "{answered}");
 }
 
 #[tokio::test]

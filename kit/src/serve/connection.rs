@@ -12,8 +12,13 @@ use axum::response::Response;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
+#[cfg(feature = "serve-http2")]
+use hyper::server::conn::http2;
 use hyper::service::{Service as _, service_fn};
+#[cfg(feature = "serve-http2")]
+use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -25,6 +30,10 @@ use super::io_watch::Watched;
 use super::metrics::Refusal;
 use super::phase::Phase;
 use super::table::{Place, Progress};
+
+/// Bytes of a body that a client may send ahead: the smallest that HTTP/2 allows (RFC 9113, 6.9.2).
+#[cfg(feature = "serve-http2")]
+const HTTP2_WINDOW: u32 = 65_535;
 
 /// Put into a response's extensions: its body may go on for as long as the client reads it.
 #[derive(Clone, Copy, Debug)]
@@ -51,11 +60,20 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Handshake<I> for Plain 
     }
 }
 
-/// Serves a connection until it ends, is too slow, or `closing` turns true.
+/// The version of HTTP that a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    /// One request at a time on each connection, so that the phases mean the same as with HTTP/1.1.
+    #[cfg(feature = "serve-http2")]
+    Http2,
+}
+
+/// Serves one connection until it ends, is too slow, or is evicted.
 pub(super) async fn serve<I, H: Handshake<I>>(
     io: I,
     handshake: H,
-    routes: Router,
+    (protocol, routes): (Protocol, Router),
     place: Place,
     closing: watch::Receiver<bool>,
 ) {
@@ -63,7 +81,7 @@ pub(super) async fn serve<I, H: Handshake<I>>(
     let metrics = progress.table().metrics().clone();
     let shaken = timeout(progress.table().limits().handshake, handshake.handshake(io)).await;
     match shaken {
-        Ok(Ok(io)) => serve_http(io, routes, progress, closing).await,
+        Ok(Ok(io)) => serve_http(io, protocol, routes, progress, closing).await,
         Ok(Err(error)) => {
             metrics.refused(Refusal::HandshakeFailed);
             debug!(%error, "handshake failed");
@@ -74,9 +92,10 @@ pub(super) async fn serve<I, H: Handshake<I>>(
 
 async fn serve_http(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    protocol: Protocol,
     routes: Router,
     progress: Progress,
-    mut closing: watch::Receiver<bool>,
+    closing: watch::Receiver<bool>,
 ) {
     progress.enter(Phase::Header);
     let routes = TowerToHyperService::new(routes);
@@ -86,11 +105,34 @@ async fn serve_http(
         let response = routes.call(begin(request, &progress));
         async move { Ok::<_, Infallible>(send(response.await?, progress)) }
     });
-    let mut http = http1::Builder::new();
-    // The deadlines of this module tell the time between requests from that within their headers.
-    http.header_read_timeout(None).max_buf_size(progress.table().limits().header_bytes);
     let io = TokioIo::new(Watched::new(io, progress.clone()));
-    let mut connection = pin!(http.serve_connection(io, service));
+    let header_bytes = progress.table().limits().header_bytes;
+    match protocol {
+        Protocol::Http1 => {
+            let mut http = http1::Builder::new();
+            // The deadlines of this module tell the time between requests from that within their headers.
+            http.header_read_timeout(None).max_buf_size(header_bytes);
+            drive(http.serve_connection(io, service), progress, closing).await;
+        }
+        #[cfg(feature = "serve-http2")]
+        Protocol::Http2 => {
+            let mut http = http2::Builder::new(TokioExecutor::new());
+            http.max_concurrent_streams(1)
+                .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+                .initial_stream_window_size(HTTP2_WINDOW)
+                .initial_connection_window_size(HTTP2_WINDOW);
+            drive(http.serve_connection(io, service), progress, closing).await;
+        }
+    }
+}
+
+/// Polls a connection until it ends or misses the deadline of its phase.
+async fn drive<C>(connection: C, progress: Progress, mut closing: watch::Receiver<bool>)
+where
+    C: GracefulConnection<Error = hyper::Error>,
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
     let mut closing = pin!(closing.wait_for(|closing| *closing));
     let mut closed = false;
     let mut timer = pin!(sleep(progress.table().limits().header));
@@ -127,8 +169,9 @@ async fn serve_http(
     }
 }
 
-/// A request's headers are complete.
-fn begin(request: Request<Incoming>, progress: &Progress) -> Request<Body> {
+/// A request's headers are complete. The routes find the [peer](super::Peer) in its extensions.
+fn begin(mut request: Request<Incoming>, progress: &Progress) -> Request<Body> {
+    request.extensions_mut().insert(progress.peer());
     let complete = request.body().is_end_stream();
     progress.enter(if complete { Phase::Answer } else { Phase::Body });
     request.map(|body| Body::new(Received::new(body, progress.clone())))

@@ -1,4 +1,5 @@
-//! Who is at the other end of a connection: what a limit per peer counts.
+//! Who is at the other end of a connection: what a limit per peer counts, and what routes find in the extensions of
+//! each request.
 
 use std::net::{IpAddr, SocketAddr};
 

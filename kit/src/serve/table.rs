@@ -32,6 +32,7 @@ pub(super) struct Place(Progress);
 pub(super) struct Progress {
     table: Arc<Table>,
     key: u64,
+    peer: Peer,
 }
 
 /// The body would exceed the budget, and no other connection holds more of it.
@@ -123,7 +124,7 @@ impl Table {
         if let Some(task) = aborted {
             self.evicted(task, Eviction::PeerLimit);
         }
-        Place(Progress { table: Arc::clone(self), key })
+        Place(Progress { table: Arc::clone(self), key, peer })
     }
 
     /// Outside of the lock: whatever an abort drops may report its progress.
@@ -275,6 +276,10 @@ impl Progress {
         &self.table
     }
 
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
     fn change(&self, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.table.lock().entries.get_mut(&self.key) {
             change(entry);
@@ -302,7 +307,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Progress { table, key } = &self.0;
+        let Progress { table, key, .. } = &self.0;
         let mut inner = table.lock();
         let entry = inner.entries.remove(key);
         inner.bytes -= entry.as_ref().map_or(0, |entry| entry.bytes);
