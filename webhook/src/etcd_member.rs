@@ -1,12 +1,12 @@
-//! How a member of the bundled etcd starts: `cairn-webhook etcd-member start`, an init container of
-//! etcd's pod, decides and writes etcd's configuration; `cairn-webhook etcd-member watch`, a
-//! container beside etcd, promotes a new member.
+//! How a member of the bundled etcd starts: `cairn-webhook etcd-member start`, an init container of etcd's pod, decides
+//! and writes etcd's configuration and certificates; `cairn-webhook etcd-member watch`, a container beside etcd,
+//! promotes a new member and renews its certificate.
 //!
 //! Invariant: there is one etcd cluster. Its record is a `ConfigMap` that Helm does not know of. The record is changed
 //! by compare-and-swap only, and before the change that it describes. A new cluster is formed only if there is no
 //! record, or if every recorded member has lost its data. Nothing is ever deleted from a volume.
 //!
-//! `args → start, watch → {cluster, registry, volume} → decide (pure) → {record, reason}`.
+//! `args → start, watch → {cluster, registry, volume, tls} → decide (pure) → {record, reason}`.
 //! Not for: an etcd that is not the chart's own.
 
 use std::ffi::OsString;
@@ -20,6 +20,7 @@ use clap::Parser as _;
 use tokio::runtime::Builder;
 use tracing::error;
 
+pub mod access;
 pub mod args;
 pub mod cluster;
 pub mod config;
@@ -29,6 +30,7 @@ pub mod reason;
 pub mod record;
 pub mod registry;
 pub mod start;
+pub mod tls;
 pub mod volume;
 pub mod watch;
 
@@ -80,7 +82,7 @@ async fn perform(args: Args) -> Exit {
     };
     let registry = ConfigMapRegistry::new(client, &shared);
     let (Command::Start(files) | Command::Watch(files)) = &command;
-    let settings = match files.settings() {
+    let settings = match files.settings(&topology, &shared) {
         Ok(settings) => settings,
         Err(message) => return refuse(&message),
     };

@@ -6,6 +6,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use serde_json::{Map, Value};
 
 use super::cluster::Topology;
+use super::tls::MemberTls;
+use crate::etcd_ca::LifeArgs;
 
 /// Starts a member of the bundled etcd, and makes it a full member
 #[derive(Clone, Debug, Parser)]
@@ -26,9 +28,9 @@ pub struct Args {
 /// The two halves: before etcd starts, and while it runs.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Decides how this member starts, writes etcd's configuration and ends
+    /// Decides how this member starts, writes etcd's configuration and certificates and ends
     Start(Files),
-    /// Runs beside etcd: promotes the member once it is in sync
+    /// Runs beside etcd: promotes the member once it is in sync, and renews its certificate
     Watch(Files),
 }
 
@@ -50,14 +52,26 @@ pub struct Shared {
     /// The UID of this pod
     #[arg(long, env = "POD_UID", value_name = "UID", global = true, default_value = "")]
     pub pod_uid: String,
+    /// The address of this pod
+    #[arg(long, env = "POD_IP", value_name = "IP", global = true)]
+    pub pod_ip: Option<String>,
+    /// The Secret with the authorities of etcd's TLS
+    #[arg(long, value_name = "NAME", global = true, default_value = "cairn-etcd-ca")]
+    pub ca_secret: String,
+    /// Further names under which clients reach this member, besides those in the URLs
+    #[arg(long = "host", value_name = "NAME", global = true)]
+    pub hosts: Vec<String>,
+    /// How long certificates live.
+    #[command(flatten)]
+    pub lives: LifeArgs,
     /// The `ConfigMap` with the record of the cluster
     #[arg(long, value_name = "NAME", global = true, default_value = "cairn-etcd-cluster")]
     pub record: String,
     /// Where members reach each other; {name} stands for the member's name, {ordinal} for its number
-    #[arg(long, value_name = "URL", global = true, default_value = "http://{name}:2380")]
+    #[arg(long, value_name = "URL", global = true, default_value = "https://{name}:2380")]
     pub peer_url: String,
     /// Where clients reach a member
-    #[arg(long, value_name = "URL", global = true, default_value = "http://{name}:2379")]
+    #[arg(long, value_name = "URL", global = true, default_value = "https://{name}:2379")]
     pub client_url: String,
 }
 
@@ -70,6 +84,9 @@ pub struct Files {
     /// Where to write etcd's configuration
     #[arg(long, value_name = "FILE")]
     pub config_out: PathBuf,
+    /// Where to write the certificates, in memory
+    #[arg(long, value_name = "DIR")]
+    pub tls_dir: PathBuf,
     /// Settings of etcd that are the same for every member, as the JSON of its configuration file
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub etcd_config: String,
@@ -84,6 +101,8 @@ pub struct Settings {
     pub config_out: PathBuf,
     /// What every member has in it.
     pub common: Map<String, Value>,
+    /// The certificates.
+    pub tls: MemberTls,
 }
 
 // === impl Shared ===
@@ -103,13 +122,22 @@ impl Shared {
 // === impl Files ===
 
 impl Files {
-    /// Reads the settings.
-    pub fn settings(&self) -> Result<Settings, String> {
+    /// Reads the settings of the member that `topology` and `shared` name.
+    pub fn settings(&self, topology: &Topology, shared: &Shared) -> Result<Settings, String> {
+        let mut hosts = topology.hosts();
+        hosts.extend(shared.hosts.iter().chain(&shared.pod_ip).cloned());
+        // For administrators who forward a port.
+        hosts.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+        hosts.retain(|host| !host.is_empty());
+        hosts.sort();
+        hosts.dedup();
+        let tls = MemberTls { dir: self.tls_dir.clone(), hosts, lives: shared.lives.lives() };
         match serde_json::from_str(&self.etcd_config) {
             Ok(Value::Object(common)) => Ok(Settings {
                 data_dir: self.data_dir.clone(),
                 config_out: self.config_out.clone(),
                 common,
+                tls,
             }),
             _ => Err("--etcd-config is not a JSON object; write it like \
              '{\"quota-backend-bytes\":1073741824}'"

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cairn_store::Error;
-use cairn_store::etcd::{MemberEntry, Membership};
+use cairn_store::etcd::{MemberEntry, Membership, TlsPem};
 use futures::future::select_ok;
 
 use super::decide::{Me, PeerAnswer};
@@ -62,6 +62,12 @@ impl Topology {
         fill(&self.peer_url, &self.name(ordinal), ordinal)
     }
 
+    /// The hosts in this member's own URLs.
+    pub fn hosts(&self) -> Vec<String> {
+        let urls = [self.client_url(self.me.ordinal), self.me.peer_url.clone()];
+        urls.iter().map(|url| host(url).to_owned()).collect()
+    }
+
     fn name(&self, ordinal: u32) -> String {
         format!("{}-{ordinal}", self.stem)
     }
@@ -86,9 +92,13 @@ impl Topology {
     }
 
     /// The first of these members that answers. Learners do not answer.
-    pub async fn ask(&self, ordinals: impl IntoIterator<Item = u32>) -> Option<Peer> {
-        let asking: Vec<_> =
-            ordinals.into_iter().map(|ordinal| Box::pin(ask(self.client_url(ordinal)))).collect();
+    pub async fn ask(
+        &self,
+        ordinals: impl IntoIterator<Item = u32>,
+        access: &TlsPem,
+    ) -> Option<Peer> {
+        let ask = |ordinal| Box::pin(ask(self.client_url(ordinal), access));
+        let asking: Vec<_> = ordinals.into_iter().map(ask).collect();
         if asking.is_empty() {
             return None;
         }
@@ -105,14 +115,22 @@ impl Topology {
     }
 }
 
-async fn ask(endpoint: String) -> Result<Peer, Error> {
-    let membership = Membership::connect(&endpoint, REQUEST_TIMEOUT).await?;
+async fn ask(endpoint: String, access: &TlsPem) -> Result<Peer, Error> {
+    let membership = Membership::connect_with(&endpoint, Some(access), REQUEST_TIMEOUT).await?;
     let list = membership.list().await?;
     Ok(Peer { answer: PeerAnswer { endpoint, list }, membership })
 }
 
 fn fill(template: &str, name: &str, ordinal: u32) -> String {
     template.replace("{name}", name).replace("{ordinal}", &ordinal.to_string())
+}
+
+/// The host of a URL, without the brackets of an IPv6 address.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn ordinal(name: &str) -> Option<u32> {
@@ -125,11 +143,13 @@ mod tests {
 
     #[test]
     fn members_are_found_by_the_number_of_their_pod() {
-        let peers = "http://{name}.peers.ns.svc:2380";
-        let topology = Topology::new("cairn-etcd-1", peers, "http://127.0.0.{ordinal}:1").unwrap();
+        let peers = "https://{name}.peers.ns.svc:2380";
+        let topology = Topology::new("cairn-etcd-1", peers, "https://127.0.0.{ordinal}:1").unwrap();
         assert_eq!(topology.stem(), "cairn-etcd");
-        assert_eq!(topology.me.peer_url, "http://cairn-etcd-1.peers.ns.svc:2380");
-        assert_eq!(topology.client_url(2), "http://127.0.0.2:1");
+        assert_eq!(topology.me.peer_url, "https://cairn-etcd-1.peers.ns.svc:2380");
+        assert_eq!(topology.client_url(2), "https://127.0.0.2:1");
+        assert_eq!(topology.hosts(), ["127.0.0.1", "cairn-etcd-1.peers.ns.svc"]);
+        assert_eq!(host("https://[fd00::1]:2380"), "fd00::1");
         assert_eq!(topology.others(3, None), BTreeSet::from([0, 2]));
         assert!(Topology::new("etcd", peers, peers).is_none());
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::cluster::Topology;
+use super::tls::MemberTls;
 
 /// How the member starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +54,12 @@ pub fn content(
     common: &Map<String, Value>,
     topology: &Topology,
     data_dir: &Path,
+    tls: &MemberTls,
     how: &Beginning,
 ) -> Value {
     let me = &topology.me;
     let mut config = common.clone();
+    config.extend(tls.settings().map(|(key, value)| (key.to_owned(), value)));
     let mut set = |key: &str, value: String| config.insert(key.to_owned(), value.into());
     set("name", me.name.clone());
     set("data-dir", data_dir.to_string_lossy().into_owned());
@@ -94,29 +97,35 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::etcd_ca::Lives;
 
     #[test]
     fn a_member_that_joins_lists_all_members_and_names_no_new_cluster() {
-        let template = "http://{name}.p:2380";
-        let topology = Topology::new("e-1", template, "http://{name}.p:2379").unwrap();
+        let template = "https://{name}.p:2380";
+        let topology = Topology::new("e-1", template, "https://{name}.p:2379").unwrap();
         let entry = |name: &str, host: &str| MemberEntry {
             id: 1,
             name: name.to_owned(),
-            peer_urls: vec![format!("http://{host}.p:2380")],
+            peer_urls: vec![format!("https://{host}.p:2380")],
             learner: false,
         };
         let members = vec![entry("e-0", "e-0"), entry("e-1", "e-1")];
         let common = Map::from_iter([("quota-backend-bytes".to_owned(), 17.into())]);
-        let config = content(&common, &topology, Path::new("/data"), &Beginning::Join(members));
-        let expected = json!({
+        let tls = MemberTls { dir: "/tls".into(), hosts: Vec::new(), lives: Lives::default() };
+        let how = Beginning::Join(members);
+        let config = content(&common, &topology, Path::new("/data"), &tls, &how);
+        let mut expected = json!({
             "quota-backend-bytes": 17,
             "name": "e-1",
             "data-dir": "/data",
-            "advertise-client-urls": "http://e-1.p:2379",
-            "initial-advertise-peer-urls": "http://e-1.p:2380",
-            "initial-cluster": "e-0=http://e-0.p:2380,e-1=http://e-1.p:2380",
+            "advertise-client-urls": "https://e-1.p:2379",
+            "initial-advertise-peer-urls": "https://e-1.p:2380",
+            "initial-cluster": "e-0=https://e-0.p:2380,e-1=https://e-1.p:2380",
             "initial-cluster-state": "existing",
         });
+        for (key, value) in tls.settings() {
+            expected[key] = value;
+        }
         assert_eq!(config, expected);
     }
 }

@@ -1,10 +1,14 @@
-//! The shared state of the members: the record, the size of the StatefulSet, and Events.
+//! The shared state of the members: the record, the authorities, the size of the StatefulSet, and Events.
+
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::reason::Reason;
 use super::record::Record;
 use crate::config_map::ConfigMapError;
+use crate::etcd_ca::Authorities;
+use crate::etcd_ca::keeper::KeeperError;
 
 pub mod kubernetes;
 
@@ -19,6 +23,10 @@ pub trait Registry {
         record: &Record,
         over: Option<&str>,
     ) -> impl Future<Output = Result<bool, RegistryError>>;
+
+    /// The authorities of etcd's TLS. They are made when there are none, and kept as
+    /// [`Keeper`](crate::etcd_ca::keeper::Keeper) says.
+    fn authorities(&self) -> impl Future<Output = Result<Arc<Authorities>, RegistryError>>;
 
     /// How many members the StatefulSet is to run.
     fn replicas(&self) -> impl Future<Output = Result<u32, RegistryError>>;
@@ -42,6 +50,9 @@ pub enum RegistryError {
     /// Reading or writing the record.
     #[error(transparent)]
     ConfigMap(#[from] ConfigMapError),
+    /// Reading or writing the authorities.
+    #[error(transparent)]
+    Authorities(#[from] KeeperError),
     /// The record is unreadable.
     #[error(
         "the ConfigMap {name} is not readable; restore it, it says which etcd cluster is Cairn's"

@@ -3,13 +3,16 @@
 //! It waits without a limit; the pod's Events and this container's log give the reason. It does not exit after a
 //! failure that a retry could solve, because the kubelet's back-off would add to the delay.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::clock;
 use cairn_kit::errors::report;
 use thiserror::Error;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::access::access;
 use super::args::Settings;
 use super::cluster::{Peer, Topology};
 use super::config::{self, Beginning, WriteError};
@@ -18,7 +21,9 @@ use super::identity;
 use super::reason::Reason;
 use super::record::{HexId, Record};
 use super::registry::{Registry, RegistryError, Stored};
+use super::tls::TlsError;
 use super::volume;
+use crate::etcd_ca::Authorities;
 
 /// The pause between two rounds. Short, because people wait for a starting pod.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -34,6 +39,9 @@ pub enum StartError {
     /// The configuration cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The certificates cannot be written.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Runs until the configuration is written.
@@ -51,11 +59,12 @@ pub async fn run(
     };
     loop {
         match Box::pin(starter.round()).await {
-            Ok(Some(beginning)) => {
+            Ok(Some((beginning, authorities))) => {
                 info!(beginning = beginning.name(), "etcd starts");
-                let data_dir = &settings.data_dir;
-                let content = config::content(&settings.common, topology, data_dir, &beginning);
-                return Ok(config::write(&settings.config_out, &content)?);
+                let Settings { data_dir, config_out, common, tls } = settings;
+                tls.begin(&topology.me.name, &authorities, clock::now().wall)?;
+                let content = config::content(common, topology, data_dir, tls, &beginning);
+                return Ok(config::write(config_out, &content)?);
             }
             Ok(None) => {}
             Err(reason) => {
@@ -84,15 +93,23 @@ struct Waiting {
 
 impl<R: Registry> Starter<'_, R> {
     /// One round: observes and takes one step. `None` means that the next round can follow at once.
-    async fn round(&self) -> Result<Option<Beginning>, Reason> {
+    async fn round(&self) -> Result<Option<(Beginning, Arc<Authorities>)>, Reason> {
+        let authorities = self.registry.authorities().await.map_err(|error| unavailable(&error))?;
+        let beginning = self.step(&authorities).await?;
+        Ok(beginning.map(|beginning| (beginning, authorities)))
+    }
+
+    async fn step(&self, authorities: &Authorities) -> Result<Option<Beginning>, Reason> {
         let volume = volume::read(&self.settings.data_dir).map_err(|error| failed(&error))?;
         let stored = self.registry.load().await.map_err(|error| unavailable(&error))?;
         let replicas = self.registry.replicas().await.map_err(|error| unavailable(&error))?;
         let record = stored.as_ref().map(|stored| &stored.record);
         // A member with data asks no peer: members that start together must not wait for each other.
-        let peer = match volume {
-            Some(_) => None,
-            None => self.topology.ask(self.topology.others(replicas, record)).await,
+        let peer = if volume.is_some() {
+            None
+        } else {
+            let access = access(authorities, clock::now().wall).map_err(|error| failed(&error))?;
+            self.topology.ask(self.topology.others(replicas, record), &access).await
         };
         let step = decide(&View {
             me: &self.topology.me,

@@ -18,8 +18,55 @@ use cairn_webhook::etcd_member::{volume, watch};
 use tokio::time::{sleep, timeout};
 
 use pods::{PATIENCE, PAUSE, Pods};
+use serde_json::json;
 
 mod pods;
+
+#[tokio::test]
+async fn a_member_without_tls_goes_on_with_it_and_tells_the_cluster_its_new_url() {
+    let mut pods = Pods::new(75, 1);
+    let secure = pods.topology(0);
+    let plain = |url: &str| url.replace("https://", "http://");
+    let (peer, client) = (plain(&secure.me.peer_url), plain(&secure.client_url(0)));
+    let config = json!({
+        "name": "etcd-0",
+        "data-dir": pods.data(0),
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": format!("etcd-0={peer}"),
+        "initial-cluster-token": "former",
+        "unsafe-no-fsync": true,
+    });
+    let path = pods.data(0).with_file_name("plain.json");
+    fs::write(&path, config.to_string()).unwrap();
+    pods.launch(0, &path);
+    let serving = async {
+        while !pods.whole_log(0).contains("ready to serve client requests") {
+            sleep(PAUSE).await;
+        }
+    };
+    timeout(PATIENCE, serving).await.unwrap();
+    pods.kill(0);
+
+    pods.start(0).await;
+    let moved = async {
+        while pods.list(0).await.unwrap().members[0].peer_urls != [secure.me.peer_url.as_str()] {
+            sleep(PAUSE).await;
+        }
+    };
+    let settings = pods.settings(0);
+    tokio::select! {
+        () = moved => {}
+        () = watch::watch(&*pods.registry, &secure, &settings) => {}
+        () = sleep(PATIENCE) => panic!("the membership has the former URL: {:?}", pods.list(0).await),
+    }
+    assert_eq!(pods.registry.record().cluster_id, first_ids(&peer, "former").cluster);
+    pods.registry.replicas.set(3);
+    pods.start(1).await;
+    pods.one_cluster(&[0, 1]).await;
+}
 
 #[tokio::test]
 async fn one_member_grows_to_three_and_a_lost_volume_is_replaced_in_the_same_cluster() {

@@ -5,15 +5,20 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_store::etcd::{Etcd, MemberList, Membership};
+use cairn_kit::clock;
+use cairn_store::etcd::{Etcd, MemberList, Membership, Tls, TlsPem};
 use cairn_store::{Kv as _, Op, Txn};
+use cairn_webhook::etcd_ca::{Authorities, Lives};
+use cairn_webhook::etcd_member::access::access;
 use cairn_webhook::etcd_member::args::Settings;
 use cairn_webhook::etcd_member::cluster::Topology;
 use cairn_webhook::etcd_member::reason::Reason;
 use cairn_webhook::etcd_member::record::{HexId, Record};
 use cairn_webhook::etcd_member::registry::{Registry, RegistryError, Stored};
+use cairn_webhook::etcd_member::tls::MemberTls;
 use cairn_webhook::etcd_member::{start, watch};
 use serde_json::json;
 use tempfile::TempDir;
@@ -24,8 +29,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// What Kubernetes keeps, kept in memory.
-#[derive(Default)]
 pub(crate) struct InMemory {
+    pub(crate) authorities: Arc<Authorities>,
     pub(crate) record: RefCell<Option<(Record, u64)>>,
     pub(crate) replicas: Cell<u32>,
     pub(crate) published: RefCell<Vec<Reason>>,
@@ -34,6 +39,18 @@ pub(crate) struct InMemory {
 impl InMemory {
     pub(crate) fn record(&self) -> Record {
         self.record.borrow().as_ref().unwrap().0.clone()
+    }
+}
+
+impl Default for InMemory {
+    fn default() -> Self {
+        let authorities = Authorities::new(&Lives::default(), clock::now().wall).unwrap();
+        Self {
+            authorities: Arc::new(authorities),
+            record: RefCell::default(),
+            replicas: Cell::default(),
+            published: RefCell::default(),
+        }
     }
 }
 
@@ -52,6 +69,10 @@ impl Registry for InMemory {
         let next = stored.as_ref().map_or(1, |(_, version)| version + 1);
         *stored = Some((record.clone(), next));
         Ok(true)
+    }
+
+    async fn authorities(&self) -> Result<Arc<Authorities>, RegistryError> {
+        Ok(Arc::clone(&self.authorities))
     }
 
     async fn replicas(&self) -> Result<u32, RegistryError> {
@@ -82,7 +103,7 @@ impl Pods {
     }
 
     pub(crate) fn topology(&self, ordinal: usize) -> Topology {
-        let url = |port| format!("http://{}.1{{ordinal}}:{port}", self.network);
+        let url = |port| format!("https://{}.1{{ordinal}}:{port}", self.network);
         Topology::new(&format!("etcd-{ordinal}"), &url(2380), &url(2379)).unwrap()
     }
 
@@ -95,7 +116,7 @@ impl Pods {
     }
 
     pub(crate) fn settings(&self, ordinal: usize) -> Settings {
-        let host = format!("http://{}.1{ordinal}", self.network);
+        let host = format!("https://{}.1{ordinal}", self.network);
         let common = json!({
             "listen-client-urls": format!("{host}:2379"),
             "listen-peer-urls": format!("{host}:2380"),
@@ -105,7 +126,17 @@ impl Pods {
             data_dir: self.data(ordinal),
             config_out: self.volumes[ordinal].path().join("etcd.json"),
             common: common.as_object().unwrap().clone(),
+            tls: MemberTls {
+                dir: self.volumes[ordinal].path().join("tls"),
+                hosts: self.topology(ordinal).hosts(),
+                lives: Lives::default(),
+            },
         }
+    }
+
+    /// How the user root reaches a member.
+    pub(crate) fn access(&self) -> TlsPem {
+        access(&self.registry.authorities, clock::now().wall).unwrap()
     }
 
     /// The init container, until it ends.
@@ -157,16 +188,21 @@ impl Pods {
         }
     }
 
+    pub(crate) fn whole_log(&self, ordinal: usize) -> String {
+        fs::read_to_string(self.volumes[ordinal].path().join("log")).unwrap_or_default()
+    }
+
     pub(crate) fn log(&self, ordinal: usize) -> String {
-        let log = fs::read_to_string(self.volumes[ordinal].path().join("log")).unwrap_or_default();
+        let log = self.whole_log(ordinal);
         log.lines().rev().take(5).collect::<Vec<_>>().join("\n")
     }
 
     /// What a full member says about the cluster.
     pub(crate) async fn list(&self, ordinal: usize) -> Option<MemberList> {
         let asking = async {
-            let url = self.client_url(ordinal);
-            Membership::connect(&url, Duration::from_secs(1)).await?.list().await
+            let (url, access) = (self.client_url(ordinal), self.access());
+            let timeout = Duration::from_secs(1);
+            Membership::connect_with(&url, Some(&access), timeout).await?.list().await
         };
         Box::pin(asking).await.ok()
     }
@@ -185,9 +221,8 @@ impl Pods {
 
     /// A store at one member.
     pub(crate) async fn store(&self, ordinal: usize) -> Etcd {
-        Etcd::connect(&[self.client_url(ordinal)], None, Etcd::DEFAULT_REQUEST_TIMEOUT)
-            .await
-            .unwrap()
+        let (url, tls) = (self.client_url(ordinal), Tls::Pem(self.access()));
+        Etcd::connect(&[url], Some(&tls), Etcd::DEFAULT_REQUEST_TIMEOUT).await.unwrap()
     }
 
     pub(crate) async fn put(&self, ordinal: usize, value: &str) {

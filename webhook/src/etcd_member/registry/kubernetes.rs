@@ -1,17 +1,22 @@
-//! The registry in Kubernetes: a `ConfigMap`, the StatefulSet, Events of this pod.
+//! The registry in Kubernetes: a `ConfigMap`, a Secret, the StatefulSet, Events of this pod.
 //!
 //! The `ConfigMap` is made here and not by the chart, so that it outlives the release as the volumes do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use cairn_kit::clock;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Client};
+use tokio::sync::Mutex;
 
 use super::{Registry, RegistryError, Stored};
 use crate::config_map::ConfigMaps;
+use crate::etcd_ca::Authorities;
+use crate::etcd_ca::keeper::Keeper;
 use crate::etcd_member::args::Shared;
 use crate::etcd_member::reason::Reason;
 use crate::etcd_member::record::Record;
@@ -31,6 +36,7 @@ pub struct ConfigMapRegistry {
     name: String,
     pod: ObjectReference,
     stateful_set: String,
+    keeper: Arc<Mutex<Keeper>>,
 }
 
 // === impl ConfigMapRegistry ===
@@ -40,8 +46,11 @@ impl ConfigMapRegistry {
     pub fn new(client: Client, shared: &Shared) -> Self {
         let pod = events::pod(&shared.namespace, &shared.pod_name, Some(&shared.pod_uid));
         let stem = shared.pod_name.rsplit_once('-').map_or("", |(stem, _)| stem);
+        let lives = shared.lives.lives();
+        let keeper = Keeper::new(client.clone(), &shared.namespace, &shared.ca_secret, lives);
         Self {
             client,
+            keeper: Arc::new(Mutex::new(keeper)),
             namespace: shared.namespace.clone(),
             name: shared.record.clone(),
             pod,
@@ -93,6 +102,10 @@ impl Registry for ConfigMapRegistry {
     async fn save(&self, record: &Record, over: Option<&str>) -> Result<bool, RegistryError> {
         let object = self.config_map(record, over)?;
         Ok(self.config_maps().write(&self.name, &object).await?)
+    }
+
+    async fn authorities(&self) -> Result<Arc<Authorities>, RegistryError> {
+        Ok(self.keeper.lock().await.tick(clock::now().wall).await?)
     }
 
     async fn replicas(&self) -> Result<u32, RegistryError> {
