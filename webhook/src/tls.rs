@@ -35,23 +35,28 @@ impl ResolvesServerCert for Leaf {
     }
 }
 
-/// TLS 1.2 and 1.3 with the present leaf.
-fn config(leaf: Arc<Leaf>) -> Result<Arc<ServerConfig>, rustls::Error> {
+/// TLS 1.2 and 1.3 with the present leaf, for one version of HTTP.
+fn config(leaf: Arc<Leaf>, http: &[u8]) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(leaf);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![http.to_vec()];
     Ok(Arc::new(config))
 }
 
 // === impl Tls ===
 
 impl Tls {
-    /// Serves the present leaf.
-    pub fn new(leaf: Arc<Leaf>) -> Result<Self, rustls::Error> {
-        Ok(Self(TlsAcceptor::from(config(leaf)?)))
+    /// Serves the present leaf to HTTP/1.1 clients.
+    pub fn http1(leaf: Arc<Leaf>) -> Result<Self, rustls::Error> {
+        Ok(Self(TlsAcceptor::from(config(leaf, b"http/1.1")?)))
+    }
+
+    /// Serves the present leaf to HTTP/2 clients, such as those of gRPC.
+    pub fn http2(leaf: Arc<Leaf>) -> Result<Self, rustls::Error> {
+        Ok(Self(TlsAcceptor::from(config(leaf, b"h2")?)))
     }
 }
 

@@ -1,40 +1,24 @@
-//! The Secret that the replicas share: the authority that signs, and the bundle that verifies.
-//!
-//! The two entries allow to replace an authority in steps: a new one is first added to the bundle, then signs, and the
-//! old one leaves the bundle last. Invariant: the Secret is written by compare-and-swap only, so all replicas end up
-//! with one authority.
-
-use std::collections::BTreeMap;
+//! The Secret that the replicas share, written by compare-and-swap only, so that all end up with one record.
 
 use cairn_core::time::UnixMillis;
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
 use thiserror::Error;
-use tracing::info;
 
-use super::mint::{self, Authority, MintError};
+use super::record::Record;
+use super::stored::{self, Data, Stored};
 
-/// The certificates that verify leaves, PEM, the signing one first.
-const BUNDLE: &str = "bundle.crt";
-/// The signing authority's certificate.
-const CERTIFICATE: &str = "ca.crt";
-/// The signing authority's key.
-const KEY: &str = "ca.key";
-
-/// Attempts with a lost compare: each means that another replica has written.
-const ATTEMPTS: usize = 8;
-
-/// What the Secret holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trust {
-    /// Signs leaves.
-    pub authority: Authority,
-    /// Verifies leaves; what goes into `caBundle`.
-    pub bundle: String,
+/// One Secret.
+#[derive(Clone, Debug)]
+pub struct SharedSecret {
+    api: Api<Secret>,
+    name: String,
 }
+
+/// The Secret as it was read.
+#[derive(Clone, Debug)]
+pub struct Found(Option<Secret>);
 
 /// What failed.
 #[derive(Debug, Error)]
@@ -57,141 +41,76 @@ pub enum SecretError {
         #[source]
         source: kube::Error,
     },
-    /// Making an authority.
-    #[error("could not make an authority")]
-    Mint(#[from] MintError),
-    /// Every compare was lost.
-    #[error("could not write the Secret {0}, because others kept changing it")]
-    Contended(String),
 }
 
-/// Reads the Secret, and makes or repairs it when there is none that can be used. `known` is what
-/// this replica used so far: its authority stays in the bundle of a new one, because leaves that it
-/// signed are still being served.
-pub async fn load_or_create(
-    client: &Client,
-    namespace: &str,
-    name: &str,
-    known: Option<&Trust>,
-    now: UnixMillis,
-) -> Result<Trust, SecretError> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    for _ in 0..ATTEMPTS {
-        let found = secrets
-            .get_opt(name)
-            .await
-            .map_err(|source| SecretError::Read { name: name.to_owned(), source })?;
-        let trust = found.as_ref().and_then(Trust::read);
-        if let Some(trust) = &trust
-            && mint::is_usable(&trust.authority, now)
-        {
-            return Ok(trust.clone());
-        }
-        let older = trust.as_ref().or(known);
-        let fresh = Trust::fresh(older, now)?;
-        let written = match found {
-            None => secrets.create(&PostParams::default(), &fresh.secret(namespace, name)).await,
-            Some(mut secret) => {
-                // The resource version is the compare.
-                secret.data = fresh.secret(namespace, name).data;
-                secrets.replace(name, &PostParams::default(), &secret).await
-            }
+// === impl Found ===
+
+impl Found {
+    /// Its data; `None` if there is no Secret.
+    pub fn data(&self) -> Option<Data> {
+        self.0.as_ref().map(|secret| secret.data.clone().unwrap_or_default())
+    }
+
+    /// What it holds as the Secret of the replicas.
+    pub fn stored(&self, now: UnixMillis) -> Stored {
+        self.data().map_or(Stored::Missing, |data| Stored::read(&data, now))
+    }
+}
+
+// === impl SharedSecret ===
+
+impl SharedSecret {
+    /// The Secret of that name.
+    pub fn new(client: Client, namespace: &str, name: &str) -> Self {
+        Self { api: Api::namespaced(client, namespace), name: name.to_owned() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads it.
+    pub async fn read(&self) -> Result<Found, SecretError> {
+        let read = self.api.get_opt(&self.name).await;
+        read.map(Found).map_err(|source| SecretError::Read { name: self.name.clone(), source })
+    }
+
+    /// Writes the record, unless the Secret has changed since `found`. False if it has.
+    pub async fn write(&self, found: &Found, record: &Record) -> Result<bool, SecretError> {
+        let data = Some(stored::data(record));
+        let post = PostParams::default();
+        let written = if let Some(secret) = &found.0 {
+            // The resource version of what was read is the compare.
+            self.api.replace(&self.name, &post, &Secret { data, ..secret.clone() }).await
+        } else {
+            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+            let type_ = Some("Opaque".to_owned());
+            self.api.create(&post, &Secret { metadata, data, type_, ..Secret::default() }).await
         };
         match written {
-            Ok(_) => {
-                info!(secret = name, "made a new authority");
-                return Ok(fresh);
+            Ok(_) => Ok(true),
+            // Gone, or another replica has written.
+            Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(false),
+            // Somebody made it immutable, or of a type that requires other keys: only a new one helps.
+            Err(kube::Error::Api(status)) if status.code == 422 => {
+                self.remove(found).await.map(|()| false)
             }
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(source) => return Err(SecretError::Write { name: name.to_owned(), source }),
+            Err(source) => Err(SecretError::Write { name: self.name.clone(), source }),
         }
     }
-    Err(SecretError::Contended(name.to_owned()))
-}
 
-// === impl Trust ===
-
-impl Trust {
-    /// A new authority, with the certificates of the older one still in the bundle.
-    fn fresh(older: Option<&Self>, now: UnixMillis) -> Result<Self, MintError> {
-        let authority = mint::authority(now)?;
-        let mut bundle = authority.certificate.clone();
-        for certificate in older.iter().flat_map(|older| certificates(&older.bundle)) {
-            if mint::is_alive(&certificate, now) {
-                bundle.push_str(&certificate);
-            }
+    async fn remove(&self, found: &Found) -> Result<(), SecretError> {
+        let metadata = found.0.as_ref().map(|secret| &secret.metadata);
+        let preconditions = metadata.map(|metadata| Preconditions {
+            resource_version: metadata.resource_version.clone(),
+            uid: metadata.uid.clone(),
+        });
+        let delete = DeleteParams { preconditions, ..DeleteParams::default() };
+        match self.api.delete(&self.name, &delete).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(()),
+            Err(source) => Err(SecretError::Write { name: self.name.clone(), source }),
         }
-        Ok(Self { authority, bundle })
-    }
-
-    fn read(secret: &Secret) -> Option<Self> {
-        let data = secret.data.as_ref()?;
-        let text = |key: &str| String::from_utf8(data.get(key)?.0.clone()).ok();
-        let authority = Authority { certificate: text(CERTIFICATE)?, key: text(KEY)? };
-        let bundle = text(BUNDLE).filter(|bundle| bundle.contains(authority.certificate.trim()));
-        // With a bundle that does not verify our leaves, the API server could call no replica.
-        let bundle = bundle.unwrap_or_else(|| authority.certificate.clone());
-        Some(Self { authority, bundle })
-    }
-
-    fn secret(&self, namespace: &str, name: &str) -> Secret {
-        let data = [
-            (BUNDLE, &self.bundle),
-            (CERTIFICATE, &self.authority.certificate),
-            (KEY, &self.authority.key),
-        ];
-        let data = data.map(|(key, text)| (key.to_owned(), ByteString(text.clone().into_bytes())));
-        Secret {
-            metadata: ObjectMeta {
-                namespace: Some(namespace.to_owned()),
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
-            type_: Some("Opaque".to_owned()),
-            data: Some(BTreeMap::from(data)),
-            ..Secret::default()
-        }
-    }
-}
-
-/// The certificates of a bundle, each as PEM of its own.
-fn certificates(bundle: &str) -> impl Iterator<Item = String> {
-    const END: &str = "-----END CERTIFICATE-----";
-    bundle
-        .split_inclusive(END)
-        .filter(|part| part.ends_with(END))
-        .map(|part| format!("{}\n", part.trim_start()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: UnixMillis = UnixMillis(1_795_230_000_000);
-
-    #[test]
-    fn a_secret_is_read_back_as_it_was_written() {
-        let trust = Trust::fresh(None, NOW).unwrap();
-        assert_eq!(Trust::read(&trust.secret("cairn", "ca")), Some(trust));
-        assert_eq!(Trust::read(&Secret::default()), None);
-    }
-
-    #[test]
-    fn a_new_authority_is_trusted_beside_the_old_one_until_that_ends() {
-        let old = Trust::fresh(None, NOW).unwrap();
-        let new = Trust::fresh(Some(&old), NOW).unwrap();
-        let both: Vec<_> = certificates(&new.bundle).collect();
-        assert_eq!(both, [new.authority.certificate.clone(), old.authority.certificate.clone()]);
-        let eleven_years = std::time::Duration::from_secs(11 * 365 * 24 * 3600);
-        let newest = Trust::fresh(Some(&new), NOW.after(eleven_years)).unwrap();
-        assert_eq!(certificates(&newest.bundle).count(), 1);
-    }
-
-    #[test]
-    fn a_bundle_that_does_not_verify_our_own_leaf_is_replaced() {
-        let trust = Trust::fresh(None, NOW).unwrap();
-        let other = Trust::fresh(None, NOW).unwrap();
-        let mixed = Trust { bundle: other.bundle, ..trust.clone() };
-        assert_eq!(Trust::read(&mixed.secret("cairn", "ca")), Some(trust));
     }
 }

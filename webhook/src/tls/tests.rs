@@ -7,8 +7,7 @@ use axum::routing::get;
 use cairn_kit::clock;
 use cairn_kit::serve::{self, Limits, Metrics};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -18,7 +17,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::certs::mint::{self, Authority};
+use crate::certs::authority::Authority;
+use crate::certs::lives::Lives;
+use crate::certs::mint;
 
 const NAME: &str = "cairn-webhook.cairn.svc";
 /// No test waits this long unless it fails.
@@ -33,14 +34,15 @@ struct Server {
 
 async fn start(routes: Router, limits: Limits) -> Server {
     let now = clock::now().wall;
-    let authority = mint::authority(now).unwrap();
+    let lives = Lives::default();
+    let authority = mint::authority(&lives, now).unwrap();
     let leaf = Arc::new(Leaf::default());
-    leaf.replace(mint::leaf(&authority, &[NAME.to_owned()], now).unwrap().key);
+    leaf.replace(mint::leaf(&authority, &[NAME.to_owned()], &lives, now).unwrap().key);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
     let server = serve::Server::new("test", routes, limits, &Metrics::default());
-    let server = server.with_handshake(Tls::new(leaf).unwrap());
+    let server = server.with_handshake(Tls::http1(leaf).unwrap());
     let task = tokio::spawn(server.run_until(listener, stopping));
     Server { address, authority, stop, task }
 }
@@ -48,8 +50,7 @@ async fn start(routes: Router, limits: Limits) -> Server {
 impl Server {
     async fn connect(&self) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
-        let pem = self.authority.certificate.as_bytes();
-        roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
+        roots.add(self.authority.certificate().der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -1,0 +1,57 @@
+//! When the certificates end.
+
+use cairn_core::time::UnixMillis;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Handles into the registry.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    not_after: Family<Labels, Gauge>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Labels {
+    certificate: &'static str,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Handles in this registry.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register_with_unit(
+            "certificate_not_after",
+            "End of the webhook's certificates, in Unix time: the served one, and its CA",
+            Unit::Seconds,
+            metrics.not_after.clone(),
+        );
+        metrics
+    }
+
+    /// The served certificate and its authority end then.
+    pub fn set(&self, serving: UnixMillis, authority: UnixMillis) {
+        for (certificate, end) in [("serving", serving), ("ca", authority)] {
+            self.not_after.get_or_create(&Labels { certificate }).set(end.0.div_euclid(1000));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_certificate_has_its_end() {
+        let mut registry = Registry::with_prefix("cairn_webhook");
+        Metrics::register(&mut registry).set(UnixMillis(7_000), UnixMillis(9_999));
+        let text = cairn_kit::metrics::render(&registry);
+        for line in ["{certificate=\"serving\"} 7", "{certificate=\"ca\"} 9"] {
+            let line = format!("cairn_webhook_certificate_not_after_seconds{line}\n");
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+}
