@@ -66,12 +66,14 @@ fn admission() -> Admission {
         settings: Settings {
             image: "ghcr.io/cairn-dev/cairn-sidecar:0.1.0".to_owned(),
             pull_policy: Some("IfNotPresent".to_owned()),
-            etcd: "http://cairn-etcd.cairn.svc:2379".to_owned(),
-            etcd_ports: vec![2379],
+            agent: "https://cairn-webhook.cairn.svc:8443".to_owned(),
+            agent_ca: "QUJD".to_owned(),
+            outbound_ports: vec![2379, 8443],
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
             log_level: cairn_kit::log::LogFilter::default(),
         },
+        trust: tokio::sync::watch::channel(Arc::from("")).1,
         installation: tokio::sync::watch::channel(
             cairn_webhook::installation::verdict::Verdict::Open,
         )

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 use uuid::Uuid;
 
+use crate::agent::credentials;
 use crate::env_mode::EnvSupport;
 use crate::installation::verdict::Verdict;
 use crate::namespaces::Namespaces;
@@ -50,6 +51,8 @@ pub struct Admission {
     pub settings: Settings,
     /// Whose etcd and Kubernetes cluster this is.
     pub installation: watch::Receiver<Verdict>,
+    /// The authorities that verify the agent, in PEM.
+    pub trust: watch::Receiver<Arc<str>>,
     /// The pools.
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// The namespaces.
@@ -168,7 +171,11 @@ impl Admission {
             Verdict::Ours(cluster) => Some(*cluster),
             Verdict::Unknown | Verdict::Open => self.settings.etcd_cluster_id,
         };
-        let settings = Settings { etcd_cluster_id: cluster, ..self.settings.clone() };
+        let settings = Settings {
+            etcd_cluster_id: cluster,
+            agent_ca: credentials::as_argument(&self.trust.borrow()),
+            ..self.settings.clone()
+        };
         let catalog = Arc::clone(&self.catalog.borrow());
         let probe_token = Uuid::new_v4().simple().to_string();
         inject::decide(

@@ -7,24 +7,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_kit::etcd::Endpoints;
 use cairn_kit::exit::Exit;
 use cairn_kit::serve::{self, BindError};
 use cairn_kit::shutdown::{self, Shutdown, Trigger};
-use cairn_store::etcd::{Connection, Etcd};
-use cairn_store::{ClusterId, ExpectedCluster};
+use cairn_store::ClusterId;
 use kube::Client;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tracing::{Instrument as _, error, info, info_span};
+use tracing::{error, info};
 
 use crate::admission::{self, Admission};
+use crate::agent::caller::Reviewer;
+use crate::agent::credentials::Credentials;
+use crate::agent::{self, Agent};
 use crate::args::{Args, ArgsError};
-use crate::certs::Certificates;
+use crate::certs::{self, Certificates};
 use crate::config_map::ConfigMapError;
 use crate::env_mode::EnvSupport;
 use crate::installation::record;
@@ -36,6 +38,11 @@ use crate::ready::Ready;
 use crate::server::Servers;
 use crate::tls::{Leaf, Tls};
 use crate::{admin, mirror, pools};
+use reach::Reach;
+use tasks::Tasks;
+
+mod reach;
+mod tasks;
 
 /// Endpoints take this long to drop a pod that is not ready any more; until then the API server calls it.
 const LAME_DUCK: Duration = Duration::from_secs(3);
@@ -45,10 +52,11 @@ const LAME_DUCK: Duration = Duration::from_secs(3);
 pub struct Bound {
     tasks: JoinSet<&'static str>,
     admission: TcpListener,
+    agent: TcpListener,
     admin: TcpListener,
     ready: Ready,
     routes: Routes,
-    tls: Tls,
+    tls: [Tls; 2],
     servers: Servers,
     stop: Trigger,
 }
@@ -56,6 +64,7 @@ pub struct Bound {
 #[derive(Debug)]
 struct Routes {
     admission: axum::Router,
+    agent: axum::Router,
     admin: axum::Router,
 }
 
@@ -85,20 +94,28 @@ pub enum BuildError {
 }
 
 /// Binds every listener and starts the controllers.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of what there is, in the order in which it depends on each other"
+)]
 pub async fn build(args: Args) -> Result<Bound, BuildError> {
-    let mut settings = args.settings()?;
-    let mut connection = args.etcd_connection()?;
+    let access = args.etcd_access()?;
+    let mut settings = args.settings(&access)?;
+    let endpoints = args.sidecar_endpoints(&access)?;
+    let life = args.certificate_life()?;
     let client = Client::try_default().await.map_err(BuildError::Kube)?;
-    if connection.cluster == ExpectedCluster::Any
-        && let Some(known) = known_cluster(&client, &args).await?
-    {
-        connection.cluster = ExpectedCluster::Required(known);
-        settings.etcd_cluster_id = Some(known);
+    if settings.etcd_cluster_id.is_none() {
+        settings.etcd_cluster_id = known_cluster(&client, &args).await?;
     }
-    let etcd = Arc::new(Etcd::open(&connection).await.map_err(BuildError::Etcd)?);
+    let reach =
+        Reach::open(access, settings.etcd_cluster_id, &args.pod_name, (life, args.lives.lives()))
+            .await;
+    let reach = reach.map_err(BuildError::Etcd)?;
+    let etcd = Arc::clone(&reach.etcd);
     let admission = serve::bind("--admission-listen", args.admission_listen)?;
+    let agent = serve::bind("--agent-listen", args.agent_listen)?;
     let admin = serve::bind("--admin-listen", args.admin_listen)?;
-    log_bound(&args, &connection);
+    log_bound(&args, &endpoints);
 
     let mut registry = Registry::with_prefix("cairn_webhook");
     let (ready, leaf) = (Ready::default(), Arc::new(Leaf::default()));
@@ -110,11 +127,33 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     let (in_kubernetes, writes_kubernetes) = watch::channel(false);
     let (in_etcd, writes_etcd) = watch::channel(false);
     let (verdict, judged) = watch::channel(Verdict::default());
+    let (certificates, trusted) = Certificates::new(
+        client.clone(),
+        certificate_names(&args),
+        &args.certificates,
+        Arc::clone(&leaf),
+        ready.clone(),
+        certs::metrics::Metrics::register(&mut registry),
+    );
     let (namespaces, env) = (Namespaces::default(), EnvSupport::new(args.env_mode.into()));
+    let cleans = writes_etcd.clone();
+    let users = reach.users(seen_catalog.clone(), namespaces.clone());
+    let prefix = settings.etcd_prefix.clone();
+    let enrolling = Agent {
+        reviewer: Reviewer::new(client.clone()),
+        rates: agent::rates::Rates::default(),
+        access: users.clone(),
+        credentials: Credentials { endpoints: endpoints.urls().to_vec(), source: reach.source() },
+        installation: judged.clone(),
+        trust: trusted.clone(),
+        prefix: prefix.clone(),
+        metrics: agent::metrics::Metrics::register(registry.sub_registry_with_prefix("agent")),
+    };
 
     let handlers = Arc::new(Admission {
         settings,
         installation: judged.clone(),
+        trust: trusted,
         catalog: seen_catalog,
         namespaces: namespaces.clone(),
         env: env.clone(),
@@ -122,16 +161,6 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
             registry.sub_registry_with_prefix("admission"),
         ),
     });
-    let certificates = Certificates {
-        client: client.clone(),
-        namespace: args.namespace.clone(),
-        service: args.service.clone(),
-        secret: args.secret.clone(),
-        webhook_config: args.webhook_config.clone(),
-        pool_webhook_config: args.pool_webhook_config.clone(),
-        leaf: Arc::clone(&leaf),
-        not_after: certificate_gauge(&mut registry),
-    };
     let deps = mirror::Deps {
         client: client.clone(),
         etcd: Arc::clone(&etcd),
@@ -145,7 +174,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     let installation = Installation {
         client: client.clone(),
         etcd: Arc::clone(&etcd),
-        site: site(&args, connection.prefix.as_str()),
+        site: site(&args, prefix.as_str()),
         verdict,
         ready: ready.clone(),
     };
@@ -160,7 +189,8 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     };
     let candidate = candidate(client.clone(), &args);
     let mut tasks = Tasks { set: JoinSet::new(), shutdown: stopping };
-    tasks.start("certificates", certificates.run(ready.register("certificate")));
+    reach.start(&mut tasks, &client, users, (judged.clone(), cleans));
+    tasks.start("certificates", certificates.run());
     tasks.start("installation", installation.run(ready.register(installation::BLOCK)));
     let first = Verdict::is_first_release;
     tasks.start("gate", installation::gate(leading.clone(), judged.clone(), first, in_kubernetes));
@@ -177,13 +207,15 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     Ok(Bound {
         tasks: tasks.set,
         admission,
+        agent,
         admin,
         routes: Routes {
             admission: admission::router(handlers),
+            agent: agent::router(enrolling),
             admin: admin::router(ready.clone(), registry),
         },
         ready,
-        tls: Tls::new(leaf)?,
+        tls: [Tls::http1(Arc::clone(&leaf))?, Tls::http2(leaf)?],
         servers,
         stop,
     })
@@ -194,12 +226,17 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
 impl Bound {
     /// Runs until asked to stop; a second request ends it without draining.
     pub async fn run(self, shutdown: Shutdown) -> Exit {
-        let Self { mut tasks, admission, admin, ready, routes, tls, servers, stop } = self;
+        let Self { mut tasks, admission, agent, admin, ready, routes, tls, servers, stop } = self;
         // Answers until the process ends: the kubelet asks during the shutdown, too.
         tokio::spawn(servers.admin(routes.admin).run(admin));
         let (close, closing) = watch::channel(false);
-        let server = servers.admission(routes.admission, tls);
-        let mut serving = tokio::spawn(server.run_until(admission, closing));
+        let [of_admission, of_agent] = tls;
+        let admitting = servers.admission(routes.admission, of_admission);
+        let enrolling = servers.agent(routes.agent, of_agent);
+        let mut serving = tokio::spawn(async move {
+            let admitting = admitting.run_until(admission, closing.clone());
+            tokio::join!(admitting, enrolling.run_until(agent, closing));
+        });
         tokio::select! {
             () = shutdown.draining() => {}
             Some(ended) = tasks.join_next() => {
@@ -207,7 +244,7 @@ impl Bound {
                 return Exit::Failed;
             }
             _ = &mut serving => {
-                error!("the admission server ended by itself");
+                error!("a server ended by itself");
                 return Exit::Failed;
             }
         }
@@ -229,43 +266,12 @@ impl Bound {
     }
 }
 
-/// Tasks that run until shutdown.
-struct Tasks {
-    set: JoinSet<&'static str>,
-    shutdown: Shutdown,
-}
-
-// === impl Tasks ===
-
-impl Tasks {
-    /// A task with nothing to finish: it is dropped when the shutdown begins.
-    fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let shutdown = self.shutdown.clone();
-        self.spawn(name, async move {
-            // One that has done all it can is not one that failed.
-            let forever = async {
-                task.await;
-                std::future::pending::<()>().await;
-            };
-            shutdown.cut_short(forever).await;
-        });
-    }
-
-    /// A task that ends by itself once the shutdown begins.
-    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let task = async move {
-            task.await;
-            name
-        };
-        self.set.spawn(task.instrument(info_span!("task", name)));
-    }
-}
-
-fn log_bound(args: &Args, connection: &Connection) {
+fn log_bound(args: &Args, endpoints: &Endpoints) {
     info!(
         admission = %args.admission_listen,
+        agent = %args.agent_listen,
         admin = %args.admin_listen,
-        etcd = connection.endpoints.join(","),
+        etcd = %endpoints,
         "bound"
     );
 }
@@ -297,13 +303,11 @@ fn site(args: &Args, prefix: &str) -> Site {
     }
 }
 
-fn certificate_gauge(registry: &mut Registry) -> Gauge {
-    let gauge = Gauge::default();
-    registry.register_with_unit(
-        "certificate_not_after",
-        "End of the served certificate, in Unix time",
-        Unit::Seconds,
-        gauge.clone(),
-    );
-    gauge
+fn certificate_names(args: &Args) -> certs::Names {
+    certs::Names {
+        namespace: args.namespace.clone(),
+        service: args.service.clone(),
+        webhook_config: args.webhook_config.clone(),
+        pool_webhook_config: args.pool_webhook_config.clone(),
+    }
 }

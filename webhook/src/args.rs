@@ -1,18 +1,26 @@
 //! The command line. Every flag has a variable; flags win.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use cairn_core::contract::flag;
-use cairn_kit::etcd::{Endpoints, EndpointsError, EtcdArgs, EtcdArgsError, EtcdTarget};
+use cairn_core::duration;
+use cairn_kit::etcd::{Endpoints, EndpointsError, EtcdArgs};
 use cairn_kit::log::{LogArgs, LogFilter};
-use cairn_store::etcd::Connection;
 use clap::{Parser, ValueEnum};
 use thiserror::Error;
 
 use crate::admission::settings::Settings;
+use crate::certs::args::CertificateArgs;
 use crate::env_mode::EnvMode;
+use crate::etcd_ca::LifeArgs;
+use etcd::{EtcdAccess, IsolationArgs, IsolationError};
+
+pub mod etcd;
 
 const SIDECAR_ETCD: &str = "--sidecar-etcd";
+
+/// A renewal that fails is tried again every few seconds.
+const SHORTEST_LIFE: Duration = Duration::from_secs(15);
 
 /// The control plane of Cairn: admission, pools, the claims mirror and certificates.
 #[derive(Clone, Debug, Parser)]
@@ -20,7 +28,9 @@ const SIDECAR_ETCD: &str = "--sidecar-etcd";
     name = "cairn-webhook",
     version,
     after_help = "It runs inside a cluster, as the chart installs it.\n\n\
-        `cairn-webhook etcd-member --help` is about the members of the bundled etcd.\n\n\
+        `cairn-webhook etcd-member --help` is about the members of the bundled etcd.\n\
+        `cairn-webhook etcd-certificate --help` is about access to etcd for administrators.\n\
+        `cairn-webhook etcd-authorities --help` is about replacing the authorities of etcd's TLS.\n\n\
         Exit codes: 0 asked to stop, 1 failed, 2 wrong flags."
 )]
 pub struct Args {
@@ -33,6 +43,15 @@ pub struct Args {
         value_parser = address
     )]
     pub admission_listen: SocketAddr,
+    /// Where sidecars get access to etcd, with TLS
+    #[arg(
+        long,
+        env = "CAIRN_AGENT_LISTEN",
+        value_name = "ADDR",
+        default_value = "0.0.0.0:8443",
+        value_parser = address
+    )]
+    pub agent_listen: SocketAddr,
     /// Where health and metrics are served, without TLS
     #[arg(
         long,
@@ -57,9 +76,9 @@ pub struct Args {
     /// The validating webhook configuration to put caBundle into
     #[arg(long, env = "CAIRN_POOL_WEBHOOK_CONFIG", value_name = "NAME", default_value = "cairn")]
     pub pool_webhook_config: String,
-    /// The Secret with the authority that all replicas share
-    #[arg(long, env = "CAIRN_SECRET", value_name = "NAME", default_value = "cairn-webhook-ca")]
-    pub secret: String,
+    /// Where certificates come from.
+    #[command(flatten)]
+    pub certificates: CertificateArgs,
     /// The Lease of the replica that writes
     #[arg(long, env = "CAIRN_MIRROR_LEASE", value_name = "NAME", default_value = "cairn-mirror")]
     pub mirror_lease: String,
@@ -77,6 +96,24 @@ pub struct Args {
     /// The `ConfigMap` in which the members of the bundled etcd record its cluster
     #[arg(long, env = "CAIRN_ETCD_RECORD", value_name = "NAME")]
     pub etcd_record: Option<String>,
+    /// Who may write what in etcd.
+    #[command(flatten)]
+    pub isolation: IsolationArgs,
+    /// How long the certificates of the bundled etcd are valid.
+    #[command(flatten)]
+    pub lives: LifeArgs,
+    /// How long a pod's certificate for etcd is valid; it is renewed at two thirds of that
+    #[arg(
+        long,
+        env = "CAIRN_CERTIFICATE_LIFE",
+        value_name = "DURATION",
+        default_value = "24h",
+        value_parser = duration::parse
+    )]
+    pub certificate_life: Duration,
+    /// URL of the agent as sidecars reach it [default: the Service, with the port of --agent-listen]
+    #[arg(long, env = "CAIRN_AGENT_URL", value_name = "URL")]
+    pub agent_url: Option<String>,
     /// etcd members as sidecars reach them [default: those of --etcd]
     #[arg(long, env = "CAIRN_SIDECAR_ETCD", value_name = "URL[,URL...]")]
     pub sidecar_etcd: Option<String>,
@@ -100,18 +137,24 @@ pub struct Args {
 /// Why flags were refused that clap takes.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ArgsError {
-    /// Where etcd is.
+    /// Where etcd is, and who may write what.
     #[error(transparent)]
-    Etcd(#[from] EtcdArgsError),
+    Etcd(#[from] IsolationError),
     /// Where etcd is for sidecars.
     #[error(transparent)]
     SidecarEtcd(#[from] EndpointsError),
-    /// A sidecar would refuse them: it needs a CA for them, and no pod is given one.
+    /// Sidecars would have no way to verify members, or authorities for members without TLS.
+    #[error("{SIDECAR_ETCD} and --etcd differ in http:// and https://; use one of them for both")]
+    MixedSchemes,
+    /// An agent that could be anybody.
     #[error(
-        "{0} has https:// members, but sidecars are not given the CA that they need for them; \
-         list http:// members with {SIDECAR_ETCD}"
+        "--agent-url '{0}' is not an https:// URL with a port; write it like \
+         https://cairn-webhook.cairn-system.svc:8443"
     )]
-    SecureSidecars(&'static str),
+    AgentUrl(String),
+    /// A certificate that ends before it is used.
+    #[error("--certificate-life is shorter than {SHORTEST_LIFE:?}; pods could not renew in time")]
+    ShortLife,
     /// No image.
     #[error("--sidecar-image is empty; name the image of the sidecar")]
     NoImage,
@@ -133,33 +176,56 @@ pub enum EnvModeArg {
 // === impl Args ===
 
 impl Args {
-    /// How to talk to etcd.
-    pub fn etcd_connection(&self) -> Result<Connection, ArgsError> {
-        let connection = self.etcd.target()?.connection();
-        Ok(Connection { home_of: Some(self.pod_name.clone()), ..connection })
+    /// How to reach etcd, and where certificates come from.
+    pub fn etcd_access(&self) -> Result<EtcdAccess, ArgsError> {
+        Ok(self.isolation.access(&self.etcd, &self.namespace)?)
+    }
+
+    /// The members as sidecars reach them.
+    pub fn sidecar_endpoints(&self, etcd: &EtcdAccess) -> Result<Endpoints, ArgsError> {
+        let endpoints = match &self.sidecar_etcd {
+            Some(text) => Endpoints::parse(SIDECAR_ETCD, text)?,
+            None => etcd.endpoints.clone(),
+        };
+        if endpoints.is_secure() != etcd.endpoints.is_secure() {
+            return Err(ArgsError::MixedSchemes);
+        }
+        Ok(endpoints)
+    }
+
+    /// How long a pod's certificate is valid.
+    pub fn certificate_life(&self) -> Result<Duration, ArgsError> {
+        let life = self.certificate_life;
+        if life < SHORTEST_LIFE { Err(ArgsError::ShortLife) } else { Ok(life) }
     }
 
     /// What every sidecar gets.
-    pub fn settings(&self) -> Result<Settings, ArgsError> {
-        let EtcdTarget { endpoints, cluster, prefix, tls: _ } = self.etcd.target()?;
-        let (flag, endpoints) = match &self.sidecar_etcd {
-            Some(text) => (SIDECAR_ETCD, Endpoints::parse(SIDECAR_ETCD, text)?),
-            None => (flag::ETCD, endpoints),
-        };
-        if endpoints.is_secure() {
-            return Err(ArgsError::SecureSidecars(flag));
-        }
+    pub fn settings(&self, etcd: &EtcdAccess) -> Result<Settings, ArgsError> {
         let image = self.sidecar_image.trim();
         if image.is_empty() {
             return Err(ArgsError::NoImage);
         }
+        let port = self.agent_listen.port();
+        let agent = match &self.agent_url {
+            Some(url) => url.clone(),
+            None => format!("https://{}.{}.svc:{port}", self.service, self.namespace),
+        };
+        let agent_port = agent.strip_prefix("https://").and_then(|host| {
+            let (_, port) = host.trim_end_matches('/').rsplit_once(':')?;
+            port.parse::<u16>().ok()
+        });
+        let Some(agent_port) = agent_port else {
+            return Err(ArgsError::AgentUrl(agent));
+        };
+        let endpoints = self.sidecar_endpoints(etcd)?;
         Ok(Settings {
             image: image.to_owned(),
             pull_policy: self.sidecar_image_pull_policy.clone().filter(|policy| !policy.is_empty()),
-            etcd: endpoints.to_string(),
-            etcd_ports: endpoints.ports().iter().copied().collect(),
-            etcd_cluster_id: cluster,
-            etcd_prefix: prefix,
+            agent,
+            agent_ca: String::new(),
+            outbound_ports: endpoints.ports().iter().copied().chain([agent_port]).collect(),
+            etcd_cluster_id: etcd.identity.cluster,
+            etcd_prefix: etcd.identity.prefix.clone(),
             log_level: self.sidecar_log_level.clone(),
         })
     }
@@ -194,43 +260,54 @@ mod tests {
         Args::try_parse_from(least.iter().chain(more)).unwrap()
     }
 
+    fn settings(more: &[&str]) -> Result<Settings, String> {
+        let args = args(more);
+        let etcd = args.etcd_access().map_err(|error| error.to_string())?;
+        args.settings(&etcd).map_err(|error| error.to_string())
+    }
+
+    const BUNDLED: [&str; 2] = ["--etcd=https://a:2379", "--etcd-ca-secret=ca"];
+
+    #[test]
+    fn sidecars_are_sent_to_the_agent_of_this_service() {
+        let [etcd, secret] = BUNDLED;
+        let found = settings(&[etcd, secret]).unwrap();
+        assert_eq!(found.agent, "https://cairn-webhook.cairn.svc:8443");
+        assert_eq!(found.outbound_ports, [2379, 8443]);
+        let other = settings(&[etcd, secret, "--agent-url=https://agent:9", "--service=w"]);
+        assert_eq!(other.unwrap().outbound_ports, [2379, 9]);
+    }
+
     #[test]
     fn sidecars_get_the_webhooks_etcd_unless_a_flag_names_another() {
-        let settings = args(&["--etcd=http://a:2379, http://b:2379"]).settings().unwrap();
-        assert_eq!(settings.etcd, "http://a:2379,http://b:2379");
-        assert_eq!(settings.etcd_ports, [2379]);
-        let other = args(&["--etcd=http://a:2379", "--sidecar-etcd=http://c:2380"]);
-        assert_eq!(other.settings().unwrap().etcd_ports, [2380]);
+        let flags = ["--etcd=http://a:2379, http://b:2379", "--isolation=none"];
+        let plain = args(&flags);
+        let etcd = plain.etcd_access().unwrap();
+        assert_eq!(
+            plain.sidecar_endpoints(&etcd).unwrap().to_string(),
+            "http://a:2379,http://b:2379"
+        );
+        let other = args(&[flags[0], flags[1], "--sidecar-etcd=http://c:2380"]);
+        assert_eq!(other.sidecar_endpoints(&etcd).unwrap().urls(), ["http://c:2380"]);
     }
 
     #[test]
-    fn members_that_a_sidecar_would_refuse_are_refused_with_what_to_write() {
+    fn flags_that_do_not_fit_together_are_refused_with_what_to_write() {
+        let [etcd, secret] = BUNDLED;
         for (flags, expected) in [
             (&["--etcd="][..], "--etcd is missing; give the URLs of etcd"),
-            (&["--etcd=etcd:2379"], "--etcd 'etcd:2379' is not a URL with a port"),
-            (&["--etcd=http://etcd"], "--etcd 'http://etcd' is not a URL with a port"),
-            (&["--etcd=https://etcd:2379"], "--etcd-cacert is missing"),
+            (&[etcd], "--isolation=namespaces needs an issuer"),
+            (&[etcd, secret, "--sidecar-etcd=http://a:1"], "--sidecar-etcd and --etcd differ in"),
             (
-                &["--etcd=https://etcd:2379", "--etcd-cacert=ca"],
-                "--etcd has https:// members, but sidecars",
-            ),
-            (&["--etcd=http://etcd:2379", "--sidecar-etcd="], "--sidecar-etcd is missing"),
-            (
-                &["--etcd=http://etcd:2379", "--sidecar-etcd=https://etcd:2379"],
-                "--sidecar-etcd has https:// members, but sidecars",
+                &[etcd, secret, "--agent-url=http://a:1"],
+                "--agent-url 'http://a:1' is not an https://",
             ),
         ] {
-            let message = args(flags).settings().unwrap_err().to_string();
-            assert!(message.starts_with(expected) || message.contains(expected), "{message}");
+            let message = settings(flags).unwrap_err();
+            assert!(message.starts_with(expected), "{message}");
         }
-    }
-
-    #[test]
-    fn the_webhook_itself_may_reach_etcd_over_tls() {
-        let flags = ["--etcd=https://a:2379", "--etcd-cacert=ca", "--sidecar-etcd=http://b:2379"];
-        let args = args(&flags);
-        assert_eq!(args.settings().unwrap().etcd, "http://b:2379");
-        assert!(args.etcd_connection().unwrap().tls.is_some());
+        let short = args(&["--certificate-life=1s"]).certificate_life().unwrap_err().to_string();
+        assert!(short.starts_with("--certificate-life is shorter than 15s"), "{short}");
     }
 
     #[test]
@@ -245,6 +322,10 @@ mod tests {
             ("--namespace=a --pod-name=b", "also give --sidecar-image <IMAGE>"),
             ("--etcd", "--etcd needs a value; write it like --etcd <URL[,URL...]>"),
             ("--env-mode=fil", "--env-mode 'fil' is not known; use auto, file, annotation or none"),
+            (
+                "--certificate-lives=retain=6d",
+                "--certificate-lives: retain must be at least leaf, so that no served leaf loses its authority",
+            ),
             (
                 "--admission-listen=x",
                 "--admission-listen: 'x' is not an address; write it like 0.0.0.0:10250",

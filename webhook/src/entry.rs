@@ -14,7 +14,7 @@ use tracing::error;
 
 use crate::app::{self, BuildError};
 use crate::args::Args;
-use crate::etcd_member;
+use crate::{etcd_authorities, etcd_certificate, etcd_member};
 
 /// The name in messages.
 const PROGRAM: &str = "cairn-webhook";
@@ -24,10 +24,17 @@ const THREADS: usize = 2;
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
-    if let Some(rest @ [command, ..]) = argv.get(1..)
-        && command == etcd_member::COMMAND
-    {
-        return etcd_member::run(rest);
+    match argv.get(1..) {
+        Some(rest @ [command, ..]) if command == etcd_member::COMMAND => {
+            return etcd_member::run(rest);
+        }
+        Some(rest @ [command, ..]) if command == etcd_authorities::COMMAND => {
+            return etcd_authorities::run(rest);
+        }
+        Some(rest @ [command, ..]) if command == etcd_certificate::COMMAND => {
+            return etcd_certificate::run(rest);
+        }
+        _ => {}
     }
     let parsed = match Args::try_parse_from(argv) {
         Ok(parsed) => parsed,

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod admission;
+pub mod agent;
 pub mod app;
 pub mod args;
 pub mod backoff;
@@ -12,6 +13,10 @@ pub mod certs;
 pub mod config_map;
 pub mod entry;
 pub mod env_mode;
+pub mod etcd_access;
+pub mod etcd_authorities;
+pub mod etcd_ca;
+pub mod etcd_certificate;
 pub mod etcd_member;
 pub mod events;
 pub mod installation;

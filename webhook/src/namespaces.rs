@@ -34,6 +34,12 @@ impl Namespaces {
         all.get(name).cloned().unwrap_or_default()
     }
 
+    /// Whether the namespace is known to be gone. Nothing is known before the first list.
+    pub fn is_gone(&self, name: &str) -> bool {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        !all.is_empty() && !all.contains_key(name)
+    }
+
     /// Follows the cluster for ever; `block` is lifted after the first complete list.
     pub async fn run(self, client: Client, block: Block) {
         let mut block = Some(block);

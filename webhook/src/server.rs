@@ -16,6 +16,8 @@ const ADMISSION_CONNECTIONS: usize = 512;
 /// Far more than the kubelet and scrapers open together, so that a probe gets a connection even while others open many
 /// from the kubelet's address.
 const ADMIN_CONNECTIONS: usize = 256;
+/// A thousand pods that start together enrol within seconds, each on a connection of its own for some milliseconds.
+const AGENT_CONNECTIONS: usize = 256;
 /// Bytes of reviews in flight: 16 pods of the largest size, or thousands of usual ones. A review is
 /// copied once and parsed in place by one of two threads, so memory stays below twice as much.
 const BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -24,6 +26,7 @@ const BODY_BYTES: usize = 32 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Servers {
     admission: Limits,
+    agent: Limits,
     admin: Limits,
     metrics: Metrics,
 }
@@ -40,14 +43,21 @@ impl Servers {
             body_bytes: BODY_BYTES,
             ..Limits::small(ADMISSION_CONNECTIONS)
         };
-        let admin = Limits::small(ADMIN_CONNECTIONS);
-        let [admission, admin] = Limits::within([admission, admin], descriptors());
-        Self { admission, admin, metrics }
+        let listeners =
+            [admission, Limits::small(AGENT_CONNECTIONS), Limits::small(ADMIN_CONNECTIONS)];
+        let [admission, agent, admin] = Limits::within(listeners, descriptors());
+        Self { admission, agent, admin, metrics }
     }
 
     /// Of admission, with TLS.
     pub fn admission(&self, routes: Router, tls: Tls) -> Server<Tls> {
         Server::new("admission", routes, self.admission, &self.metrics).with_handshake(tls)
+    }
+
+    /// Of the agent: gRPC with TLS.
+    pub fn agent(&self, routes: Router, tls: Tls) -> Server<Tls> {
+        let server = Server::new("agent", routes, self.agent, &self.metrics);
+        server.with_http2().with_handshake(tls)
     }
 
     /// Of health and metrics.

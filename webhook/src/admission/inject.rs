@@ -151,7 +151,8 @@ fn add_volumes(pod: &Pod<'_>, sidecar: &Sidecar<'_>, patch: &mut Patch) {
 }
 
 /// The names of our volumes.
-const VOLUMES: [&str; 3] = [names::VOLUME, names::TOKEN_VOLUME, names::ANNOTATIONS_VOLUME];
+const VOLUMES: [&str; 4] =
+    [names::VOLUME, names::CREDENTIALS_VOLUME, names::TOKEN_VOLUME, names::ANNOTATIONS_VOLUME];
 
 #[cfg(test)]
 mod tests;

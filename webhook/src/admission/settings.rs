@@ -10,10 +10,12 @@ pub struct Settings {
     pub image: String,
     /// Its pull policy; `None` leaves it to Kubernetes.
     pub pull_policy: Option<String>,
-    /// etcd as sidecars reach it, comma separated.
-    pub etcd: String,
-    /// The ports in [`Settings::etcd`].
-    pub etcd_ports: Vec<u16>,
+    /// URL of the agent as sidecars reach it.
+    pub agent: String,
+    /// The authorities that verify the agent, as an argument of the sidecar.
+    pub agent_ca: String,
+    /// The ports to which sidecars connect: the agent's and etcd's.
+    pub outbound_ports: Vec<u16>,
     /// The one etcd cluster that sidecars talk to.
     pub etcd_cluster_id: Option<ClusterId>,
     /// The prefix of all keys in etcd.

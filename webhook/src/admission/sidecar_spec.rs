@@ -30,6 +30,9 @@ const NON_ROOT: u32 = 65532;
 /// Sixteen pools with five files of one page each, written twice while they are replaced.
 const VOLUME_SIZE: &str = "2Mi";
 
+/// A key and some certificates, written twice while they are replaced.
+const CREDENTIALS_SIZE: &str = "256Ki";
+
 /// The kubelet renews the token at 80 % of this. Every API server accepts 600 s or more.
 const TOKEN_SECONDS: u32 = 3600;
 
@@ -122,11 +125,15 @@ impl Sidecar<'_> {
                 "name": names::VOLUME,
                 "emptyDir": {"medium": "Memory", "sizeLimit": VOLUME_SIZE},
             }),
+            json!({
+                "name": names::CREDENTIALS_VOLUME,
+                "emptyDir": {"medium": "Memory", "sizeLimit": CREDENTIALS_SIZE},
+            }),
             json!({"name": names::TOKEN_VOLUME, "projected": {"sources": [{
                 "serviceAccountToken": {
                     "audience": names::TOKEN_AUDIENCE,
                     "expirationSeconds": TOKEN_SECONDS,
-                    "path": "token",
+                    "path": names::TOKEN_FILE,
                 },
             }]}}),
         ];
@@ -145,7 +152,8 @@ impl Sidecar<'_> {
         let mut args = vec![
             flag::IN_POD.to_owned(),
             with(flag::DIR, path::DIR),
-            with(flag::ETCD, &self.settings.etcd),
+            with(flag::AGENT, &self.settings.agent),
+            with(flag::AGENT_CA, &self.settings.agent_ca),
             with(flag::POOL, &pools.join(",")),
             with(flag::NAMESPACE, self.namespace),
             with(flag::INSTANCE, "$(POD_UID)"),
@@ -182,6 +190,7 @@ impl Sidecar<'_> {
     fn mounts(&self) -> Vec<Value> {
         let mut mounts = vec![
             json!({"name": names::VOLUME, "mountPath": path::DIR}),
+            json!({"name": names::CREDENTIALS_VOLUME, "mountPath": names::CREDENTIALS_DIR}),
             json!({"name": names::TOKEN_VOLUME, "mountPath": names::TOKEN_DIR, "readOnly": true}),
         ];
         if self.mode == EnvMode::Annotation {

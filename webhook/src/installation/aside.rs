@@ -38,7 +38,8 @@ where
 {
     let failed = |source| AsideError { name: name.to_owned(), source };
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<K>(&()));
-    let found = api.get(name).await.map_err(failed)?;
+    // One that does not exist disturbs nobody.
+    let Some(found) = api.get_opt(name).await.map_err(failed)? else { return Ok(()) };
     let webhooks = found.data.get("webhooks").and_then(Value::as_array);
     let noted = found.metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION));
     let noted = noted.map(String::as_str);

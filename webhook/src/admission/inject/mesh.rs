@@ -38,10 +38,10 @@ pub(super) fn exclude_ports(
     };
     let mut keys = Vec::new();
     if in_istio(pod, facts) || has("istio-proxy") {
-        keys.extend(ISTIO.exclusions(annotations, &facts.settings.etcd_ports));
+        keys.extend(ISTIO.exclusions(annotations, &facts.settings.outbound_ports));
     }
     if in_linkerd(pod, facts) || has("linkerd-proxy") {
-        keys.extend(LINKERD.exclusions(annotations, &facts.settings.etcd_ports));
+        keys.extend(LINKERD.exclusions(annotations, &facts.settings.outbound_ports));
     }
     patch.set_keys("/metadata/annotations", true, keys);
 }
@@ -69,8 +69,8 @@ fn in_linkerd(pod: &Pod<'_>, facts: &Facts<'_>) -> bool {
 // === impl Mesh ===
 
 impl Mesh {
-    fn exclusions(&self, annotations: &Pairs<'_>, etcd: &[u16]) -> Vec<(String, Value)> {
-        [(self.inbound, &[port::ADMIN][..]), (self.outbound, etcd)]
+    fn exclusions(&self, annotations: &Pairs<'_>, outbound: &[u16]) -> Vec<(String, Value)> {
+        [(self.inbound, &[port::ADMIN][..]), (self.outbound, outbound)]
             .into_iter()
             .filter_map(|(key, ports)| {
                 let present = annotations.get(key).map(|value| &**value).unwrap_or_default();

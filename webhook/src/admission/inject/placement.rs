@@ -91,7 +91,7 @@ pub(super) fn check_volumes(spec: &Spec<'_>, injected: bool) -> Result<(), Refus
             continue;
         };
         let kind = match name {
-            names::VOLUME => volume.empty_dir,
+            names::VOLUME | names::CREDENTIALS_VOLUME => volume.empty_dir,
             names::TOKEN_VOLUME => volume.projected,
             _ => volume.downward_api,
         };

@@ -47,8 +47,9 @@ impl Fixture {
             settings: Settings {
                 image: "example.com/cairn-sidecar:1".into(),
                 pull_policy: None,
-                etcd: "http://cairn-etcd.cairn.svc:2379".into(),
-                etcd_ports: vec![2379],
+                agent: "https://cairn-webhook.cairn.svc:8443".into(),
+                agent_ca: "QUJD".into(),
+                outbound_ports: vec![2379, 8443],
                 etcd_cluster_id: None,
                 etcd_prefix: cairn_store::KeyPrefix::default(),
                 log_level: cairn_kit::log::LogFilter::default(),

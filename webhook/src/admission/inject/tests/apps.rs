@@ -54,7 +54,7 @@ fn without_env_files_they_come_from_annotations_and_the_gate_watches_those() {
     assert!(strings(&ours["args"]).contains(&"--gate-file=/etc/cairn/pod/annotations"));
     assert!(names_of(&ours["volumeMounts"]).contains(&"cairn-annotations"));
     assert_eq!(
-        after["spec"]["volumes"][3],
+        after["spec"]["volumes"][4],
         json!({"name": "cairn-annotations", "downwardAPI": {"items": [{
             "path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"},
         }]}})
@@ -101,14 +101,14 @@ fn only_the_named_containers_are_touched_and_mesh_proxies_never_by_default() {
 fn a_meshed_pod_keeps_our_ports_out_of_the_mesh() {
     let istio = Fixture::new().labelled("istio-injection", "enabled");
     let annotations = istio.inject(&mountains())["metadata"]["annotations"].clone();
-    assert_eq!(annotations["traffic.sidecar.istio.io/excludeOutboundPorts"], "2379");
+    assert_eq!(annotations["traffic.sidecar.istio.io/excludeOutboundPorts"], "2379,8443");
     assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "24041");
     let linkerd = pod(json!({
         "cairn.dev/pool": "mountains", "linkerd.io/inject": "enabled",
         "config.linkerd.io/skip-outbound-ports": "3306",
     }));
     let annotations = Fixture::new().inject(&linkerd)["metadata"]["annotations"].clone();
-    assert_eq!(annotations["config.linkerd.io/skip-outbound-ports"], "3306,2379");
+    assert_eq!(annotations["config.linkerd.io/skip-outbound-ports"], "3306,2379,8443");
     let opted_out = pod(json!({"cairn.dev/pool": "mountains", "sidecar.istio.io/inject": "false"}));
     let annotations = istio.inject(&opted_out)["metadata"]["annotations"].clone();
     assert_eq!(annotations.as_object().unwrap().len(), 2);

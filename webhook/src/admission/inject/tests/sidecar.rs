@@ -10,8 +10,8 @@ fn the_sidecar_of_a_deployment_is_the_golden_one() {
         "image": "example.com/cairn-sidecar:1",
         "restartPolicy": "Always",
         "args": [
-            "--in-pod", "--dir=/var/run/cairn", "--etcd=http://cairn-etcd.cairn.svc:2379",
-            "--pool=mountains", "--namespace=shop", "--instance=$(POD_UID)", "--pod=$(POD_NAME)",
+            "--in-pod", "--dir=/var/run/cairn", "--agent=https://cairn-webhook.cairn.svc:8443",
+            "--agent-ca=QUJD", "--pool=mountains", "--namespace=shop", "--instance=$(POD_UID)", "--pod=$(POD_NAME)",
             "--node=$(NODE_NAME)", "--group=checkout",
         ],
         "env": [
@@ -43,6 +43,7 @@ fn the_sidecar_of_a_deployment_is_the_golden_one() {
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "cairn", "mountPath": "/var/run/cairn"},
+            {"name": "cairn-credentials", "mountPath": "/var/run/cairn-credentials"},
             {
                 "name": "cairn-token", "readOnly": true,
                 "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
@@ -54,6 +55,10 @@ fn the_sidecar_of_a_deployment_is_the_golden_one() {
         after["spec"]["volumes"].as_array().unwrap()[1..],
         [
             json!({"name": "cairn", "emptyDir": {"medium": "Memory", "sizeLimit": "2Mi"}}),
+            json!({
+                "name": "cairn-credentials",
+                "emptyDir": {"medium": "Memory", "sizeLimit": "256Ki"},
+            }),
             json!({"name": "cairn-token", "projected": {"sources": [{"serviceAccountToken": {
                 "audience": "cairn.dev", "expirationSeconds": 3600, "path": "token",
             }}]}}),
