@@ -2,7 +2,8 @@
 //!
 //! Routes: `GET /v1/claims` and `/v1/claims/<pool>`, both with `?watch` as server-sent events; `/v1/probe`, which the
 //! startup probe long-polls; and `POST /v1/ids`, which mints IDs. Any process in the pod may use it: it shows only
-//! what the files show, and an app could mint the same IDs itself.
+//! what the files show, and an app could mint the same IDs itself. The [`guard`] refuses everybody else. No route reads
+//! a body.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -18,6 +19,9 @@ use crate::applied::Watch;
 use crate::ids::Ids;
 use crate::publish::file;
 
+use self::guard::Guard;
+
+pub mod guard;
 pub mod http;
 pub mod ids;
 pub mod sse;
@@ -42,17 +46,18 @@ pub struct Api {
     ids: Option<Ids>,
 }
 
-/// Returns the routes. Without `ids` nothing is minted.
-pub fn router(applied: Watch, ids: Option<Ids>) -> Router {
+/// Returns the routes behind the guard. Without `ids` nothing is minted.
+pub fn router(applied: Watch, ids: Option<Ids>, guard: Guard) -> Router {
     let api = Api { applied, watchers: sse::Watchers::default(), ids };
-    Router::new()
+    let routes = Router::new()
         .route(CLAIMS, get(http::claims))
         .route("/v1/claims/{pool}", get(http::claim))
         .route(PROBE, get(http::probe))
         .route(IDS, post(ids::mint).fallback(ids::only_post))
         .fallback(http::no_such_path)
         .method_not_allowed_fallback(http::only_get)
-        .with_state(api)
+        .with_state(api);
+    guard.layer(routes)
 }
 
 /// The path of the socket in a published directory.

@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::api::guard::Guard;
 use crate::app_probes::metrics::AppProbeMetrics;
 use crate::applied::Applied;
 
@@ -40,6 +41,7 @@ pub struct Metrics {
     claims: ClaimGauges,
     probes: AppProbeMetrics,
     connections: serve::Metrics,
+    api_guard: Guard,
     clock: Arc<dyn Clock>,
 }
 
@@ -78,7 +80,9 @@ pub fn build(clock: Arc<dyn Clock>) -> (Metrics, ClaimMetrics) {
     let claims = ClaimGauges::register(registry.sub_registry_with_prefix("claim"));
     let connections = serve::Metrics::register(&mut registry);
     let probes = AppProbeMetrics::register(&mut registry);
-    let metrics = Metrics { registry: Arc::new(registry), claims, probes, connections, clock };
+    let api_guard = Guard::register(&mut registry);
+    let registry = Arc::new(registry);
+    let metrics = Metrics { registry, claims, probes, connections, api_guard, clock };
     (metrics, driver)
 }
 
@@ -131,6 +135,11 @@ impl Metrics {
     /// The counters of the servers.
     pub fn connections(&self) -> &serve::Metrics {
         &self.connections
+    }
+
+    /// The guard of the claims API, which counts what it refuses.
+    pub fn api_guard(&self) -> Guard {
+        self.api_guard.clone()
     }
 
     /// The text of a scrape.

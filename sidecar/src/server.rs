@@ -1,6 +1,6 @@
 //! The sidecar's listeners: their names in metrics and their limits.
 //!
-//! Not for checks of clients, such as one of the `Host` header: these belong in a layer of the routes.
+//! Not for checks of clients, such as one of the `Host` header: `api/guard.rs`.
 
 use std::time::Duration;
 
