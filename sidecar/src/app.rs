@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
-use crate::api;
+use crate::api::{self, guard::Guard};
 use crate::applied::Applied;
 use crate::claim::Deps;
 use crate::config::Config;
@@ -83,7 +83,7 @@ pub async fn explain(dir: &Path, message: &str) {
     match taken {
         Ok((_tree, socket)) => {
             let mut serving = Serving::new(&serve::Metrics::default());
-            serving.socket(socket, api::router(applied, None));
+            serving.socket(socket, api::router(applied, None, Guard::default()));
             std::future::pending::<()>().await;
         }
         Err(error) => {

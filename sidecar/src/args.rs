@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use cairn_core::contract::{flag, path};
+use cairn_core::contract::{flag, path, pod};
 use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT};
 use cairn_kit::etcd::EtcdArgs;
 use cairn_kit::log::LogArgs;
@@ -38,6 +38,23 @@ pub struct ClaimArgs {
     /// Where etcd is.
     #[command(flatten)]
     pub etcd: EtcdArgs,
+    /// Agent of Cairn's webhook, which gives access to etcd in place of --etcd
+    #[arg(long, env = "CAIRN_AGENT", value_name = "URL")]
+    pub agent: Option<String>,
+    /// Authorities that verify the agent: base64 of each certificate
+    #[arg(long, env = "CAIRN_AGENT_CA", value_name = "BASE64[,BASE64...]")]
+    pub agent_ca: Option<String>,
+    /// Where the credentials that the agent gives are kept
+    #[arg(
+        long,
+        env = "CAIRN_CREDENTIALS_DIR",
+        value_name = "PATH",
+        default_value = pod::CREDENTIALS_DIR
+    )]
+    pub credentials_dir: PathBuf,
+    /// The pod's token, which the agent asks for [default: the token that the webhook mounts]
+    #[arg(long, env = "CAIRN_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// Pools to claim from, comma separated; the first one is published without its pool's name
     #[arg(long, env = "CAIRN_POOL", value_name = "NAME[,NAME...]")]
     pub pool: Option<String>,

@@ -13,7 +13,8 @@ use cairn_store::etcd::{Connection, Etcd};
 use cairn_store::{ExpectedCluster, Store};
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Access, Config};
+use crate::enrol;
 use crate::ids::Ids;
 use crate::metrics::ClaimMetrics;
 use crate::snapshot::Snapshot;
@@ -46,16 +47,21 @@ pub struct Deps {
 
 /// Claims from every pool and renews the claims until the shutdown.
 pub async fn run(deps: Deps) -> EndReason {
-    let etcd = match Etcd::open(&connection(&deps)).await {
-        Ok(etcd) => Arc::new(etcd),
-        Err(error) => return EndReason::Failed(error.report()),
+    let connection = connection(&deps);
+    let etcd = match &deps.config.access {
+        Access::Direct(_) => match Etcd::open(&connection).await {
+            Ok(etcd) => etcd,
+            Err(error) => return EndReason::Failed(error.report()),
+        },
+        Access::Enrolled { .. } => Etcd::without_members(&connection),
     };
+    let etcd = Arc::new(etcd);
     let driving = Driver::new(&deps, Store::new(Arc::clone(&etcd))).run(&deps);
     let keeping = cluster_mark::keep(deps.config.dir.clone(), etcd.cluster_ids());
     let freezing = freezes::maintain(&deps.config, Store::new(Arc::clone(&etcd)));
     // These run as long as the driver.
     let beside = async {
-        tokio::join!(keeping, freezing, etcd.keep_home());
+        tokio::join!(keeping, freezing, etcd.keep_home(), access(&deps, &etcd));
         std::future::pending::<EndReason>().await
     };
     tokio::select! {
@@ -64,14 +70,29 @@ pub async fn run(deps: Deps) -> EndReason {
     }
 }
 
+/// Keeps the way to etcd open: certificates are renewed, and files that have changed are read again.
+async fn access(deps: &Deps, etcd: &Etcd) {
+    match &deps.config.access {
+        Access::Direct(_) => etcd.follow_tls_files().await,
+        Access::Enrolled { agent, .. } => enrol::run(agent, etcd, Arc::clone(&deps.clock)).await,
+    }
+}
+
 /// The connection. Without `--etcd-cluster` it accepts only the cluster that an earlier process of this pod used.
 fn connection(deps: &Deps) -> Connection {
     let config = &deps.config;
     let remembered = || cluster_mark::read(&config.dir).map(ExpectedCluster::Remembered);
-    let required = config.etcd.cluster.map(ExpectedCluster::Required);
-    Connection {
-        cluster: required.or_else(remembered).unwrap_or_default(),
-        home_of: Some(deps.holder.uid.clone()),
-        ..config.etcd.connection()
-    }
+    let connection = match &config.access {
+        Access::Direct(target) => target.connection(),
+        Access::Enrolled { identity, .. } => Connection {
+            prefix: identity.prefix.clone(),
+            cluster: identity.cluster.map(ExpectedCluster::Required).unwrap_or_default(),
+            ..Connection::new(&[])
+        },
+    };
+    let cluster = match connection.cluster {
+        ExpectedCluster::Any => remembered().unwrap_or_default(),
+        configured => configured,
+    };
+    Connection { cluster, home_of: Some(deps.holder.uid.clone()), ..connection }
 }

@@ -11,15 +11,16 @@ use cairn_core::group::Group;
 use cairn_core::ids::{Layout, LayoutError};
 use cairn_core::pool::PoolName;
 use cairn_core::prefix::Template;
-use cairn_kit::etcd::EtcdTarget;
 use cairn_kit::log::LogArgs;
 
 use crate::app_probes::Settings;
 use crate::args::ClaimArgs;
 
+mod access;
 mod error;
 mod probes;
 
+pub use access::Access;
 pub use error::ConfigError;
 
 /// `sun_path` of a socket address has 108 bytes with the final zero (unix(7)). The socket is created under a temporary
@@ -33,8 +34,8 @@ const MAX_SUBDOMAIN_LEN: usize = 253;
 /// The configuration of a sidecar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where etcd is.
-    pub etcd: EtcdTarget,
+    /// How to reach etcd.
+    pub access: Access,
     /// The pools to claim from, in the order of publication; never empty, without duplicates.
     pub pools: Vec<PoolName>,
     /// The published directory.
@@ -77,6 +78,10 @@ impl TryFrom<ClaimArgs> for Config {
     fn try_from(args: ClaimArgs) -> Result<Self, ConfigError> {
         let ClaimArgs {
             etcd,
+            agent,
+            agent_ca,
+            credentials_dir,
+            token_file,
             pool,
             dir,
             group,
@@ -98,7 +103,8 @@ impl TryFrom<ClaimArgs> for Config {
             log,
         } = args;
         let app_probes = probes::settings(&app_probes, app_host, probe_token)?;
-        let etcd = etcd.target()?;
+        let agent = access::AgentArgs { url: agent, ca: agent_ca, credentials_dir, token_file };
+        let access = access::access(&etcd, agent)?;
         let pools = pools(pool.as_deref())?;
         check_dir(&dir)?;
         let group = group.map(|group| group.parse().map_err(ConfigError::Group)).transpose()?;
@@ -134,6 +140,9 @@ impl TryFrom<ClaimArgs> for Config {
         })?;
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port::API);
         let api = address("--api", api, in_pod.then_some(local))?;
+        if let Some(open) = api.filter(|api| !api.ip().to_canonical().is_loopback()) {
+            return Err(ConfigError::OpenApi(open));
+        }
         // Dual-stack, so that the kubelet reaches it in IPv6-only clusters too.
         let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port::ADMIN);
         let admin = address("--admin", admin, in_pod.then_some(any))?;
@@ -144,7 +153,7 @@ impl TryFrom<ClaimArgs> for Config {
             _ => {}
         }
         Ok(Self {
-            etcd,
+            access,
             pools,
             dir,
             group,

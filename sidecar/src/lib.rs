@@ -12,6 +12,7 @@ pub mod applied;
 pub mod args;
 pub mod claim;
 pub mod config;
+pub mod enrol;
 pub mod entry;
 pub mod exchange;
 pub mod gate;

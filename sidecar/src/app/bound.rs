@@ -137,7 +137,7 @@ impl Bound {
     {
         info!(
             pools = self.config.pool_list(),
-            etcd = %self.config.etcd.endpoints,
+            etcd = self.config.access.described(),
             dir = %self.config.dir.display(),
             namespace = self.holder.namespace,
             group = self.config.group_text(),
@@ -162,7 +162,7 @@ impl Bound {
         } = self;
         let mut serving = Serving::new(metrics.connections());
         let mut asking = JoinSet::new();
-        let routes = api::router(applied.clone(), Some(ids.clone()));
+        let routes = api::router(applied.clone(), Some(ids.clone()), metrics.api_guard());
         serving.socket(socket, routes.clone());
         if let Some(listener) = api {
             serving.api(listener, routes);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cairn_core::contract::path;
+use cairn_core::contract::{path, port};
 use cairn_core::group::GroupError;
 use cairn_core::ids::LayoutError;
 use cairn_core::pool::{PoolError, PoolName};
@@ -23,6 +23,19 @@ pub enum ConfigError {
     /// The etcd flags.
     #[error(transparent)]
     Etcd(#[from] EtcdArgsError),
+    /// Two ways to etcd.
+    #[error("--agent is given with {0}; the agent says where etcd is, so leave {0} out")]
+    AgentAndEtcd(&'static str),
+    /// An agent that could be anybody.
+    #[error(
+        "--agent '{0}' is not an https:// URL with a port; write it like https://cairn-webhook.cairn-system.svc:8443"
+    )]
+    Agent(String),
+    /// An agent that cannot be verified.
+    #[error(
+        "--agent needs --agent-ca; give the certificates that verify the agent, each as base64 of its DER form"
+    )]
+    NoAgentCa,
     /// No pool is named.
     #[error("--pool is missing; name the pools to claim from, like --pool mountains")]
     NoPool,
@@ -86,6 +99,13 @@ pub enum ConfigError {
         /// The default port.
         port: u16,
     },
+    /// Other machines could reach the claims API.
+    #[error(
+        "--api '{0}' is not an address of loopback, and the claims API is only for programs beside the sidecar; \
+         write it like 127.0.0.1:{port}, or off",
+        port = port::API
+    )]
+    OpenApi(SocketAddr),
     /// The layout or the epoch of IDs is not valid.
     #[error("{flag} {error}")]
     Ids {

@@ -77,8 +77,9 @@ fn every_flag_sets_its_field() {
         "debug",
     ])
     .unwrap();
-    assert_eq!(config.etcd.endpoints.urls(), ["https://a:2379", "https://b:2379"]);
-    let tls = config.etcd.tls.unwrap();
+    let Access::Direct(etcd) = config.access else { panic!("no agent was given") };
+    assert_eq!(etcd.endpoints.urls(), ["https://a:2379", "https://b:2379"]);
+    let tls = etcd.tls.unwrap();
     assert_eq!((tls.authority, tls.client), ("ca".into(), Some(("crt".into(), "key".into()))));
     let pools: Vec<_> = config.pools.iter().map(PoolName::as_str).collect();
     assert_eq!(pools, ["snowflake", "mountains"]);
@@ -125,6 +126,8 @@ fn a_wrong_value_gives_one_message_that_says_what_to_write() {
         (&["--prefix", "{nmae}"], "did you mean '{name}'"),
         (&["--dir", &long], "choose one of at most"),
         (&["--api", "24040"], "write it like 127.0.0.1:24040, or off"),
+        (&["--api", "0.0.0.0:7"], "--api '0.0.0.0:7' is not an address of loopback"),
+        (&["--api", "[::]:7"], "write it like 127.0.0.1:24040, or off"),
         (&["--admin", "x"], "write it like 127.0.0.1:24041, or off"),
         (&["--api", "[::1]:7", "--admin", "[::1]:7"], "different ports"),
         (&["--id-layout", "41/10"], "--id-layout '41/10' is not a layout; write the bits"),

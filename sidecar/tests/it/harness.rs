@@ -301,8 +301,9 @@ async fn exchange_with(
     path: &str,
     headers: &str,
 ) -> (String, String) {
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: cairn\r\n{headers}Connection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(LONGEST_WAIT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();

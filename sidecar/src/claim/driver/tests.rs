@@ -19,7 +19,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Access, Config};
 use crate::ids::Ids;
 
 mod clock;
@@ -82,7 +82,7 @@ impl Sidecar {
         pools: &[&str],
     ) -> Self {
         let config = Arc::new(Config {
-            etcd: EtcdTarget::default(),
+            access: Access::Direct(EtcdTarget::default()),
             pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
             dir: dir.to_owned(),
             group: None,

@@ -1,0 +1,143 @@
+//! When to enrol. Pure: time is passed in.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use cairn_core::time::BootInstant;
+
+/// The pause after the first failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause: a pod that waits for its first certificate starts soon after the agent is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// The least time between two enrolments that etcd's refusals cause; it doubles from one to the next. A role that is
+/// missing is made by the first of them.
+const REFUSED_PERIOD: Duration = Duration::from_secs(10);
+/// The longest such time. After as long without a refusal, it begins anew.
+const LONGEST_REFUSED_PERIOD: Duration = Duration::from_secs(320);
+
+/// The failures in a row, and what etcd has refused.
+#[derive(Debug, Default)]
+pub struct Timing {
+    failures: u32,
+    /// The earliest time of the next attempt.
+    not_before: Option<BootInstant>,
+    last_success: Option<BootInstant>,
+    /// When to enrol because etcd refused what the present certificate should allow.
+    refused: Option<BootInstant>,
+    /// The enrolments in a row that refusals have caused.
+    refusals: u32,
+}
+
+// === impl Timing ===
+
+impl Timing {
+    /// When to enrol next; `renew_at` is the time that the present credentials ask for.
+    pub fn due(&self, renew_at: Option<BootInstant>) -> BootInstant {
+        let wanted = match (renew_at, self.refused) {
+            (Some(renew), Some(refused)) => renew.min(refused),
+            (Some(renew), None) => renew,
+            (None, _) => BootInstant::default(),
+        };
+        self.not_before.map_or(wanted, |earliest| wanted.max(earliest))
+    }
+
+    /// An attempt has failed. Returns whether it is the first in a row.
+    pub fn failed(&mut self, now: BootInstant) -> bool {
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures));
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Some(now.after(around(pause.min(LONGEST_PAUSE), 0.5)));
+        self.failures == 1
+    }
+
+    /// An attempt has succeeded.
+    pub fn succeeded(&mut self, now: BootInstant) {
+        let refusals = if self.refused.is_some() { self.refusals.saturating_add(1) } else { 0 };
+        *self = Self { last_success: Some(now), refusals, ..Self::default() };
+    }
+
+    /// etcd has refused the present certificate, or what it asked for: its user may be gone after etcd was wiped.
+    pub fn refused(&mut self, now: BootInstant) {
+        if self.refused.is_some() {
+            return;
+        }
+        let soon = now.after(around(FIRST_PAUSE, 0.5));
+        let since = self.last_success.map(|last| now.since(last));
+        if since.is_some_and(|since| since > LONGEST_REFUSED_PERIOD) {
+            self.refusals = 0;
+        }
+        let period = REFUSED_PERIOD.saturating_mul(2_u32.saturating_pow(self.refusals));
+        let period = around(period.min(LONGEST_REFUSED_PERIOD), 0.5);
+        let earliest = self.last_success.map(|last| last.after(period));
+        self.refused = Some(earliest.map_or(soon, |earliest| earliest.max(soon)));
+    }
+}
+
+/// A random time around `span`, so that pods that started together do not enrol together again.
+pub fn around(span: Duration, share: f64) -> Duration {
+    // Every `RandomState` has random keys, which is random enough for a pause.
+    let [low, high, ..] = RandomState::new().hash_one(0_u8).to_le_bytes();
+    let unit = f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX);
+    span.mul_f64(1.0 - share + 2.0 * share * unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> BootInstant {
+        BootInstant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn without_credentials_it_is_due_at_once_and_with_them_at_their_time() {
+        let timing = Timing::default();
+        assert!(timing.due(None) <= at(0));
+        assert_eq!(timing.due(Some(at(600))), at(600));
+    }
+
+    #[test]
+    fn the_pauses_after_failures_grow_to_a_limit() {
+        let mut timing = Timing::default();
+        assert!(timing.failed(at(0)));
+        assert!(timing.due(None) <= at(1));
+        for _ in 0..20 {
+            assert!(!timing.failed(at(0)));
+        }
+        let due = timing.due(None);
+        assert!(due >= at(0).after(LONGEST_PAUSE / 2) && due <= at(0).after(LONGEST_PAUSE * 3 / 2));
+        timing.succeeded(at(1));
+        assert_eq!(timing.due(Some(at(600))), at(600));
+        assert!(timing.failed(at(2)), "a new row of failures");
+    }
+
+    #[test]
+    fn a_refusal_by_etcd_causes_an_enrolment_soon_and_further_ones_later_and_later() {
+        let mut timing = Timing::default();
+        timing.refused(at(100));
+        assert!(timing.due(Some(at(9000))) <= at(101));
+        timing.succeeded(at(101));
+        assert_eq!(timing.due(Some(at(9000))), at(9000));
+        timing.refused(at(102));
+        let due = timing.due(Some(at(9000)));
+        assert!(due >= at(111) && due <= at(131), "{due:?}");
+        timing.refused(at(110));
+        assert_eq!(timing.due(Some(at(9000))), due, "the first refusal counts");
+        for _ in 0..10 {
+            timing.succeeded(at(200));
+            timing.refused(at(201));
+        }
+        let due = timing.due(Some(at(9000)));
+        assert!(due >= at(360) && due <= at(680), "{due:?}");
+        timing.succeeded(at(700));
+        timing.refused(at(2000));
+        assert!(timing.due(Some(at(9000))) <= at(2001), "a refusal after a long time without one");
+    }
+
+    #[test]
+    fn jitter_stays_within_its_share() {
+        let span = Duration::from_secs(100);
+        let drawn: Vec<_> = (0..100).map(|_| around(span, 0.05)).collect();
+        assert!(drawn.iter().all(|d| *d >= span.mul_f64(0.95) && *d <= span.mul_f64(1.05)));
+        assert!(drawn.iter().any(|other| *other != drawn[0]));
+    }
+}
