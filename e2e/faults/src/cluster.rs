@@ -3,13 +3,16 @@
 //! The value knows which members run, so that [`Cluster::heal`] can undo every fault. Not for keys: the store reads and
 //! writes them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fs};
 
-use etcd_client::{Client, ConnectOptions, GetOptions};
+use cairn_test_etcd::{binary, pki};
+use etcd_client::{Client, GetOptions};
 use tokio::time::timeout;
 
+use crate::access::Access;
 use crate::failure::Failure;
 use crate::net::{Link, Net};
 use crate::process::Process;
@@ -27,6 +30,7 @@ const RECOVERY: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Cluster {
     net: Net,
+    access: Arc<Access>,
     dir: PathBuf,
     binary: PathBuf,
     members: Vec<Member>,
@@ -34,8 +38,9 @@ pub struct Cluster {
     generation: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Member {
+    certificate: pki::Files,
     process: Option<Process>,
     /// Counts how often the member started with an empty data directory.
     life: u32,
@@ -45,17 +50,23 @@ struct Member {
 
 impl Cluster {
     /// Starts an empty store below a directory. The calling thread must be in the clients' network namespace.
-    pub async fn start(net: Net, dir: &Path) -> Result<Self, Failure> {
+    pub async fn start(net: Net, dir: &Path, access: Arc<Access>) -> Result<Self, Failure> {
         let binary = binary();
         if !binary.exists() {
             return Err(Failure::NoEtcd(binary));
         }
-        let members = (0..MEMBERS).map(|_| Member::default()).collect();
-        let mut cluster = Self { net, dir: dir.to_owned(), binary, members, generation: 1 };
+        let mut members = Vec::with_capacity(MEMBERS);
+        for member in 0..MEMBERS {
+            let [one, other] = net.addresses(member);
+            let certificate = access.member(&format!("member{member}"), &[&one, &other])?;
+            members.push(Member { certificate, process: None, life: 0 });
+        }
+        let dir = dir.to_owned();
+        let mut cluster = Self { net, access, dir, binary, members, generation: 1 };
         for member in 0..MEMBERS {
             cluster.spawn(member, "new")?;
         }
-        cluster.ready().await?;
+        cluster.begin().await?;
         Ok(cluster)
     }
 
@@ -208,7 +219,13 @@ impl Cluster {
             }
             self.spawn(member, "new")?;
         }
-        self.ready().await.map(drop)
+        self.begin().await
+    }
+
+    /// Waits for a new store, and sets up its users.
+    async fn begin(&self) -> Result<(), Failure> {
+        self.ready().await?;
+        self.access.set_up(&self.urls()).await
     }
 
     /// Undoes every fault that can be undone.
@@ -229,7 +246,9 @@ impl Cluster {
 
     /// A client of one member.
     async fn client(&self, member: usize) -> Result<Client, String> {
-        let options = ConnectOptions::new()
+        let options = self
+            .access
+            .options()
             .with_connect_timeout(REQUEST_TIMEOUT)
             .with_timeout(REQUEST_TIMEOUT);
         within(Client::connect([self.net.client_url(member)], Some(options))).await
@@ -250,7 +269,12 @@ impl Cluster {
     }
 
     fn spawn(&mut self, member: usize, state: &str) -> Result<(), Failure> {
-        let life = self.members.get(member).map_or(0, |member| member.life);
+        let Some(Member { certificate, life, .. }) = self.members.get(member) else {
+            return Ok(());
+        };
+        let [authorities, chain, key] =
+            [&certificate.authorities, &certificate.chain, &certificate.key]
+                .map(|file| file.to_string_lossy().into_owned());
         let data = self.dir.join(format!("etcd{member}-{life}"));
         fs::create_dir_all(&data)
             .map_err(|source| Failure::system(format!("making {}", data.display()), source))?;
@@ -286,6 +310,22 @@ impl Cluster {
                 state,
                 "--initial-cluster-token",
                 &format!("generation-{}", self.generation),
+                "--client-cert-auth",
+                "--trusted-ca-file",
+                &authorities,
+                "--cert-file",
+                &chain,
+                "--key-file",
+                &key,
+                "--peer-client-cert-auth",
+                "--peer-trusted-ca-file",
+                &authorities,
+                "--peer-cert-file",
+                &chain,
+                "--peer-key-file",
+                &key,
+                // It would connect with the member's own certificate.
+                "--enable-grpc-gateway=false",
                 // A killed process loses no data that the kernel has. fsync matters only when the machine crashes.
                 "--unsafe-no-fsync",
                 "--log-level",
@@ -307,13 +347,4 @@ async fn within<T>(call: impl Future<Output = Result<T, etcd_client::Error>>) ->
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {REQUEST_TIMEOUT:?}")),
     }
-}
-
-fn binary() -> PathBuf {
-    if let Some(path) = env::var_os("CAIRN_ETCD") {
-        return path.into();
-    }
-    let home = env::var_os("CAIRN_HOME").map(PathBuf::from);
-    let home = home.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cairn"));
-    home.join("bin/etcd")
 }

@@ -59,6 +59,9 @@ pub enum Failure {
         /// What was seen last instead.
         last: String,
     },
+    /// A certificate could not be made.
+    #[error("a certificate could not be made")]
+    Certificate(#[from] cairn_test_etcd::PkiError),
     /// A pool of the harness's own that is not valid.
     #[error("a pool of the harness is not valid")]
     Pool(#[from] cairn_core::pool::PoolError),

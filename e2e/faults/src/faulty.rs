@@ -124,7 +124,7 @@ impl Kv for Faulty {
         let txn =
             self.treatment.bug.map_or_else(|| asked.clone(), |bug| bug.request(asked.clone()));
         self.echo(&txn);
-        let answer = self.send(self.inner.txn(txn)).await;
+        let answer = Box::pin(self.send(self.inner.txn(txn))).await;
         let name = format!("{:?}", asked.then);
         let answer = match answer {
             Err(_) if self.has(Bug::FalseRenewal) && is_renewal(&asked) => self

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cairn_core::keys;
-use etcd_client::{Client, ConnectOptions, EventType, WatchOptions};
+use etcd_client::{Client, EventType, WatchOptions};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::access::Access;
 use crate::boottime::{self, Nanos};
 use crate::failure::Failure;
 use crate::wait::until;
@@ -66,6 +67,7 @@ pub struct Reader(Arc<Mutex<History>>);
 #[derive(Debug)]
 pub struct Recorder {
     urls: Vec<String>,
+    access: Arc<Access>,
     history: Arc<Mutex<History>>,
     watchers: JoinSet<()>,
 }
@@ -90,8 +92,8 @@ impl Reader {
 
 impl Recorder {
     /// Records the first store from its beginning.
-    pub fn start(urls: Vec<String>) -> Self {
-        let mut recorder = Self { urls, history: Arc::default(), watchers: JoinSet::new() };
+    pub fn start(urls: Vec<String>, access: Arc<Access>) -> Self {
+        let mut recorder = Self { urls, access, history: Arc::default(), watchers: JoinSet::new() };
         recorder.begin();
         recorder
     }
@@ -114,11 +116,11 @@ impl Recorder {
             history.generations.len() - 1
         };
         for url in self.urls.clone() {
-            let history = Arc::clone(&self.history);
+            let (history, access) = (Arc::clone(&self.history), Arc::clone(&self.access));
             self.watchers.spawn(async move {
                 loop {
                     // A watch that has ended is opened again after the last recorded revision.
-                    let _ = watch(&url, generation, &history).await;
+                    let _ = watch(&url, &access, generation, &history).await;
                     sleep(RETRY).await;
                 }
             });
@@ -137,10 +139,12 @@ impl Recorder {
 
 async fn watch(
     url: &str,
+    access: &Access,
     generation: usize,
     history: &Mutex<History>,
 ) -> Result<(), etcd_client::Error> {
-    let options = ConnectOptions::new()
+    let options = access
+        .options()
         .with_connect_timeout(Duration::from_secs(1))
         .with_keep_alive(Duration::from_secs(6), Duration::from_secs(2))
         .with_keep_alive_while_idle(true)

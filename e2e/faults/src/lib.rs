@@ -8,6 +8,7 @@
 //!
 //! A violation is printed with its seed and a timeline.
 
+pub mod access;
 pub mod app;
 pub mod boottime;
 pub mod bug;

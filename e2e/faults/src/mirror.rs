@@ -11,6 +11,7 @@ use cairn_store::{Error, Store};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::access::Access;
 use crate::pools::Layout;
 
 /// How long it waits for one answer of etcd.
@@ -48,11 +49,16 @@ impl Existing {
 
 impl Mirror {
     /// Starts it on these etcd members.
-    pub fn start(urls: Vec<String>, layout: Layout, existing: Existing) -> Self {
+    pub fn start(
+        urls: Vec<String>,
+        access: Arc<Access>,
+        layout: Layout,
+        existing: Existing,
+    ) -> Self {
         Self(tokio::spawn(async move {
             loop {
                 // After an error the next round tries again: the quarantines still exist.
-                if let Ok(etcd) = Etcd::connect(&urls, None, REQUEST_TIMEOUT).await {
+                if let Ok(etcd) = access.connect(&urls, REQUEST_TIMEOUT).await {
                     let store = Store::new(etcd);
                     while shorten(&store, &layout, &existing).await.is_ok() {
                         sleep(PERIOD).await;

@@ -105,12 +105,17 @@ impl Net {
 
     /// The URL of a member for sidecars and harness.
     pub fn client_url(&self, member: usize) -> String {
-        format!("http://{}.{}:2379", Link::Clients.subnet(), member + 1)
+        format!("https://{}.{}:2379", Link::Clients.subnet(), member + 1)
     }
 
     /// Where members find each other.
     pub fn peer_url(&self, member: usize) -> String {
-        format!("http://{}.{}:2380", Link::Peers.subnet(), member + 1)
+        format!("https://{}.{}:2380", Link::Peers.subnet(), member + 1)
+    }
+
+    /// A member's addresses on both links.
+    pub fn addresses(&self, member: usize) -> [String; 2] {
+        [Link::Clients, Link::Peers].map(|link| format!("{}.{}", link.subnet(), member + 1))
     }
 
     /// The file of a member's namespace.

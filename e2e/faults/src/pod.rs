@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use cairn_test_etcd::pki;
+
 use crate::boottime::{self, Nanos};
 use crate::bug::Bug;
 use crate::control::Control;
@@ -27,6 +29,8 @@ pub struct Setup {
     pub binary: PathBuf,
     /// etcd's members.
     pub urls: Vec<String>,
+    /// The pods' certificate for etcd.
+    pub certificate: pki::Files,
     /// The pools.
     pub layout: Layout,
     /// The journal that the apps write.

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
+use crate::access::Access;
 use crate::boottime;
 use crate::bug::Bug;
 use crate::check::environment::{self, Accepted};
@@ -108,6 +109,7 @@ pub(crate) struct Stage {
     pub(crate) layout: Layout,
     pub(crate) journal: Journal,
     pub(crate) recorder: Recorder,
+    pub(crate) access: Arc<Access>,
     pub(crate) cluster: Cluster,
     pub(crate) faults: Arc<Mutex<BTreeMap<&'static str, usize>>>,
     pub(crate) epoch: i64,
@@ -149,14 +151,17 @@ async fn make(
     let plan = Plan::new(scenario.seed, &scenario.menu);
     println!("{plan}");
     let journal = Journal::default();
-    let cluster = Cluster::start(net, dir.path()).await?;
-    let recorder = Recorder::start(cluster.urls());
+    let access = Arc::new(Access::new(dir.path())?);
+    let cluster = Cluster::start(net, dir.path(), Arc::clone(&access)).await?;
+    let recorder = Recorder::start(cluster.urls(), Arc::clone(&access));
     let existing = Existing::default();
-    let _mirror = Mirror::start(cluster.urls(), layout.clone(), existing.clone());
+    let _mirror =
+        Mirror::start(cluster.urls(), Arc::clone(&access), layout.clone(), existing.clone());
     let setup = Setup {
         existing,
         binary,
         urls: cluster.urls(),
+        certificate: access.pods().clone(),
         layout: layout.clone(),
         journal: journal.clone(),
         bug: scenario.bug.as_ref().map(|(bug, _)| *bug),
@@ -170,6 +175,7 @@ async fn make(
         layout,
         journal,
         recorder,
+        access,
         cluster,
         faults: Arc::default(),
     };

@@ -15,9 +15,9 @@ use cairn_sidecar::app;
 use cairn_sidecar::args::Args;
 use cairn_sidecar::claim::Deps;
 use cairn_sidecar::claim::driver::Driver;
-use cairn_sidecar::config::Config;
+use cairn_sidecar::config::{Access, Config};
 use cairn_store::Store;
-use cairn_store::etcd::Etcd;
+use cairn_store::etcd::{Connection, Etcd};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
@@ -52,8 +52,12 @@ fn run() -> Result<Exit, String> {
 
 /// Does what `cairn_sidecar::claim::run` does, on the faulty connection.
 async fn drive(deps: Deps, treatment: Treatment) -> EndReason {
-    let endpoints = deps.config.etcd.endpoints.urls();
-    match Etcd::connect(endpoints, None, treatment.patience).await {
+    let request_timeout = treatment.patience;
+    let Access::Direct(target) = &deps.config.access else {
+        return EndReason::Failed("the histories run without an agent; give --etcd".to_owned());
+    };
+    let connection = Connection { request_timeout, ..target.connection() };
+    match Etcd::open(&connection).await {
         Ok(etcd) => {
             let store = Store::new(Faulty::new(etcd, treatment));
             Driver::new(&deps, store).run(&deps).await

@@ -7,7 +7,6 @@ use std::time::Duration;
 use cairn_core::claim::{Fence, SlotRecord};
 use cairn_core::keys::{self, Key};
 use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
-use cairn_store::etcd::Etcd;
 use cairn_store::kv::KeyValue;
 use tokio::time::sleep;
 
@@ -71,9 +70,7 @@ impl Stage {
         when: &str,
         check: impl Fn(&Self, &Pods, &[KeyValue]) -> Vec<(Kind, String, String)>,
     ) -> Result<Vec<Violation>, Failure> {
-        let store = Etcd::connect(&self.cluster.urls(), None, REQUEST_TIMEOUT)
-            .await
-            .map_err(|source| Failure::Store { what: "connecting", source })?;
+        let store = self.access.connect(&self.cluster.urls(), REQUEST_TIMEOUT).await?;
         let spans = self.scenario.validity + self.scenario.quarantine + self.layout.lease();
         let (began, limit) = (boottime::now(), spans + GRACE);
         let mut odd = Vec::new();

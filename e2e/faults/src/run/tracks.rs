@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use cairn_core::claim::Fence;
 use cairn_store::Store;
-use cairn_store::etcd::Etcd;
 use tokio::time::sleep;
 
 use super::Stage;
@@ -51,10 +50,7 @@ impl Stage {
     pub(super) async fn define(&mut self, freeze: Option<Duration>) -> Result<(), Failure> {
         let names: Vec<_> = self.layout.pools.iter().map(|pool| pool.name.clone()).collect();
         let epoch = self.epoch;
-        let store = Etcd::connect(&self.cluster.urls(), None, REQUEST_TIMEOUT)
-            .await
-            .map(Store::new)
-            .map_err(|source| Failure::Store { what: "connecting", source })?;
+        let store = Store::new(self.access.connect(&self.cluster.urls(), REQUEST_TIMEOUT).await?);
         until("the pools to be defined", DEFINING, async || {
             store.begin(&names, epoch, freeze).await.map_err(|error| error.report())?;
             for pool in self.layout.edited(self.edits) {
