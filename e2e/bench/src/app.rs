@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::args::{Args, What};
 use crate::claims::{self, MeasureError};
+use crate::isolation::{self, IsolationError};
 use crate::machine;
 use crate::members::{Members, MembersError};
 use crate::page::{self, Facts};
@@ -24,6 +25,9 @@ pub enum AppError {
     /// Held claims could not be measured.
     #[error(transparent)]
     Steady(#[from] SteadyError),
+    /// The cost of authentication could not be measured.
+    #[error("could not measure what authentication costs")]
+    Isolation(#[from] IsolationError),
     /// etcd's version could not be read.
     #[error("could not ask etcd for its version")]
     Version(#[from] MembersError),
@@ -46,12 +50,15 @@ pub async fn run(args: &Args) -> Result<(), AppError> {
     match &args.what {
         What::Claims(args) => show(&Table::claims(&claims::measure(args).await?)),
         What::Steady(args) => show(&[Table::steady(&steady::measure(args).await?)]),
+        What::Isolation => show(&[Table::isolation(&Box::pin(isolation::measure()).await?)]),
         What::All { claims: args, steady, write } => {
             let claims = claims::measure(args).await?;
             let tables = Table::claims(&claims);
             show(&tables);
             let steady = Table::steady(&steady::measure(steady).await?);
             show(std::slice::from_ref(&steady));
+            let isolation = Table::isolation(&Box::pin(isolation::measure()).await?);
+            show(std::slice::from_ref(&isolation));
             if let Some(dir) = write {
                 let facts = Facts {
                     date: clock::now().wall.to_string().chars().take(10).collect(),
@@ -60,7 +67,10 @@ pub async fn run(args: &Args) -> Result<(), AppError> {
                     limit: args.limit,
                 };
                 save(&dir.join("claims.svg"), &plot::draw(&claims.herds)?)?;
-                save(&dir.join("benchmarks.md"), &page::write(&facts, &tables, &steady))?;
+                save(
+                    &dir.join("benchmarks.md"),
+                    &page::write(&facts, &tables, &steady, &isolation),
+                )?;
             }
         }
     }

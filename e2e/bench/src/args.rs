@@ -20,7 +20,9 @@ pub enum What {
     Claims(ClaimsArgs),
     /// What held claims cost while nothing happens
     Steady(SteadyArgs),
-    /// Both, and the page and the plot of the documentation
+    /// What authentication costs: claims and renewals with it beside the same without it
+    Isolation,
+    /// All of these, and the page and the plot of the documentation
     All {
         /// How to measure claims.
         #[command(flatten)]

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_cli::bench::claimants::{Claimants, HeldName, Reporter, Update};
-use cairn_cli::bench::herd::BenchEnv;
-use cairn_cli::bench::scratch::Scratch;
 use cairn_core::claim::{Holder, OwnerRecord, SlotRecord};
 use cairn_core::keys::{self, ClaimPath, Key};
 use cairn_core::pool::Pool;
 use cairn_core::time::UnixMillis;
+use cairn_herd::claimants::{Claimants, HeldName, Reporter, Update};
+use cairn_herd::herd::BenchEnv;
+use cairn_herd::scratch::Scratch;
 use cairn_store::{Batch, Branch, Compare, Error, Guarded, Kv, Store};
 use tokio::time::sleep;
 

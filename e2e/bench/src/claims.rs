@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_cli::bench::CONNECTIONS;
-use cairn_cli::bench::figures::{Figures, percentile};
-use cairn_cli::bench::herd::{BenchEnv, Herd};
-use cairn_cli::bench::hold_mode::HoldMode;
 use cairn_core::keys;
 use cairn_core::pool::PoolError;
-use cairn_store::etcd::Etcd;
+use cairn_herd::CONNECTIONS;
+use cairn_herd::figures::{Figures, percentile};
+use cairn_herd::herd::{BenchEnv, Herd};
+use cairn_herd::hold_mode::HoldMode;
+use cairn_store::etcd::{Etcd, Tls};
 use cairn_store::{Batch, Error, Kv};
 use thiserror::Error;
 
@@ -168,11 +168,20 @@ fn typical(mut runs: Vec<Run>) -> Option<Run> {
 impl Site {
     /// Starts etcd and opens connections. They prefer different members, as behind a Service.
     pub async fn new(members: usize, connections: usize) -> Result<Self, MeasureError> {
-        let members = Members::start(members).await?;
+        Self::of(Members::start(members).await?, None, connections).await
+    }
+
+    /// Connections to running members, with a certificate if there is one.
+    pub async fn of(
+        members: Members,
+        tls: Option<Tls>,
+        connections: usize,
+    ) -> Result<Self, MeasureError> {
         let mut urls = members.urls();
         let mut opened = Vec::with_capacity(connections);
+        let timeout = Etcd::DEFAULT_REQUEST_TIMEOUT;
         for _ in 0..connections.max(1) {
-            opened.push(Arc::new(Etcd::connect(&urls, None, Etcd::DEFAULT_REQUEST_TIMEOUT).await?));
+            opened.push(Arc::new(Etcd::connect(&urls, tls.as_ref(), timeout).await?));
             urls.rotate_left(1);
         }
         Ok(Self { members, connections: opened })
@@ -185,6 +194,11 @@ impl Site {
         let env = BenchEnv::new(first, connections.collect(), herd)?;
         env.prepare().await?;
         Ok(env)
+    }
+
+    /// The connections.
+    pub fn connections(&self) -> &[Arc<Etcd>] {
+        &self.connections
     }
 
     async fn alone(&self) -> Result<Alone, MeasureError> {
@@ -212,7 +226,8 @@ impl Site {
         })
     }
 
-    async fn run(
+    /// Runs a herd.
+    pub async fn run(
         &self,
         protocol: Protocol,
         herd: Herd,

@@ -6,9 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cairn_cli::bench::scratch::Scratch;
 use cairn_core::claim::SlotRecord;
 use cairn_core::keys::{self, Key};
+use cairn_herd::scratch::Scratch;
 use cairn_store::etcd::{Change, Etcd};
 use cairn_store::{Error, Kv, Op, Txn};
 

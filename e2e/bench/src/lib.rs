@@ -1,6 +1,7 @@
 //! Measures the cost of claims on a real etcd, and that of two simpler protocols for comparison.
 //!
-//! `main → app → {claims, steady} → {members, baseline, history}`. Measurements become a [`table::Table`], and tables
+//! `main → app → {claims, steady, isolation} → {members, baseline, history}`. Measurements become a [`table::Table`],
+//! and tables
 //! are printed and written into a page; a plot shows the herds. The herd is that of `cairn bench herd`: the lease
 //! machine of `cairn_core`, carried out by `cairn_store`.
 
@@ -11,6 +12,7 @@ pub mod claims;
 pub mod cpu;
 pub mod history;
 pub mod http;
+pub mod isolation;
 pub mod machine;
 pub mod members;
 pub mod page;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use cairn_test_etcd::{Pki, PkiError};
 use serde_json::Value;
 use tempfile::TempDir;
 use thiserror::Error;
@@ -26,6 +27,10 @@ pub struct Members {
     /// The parent of the data directories; removed after the processes have ended.
     dir: TempDir,
     addresses: Vec<String>,
+    /// Where metrics and health are read, without a certificate.
+    pages: Vec<String>,
+    /// The authority of members that ask for certificates.
+    pki: Option<Pki>,
     processes: Vec<Child>,
 }
 
@@ -41,6 +46,9 @@ pub enum MembersError {
     /// It was not healthy before the deadline.
     #[error("etcd was not healthy within {START_LIMIT:?}")]
     Silent,
+    /// A certificate could not be made.
+    #[error("could not make a certificate")]
+    Certificate(#[from] PkiError),
     /// A page could not be read.
     #[error("could not read etcd's metrics or version")]
     Page(#[from] HttpError),
@@ -62,6 +70,15 @@ pub struct Sample {
 impl Members {
     /// Starts `count` members with an empty store and waits until they are healthy.
     pub async fn start(count: usize) -> Result<Self, MembersError> {
+        Self::start_with(count, None).await
+    }
+
+    /// The same, but members ask clients for certificates of this authority.
+    pub async fn start_secure(count: usize, pki: Pki) -> Result<Self, MembersError> {
+        Self::start_with(count, Some(pki)).await
+    }
+
+    async fn start_with(count: usize, pki: Option<Pki>) -> Result<Self, MembersError> {
         let binary = cairn_test_etcd::binary();
         if !binary.exists() {
             return Err(MembersError::Missing(binary));
@@ -71,17 +88,27 @@ impl Members {
         let peers = free_addresses(count).map_err(MembersError::Start)?;
         let named = peers.iter().enumerate();
         let cluster: Vec<_> = named.map(|(n, peer)| format!("m{n}=http://{peer}")).collect();
-        let mut members = Self { dir, addresses: clients.clone(), processes: Vec::new() };
+        let (scheme, pages) = match &pki {
+            Some(_) => ("https", free_addresses(count).map_err(MembersError::Start)?),
+            None => ("http", clients.clone()),
+        };
+        let security = security(pki.as_ref(), &dir)?;
+        let addresses = clients.clone();
+        let mut members = Self { dir, addresses, pages, pki, processes: Vec::new() };
         for (number, (client, peer)) in clients.iter().zip(&peers).enumerate() {
             let name = format!("m{number}");
-            let (client, peer) = (format!("http://{client}"), format!("http://{peer}"));
+            let (client, peer) = (format!("{scheme}://{client}"), format!("http://{peer}"));
             let home = members.dir.path().join(&name);
+            let page = members.pages.get(number).filter(|_| !security.is_empty());
+            let page = page.map(|page| format!("--listen-metrics-urls=http://{page}"));
             let log = File::create(home.with_extension("log")).map_err(MembersError::Start)?;
             let process = Command::new(&binary)
                 .args(["--name", &name, "--initial-cluster", &cluster.join(",")])
                 .arg("--data-dir")
                 .arg(&home)
                 .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+                .args(&security)
+                .args(page)
                 .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
@@ -101,7 +128,13 @@ impl Members {
 
     /// The members' URLs for clients.
     pub fn urls(&self) -> Vec<String> {
-        self.addresses.iter().map(|address| format!("http://{address}")).collect()
+        let scheme = if self.pki.is_some() { "https" } else { "http" };
+        self.addresses.iter().map(|address| format!("{scheme}://{address}")).collect()
+    }
+
+    /// The authority of members that ask for certificates.
+    pub fn pki(&self) -> Option<&Pki> {
+        self.pki.as_ref()
     }
 
     /// Reads the members' counters.
@@ -112,7 +145,7 @@ impl Members {
     /// exact once all requests are answered.
     pub async fn sample(&self) -> Result<Sample, MembersError> {
         let mut sum = Sample::default();
-        for address in &self.addresses {
+        for address in &self.pages {
             let page = http::get(address, "/metrics").await?;
             let read = |name| value(&page, name).unwrap_or_default();
             sum.entries = read("etcd_server_proposals_committed_total").max(sum.entries);
@@ -131,7 +164,7 @@ impl Members {
     }
 
     async fn healthy(&self) {
-        for address in &self.addresses {
+        for address in &self.pages {
             let well = |page: String| page.contains(r#""health":"true""#);
             while !http::get(address, "/health").await.is_ok_and(well) {
                 sleep(Duration::from_millis(20)).await;
@@ -148,6 +181,23 @@ impl Drop for Members {
             let _ = process.wait();
         }
     }
+}
+
+/// The flags of members that ask for certificates.
+fn security(pki: Option<&Pki>, dir: &TempDir) -> Result<Vec<String>, MembersError> {
+    let Some(pki) = pki else {
+        return Ok(Vec::new());
+    };
+    let files = pki.member(&["127.0.0.1"])?.write(dir.path(), "member");
+    let files = files.map_err(MembersError::Start)?;
+    Ok(vec![
+        "--client-cert-auth".to_owned(),
+        format!("--trusted-ca-file={}", files.authorities.display()),
+        format!("--cert-file={}", files.chain.display()),
+        format!("--key-file={}", files.key.display()),
+        // It would connect with the member's own certificate.
+        "--enable-grpc-gateway=false".to_owned(),
+    ])
 }
 
 /// The value of a metric without labels.

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use cairn_cli::bench::figures::Figures;
-use cairn_cli::bench::herd::Herd;
+use cairn_herd::figures::Figures;
+use cairn_herd::herd::Herd;
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::time::{sleep, timeout};

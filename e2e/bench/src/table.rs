@@ -2,6 +2,7 @@
 
 use crate::baseline::Baseline;
 use crate::claims::{Alone, Claims, Protocol, Run, count};
+use crate::isolation::Cost;
 use crate::steady::Steady;
 
 /// A table with a title.
@@ -140,6 +141,19 @@ impl Table {
                 "FIFO",
             ],
             rows: runs.iter().map(row).collect(),
+        }
+    }
+
+    /// The table of what authentication costs.
+    pub fn isolation(costs: &[Cost]) -> Self {
+        let row = |cost: &Cost| {
+            let (off, on) = (cost.off.as_secs_f64(), cost.on.as_secs_f64());
+            vec![cost.what.to_owned(), millis(off), millis(on), format!("{:.2}×", on / off)]
+        };
+        Self {
+            title: "With authentication",
+            head: vec!["what", "without, ms", "with, ms", "ratio"],
+            rows: costs.iter().map(row).collect(),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cairn_cli::bench::figures::Figures;
-use cairn_cli::bench::herd::Herd;
+use cairn_herd::figures::Figures;
+use cairn_herd::herd::Herd;
 
 use super::*;
 
@@ -40,6 +40,13 @@ fn herds() -> Vec<Run> {
         run(Protocol::Baseline(Baseline::OneByOne), 1000, 45.0, 501.5),
         run(Protocol::Baseline(Baseline::LowestFree), 40, 119.0, 2000.0),
     ]
+}
+
+#[test]
+fn the_cost_of_authentication_is_shown_as_a_ratio() {
+    let (off, on) = (Duration::from_millis(2), Duration::from_micros(2200));
+    let markdown = Table::isolation(&[Cost { what: "one pod renews", off, on }]).markdown();
+    assert!(markdown.contains("| one pod renews | 2.00 | 2.20 | 1.10× |"), "{markdown}");
 }
 
 #[test]
