@@ -181,6 +181,37 @@ probe --dry-run=server || bad "the webhook may not dry-run a pod"
 if probe; then bad "the webhook may create pods"; fi
 grep -qF 'as dry runs only' "$OUT" || bad "the refusal does not say why"
 
+say "Cairn's accounts may create only the objects that are theirs"
+ETCD=system:serviceaccount:$NAMESPACE:cairn-etcd
+# created ACCOUNT OBJECT: creates an object in Cairn's namespace, as a dry run by an account.
+created() { k create --dry-run=server -n "$NAMESPACE" --as="$1" -f - >"$OUT" 2>&1 <<<"$2"; }
+withheld() {
+  if created "$1" "$2"; then
+    bad "$1 may create $2"
+  elif ! grep -qF -- "$3" "$OUT"; then
+    bad "the refusal of $2 does not say '$3'"
+  fi
+}
+secret() { echo "{apiVersion: v1, kind: Secret, type: $2, metadata: {name: $1}}"; }
+only='may create only secrets/'
+for account in "$ACCOUNT" "$ETCD"; do
+  for name in other cairn-etcd-ca-2; do
+    withheld "$account" "$(secret "$name" Opaque)" "$only"
+  done
+  withheld "$account" "{apiVersion: v1, kind: Secret, metadata: {generateName: cairn-etcd-ca}}" "$only"
+  withheld "$account" "{apiVersion: v1, kind: ConfigMap, metadata: {name: other}}" "$only"
+  # With such a Secret the account could take the token of any other account of this namespace.
+  withheld "$account" "{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token,
+    metadata: {name: cairn-etcd-ca, annotations: {kubernetes.io/service-account.name: default}}}" 'type Opaque only'
+done
+withheld "$ETCD" "$(secret cairn-webhook-ca Opaque)" "${only}cairn-etcd-ca"
+withheld "$ACCOUNT" "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: other}}" "$only"
+# What is theirs exists already, and that is the only reason why it cannot be created.
+created "$ACCOUNT" "$(secret cairn-webhook-ca Opaque)" || grep -qF 'already exists' "$OUT" ||
+  bad "the webhook may not create its own Secret"
+created "$ETCD" "$(secret cairn-etcd-ca Opaque)" || grep -qF 'already exists' "$OUT" ||
+  bad "etcd's members may not create their own Secret"
+
 say "the webhook's account has only the permissions that it needs"
 # may yes|no VERB RESOURCE…: whether the account has this permission.
 may() {
@@ -190,6 +221,13 @@ may() {
 }
 may yes patch pods --subresource=status --all-namespaces
 may yes get secrets/cairn-webhook-ca -n "$NAMESPACE"
+may yes update secrets/cairn-etcd-ca -n "$NAMESPACE"
+may yes watch secrets/cairn-etcd-ca -n "$NAMESPACE"
+may no list secrets -n "$NAMESPACE"
+may no delete secrets/cairn-etcd-ca -n "$NAMESPACE"
+may yes create tokenreviews.authentication.k8s.io
+may no create serviceaccounts --subresource=token -n "$NAMESPACE"
+may no create pods --subresource=exec -n "$NAMESPACE"
 may yes patch mutatingwebhookconfigurations/cairn-webhook
 may yes create pools.cairn.dev
 may no patch pods --all-namespaces
@@ -202,6 +240,16 @@ may no get secrets -n "$ROOM"
 may no patch mutatingwebhookconfigurations/other
 may no update pools.cairn.dev
 may no delete pools.cairn.dev
+
+say "the account of etcd's members has only the permissions that it needs"
+ACCOUNT=$ETCD
+may yes get secrets/cairn-etcd-ca -n "$NAMESPACE"
+may yes update secrets/cairn-etcd-ca -n "$NAMESPACE"
+may yes update configmaps/cairn-etcd-cluster -n "$NAMESPACE"
+may no get secrets/cairn-webhook-ca -n "$NAMESPACE"
+may no list secrets -n "$NAMESPACE"
+may no update statefulsets/cairn-etcd -n "$NAMESPACE"
+may no list pods -n "$NAMESPACE"
 
 [ "$failed" = 0 ] || exit 1
 say "all well"

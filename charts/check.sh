@@ -57,7 +57,7 @@ say "lint"
 "$HELM" lint --strict cairn >"$OUT" 2>&1 || bad "helm lint: $(cat "$OUT")"
 
 say "two renders are byte-identical, by default and with everything on"
-everything=(--set 'etcd.replicas=3,etcd.networkPolicy.enabled=true,clusterDomain=example.org,imagePullSecrets={a,b}'
+everything=(--set 'etcd.replicas=3,clusterDomain=example.org,imagePullSecrets={a,b},webhook.certificate.secretName=c'
   --set 'webhook.podLabels.x=a,webhook.podAnnotations.y=b,webhook.nodeSelector.z=c,webhook.priorityClassName=p')
 for flags in "" "${everything[*]}"; do
   # shellcheck disable=SC2086 # none of the values contains a blank
@@ -65,6 +65,10 @@ for flags in "" "${everything[*]}"; do
   # shellcheck disable=SC2086
   render $flags
   cmp -s "$OUT" "$SCRATCH/first" || bad "two renders with '$flags' differ"
+  what="two renders"
+  ! grep -qx 'kind: Secret' "$OUT" || bad "$what: a render must not contain a Secret"
+  has_not 'PRIVATE KEY'
+  has_not 'BEGIN CERTIFICATE'
 done
 
 say "default: one member on a volume, two webhooks, no CA"
@@ -77,8 +81,11 @@ has 'replicas: 2'
 has 'image: quay.io/coreos/etcd:v3.6.14'
 # A program in the member's pod decides how it starts, so no render tells etcd to form a cluster.
 has_not 'initial-cluster'
-has "'--peer-url=http://{name}.cairn-etcd-peers.cairn-system.svc:2380'"
-one=http://cairn-etcd.cairn-system.svc:2379,http://cairn-etcd-0.cairn-etcd-peers.cairn-system.svc:2379
+has "'--peer-url=https://{name}.cairn-etcd-peers.cairn-system.svc:2380'"
+one=https://cairn-etcd.cairn-system.svc:2379,https://cairn-etcd-0.cairn-etcd-peers.cairn-system.svc:2379
+# Only etcd's probes and metrics are served without TLS.
+count 2 'http://'
+count 2 '"listen-metrics-urls":"http://0.0.0.0:2381"'
 has "--etcd=$one"
 has "--sidecar-etcd=$one"
 has '"quota-backend-bytes":1073741824'
@@ -91,8 +98,35 @@ has '"kube-system","cairn-system"'
 has 'volumeClaimTemplates:'
 has_not 'emptyDir: {sizeLimit: "4Gi"}'
 has_not 'OnDelete'
-has_not 'kind: NetworkPolicy'
+count 2 'kind: NetworkPolicy'
 count 1 'kind: PodDisruptionBudget'
+count 2 'enableServiceLinks: false'
+count 4 'readOnlyRootFilesystem: true'
+# The member's keys are in memory, and only the two helpers have a token.
+has 'emptyDir: {medium: Memory, sizeLimit: 1Mi}'
+has '--etcd-ca-secret=cairn-etcd-ca'
+has '--agent-listen=0.0.0.0:8443'
+has '{name: agent, port: 8443, targetPort: agent}'
+has_not '--isolation'
+has_not 'etcd-issuer-cert'
+
+say "least privilege: no wildcard, no patch of pods, Secrets by name"
+what="permissions"
+has_not '"*"'
+has_not "'*'"
+has_not '[*]'
+has 'resources: [tokenreviews]'
+count 2 'resourceNames: [cairn-etcd-ca]'
+count 1 'resourceNames: [cairn-webhook-ca]'
+# A rule about pods or Secrets: its verbs stand two lines below, or one line when it has no names.
+awk '/resources: \[pods\]/ { pods = 2 } /resources: \[secrets\]/ { secrets = 3; names = 0 }
+  /resourceNames:/ { names = 1 }
+  /verbs:/ && pods > 0 && /patch|update|delete/ { print "pods: " $0 }
+  /verbs:/ && secrets > 0 && !names && !/\[create\]/ { print "secrets: " $0 }
+  { pods--; secrets-- }' "$OUT" >"$SCRATCH/rights"
+[ ! -s "$SCRATCH/rights" ] || bad "$what: too much is allowed: $(cat "$SCRATCH/rights")"
+has "? ['secrets/cairn-webhook-ca','configmaps/cairn-installation','leases/cairn-webhook-mirror',"
+has ": ['secrets/cairn-etcd-ca','configmaps/cairn-etcd-cluster']"
 # The webhook, etcd and its two helpers: every container of the chart has the same restrictions.
 count 2 'runAsNonRoot: true'
 count 4 'allowPrivilegeEscalation: false'
@@ -107,53 +141,112 @@ has_not 'volumeClaimTemplates:'
 
 say "three members: each is listed beside their Service, and only one may be disrupted at a time"
 what="three members"
-render --set etcd.replicas=3,etcd.networkPolicy.enabled=true,clusterDomain=cluster.local
+render --set etcd.replicas=3,clusterDomain=cluster.local
 peers=cairn-etcd-peers.cairn-system.svc.cluster.local
-three=http://cairn-etcd-0.$peers:2379,http://cairn-etcd-1.$peers:2379,http://cairn-etcd-2.$peers:2379
-has "--etcd=http://cairn-etcd.cairn-system.svc.cluster.local:2379,$three"
-has 'kind: NetworkPolicy'
+three=https://cairn-etcd-0.$peers:2379,https://cairn-etcd-1.$peers:2379,https://cairn-etcd-2.$peers:2379
+has "--etcd=https://cairn-etcd.cairn-system.svc.cluster.local:2379,$three"
+has "'--host=cairn-etcd.cairn-system.svc.cluster.local'"
+has '--cluster-domain=cluster.local'
 has_not '{port: metrics}'
 count 2 'kind: PodDisruptionBudget'
 
-say "only the scrapers in metricsFrom reach etcd's metrics"
+say "only the scrapers in metricsFrom reach metrics, and the API server's addresses limit the admission port"
 what="scrapers"
-render --set 'etcd.networkPolicy.enabled=true,etcd.networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus'
+render --set 'etcd.networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus' \
+  --set 'webhook.networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus'
 count 1 '{port: metrics}'
-has 'app: prometheus'
+count 1 '{port: admin}'
+count 2 'app: prometheus'
+has_not 'ipBlock'
+render --set 'webhook.networkPolicy.apiServerFrom[0].ipBlock.cidr=10.0.0.0/28' \
+  --set 'webhook.networkPolicy.agentFrom[0].ipBlock.cidr=10.1.0.0/16' \
+  --set 'etcd.networkPolicy.clientsFrom[0].ipBlock.cidr=10.1.0.0/16'
+count 1 'cidr: 10.0.0.0/28'
+count 2 'cidr: 10.1.0.0/16'
+render --set webhook.networkPolicy.enabled=false,etcd.networkPolicy.enabled=false
+has_not 'kind: NetworkPolicy'
 
 say "the pod templates of one and of three members are equal, so that growing restarts no member"
 template() { "$HELM" template cairn cairn -s templates/etcd-statefulset.yaml --set "$1" | sed '/^  replicas:/d'; }
 diff <(template etcd.replicas=1) <(template etcd.replicas=3) >"$OUT" || bad "the pod templates differ: $(cat "$OUT")"
 
-say "an external etcd"
+say "an external etcd, with an issuer, with one certificate for all, and without TLS"
 what="external etcd"
-render --set 'etcd.enabled=false,etcd.endpoints={http://a.example:2379,http://b.example:2379}'
-has '--etcd=http://a.example:2379,http://b.example:2379'
-has '--sidecar-etcd=http://a.example:2379,http://b.example:2379'
+render --set 'etcd.enabled=false,etcd.endpoints={https://a.example:2379,https://b.example:2379},etcd.issuerSecret=s'
+has '--etcd=https://a.example:2379,https://b.example:2379'
+has '--sidecar-etcd=https://a.example:2379,https://b.example:2379'
+has '--etcd-cacert=/etc/cairn/etcd/ca.crt'
+has '--etcd-issuer-cert=/etc/cairn/etcd/tls.crt'
+has '--etcd-issuer-key=/etc/cairn/etcd/tls.key'
+has 'secretName: s'
+has_not '--isolation'
 has_not 'kind: StatefulSet'
 has_not 'cairn-etcd'
 has_not '--etcd-record'
+has_not '--etcd-ca-secret'
+render --set 'etcd.enabled=false,etcd.isolation=none,etcd.endpoints={https://a.example:2379},etcd.clientSecret=t'
+has '--isolation=none'
+has '--etcd-cacert=/etc/cairn/etcd/ca.crt'
+has '--etcd-cert=/etc/cairn/etcd/tls.crt'
+has '--etcd-key=/etc/cairn/etcd/tls.key'
+has 'secretName: t'
+has_not 'issuer-key'
+render --set 'etcd.enabled=false,etcd.isolation=none,etcd.endpoints={http://a.example:2379}'
+has '--isolation=none'
+has_not '--etcd-cacert'
+has_not '/etc/cairn/etcd'
 
 say "one webhook needs no disruption budget; digests win over tags; other names and ports"
 what="own images and names"
 digest=sha256:$(printf '0%.0s' {1..64})
 render --set "fullnameOverride=stone,webhook.replicas=1,webhook.image.digest=$digest" \
-  --set sidecar.image.tag=dev,webhook.admissionPort=8443
+  --set sidecar.image.tag=dev,webhook.admissionPort=10443
 has_not 'kind: PodDisruptionBudget'
 has "image: ghcr.io/cairn-dev/cairn-webhook@$digest"
 has '--sidecar-image=ghcr.io/cairn-dev/cairn-sidecar:dev'
-has '--admission-listen=0.0.0.0:8443'
+has '--admission-listen=0.0.0.0:10443'
 has '--secret=stone-webhook-ca'
 has '--mirror-lease=stone-webhook-mirror'
 has 'system:serviceaccount:cairn-system:stone-webhook'
+has '--etcd-ca-secret=stone-etcd-ca'
+has "'secrets/stone-etcd-ca'"
 has_not 'name: cairn-webhook'
+
+say "a certificate of one's own: its Secret is only read; another controller may fill caBundle"
+what="own certificate"
+render --set webhook.certificate.secretName=stone-tls \
+  --set 'webhook.certificate.caInjection.cert-manager\.io/inject-ca-from=a/b'
+has '--serving-secret=stone-tls'
+has '--leave-ca-bundle'
+has_not '--secret='
+has 'resourceNames: [stone-tls]'
+has_not 'cairn-webhook-ca'
+count 2 'cert-manager.io/inject-ca-from: a/b'
+render --set webhook.certificate.secretName=stone-tls
+has_not '--leave-ca-bundle'
 
 say "values that are refused"
 refused "at '/etcd/endpoints': minItems: got 0, want 1" --set etcd.enabled=false
 refused "set etcd.enabled=false to use them" --set 'etcd.endpoints={http://a:2379}'
 refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={a:2379}'
 refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={http://a}'
-refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={https://a:2379}'
+refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={ftp://a:2379}'
+external=etcd.enabled=false,etcd.endpoints
+refused "etcd.issuerSecret is missing; name a Secret with ca.crt" --set "$external={https://a:2379}"
+refused "etcd.isolation=namespaces needs TLS" --set "$external={http://a:2379}"
+refused "etcd.endpoints has http:// and https:// members" --set "$external={http://a:2379,https://b:2379}"
+refused "etcd.clientSecret is one certificate for all pods" \
+  --set "$external={https://a:2379},etcd.issuerSecret=s,etcd.clientSecret=t"
+refused "etcd.clientSecret is missing" --set "$external={https://a:2379},etcd.isolation=none"
+refused "etcd.issuerSecret signs a certificate for each namespace" \
+  --set "$external={https://a:2379},etcd.isolation=none,etcd.issuerSecret=s"
+refused "etcd.clientSecret is given but etcd.endpoints are http://" \
+  --set "$external={http://a:2379},etcd.isolation=none,etcd.clientSecret=t"
+refused "the bundled etcd always keeps namespaces apart" --set etcd.isolation=none
+refused "the bundled etcd makes its certificates itself" --set etcd.issuerSecret=s
+refused "at '/etcd/isolation': value must be one of 'namespaces', 'none'" --set etcd.isolation=pods
+refused "at '/etcd/issuerSecret'" --set "$external={https://a:2379},etcd.issuerSecret=S_"
+refused "at '/webhook/admissionPort'" --set webhook.admissionPort=8443
 refused "at '/etcd/keyPrefix'" --set etcd.keyPrefix=cairn
 refused "at '/etcd/replicas': value must be one of 1, 3, 5" --set etcd.replicas=2
 refused "additional properties 'replica' not allowed" --set webhook.replica=3
@@ -161,6 +254,7 @@ refused "additional properties 'webhooks' not allowed" --set webhooks.replicas=3
 refused "at '/webhook/replicas': minimum: got 0, want 1" --set webhook.replicas=0
 refused "at '/webhook/envMode': value must be one of" --set webhook.envMode=magic
 refused "at '/webhook/logLevel'" --set webhook.logLevel=debg
+refused "at '/webhook/certificate/secretName': minLength: got 0, want 1" --set webhook.certificate.caInjection.a=b
 refused "at '/webhook/image/digest'" --set webhook.image.digest=latest
 refused "at '/etcd/persistence/enabled': got string, want boolean" --set-string etcd.persistence.enabled=no
 refused "chart requires kubeVersion: >=1.30.0-0" --kube-version 1.29.9

@@ -24,7 +24,21 @@
 {{/* The ConfigMap with the record of the installation. It is made by the webhook, not by Helm. */}}
 {{- define "cairn.installationRecord" -}}{{ include "cairn.fullname" . }}-installation{{- end -}}
 
-{{/* Variables with namespace, name and UID of a pod of etcd. */}}
+{{/*
+The Secret with the authorities of the bundled etcd's TLS. It is made by the first member or the webhook, not by Helm:
+a render must not contain keys, and the Secret must outlive the release as etcd's volumes do.
+*/}}
+{{- define "cairn.etcdCa" -}}{{ include "cairn.etcd" . }}-ca{{- end -}}
+
+{{/* The folder in the webhook's container with the certificates for an etcd of one's own. */}}
+{{- define "cairn.etcdTlsDir" -}}/etc/cairn/etcd{{- end -}}
+
+{{/* The Secret that is mounted there; empty without one. */}}
+{{- define "cairn.etcdTlsSecret" -}}
+{{- if not .Values.etcd.enabled -}}{{ default .Values.etcd.clientSecret .Values.etcd.issuerSecret }}{{- end -}}
+{{- end -}}
+
+{{/* Variables with namespace, name, UID and address of a pod of etcd. */}}
 {{- define "cairn.etcdPodEnv" -}}
 - name: POD_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
@@ -32,6 +46,8 @@
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: POD_UID
   valueFrom: {fieldRef: {fieldPath: metadata.uid}}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
 {{- end -}}
 
 {{/* Labels that select the pods of one component. Called with (list $ "webhook"). They must never change. */}}
@@ -77,10 +93,10 @@ the next one when it fails. With a virtual address alone they could not choose.
 {{- if not .Values.etcd.enabled -}}
 {{- join "," .Values.etcd.endpoints -}}
 {{- else -}}
-{{- $urls := list (printf "http://%s:2379" (include "cairn.serviceHost" (list . (include "cairn.etcd" .)))) -}}
+{{- $urls := list (printf "https://%s:2379" (include "cairn.serviceHost" (list . (include "cairn.etcd" .)))) -}}
 {{- $peers := include "cairn.serviceHost" (list . (include "cairn.etcdPeers" .)) -}}
 {{- range $i := until (int .Values.etcd.replicas) -}}
-{{- $urls = append $urls (printf "http://%s-%d.%s:2379" (include "cairn.etcd" $) $i $peers) -}}
+{{- $urls = append $urls (printf "https://%s-%d.%s:2379" (include "cairn.etcd" $) $i $peers) -}}
 {{- end -}}
 {{- join "," $urls -}}
 {{- end -}}
@@ -89,6 +105,11 @@ the next one when it fails. With a virtual address alone they could not choose.
 {{/* The API server's name for the account of the webhook. */}}
 {{- define "cairn.account" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "cairn.webhook" . }}
+{{- end -}}
+
+{{/* The same for the account of the bundled etcd's members. */}}
+{{- define "cairn.etcdAccount" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "cairn.etcd" . }}
 {{- end -}}
 
 {{/* Selects the namespaces whose pods Cairn admits. Webhook and policies must use the same selector. */}}
