@@ -1,6 +1,4 @@
-# The context is a folder that holds the static binary:
-#   RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --target x86_64-unknown-linux-gnu -p cairn-sidecar
-#   docker build -f deploy/images/sidecar.Dockerfile target/x86_64-unknown-linux-gnu/image
+# The context is a folder that holds the static binary, which binary.sh in this folder builds. `make images` does both.
 FROM scratch
 LABEL org.opencontainers.image.title="cairn-sidecar" \
       org.opencontainers.image.description="Claims a pod's name and keeps it; runs as a native sidecar" \

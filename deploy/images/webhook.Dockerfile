@@ -1,6 +1,4 @@
-# The context is a folder that holds the static binary:
-#   RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --target x86_64-unknown-linux-gnu -p cairn-webhook
-#   docker build -f deploy/images/webhook.Dockerfile target/x86_64-unknown-linux-gnu/image
+# The context is a folder that holds the static binary, which binary.sh in this folder builds. `make images` does both.
 FROM scratch
 LABEL org.opencontainers.image.title="cairn-webhook" \
       org.opencontainers.image.description="Cairn's control plane: admission, pools, claims mirror" \

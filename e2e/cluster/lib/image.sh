@@ -97,14 +97,12 @@ image_prepare() {
 
 rust_target() { printf '%s-unknown-linux-gnu' "$(uname -m)"; }
 
-# One package at a time: a common build would unify features, and the webhook's libraries would get into the sidecar.
-# Cargo decides what has changed.
+# The same build as a user's. Cargo decides what has changed.
 rust_build() {
   local began log=$IMAGES_DIR/$1.log
   began=$(now_ms)
   mkdir -p "$IMAGES_DIR"
-  if ! (cd "$REPO_DIR" && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile image \
-    --target "$(rust_target)" --target-dir "$CAIRN_HOME/target" -p "$1" 2>&1) |
+  if ! CARGO_TARGET_DIR=$CAIRN_HOME/target "$REPO_DIR/deploy/images/binary.sh" "${1#cairn-}" 2>&1 |
     tee "$log" | sed -un 's/^ *Compiling //p' | build_progress "$1: compiled" crates ""; then
     tail -n 40 "$log" >&2
     die "$1 could not be built; the compiler's output is above and in $log"
@@ -143,24 +141,9 @@ image_context() {
   fi
 }
 
-# Copying one file needs neither overlay mounts nor a container runtime, hence vfs and chroot. With a fixed timestamp,
-# equal inputs give equal archives.
 image_archive_build() {
-  local storage=$IMAGES_DIR/storage archive log
-  local -a buildah
-  archive=$(image_archive "$1")
-  log=$IMAGES_DIR/$1.log
-  buildah=(buildah --root "$storage" --runroot "$storage-run" --storage-driver vfs)
-  rm -rf "$storage" "$storage-run" "$archive"
-  {
-    "${buildah[@]}" bud --isolation chroot --pull-never --layers=false --timestamp 0 \
-      -t "$(image_tag "$1")" -f "$(image_dockerfile "$1")" "$IMAGE_CONTEXT" &&
-      "${buildah[@]}" push "$(image_tag "$1")" "docker-archive:$archive:$(image_tag "$1")"
-  } >"$log" 2>&1 || {
-    tail -n 20 "$log" >&2
-    die "the image $(image_tag "$1") could not be built; buildah's output is above"
-  }
-  rm -rf "$storage" "$storage-run" "$log"
+  "$REPO_DIR/deploy/images/archive.sh" "$(image_tag "$1")" "$(image_dockerfile "$1")" "$IMAGE_CONTEXT" \
+    "$(image_archive "$1")" || die "the image $(image_tag "$1") could not be built; the output is above"
 }
 
 image_import() {
