@@ -6,19 +6,24 @@ CLUSTER := e2e/cluster/cluster
 CARGO ?= cargo
 # The name of a cluster is unique on the machine, so the tests of another checkout need another name.
 E2E_CLUSTER ?= e2e
-CRATES := cairn-core cairn-store cairn-kit cairn-sidecar cairn-webhook cairn cairn-model \
+CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
   cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e
-.PHONY: bench-claims images deploy down clean help
+.PHONY: bench-claims bench-enrol images archives reproducible sbom licences deploy down clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo          a real Kubernetes on this machine, Cairn on it, and a table of pods and their names"
 	@echo "make test          format, lints, model, unit, fault and end-to-end tests, as CI runs them"
 	@echo "make bench-claims  measure the cost of claims on this machine: writes docs/benchmarks.md and its plot"
+	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
+	@echo "make images        both images with Docker; ARCH=arm64 for the other architecture"
+	@echo "make archives      the same as archives, without Docker"
+	@echo "make reproducible  build both images twice and compare them"
+	@echo "make sbom          what is in each binary, as CycloneDX; make licences lists licences"
 	@echo "make down          take down every cluster that was started from here"
 	@echo "make clean         down, and remove everything that was built"
 	@echo "single steps of make test: $(STEPS)"
@@ -78,7 +83,7 @@ deny:
 
 unit: etcd
 	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
-	  -p cairn-test-etcd -p cairn-bench
+	  -p cairn-herd -p cairn-test-etcd -p cairn-bench
 
 # Checks the protocol exhaustively in small bounds, and that leaving out each rule breaks it.
 model:
@@ -96,6 +101,13 @@ bench-claims: setup etcd
 	$(CARGO) build --release -p cairn-sidecar
 	$(CARGO) run --release -p cairn-bench -- all --sidecar target/release/cairn-sidecar --write docs
 
+# Not a test: measures enrolments on a real cluster.
+bench-enrol: tools
+	@$(CLUSTER) up $(E2E_CLUSTER)
+	@$(CLUSTER) images $(E2E_CLUSTER)
+	@$(CARGO) build --release -p cairn-e2e --bin cairn-enrol --bin cairn-bench-enrol
+	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) target/release/cairn-bench-enrol
+
 e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)
 	@$(CLUSTER) images $(E2E_CLUSTER)
@@ -105,18 +117,36 @@ e2e: tools
 
 # --- for your own cluster ---
 
-# Static binaries for this machine's architecture, in images that contain nothing else.
+# Static binaries for one architecture, in images that contain nothing else.
 REGISTRY ?= localhost
 VERSION ?= dev
 DOCKER ?= docker
-TARGET := $(shell uname -m)-unknown-linux-gnu
+ARCH ?= $(subst x86_64,amd64,$(subst aarch64,arm64,$(shell uname -m)))
 images:
 	@set -e; for name in sidecar webhook; do \
-	  RUSTFLAGS="-C target-feature=+crt-static" \
-	    $(CARGO) build --locked --profile image --target $(TARGET) -p cairn-$$name; \
-	  $(DOCKER) build -t $(REGISTRY)/cairn-$$name:$(VERSION) -f deploy/images/$$name.Dockerfile target/$(TARGET)/image; \
+	  binary=$$(deploy/images/binary.sh $$name $(ARCH)); \
+	  $(DOCKER) build --platform linux/$(ARCH) -t $(REGISTRY)/cairn-$$name:$(VERSION) \
+	    -f deploy/images/$$name.Dockerfile $$(dirname $$binary); \
 	done
 	@echo "push them with: $(DOCKER) push $(REGISTRY)/cairn-sidecar:$(VERSION), and likewise cairn-webhook"
+
+# The same images as archives, without Docker: `make archives ARCH=arm64`.
+archives:
+	@deploy/images/archives.sh target/archives $(ARCH)
+
+# --- where the images come from ---
+
+# Builds both images twice, in two folders, and compares them. Not part of `make test`: ten minutes and more.
+reproducible:
+	@e2e/reproducible.sh $(ARCH)
+
+# What is in each binary, as CycloneDX files in target/sbom.
+sbom:
+	@e2e/sbom.sh target/sbom $(ARCH)
+
+# Every crate of this workspace and of what it is built and tested with, by licence.
+licences:
+	@e2e/cargo-deny.sh list --layout license
 
 # --- upkeep ---
 

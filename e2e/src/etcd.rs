@@ -1,14 +1,17 @@
 //! The bundled etcd: reads its keys, freezes it and wipes it.
 
+use crate::access::Access;
 use crate::cluster::Cluster;
 use crate::install::NAMESPACE;
 use crate::json;
 use crate::node::Process;
 use crate::pod::Pod;
+use crate::run::Output;
 use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
-const POD: &str = "cairn-etcd-0";
+/// The pod of its first member.
+pub const POD: &str = "cairn-etcd-0";
 
 /// The bundled etcd of a cluster.
 #[derive(Clone, Debug)]
@@ -26,12 +29,11 @@ impl Etcd {
         Self { cluster: cluster.clone() }
     }
 
-    /// Its client URL in the cluster's network.
-    pub fn url(&self) -> Result<String, Failure> {
-        let pod = self.cluster.get(&["-n", NAMESPACE, "pod", POD])?;
-        json::text(&pod, "/status/podIP")
-            .map(|address| format!("http://{address}:2379"))
-            .ok_or_else(|| Failure::new(format!("pod {POD} has no address")))
+    /// The flags with which `cairn` reaches it from the cluster's network.
+    pub fn cairn_flags(&self) -> Result<Vec<String>, Failure> {
+        let url = url(&self.cluster, POD)?;
+        let access = Access::of(&self.cluster)?.cairn_flags();
+        Ok([format!("--etcd={url}")].into_iter().chain(access).collect())
     }
 
     /// The value of a key; `None` when the key does not exist or its value is empty.
@@ -89,9 +91,33 @@ impl Etcd {
     }
 
     fn ctl(&self, args: &[&str]) -> Result<String, Failure> {
-        let command = ["-n", NAMESPACE, "exec", POD, "-c", "etcd", "--", "etcdctl"];
-        self.cluster.kubectl(&[&command, args].concat())?.ok()
+        etcdctl(&self.cluster, POD, args)?.ok()
     }
+}
+
+/// Runs `etcdctl` against one member, in the cluster's network.
+pub fn etcdctl(cluster: &Cluster, pod: &str, args: &[&str]) -> Result<Output, Failure> {
+    etcdctl_at(cluster, &url(cluster, pod)?, &Access::of(cluster)?.etcdctl_flags(), args)
+}
+
+/// Runs `etcdctl` in the cluster's network, with these flags about certificates.
+pub fn etcdctl_at(
+    cluster: &Cluster,
+    url: &str,
+    access: &[String],
+    args: &[&str],
+) -> Result<Output, Failure> {
+    let endpoint = format!("--endpoints={url}");
+    let access: Vec<&str> = access.iter().map(String::as_str).collect();
+    cluster.enter(&[&["etcdctl", &endpoint][..], &access, args].concat())
+}
+
+/// The client URL of a member in the cluster's network.
+pub fn url(cluster: &Cluster, pod: &str) -> Result<String, Failure> {
+    let object = cluster.get(&["-n", NAMESPACE, "pod", pod])?;
+    json::text(&object, "/status/podIP")
+        .map(|address| format!("https://{address}:2379"))
+        .ok_or_else(|| Failure::new(format!("pod {pod} has no address")))
 }
 
 impl Frozen {

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::access::Access;
 use crate::cluster::Cluster;
 use crate::run::Output;
 use crate::webhook::Webhook;
@@ -28,7 +29,9 @@ fn set_up(cluster: &Cluster) -> Done {
     let _exclusive = cluster.monopolise()?;
     cluster.up()?;
     cluster.images()?;
-    install(cluster)
+    install(cluster)?;
+    // A test may take the webhook away before it needs etcd.
+    Access::of(cluster).map(drop)
 }
 
 /// Installs or upgrades the release, unless exactly this one is installed already.

@@ -4,15 +4,20 @@
 //! The harness uses the tools that users have: `kubectl`, `helm` and files. It does not know the code of sidecar and
 //! webhook. The tests assert what the documentation promises.
 
+pub mod access;
+pub mod admissions;
 pub mod app;
 pub mod app_log;
 pub mod carbon;
+pub mod certificates;
 pub mod clock;
 pub mod cluster;
 pub mod demo;
+pub mod enrolment;
 pub mod etcd;
 pub mod failure;
 pub mod install;
+pub mod issued;
 pub mod journal;
 pub mod json;
 pub mod local_volumes;
@@ -27,6 +32,7 @@ pub mod pool;
 pub mod progress;
 pub mod run;
 pub mod runs;
+pub mod secrets;
 pub mod wait;
 pub mod webhook;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
+use crate::etcd::etcdctl;
 use crate::install::NAMESPACE;
 use crate::json;
 use crate::wait::{Seen, secs, until};
@@ -72,10 +73,9 @@ impl Members {
     /// What a member says. It may be ready and not serve clients yet: etcd serves them once it has published its own
     /// URL, and tries that again after 7 s when the first attempt is lost.
     fn cluster_of(&self, pod: &str) -> Result<String, Failure> {
-        let status = ["-c", "etcd", "--", "etcdctl", "endpoint", "status", "-w", "json"];
-        let args = [&["-n", NAMESPACE, "exec", pod], &status[..]].concat();
+        let status = ["endpoint", "status", "-w", "json"];
         until(&format!("{pod} names its cluster"), secs(60), || {
-            let output = self.cluster.kubectl(&args)?;
+            let output = etcdctl(&self.cluster, pod, &status)?;
             if output.code != Some(0) {
                 return Ok(Seen::NotYet(output.stderr));
             }

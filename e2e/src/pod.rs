@@ -44,6 +44,16 @@ impl<'a> Pod<'a> {
         Self { ns, name: text("/metadata/name"), app: text("/spec/containers/0/name") }
     }
 
+    /// The namespace it is in.
+    pub fn namespace(&self) -> &'a Namespace {
+        self.ns
+    }
+
+    /// The name of its app's container.
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
     /// The object as it is now.
     pub fn object(&self) -> Result<Value, Failure> {
         self.ns.get(&["pod", &self.name])

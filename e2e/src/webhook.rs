@@ -1,4 +1,4 @@
-//! The webhook's Deployment: scales it to zero and back.
+//! The webhook's Deployment: scales it to zero and back, and gives it other settings for a while.
 
 use crate::cluster::Cluster;
 use crate::manifest::App;
@@ -20,6 +20,10 @@ pub struct Webhook {
 #[derive(Debug)]
 pub struct Away(Option<Webhook>);
 
+/// The webhook runs with another setting. It gets back the usual one when this is dropped.
+#[derive(Debug)]
+pub struct Changed(Option<(Webhook, String)>);
+
 impl Webhook {
     /// The webhook of this cluster.
     pub fn of(cluster: &Cluster) -> Self {
@@ -33,6 +37,13 @@ impl Webhook {
         let selector = "app.kubernetes.io/component=webhook";
         self.kubectl(&["wait", "--for=delete", "pod", "-l", selector, "--timeout=60s"])?;
         Ok(away)
+    }
+
+    /// Restarts it with this environment variable and waits until it answers.
+    pub fn with_variable(&self, name: &str, value: &str) -> Result<Changed, Failure> {
+        let changed = Changed(Some((self.clone(), name.to_owned())));
+        self.set(&format!("{name}={value}"))?;
+        Ok(changed)
     }
 
     /// Waits until an opted-in pod is admitted. Ready webhook pods are not enough: kube-proxy learns the endpoints of
@@ -54,6 +65,15 @@ impl Webhook {
 
     fn bring_back(&self) -> Done {
         self.scale(2)?;
+        self.rolled_out()
+    }
+
+    fn set(&self, variable: &str) -> Done {
+        self.kubectl(&["set", "env", &deployment(), variable])?;
+        self.rolled_out()
+    }
+
+    fn rolled_out(&self) -> Done {
         self.kubectl(&["rollout", "status", &deployment(), "--timeout=90s"])?;
         self.answers()
     }
@@ -75,6 +95,22 @@ impl Drop for Away {
         // The next test needs the webhook, also when an assertion of this one has failed.
         if let Some(Err(failure)) = self.0.take().map(|webhook| webhook.bring_back()) {
             eprintln!("cannot scale the webhook up again: {failure:?}");
+        }
+    }
+}
+
+impl Changed {
+    /// Restarts it without the variable and waits until it answers.
+    pub fn take_back(mut self) -> Done {
+        self.0.take().map_or(Ok(()), |(webhook, name)| webhook.set(&format!("{name}-")))
+    }
+}
+
+impl Drop for Changed {
+    fn drop(&mut self) {
+        let back = self.0.take().map(|(webhook, name)| webhook.set(&format!("{name}-")));
+        if let Some(Err(failure)) = back {
+            eprintln!("cannot give the webhook its usual settings again: {failure:?}");
         }
     }
 }

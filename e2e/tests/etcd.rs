@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use cairn_e2e::app::{App, rolled_out};
 use cairn_e2e::cluster::{Cluster, Temporary};
-use cairn_e2e::install::NAMESPACE;
+use cairn_e2e::install::{NAMESPACE, WEBHOOK};
 use cairn_e2e::members::{Members, RECORD, STATEFUL_SET};
 use cairn_e2e::minted::{MINTS, Minted};
 use cairn_e2e::ns::{Namespace, in_namespace, tested_cluster};
@@ -103,6 +103,9 @@ fn a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster: &Clust
         members.ready(3)?;
         apps.run_on()?;
 
+        issuers_and_certificates_are_replaced_many_times(cluster)?;
+        apps.run_on()?;
+
         say("a member is lost with its volume");
         members.lose(0)?;
         members.ready(3)?;
@@ -110,6 +113,36 @@ fn a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster: &Clust
         apps.run_on()?;
         apps.grow(MINTING + 3).map(drop)
     })
+}
+
+/// With lives of a minute and less. All processes that write the Secret must have the same.
+fn issuers_and_certificates_are_replaced_many_times(cluster: &Cluster) -> Done {
+    say("issuers and members' certificates are replaced many times");
+    set_lives(cluster, ["CAIRN_ETCD_ISSUER_LIFE=60s", "CAIRN_ETCD_LEAF_LIFE=30s"])?;
+    let mut issuers = BTreeSet::new();
+    until("five issuers and five certificates of a member were seen", secs(240), || {
+        let secret = cluster.get(&["-n", NAMESPACE, "secret", "cairn-etcd-ca"])?;
+        issuers.extend(json::text(&secret, "/data/clients-issuer.crt"));
+        let watch = format!("{STATEFUL_SET}-0");
+        let log = cluster.kubectl(&["-n", NAMESPACE, "logs", &watch, "-c", "watch"])?.ok()?;
+        let renewals = log.matches("renewed the certificate of this member").count();
+        Ok(if issuers.len() >= 5 && renewals >= 5 {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{} issuers, {renewals} renewals", issuers.len()))
+        })
+    })?;
+    set_lives(cluster, ["CAIRN_ETCD_ISSUER_LIFE-", "CAIRN_ETCD_LEAF_LIFE-"])
+}
+
+fn set_lives(cluster: &Cluster, variables: [&str; 2]) -> Done {
+    for workload in [format!("statefulset/{STATEFUL_SET}"), format!("deployment/{WEBHOOK}")] {
+        let set = ["-n", NAMESPACE, "set", "env", &workload];
+        cluster.kubectl(&[&set[..], &variables].concat())?.ok()?;
+    }
+    Members::of(cluster).ready(3)?;
+    let wait = ["rollout", "status", "deployment", WEBHOOK, "--timeout=90s"];
+    cluster.kubectl(&[&["-n", NAMESPACE][..], &wait].concat())?.ok().map(drop)
 }
 
 fn one_of_three_volumes_waits_for_the_others_and_forms_no_cluster(cluster: &Cluster) -> Done {

@@ -6,9 +6,11 @@ use cairn_e2e::node::{Process, image_bytes};
 use cairn_e2e::ns::within;
 
 const MIB: u64 = 1024 * 1024;
+/// Most of it are pages of the image, which all sidecars of a node share.
+const RESIDENT: u64 = 5 * MIB + MIB / 2;
 
 #[test]
-fn the_sidecar_stays_within_five_megabytes_of_image_and_memory() -> Done {
+fn the_sidecar_stays_small_and_takes_less_than_a_megabyte_for_itself() -> Done {
     within("weight", |ns| {
         let pod = App::claiming("light", "mountains,snowflake").deploy(ns)?.remove(0);
         let sidecar = Process::of_container(&ns.cluster, &pod.container("cairn")?.id)?;
@@ -22,7 +24,8 @@ fn the_sidecar_stays_within_five_megabytes_of_image_and_memory() -> Done {
             weight.threads
         );
         assert!(image <= 5 * MIB, "the image has {image} bytes");
-        assert!(weight.rss_kib * 1024 <= 5 * MIB, "{weight:?}");
+        assert!(weight.rss_kib * 1024 <= RESIDENT, "{weight:?}");
+        assert!(weight.private_kib * 1024 <= MIB, "{weight:?}");
         assert!(weight.threads <= 2, "{weight:?}");
         Ok(())
     })

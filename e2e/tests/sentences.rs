@@ -3,8 +3,11 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "an assertion that fails ends its test")]
 
 mod away;
+mod certificates;
 mod command_line;
+mod enrolment;
 mod etcd;
+mod etcd_access;
 mod footprint;
 mod full_ports;
 mod gate;
@@ -16,10 +19,14 @@ mod lifecycle;
 mod manifest;
 mod nodes;
 mod outage;
+mod own_etcd;
+mod permissions;
 mod pools;
 mod refusals;
 mod results;
 mod rollouts;
+mod rotation;
+mod secrets;
 mod stopped;
 mod untouched;
 mod waiting;

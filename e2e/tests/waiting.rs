@@ -123,9 +123,9 @@ fn cairn(ns: &Namespace, args: &[&str]) -> Result<Value, Failure> {
 
 /// The output of the command line, run in the cluster's network.
 fn cairn_text(ns: &Namespace, args: &[&str]) -> Result<String, Failure> {
-    let url = Etcd::of(&ns.cluster).url()?;
+    let flags = Etcd::of(&ns.cluster).cairn_flags()?;
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let program = cairn_e2e::paths::command_line()?;
     let program = program.to_string_lossy();
-    let flags = ["--etcd", &url];
     ns.cluster.enter(&[&[&*program], args, &flags].concat())?.ok()
 }
