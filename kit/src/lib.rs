@@ -3,6 +3,7 @@
 //! It stands between [`cairn_store`] and the binaries: flags name what the store connects to, and an error report
 //! knows how the store reports. Nothing in core or store knows of it.
 
+pub mod backoff;
 pub mod clock;
 pub mod errors;
 pub mod etcd;

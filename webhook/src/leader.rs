@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::backoff::around;
+use cairn_kit::backoff::around;
 
 pub mod election;
 

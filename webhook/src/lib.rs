@@ -8,7 +8,6 @@ pub mod admission;
 pub mod agent;
 pub mod app;
 pub mod args;
-pub mod backoff;
 pub mod certs;
 pub mod config_map;
 pub mod entry;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::backoff::Backoff;
+use cairn_kit::backoff::Backoff;
 
 pub mod builtin;
 pub mod catalog;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cairn_core::time::BootInstant;
+use cairn_kit::backoff::spread;
 use cairn_kit::clock::Clock;
 use cairn_proto::v1::agent_client::AgentClient;
 use cairn_proto::v1::{EnrolRequest, EnrolResponse};
@@ -17,7 +18,6 @@ use tonic::{Request, Status};
 
 use super::AgentTarget;
 use super::credentials::Credentials;
-use super::timing::around;
 
 /// An enrolment takes some milliseconds. The first one of a namespace writes to etcd.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ fn received(
         chain: answer.certificate_chain,
         key: if own_key { key.serialize_pem() } else { answer.shared_key },
         agent_authorities: answer.agent_authorities,
-        renew_at: begun.after(around(renew_after, JITTER)),
+        renew_at: begun.after(spread(renew_after, JITTER)),
         ends_at: (!valid_for.is_zero()).then(|| begun.after(valid_for)),
     })
 }

@@ -1,19 +1,17 @@
 //! When to enrol. Pure: time is passed in.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use cairn_core::time::BootInstant;
+use cairn_kit::backoff::Backoff;
 
-/// The pause after the first failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause: a pod that waits for its first certificate starts soon after the agent is back.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// The least time between two enrolments that etcd's refusals cause; it doubles from one to the next. A role that is
-/// missing is made by the first of them.
-const REFUSED_PERIOD: Duration = Duration::from_secs(10);
-/// The longest such time. After as long without a refusal, it begins anew.
-const LONGEST_REFUSED_PERIOD: Duration = Duration::from_secs(320);
+/// The pauses after failures. A pod that waits for its first certificate starts soon after the agent is back.
+const FAILED: Backoff =
+    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(15) };
+/// The least time between two enrolments that etcd's refusals cause. A role that is missing is made by the first of
+/// them. After the longest such time without a refusal, it begins anew.
+const REFUSED: Backoff =
+    Backoff { first: Duration::from_secs(10), longest: Duration::from_secs(320) };
 
 /// The failures in a row, and what etcd has refused.
 #[derive(Debug, Default)]
@@ -43,9 +41,8 @@ impl Timing {
 
     /// An attempt has failed. Returns whether it is the first in a row.
     pub fn failed(&mut self, now: BootInstant) -> bool {
-        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
-        self.not_before = Some(now.after(around(pause.min(LONGEST_PAUSE), 0.5)));
+        self.not_before = Some(now.after(FAILED.after(self.failures)));
         self.failures == 1
     }
 
@@ -60,24 +57,15 @@ impl Timing {
         if self.refused.is_some() {
             return;
         }
-        let soon = now.after(around(FIRST_PAUSE, 0.5));
+        let soon = now.after(FAILED.after(1));
         let since = self.last_success.map(|last| now.since(last));
-        if since.is_some_and(|since| since > LONGEST_REFUSED_PERIOD) {
+        if since.is_some_and(|since| since > REFUSED.longest) {
             self.refusals = 0;
         }
-        let period = REFUSED_PERIOD.saturating_mul(2_u32.saturating_pow(self.refusals));
-        let period = around(period.min(LONGEST_REFUSED_PERIOD), 0.5);
+        let period = REFUSED.after(self.refusals.saturating_add(1));
         let earliest = self.last_success.map(|last| last.after(period));
         self.refused = Some(earliest.map_or(soon, |earliest| earliest.max(soon)));
     }
-}
-
-/// A random time around `span`, so that pods that started together do not enrol together again.
-pub fn around(span: Duration, share: f64) -> Duration {
-    // Every `RandomState` has random keys, which is random enough for a pause.
-    let [low, high, ..] = RandomState::new().hash_one(0_u8).to_le_bytes();
-    let unit = f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX);
-    span.mul_f64(1.0 - share + 2.0 * share * unit)
 }
 
 #[cfg(test)]
@@ -104,7 +92,9 @@ mod tests {
             assert!(!timing.failed(at(0)));
         }
         let due = timing.due(None);
-        assert!(due >= at(0).after(LONGEST_PAUSE / 2) && due <= at(0).after(LONGEST_PAUSE * 3 / 2));
+        assert!(
+            due >= at(0).after(FAILED.longest / 2) && due <= at(0).after(FAILED.longest * 3 / 2)
+        );
         timing.succeeded(at(1));
         assert_eq!(timing.due(Some(at(600))), at(600));
         assert!(timing.failed(at(2)), "a new row of failures");
@@ -131,13 +121,5 @@ mod tests {
         timing.succeeded(at(700));
         timing.refused(at(2000));
         assert!(timing.due(Some(at(9000))) <= at(2001), "a refusal after a long time without one");
-    }
-
-    #[test]
-    fn jitter_stays_within_its_share() {
-        let span = Duration::from_secs(100);
-        let drawn: Vec<_> = (0..100).map(|_| around(span, 0.05)).collect();
-        assert!(drawn.iter().all(|d| *d >= span.mul_f64(0.95) && *d <= span.mul_f64(1.05)));
-        assert!(drawn.iter().any(|other| *other != drawn[0]));
     }
 }

@@ -11,7 +11,7 @@ use cairn_store::{Error, KeyValue};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::backoff::{Backoff, around};
+use cairn_kit::backoff::{Backoff, around};
 
 /// The time between two lists. An unnoticed error of the watch lasts no longer. A list of 5,000 claims takes etcd some
 /// ten milliseconds.

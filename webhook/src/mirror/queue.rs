@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::pod::PodId;
-use crate::backoff::Backoff;
+use cairn_kit::backoff::Backoff;
 
 /// The pauses of a pod after failed writes.
 const RETRIES: Backoff =

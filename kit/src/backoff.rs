@@ -25,9 +25,15 @@ impl Backoff {
 /// A random pause of 50 to 150 % of the given one, so that replicas and pods that failed together do not retry
 /// together.
 pub fn around(pause: Duration) -> Duration {
+    spread(pause, 0.5)
+}
+
+/// A random time that differs from the given one by at most this share of it.
+pub fn spread(span: Duration, share: f64) -> Duration {
     // Every `RandomState` has random keys, which is random enough for a pause.
     let [low, high, ..] = RandomState::new().hash_one(0_u8).to_le_bytes();
-    pause.mul_f64(0.5 + f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX))
+    let unit = f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX);
+    span.mul_f64(1.0 - share + 2.0 * share * unit)
 }
 
 #[cfg(test)]
@@ -39,6 +45,14 @@ mod tests {
         let pause = Duration::from_secs(10);
         let drawn: Vec<Duration> = (0..100).map(|_| around(pause)).collect();
         assert!(drawn.iter().all(|drawn| *drawn >= pause / 2 && *drawn <= pause * 3 / 2));
+        assert!(drawn.iter().any(|other| *other != drawn[0]));
+    }
+
+    #[test]
+    fn a_spread_time_stays_within_its_share() {
+        let span = Duration::from_secs(100);
+        let drawn: Vec<_> = (0..100).map(|_| spread(span, 0.05)).collect();
+        assert!(drawn.iter().all(|d| *d >= span.mul_f64(0.95) && *d <= span.mul_f64(1.05)));
         assert!(drawn.iter().any(|other| *other != drawn[0]));
     }
 
