@@ -1,10 +1,16 @@
 //! clap's errors as one sentence that says what to write.
 //!
 //! The sentence reaches the log of a pod that does not start, and a pod's Events, where usage text over several
-//! lines would drown it. Not for `--help` and `--version`: those are answers, not errors.
+//! lines would drown it. `--help` and `--version` are answers, not errors.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 
 use cairn_core::contract::env;
+use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::exit::{Exit, complain};
 
 /// One sentence for an error of the command line of `program`.
 pub fn message(error: &clap::Error, program: &str) -> String {
@@ -57,6 +63,18 @@ pub fn message(error: &clap::Error, program: &str) -> String {
         }
         _ => first_line(error),
     }
+}
+
+/// Reads a command line. When it is wrong, or asks for help, the answer is printed and the exit code returned.
+pub fn parse<A: Parser>(command_line: &[OsString], program: &str) -> Result<A, Exit> {
+    A::try_parse_from(command_line).map_err(|error| {
+        if error.use_stderr() {
+            complain(program, &message(&error, program));
+            return Exit::Usage;
+        }
+        let _ = write!(io::stdout(), "{error}");
+        Exit::Clean
+    })
 }
 
 /// Flags of `command`, and of its subcommands, that read a variable which an app gets. A program that is started

@@ -1,14 +1,12 @@
 //! From a raw command line to an exit code: parse, log, pick the crypto provider, start the runtime.
 //!
-//! Only this module prints; all others log.
+//! Only this module and the other commands print; all others log.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 
 use cairn_kit::errors::report;
 use cairn_kit::exit::{Exit, complain};
 use cairn_kit::{log, shutdown, usage};
-use clap::Parser as _;
 use tokio::runtime::Builder;
 use tracing::error;
 
@@ -36,16 +34,9 @@ pub fn run(argv: &[OsString]) -> Exit {
         }
         _ => {}
     }
-    let parsed = match Args::try_parse_from(argv) {
+    let parsed: Args = match usage::parse(argv, PROGRAM) {
         Ok(parsed) => parsed,
-        Err(error) if error.use_stderr() => {
-            complain(PROGRAM, &usage::message(&error, PROGRAM));
-            return Exit::Usage;
-        }
-        Err(help) => {
-            let _ = write!(io::stdout(), "{help}");
-            return Exit::Clean;
-        }
+        Err(exit) => return exit,
     };
     log::init(&parsed.log);
     if rustls::crypto::ring::default_provider().install_default().is_err() {

@@ -49,16 +49,9 @@ struct Args {
 
 /// Runs the command line that follows [`COMMAND`].
 pub fn run(command_line: &[OsString]) -> Exit {
-    let args = match Args::try_parse_from(command_line) {
+    let args: Args = match usage::parse(command_line, PROGRAM) {
         Ok(args) => args,
-        Err(error) if error.use_stderr() => {
-            complain(PROGRAM, &usage::message(&error, PROGRAM));
-            return Exit::Usage;
-        }
-        Err(help) => {
-            let _ = write!(io::stdout(), "{help}");
-            return Exit::Clean;
-        }
+        Err(exit) => return exit,
     };
     let failed = |message: String| {
         complain(PROGRAM, &message);

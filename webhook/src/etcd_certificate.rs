@@ -13,6 +13,7 @@ use cairn_core::time::UnixMillis;
 use cairn_kit::errors::report;
 use cairn_kit::exit::{Exit, complain};
 use cairn_kit::{clock, usage};
+use cairn_store::access::UserName;
 use clap::Parser;
 use thiserror::Error;
 use tokio::runtime::Builder;
@@ -28,8 +29,6 @@ pub const COMMAND: &str = "etcd-certificate";
 
 /// The name in messages.
 const PROGRAM: &str = "cairn-webhook etcd-certificate";
-/// etcd's administrator.
-const USER: &str = "root";
 /// The longest life. Whoever needs it longer can ask again.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -91,16 +90,9 @@ enum CertificateError {
 
 /// Runs the command line that follows [`COMMAND`].
 pub fn run(command_line: &[OsString]) -> Exit {
-    let args = match Args::try_parse_from(command_line) {
+    let args: Args = match usage::parse(command_line, PROGRAM) {
         Ok(args) => args,
-        Err(error) if error.use_stderr() => {
-            complain(PROGRAM, &usage::message(&error, PROGRAM));
-            return Exit::Usage;
-        }
-        Err(help) => {
-            let _ = write!(io::stdout(), "{help}");
-            return Exit::Clean;
-        }
+        Err(exit) => return exit,
     };
     match print(&args) {
         Ok(()) => Exit::Clean,
@@ -150,7 +142,7 @@ fn from_secret(namespace: &str, name: &str) -> Result<EtcdCa, CertificateError> 
 }
 
 fn archive(ca: &EtcdCa, life: Duration, now: UnixMillis) -> Result<Vec<u8>, CertificateError> {
-    let client = ca.issuer.client(USER, life, now)?;
+    let client = ca.issuer.client(UserName::root().as_str(), life, now)?;
     let files = [("ca.crt", &ca.servers), ("tls.crt", &client.chain), ("tls.key", &client.key)];
     Ok(tar::archive(&files.map(|(name, text)| (name, text.as_str())), now))
 }

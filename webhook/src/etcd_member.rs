@@ -10,13 +10,11 @@
 //! Not for: an etcd that is not the chart's own.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 
 use cairn_kit::errors::report;
 use cairn_kit::exit::{Exit, complain};
 use cairn_kit::log::{self, LogArgs};
 use cairn_kit::usage;
-use clap::Parser as _;
 use tokio::runtime::Builder;
 use tracing::error;
 
@@ -45,13 +43,9 @@ const PROGRAM: &str = "cairn-webhook etcd-member";
 
 /// Runs the command line that follows [`COMMAND`].
 pub fn run(argv: &[OsString]) -> Exit {
-    let parsed = match Args::try_parse_from(argv) {
+    let parsed: Args = match usage::parse(argv, PROGRAM) {
         Ok(parsed) => parsed,
-        Err(error) if error.use_stderr() => return refuse(&usage::message(&error, PROGRAM)),
-        Err(help) => {
-            let _ = write!(io::stdout(), "{help}");
-            return Exit::Clean;
-        }
+        Err(exit) => return exit,
     };
     log::init(&LogArgs::default());
     if rustls::crypto::ring::default_provider().install_default().is_err() {
