@@ -8,7 +8,7 @@ use cairn_store::etcd::{Connection, Tls, TlsFiles};
 use cairn_store::{ClusterId, ExpectedCluster, KeyPrefix};
 
 pub use self::args::{EtcdArgs, EtcdArgsError};
-pub use self::endpoints::{Endpoints, EndpointsError};
+pub use self::endpoints::{Endpoints, EndpointsError, https_port};
 
 mod args;
 mod endpoints;

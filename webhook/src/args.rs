@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cairn_core::duration;
-use cairn_kit::etcd::{Endpoints, EndpointsError, EtcdArgs};
+use cairn_kit::etcd::{Endpoints, EndpointsError, EtcdArgs, https_port};
 use cairn_kit::log::{LogArgs, LogFilter};
 use clap::{Parser, ValueEnum};
 use thiserror::Error;
@@ -210,11 +210,7 @@ impl Args {
             Some(url) => url.clone(),
             None => format!("https://{}.{}.svc:{port}", self.service, self.namespace),
         };
-        let agent_port = agent.strip_prefix("https://").and_then(|host| {
-            let (_, port) = host.trim_end_matches('/').rsplit_once(':')?;
-            port.parse::<u16>().ok()
-        });
-        let Some(agent_port) = agent_port else {
+        let Some(agent_port) = https_port(&agent) else {
             return Err(ArgsError::AgentUrl(agent));
         };
         let endpoints = self.sidecar_endpoints(etcd)?;

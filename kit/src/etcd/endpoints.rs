@@ -93,6 +93,11 @@ impl fmt::Display for Endpoints {
     }
 }
 
+/// The port of an `https` URL that has one, and neither user, path nor query.
+pub fn https_port(url: &str) -> Option<u16> {
+    Member::parse(url).filter(|member| member.secure).map(|member| member.port)
+}
+
 // === impl Member ===
 
 impl Member {

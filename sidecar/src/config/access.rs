@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cairn_core::contract::pod;
-use cairn_kit::etcd::{EtcdArgs, EtcdTarget, Identity};
+use cairn_kit::etcd::{EtcdArgs, EtcdTarget, Identity, https_port};
 
 use super::ConfigError;
 use crate::enrol::AgentTarget;
@@ -51,7 +51,7 @@ pub(super) fn access(etcd: &EtcdArgs, agent: AgentArgs) -> Result<Access, Config
     if let Some(flag) = etcd.first_of_connection() {
         return Err(ConfigError::AgentAndEtcd(flag));
     }
-    if !is_https(&url) {
+    if https_port(&url).is_none() {
         return Err(ConfigError::Agent(url));
     }
     let ca = given(&agent.ca).ok_or(ConfigError::NoAgentCa)?;
@@ -63,13 +63,6 @@ pub(super) fn access(etcd: &EtcdArgs, agent: AgentArgs) -> Result<Access, Config
         dir: agent.credentials_dir,
     };
     Ok(Access::Enrolled { agent: target, identity: etcd.identity()? })
-}
-
-fn is_https(url: &str) -> bool {
-    let authority = url.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
-    authority.and_then(|authority| authority.rsplit_once(':')).is_some_and(|(host, port)| {
-        !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok()
-    })
 }
 
 /// Certificates in base64 as PEM. Wrong ones are refused when the agent is first called.
