@@ -73,7 +73,7 @@ fn admission() -> Admission {
             etcd_prefix: cairn_store::KeyPrefix::default(),
             log_level: cairn_kit::log::LogFilter::default(),
         },
-        trust: tokio::sync::watch::channel(Arc::from("")).1,
+        trust: tokio::sync::watch::channel(Arc::default()).1,
         installation: tokio::sync::watch::channel(
             cairn_webhook::installation::verdict::Verdict::Open,
         )

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 use uuid::Uuid;
 
-use crate::agent::credentials;
+use crate::certs::trust_bundle::TrustBundle;
 use crate::env_mode::EnvSupport;
 use crate::installation::verdict::Verdict;
 use crate::namespaces::Namespaces;
@@ -51,8 +51,8 @@ pub struct Admission {
     pub settings: Settings,
     /// Whose etcd and Kubernetes cluster this is.
     pub installation: watch::Receiver<Verdict>,
-    /// The authorities that verify the agent, in PEM.
-    pub trust: watch::Receiver<Arc<str>>,
+    /// The authorities that verify the agent.
+    pub trust: watch::Receiver<Arc<TrustBundle>>,
     /// The pools.
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// The namespaces.
@@ -173,7 +173,7 @@ impl Admission {
         };
         let settings = Settings {
             etcd_cluster_id: cluster,
-            agent_ca: credentials::as_argument(&self.trust.borrow()),
+            agent_ca: self.trust.borrow().argument().to_owned(),
             ..self.settings.clone()
         };
         let catalog = Arc::clone(&self.catalog.borrow());

@@ -21,6 +21,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tracing::{debug, info};
 
+use crate::certs::trust_bundle::TrustBundle;
 use crate::etcd_access::Access;
 use crate::installation::verdict::Verdict;
 use caller::{Caller, Reviewer};
@@ -51,8 +52,8 @@ pub struct Agent {
     pub credentials: Credentials,
     /// Whose etcd and Kubernetes cluster this is.
     pub installation: watch::Receiver<Verdict>,
-    /// The authorities that verify this agent, in PEM.
-    pub trust: watch::Receiver<Arc<str>>,
+    /// The authorities that verify this agent.
+    pub trust: watch::Receiver<Arc<TrustBundle>>,
     /// The prefix of all keys in etcd.
     pub prefix: KeyPrefix,
     /// What is counted.
@@ -95,7 +96,7 @@ impl Agent {
             certificate_chain: chain,
             shared_key,
             etcd_cluster_id: cluster.map(|id| id.to_string()).unwrap_or_default(),
-            agent_authorities: self.trust.borrow().to_string(),
+            agent_authorities: self.trust.borrow().pem().to_owned(),
             valid_for_ms: millis(valid_for.unwrap_or_default()),
             renew_after_ms: millis(renew_after),
         })

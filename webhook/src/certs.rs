@@ -29,6 +29,7 @@ use metrics::Metrics;
 use own::{Own, OwnError};
 use secret::SharedSecret;
 use site::{Outcome, Site};
+use trust_bundle::TrustBundle;
 use trusted::Trusted;
 use watches::Watches;
 
@@ -48,6 +49,7 @@ pub mod rotation;
 pub mod secret;
 pub mod site;
 pub mod stored;
+pub mod trust_bundle;
 pub mod trusted;
 pub mod verify;
 pub mod watches;
@@ -118,7 +120,7 @@ impl Certificates {
         leaf: Arc<Leaf>,
         ready: Ready,
         metrics: Metrics,
-    ) -> (Self, watch::Receiver<Arc<str>>) {
+    ) -> (Self, watch::Receiver<Arc<TrustBundle>>) {
         let Names { namespace, service, webhook_config, pool_webhook_config } = names;
         let own = args.serving_secret.as_ref().filter(|name| !name.is_empty());
         let watches = Watches {
@@ -138,7 +140,7 @@ impl Certificates {
             }
             None => Source::BuiltIn(BuiltIn::new(secret, lives)),
         };
-        let (trust, bundle) = watch::channel(Arc::from(""));
+        let (trust, bundle) = watch::channel(Arc::default());
         let configurations = Configurations::new(client, webhook_config, pool_webhook_config);
         let site = Site { configurations, names, leaf, served: None, trust, metrics };
         let (live, failure) = (Live::default(), String::new());

@@ -71,7 +71,8 @@ impl Tls {
 // === impl TlsFiles ===
 
 impl TlsFiles {
-    pub(super) fn load(&self) -> Result<TlsPem, Error> {
+    /// What the files contain. Blocks.
+    pub fn load(&self) -> Result<TlsPem, Error> {
         let authorities = read(&self.authority, CERTIFICATE)?;
         let client = self.client.as_ref().map(|(certificate, key)| {
             let (chain, key) = (read(certificate, CERTIFICATE)?, read(key, KEY)?);

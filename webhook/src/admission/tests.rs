@@ -29,7 +29,7 @@ fn admission() -> (Arc<Admission>, Registry) {
             etcd_prefix: cairn_store::KeyPrefix::default(),
             log_level: cairn_kit::log::LogFilter::default(),
         },
-        trust: tokio::sync::watch::channel(std::sync::Arc::from("")).1,
+        trust: tokio::sync::watch::channel(std::sync::Arc::default()).1,
         installation: tokio::sync::watch::channel(crate::installation::verdict::Verdict::Open).1,
         catalog: watch::channel(Arc::new(catalog)).1,
         namespaces: Namespaces::default(),

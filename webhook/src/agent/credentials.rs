@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::time::UnixMillis;
-use cairn_store::etcd::TlsFiles;
+use cairn_store::etcd::{TlsFiles, TlsPem};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -60,15 +60,9 @@ pub enum IssueError {
     /// The issuer is not known yet.
     #[error("the issuer of etcd's client certificates is not known yet; the sidecar tries again")]
     NoIssuer,
-    /// A file cannot be read.
-    #[error("could not read {path}")]
-    Read {
-        /// Which file.
-        path: String,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    /// A file cannot be read, or is not what it should be.
+    #[error(transparent)]
+    Files(#[from] cairn_store::Error),
     /// The runtime ends.
     #[error("the webhook is stopping")]
     Stopping(#[from] tokio::task::JoinError),
@@ -104,47 +98,17 @@ impl Credentials {
                 })
             }
             Source::Shared(files) => {
-                let files = files.clone();
-                let (authorities, chain, shared_key) =
-                    spawn_blocking(move || read(files)).await??;
+                let tls = match files.clone() {
+                    Some(files) => spawn_blocking(move || files.load()).await??,
+                    None => TlsPem::default(),
+                };
+                let client = tls.client.map(|client| (client.chain, client.key));
+                let (authorities, (chain, shared_key)) =
+                    (tls.authorities, client.unwrap_or_default());
                 Ok(Etcd { endpoints, authorities, chain, shared_key, valid_for: None })
             }
         }
     }
-}
-
-/// The contents of the shared files: authorities, certificate, key.
-fn read(files: Option<TlsFiles>) -> Result<(String, String, String), IssueError> {
-    let read = |path: &String| {
-        std::fs::read_to_string(path)
-            .map_err(|source| IssueError::Read { path: path.clone(), source })
-    };
-    let Some(files) = files else {
-        return Ok(Default::default());
-    };
-    let (chain, key) = match &files.client {
-        Some((certificate, key)) => (read(certificate)?, read(key)?),
-        None => Default::default(),
-    };
-    Ok((read(&files.authority)?, chain, key))
-}
-
-/// The authorities of a PEM bundle as one argument of a container: base64 of each certificate, comma separated.
-pub fn as_argument(bundle: &str) -> String {
-    let mut certificates = Vec::new();
-    let mut current: Option<String> = None;
-    for line in bundle.lines().map(str::trim) {
-        match line {
-            "-----BEGIN CERTIFICATE-----" => current = Some(String::new()),
-            "-----END CERTIFICATE-----" => certificates.extend(current.take()),
-            _ => {
-                if let Some(text) = &mut current {
-                    text.push_str(line);
-                }
-            }
-        }
-    }
-    certificates.join(",")
 }
 
 /// For log lines.
@@ -164,33 +128,31 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_bundle_becomes_one_argument() {
-        let bundle = "-----BEGIN CERTIFICATE-----\nAAAA\nBB==\n-----END CERTIFICATE-----\n\
-                      # note\n-----BEGIN CERTIFICATE-----\nCCCC\n-----END CERTIFICATE-----\n";
-        assert_eq!(as_argument(bundle), "AAAABB==,CCCC");
-        assert_eq!(as_argument(""), "");
-    }
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----";
 
     #[tokio::test]
     async fn a_shared_certificate_is_read_anew_for_each_pod() {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
-        for name in ["ca", "crt", "key"] {
-            std::fs::write(file(name), name).unwrap();
+        for (name, text) in [("ca", CERTIFICATE), ("crt", CERTIFICATE), ("key", KEY)] {
+            std::fs::write(file(name), format!("{text} {name}")).unwrap();
         }
         let files = TlsFiles { authority: file("ca"), client: Some((file("crt"), file("key"))) };
         let source = Source::Shared(Some(files));
         let credentials = Credentials { endpoints: vec!["https://a:1".to_owned()], source };
         let now = UnixMillis(0);
         let issued = credentials.issue("", "user", now).await.unwrap();
-        assert_eq!(
-            (&*issued.authorities, &*issued.chain, &*issued.shared_key),
-            ("ca", "crt", "key")
-        );
-        std::fs::write(file("crt"), "other").unwrap();
-        assert_eq!(credentials.issue("", "user", now).await.unwrap().chain, "other");
+        assert_eq!(issued.authorities, format!("{CERTIFICATE} ca"));
+        assert_eq!(issued.chain, format!("{CERTIFICATE} crt"));
+        assert_eq!(issued.shared_key, format!("{KEY} key"));
+        let other = format!("{CERTIFICATE} other");
+        std::fs::write(file("crt"), &other).unwrap();
+        assert_eq!(credentials.issue("", "user", now).await.unwrap().chain, other);
+        std::fs::write(file("crt"), "").unwrap();
+        assert!(credentials.issue("", "user", now).await.is_err(), "it is being written");
         std::fs::remove_file(file("key")).unwrap();
+        std::fs::write(file("crt"), &other).unwrap();
         let error = credentials.issue("", "user", now).await.err().unwrap();
         assert!(report(&error).starts_with("could not read"), "{}", report(&error));
     }

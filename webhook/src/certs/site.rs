@@ -10,6 +10,7 @@ use tracing::info;
 use super::configurations::Configurations;
 use super::live::Live;
 use super::metrics::Metrics;
+use super::trust_bundle::TrustBundle;
 use super::trusted::{self, Untrusted};
 use crate::tls::Leaf;
 
@@ -23,8 +24,8 @@ pub struct Site {
     pub leaf: Arc<Leaf>,
     /// What is served now.
     pub served: Option<CertifiedKey>,
-    /// Receives the bundle that verifies the agent, PEM.
-    pub trust: watch::Sender<Arc<str>>,
+    /// Receives the bundle that verifies the agent.
+    pub trust: watch::Sender<Arc<TrustBundle>>,
     /// When certificates end.
     pub metrics: Metrics,
 }
@@ -52,9 +53,9 @@ impl Site {
     /// Tells the agent and admission what verifies this Service.
     pub fn announce(&self, bundle: &str) {
         self.trust.send_if_modified(|known| {
-            let differs = **known != *bundle;
+            let differs = known.pem() != bundle;
             if differs {
-                *known = Arc::from(bundle);
+                *known = Arc::new(TrustBundle::from(bundle));
             }
             differs
         });

@@ -217,7 +217,7 @@ fn handlers(registry: &mut Registry) -> Admission {
             etcd_prefix: cairn_store::KeyPrefix::default(),
             log_level: cairn_kit::log::LogFilter::default(),
         },
-        trust: watch::channel(Arc::from("")).1,
+        trust: watch::channel(Arc::default()).1,
         installation: watch::channel(cairn_webhook::installation::verdict::Verdict::Open).1,
         catalog: watch::channel(Arc::new(catalog)).1,
         namespaces: Namespaces::default(),
