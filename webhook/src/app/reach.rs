@@ -12,8 +12,7 @@ use super::tasks::Tasks;
 use crate::agent::credentials::Source;
 use crate::args::etcd::{Certificates, EtcdAccess};
 use crate::etcd_access::{Access, connect};
-use crate::etcd_ca::follow::follow_with;
-use crate::etcd_ca::{EtcdCa, Lives};
+use crate::etcd_ca::{self, EtcdCa, Lives};
 use crate::installation::verdict::Verdict;
 use crate::namespaces::Namespaces;
 use crate::pools::catalog::Catalog;
@@ -95,7 +94,7 @@ impl Reach {
             }
             Certificates::Issued(source) => {
                 let issuer = ca.subscribe();
-                tasks.start("etcd authorities", follow_with(source, lives, client.clone(), ca));
+                tasks.start("etcd authorities", etcd_ca::follow(source, lives, client.clone(), ca));
                 let members = access.endpoints.urls().to_vec();
                 tasks.start("etcd connection", connect::keep_connected(etcd, members, issuer));
             }

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use thiserror::Error;
 
 use crate::etcd_ca;
+use crate::etcd_ca::files::Files;
 
 const SECRET: &str = "--etcd-ca-secret";
 const ISSUER_CERTIFICATE: &str = "--etcd-issuer-cert";
@@ -116,11 +117,11 @@ impl IsolationArgs {
             (Some(name), None, None) => {
                 etcd_ca::Source::Secret { namespace: namespace.to_owned(), name: name.clone() }
             }
-            (None, Some((certificate, key)), Some(ca)) => etcd_ca::Source::Files {
+            (None, Some((certificate, key)), Some(ca)) => etcd_ca::Source::Files(Files {
                 ca: ca.into(),
                 issuer_cert: certificate.into(),
                 issuer_key: key.into(),
-            },
+            }),
             (None, ..) => return Err(IsolationError::NoIssuer),
         };
         let (identity, certificates) = (etcd.identity()?, Certificates::Issued(source));
@@ -174,7 +175,7 @@ mod tests {
     fn another_etcd_has_its_issuer_in_files_or_is_not_isolated() {
         let files = "--etcd-cacert=ca --etcd-issuer-cert=crt --etcd-issuer-key=key";
         let issued = access(&format!("--etcd=https://a:2379 {files}")).unwrap();
-        assert!(matches!(issued.certificates, Certificates::Issued(etcd_ca::Source::Files { .. })));
+        assert!(matches!(issued.certificates, Certificates::Issued(etcd_ca::Source::Files(_))));
         let none = access("--etcd=http://a:2379 --isolation=none").unwrap();
         assert!(matches!(none.certificates, Certificates::Shared(None)));
         let tls =

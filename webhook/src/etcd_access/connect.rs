@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn_kit::clock;
 use cairn_kit::errors::report;
 use cairn_store::access::UserName;
-use cairn_store::etcd::{ClientPem, Etcd, TlsPem};
+use cairn_store::etcd::{Etcd, TlsPem};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
@@ -49,7 +49,6 @@ async fn connect(etcd: &Etcd, endpoints: &[String], ca: &EtcdCa) -> Result<(), S
     let user = UserName::root();
     let client = ca.issuer.client(user.as_str(), LIFE, clock::now().wall);
     let client = client.map_err(|error| report(&error))?;
-    let client = ClientPem { chain: client.chain, key: client.key };
     let tls = TlsPem { authorities: ca.servers.clone(), client: Some(client) };
     etcd.replace(endpoints, Some(tls)).await.map_err(|error| error.report())
 }

@@ -2,7 +2,6 @@
 //!
 //! What was published stays published while its source is gone or cannot be used: running certificates outlive that.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,23 +30,11 @@ pub enum Source {
         name: String,
     },
     /// In files: an etcd of one's own.
-    Files {
-        /// The roots that verify members.
-        ca: PathBuf,
-        /// What signs clients.
-        issuer_cert: PathBuf,
-        /// Its key.
-        issuer_key: PathBuf,
-    },
+    Files(Files),
 }
 
 /// Publishes the authority at first and after each change, for ever.
-pub async fn follow(source: Source, client: Client, tx: watch::Sender<Option<Arc<EtcdCa>>>) {
-    follow_with(source, Lives::default(), client, tx).await;
-}
-
-/// The same with other lives of certificates, for tests.
-pub async fn follow_with(
+pub async fn follow(
     source: Source,
     lives: Lives,
     client: Client,
@@ -58,9 +45,7 @@ pub async fn follow_with(
             let keeper = Keeper::new(client, &namespace, &name, lives);
             keeper.run(|present| publish(&tx, EtcdCa::from(&**present))).await;
         }
-        Source::Files { ca, issuer_cert, issuer_key } => {
-            follow_files(&Files { ca, issuer_cert, issuer_key }, FILES_PAUSE, &tx).await;
-        }
+        Source::Files(files) => follow_files(&files, FILES_PAUSE, &tx).await,
     }
 }
 

@@ -272,6 +272,18 @@ fn any_fault() -> impl Strategy<Value = Action> {
     ]
 }
 
+/// After each action every live bundle verifies every served leaf, and in the end the replicas agree.
+fn no_served_leaf_is_refused(replicas: usize, actions: Vec<Action>) {
+    let mut world = World::new(lives(), replicas);
+    world.settle();
+    for action in actions {
+        world.act(action);
+        world.check_trusted();
+    }
+    world.calm_down();
+    world.check_converged();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -280,14 +292,7 @@ proptest! {
         replicas in 2..=3_usize,
         actions in proptest::collection::vec(quiet(), 400..900),
     ) {
-        let mut world = World::new(lives(), replicas);
-        world.settle();
-        for action in actions {
-            world.act(action);
-            world.check_trusted();
-        }
-        world.calm_down();
-        world.check_converged();
+        no_served_leaf_is_refused(replicas, actions);
     }
 
     #[test]
@@ -295,14 +300,7 @@ proptest! {
         replicas in 2..=3_usize,
         actions in proptest::collection::vec(secret_faults(), 300..600),
     ) {
-        let mut world = World::new(lives(), replicas);
-        world.settle();
-        for action in actions {
-            world.act(action);
-            world.check_trusted();
-        }
-        world.calm_down();
-        world.check_converged();
+        no_served_leaf_is_refused(replicas, actions);
     }
 
     #[test]
