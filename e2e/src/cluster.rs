@@ -17,6 +17,10 @@ pub struct Cluster {
     name: String,
 }
 
+/// A cluster whose API server does not run. It is started when this is dropped.
+#[derive(Debug)]
+pub struct WithoutApi(Cluster);
+
 /// A cluster of a test's own, beside the one that the tests share. It is removed when this is dropped.
 #[derive(Debug)]
 pub struct Temporary(Cluster);
@@ -71,6 +75,12 @@ impl Cluster {
     /// Builds the images where inputs changed, and imports them.
     pub fn images(&self) -> Done {
         watch(tool().args(["images", &self.name]))
+    }
+
+    /// Kills the API server, until [`WithoutApi::end`].
+    pub fn without_api(&self) -> Result<WithoutApi, Failure> {
+        watch(tool().args(["apiserver", &self.name, "stop"]))?;
+        Ok(WithoutApi(self.clone()))
     }
 
     /// `kubectl` as cluster admin.
@@ -137,8 +147,28 @@ impl Cluster {
         open().map_err(|source| Failure::File { path: path.clone(), source })
     }
 
+    fn start_api(&self) -> Done {
+        watch(tool().args(["apiserver", &self.name, "start"]))
+    }
+
     fn tool(&self, verb: &str, args: &[&str], stdin: Option<&str>) -> Result<Output, Failure> {
         run(tool().arg(verb).arg(&self.name).args(args), stdin)
+    }
+}
+
+impl WithoutApi {
+    /// Starts the API server and waits until it answers.
+    pub fn end(self) -> Done {
+        self.0.start_api()
+    }
+}
+
+impl Drop for WithoutApi {
+    fn drop(&mut self) {
+        // The next test needs it, also when an assertion of this one has failed. A running one is left alone.
+        if let Err(failure) = self.0.start_api() {
+            eprintln!("cannot start the API server again: {failure:?}");
+        }
     }
 }
 

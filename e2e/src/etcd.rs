@@ -7,11 +7,17 @@ use crate::json;
 use crate::node::Process;
 use crate::pod::Pod;
 use crate::run::Output;
+use crate::situation::Situation;
 use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
 /// The pod of its first member.
 pub const POD: &str = "cairn-etcd-0";
+
+/// The first etcd is frozen for almost a minute. After a minute the kubelet restarts it.
+pub static FROZEN: Situation = Situation::new("etcd is frozen past the deadline", |cluster| {
+    Ok(Box::new(Etcd::of(cluster).freeze()?))
+});
 
 /// The bundled etcd of a cluster.
 #[derive(Clone, Debug)]

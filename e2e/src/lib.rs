@@ -32,7 +32,10 @@ pub mod pool;
 pub mod progress;
 pub mod run;
 pub mod runs;
+mod second;
 pub mod secrets;
+pub mod situation;
+pub mod turn;
 pub mod wait;
 pub mod webhook;
 

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use serde_json::json;
 
-use crate::cluster::Cluster;
-use crate::install;
-use crate::{Done, Failure};
+use crate::cluster::{Cluster, Temporary};
+use crate::situation::{Part, Role, Situation};
+use crate::turn::{Lane, Need, Turn};
+use crate::{Done, Failure, install, second};
 
 /// A namespace of one test or of the demonstration.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct Namespace {
 
 /// Runs a test in a namespace of its own, beside other tests.
 pub fn within(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
+    let _turn = Turn::wait(Need::Beside, topic);
     let cluster = tested_cluster();
     install::ready(&cluster)?;
     let _shared = cluster.share()?;
@@ -29,10 +31,65 @@ pub fn within(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
 
 /// Runs a test in a namespace of its own while no other test uses the cluster: for tests that break what others need.
 pub fn alone(topic: &str, test: impl FnOnce(&Namespace) -> Done) -> Done {
-    let cluster = tested_cluster();
-    install::ready(&cluster)?;
-    let _exclusive = cluster.monopolise()?;
-    in_namespace(&cluster, topic, test)
+    on_own_lane(topic, |cluster| in_namespace(&cluster.map_err(Failure::new)?, topic, test))
+}
+
+/// Like [`alone`], together with the other tests of a situation.
+pub fn in_situation(
+    situation: &Situation,
+    topic: &str,
+    test: impl FnOnce(&Namespace, &Part) -> Done,
+) -> Done {
+    let with_part = |part: Part| {
+        let cluster = part.cluster()?;
+        in_namespace(&cluster, topic, |ns| {
+            // A test that fails leaves before its namespace is described.
+            let part = part;
+            test(ns, &part)
+        })
+    };
+    match situation.join() {
+        Role::Member(part) => with_part(part),
+        Role::Leader(part) => on_own_lane(situation.topic, |cluster| {
+            situation.close();
+            part.announce(cluster);
+            let meeting = part.meeting();
+            let outcome = catch_unwind(AssertUnwindSafe(|| with_part(part)));
+            meeting.is_over();
+            outcome.unwrap_or_else(|panic| resume_unwind(panic))
+        }),
+    }
+}
+
+/// Runs a test on a new cluster with this tree's images, which is removed afterwards. Its name is that of the shared
+/// cluster with a suffix.
+pub fn apart(suffix: &str, test: impl FnOnce(&Cluster) -> Done) -> Done {
+    let _turn = Turn::wait(Need::Apart, suffix);
+    test(&*Temporary::up(&tested_cluster(), suffix)?)
+}
+
+/// Runs a test once it has a cluster alone, or with the reason why there is none.
+fn on_own_lane(topic: &str, test: impl FnOnce(Result<Cluster, String>) -> Done) -> Done {
+    let turn = Turn::wait(Need::Alone, topic);
+    let found = match turn.lane() {
+        Lane::First => {
+            let cluster = tested_cluster();
+            install::ready(&cluster).map(|()| cluster)
+        }
+        Lane::Second => second::cluster(&tested_cluster()),
+    };
+    let locked = found.and_then(|cluster| Ok((cluster.monopolise()?, cluster)));
+    let (lock, cluster) = match locked {
+        Ok((lock, cluster)) => (Some(lock), Ok(cluster)),
+        Err(failure) => (None, Err(format!("{failure:?}"))),
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| test(cluster)));
+    drop(lock);
+    if turn.ends_second() {
+        second::remove();
+    }
+    drop(turn);
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// The cluster that the tests run on.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::Failure;
 use crate::clock::Moment;
+use crate::turn::Rest;
 
 /// One check starts `kubectl`, which takes a tenth of a second of CPU, and tests share two cores.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -49,6 +50,13 @@ pub fn throughout(span: Duration, mut check: impl FnMut() -> Result<(), Failure>
         }
         thread::sleep(PAUSE);
     }
+}
+
+/// Lets time pass in which nothing is asked: what happens is in logs, which are read afterwards. Another test may use
+/// the machine meanwhile.
+pub fn pass(span: Duration) {
+    let _rest = Rest::begin();
+    thread::sleep(span);
 }
 
 fn until_every<T>(

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::manifest::App;
+use crate::situation::Situation;
 use crate::wait::{Seen, secs, until};
 use crate::{Done, Failure};
 
@@ -9,6 +10,11 @@ use crate::{Done, Failure};
 pub const NAMESPACE: &str = "cairn-system";
 /// The name of the webhook's Deployment.
 pub const WEBHOOK: &str = "cairn-webhook";
+
+/// No webhook runs, so there is no admission, and no agent to enrol with.
+pub static AWAY: Situation = Situation::new("without the webhook", |cluster| {
+    Ok(Box::new(Webhook::of(cluster).take_away()?))
+});
 
 /// The webhook's Deployment.
 #[derive(Clone, Debug)]
@@ -18,7 +24,7 @@ pub struct Webhook {
 
 /// No webhook runs. It is scaled up again when this is dropped.
 #[derive(Debug)]
-pub struct Away(Option<Webhook>);
+struct Away(Webhook);
 
 /// The webhook runs with another setting. It gets back the usual one when this is dropped.
 #[derive(Debug)]
@@ -31,8 +37,8 @@ impl Webhook {
     }
 
     /// Scales it to zero and waits until its pods are gone.
-    pub fn take_away(&self) -> Result<Away, Failure> {
-        let away = Away(Some(self.clone()));
+    fn take_away(&self) -> Result<Away, Failure> {
+        let away = Away(self.clone());
         self.scale(0)?;
         let selector = "app.kubernetes.io/component=webhook";
         self.kubectl(&["wait", "--for=delete", "pod", "-l", selector, "--timeout=60s"])?;
@@ -83,17 +89,10 @@ impl Webhook {
     }
 }
 
-impl Away {
-    /// Scales it up again and waits until it answers.
-    pub fn bring_back(mut self) -> Done {
-        self.0.take().map_or(Ok(()), |webhook| webhook.bring_back())
-    }
-}
-
 impl Drop for Away {
     fn drop(&mut self) {
         // The next test needs the webhook, also when an assertion of this one has failed.
-        if let Some(Err(failure)) = self.0.take().map(|webhook| webhook.bring_back()) {
+        if let Err(failure) = self.0.bring_back() {
             eprintln!("cannot scale the webhook up again: {failure:?}");
         }
     }

@@ -1,12 +1,12 @@
 //! What happens to running pods when etcd does not answer or has lost all of its data. These tests break what other
-//! tests need, so each of them runs alone.
+//! tests need, so each of them runs alone, or with others of the same situation.
 
 use std::collections::BTreeSet;
 
 use cairn_e2e::app::App;
-use cairn_e2e::etcd::Etcd;
+use cairn_e2e::etcd::{Etcd, FROZEN};
 use cairn_e2e::node::Process;
-use cairn_e2e::ns::alone;
+use cairn_e2e::ns::{alone, in_situation};
 use cairn_e2e::pod::{Container, Pod};
 use cairn_e2e::runs::{self, PRINTS};
 use cairn_e2e::wait::{Seen, secs, throughout, until};
@@ -55,12 +55,12 @@ fn a_wiped_etcd_stops_no_app_of_a_stop_pool_and_changes_no_node_id() -> Done {
 #[test]
 fn while_etcd_is_frozen_a_keep_pod_whose_sidecar_restarts_is_ready_and_its_crashed_app_is_restarted()
 -> Done {
-    alone("gate-once", |ns| {
+    in_situation(&FROZEN, "gate-once", |ns, etcd| {
         let pod = App::claiming("shop", "mountains").deploy(ns)?.remove(0);
         let name = pod.file("name")?;
         let (app, sidecar) = (pod.container("app")?, pod.container("cairn")?);
         // The kubelet restarts an etcd that does not answer for a minute. The steps below take less.
-        let frozen = Etcd::of(&ns.cluster).freeze()?;
+        etcd.begin()?;
         Process::of_container(&ns.cluster, &sidecar.id)?.signal("KILL")?;
         until("the sidecar runs again and the pod is Ready", secs(20), || {
             let now = pod.container("cairn")?;
@@ -78,7 +78,7 @@ fn while_etcd_is_frozen_a_keep_pod_whose_sidecar_restarts_is_ready_and_its_crash
             Ok(if up { Seen::Yes(()) } else { Seen::NotYet(format!("{now:?}")) })
         })?;
         assert_eq!(pod.environment()?["CAIRN_NAME"], name);
-        frozen.thaw()?;
+        etcd.end()?;
         until("the claim is held again", secs(60), || {
             let claim = pod.claim()?;
             let held = json::text(&claim, "/state").as_deref() == Some("held");

@@ -7,11 +7,11 @@ use cairn_e2e::app::App;
 use cairn_e2e::enrolment::{Enroller, token_of};
 use cairn_e2e::etcd::Etcd;
 use cairn_e2e::node::Process;
-use cairn_e2e::ns::{alone, within};
+use cairn_e2e::ns::{alone, in_situation, within};
 use cairn_e2e::pod::Pod;
 use cairn_e2e::run::run;
 use cairn_e2e::wait::{Seen, secs, throughout, until};
-use cairn_e2e::webhook::Webhook;
+use cairn_e2e::webhook::AWAY;
 use cairn_e2e::{Done, Failure, json};
 
 const HELPER: &str = env!("CARGO_BIN_EXE_cairn-enrol");
@@ -178,11 +178,11 @@ fn an_unusable_request_for_a_certificate_is_refused_with_a_sentence() -> Done {
 
 #[test]
 fn while_the_agent_is_away_pods_renew_and_a_restarted_sidecar_takes_its_claim_up_again() -> Done {
-    alone("enrol-away", |ns| {
+    in_situation(&AWAY, "enrol-away", |ns, webhook| {
         let pod = App::claiming("ids", "snowflake").deploy(ns)?.remove(0);
         let (id, fence) = (pod.file("name")?, pod.file("fence")?);
         let (app, sidecar) = (pod.container("app")?, pod.container("cairn")?);
-        let away = Webhook::of(&ns.cluster).take_away()?;
+        webhook.begin()?;
         Process::of_container(&ns.cluster, &sidecar.id)?.signal("KILL")?;
         until("the sidecar runs again and holds the same ID", secs(40), || {
             let now = pod.container("cairn")?;
@@ -200,8 +200,59 @@ fn while_the_agent_is_away_pods_renew_and_a_restarted_sidecar_takes_its_claim_up
         })?;
         let claim = pod.claim()?;
         assert_eq!(json::text(&claim, "/state").as_deref(), Some("held"), "{claim}");
-        away.bring_back()
+        webhook.end()
     })
+}
+
+#[test]
+fn a_pod_that_enrols_while_the_api_server_restarts_gets_its_access_afterwards_and_keeps_its_claim()
+-> Done {
+    alone("no-api", |ns| {
+        let [ids, names] = [("ids", "snowflake"), ("names", "mountains")]
+            .map(|(app, pool)| App::claiming(app, pool).deploy(ns));
+        let pods = [ids?.remove(0), names?.remove(0)];
+        let state = |pod: &Pod<'_>| -> Result<_, Failure> {
+            Ok((pod.container("app")?, pod.file("name")?, pod.file("fence")?))
+        };
+        let before: Vec<_> = pods.iter().map(state).collect::<Result<_, _>>()?;
+        let sidecars: Vec<_> =
+            pods.iter().map(|pod| pod.container("cairn")).collect::<Result<_, _>>()?;
+
+        let away = ns.cluster.without_api()?;
+        for sidecar in &sidecars {
+            // Without what it has kept, it has to enrol before it can renew.
+            let process = Process::of_container(&ns.cluster, &sidecar.id)?;
+            let kept = "/var/run/cairn-credentials/credentials.json";
+            let kept = format!("/proc/{}/root{kept}", process.pid);
+            ns.cluster.node(&["rm", &kept])?.ok()?;
+            process.signal("KILL")?;
+        }
+        for pod in &pods {
+            until("the sidecar says why it has no access", secs(30), || {
+                let text = logged(pod, "could not ask the API server whose token it is")?;
+                Ok(if text.is_empty() { Seen::NotYet("nothing".to_owned()) } else { Seen::Yes(()) })
+            })?;
+        }
+        away.end()?;
+
+        for ((pod, sidecar), before) in pods.iter().zip(&sidecars).zip(before) {
+            until("the sidecar holds its claim again", secs(30), || {
+                let now = pod.container("cairn")?;
+                let held = json::text(&pod.claim()?, "/state").as_deref() == Some("held");
+                let again = held && now.restarts > sidecar.restarts;
+                Ok(if again { Seen::Yes(()) } else { Seen::NotYet(format!("{now:?}")) })
+            })?;
+            assert_eq!(state(pod)?, before, "an app was restarted, or a claim has changed");
+        }
+        Ok(())
+    })
+}
+
+/// The lines of a sidecar's logs with this text, from the node: there may be no API server to ask.
+fn logged(pod: &Pod<'_>, text: &str) -> Result<String, Failure> {
+    let ns = pod.namespace();
+    let files = format!("/var/log/pods/{}_{}_*/cairn/*.log", ns.name, pod.name);
+    ns.cluster.node(&["sh", "-c", &format!("grep -hs '{text}' {files}; true")])?.ok()
 }
 
 /// A token whose signature does not fit.

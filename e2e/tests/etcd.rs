@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use cairn_e2e::app::{App, rolled_out};
-use cairn_e2e::cluster::{Cluster, Temporary};
+use cairn_e2e::cluster::Cluster;
 use cairn_e2e::install::{NAMESPACE, WEBHOOK};
 use cairn_e2e::members::{Members, RECORD, STATEFUL_SET};
 use cairn_e2e::minted::{MINTS, Minted};
-use cairn_e2e::ns::{Namespace, in_namespace, tested_cluster};
+use cairn_e2e::ns::{Namespace, apart, in_namespace};
 use cairn_e2e::run::Output;
 use cairn_e2e::wait::{Seen, secs, until};
 use cairn_e2e::{Done, Failure, json, local_volumes, paths};
@@ -21,17 +21,18 @@ const ON_VOLUMES: &str = "etcd.persistence.enabled=true,etcd.persistence.storage
 
 #[test]
 fn etcd_stays_one_cluster_while_it_grows_restarts_loses_a_volume_and_is_installed_again() -> Done {
-    let cluster = &*Temporary::up(&tested_cluster(), "etcd")?;
-    local_volumes::prepare(cluster, 7)?;
-    without_a_volume_a_restarted_single_member_is_the_same_cluster(cluster)?;
-    helm_upgrade_grows_etcd_and_stops_no_app(cluster)?;
-    etcd_does_not_shrink_in_place(cluster)?;
-    forget(cluster)?;
-    a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster)?;
-    one_of_three_volumes_waits_for_the_others_and_forms_no_cluster(cluster)?;
-    forget(cluster)?;
-    the_volume_of_an_uninstalled_member_grows_to_three(cluster)?;
-    a_second_release_says_so_is_not_ready_and_does_not_disturb_the_first(cluster)
+    apart("etcd", |cluster| {
+        local_volumes::prepare(cluster, 7)?;
+        without_a_volume_a_restarted_single_member_is_the_same_cluster(cluster)?;
+        helm_upgrade_grows_etcd_and_stops_no_app(cluster)?;
+        etcd_does_not_shrink_in_place(cluster)?;
+        forget(cluster)?;
+        a_render_grows_etcd_and_restarts_and_lost_volumes_stop_no_app(cluster)?;
+        one_of_three_volumes_waits_for_the_others_and_forms_no_cluster(cluster)?;
+        forget(cluster)?;
+        the_volume_of_an_uninstalled_member_grows_to_three(cluster)?;
+        a_second_release_says_so_is_not_ready_and_does_not_disturb_the_first(cluster)
+    })
 }
 
 fn without_a_volume_a_restarted_single_member_is_the_same_cluster(cluster: &Cluster) -> Done {

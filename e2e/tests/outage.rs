@@ -1,15 +1,15 @@
 //! What happens to running pods while etcd or the webhook does not answer. These tests break what other tests need, so
-//! each of them runs alone.
+//! each of them runs alone, or with others of the same situation.
 
 use std::time::Duration;
 
 use cairn_e2e::app::App;
-use cairn_e2e::etcd::Etcd;
+use cairn_e2e::etcd::{Etcd, FROZEN};
 use cairn_e2e::node::Process;
-use cairn_e2e::ns::{Namespace, alone};
+use cairn_e2e::ns::{Namespace, alone, in_situation};
 use cairn_e2e::pod::Pod;
 use cairn_e2e::wait::{Seen, secs, throughout, until};
-use cairn_e2e::webhook::Webhook;
+use cairn_e2e::webhook::AWAY;
 use cairn_e2e::{Done, Failure, json};
 use serde_json::json as object;
 
@@ -39,7 +39,7 @@ fn nothing_changes_when_etcd_is_frozen_for_20_seconds() -> Done {
 #[test]
 fn when_etcd_is_frozen_past_the_deadline_a_stop_pools_app_is_killed_and_restarted_with_the_same_fence()
 -> Done {
-    alone("stop", |ns| {
+    in_situation(&FROZEN, "stop", |ns, etcd| {
         // The app has a liveness probe of its own, as most apps have, and it passes all the time.
         let serves = "mkdir /tmp/www && echo ok >/tmp/www/healthz && httpd -p 8080 -h /tmp/www && \
              trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done";
@@ -49,7 +49,7 @@ fn when_etcd_is_frozen_past_the_deadline_a_stop_pools_app_is_killed_and_restarte
         let (name, fence) = (pod.file("name")?, pod.file("fence")?);
         let app = pod.container("app")?;
         let sidecar = Process::of_container(&ns.cluster, &pod.container("cairn")?.id)?;
-        let frozen = Etcd::of(&ns.cluster).freeze()?;
+        etcd.begin()?;
         until("the files go", DEADLINE, || {
             let files = sidecar.files("/var/run/cairn")?;
             let gone = |file: &&str| !files.iter().any(|there| there == file);
@@ -62,7 +62,7 @@ fn when_etcd_is_frozen_past_the_deadline_a_stop_pools_app_is_killed_and_restarte
                 Err(_) => Seen::Yes(()),
             })
         })?;
-        frozen.thaw()?;
+        etcd.end()?;
         pod.started_again(&app)?;
         assert_eq!((pod.file("name")?, pod.file("fence")?), (name.clone(), fence));
         assert_eq!(pod.environment()?["CAIRN_NAME"], name);
@@ -73,13 +73,13 @@ fn when_etcd_is_frozen_past_the_deadline_a_stop_pools_app_is_killed_and_restarte
 
 #[test]
 fn when_etcd_is_frozen_past_the_deadline_a_keep_pools_app_runs_on_with_its_name() -> Done {
-    alone("keep", |ns| {
+    in_situation(&FROZEN, "keep", |ns, etcd| {
         let pod = App::claiming("shop", "mountains").deploy(ns)?.remove(0);
         let before = settled(&pod)?;
-        let frozen = Etcd::of(&ns.cluster).freeze()?;
+        etcd.begin()?;
         in_state(&pod, "degraded", DEADLINE)?;
         assert_eq!(everything(&pod)?, before);
-        frozen.thaw()?;
+        etcd.end()?;
         in_state(&pod, "held", secs(60))?;
         assert_eq!(pod.container("app")?.restarts, 0);
         assert_eq!(pod.file("name")?, "Denali");
@@ -90,8 +90,8 @@ fn when_etcd_is_frozen_past_the_deadline_a_keep_pools_app_runs_on_with_its_name(
 #[test]
 fn a_pod_that_is_created_while_etcd_is_frozen_has_an_event_about_it_and_starts_when_etcd_answers()
 -> Done {
-    alone("early", |ns| {
-        let frozen = Etcd::of(&ns.cluster).freeze()?;
+    in_situation(&FROZEN, "early", |ns, etcd| {
+        etcd.begin()?;
         ns.apply(&App::claiming("early", "mountains").pod().to_string())?;
         let pod = Pod::named(ns, "early");
         let said = until("an event names etcd", secs(40), || {
@@ -102,7 +102,7 @@ fn a_pod_that_is_created_while_etcd_is_frozen_has_an_event_about_it_and_starts_w
         })?;
         println!("while etcd is away: {}", said.trim());
         assert_eq!(pod.container("app")?.started_at, None, "the app runs without a claim");
-        frozen.thaw()?;
+        etcd.end()?;
         ns.kubectl(&["wait", "--for=condition=Ready", "pod/early", "--timeout=60s"])?;
         assert_eq!(pod.file("name")?, "Denali");
         assert_eq!(pod.container("cairn")?.restarts, 0);
@@ -113,11 +113,10 @@ fn a_pod_that_is_created_while_etcd_is_frozen_has_an_event_about_it_and_starts_w
 #[test]
 fn without_the_webhook_opted_in_pods_are_refused_and_other_and_running_pods_are_not_affected()
 -> Done {
-    alone("no-webhook", |ns| {
+    in_situation(&AWAY, "no-webhook", |ns, webhook| {
         let running = App::claiming("running", "mountains").deploy(ns)?.remove(0);
         let before = settled(&running)?;
-        let webhook = Webhook::of(&ns.cluster);
-        let away = webhook.take_away()?;
+        webhook.begin()?;
 
         let refused = created(ns, &App::claiming("late", "mountains"))?;
         println!("without the webhook: {}", refused.trim());
@@ -136,7 +135,7 @@ fn without_the_webhook_opted_in_pods_are_refused_and_other_and_running_pods_are_
         renewed_after(&running, &valid_until(&running)?)?;
         assert_eq!(everything(&running)?, before);
 
-        away.bring_back()?;
+        webhook.end()?;
         App::claiming("late", "mountains").start(ns)?;
         assert_eq!(everything(&running)?, before);
         Ok(())

@@ -1,5 +1,5 @@
-//! An etcd of one's own, outside of Cairn's chart, with TLS: first with one certificate for all pods, then with a
-//! certificate for each namespace. The test has a cluster of its own, because Cairn is installed with other values.
+//! An etcd of one's own, outside of Cairn's chart: first without TLS, then with one certificate for all pods, then with
+//! a certificate for each namespace. The test has a cluster of its own, because Cairn is installed with other values.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,45 +7,63 @@ use std::process::{Child, Command, Stdio};
 
 use cairn_e2e::access::Access;
 use cairn_e2e::app::App;
-use cairn_e2e::cluster::{Cluster, Temporary};
+use cairn_e2e::cluster::Cluster;
 use cairn_e2e::etcd::etcdctl_at;
 use cairn_e2e::install::NAMESPACE;
-use cairn_e2e::ns::{in_namespace, tested_cluster};
+use cairn_e2e::ns::{Namespace, apart, in_namespace};
+use cairn_e2e::pod::{Container, Pod};
 use cairn_e2e::run::run;
-use cairn_e2e::wait::{Seen, secs, until_quickly};
+use cairn_e2e::wait::{Seen, secs, until, until_quickly};
 use cairn_e2e::{Done, Failure, json, paths};
 use tempfile::TempDir;
 
 /// Free on a node of e2e/cluster.
 const CLIENT_PORT: u16 = 32379;
+const PLAIN_PORT: u16 = 32378;
 const PEER_PORT: u16 = 32380;
 /// The Secrets' common form, which the chart mounts.
 const ISSUER: &str = "own-etcd-issuer";
 const CLIENT: &str = "own-etcd-client";
 
 #[test]
-fn an_etcd_of_ones_own_works_with_one_certificate_and_with_one_for_each_namespace() -> Done {
-    let cluster = &*Temporary::up(&tested_cluster(), "own")?;
-    let etcd = OwnEtcd::start(cluster)?;
-    cluster.kubectl(&["create", "namespace", NAMESPACE])?.ok()?;
-    etcd.secret(ISSUER, "issuer")?;
-    etcd.secret(CLIENT, "client")?;
+fn an_etcd_of_ones_own_works_plain_then_with_one_certificate_and_then_with_one_for_each_namespace()
+-> Done {
+    apart("own", |cluster| {
+        let etcd = OwnEtcd::start(cluster)?;
+        cluster.kubectl(&["create", "namespace", NAMESPACE])?.ok()?;
+        etcd.secret(ISSUER, "issuer")?;
+        etcd.secret(CLIENT, "client")?;
 
-    etcd.install(&format!("etcd.isolation=none,etcd.clientSecret={CLIENT}"))?;
-    in_namespace(cluster, "alike", |ns| {
+        // As an installation from before there was TLS.
+        etcd.install(&etcd.plain_url, "etcd.isolation=none")?;
+        in_namespace(cluster, "before", |ns| {
+            let veteran = Veteran::start(ns)?;
+            one_certificate_for_all(&etcd)?;
+            veteran.runs_on()?;
+            one_certificate_for_each_namespace(&etcd)?;
+            veteran.runs_on()
+        })
+    })
+}
+
+fn one_certificate_for_all(etcd: &OwnEtcd<'_>) -> Done {
+    etcd.install(&etcd.url, &format!("etcd.isolation=none,etcd.clientSecret={CLIENT}"))?;
+    in_namespace(etcd.cluster, "alike", |ns| {
         let pod = App::claiming("checkout", "mountains").deploy(ns)?.remove(0);
         assert_eq!(pod.claimed("mountains")?, "Denali");
         let one = etcd.folder("client")?;
         assert!(etcd.ctl(&one, &["auth", "status"])?.contains("Status: false"));
         Ok(())
-    })?;
+    })
+}
 
-    etcd.install(&format!("etcd.issuerSecret={ISSUER}"))?;
-    in_namespace(cluster, "apart", |ns| {
+fn one_certificate_for_each_namespace(etcd: &OwnEtcd<'_>) -> Done {
+    etcd.install(&etcd.url, &format!("etcd.issuerSecret={ISSUER}"))?;
+    in_namespace(etcd.cluster, "apart", |ns| {
         let pod = App::claiming("checkout", "mountains,snowflake").deploy(ns)?.remove(0);
         assert_eq!(pod.claimed("mountains")?, "Denali");
         let dir = etcd.dir.path().join("admin");
-        let admin = Access::ask(cluster, &dir, "10m")?;
+        let admin = Access::ask(etcd.cluster, &dir, "10m")?;
         assert!(etcd.ctl(&admin, &["auth", "status"])?.contains("Status: true"));
         let users = etcd.ctl(&admin, &["user", "list"])?;
         assert!(users.lines().any(|user| user == format!("cairn:{}", ns.name)), "{users}");
@@ -56,11 +74,50 @@ fn an_etcd_of_ones_own_works_with_one_certificate_and_with_one_for_each_namespac
     })
 }
 
+/// A pod with two claims that lives through upgrades.
+struct Veteran<'a> {
+    pod: Pod<'a>,
+    before: (Container, String, String),
+}
+
+impl<'a> Veteran<'a> {
+    fn start(ns: &'a Namespace) -> Result<Self, Failure> {
+        let pod = App::claiming("veteran", "snowflake,mountains").deploy(ns)?.remove(0);
+        pod.claimed("mountains")?;
+        let before = Self::state(&pod)?;
+        Ok(Self { pod, before })
+    }
+
+    /// Waits until it has renewed its claims, and checks that nothing else has changed.
+    fn runs_on(&self) -> Done {
+        let valid_until = || -> Result<_, Failure> {
+            let claim = self.pod.claim()?;
+            assert_eq!(Self::state(&self.pod)?, self.before, "it was stopped, or lost its claim");
+            Ok(json::text(&claim, "/valid_until").unwrap_or_default())
+        };
+        for _ in 0..2 {
+            let last = valid_until()?;
+            until("the veteran renews its claims", secs(60), || {
+                let now = valid_until()?;
+                Ok(if now > last { Seen::Yes(()) } else { Seen::NotYet(now) })
+            })?;
+        }
+        assert_eq!(json::text(&self.pod.claim()?, "/state").as_deref(), Some("held"));
+        Ok(())
+    }
+
+    fn state(pod: &Pod<'_>) -> Result<(Container, String, String), Failure> {
+        Ok((pod.container("app")?, pod.file("snowflake/name")?, pod.file("snowflake/fence")?))
+    }
+}
+
 /// An etcd on the node, with certificates of openssl.
 struct OwnEtcd<'a> {
     cluster: &'a Cluster,
     dir: TempDir,
     url: String,
+    /// Without TLS, for clients that do not know better yet.
+    plain_url: String,
     process: Option<Child>,
 }
 
@@ -69,7 +126,8 @@ impl<'a> OwnEtcd<'a> {
         let dir = TempDir::new().map_err(|source| file(Path::new("a temporary folder"), source))?;
         let address = address_of(cluster)?;
         let url = format!("https://{address}:{CLIENT_PORT}");
-        let mut etcd = Self { cluster, dir, url, process: None };
+        let plain_url = format!("http://{address}:{PLAIN_PORT}");
+        let mut etcd = Self { cluster, dir, url, plain_url, process: None };
         etcd.make_certificates(&address)?;
         let (log, peer) = (etcd.path("log"), format!("http://127.0.0.1:{PEER_PORT}"));
         let errors = File::create(&log).map_err(|source| file(&log, source))?;
@@ -78,7 +136,8 @@ impl<'a> OwnEtcd<'a> {
             .arg("etcd")
             .arg("--data-dir")
             .arg(etcd.path("data"))
-            .args(["--listen-client-urls", &etcd.url, "--advertise-client-urls", &etcd.url])
+            .args(["--listen-client-urls", &format!("{},{}", etcd.url, etcd.plain_url)])
+            .args(["--advertise-client-urls", &etcd.url])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &format!("default={peer}"), "--enable-grpc-gateway=false"])
             .arg("--client-cert-auth")
@@ -188,11 +247,11 @@ impl<'a> OwnEtcd<'a> {
         self.cluster.kubectl(&[&create[..], &from].concat())?.ok().map(drop)
     }
 
-    fn install(&self, values: &str) -> Done {
+    fn install(&self, endpoint: &str, values: &str) -> Done {
         let repository = paths::repository();
         let path = |name: &str| repository.join(name).to_string_lossy().into_owned();
         let (chart, file) = (path("charts/cairn"), path("e2e/values.yaml"));
-        let set = format!("etcd.enabled=false,etcd.endpoints={{{}}},{values}", self.url);
+        let set = format!("etcd.enabled=false,etcd.endpoints={{{endpoint}}},{values}");
         let release = ["upgrade", "--install", "cairn", &chart, "--namespace", NAMESPACE];
         let settings = ["--values", &file, "--set", &set, "--wait", "--timeout", "120s"];
         self.cluster.helm(&[&release[..], &settings].concat())?.ok().map(drop)

@@ -66,7 +66,7 @@ impl<'a> Issuers<'a> {
     }
 }
 
-/// The lives of all certificates are shortened to a minute. They are long again when this ends or is dropped.
+/// The lives of all certificates are shortened to half a minute. They are long again when this ends or is dropped.
 struct Compressed(Option<Cluster>);
 
 impl Compressed {
@@ -75,9 +75,9 @@ impl Compressed {
         set_lives(
             cluster,
             &[
-                "CAIRN_CERTIFICATE_LIFE=30s",
-                "CAIRN_ETCD_ISSUER_LIFE=60s",
-                "CAIRN_ETCD_LEAF_LIFE=40s",
+                "CAIRN_CERTIFICATE_LIFE=20s",
+                "CAIRN_ETCD_ISSUER_LIFE=36s",
+                "CAIRN_ETCD_LEAF_LIFE=24s",
             ],
         )?;
         Ok(compressed)

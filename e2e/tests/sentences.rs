@@ -5,6 +5,7 @@
 mod away;
 mod certificates;
 mod command_line;
+mod coordination;
 mod enrolment;
 mod etcd;
 mod etcd_access;

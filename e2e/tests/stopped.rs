@@ -184,7 +184,7 @@ fn a_pod_is_refused_when_another_webhook_has_removed_cairns_probes() -> Done {
         });
         select(object!({"matchExpressions": null}))?;
         outcome?;
-        let message = "the claims of this pod are of a pool with onLoss: Stop, but another webhook took away or \
+        let message = "or cairn.dev/on-loss: Stop), but another webhook took away or \
                        replaced the livenessProbe or startupProbe";
         assert!(said[1].stderr.contains(message), "{}", said[1].stderr);
         Ok(())

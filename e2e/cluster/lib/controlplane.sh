@@ -29,6 +29,27 @@ apiserver_is_ready() {
   in_netns "$1" curl -sf --max-time 2 --cacert "$(state_dir "$1")/pki/ca.crt" https://127.0.0.1:6443/readyz
 }
 
+# apiserver NAME stop|start: takes the API server away, as a restart of the control plane does, and back.
+apiserver_command() {
+  require_name apiserver "${1:-}"
+  [ $# -le 2 ] || no_more_args apiserver "${@:3}"
+  require_up apiserver "$1"
+  lock_cluster "$1"
+  case ${2:-} in
+  stop)
+    in_node "$1" bash -c 'kill -KILL "$(cat "$1")"' stop "$(node_dir "$1")/pids/kube-apiserver"
+    until_deadline 10 apiserver_is_gone "$1" || die "the API server of cluster '$1' still runs after 10 s"
+    ;;
+  start)
+    component_is_alive "$1" kube-apiserver || apiserver_start "$1"
+    component_await "$1" kube-apiserver "$(now_ms)" "$READY_SECONDS" apiserver_is_ready "$1"
+    ;;
+  *) bad_input "apiserver needs 'stop' or 'start', for example: cluster apiserver $1 stop" ;;
+  esac
+}
+
+apiserver_is_gone() { ! component_is_alive "$1" kube-apiserver; }
+
 kcm_start() {
   component_start "$1" kube-controller-manager "$CONTROLPLANE_BIN/kube-controller-manager" \
     --kubeconfig=kube-controller-manager.conf --leader-elect=false --use-service-account-credentials \
