@@ -2,7 +2,8 @@
 //!
 //! The claims do not wait for this: before the first certificate, requests to etcd fail and name the reason, while
 //! deadlines run as they do when etcd is away. A restarted process begins with what the earlier one had. A new
-//! certificate replaces the connections and does not touch the claims.
+//! certificate replaces the connections and does not touch the claims. It is asked for in time, and soon when etcd
+//! refuses the present one or shows a certificate of other roots.
 //!
 //! Invariants: the key is made here and never leaves the pod, except that an operator who gave all pods one
 //! certificate has sent its key. The files are in a volume of the sidecar's own, never in the app's.
@@ -88,7 +89,18 @@ fn explain(error: &EnrolError, first: bool, without_credentials: bool, etcd: &Et
     }
 }
 
+/// Connects with these credentials. Only the cluster that they name is talked to, unless another one is known: then
+/// that one, until an administrator has recorded the named one as its successor.
 async fn connect(etcd: &Etcd, credentials: &Credentials) {
+    if let Some(named) = credentials.cluster {
+        let known = etcd.expect_cluster(named);
+        if known != named {
+            warn!(
+                "Cairn's webhook names etcd cluster {named}, but this pod uses {known}; {}",
+                known.advice_on(named)
+            );
+        }
+    }
     if let Err(error) = etcd.replace(&credentials.endpoints, credentials.tls()).await {
         warn!("{}", error.report());
     }

@@ -128,3 +128,6 @@ fn log(caller: &Caller, valid_for: Option<Duration>) {
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ pub mod follow;
 pub mod issuer;
 pub mod keeper;
 pub mod lives;
+pub mod metrics;
 pub mod request;
 
 pub use authorities::{Authorities, EtcdCa};

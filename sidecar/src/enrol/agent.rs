@@ -9,6 +9,7 @@ use cairn_kit::backoff::spread;
 use cairn_kit::clock::Clock;
 use cairn_proto::v1::agent_client::AgentClient;
 use cairn_proto::v1::{EnrolRequest, EnrolResponse};
+use cairn_store::cluster::ClusterIdError;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use thiserror::Error;
 use tonic::metadata::MetadataValue;
@@ -68,6 +69,9 @@ pub enum EnrolError {
     /// The answer names no member of etcd.
     #[error("Cairn's webhook knows no member of etcd")]
     NoEndpoint,
+    /// The answer names an etcd cluster in another form.
+    #[error("Cairn's webhook does not name the etcd cluster in hex")]
+    Cluster(#[from] ClusterIdError),
 }
 
 /// Enrols once. The agent is verified by the newest authorities that it has named.
@@ -124,11 +128,13 @@ fn received(
     if answer.etcd_endpoints.is_empty() {
         return Err(EnrolError::NoEndpoint);
     }
+    let cluster = Some(answer.etcd_cluster_id).filter(|id| !id.is_empty());
     let own_key = answer.shared_key.is_empty() && !answer.certificate_chain.is_empty();
     let valid_for = Duration::from_millis(answer.valid_for_ms);
     let renew_after = Duration::from_millis(answer.renew_after_ms);
     Ok(Credentials {
         endpoints: answer.etcd_endpoints,
+        cluster: cluster.map(|id| id.parse()).transpose()?,
         authorities: answer.etcd_authorities,
         chain: answer.certificate_chain,
         key: if own_key { key.serialize_pem() } else { answer.shared_key },
@@ -184,6 +190,17 @@ mod tests {
         let empty = EnrolResponse::default();
         let error = received(empty, &key(), BootInstant::default()).unwrap_err();
         assert_eq!(error.to_string(), "Cairn's webhook knows no member of etcd");
+    }
+
+    #[test]
+    fn the_cluster_is_the_one_that_the_answer_names_if_it_names_one() {
+        let named = |id: &str| {
+            let answer = EnrolResponse { etcd_cluster_id: id.to_owned(), ..answer() };
+            received(answer, &key(), BootInstant::default()).map(|credentials| credentials.cluster)
+        };
+        assert_eq!(named("1f").unwrap().unwrap().to_string(), "1f");
+        assert_eq!(named("").unwrap(), None);
+        assert!(matches!(named("x"), Err(EnrolError::Cluster(_))));
     }
 
     #[test]

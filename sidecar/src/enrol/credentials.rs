@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cairn_core::time::BootInstant;
+use cairn_store::ClusterId;
 use cairn_store::etcd::{ClientPem, TlsPem};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -24,6 +25,9 @@ const MODE: u32 = 0o600;
 pub struct Credentials {
     /// URLs of etcd's members.
     pub endpoints: Vec<String>,
+    /// The etcd cluster that they are; `None` if the agent does not know it yet.
+    #[serde(default)]
+    pub cluster: Option<ClusterId>,
     /// The roots that verify them, PEM; empty for http.
     pub authorities: String,
     /// The client certificate and its issuers, PEM; empty for none.
@@ -137,6 +141,7 @@ mod tests {
     fn credentials() -> Credentials {
         Credentials {
             endpoints: vec!["https://etcd:2379".to_owned()],
+            cluster: Some(ClusterId::new(0x1f)),
             authorities: "ca".to_owned(),
             chain: "chain".to_owned(),
             key: "secret".to_owned(),

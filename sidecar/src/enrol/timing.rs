@@ -52,7 +52,8 @@ impl Timing {
         *self = Self { last_success: Some(now), refusals, ..Self::default() };
     }
 
-    /// etcd has refused the present certificate, or what it asked for: its user may be gone after etcd was wiped.
+    /// etcd has refused the present certificate, or what it asked for: its user may be gone after etcd was wiped. Or
+    /// etcd shows a certificate of roots that are not known here.
     pub fn refused(&mut self, now: BootInstant) {
         if self.refused.is_some() {
             return;

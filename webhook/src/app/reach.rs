@@ -85,6 +85,7 @@ impl Reach {
         tasks: &mut Tasks,
         client: &Client,
         users: Option<Arc<Access>>,
+        metrics: etcd_ca::metrics::Metrics,
         (verdict, leading): (watch::Receiver<Verdict>, watch::Receiver<bool>),
     ) {
         let Self { etcd, access, life: _, lives, ca } = self;
@@ -94,7 +95,8 @@ impl Reach {
             }
             Certificates::Issued(source) => {
                 let issuer = ca.subscribe();
-                tasks.start("etcd authorities", etcd_ca::follow(source, lives, client.clone(), ca));
+                let following = etcd_ca::follow(source, lives, client.clone(), metrics, ca);
+                tasks.start("etcd authorities", following);
                 let members = access.endpoints.urls().to_vec();
                 tasks.start("etcd connection", connect::keep_connected(etcd, members, issuer));
             }

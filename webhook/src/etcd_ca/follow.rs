@@ -11,10 +11,11 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::authorities::EtcdCa;
+use super::authorities::{Authorities, EtcdCa};
 use super::files::Files;
 use super::keeper::Keeper;
 use super::lives::Lives;
+use super::metrics::Metrics;
 
 /// The kubelet updates mounted Secrets within about a minute, so this adds little.
 const FILES_PAUSE: Duration = Duration::from_secs(5);
@@ -38,23 +39,34 @@ pub async fn follow(
     source: Source,
     lives: Lives,
     client: Client,
+    metrics: Metrics,
     tx: watch::Sender<Option<Arc<EtcdCa>>>,
 ) {
     match source {
         Source::Secret { namespace, name } => {
             let keeper = Keeper::new(client, &namespace, &name, lives);
-            keeper.run(|present| publish(&tx, EtcdCa::from(&**present))).await;
+            let publish = |present: &Arc<Authorities>| {
+                metrics.kept(present);
+                publish(&tx, EtcdCa::from(&**present));
+            };
+            keeper.run(publish).await;
         }
-        Source::Files(files) => follow_files(&files, FILES_PAUSE, &tx).await,
+        Source::Files(files) => follow_files(&files, FILES_PAUSE, &metrics, &tx).await,
     }
 }
 
-async fn follow_files(files: &Files, pause: Duration, tx: &watch::Sender<Option<Arc<EtcdCa>>>) {
+async fn follow_files(
+    files: &Files,
+    pause: Duration,
+    metrics: &Metrics,
+    tx: &watch::Sender<Option<Arc<EtcdCa>>>,
+) {
     let mut said = String::new();
     loop {
         match files.read() {
             Ok(found) => {
                 said.clear();
+                metrics.found(&found);
                 publish(tx, found);
             }
             Err(error) => {
@@ -90,7 +102,6 @@ mod tests {
     use cairn_core::time::UnixMillis;
 
     use super::*;
-    use crate::etcd_ca::Authorities;
 
     const NOW: UnixMillis = UnixMillis(1_795_230_000_000);
 
@@ -108,7 +119,8 @@ mod tests {
         };
         let (tx, mut seen) = watch::channel(None);
         let (follower, pause) = (files.clone(), Duration::from_secs(5));
-        let following = async move { follow_files(&follower, pause, &tx).await };
+        let metrics = Metrics::default();
+        let following = async move { follow_files(&follower, pause, &metrics, &tx).await };
         let following = tokio::spawn(following);
 
         sleep(2 * pause).await;

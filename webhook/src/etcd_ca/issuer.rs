@@ -122,9 +122,7 @@ impl Issuer {
 
     /// The end of its life.
     pub fn not_after(&self) -> Option<UnixMillis> {
-        let certificate = self.certificate()?;
-        let (_, parsed) = parse_x509_certificate(&certificate).ok()?;
-        Some(UnixMillis(parsed.validity().not_after.timestamp().saturating_mul(1000)))
+        ends_at(&self.certificate()?)
     }
 
     /// The signing certificate.
@@ -213,6 +211,12 @@ pub(super) fn serial() -> Result<SerialNumber, IssueError> {
     // Neither negative nor with a leading zero, both of which some parsers refuse.
     bytes[0] = bytes[0] & 0x7f | 0x40;
     Ok(SerialNumber::from_slice(&bytes))
+}
+
+/// The end of a certificate's life.
+pub(super) fn ends_at(certificate: &CertificateDer<'_>) -> Option<UnixMillis> {
+    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
+    Some(UnixMillis(parsed.validity().not_after.timestamp().saturating_mul(1000)))
 }
 
 /// From a little earlier than now.
