@@ -21,14 +21,60 @@ pub mod annotation {
     pub const RESOURCES: &str = "cairn.dev/resources";
     /// Input: who stops the app once a claim of a `Stop` pool is lost.
     pub const STOP: &str = "cairn.dev/stop";
-    /// All inputs, for checks and suggestions. `Request::parse` takes their values apart in this order: append.
-    pub const INPUTS: [&str; 8] =
-        [POOL, GROUP, PREFIX_TEMPLATE, CONTAINERS, ENV, GATE, RESOURCES, STOP];
+    /// Input: what the pod coordinates with the other pods of its group: `peers`, `leader`, `shards`.
+    pub const COORDINATE: &str = "cairn.dev/coordinate";
+    /// Input: the number of shards of the group.
+    pub const SHARDS: &str = "cairn.dev/shards";
+    /// Input: how a key becomes a shard.
+    pub const SHARD_HASH: &str = "cairn.dev/shard-hash";
+    /// Input: how long a renewal of the session is worth.
+    pub const VALIDITY: &str = "cairn.dev/validity";
+    /// Input: how often the app calls at least.
+    pub const HEARTBEAT: &str = "cairn.dev/heartbeat";
+    /// Input: whether only the app's confirmation lets a stopping shard be handed over.
+    pub const CONFIRM: &str = "cairn.dev/confirm";
+    /// Input: whether the app is stopped when its session is lost.
+    pub const ON_LOSS: &str = "cairn.dev/on-loss";
+    /// Input: ports at which the pod is reached, by name.
+    pub const ENDPOINTS: &str = "cairn.dev/endpoints";
+    /// Input: free words about the pod.
+    pub const TAGS: &str = "cairn.dev/tags";
+    /// Input: how much the pod takes in proportion to others.
+    pub const WEIGHT: &str = "cairn.dev/weight";
+    /// Input: whether the pod participates at once or when its app asks for it.
+    pub const PARTICIPATE: &str = "cairn.dev/participate";
+    /// Input: how many participants the first map waits for.
+    pub const MIN_PARTICIPANTS: &str = "cairn.dev/min-participants";
+    /// All inputs, for checks and suggestions.
+    pub const INPUTS: [&str; 20] = [
+        POOL,
+        GROUP,
+        PREFIX_TEMPLATE,
+        CONTAINERS,
+        ENV,
+        GATE,
+        RESOURCES,
+        STOP,
+        COORDINATE,
+        SHARDS,
+        SHARD_HASH,
+        VALIDITY,
+        HEARTBEAT,
+        CONFIRM,
+        ON_LOSS,
+        ENDPOINTS,
+        TAGS,
+        WEIGHT,
+        PARTICIPATE,
+        MIN_PARTICIPANTS,
+    ];
     /// The `generateName` of a workload that was created with one. Admission writes it on the workload's pod template,
     /// because the pods show only the generated name.
     pub const GENERATE_NAME: &str = "cairn.dev/generate-name";
     /// Result: compact JSON about every claim.
     pub const STATUS: &str = "cairn.dev/status";
+    /// In [`STATUS`], what the pod is in its group. No pool has this name.
+    pub const STATUS_MEMBER: &str = "-coordinate";
     /// Result: every annotation about one claim starts with this; `claim.cairn.dev/<pool>` is the name.
     pub const CLAIM_PREFIX: &str = "claim.cairn.dev/";
     /// Result: `claim.cairn.dev/<pool>.prefix` is the claim's metrics prefix.
@@ -43,6 +89,8 @@ pub mod annotation {
 pub mod pod {
     /// The sidecar's name.
     pub const CONTAINER: &str = "cairn";
+    /// The sidecar's binary in its image, for probes and hooks.
+    pub const BINARY: &str = "/usr/bin/cairn-sidecar";
     /// The memory volume with the published files.
     pub const VOLUME: &str = "cairn";
     /// The sidecar's own projected token.
@@ -79,6 +127,16 @@ pub mod path {
     pub const FENCE: &str = "fence";
     /// All fields of the claim, as JSON.
     pub const CLAIM_JSON: &str = "claim.json";
+    /// What may be served, as JSON.
+    pub const SHARDS_JSON: &str = "shards.json";
+    /// What may be served: a line `<shard> <deadline>` each, in seconds of `CLOCK_BOOTTIME` as in `/proc/uptime`.
+    pub const SHARDS_TXT: &str = "shards.txt";
+    /// Who leads.
+    pub const LEADER_JSON: &str = "leader.json";
+    /// The members of the group.
+    pub const PEERS_JSON: &str = "peers.json";
+    /// The owners of all shards.
+    pub const MAP_JSON: &str = "map.json";
     /// In a pool's directory: how far IDs were minted. For a restarted sidecar, not for apps.
     pub const IDS_JSON: &str = "ids.json";
 }
@@ -124,6 +182,13 @@ pub mod port {
     pub const APP_STARTUPZ: &str = "/app/startupz";
     /// With `/<container>` after it: whether the container's own startup probe has passed.
     pub const APP_READYZ: &str = "/app/readyz";
+    /// Answers once a drain of the member has ended, or after [`UNDRAINED`] when none has begun. It begins none itself:
+    /// whoever reaches the port may ask. The preStop of app containers uses it, so that an app gets SIGTERM after its
+    /// shards are handed over.
+    pub const APP_DRAINED: &str = "/app/drained";
+    /// How long [`APP_DRAINED`] waits for a drain to begin. The kubelet starts the preStop hooks of a pod's containers
+    /// within 0.2 s of each other.
+    pub const UNDRAINED: std::time::Duration = std::time::Duration::from_secs(2);
     /// The header of the kubelet's probes that carries the value of [`super::flag::PROBE_TOKEN`].
     pub const PROBE_TOKEN_HEADER: &str = "Cairn-Probe-Token";
 }
@@ -176,4 +241,40 @@ pub mod flag {
     pub const PROBE_TOKEN: &str = "--probe-token";
     /// A file of the pod's annotations (downward API); the gate opens once it shows the claims.
     pub const GATE_FILE: &str = "--gate-file";
+    /// What the pod coordinates: `peers`, `leader`, `shards`, comma separated.
+    pub const COORDINATE: &str = "--coordinate";
+    /// The number of shards.
+    pub const SHARDS: &str = "--shards";
+    /// How a key becomes a shard.
+    pub const SHARD_HASH: &str = "--shard-hash";
+    /// How long a renewal of the session is worth.
+    pub const VALIDITY: &str = "--validity";
+    /// How often the app calls.
+    pub const HEARTBEAT: &str = "--heartbeat";
+    /// Whether time alone lets a stopping shard be handed over: `deadline` or `required`.
+    pub const CONFIRM: &str = "--confirm";
+    /// What happens to the app when its shards are lost: `Keep` or `Stop`.
+    pub const ON_LOSS: &str = "--on-loss";
+    /// Where the app can be reached, at [`APP_HOST`]: `http=8080,grpc=9000`.
+    pub const ENDPOINTS: &str = "--endpoints";
+    /// Free words about the member: `tier=hot`.
+    pub const TAGS: &str = "--tags";
+    /// How many shards it takes in proportion to others.
+    pub const WEIGHT: &str = "--weight";
+    /// When it participates: `ask` or `start`.
+    pub const PARTICIPATE: &str = "--participate";
+    /// How many participants the first map waits for.
+    pub const MIN_PARTICIPANTS: &str = "--min-participants";
+    /// The generation of the workload: pods of one rollout have the same.
+    pub const GENERATION: &str = "--generation";
+    /// When the pod was admitted, RFC 3339.
+    pub const ADMITTED: &str = "--admitted";
+}
+
+/// Commands of `cairn-sidecar` that Kubernetes runs in our container.
+pub mod command {
+    /// The startup probe.
+    pub const PROBE: &str = "probe";
+    /// Our container's preStop: asks the member to drain and blocks until it owns nothing.
+    pub const DRAIN: &str = "drain";
 }

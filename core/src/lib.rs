@@ -9,6 +9,7 @@ pub mod app_probe;
 pub mod claim;
 pub mod clock;
 pub mod contract;
+pub mod coordination;
 pub mod duration;
 pub mod group;
 pub mod identity;

@@ -1,0 +1,276 @@
+//! What one process knows of its group: a picture merged from reads, watch changes, own writes and refused writes.
+//!
+//! Invariants:
+//! - every key has the revision at which it is known; what is known at a higher revision stays, absence included;
+//! - within an epoch. Revisions of two epochs are never compared: [`Known::forget`] begins anew.
+//!
+//! Not for: what a picture means for a session (`session`).
+
+use std::collections::BTreeMap;
+
+use super::{Change, Changes, Picture, Revised};
+use crate::coordination::map::Shard;
+use crate::coordination::member::Member;
+use crate::coordination::owner::{Granted, Ownable};
+use crate::coordination::path::GroupKey;
+
+/// The picture of one process, and how new each part of it is.
+#[derive(Clone, Debug)]
+pub(in crate::coordination) struct Known {
+    uid: String,
+    picture: Picture,
+    /// Every key is known at this revision at least: that of the last read or of the watch since then.
+    floor: i64,
+    /// Keys that are known at a higher revision.
+    newer: BTreeMap<GroupKey, i64>,
+    /// Epoch and hold are not watched, so their revisions are apart.
+    epoch_at: i64,
+    hold_at: i64,
+    /// Grants to our UID, of whatever session.
+    own: BTreeMap<Ownable, Granted>,
+    /// Counts changes.
+    version: u64,
+}
+
+// === impl Known ===
+
+impl Known {
+    pub(in crate::coordination) fn new(uid: String) -> Self {
+        Self {
+            uid,
+            picture: Picture::default(),
+            floor: 0,
+            newer: BTreeMap::new(),
+            epoch_at: 0,
+            hold_at: 0,
+            own: BTreeMap::new(),
+            version: 0,
+        }
+    }
+
+    pub(in crate::coordination) const fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// The revision up to which reads and the watch have shown everything.
+    pub(in crate::coordination) const fn floor(&self) -> i64 {
+        self.floor
+    }
+
+    /// Differs when anything has changed.
+    pub(in crate::coordination) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Grants to our UID, of whatever session.
+    pub(in crate::coordination) const fn own(&self) -> &BTreeMap<Ownable, Granted> {
+        &self.own
+    }
+
+    /// The revision at which a member's key is known.
+    pub(in crate::coordination) fn member_at(&self, uid: &str) -> i64 {
+        if self.newer.is_empty() {
+            return self.floor;
+        }
+        self.at(&GroupKey::Member(uid.to_owned()))
+    }
+
+    /// Another epoch: nothing that is known counts any more.
+    pub(in crate::coordination) fn forget(&mut self, epoch: Option<i64>) {
+        let version = self.version + 1;
+        let uid = std::mem::take(&mut self.uid);
+        *self = Self { version, ..Self::new(uid) };
+        self.picture.epoch = epoch;
+    }
+
+    /// Takes in a read.
+    pub(in crate::coordination) fn read(&mut self, read: Picture) {
+        let revision = read.revision;
+        self.set_epoch(read.epoch, revision);
+        self.set_hold(read.hold, revision);
+        if revision < self.floor {
+            return;
+        }
+        let before = std::mem::replace(&mut self.picture, read);
+        self.picture.epoch = before.epoch;
+        self.picture.hold = before.hold;
+        let newer = std::mem::take(&mut self.newer);
+        self.newer = newer.into_iter().filter(|(_, at)| *at > revision).collect();
+        for key in self.newer.keys() {
+            keep(&mut self.picture, &before, key);
+        }
+        self.raise(revision);
+        let of_ours = |of: Ownable, granted: &Granted| {
+            (granted.grant.uid == self.uid).then(|| (of, granted.clone()))
+        };
+        let shards = self.picture.shards.iter();
+        let shards = shards.filter_map(|(shard, granted)| of_ours(Ownable::Shard(*shard), granted));
+        let leader = self.picture.leader.iter();
+        let leader = leader.filter_map(|granted| of_ours(Ownable::Leader, granted));
+        self.own = shards.chain(leader).collect();
+        self.version += 1;
+    }
+
+    /// Takes in what the watch shows. It has shown everything up to this revision.
+    pub(in crate::coordination) fn watched(&mut self, changes: Changes) {
+        let revision = changes.revision;
+        self.changed(changes);
+        self.raise(revision);
+    }
+
+    /// Takes in single keys.
+    pub(in crate::coordination) fn changed(&mut self, changes: Changes) {
+        let revision = changes.revision;
+        for change in changes.changes {
+            match change {
+                Change::Epoch(epoch) => self.set_epoch(epoch, revision),
+                Change::Hold(hold) => self.set_hold(hold, revision),
+                Change::Map(map) => {
+                    if self.note(GroupKey::Map, revision) {
+                        self.picture.map = map;
+                    }
+                }
+                Change::LeaderValue(value) => self.set_leader_value(value, revision),
+                Change::Member(uid, member) => self.set_member(uid, member.map(|m| *m), revision),
+                Change::Owner(of, granted) => self.set_owner(of, granted, revision),
+                Change::Dropped(..) => {}
+            }
+        }
+    }
+
+    pub(in crate::coordination) fn set_epoch(&mut self, epoch: Option<i64>, revision: i64) {
+        if revision >= self.epoch_at {
+            self.epoch_at = revision;
+            self.version += u64::from(self.picture.epoch != epoch);
+            self.picture.epoch = epoch;
+        }
+    }
+
+    pub(in crate::coordination) fn set_hold(&mut self, hold: bool, revision: i64) {
+        if revision >= self.hold_at {
+            self.hold_at = revision;
+            self.version += u64::from(self.picture.hold != hold);
+            self.picture.hold = hold;
+        }
+    }
+
+    pub(in crate::coordination) fn set_member(
+        &mut self,
+        uid: String,
+        member: Option<Member>,
+        revision: i64,
+    ) {
+        if !self.note(GroupKey::Member(uid.clone()), revision) {
+            return;
+        }
+        match member {
+            Some(member) => self.picture.members.insert(uid, member),
+            None => self.picture.members.remove(&uid),
+        };
+    }
+
+    pub(in crate::coordination) fn set_owner(
+        &mut self,
+        of: Ownable,
+        granted: Option<Granted>,
+        revision: i64,
+    ) {
+        let key = match of {
+            Ownable::Leader => GroupKey::Leader,
+            Ownable::Shard(shard) => GroupKey::Shard(shard),
+        };
+        if !self.note(key, revision) {
+            return;
+        }
+        match granted.as_ref().filter(|granted| granted.grant.uid == self.uid) {
+            Some(granted) => self.own.insert(of, granted.clone()),
+            None => self.own.remove(&of),
+        };
+        put_owner(&mut self.picture, of, granted);
+    }
+
+    pub(in crate::coordination) fn set_map(
+        &mut self,
+        map: crate::coordination::map::ShardMap,
+        revision: i64,
+    ) {
+        if self.note(GroupKey::Map, revision) {
+            self.picture.map = Some(Revised { value: map, revision });
+        }
+    }
+
+    pub(in crate::coordination) fn set_leader_value(
+        &mut self,
+        value: Option<Revised<Vec<u8>>>,
+        revision: i64,
+    ) {
+        if self.note(GroupKey::LeaderValue, revision) {
+            self.picture.leader_value = value;
+        }
+    }
+
+    fn at(&self, key: &GroupKey) -> i64 {
+        self.newer.get(key).copied().unwrap_or(self.floor)
+    }
+
+    /// True when what is known of the key at this revision counts.
+    fn note(&mut self, key: GroupKey, revision: i64) -> bool {
+        if revision < self.at(&key) {
+            return false;
+        }
+        if revision > self.floor {
+            self.newer.insert(key, revision);
+        }
+        self.picture.revision = self.picture.revision.max(revision);
+        self.version += 1;
+        true
+    }
+
+    fn raise(&mut self, revision: i64) {
+        if revision > self.floor {
+            self.floor = revision;
+            self.newer.retain(|_, at| *at > revision);
+            // What waited for the watch to come so far is looked at again.
+            self.version += 1;
+        }
+        self.picture.revision = self.picture.revision.max(revision);
+    }
+}
+
+/// Keeps of one key what was known before.
+fn keep(picture: &mut Picture, before: &Picture, key: &GroupKey) {
+    match key {
+        GroupKey::Map => picture.map.clone_from(&before.map),
+        GroupKey::LeaderValue => picture.leader_value.clone_from(&before.leader_value),
+        GroupKey::Leader => put_owner(picture, Ownable::Leader, before.leader.clone()),
+        GroupKey::Shard(shard) => {
+            put_owner(picture, Ownable::Shard(*shard), before.shards.get(shard).cloned());
+        }
+        GroupKey::Member(uid) => match before.members.get(uid) {
+            Some(member) => {
+                picture.members.insert(uid.clone(), member.clone());
+            }
+            None => {
+                picture.members.remove(uid);
+            }
+        },
+        GroupKey::Dropped(_) => {}
+    }
+}
+
+fn put_owner(picture: &mut Picture, of: Ownable, granted: Option<Granted>) {
+    let shard: Shard = match of {
+        Ownable::Leader => {
+            picture.leader = granted;
+            return;
+        }
+        Ownable::Shard(shard) => shard,
+    };
+    match granted {
+        Some(granted) => picture.shards.insert(shard, granted),
+        None => picture.shards.remove(&shard),
+    };
+}
+
+#[cfg(test)]
+mod tests;
