@@ -47,6 +47,8 @@ mod ticket;
 mod track;
 mod view;
 
+pub(crate) use track::Track;
+
 pub use action::{
     Action, AdoptRequest, ClaimRequest, EndReason, LeaveQueueRequest, QuarantineRequest, QueueMode,
     ReadRequest, RedeemRequest, ReleaseRequest, ReserveRequest, Watch,

@@ -20,7 +20,7 @@ const CONFLICT_SPREAD: Duration = Duration::from_millis(50);
 
 /// What a track is doing.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Track(State);
+pub(crate) struct Track(State);
 
 /// The track of claims, releases and everything in the queue. It works on one claim at a time.
 #[derive(Clone, Debug, Default)]
@@ -57,21 +57,21 @@ enum State {
 
 impl Track {
     /// An action was sent.
-    pub(super) fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.0 = State::Busy;
     }
 
     /// The answer is here, or is not awaited any more: the next action may follow at once.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.0 = State::Idle;
     }
 
-    pub(super) fn wait_until(&mut self, instant: BootInstant) {
+    pub(crate) fn wait_until(&mut self, instant: BootInstant) {
         self.0 = State::Until(instant);
     }
 
     /// Ends a pause, but not an action.
-    pub(super) fn hurry(&mut self) {
+    pub(crate) fn hurry(&mut self) {
         self.0 = match self.0 {
             State::Busy => State::Busy,
             State::Idle | State::Until(_) => State::Idle,
@@ -79,13 +79,13 @@ impl Track {
     }
 
     /// Shortens a pause.
-    pub(super) fn bring_forward(&mut self, instant: BootInstant) {
+    pub(crate) fn bring_forward(&mut self, instant: BootInstant) {
         if let State::Until(later) = self.0 {
             self.0 = State::Until(later.min(instant));
         }
     }
 
-    pub(super) fn is_due(self, now: BootInstant) -> bool {
+    pub(crate) fn is_due(self, now: BootInstant) -> bool {
         match self.0 {
             State::Idle => true,
             State::Busy => false,
@@ -93,12 +93,12 @@ impl Track {
         }
     }
 
-    pub(super) fn is_busy(self) -> bool {
+    pub(crate) fn is_busy(self) -> bool {
         self.0 == State::Busy
     }
 
     /// The end of a pause.
-    pub(super) fn until(self) -> Option<BootInstant> {
+    pub(crate) fn until(self) -> Option<BootInstant> {
         match self.0 {
             State::Until(instant) => Some(instant),
             State::Idle | State::Busy => None,

@@ -1,0 +1,7 @@
+//! Tests of single rules.
+
+mod coming;
+mod evidence;
+mod going;
+mod handover;
+mod maps;

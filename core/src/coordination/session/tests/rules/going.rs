@@ -1,0 +1,132 @@
+//! How members go, and what the others do then.
+
+use super::super::fixture::{Fixture, S, config};
+use crate::coordination::member::MemberState;
+use crate::coordination::owner::Ownable;
+use crate::coordination::session::{Command, Config, EndReason, Event, Refusal};
+use crate::time::BootInstant;
+use std::time::Duration;
+
+#[test]
+fn a_frozen_member_stops_at_its_deadline_and_is_followed_after_the_takeover_delay() {
+    let mut world = Fixture::with(&["a", "b"], 8);
+    world.until("balance", |world| world.serves(1).len() == 4);
+    world.cut.insert(0);
+    let deadline = world.status(0).valid_until.as_nanos();
+    world.run(deadline - world.now);
+    assert!(world.serves(0).is_empty());
+    world.until("the end of the session", |world| {
+        !world.status(1).picture.members.contains_key("a")
+    });
+    let seen = world.now;
+    world.until("the takeover", |world| world.serves(1).len() == 8);
+    let waited = Duration::from_nanos(world.now - seen);
+    assert!(waited.as_millis() > 4990 && waited.as_millis() < 5300, "{waited:?}");
+    assert!(Duration::from_nanos(world.now - deadline) > Duration::from_secs(2));
+}
+
+#[test]
+fn a_member_of_a_deleted_pod_gives_everything_away_and_leaves() {
+    let mut world = Fixture::with(&["a", "b"], 8);
+    world.event(0, Event::Drain);
+    while world.processes[0].end.is_none() {
+        world.run(S / 20);
+        world.confirm_all();
+    }
+    assert_eq!(world.processes[0].end, Some(EndReason::Left));
+    assert_eq!(world.serves(1).len(), 8);
+    assert!(world.status(1).leader.own.is_some());
+    assert!(!world.store.picture.members.contains_key("a"));
+}
+
+#[test]
+fn the_last_member_frees_everything_before_it_leaves() {
+    let mut world = Fixture::with(&["a"], 8);
+    world.event(0, Event::Drain);
+    world.run(6 * S);
+    assert_eq!(world.processes[0].end, Some(EndReason::Left));
+    let picture = &world.store.picture;
+    assert!(picture.shards.is_empty() && picture.leader.is_none() && picture.members.is_empty());
+}
+
+#[test]
+fn a_draining_member_serves_on_while_nobody_else_may_own() {
+    let mut world = Fixture::with(&["a"], 8);
+    world.command(0, Command::SetState(MemberState::Draining)).unwrap();
+    world.run(30 * S);
+    assert_eq!((world.serves(0).len(), world.status(0).state), (8, MemberState::Draining));
+    world.start(config("b", 8));
+    world.run(10 * S);
+    assert_eq!((world.serves(0).len(), world.serves(1).len()), (0, 8));
+    let back = world.command(0, Command::SetState(MemberState::Participant));
+    assert!(matches!(back, Err(Refusal::Transition { .. })));
+}
+
+#[test]
+fn a_member_that_is_terminated_leaves_at_once_and_its_shards_wait() {
+    let mut world = Fixture::with(&["a", "b"], 8);
+    world.until("balance", |world| world.serves(1).len() == 4);
+    let left = world.now;
+    world.event(0, Event::Terminate);
+    world.settle();
+    assert_eq!(world.processes[0].end, Some(EndReason::Left));
+    world.until("the takeover", |world| world.serves(1).len() == 8);
+    assert!(world.now - left > 5 * S);
+}
+
+#[test]
+fn a_member_whose_app_has_not_called_yet_owns_nothing() {
+    let mut world = Fixture::new();
+    world.start(Config { heartbeat: Some(Duration::from_secs(15)), ..config("a", 8) });
+    world.run(30 * S);
+    assert_eq!((world.status(0).state, world.serves(0).len()), (MemberState::Viewer, 0));
+    world.command(0, Command::Heartbeat).unwrap();
+    world.run(5 * S);
+    assert_eq!(world.serves(0).len(), 8);
+}
+
+#[test]
+fn no_deadline_is_told_beyond_the_last_heartbeat_and_its_time_and_a_hung_app_leaves() {
+    let mut world = Fixture::new();
+    world.start(Config { heartbeat: Some(Duration::from_secs(2)), ..config("a", 8) });
+    world.command(0, Command::Heartbeat).unwrap();
+    for _ in 0..10 {
+        world.run(S);
+        world.command(0, Command::Heartbeat).unwrap();
+    }
+    let limit = BootInstant::from_nanos(world.now + 2 * S);
+    assert_eq!((world.serves(0).len(), world.status(0).valid_until), (8, limit));
+    for _ in 0..20 {
+        world.run(S / 10);
+        assert!(world.status(0).valid_until <= limit);
+    }
+    assert!(world.serves(0).is_empty());
+    world.run(3 * S);
+    assert_eq!(world.processes[0].end, Some(EndReason::Left));
+    assert!(world.store.picture.shards.is_empty());
+}
+
+#[test]
+fn a_member_that_does_not_take_what_is_available_is_passed_over() {
+    let mut world = Fixture::with(&["a", "b"], 8);
+    world.until("balance", |world| world.serves(1).len() == 4);
+    // The second member renews and does nothing else; and all shards are free.
+    world.cut.insert(1);
+    for shard in 0..8 {
+        world.store.put_owner(Ownable::Shard(shard), None);
+    }
+    world.store.end_hold();
+    world.event(0, Event::WatchEnded("compacted".into()));
+    let renew = |world: &mut Fixture| {
+        let lease = world.store.lease_of("b").unwrap();
+        world.store.keep_alive(world.now, lease);
+    };
+    world.run(2 * S);
+    assert_eq!(world.store.picture.shards.len(), 4);
+    for _ in 0..2 {
+        renew(&mut world);
+        world.run(S);
+    }
+    assert_eq!(world.store.picture.shards.len(), 8);
+    assert!(world.store.picture.shards.values().all(|granted| granted.grant.uid == "a"));
+}
