@@ -20,6 +20,7 @@ fn the_pool_annotation_alone_is_a_complete_request() {
             gate: Gate::Startup,
             resources: Resources::default(),
             stop: StoppedBy::Sidecar,
+            coordination: None,
         }
     );
 }
@@ -77,11 +78,14 @@ fn bad_annotations_are_refused_with_a_message_that_says_what_to_write() {
             &[pool, ("cairn.dev/colour", "x")],
             "annotation 'cairn.dev/colour' is not known; Cairn reads the annotations cairn.dev/pool, \
              cairn.dev/group, cairn.dev/prefix, cairn.dev/containers, cairn.dev/env, cairn.dev/gate, \
-             cairn.dev/resources, cairn.dev/stop",
+             cairn.dev/resources, cairn.dev/stop, cairn.dev/coordinate, cairn.dev/shards, cairn.dev/shard-hash, \
+             cairn.dev/validity, cairn.dev/heartbeat, cairn.dev/confirm, cairn.dev/on-loss, cairn.dev/endpoints, \
+             cairn.dev/tags, cairn.dev/weight, cairn.dev/participate, cairn.dev/min-participants",
         ),
         (
             &[("cairn.dev/group", "a")],
-            "annotation 'cairn.dev/group' does nothing without a pool; add cairn.dev/pool: mountains, or remove it",
+            "annotation 'cairn.dev/group' does nothing alone; add cairn.dev/pool: mountains or \
+             cairn.dev/coordinate: peers, or remove it",
         ),
         (
             &[("cairn.dev/pool", " ")],
