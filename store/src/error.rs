@@ -97,6 +97,9 @@ pub enum Error {
         /// In etcd's words.
         reason: String,
     },
+    /// The epoch has changed while a group was watched. What came since may be of either epoch.
+    #[error("the epoch has changed; read the group again")]
+    EpochChanged,
     /// etcd is too old to keep namespaces apart.
     #[error(
         "etcd {found} at {endpoint} does not check every permission of transactions and leases; use one of {needed} or \
@@ -155,7 +158,7 @@ impl Error {
             Self::Call { class, .. } | Self::Injected(class) => *class,
             // The other cluster may have applied it.
             Self::Timeout { .. } | Self::OtherCluster { .. } => Class::Ambiguous,
-            Self::NoAccess { .. } => Class::NotApplied,
+            Self::NoAccess { .. } | Self::EpochChanged => Class::NotApplied,
             Self::Endpoint { .. }
             | Self::NoEndpoint
             | Self::ReadTls { .. }
@@ -212,7 +215,7 @@ impl Error {
 fn known_by(accepted_after: Option<Duration>) -> &'static str {
     match accepted_after {
         Some(_) => ", which answered before",
-        None => ", which --etcd-cluster-id asks for",
+        None => ", which --etcd-cluster-id or Cairn's webhook names",
     }
 }
 

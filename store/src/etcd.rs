@@ -15,7 +15,8 @@ use tokio::sync::{Mutex, Notify, watch as channel};
 
 use crate::cluster::ClusterId;
 use crate::error::Error;
-use crate::kv::{Kv, Span, Txn, TxnReply};
+pub use crate::kv::Change;
+use crate::kv::{Deltas, Follow, Kv, Span, Txn, TxnReply};
 use crate::prefix::KeyPrefix;
 
 mod access;
@@ -24,6 +25,7 @@ mod clients;
 mod cluster_id_check;
 mod connection;
 mod convert;
+mod follow;
 mod home;
 mod jitter;
 mod keep_alive;
@@ -39,11 +41,11 @@ use clients::Clients;
 use cluster_id_check::ClusterIdCheck;
 pub use connection::Connection;
 use connection::Connector;
-use keep_alive::KeepAliveStream;
+use keep_alive::KeepAliveStreams;
 pub use membership::{MemberEntry, MemberList, Membership};
 use requests::kv_client;
 pub use tls::{ClientPem, Tls, TlsFiles, TlsPem};
-pub use watch::{Change, Watcher};
+pub use watch::Watcher;
 
 /// A claim reads the keys of all slots, quarantines and notes of a pool in one answer: at most about 300 bytes for each
 /// of 8,192 names. That is near gRPC's default limit of 4 MiB. This is several times as much.
@@ -62,12 +64,12 @@ pub struct Etcd {
     request_timeout: AtomicU64,
     prefix: KeyPrefix,
     cluster: ClusterIdCheck,
-    keep_alive_stream: Mutex<Option<KeepAliveStream>>,
+    keep_alive_streams: KeepAliveStreams,
     /// Held while users and roles are being changed.
     access: Mutex<()>,
     /// Why there are no members yet.
     absence: channel::Sender<String>,
-    /// etcd has refused our certificate, or what it should allow.
+    /// etcd has refused our certificate, or what it should allow, or we have refused its certificate.
     refused: Notify,
 }
 
@@ -112,7 +114,7 @@ impl Etcd {
             request_timeout: AtomicU64::new(0),
             prefix: connection.prefix.clone(),
             cluster: ClusterIdCheck::new(connection.cluster),
-            keep_alive_stream: Mutex::new(None),
+            keep_alive_streams: KeepAliveStreams::default(),
             access: Mutex::new(()),
             absence: channel::Sender::new("its members are not known".to_owned()),
             refused: Notify::new(),
@@ -126,7 +128,8 @@ impl Etcd {
         self.absence.send_replace(reason);
     }
 
-    /// Waits until etcd refuses our certificate's user, or what it should be allowed.
+    /// Waits until etcd refuses our certificate's user, or what it should be allowed, or until a handshake fails
+    /// because one side does not accept the other's certificate.
     pub async fn access_refused(&self) {
         self.refused.notified().await;
     }
@@ -134,6 +137,12 @@ impl Etcd {
     /// The id of the known cluster, now and after each change; `None` before the first answer.
     pub fn cluster_ids(&self) -> channel::Receiver<Option<ClusterId>> {
         self.cluster.subscribe()
+    }
+
+    /// Expects the cluster that the webhook names, unless another one is known already. Answers the known one. From
+    /// then on no other one is accepted, unless an administrator has recorded it as the successor.
+    pub fn expect_cluster(&self, named: ClusterId) -> ClusterId {
+        self.cluster.expect(named)
     }
 
     /// The prefix of the keys.
@@ -184,8 +193,7 @@ impl Kv for Etcd {
     }
 
     async fn keep_alive(&self, lease: i64) -> Result<Duration, Error> {
-        let mut stream = self.keep_alive_stream.lock().await;
-        self.renew_on_stream(&mut stream, lease).await
+        self.renew_on_stream(lease).await
     }
 
     async fn revoke(&self, lease: i64) -> Result<(), Error> {
@@ -218,5 +226,9 @@ impl Kv for Etcd {
 
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
         self.wait_for_change(spans, from).await
+    }
+
+    async fn follow(&self, follow: Follow, deltas: Deltas) -> Error {
+        self.follow_spans(follow, &deltas).await
     }
 }

@@ -1,4 +1,5 @@
-//! Freezes: while the key `hold/<pool>` exists, nothing is granted from the pool.
+//! Freezes: while the key `hold/<pool>` exists, nothing is granted from the pool. While `hold/-coordinate` exists, no
+//! owner of a shard or of a leadership changes, in any group.
 //!
 //! A store that was wiped or restored does not know every holder. A freeze covers the time during which a holder may
 //! still believe in its claim. It is laid in two steps. First the key is put without a lease, in the transaction that
@@ -11,6 +12,8 @@
 
 use std::time::Duration;
 
+use cairn_core::coordination::path::HOLD;
+use cairn_core::coordination::validity::Validity;
 use cairn_core::keys;
 use cairn_core::pool::PoolName;
 
@@ -32,6 +35,20 @@ pub(crate) fn lay(pool: &PoolName, span: Duration, cause: FreezeCause) -> Op {
     Op::put(keys::freeze(pool), serde_json::to_vec(&record).unwrap_or_default(), 0)
 }
 
+/// The first step of the hold of coordination, as a part of a transaction. It covers the time during which the owner
+/// with the longest validity may still serve.
+pub(crate) fn lay_hold(cause: FreezeCause) -> Op {
+    lay_hold_of(Validity::LONGEST.takeover_delay(), cause)
+}
+
+/// The same for a time of one's own.
+pub(crate) fn lay_hold_of(span: Duration, cause: FreezeCause) -> Op {
+    // Rounded up: a hold that ends early protects nobody.
+    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    let record = FreezeRecord { seconds, cause };
+    Op::put(HOLD, serde_json::to_vec(&record).unwrap_or_default(), 0)
+}
+
 // === impl Store ===
 
 impl<K: Kv> Store<K> {
@@ -43,7 +60,10 @@ impl<K: Kv> Store<K> {
             if laid.is_empty() {
                 break;
             }
-            for chunk in laid.chunks(STARTED_AT_ONCE) {
+            // The hold of coordination has a lease of its own: freezes of pools may last much longer.
+            let (holds, freezes): (Vec<_>, Vec<_>) =
+                laid.into_iter().partition(|found| found.key == HOLD);
+            for chunk in holds.chunks(1).chain(freezes.chunks(STARTED_AT_ONCE)) {
                 self.start_laid(chunk).await?;
             }
         }

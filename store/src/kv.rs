@@ -8,12 +8,14 @@ use crate::cluster::ClusterId;
 use crate::error::Error;
 
 mod batch;
+mod follow;
 mod span;
 mod txn;
 
 pub use batch::{Answer, Batch, Branch, CountHandle, Guarded, KeyHandle, KeysHandle, TxnHandle};
+pub use follow::{Change, Delta, Deltas, Follow};
 pub use span::Span;
-pub use txn::{Compare, Field, KeyValue, Op, OpReply, Txn, TxnReply};
+pub use txn::{Compare, Expected, KeyValue, Op, OpReply, Txn, TxnReply, prefix_end};
 
 /// A store with transactions and leases.
 ///
@@ -52,6 +54,10 @@ pub trait Kv: Send + Sync {
         spans: Vec<Span>,
         from: i64,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Follows the changes in spans: passes them on as they come, until an error ends it. After that, changes may be
+    /// missed. It has no time limit. [`Follow`] says in which order they come.
+    fn follow(&self, follow: Follow, deltas: Deltas) -> impl Future<Output = Error> + Send;
 
     /// Does a transaction that is made of batches.
     fn commit(&self, guarded: Guarded) -> impl Future<Output = Result<Branch, Error>> + Send {
@@ -133,5 +139,9 @@ impl<K: Kv> Kv for Arc<K> {
         from: i64,
     ) -> impl Future<Output = Result<(), Error>> + Send {
         K::changed(self, spans, from)
+    }
+
+    fn follow(&self, follow: Follow, deltas: Deltas) -> impl Future<Output = Error> + Send {
+        K::follow(self, follow, deltas)
     }
 }

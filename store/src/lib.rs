@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod cluster;
+pub mod coordination;
 pub mod error;
 pub mod etcd;
 pub mod freeze;
@@ -25,8 +26,12 @@ mod store;
 
 pub use access::UserName;
 pub use cluster::{ClusterId, ExpectedCluster};
+pub use coordination::Coordination;
 pub use error::{Class, Error};
-pub use kv::{Batch, Branch, Compare, Guarded, KeyValue, Kv, Op, OpReply, Span, Txn, TxnReply};
+pub use kv::{
+    Batch, Branch, Change, Compare, Delta, Deltas, Follow, Guarded, KeyValue, Kv, Op, OpReply,
+    Span, Txn, TxnReply,
+};
 pub use perform::Performed;
 pub use prefix::KeyPrefix;
 pub use protocol::Forced;

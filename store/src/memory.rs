@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until};
 
 use crate::cluster::ClusterId;
 use crate::error::{Class, Error};
-use crate::kv::{Kv, Span, Txn, TxnReply};
+use crate::kv::{Delta, Deltas, Follow, Kv, Span, Txn, TxnReply};
 
 mod inner;
 
@@ -187,11 +187,50 @@ impl Kv for MemoryKv {
                 }
                 inner.next_expiry()
             };
-            let far = Instant::now() + Duration::from_secs(3600);
             tokio::select! {
                 _ = requests.changed() => {}
-                () = sleep_until(expiry.unwrap_or(far)) => {}
+                () = sleep_until(expiry.unwrap_or_else(far)) => {}
             }
         }
     }
+
+    async fn follow(&self, follow: Follow, deltas: Deltas) -> Error {
+        let Follow { spans, mut from, progress, elsewhere: _ } = follow;
+        let mut requests = self.requests.subscribe();
+        let mut progress = interval(progress.max(SHORTEST_PERIOD));
+        progress.reset();
+        loop {
+            let (found, revision, expiry) = {
+                let mut inner = self.lock();
+                if inner.down {
+                    return Error::Injected(Class::Ambiguous);
+                }
+                inner.expire();
+                (inner.deltas(&spans, from), inner.revision, inner.next_expiry())
+            };
+            let Some(found) = found else {
+                return Error::Injected(Class::NotApplied);
+            };
+            from = from.max(revision + 1);
+            for delta in found {
+                let _ = deltas.unbounded_send(delta);
+            }
+            tokio::select! {
+                _ = requests.changed() => {}
+                () = sleep_until(expiry.unwrap_or_else(far)) => {}
+                _ = progress.tick() => {
+                    // Of what was passed on, not of what has happened since.
+                    let _ = deltas.unbounded_send(Delta { revision, changes: Vec::new() });
+                }
+            }
+        }
+    }
+}
+
+/// A period of zero would never end.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+
+/// Later than anything happens.
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
 }

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use cairn_core::keys::ROOT;
 use thiserror::Error;
 
-use crate::kv::{Op, OpReply, Span, Txn, TxnReply};
+use crate::kv::{Change, Delta, Follow, KeyValue, Op, OpReply, Span, Txn, TxnReply};
 
 /// The prefix of temporary layouts for benchmarks. It lies outside of `/cairn/v1/`, so that neither a webhook nor the
 /// role of a namespace reaches it.
@@ -70,6 +70,7 @@ impl KeyPrefix {
         let Txn { mut compares, then, otherwise } = txn;
         for compare in &mut compares {
             compare.key = self.outer(&compare.key).into_owned();
+            compare.to = compare.to.take().map(|to| self.outer(&to).into_owned());
         }
         let ops = |ops: Vec<Op>| ops.into_iter().map(|op| self.outer_op(op)).collect();
         Txn { compares, then: ops(then), otherwise: ops(otherwise) }
@@ -94,6 +95,23 @@ impl KeyPrefix {
         }
     }
 
+    /// Maps what is to be followed for etcd.
+    #[must_use]
+    pub fn outer_follow(&self, follow: Follow) -> Follow {
+        let spans = follow.spans.into_iter().map(|span| self.outer_span(span));
+        Follow { spans: spans.collect(), ..follow }
+    }
+
+    /// Maps the keys of changes back.
+    #[must_use]
+    pub fn inner_delta(&self, mut delta: Delta) -> Delta {
+        for change in &mut delta.changes {
+            let (Change::Put(KeyValue { key, .. }) | Change::Delete(key)) = change;
+            *key = self.inner(key).into_owned();
+        }
+        delta
+    }
+
     fn outer_op(&self, op: Op) -> Op {
         let outer = |key: String| self.outer(&key).into_owned();
         match op {
@@ -104,6 +122,9 @@ impl KeyPrefix {
                 Op::ListBefore { prefix: outer(prefix), revision }
             }
             Op::ListAt { prefix, revision } => Op::ListAt { prefix: outer(prefix), revision },
+            Op::Page { from, to, limit, revision } => {
+                Op::Page { from: outer(from), to: outer(to), limit, revision }
+            }
             Op::Put { key, value, lease } => Op::Put { key: outer(key), value, lease },
             Op::Delete(key) => Op::Delete(outer(key)),
             Op::Txn(txn) => Op::Txn(self.outer_txn(txn)),
@@ -162,7 +183,7 @@ impl FromStr for KeyPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kv::{Compare, KeyValue};
+    use crate::kv::Compare;
 
     fn prefix(text: &str) -> KeyPrefix {
         text.parse().unwrap()
@@ -192,13 +213,14 @@ mod tests {
     fn every_key_of_a_transaction_is_mapped_in_and_every_key_of_its_answer_back() {
         let moved = prefix("/other/");
         let inner = Txn {
-            compares: vec![Compare::created("/cairn/v1/a", 0)],
+            compares: vec![Compare::created("/cairn/v1/a", 0), Compare::none_below("/cairn/v1/b/")],
             then: vec![Op::put("/cairn/v1/a", "", 0), Op::Delete("/cairn/v1/b".to_owned())],
             otherwise: vec![Op::list("/cairn/v1/ns/"), Op::get("/foreign")],
         };
         let outer = moved.outer_txn(Txn { then: vec![Op::Txn(inner)], ..Txn::default() });
         let [Op::Txn(inner)] = outer.then.as_slice() else { panic!("{outer:?}") };
-        assert_eq!(inner.compares, [Compare::created("/other/a", 0)]);
+        let compares = [Compare::created("/other/a", 0), Compare::none_below("/other/b/")];
+        assert_eq!(inner.compares, compares);
         assert_eq!(inner.then, [Op::put("/other/a", "", 0), Op::Delete("/other/b".to_owned())]);
         assert_eq!(inner.otherwise, [Op::list("/other/ns/"), Op::get("/foreign")]);
 

@@ -6,7 +6,7 @@
 //! | `installation` | JSON | [`Installation`] |
 //! | `pools/<pool>` | JSON | `cairn_core::pool::PoolSpec` |
 //! | `shapes/<pool>` | JSON | [`Shape`] |
-//! | `hold/<pool>` | JSON | [`FreezeRecord`] |
+//! | `hold/<pool>`, `hold/-coordinate` | JSON | [`FreezeRecord`] |
 //! | `…/o/<uid>/<pool>` | JSON | `cairn_core::claim::OwnerRecord` |
 //! | `…/s/<name>` | JSON | `cairn_core::claim::SlotRecord` |
 //! | `…/q/<uid>` | JSON | `cairn_core::claim::TicketRecord` |
@@ -15,6 +15,11 @@
 //! | `…/d/<name>` | seconds | [`rest_seconds`], [`rest`] |
 //! | `…/h/<name>` | JSON | `cairn_core::clock::ClockRecord` |
 //! | `…/g`, `…/r` | empty | |
+//! | `…/g/<group>/m/<uid>` | JSON | `cairn_core::coordination::member::MemberRecord` |
+//! | `…/g/<group>/s/<k>`, `…/l` | JSON | `cairn_core::coordination::owner::Grant` |
+//! | `…/g/<group>/c` | JSON | `cairn_core::coordination::map::ShardMap` |
+//! | `…/g/<group>/x/<uid>` | JSON | `cairn_core::coordination::member::DropRecord` |
+//! | `…/g/<group>/lv` | bytes of the app | |
 //!
 //! The records that decisions depend on are types of `cairn_core`. The other ones are here. A reader takes a value
 //! that it cannot parse in the safe way: as an error, or as the longest time that any record could say.
@@ -24,6 +29,7 @@
 use std::time::Duration;
 
 use cairn_core::clock::{ClockRecord, Reservation};
+use cairn_core::coordination::path::HOLD;
 use cairn_core::keys::Key;
 use cairn_core::pool::{ClockRule, LONGEST_REST, PoolSpec, Scope};
 use serde::de::DeserializeOwned;
@@ -80,7 +86,7 @@ impl Shape {
 impl FreezeRecord {
     /// Reads a freeze; `None` when this version does not understand it.
     pub(crate) fn parse(found: &KeyValue) -> Option<Self> {
-        matches!(Key::parse(&found.key), Some(Key::Freeze(_)))
+        (found.key == HOLD || matches!(Key::parse(&found.key), Some(Key::Freeze(_))))
             .then(|| serde_json::from_slice(&found.value).ok())
             .flatten()
     }
@@ -145,6 +151,7 @@ mod tests {
         let without_cause = FreezeRecord::parse(&found(key, r#"{"seconds":50}"#)).unwrap();
         assert_eq!(without_cause.cause, FreezeCause::Restored);
         assert_eq!(FreezeRecord::parse(&found("/cairn/v1/pools/tea", json)), None);
+        assert_eq!(FreezeRecord::parse(&found(HOLD, json)), Some(record), "of all groups");
     }
 
     #[test]

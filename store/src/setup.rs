@@ -24,7 +24,8 @@ impl<K: Kv> Store<K> {
         Ok(found.map(|found| number(&found).unwrap_or_default()))
     }
 
-    /// Writes the epoch of an empty store, and freezes these pools before that. Answers whether this call did it.
+    /// Writes the epoch of an empty store, and freezes these pools before that. Answers whether this call did it. With
+    /// freezes it also lays the hold of coordination.
     ///
     /// Nothing can be claimed before a spec is defined, and [`Store::define`] comes after the epoch. So every freeze
     /// exists before the first claim, wherever this is interrupted. A freeze counts from after it was laid
@@ -35,15 +36,17 @@ impl<K: Kv> Store<K> {
         epoch: i64,
         freeze: Option<Duration>,
     ) -> Result<bool, Error> {
-        let freezes = freeze.into_iter().flat_map(|span| {
-            pools.iter().map(move |pool| freeze::lay(pool, span, FreezeCause::EmptyStore))
-        });
+        let cause = FreezeCause::EmptyStore;
+        let hold = freeze.map(|_| freeze::lay_hold(cause));
+        let freezes = freeze
+            .into_iter()
+            .flat_map(|span| pools.iter().map(move |pool| freeze::lay(pool, span, cause)));
         let guarded = |then: Vec<Op>| Guarded {
             compares: vec![Compare::absent(keys::EPOCH)],
             then: then.into(),
             ..Guarded::default()
         };
-        let mut chunks = in_chunks(freezes.collect());
+        let mut chunks = in_chunks(hold.into_iter().chain(freezes).collect());
         let mut last = chunks.pop().unwrap_or_default();
         for chunk in chunks {
             if !self.kv().commit(guarded(chunk)).await?.succeeded() {
@@ -66,7 +69,7 @@ impl<K: Kv> Store<K> {
     /// In an empty store, one transaction creates spec, epoch and freeze; its guard is the absence of the epoch.
     /// `epoch` must be greater than any earlier one: Unix seconds, or one more than the remembered one. `freeze` is
     /// the time during which nothing may be granted after that, because earlier holders may still believe in their
-    /// claims; `None` when there can be none.
+    /// claims; `None` when there can be none. With a freeze, a new epoch also comes with the hold of coordination.
     pub async fn define(
         &self,
         pool: &Pool,
@@ -85,6 +88,7 @@ impl<K: Kv> Store<K> {
             txn.then.put(&key, json.clone(), 0);
             if let Some(span) = freeze {
                 txn.then.push(freeze::lay(&pool.name, span, FreezeCause::EmptyStore));
+                txn.then.push(freeze::lay_hold(FreezeCause::EmptyStore));
             }
             if self.kv().commit(txn).await?.succeeded() {
                 return if freeze.is_some() { self.start_freezes().await } else { Ok(()) };
@@ -119,6 +123,9 @@ impl<K: Kv> Store<K> {
         if !answer.exists(epoch_key)? {
             txn.compares.push(Compare::absent(keys::EPOCH));
             txn.then.put(keys::EPOCH, epoch.to_string(), 0);
+            if freeze.is_some() {
+                txn.then.push(freeze::lay_hold(FreezeCause::EmptyStore));
+            }
         }
         if !answer.exists(spec)? {
             txn.compares.push(Compare::absent(&key));
@@ -137,7 +144,8 @@ impl<K: Kv> Store<K> {
         Ok(())
     }
 
-    /// After a restore: freezes every pool and raises the epoch. Answers with the new epoch.
+    /// After a restore: freezes every pool, lays the hold of coordination and raises the epoch. Answers with the new
+    /// epoch.
     ///
     /// Every transaction that lays a freeze also moves the epoch. A T2 in flight compares it. Otherwise that T2 could
     /// land when the freeze ends, before the pods that waited during the freeze.
@@ -147,8 +155,11 @@ impl<K: Kv> Store<K> {
         now: i64,
         freeze: Duration,
     ) -> Result<i64, Error> {
-        let lay = |pool| freeze::lay(pool, freeze, FreezeCause::Restored);
-        let mut chunks = in_chunks(pools.iter().map(lay).collect());
+        let cause = FreezeCause::Restored;
+        let lay = |pool| freeze::lay(pool, freeze, cause);
+        // The chunk that comes first moves the epoch, and it is the last one here. So it has the hold.
+        let mut chunks =
+            in_chunks(pools.iter().map(lay).chain([freeze::lay_hold(cause)]).collect());
         let mut epoch = self.kv().get(keys::EPOCH).await?;
         let next = now.max(epoch.as_ref().and_then(number).unwrap_or_default().saturating_add(1));
         while let Some(freezes) = chunks.last() {

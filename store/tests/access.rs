@@ -18,6 +18,11 @@ mod churn;
 #[path = "suite/fixture.rs"]
 #[expect(dead_code, reason = "shared with the suite")]
 mod fixture;
+#[path = "suite/group.rs"]
+#[expect(dead_code, reason = "shared with the suite")]
+mod group;
+#[path = "access/groups.rs"]
+mod groups;
 #[path = "access/office.rs"]
 mod office;
 #[path = "access/replacing.rs"]

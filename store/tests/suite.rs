@@ -17,14 +17,28 @@ mod claims;
 mod fixture;
 #[path = "suite/freezes.rs"]
 mod freezes;
+#[path = "suite/group.rs"]
+mod group;
+#[path = "suite/group_watch.rs"]
+mod group_watch;
+#[path = "suite/holds.rs"]
+mod holds;
 #[path = "suite/installation.rs"]
 mod installation;
+#[path = "suite/interfering.rs"]
+mod interfering;
+#[path = "suite/maps.rs"]
+mod maps;
+#[path = "suite/owners.rs"]
+mod owners;
 #[path = "suite/quarantine.rs"]
 mod quarantine;
 #[path = "suite/queue.rs"]
 mod queue;
 #[path = "suite/reservations.rs"]
 mod reservations;
+#[path = "suite/sessions.rs"]
+mod sessions;
 #[path = "suite/users.rs"]
 mod users;
 
@@ -183,5 +197,49 @@ suite! {
         puts_of_slots_quarantines_and_tickets_wake_no_waiter
         a_waiter_behind_the_front_is_woken_by_the_deletion_of_its_watched_ticket
         the_end_of_a_lease_wakes_the_waiters
+    }
+    sessions {
+        a_session_begins_with_its_record_and_the_first_map
+        c1_is_refused_by_a_record_a_drop_and_another_epoch
+        a_record_on_a_lease_that_is_gone_is_not_put
+        c2_changes_only_what_this_process_has_put
+        c3_takes_a_record_onto_another_lease_and_keeps_the_session
+        c8_deletes_only_the_record_that_this_process_has_put
+        a_dropped_member_is_kept_out_and_keeps_its_shards_until_they_are_taken_over
+        a_renewal_reads_record_epoch_and_hold_and_then_renews_the_lease
+    }
+    owners {
+        c4_takes_only_a_free_shard_of_the_map_that_was_seen
+        c5_gives_only_what_is_still_ours_to_a_session_that_lives
+        c6_takes_only_the_grant_that_was_seen_from_an_ended_session
+        c7_frees_only_the_grant_that_was_seen
+        sixty_owners_change_in_one_transaction_or_none
+        only_the_leader_puts_its_value_over_the_one_it_has_seen
+        a_session_that_etcd_ends_early_loses_its_record_and_no_shard
+        a_repeated_write_lands_once_and_is_refused_with_what_it_did
+    }
+    maps {
+        an_empty_group_and_an_empty_store_are_read
+        a_read_without_shards_has_everything_else
+        a_record_of_another_version_is_a_viewer_and_a_grant_is_an_error
+        a_read_begins_again_when_its_revision_is_compacted
+        c9_puts_a_map_only_over_the_one_seen_while_no_shard_has_an_owner
+        a_dead_group_leaves_nothing
+        a_group_that_comes_back_while_it_is_removed_stays
+        a_member_that_joins_again_while_it_is_dropped_is_dropped
+    }
+    group_watch {
+        a_watch_shows_records_and_owners_in_one_order
+        a_watch_without_shards_has_members_leader_and_its_value
+        a_watch_reports_progress_after_everything_before_it
+        a_watch_shows_a_hold_and_ends_with_the_epoch
+        a_watch_from_a_compacted_revision_ends
+    }
+    holds {
+        whoever_makes_the_epoch_holds_owners_for_the_longest_takeover_delay
+        nobody_is_held_in_a_store_that_is_known_to_be_new
+        a_restored_store_is_held_not_later_than_its_epoch_moves
+        a_hold_whose_author_died_is_started_for_its_own_time
+        without_kubernetes_the_first_sidecar_makes_epoch_and_hold
     }
 }

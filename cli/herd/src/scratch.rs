@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use cairn_store::prefix::SCRATCH;
-use cairn_store::{Batch, Class, Error, KeyPrefix, Kv, Op, Span, Txn, TxnReply};
+use cairn_store::{Batch, Class, Deltas, Error, Follow, KeyPrefix, Kv, Op, Span, Txn, TxnReply};
+use futures::channel::mpsc;
+use futures::future::join;
 use futures::stream::{self, StreamExt};
 use uuid::Uuid;
 
@@ -127,6 +129,16 @@ impl<K: Kv> Kv for Scratch<K> {
         let spans = spans.into_iter().map(|span| self.root.outer_span(span));
         self.kv.changed(spans.collect(), from).await
     }
+
+    async fn follow(&self, follow: Follow, deltas: Deltas) -> Error {
+        let (sender, mut found) = mpsc::unbounded();
+        let passing_on = async {
+            while let Some(delta) = found.next().await {
+                let _ = deltas.unbounded_send(self.root.inner_delta(delta));
+            }
+        };
+        join(self.kv.follow(self.root.outer_follow(follow), sender), passing_on).await.0
+    }
 }
 
 /// Whether etcd passes the transaction through Raft: it has a put or a deletion in either branch.
@@ -134,9 +146,12 @@ fn writes(txn: &Txn) -> bool {
     txn.then.iter().chain(&txn.otherwise).any(|op| match op {
         Op::Put { .. } | Op::Delete(_) => true,
         Op::Txn(inner) => writes(inner),
-        Op::Get(_) | Op::List { .. } | Op::Count(_) | Op::ListBefore { .. } | Op::ListAt { .. } => {
-            false
-        }
+        Op::Get(_)
+        | Op::List { .. }
+        | Op::Count(_)
+        | Op::ListBefore { .. }
+        | Op::ListAt { .. }
+        | Op::Page { .. } => false,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Which keys show that a namespace needs its permissions still: pure, from keys and records.
 
 use cairn_core::claim::{SlotRecord, TicketRecord};
+use cairn_core::coordination::path::{GroupKey, GroupPath};
 use cairn_core::keys::Key;
 use cairn_core::pool::PoolName;
 use cairn_core::quarantine::QuarantineRecord;
@@ -9,6 +10,10 @@ use crate::kv::KeyValue;
 
 /// Whether a key of a namespace belongs to a pod that lives, or that has just ended.
 pub(crate) fn is_alive(found: &KeyValue) -> bool {
+    // Of a group only its members live. Owners, map and leader's value stay behind, and the webhook removes them.
+    if let Some((_, key)) = GroupPath::split(&found.key) {
+        return matches!(key, GroupKey::Member(_));
+    }
     match Key::parse(&found.key) {
         // The first four stay behind, and the webhook removes them. The others are never below a namespace.
         Some(
@@ -63,10 +68,19 @@ mod tests {
 
     #[test]
     fn what_a_living_pod_has_keeps_a_namespace_and_what_stays_behind_does_not() {
-        for key in ["o/u1/tea", "c/tea/-/s/a", "c/tea/-/q/u1", "c/tea/-/x/a", "unheard/of"] {
+        for key in [
+            "g/checkout/m/u1",
+            "o/u1/tea",
+            "c/tea/-/s/a",
+            "c/tea/-/q/u1",
+            "c/tea/-/x/a",
+            "unheard/of",
+        ] {
             assert!(is_alive(&found(&format!("ns/shop/{key}"), "")), "{key}");
         }
-        for key in ["c/tea/-/g", "c/tea/-/r", "c/tea/-/d/a", "c/tea/-/h/a"] {
+        let groups = ["c", "l", "lv", "s/00003", "x/u1"].map(|key| format!("g/checkout/{key}"));
+        let claims = ["c/tea/-/g", "c/tea/-/r", "c/tea/-/d/a", "c/tea/-/h/a"].map(str::to_owned);
+        for key in groups.iter().chain(&claims) {
             assert!(!is_alive(&found(&format!("ns/shop/{key}"), "")), "{key}");
         }
     }

@@ -80,10 +80,16 @@ impl Permission {
 
 #[cfg(test)]
 mod tests {
+    use cairn_core::coordination::owner::Ownable;
+    use cairn_core::coordination::path::{GroupPath, HOLD};
     use cairn_core::keys::{ClaimPath, Key};
     use cairn_core::pool::Scope;
 
     use super::*;
+
+    fn group(namespace: &str) -> GroupPath {
+        GroupPath { namespace: namespace.into(), group: "checkout".parse().unwrap() }
+    }
 
     fn allows(permissions: &[Permission], key: &str, write: bool) -> bool {
         permissions.iter().any(|permission| {
@@ -115,6 +121,7 @@ mod tests {
                 outer(&Key::Pool(pool.clone())),
                 outer(&Key::Shape(pool.clone())),
                 outer(&Key::Freeze(pool.clone())),
+                prefix.outer(HOLD).into_owned(),
                 prefix.outer(keys::INSTALLATION).into_owned(),
             ];
             for key in common {
@@ -124,6 +131,8 @@ mod tests {
                 prefix.outer(&keys::owner("shop", "u1", &pool)).into_owned(),
                 slot(Scope::Namespace, "shop", &pool),
                 slot(Scope::Cluster, "shop", &open),
+                prefix.outer(&group("shop").member("u1")).into_owned(),
+                prefix.outer(&group("shop").owner(Ownable::Shard(3))).into_owned(),
             ];
             for key in own {
                 assert!(allows(&all, &key, true), "{key}");
@@ -132,6 +141,7 @@ mod tests {
                 slot(Scope::Namespace, "shop-2", &pool),
                 slot(Scope::Namespace, "sho", &pool),
                 slot(Scope::Cluster, "shop", &closed),
+                prefix.outer(&group("shop-2").member("u1")).into_owned(),
                 "/cairn-bench/x".to_owned(),
             ];
             for key in foreign {

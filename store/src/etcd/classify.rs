@@ -3,6 +3,9 @@
 //! etcd tells its errors apart by gRPC code and message (etcd `api/v3rpc/rpctypes`). An error that is not listed here
 //! is ambiguous: one more read is harmless, a wrong belief is not.
 
+use std::error::Error as StdError;
+use std::io;
+
 use etcd_client::Error;
 
 use crate::error::{self, Class};
@@ -10,6 +13,21 @@ use crate::error::{self, Class};
 /// What etcd says to everybody while users or roles are being changed. It checks permissions when it applies a request,
 /// and refuses those that were sent before the change.
 const AUTH_CHANGED: &str = "revision of auth store is old";
+
+/// What etcd says to a client without a certificate once authentication is on.
+const NO_USER: &str = "user name is empty";
+
+/// The alerts with which a server refuses a client's certificate (RFC 8446, section 6.2), as rustls names them.
+const ALERTS: [&str; 8] = [
+    "BadCertificate",
+    "UnsupportedCertificate",
+    "CertificateRevoked",
+    "CertificateExpired",
+    "CertificateUnknown",
+    "UnknownCA",
+    "AccessDenied",
+    "CertificateRequired",
+];
 
 /// What refusals of a change of users and roles are about: they do not exist, or exist already.
 const ACCESS: [&str; 4] =
@@ -37,13 +55,51 @@ pub(super) fn auth_changed(error: &error::Error) -> bool {
 pub(super) fn is_refusal(error: &error::Error) -> bool {
     match error {
         error::Error::Call { source, .. } => match source.as_ref() {
-            Error::GRpcStatus(status) => {
-                [code::PERMISSION_DENIED, code::UNAUTHENTICATED].contains(&(status.code() as i32))
-            }
+            Error::GRpcStatus(status) => refuses(status.code() as i32, status.message()),
             _ => false,
         },
         _ => false,
     }
+}
+
+fn refuses(code: i32, message: &str) -> bool {
+    [code::PERMISSION_DENIED, code::UNAUTHENTICATED].contains(&code) || message.contains(NO_USER)
+}
+
+/// Whether there is no connection because one side does not accept the other's certificate: roots were replaced, or a
+/// certificate has ended.
+pub(super) fn is_distrust(error: &error::Error) -> bool {
+    let error::Error::Call { source, .. } = error else { return false };
+    let mut cause: Option<&(dyn StdError + 'static)> = match source.as_ref() {
+        Error::GRpcStatus(status) => status.source(),
+        Error::TransportError(error) => Some(error),
+        _ => None,
+    };
+    while let Some(error) = cause {
+        if is_about_certificates(error) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Whether we did not accept their certificate, or they did not accept ours. A server's alert comes after our
+/// handshake, and HTTP/2 keeps only its text.
+fn is_about_certificates(error: &(dyn StdError + 'static)) -> bool {
+    // An I/O error hides what it wraps: its source is the source of that.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let tls = match wrapped {
+        Some(wrapped) => wrapped.downcast_ref::<rustls::Error>(),
+        None => error.downcast_ref::<rustls::Error>(),
+    };
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_))) || is_alert(&error.to_string())
+}
+
+/// Whether this is what rustls says of an alert about our certificate.
+fn is_alert(text: &str) -> bool {
+    let alert = text.rsplit_once("received fatal alert: ").map(|(_, alert)| alert);
+    alert.is_some_and(|alert| ALERTS.contains(&alert.trim()))
 }
 
 /// Whether etcd has refused a request with this text.
@@ -112,5 +168,40 @@ mod tests {
         for (code, message, expected) in cases {
             assert_eq!(by_status(code, message), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_about_the_user_also_when_the_client_has_none() {
+        assert!(refuses(7, "etcdserver: permission denied"));
+        assert!(refuses(16, "etcdserver: invalid auth token"));
+        assert!(refuses(3, "etcdserver: user name is empty"), "authentication was turned on");
+        assert!(!refuses(3, "etcdserver: key is not provided"));
+        assert!(!refuses(8, "etcdserver: too many requests"));
+    }
+
+    #[test]
+    fn a_certificate_that_one_side_does_not_accept_is_told_from_other_failures_of_a_connection() {
+        use rustls::{AlertDescription, CertificateError};
+        let io = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        assert!(is_about_certificates(&unknown) && is_about_certificates(&io(unknown.clone())));
+        for alert in [
+            AlertDescription::BadCertificate,
+            AlertDescription::UnsupportedCertificate,
+            AlertDescription::CertificateRevoked,
+            AlertDescription::CertificateExpired,
+            AlertDescription::CertificateUnknown,
+            AlertDescription::UnknownCA,
+            AlertDescription::AccessDenied,
+            AlertDescription::CertificateRequired,
+        ] {
+            let error = rustls::Error::AlertReceived(alert);
+            let text_only = io::Error::other(error.to_string());
+            assert!(is_about_certificates(&text_only), "{error}");
+            assert!(is_about_certificates(&io(error)));
+        }
+        let other = rustls::Error::AlertReceived(AlertDescription::InternalError);
+        assert!(!is_about_certificates(&io(other)));
+        assert!(!is_about_certificates(&io::Error::from(io::ErrorKind::BrokenPipe)));
     }
 }

@@ -4,10 +4,10 @@
 //! cluster's data. Its answers are not about our lease and slots. So every answer is checked against the known cluster.
 //!
 //! A cluster may also be replaced as a whole. A successor is accepted when an administrator has recorded it
-//! ([`ClusterIdCheck::accept`]). Unless the cluster was configured, a successor is also accepted when the known cluster
-//! has been silent for the longest lease TTL of the process's pools, counted from the successor's first answer. Every
-//! claim of the known cluster has ended by then, and every endpoint was asked many times. An answer of the known
-//! cluster, or of a third one, starts the count anew.
+//! ([`ClusterIdCheck::accept`]). Unless the cluster was configured, or named by the webhook, a successor is also
+//! accepted when the known cluster has been silent for the longest lease TTL of the process's pools, counted from the
+//! successor's first answer. Every claim of the known cluster has ended by then, and every endpoint was asked many
+//! times. An answer of the known cluster, or of a third one, starts the count anew.
 //!
 //! Pure: time is passed in as a value.
 
@@ -29,7 +29,6 @@ const LONGEST_STEP: Duration = Duration::from_secs(10);
 /// The known cluster, and a successor that may be accepted.
 #[derive(Debug)]
 pub(super) struct ClusterIdCheck {
-    required: bool,
     state: Mutex<State>,
     /// The known cluster, for processes that record it.
     known: watch::Sender<Option<ClusterId>>,
@@ -37,7 +36,11 @@ pub(super) struct ClusterIdCheck {
 
 #[derive(Debug)]
 struct State {
+    /// Whether only an administrator may replace the known cluster.
+    required: bool,
     known: Option<ClusterId>,
+    /// The cluster that the first answer must be of.
+    named: Option<ClusterId>,
     /// How long the known cluster must be silent.
     silence: Duration,
     successor: Option<Successor>,
@@ -66,11 +69,9 @@ pub(super) struct ClusterMismatch {
 impl ClusterIdCheck {
     pub(super) fn new(expected: ExpectedCluster) -> Self {
         let known = expected.id();
-        Self {
-            required: matches!(expected, ExpectedCluster::Required(_)),
-            state: Mutex::new(State { known, silence: UNKNOWN_LEASE, successor: None }),
-            known: watch::Sender::new(known),
-        }
+        let required = matches!(expected, ExpectedCluster::Required(_));
+        let state = State { required, known, named: None, silence: UNKNOWN_LEASE, successor: None };
+        Self { state: Mutex::new(state), known: watch::Sender::new(known) }
     }
 
     /// The known cluster, now and after each change.
@@ -89,9 +90,15 @@ impl ClusterIdCheck {
 
     /// Checks the cluster of an answer.
     pub(super) fn check(&self, now: Instant, found: ClusterId) -> Result<(), ClusterMismatch> {
-        let checked = self.with_state(|state| state.check(now, found, self.required));
+        let checked = self.with_state(|state| state.check(now, found));
         self.publish();
         checked
+    }
+
+    /// Requires this cluster, unless another one is known. Answers the known one. A named cluster is known once it has
+    /// answered.
+    pub(super) fn expect(&self, named: ClusterId) -> ClusterId {
+        self.with_state(|state| state.expect(named))
     }
 
     /// Accepts a successor that an administrator has recorded.
@@ -114,18 +121,14 @@ impl ClusterIdCheck {
 // === impl State ===
 
 impl State {
-    fn check(
-        &mut self,
-        now: Instant,
-        found: ClusterId,
-        required: bool,
-    ) -> Result<(), ClusterMismatch> {
-        let known = *self.known.get_or_insert(found);
+    fn check(&mut self, now: Instant, found: ClusterId) -> Result<(), ClusterMismatch> {
+        let known = self.known.or(self.named).unwrap_or(found);
         if known == found {
+            self.known = Some(found);
             self.successor = None;
             return Ok(());
         }
-        let accepted_after = (!required).then_some(self.silence);
+        let accepted_after = (!self.required).then_some(self.silence);
         let silent = match self.successor {
             Some(before) if before.id == found => {
                 let step = now.saturating_duration_since(before.last_answer);
@@ -139,6 +142,13 @@ impl State {
         }
         // This answer is refused all the same: its request was meant for the known cluster.
         Err(ClusterMismatch { known, found, accepted_after })
+    }
+
+    fn expect(&mut self, named: ClusterId) -> ClusterId {
+        self.named = Some(named);
+        let known = self.known.unwrap_or(named);
+        self.required |= known == named;
+        known
     }
 
     fn know(&mut self, id: ClusterId) {
@@ -245,5 +255,27 @@ mod tests {
         check.accept(OTHER);
         assert!(known.has_changed().unwrap());
         assert_eq!(check.check(begin, OTHER), Ok(()));
+    }
+
+    #[test]
+    fn a_cluster_that_the_webhook_names_is_required_unless_another_one_is_known() {
+        let begin = Instant::now();
+        let check = ClusterIdCheck::new(ExpectedCluster::Any);
+        assert_eq!(check.expect(OURS), OURS);
+        assert_eq!(check.check(begin, OTHER).unwrap_err().accepted_after, None);
+        assert!(answers(&check, begin, 600, OTHER));
+        assert_eq!(check.known(), None, "it has not answered");
+        assert_eq!(check.expect(THIRD), THIRD, "the webhook may correct itself");
+        assert_eq!(check.check(begin, THIRD), Ok(()));
+        assert_eq!((check.known(), check.expect(OURS)), (Some(THIRD), THIRD));
+        for expected in [ExpectedCluster::Remembered(OURS), ExpectedCluster::Required(OURS)] {
+            let check = ClusterIdCheck::new(expected);
+            assert_eq!(check.expect(OTHER), OURS, "{expected:?}");
+            assert_eq!(check.check(begin, OURS), Ok(()));
+        }
+        let remembered = ClusterIdCheck::new(ExpectedCluster::Remembered(OURS));
+        remembered.expect(OTHER);
+        let mismatch = remembered.check(begin, OTHER).unwrap_err();
+        assert!(mismatch.accepted_after.is_some(), "the former cluster may be silent for good");
     }
 }

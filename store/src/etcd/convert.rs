@@ -4,7 +4,7 @@ use etcd_client::{
     CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, TxnOp, TxnOpResponse, TxnResponse,
 };
 
-use crate::kv::{Compare, Field, KeyValue, Op, OpReply, Txn, TxnReply};
+use crate::kv::{Compare, Expected, KeyValue, Op, OpReply, Txn, TxnReply};
 
 pub(super) fn txn(txn: Txn) -> etcd_client::Txn {
     let ops = |ops: Vec<Op>| ops.into_iter().map(op).collect::<Vec<_>>();
@@ -32,21 +32,20 @@ pub(super) fn key_value(found: etcd_client::KeyValue) -> KeyValue {
     KeyValue { key, value, create_revision, mod_revision, lease }
 }
 
-/// The end of the range of all keys with a prefix: the prefix with its last byte raised. Our prefixes end with a slash,
-/// so there is no carry.
-pub(super) fn prefix_end(prefix: &str) -> Vec<u8> {
-    let mut end = prefix.as_bytes().to_vec();
-    if let Some(last) = end.last_mut() {
-        *last = last.saturating_add(1);
-    }
-    end
-}
-
 fn compare(compare: Compare) -> etcd_client::Compare {
-    let Compare { key, field, revision } = compare;
-    match field {
-        Field::Create => etcd_client::Compare::create_revision(key, CompareOp::Equal, revision),
-        Field::Modified => etcd_client::Compare::mod_revision(key, CompareOp::Equal, revision),
+    let Compare { key, to, expected } = compare;
+    let compare = match expected {
+        Expected::Created(revision) => {
+            etcd_client::Compare::create_revision(key, CompareOp::Equal, revision)
+        }
+        Expected::Modified(revision) => {
+            etcd_client::Compare::mod_revision(key, CompareOp::Equal, revision)
+        }
+        Expected::Value(value) => etcd_client::Compare::value(key, CompareOp::Equal, value),
+    };
+    match to {
+        Some(to) => compare.with_range(to),
+        None => compare,
     }
 }
 
@@ -69,6 +68,10 @@ fn op(op: Op) -> TxnOp {
         Op::ListAt { prefix, revision } => {
             let options = GetOptions::new().with_prefix().with_keys_only();
             TxnOp::get(prefix, Some(options.with_revision(revision).with_serializable()))
+        }
+        Op::Page { from, to, limit, revision } => {
+            let options = GetOptions::new().with_range(to).with_limit(limit);
+            TxnOp::get(from, Some(options.with_revision(revision)))
         }
         Op::Put { key, value, lease } => {
             TxnOp::put(key, value, Some(PutOptions::new().with_lease(lease)))

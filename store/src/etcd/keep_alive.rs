@@ -1,5 +1,6 @@
-//! Renews leases on one stream, which stays open from renewal to renewal.
+//! Renews leases, each on a stream of its own that stays open from renewal to renewal.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use etcd_client::{LeaseClient, LeaseKeepAliveStream, LeaseKeeper};
@@ -10,6 +11,14 @@ use crate::error::Error;
 
 const OPERATION: &str = "renewing the lease";
 
+/// A pod has a lease for its claims and one for its session. Who renews more leases on one connection opens a stream
+/// for each renewal.
+const MOST_STREAMS: usize = 2;
+
+/// The open streams that no renewal uses.
+#[derive(Debug, Default)]
+pub(super) struct KeepAliveStreams(Mutex<Vec<KeepAliveStream>>);
+
 /// An open keepalive stream. At most one request is in flight, because replies cannot be matched to requests.
 pub(super) struct KeepAliveStream {
     lease: i64,
@@ -19,32 +28,22 @@ pub(super) struct KeepAliveStream {
 }
 
 impl Etcd {
-    /// Renews a lease on the open stream, or on a new one. A stream that ends because users or roles were changed is
+    /// Renews a lease on its open stream, or on a new one. A stream that ends because users or roles were changed is
     /// opened again at once.
-    pub(super) async fn renew_on_stream(
-        &self,
-        stream: &mut Option<KeepAliveStream>,
-        lease: i64,
-    ) -> Result<Duration, Error> {
+    pub(super) async fn renew_on_stream(&self, lease: i64) -> Result<Duration, Error> {
         let patience = self.auth_patience();
         loop {
-            match self.try_renew(stream, lease).await {
+            match self.try_renew(lease).await {
                 Err(error) if patience.allows(&error).await => {}
                 outcome => return outcome,
             }
         }
     }
 
-    async fn try_renew(
-        &self,
-        stream: &mut Option<KeepAliveStream>,
-        lease: i64,
-    ) -> Result<Duration, Error> {
+    async fn try_renew(&self, lease: i64) -> Result<Duration, Error> {
         let member = self.next_member().await?;
-        let reusable =
-            stream.as_ref().is_some_and(|open| open.lease == lease && open.member.is_same(&member));
         // Taken out while in use: after any failure a stream with an unread reply is dropped.
-        let open = stream.take().filter(|_| reusable);
+        let open = self.keep_alive_streams.take(lease).filter(|open| open.member.is_same(&member));
         let renewing = async {
             let mut open = match open {
                 Some(open) => open,
@@ -57,7 +56,7 @@ impl Etcd {
         match self.with_timeout(OPERATION, &member, renewing).await {
             Ok((open, Some(reply))) => {
                 self.check_cluster(&member, reply.header()).await?;
-                *stream = Some(open);
+                self.keep_alive_streams.put(open);
                 Ok(Duration::from_secs(u64::try_from(reply.ttl()).unwrap_or_default()))
             }
             Ok((_, None)) => {
@@ -69,6 +68,34 @@ impl Etcd {
                 error => Err(error),
             },
         }
+    }
+}
+
+// === impl KeepAliveStreams ===
+
+impl KeepAliveStreams {
+    /// Closes the streams that no renewal uses.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn take(&self, lease: i64) -> Option<KeepAliveStream> {
+        let mut open = self.lock();
+        let index = open.iter().position(|stream| stream.lease == lease)?;
+        Some(open.swap_remove(index))
+    }
+
+    fn put(&self, stream: KeepAliveStream) {
+        let mut open = self.lock();
+        open.retain(|other| other.lease != stream.lease);
+        if open.len() >= MOST_STREAMS {
+            open.remove(0);
+        }
+        open.push(stream);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<KeepAliveStream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

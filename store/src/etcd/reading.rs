@@ -7,7 +7,7 @@ use etcd_client::GetOptions;
 use super::requests::kv_client;
 use super::{Etcd, convert};
 use crate::error::Error;
-use crate::kv::KeyValue;
+use crate::kv::{KeyValue, prefix_end};
 
 impl Etcd {
     /// All keys with a prefix, at one revision. They are read in pages, so that no answer exceeds gRPC's message limit.
@@ -15,7 +15,7 @@ impl Etcd {
         /// A slot record takes up to about 700 bytes.
         const PAGE: i64 = 2000;
         let outer = self.prefix.outer(prefix);
-        let end = convert::prefix_end(&outer);
+        let end = prefix_end(&outer);
         let mut from = outer.as_bytes().to_vec();
         let mut revision = 0;
         let mut found: Vec<KeyValue> = Vec::new();

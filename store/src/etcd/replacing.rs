@@ -20,10 +20,8 @@ impl Etcd {
     pub async fn replace(&self, endpoints: &[String], tls: Option<TlsPem>) -> Result<(), Error> {
         let clients = self.connector.clients(endpoints, tls).await?;
         self.clients.send_modify(|present| *present = Arc::new(clients.succeed(present)));
-        // The stream of the former clients. While it is in use, the next renewal notices.
-        if let Ok(mut stream) = self.keep_alive_stream.try_lock() {
-            *stream = None;
-        }
+        // The streams of the former clients. The next renewal notices those that are in use.
+        self.keep_alive_streams.clear();
         Ok(())
     }
 

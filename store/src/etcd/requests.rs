@@ -99,7 +99,7 @@ impl Etcd {
     /// Moves on from a member whose failure another one may not have. Checks the cluster of a member whose error has no
     /// header: "lease not found" is a fact about that member's cluster only.
     pub(super) async fn failed(&self, member: &ChosenMember, error: Error) -> Error {
-        if classify::is_refusal(&error) {
+        if classify::is_refusal(&error) || classify::is_distrust(&error) {
             self.refused.notify_one();
         }
         if error.is_transient() && !classify::auth_changed(&error) {

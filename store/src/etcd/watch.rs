@@ -18,18 +18,9 @@ use tokio::sync::watch as channel;
 use super::clients::{ChosenMember, Clients};
 use super::{Etcd, MAX_MESSAGE, classify, convert};
 use crate::error::Error;
-use crate::kv::{KeyValue, Span};
+use crate::kv::{Change, Span, prefix_end};
 
 const OPERATION: &str = "watching";
-
-/// One change below the watched prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The key was put; this is its new value.
-    Put(KeyValue),
-    /// The key was deleted, or its lease has expired.
-    Delete(String),
-}
 
 /// An open watch.
 #[derive(Debug)]
@@ -47,8 +38,8 @@ impl Etcd {
     /// Watches a prefix from a revision on. A member that has lost its leader ends the stream.
     pub async fn watch(&self, prefix: &str, from_revision: i64) -> Result<Watcher<'_>, Error> {
         let prefix = self.prefix.outer(prefix).into_owned();
-        let to = String::from_utf8_lossy(&convert::prefix_end(&prefix)).into_owned();
-        let span = Span { from: prefix, to: Some(to), deletions_only: false };
+        let to = prefix_end(&prefix);
+        let span = Span::range(prefix, to);
         self.watch_spans(vec![span], from_revision).await
     }
 
@@ -63,18 +54,18 @@ impl Etcd {
     async fn watch_spans(&self, spans: Vec<Span>, from: i64) -> Result<Watcher<'_>, Error> {
         // Subscribed first, so that a replacement during the call is not missed.
         let replaced = self.clients.subscribe();
-        let (member, stream) = self.open_watch(&spans, from).await?;
+        let (member, stream) = self.open_watch(&each_from(&spans, from)).await?;
         Ok(Watcher { etcd: self, spans, from, replaced, member, stream })
     }
 
-    async fn open_watch(
+    /// Opens a stream with a watch of each span, from its revision on. The first watch has the number 1.
+    pub(super) async fn open_watch(
         &self,
-        spans: &[Span],
-        from: i64,
+        spans: &[(Span, i64)],
     ) -> Result<(ChosenMember, WatchStream), Error> {
         self.call("opening a watch", |client| {
             let mut watches = watch_client(client);
-            let requests: Vec<_> = spans.iter().map(|span| watch_request(span, from)).collect();
+            let requests: Vec<_> = (1..).zip(spans).map(watch_request).collect();
             async move {
                 let mut requests = requests.into_iter();
                 let (key, options) = requests.next().unwrap_or_default();
@@ -89,8 +80,51 @@ impl Etcd {
     }
 }
 
-fn watch_request(span: &Span, from: i64) -> (String, WatchOptions) {
-    let mut options = WatchOptions::new().with_start_revision(from);
+impl Etcd {
+    /// The response, if it is of the known cluster and the watch goes on.
+    pub(super) async fn check_watch(
+        &self,
+        member: &ChosenMember,
+        message: Result<Option<WatchResponse>, etcd_client::Error>,
+    ) -> Result<WatchResponse, Error> {
+        let endpoint = || member.endpoint().to_owned();
+        let message = message.map_err(|source| watch_error(member, source))?;
+        let Some(batch) = message else {
+            return Err(Error::Malformed { operation: OPERATION });
+        };
+        self.check_cluster(member, batch.header()).await?;
+        if batch.canceled() {
+            let reason = match batch.compact_revision() {
+                0 => batch.cancel_reason().to_owned(),
+                revision => format!("it has forgotten everything before revision {revision}"),
+            };
+            return Err(Error::WatchEnded { endpoint: endpoint(), reason });
+        }
+        Ok(batch)
+    }
+
+    /// An event as a plain value.
+    pub(super) fn plain_change(&self, event: &etcd_client::Event) -> Option<Change> {
+        let mut found = convert::key_value(event.kv()?.clone());
+        found.key = self.prefix.inner(&found.key).into_owned();
+        Some(match event.event_type() {
+            EventType::Put => Change::Put(found),
+            EventType::Delete => Change::Delete(found.key),
+        })
+    }
+}
+
+pub(super) fn watch_error(member: &ChosenMember, source: etcd_client::Error) -> Error {
+    Error::Call {
+        operation: OPERATION,
+        endpoint: member.endpoint().to_owned(),
+        class: classify::class(&source),
+        source: Box::new(source),
+    }
+}
+
+fn watch_request((id, (span, from)): (i64, &(Span, i64))) -> (String, WatchOptions) {
+    let mut options = WatchOptions::new().with_start_revision(*from).with_watch_id(id);
     if let Some(to) = &span.to {
         options = options.with_range(to.as_str());
     }
@@ -98,6 +132,10 @@ fn watch_request(span: &Span, from: i64) -> (String, WatchOptions) {
         options = options.with_filters([WatchFilterType::NoPut]);
     }
     (span.from.clone(), options)
+}
+
+fn each_from(spans: &[Span], from: i64) -> Vec<(Span, i64)> {
+    spans.iter().map(|span| (span.clone(), from)).collect()
 }
 
 fn watch_client(client: &Client) -> WatchClient {
@@ -136,42 +174,17 @@ impl Watcher<'_> {
         &mut self,
         message: Result<Option<WatchResponse>, etcd_client::Error>,
     ) -> Result<Vec<Change>, Error> {
-        let endpoint = || self.member.endpoint().to_owned();
-        let message = message.map_err(|source| Error::Call {
-            operation: OPERATION,
-            endpoint: endpoint(),
-            class: classify::class(&source),
-            source: Box::new(source),
-        })?;
-        let Some(batch) = message else {
-            return Err(Error::Malformed { operation: OPERATION });
-        };
-        self.etcd.check_cluster(&self.member, batch.header()).await?;
-        if batch.canceled() {
-            let reason = match batch.compact_revision() {
-                0 => batch.cancel_reason().to_owned(),
-                revision => format!("it has forgotten everything before revision {revision}"),
-            };
-            return Err(Error::WatchEnded { endpoint: endpoint(), reason });
-        }
+        let batch = self.etcd.check_watch(&self.member, message).await?;
         let newest = batch.events().iter().filter_map(|event| Some(event.kv()?.mod_revision()));
         if let Some(newest) = newest.max() {
             self.from = newest.saturating_add(1);
         }
-        Ok(batch.events().iter().filter_map(|event| self.change(event)).collect())
+        Ok(batch.events().iter().filter_map(|event| self.etcd.plain_change(event)).collect())
     }
 
     async fn reopen(&mut self) -> Result<(), Error> {
-        (self.member, self.stream) = self.etcd.open_watch(&self.spans, self.from).await?;
+        let spans = each_from(&self.spans, self.from);
+        (self.member, self.stream) = self.etcd.open_watch(&spans).await?;
         Ok(())
-    }
-
-    fn change(&self, event: &etcd_client::Event) -> Option<Change> {
-        let mut found = convert::key_value(event.kv()?.clone());
-        found.key = self.etcd.prefix.inner(&found.key).into_owned();
-        Some(match event.event_type() {
-            EventType::Put => Change::Put(found),
-            EventType::Delete => Change::Delete(found.key),
-        })
     }
 }

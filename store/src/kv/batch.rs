@@ -107,6 +107,17 @@ impl Batch {
         KeysHandle(self.add(Op::ListAt { prefix, revision }))
     }
 
+    /// Reads the first keys of a range as they were at a revision; 0 for the latest one.
+    pub fn page(
+        &mut self,
+        from: impl Into<String>,
+        to: impl Into<String>,
+        limit: i64,
+        revision: i64,
+    ) -> KeysHandle {
+        KeysHandle(self.add(Op::Page { from: from.into(), to: to.into(), limit, revision }))
+    }
+
     /// Counts the keys with a prefix.
     pub fn count(&mut self, prefix: impl Into<String>) -> CountHandle {
         CountHandle(self.add(Op::Count(prefix.into())))
@@ -231,6 +242,11 @@ impl Answer {
     /// The keys.
     pub fn keys(&self, handle: KeysHandle) -> Result<&[KeyValue], Error> {
         self.found(handle.0).map(|(keys, _)| keys)
+    }
+
+    /// Whether the range has more keys than the page.
+    pub fn has_more(&self, handle: KeysHandle) -> Result<bool, Error> {
+        self.found(handle.0).map(|(keys, count)| count > keys.len())
     }
 
     /// The number of keys.

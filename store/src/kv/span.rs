@@ -19,6 +19,11 @@ impl Span {
         Self { from: key.into(), to: None, deletions_only: false }
     }
 
+    /// All keys from `from` up to, but not including, `to`.
+    pub fn range(from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self { from: from.into(), to: Some(to.into()), deletions_only: false }
+    }
+
     /// The deletions of all keys from `from` up to, but not including, `to`.
     pub fn deletions(from: impl Into<String>, to: impl Into<String>) -> Self {
         Self { from: from.into(), to: Some(to.into()), deletions_only: true }

@@ -3,24 +3,27 @@
 //! Wrappers of a [`Kv`](super::Kv) work on these values. Code that wants an answer uses
 //! [`Batch`](super::Batch), which tells answers apart by typed handles and not by positions.
 
-/// A compare of a transaction. A revision of 0 is true for absent keys.
+/// A compare of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compare {
-    /// The key.
+    /// The key, or the first one of a range.
     pub key: String,
-    /// Which of its revisions.
-    pub field: Field,
-    /// The revision that it must have.
-    pub revision: i64,
+    /// The first key after the range; `None` for one key alone. Every key of a range must be as expected. A range
+    /// without keys is compared as one absent key.
+    pub to: Option<String>,
+    /// What it must have.
+    pub expected: Expected,
 }
 
-/// The revision that a [`Compare`] looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+/// What a [`Compare`] expects of a key. A revision of 0 is true for absent keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
     /// The revision that created the key.
-    Create,
+    Created(i64),
     /// The revision of the last put.
-    Modified,
+    Modified(i64),
+    /// The value. False for absent keys, whatever it is.
+    Value(Vec<u8>),
 }
 
 /// One operation of a transaction.
@@ -51,6 +54,17 @@ pub enum Op {
         /// The prefix.
         prefix: String,
         /// The revision.
+        revision: i64,
+    },
+    /// Read a part of a range of keys, in the order of keys.
+    Page {
+        /// The first key.
+        from: String,
+        /// The first key after the last one.
+        to: String,
+        /// The most keys.
+        limit: i64,
+        /// The revision; 0 for the latest one. It is refused when the store has compacted it.
         revision: i64,
     },
     /// Write one key.
@@ -93,11 +107,11 @@ pub struct TxnReply {
 /// The answer to an [`Op`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpReply {
-    /// To `Get`, `Count` and the lists.
+    /// To `Get`, `Count`, `Page` and the lists.
     Keys {
         /// The keys that were asked for; none for `Count`.
         keys: Vec<KeyValue>,
-        /// The number of keys below the prefix. No filter changes it.
+        /// The number of keys in the range. No filter and no limit changes it.
         count: usize,
     },
     /// To `Put` and `Delete`.
@@ -121,17 +135,38 @@ pub struct KeyValue {
     pub lease: i64,
 }
 
+/// The end of the range of all keys with a prefix: the prefix with its last character raised. Our prefixes end with a
+/// slash or a letter, so there is no carry.
+pub fn prefix_end(prefix: &str) -> String {
+    let mut end = prefix.to_owned();
+    if let Some(last) = end.pop() {
+        end.push(char::from_u32(u32::from(last) + 1).unwrap_or(last));
+    }
+    end
+}
+
 // === impl Compare ===
 
 impl Compare {
     /// The key was created at this revision; 0 for "does not exist".
     pub fn created(key: impl Into<String>, revision: i64) -> Self {
-        Self { key: key.into(), field: Field::Create, revision }
+        Self { key: key.into(), to: None, expected: Expected::Created(revision) }
     }
 
     /// The key was last put at this revision; 0 for "does not exist".
     pub fn modified(key: impl Into<String>, revision: i64) -> Self {
-        Self { key: key.into(), field: Field::Modified, revision }
+        Self { key: key.into(), to: None, expected: Expected::Modified(revision) }
+    }
+
+    /// The key exists and has this value.
+    pub fn value(key: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        Self { key: key.into(), to: None, expected: Expected::Value(value.into()) }
+    }
+
+    /// No key with this prefix exists.
+    pub fn none_below(prefix: impl Into<String>) -> Self {
+        let prefix = prefix.into();
+        Self { to: Some(prefix_end(&prefix)), key: prefix, expected: Expected::Created(0) }
     }
 
     /// The key does not exist.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Fault;
 use crate::error::{Class, Error};
-use crate::kv::{Compare, Field, KeyValue, Op, OpReply, Span, Txn, TxnReply};
+use crate::kv::{self, Compare, Delta, Expected, KeyValue, Op, OpReply, Span, Txn, TxnReply};
 
 #[derive(Debug, Default)]
 pub(super) struct Inner {
@@ -133,6 +133,29 @@ impl Inner {
         })
     }
 
+    /// What has changed in the spans from a revision on; `None` when that was compacted.
+    pub(super) fn deltas(&self, spans: &[Span], from: i64) -> Option<Vec<Delta>> {
+        if from < self.compacted {
+            return None;
+        }
+        let first = self.log.partition_point(|change| change.revision < from);
+        let mut deltas: Vec<Delta> = Vec::new();
+        for Change { revision, key, now } in self.log.iter().skip(first) {
+            if !spans.iter().any(|span| span.contains(key)) {
+                continue;
+            }
+            let change = match now {
+                Some(now) => kv::Change::Put(now.clone()),
+                None => kv::Change::Delete(key.clone()),
+            };
+            match deltas.last_mut() {
+                Some(delta) if delta.revision == *revision => delta.changes.push(change),
+                _ => deltas.push(Delta { revision: *revision, changes: vec![change] }),
+            }
+        }
+        Some(deltas)
+    }
+
     /// A pseudo-random delay for the next request; the same sequence in each run.
     pub(super) fn next_delay(&mut self) -> Duration {
         self.requests = self.requests.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -199,6 +222,15 @@ impl Inner {
             Op::ListAt { prefix, revision } => {
                 keys(without_values(list(&self.keys_at(*revision)?, prefix)))
             }
+            Op::Page { from, to, limit, revision } => {
+                let page = |found: &BTreeMap<String, KeyValue>| {
+                    let mut keys: Vec<_> = within(found, from, to).cloned().collect();
+                    let count = keys.len();
+                    keys.truncate(usize::try_from(*limit).unwrap_or_default());
+                    OpReply::Keys { keys, count }
+                };
+                if *revision == 0 { page(&self.keys) } else { page(&self.keys_at(*revision)?) }
+            }
             Op::Put { key, value, lease } => {
                 if *lease != 0 && !self.leases.contains_key(lease) {
                     return Err(Error::Injected(Class::LeaseGone));
@@ -248,7 +280,8 @@ impl Txn {
             | Op::List { .. }
             | Op::Count(_)
             | Op::ListBefore { .. }
-            | Op::ListAt { .. } => false,
+            | Op::ListAt { .. }
+            | Op::Page { .. } => false,
             Op::Txn(inner) => inner.writes(),
         };
         self.then.iter().chain(&self.otherwise).any(writes)
@@ -264,11 +297,31 @@ fn without_values(keys: Vec<KeyValue>) -> Vec<KeyValue> {
     keys.into_iter().map(|key| KeyValue { value: Vec::new(), ..key }).collect()
 }
 
+/// The keys from `from` up to, but not including, `to`.
+fn within<'k>(
+    keys: &'k BTreeMap<String, KeyValue>,
+    from: &str,
+    to: &str,
+) -> impl Iterator<Item = &'k KeyValue> {
+    let found = keys.range(from.to_owned()..).take_while(move |(key, _)| key.as_str() < to);
+    found.map(|(_, key)| key)
+}
+
 fn holds(keys: &BTreeMap<String, KeyValue>, compare: &Compare) -> bool {
-    let found = keys.get(&compare.key);
-    let revision = match compare.field {
-        Field::Create => found.map(|key| key.create_revision),
-        Field::Modified => found.map(|key| key.mod_revision),
+    let Some(to) = &compare.to else {
+        return is_expected(keys.get(&compare.key), &compare.expected);
     };
-    revision.unwrap_or_default() == compare.revision
+    let mut range = within(keys, &compare.key, to).peekable();
+    if range.peek().is_none() {
+        return is_expected(None, &compare.expected);
+    }
+    range.all(|found| is_expected(Some(found), &compare.expected))
+}
+
+fn is_expected(found: Option<&KeyValue>, expected: &Expected) -> bool {
+    match expected {
+        Expected::Created(revision) => found.map_or(0, |found| found.create_revision) == *revision,
+        Expected::Modified(revision) => found.map_or(0, |found| found.mod_revision) == *revision,
+        Expected::Value(value) => found.is_some_and(|found| found.value == *value),
+    }
 }

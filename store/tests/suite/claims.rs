@@ -216,7 +216,7 @@ pub(crate) async fn an_empty_store_gets_its_epoch_once_with_a_freeze_of_every_po
     let mut batch = Batch::default();
     let freezes = batch.list_keys(keys::FREEZES);
     let answer = fixture.store.kv().read(batch).await.unwrap();
-    assert_eq!(answer.keys(freezes).unwrap().len(), pools.len());
+    assert_eq!(answer.keys(freezes).unwrap().len(), pools.len() + 1, "and of coordination");
 }
 
 pub(crate) async fn a_nested_transaction_compares_the_keys_as_they_were_before_the_outer_one<
