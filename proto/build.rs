@@ -5,5 +5,5 @@ fn main() -> std::io::Result<()> {
         .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
         .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
         .build_transport(false)
-        .compile_protos(&["cairn/v1/agent.proto"], &["."])
+        .compile_protos(&["cairn/v1/agent.proto", "cairn/v1/coordination.proto"], &["."])
 }

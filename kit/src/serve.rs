@@ -6,8 +6,8 @@
 //!
 //! So a health probe is answered at once however many connections others hold: it has `connections`
 //! (or, behind a shared address, `per_peer`) accepts of time to send its request.
-//! Not for: upgrades, several requests at a time on one HTTP/2 connection. It does not bound the CPU that handshakes
-//! and valid requests take.
+//! While a declared stream is open on an HTTP/2 connection with several requests, the others have no deadline of their
+//! own. Not for: upgrades. It does not bound the CPU that handshakes and valid requests take.
 
 use std::convert::Infallible;
 use std::io;
@@ -30,6 +30,7 @@ pub use self::peer::Peer;
 
 mod body;
 mod connection;
+mod entry;
 mod eviction;
 mod io_watch;
 mod limits;
@@ -82,6 +83,14 @@ impl<H: Clone> Server<H> {
     #[must_use]
     pub fn with_http2(self) -> Self {
         Self { protocol: Protocol::Http2, ..self }
+    }
+
+    /// The same server with HTTP/1.1 or HTTP/2, as each client begins, and with several requests at a time on one
+    /// HTTP/2 connection.
+    #[cfg(feature = "serve-http2")]
+    #[must_use]
+    pub fn with_either_http(self) -> Self {
+        Self { protocol: Protocol::Either, ..self }
     }
 
     /// Accepts and answers for ever. Dropping the future closes every connection.

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::metrics::Refusal;
-use super::table::{OverBudget, Progress};
+use super::table::{OpenRequest, OverBudget, Progress};
 
 /// What keeping one frame takes besides its bytes: a client may send bodies in frames of one byte.
 const FRAME_BYTES: usize = 64;
@@ -28,7 +28,7 @@ pub(super) struct Received {
 #[derive(Debug)]
 pub(super) struct Sent<B> {
     body: B,
-    progress: Progress,
+    _open: OpenRequest,
 }
 
 // === impl Received ===
@@ -73,8 +73,8 @@ impl Body for Received {
 // === impl Sent ===
 
 impl<B> Sent<B> {
-    pub(super) fn new(body: B, progress: Progress) -> Self {
-        Self { body, progress }
+    pub(super) fn new(body: B, open: OpenRequest) -> Self {
+        Self { body, _open: open }
     }
 }
 
@@ -95,12 +95,6 @@ impl<B: Body + Unpin> Body for Sent<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl<B> Drop for Sent<B> {
-    fn drop(&mut self) {
-        self.progress.answered();
     }
 }
 

@@ -1,6 +1,7 @@
-//! One connection: the handshake, then HTTP/1.1, each step until its deadline.
+//! One connection: the handshake, then HTTP, each step until its deadline.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -8,6 +9,7 @@ use std::task::Poll;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::Version;
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
@@ -18,6 +20,8 @@ use hyper::service::{Service as _, service_fn};
 #[cfg(feature = "serve-http2")]
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "serve-http2")]
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -29,11 +33,15 @@ use super::body::{Received, Sent};
 use super::io_watch::Watched;
 use super::metrics::Refusal;
 use super::phase::Phase;
-use super::table::{Place, Progress};
+use super::table::{OpenRequest, Place, Progress};
 
 /// Bytes of a body that a client may send ahead: the smallest that HTTP/2 allows (RFC 9113, 6.9.2).
 #[cfg(feature = "serve-http2")]
 const HTTP2_WINDOW: u32 = 65_535;
+
+/// Requests at a time on one HTTP/2 connection of [`Protocol::Either`]: some watches, and calls beside them.
+#[cfg(feature = "serve-http2")]
+const HTTP2_REQUESTS: u32 = 32;
 
 /// Put into a response's extensions: its body may go on for as long as the client reads it.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +75,9 @@ pub(super) enum Protocol {
     /// One request at a time on each connection, so that the phases mean the same as with HTTP/1.1.
     #[cfg(feature = "serve-http2")]
     Http2,
+    /// What the client begins with, and several requests at a time with HTTP/2.
+    #[cfg(feature = "serve-http2")]
+    Either,
 }
 
 /// Serves one connection until it ends, is too slow, or is evicted.
@@ -101,9 +112,9 @@ async fn serve_http(
     let routes = TowerToHyperService::new(routes);
     let of_requests = progress.clone();
     let service = service_fn(move |request| {
-        let progress = of_requests.clone();
-        let response = routes.call(begin(request, &progress));
-        async move { Ok::<_, Infallible>(send(response.await?, progress)) }
+        let (request, open) = begin(request, &of_requests);
+        let response = routes.call(request);
+        async move { Ok::<_, Infallible>(send(response.await?, open)) }
     });
     let io = TokioIo::new(Watched::new(io, progress.clone()));
     let header_bytes = progress.table().limits().header_bytes;
@@ -123,14 +134,26 @@ async fn serve_http(
                 .initial_connection_window_size(HTTP2_WINDOW);
             drive(http.serve_connection(io, service), progress, closing).await;
         }
+        #[cfg(feature = "serve-http2")]
+        Protocol::Either => {
+            let mut http = auto::Builder::new(TokioExecutor::new());
+            http.http1().header_read_timeout(None).max_buf_size(header_bytes);
+            http.http2()
+                .max_concurrent_streams(HTTP2_REQUESTS)
+                .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+                .initial_stream_window_size(HTTP2_WINDOW)
+                .initial_connection_window_size(HTTP2_WINDOW);
+            drive(http.serve_connection(io, service), progress, closing).await;
+        }
     }
 }
 
 /// Polls a connection until it ends or misses the deadline of its phase.
 async fn drive<C>(connection: C, progress: Progress, mut closing: watch::Receiver<bool>)
 where
-    C: GracefulConnection<Error = hyper::Error>,
-    C: Future<Output = hyper::Result<()>>,
+    C: GracefulConnection,
+    C: Future<Output = Result<(), <C as GracefulConnection>::Error>>,
+    <C as GracefulConnection>::Error: fmt::Display,
 {
     let mut connection = pin!(connection);
     let mut closing = pin!(closing.wait_for(|closing| *closing));
@@ -170,17 +193,17 @@ where
 }
 
 /// A request's headers are complete. The routes find the [peer](super::Peer) in its extensions.
-fn begin(mut request: Request<Incoming>, progress: &Progress) -> Request<Body> {
+fn begin(mut request: Request<Incoming>, progress: &Progress) -> (Request<Body>, OpenRequest) {
     request.extensions_mut().insert(progress.peer());
-    let complete = request.body().is_end_stream();
-    progress.enter(if complete { Phase::Answer } else { Phase::Body });
-    request.map(|body| Body::new(Received::new(body, progress.clone())))
+    let several = request.version() == Version::HTTP_2;
+    let open = progress.begin(request.body().is_end_stream(), several);
+    (request.map(|body| Body::new(Received::new(body, progress.clone()))), open)
 }
 
 /// A response begins.
-fn send(response: Response, progress: Progress) -> Response<Sent<Body>> {
+fn send(response: Response, mut open: OpenRequest) -> Response<Sent<Body>> {
     if response.extensions().get::<Stream>().is_some() {
-        progress.enter(Phase::Stream);
+        open.streams();
     }
-    response.map(|body| Sent::new(body, progress))
+    response.map(|body| Sent::new(body, open))
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::entry::Entry;
 use super::eviction::{self, Candidate};
 use super::limits::Limits;
 use super::metrics::{Eviction, Listener};
@@ -35,6 +36,14 @@ pub(super) struct Progress {
     peer: Peer,
 }
 
+/// A request that is not answered yet: its drop ends it, whether it was answered or given up by the client.
+#[derive(Debug)]
+pub(super) struct OpenRequest {
+    progress: Progress,
+    /// Its response is a declared stream.
+    streams: bool,
+}
+
 /// The body would exceed the budget, and no other connection holds more of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OverBudget;
@@ -45,22 +54,6 @@ struct Inner {
     entries: BTreeMap<u64, Entry>,
     /// Bytes of all entries.
     bytes: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    peer: Peer,
-    phase: Phase,
-    since: Instant,
-    /// Since when the peer reads nothing of what was sent.
-    stalled: Option<Instant>,
-    bytes: usize,
-    /// The response was handed over, but may not be written yet.
-    ending: bool,
-    /// None until its task is spawned.
-    task: Option<AbortHandle>,
-    /// Its task was aborted and is about to end.
-    evicted: bool,
 }
 
 // === impl Table ===
@@ -108,16 +101,7 @@ impl Table {
         let aborted = victim.map(|key| inner.evict(key));
         let key = inner.next;
         inner.next += 1;
-        let entry = Entry {
-            peer,
-            phase: Phase::Handshake,
-            since: now,
-            stalled: None,
-            bytes: 0,
-            ending: false,
-            task: None,
-            evicted: false,
-        };
+        let entry = Entry::new(peer, now);
         inner.entries.insert(key, entry);
         drop(inner);
         self.metrics.opened();
@@ -188,7 +172,7 @@ impl Progress {
     /// The peer sent something.
     pub(super) fn read(&self) {
         self.change(|entry| {
-            if entry.phase == Phase::Idle {
+            if entry.phase == Phase::Idle && !entry.several {
                 entry.enter(Phase::Header);
             }
         });
@@ -212,13 +196,30 @@ impl Progress {
         });
     }
 
+    /// The headers of a request are complete, and perhaps the request.
+    pub(super) fn begin(&self, complete: bool, several: bool) -> OpenRequest {
+        self.change(|entry| {
+            entry.open += 1;
+            entry.several = several;
+            if entry.open == 1 {
+                entry.enter(if complete { Phase::Answer } else { Phase::Body });
+            }
+        });
+        OpenRequest { progress: self.clone(), streams: false }
+    }
+
     /// The response was handed over; it is written with the next flush.
-    pub(super) fn answered(&self) {
+    fn answered(&self, streams: bool) {
         let mut inner = self.table.lock();
         let Inner { entries, bytes, .. } = &mut *inner;
-        if let Some(entry) = entries.get_mut(&self.key) {
+        let Some(entry) = entries.get_mut(&self.key) else { return };
+        entry.open = entry.open.saturating_sub(1);
+        entry.streams = entry.streams.saturating_sub(usize::from(streams));
+        if entry.open == 0 {
             entry.ending = true;
             *bytes -= std::mem::take(&mut entry.bytes);
+        } else if streams && entry.streams == 0 {
+            entry.enter(Phase::Answer);
         }
     }
 
@@ -287,13 +288,22 @@ impl Progress {
     }
 }
 
-// === impl Entry ===
+// === impl OpenRequest ===
 
-impl Entry {
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        self.since = Instant::now();
-        self.ending = false;
+impl OpenRequest {
+    /// Its response is a declared stream.
+    pub(super) fn streams(&mut self) {
+        self.streams = true;
+        self.progress.change(|entry| {
+            entry.streams += 1;
+            entry.enter(Phase::Stream);
+        });
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.progress.answered(self.streams);
     }
 }
 
