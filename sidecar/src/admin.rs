@@ -6,11 +6,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use cairn_core::contract::port::{APP_LIVEZ, APP_READYZ, APP_STARTUPZ, LIVEZ, PROBE_TOKEN_HEADER};
+use cairn_core::contract::port::{
+    APP_DRAINED, APP_LIVEZ, APP_READYZ, APP_STARTUPZ, LIVEZ, PROBE_TOKEN_HEADER, UNDRAINED,
+};
 use cairn_kit::metrics::scrape;
 
 use crate::app_probes::AppProbes;
 use crate::applied::Watch;
+use crate::coordination::{Coordination, drain};
 use crate::metrics::Metrics;
 
 /// The state of the handlers.
@@ -19,20 +22,27 @@ struct Admin {
     applied: Watch,
     metrics: Metrics,
     probes: AppProbes,
+    coordination: Option<Coordination>,
 }
 
 /// Returns the routes.
-pub fn router(applied: Watch, metrics: Metrics, probes: AppProbes) -> Router {
+pub fn router(
+    applied: Watch,
+    metrics: Metrics,
+    probes: AppProbes,
+    coordination: Option<Coordination>,
+) -> Router {
     Router::new()
         .route(LIVEZ, get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .route(APP_LIVEZ, get(app_livez))
+        .route(APP_DRAINED, get(app_drained))
         .route(&format!("{APP_LIVEZ}/{{container}}"), get(container_livez))
         .route(&format!("{APP_STARTUPZ}/{{container}}"), get(container_startupz))
         .route(&format!("{APP_READYZ}/{{container}}"), get(container_readyz))
         .fallback(no_such_path)
-        .with_state(Admin { applied, metrics, probes })
+        .with_state(Admin { applied, metrics, probes, coordination })
 }
 
 /// Always succeeds. The kubelet restarts a process that does not respond.
@@ -48,6 +58,14 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 /// Succeeds if the app may continue.
 async fn app_livez(State(admin): State<Admin>) -> Response {
     verdict(admin.applied.borrow().app_alive())
+}
+
+/// Answers once a drain has ended, or soon when none has begun. The preStop of an app waits for it.
+async fn app_drained(State(admin): State<Admin>) -> &'static str {
+    if let Some(coordination) = &admin.coordination {
+        drain::ended(coordination, UNDRAINED).await;
+    }
+    "ok\n"
 }
 
 /// The startup probe that the kubelet asks first after each start of the container. Succeeds if every `Stop` claim is

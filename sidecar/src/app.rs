@@ -83,7 +83,7 @@ pub async fn explain(dir: &Path, message: &str) {
     match taken {
         Ok((_tree, socket)) => {
             let mut serving = Serving::new(&serve::Metrics::default());
-            serving.socket(socket, api::router(applied, None, Guard::default()));
+            serving.socket(socket, api::router(applied, None, None, Guard::default()));
             std::future::pending::<()>().await;
         }
         Err(error) => {

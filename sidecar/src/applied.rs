@@ -52,9 +52,15 @@ impl Applied {
         if let Some(error) = &self.write_error {
             return Err(error.clone());
         }
+        let coordination = self.snapshot.coordination.as_ref();
+        if let Some(waiting) = coordination.and_then(|gate| gate.waiting.as_ref()) {
+            return Err(waiting.clone());
+        }
         match &self.gate {
             Some(closed) => Err(closed.clone()),
-            None if self.snapshot.claims.is_empty() => Err("the sidecar is starting".to_owned()),
+            None if self.snapshot.claims.is_empty() && coordination.is_none() => {
+                Err("the sidecar is starting".to_owned())
+            }
             None => Ok(()),
         }
     }
@@ -86,8 +92,13 @@ impl Applied {
         if self.opened { self.app_alive() } else { self.held() }
     }
 
-    /// Whether a running app may continue: every `Stop` claim that was held once is still held.
+    /// Whether a running app may continue: every `Stop` claim that was held once is still held, and nothing of its
+    /// coordination stops it.
     pub fn app_alive(&self) -> Result<(), String> {
+        if let Some(stop) = self.snapshot.coordination.as_ref().and_then(|gate| gate.stop.as_ref())
+        {
+            return Err(stop.clone());
+        }
         let stopped = self.snapshot.claims.iter().find(|claim| claim.must_stop() && claim.was_held);
         match stopped {
             None => Ok(()),

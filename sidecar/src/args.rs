@@ -6,11 +6,15 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use cairn_core::contract::{flag, path, pod};
+use cairn_core::contract::{command, flag, path, pod};
 use cairn_core::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT};
 use cairn_kit::etcd::EtcdArgs;
 use cairn_kit::log::LogArgs;
 use clap::{Parser, Subcommand};
+
+mod coordination;
+
+pub use coordination::CoordinationArgs;
 
 /// Claims a short, unique name from a pool and publishes it as files and over HTTP.
 #[derive(Clone, Debug, Parser)]
@@ -111,6 +115,9 @@ pub struct ClaimArgs {
     /// What the kubelet's probes carry in their Cairn-Probe-Token header
     #[arg(long, env = "CAIRN_PROBE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub probe_token: Option<String>,
+    /// How this pod coordinates with its group.
+    #[command(flatten)]
+    pub coordination: CoordinationArgs,
     /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -121,6 +128,19 @@ pub struct ClaimArgs {
 pub enum Command {
     /// Exit 0 once every claim of the sidecar in --dir is held, else 1 and say why not
     Probe(ProbeArgs),
+    /// Give all shards and the leadership of the sidecar in --dir to other members, and exit 0 once it is done
+    Drain(DrainArgs),
+}
+
+/// The flags of a drain.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DrainArgs {
+    /// The directory of the sidecar to drain
+    #[arg(long, env = "CAIRN_DIR", value_name = "PATH", default_value = path::DIR)]
+    pub dir: PathBuf,
+    /// How long to wait at most [default: until the last deadline and two seconds more]
+    #[arg(long, value_name = "DURATION")]
+    pub wait: Option<String>,
 }
 
 /// The flags of the probe.
@@ -145,8 +165,9 @@ impl Salvage {
     /// Searches a command line for `--in-pod` and `--dir`; `None` outside a pod.
     pub fn of(argv: &[OsString]) -> Option<Self> {
         let flags = argv.get(1..).unwrap_or_default();
-        let probes = flags.first().is_some_and(|first| first == "probe");
-        if probes || !flags.iter().any(|flag| flag == flag::IN_POD) {
+        let asks =
+            flags.first().is_some_and(|first| first == command::PROBE || first == command::DRAIN);
+        if asks || !flags.iter().any(|flag| flag == flag::IN_POD) {
             return None;
         }
         let mut rest = flags.iter();

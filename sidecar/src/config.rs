@@ -17,10 +17,12 @@ use crate::app_probes::Settings;
 use crate::args::ClaimArgs;
 
 mod access;
+mod coordination;
 mod error;
 mod probes;
 
 pub use access::Access;
+pub use coordination::Coordination;
 pub use error::ConfigError;
 
 /// `sun_path` of a socket address has 108 bytes with the final zero (unix(7)). The socket is created under a temporary
@@ -36,8 +38,11 @@ const MAX_SUBDOMAIN_LEN: usize = 253;
 pub struct Config {
     /// How to reach etcd.
     pub access: Access,
-    /// The pools to claim from, in the order of publication; never empty, without duplicates.
+    /// The pools to claim from, in the order of publication, without duplicates. Empty only with
+    /// [`Self::coordination`].
     pub pools: Vec<PoolName>,
+    /// How it coordinates with its group, if it does.
+    pub coordination: Option<Coordination>,
     /// The published directory.
     pub dir: PathBuf,
     /// The group.
@@ -100,12 +105,14 @@ impl TryFrom<ClaimArgs> for Config {
             app_probes,
             app_host,
             probe_token,
+            coordination,
             log,
         } = args;
+        let coordination = coordination::coordination(coordination, &app_host, group.is_some())?;
         let app_probes = probes::settings(&app_probes, app_host, probe_token)?;
         let agent = access::AgentArgs { url: agent, ca: agent_ca, credentials_dir, token_file };
         let access = access::access(&etcd, agent)?;
-        let pools = pools(pool.as_deref())?;
+        let pools = pools(pool.as_deref(), coordination.is_some())?;
         check_dir(&dir)?;
         let group = group.map(|group| group.parse().map_err(ConfigError::Group)).transpose()?;
         if !is_label(&namespace) {
@@ -155,6 +162,7 @@ impl TryFrom<ClaimArgs> for Config {
         Ok(Self {
             access,
             pools,
+            coordination,
             dir,
             group,
             namespace,
@@ -186,10 +194,10 @@ impl Config {
     }
 }
 
-fn pools(text: Option<&str>) -> Result<Vec<PoolName>, ConfigError> {
+fn pools(text: Option<&str>, optional: bool) -> Result<Vec<PoolName>, ConfigError> {
     let text = text.unwrap_or_default().trim();
     if text.is_empty() {
-        return Err(ConfigError::NoPool);
+        return if optional { Ok(Vec::new()) } else { Err(ConfigError::NoPool) };
     }
     let mut pools = Vec::new();
     for name in text.split(',').map(str::trim) {

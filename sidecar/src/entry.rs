@@ -17,9 +17,9 @@ use cairn_kit::{shutdown, usage};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
-use crate::args::{Args, Command, ProbeArgs, Salvage};
+use crate::args::{Args, Command, DrainArgs, ProbeArgs, Salvage};
 use crate::config::Config;
-use crate::{app, claim, probe};
+use crate::{app, drain, drive, probe};
 
 /// The name in messages.
 const PROGRAM: &str = "cairn-sidecar";
@@ -43,6 +43,7 @@ pub fn run(argv: &[OsString]) -> Exit {
     };
     match parsed.command {
         Some(Command::Probe(flags)) => run_probe(&flags),
+        Some(Command::Drain(flags)) => run_drain(&flags),
         None => match Config::try_from(parsed.claim) {
             Ok(config) => run_claim(config),
             Err(error) => refuse(argv, &error.to_string()),
@@ -58,7 +59,7 @@ fn run_claim(config: Config) -> Exit {
     in_runtime(async {
         let shutdown = shutdown::on_signals()?;
         let clock = Arc::new(SystemClock);
-        Ok(app::run(Arc::new(config), clock, claim::run, shutdown).await)
+        Ok(app::run(Arc::new(config), clock, drive::run, shutdown).await)
     })
 }
 
@@ -70,6 +71,24 @@ fn run_probe(flags: &ProbeArgs) -> Exit {
     };
     in_runtime(async {
         Ok(match probe::ask(&flags.dir, wait).await {
+            Ok(()) => Exit::Clean,
+            Err(error) => {
+                say(&format!("{}\n", report(&error)));
+                Exit::Failed
+            }
+        })
+    })
+}
+
+fn run_drain(flags: &DrainArgs) -> Exit {
+    let wait = flags.wait.as_deref().map(duration::parse).transpose();
+    let Ok(wait) = wait else {
+        let text = flags.wait.as_deref().unwrap_or_default();
+        complain(PROGRAM, &format!("--wait '{text}' is not a duration; write it like 12s"));
+        return Exit::Usage;
+    };
+    in_runtime(async {
+        Ok(match drain::ask(&flags.dir, wait, |line| say(&format!("{line}\n"))).await {
             Ok(()) => Exit::Clean,
             Err(error) => {
                 say(&format!("{}\n", report(&error)));

@@ -1,4 +1,4 @@
-//! One HTTP/1 request on a new stream: for the startup probe and for the apps' own probes.
+//! One HTTP/1 request on a new stream: for the startup probe, the drain and the apps' own probes.
 //!
 //! Streams are boxed, so that the binary contains the client once and not once for each kind of stream.
 

@@ -19,6 +19,8 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::api::guard::Guard;
 use crate::app_probes::metrics::AppProbeMetrics;
 use crate::applied::Applied;
+use crate::coordination::Coordination;
+use crate::coordination::metrics::Gauges;
 
 /// From one round trip to the wait during a long rollout, in seconds.
 const WAIT_BUCKETS: [f64; 9] = [0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
@@ -42,6 +44,7 @@ pub struct Metrics {
     probes: AppProbeMetrics,
     connections: serve::Metrics,
     api_guard: Guard,
+    group: Option<(Gauges, Coordination)>,
     clock: Arc<dyn Clock>,
 }
 
@@ -74,15 +77,19 @@ struct InfoLabels {
 }
 
 /// Registers all metrics. Returns them and the driver's counters.
-pub fn build(clock: Arc<dyn Clock>) -> (Metrics, ClaimMetrics) {
+pub fn build(clock: Arc<dyn Clock>, coordination: Option<Coordination>) -> (Metrics, ClaimMetrics) {
     let mut registry = Registry::with_prefix("cairn_sidecar");
     let driver = ClaimMetrics::register(&mut registry);
     let claims = ClaimGauges::register(registry.sub_registry_with_prefix("claim"));
     let connections = serve::Metrics::register(&mut registry);
     let probes = AppProbeMetrics::register(&mut registry);
     let api_guard = Guard::register(&mut registry);
+    let group = coordination.map(|coordination| {
+        coordination.counters().register(&mut registry);
+        (Gauges::register(&mut registry), coordination)
+    });
     let registry = Arc::new(registry);
-    let metrics = Metrics { registry, claims, probes, connections, api_guard, clock };
+    let metrics = Metrics { registry, claims, probes, connections, api_guard, group, clock };
     (metrics, driver)
 }
 
@@ -145,6 +152,9 @@ impl Metrics {
     /// The text of a scrape.
     pub fn render(&self, applied: &Applied) -> String {
         self.claims.read_off(applied, self.clock.as_ref());
+        if let Some((gauges, coordination)) = &self.group {
+            gauges.read_off(&coordination.shown());
+        }
         render(&self.registry)
     }
 }

@@ -67,7 +67,8 @@ pub async fn ask(dir: &Path, wait: Duration) -> Result<(), ProbeError> {
     }
 }
 
-async fn connect(path: &Path, end: Instant) -> Result<UnixStream, ProbeError> {
+/// Connects to a sidecar's socket, and retries until `end`.
+pub(crate) async fn connect(path: &Path, end: Instant) -> Result<UnixStream, ProbeError> {
     loop {
         match timeout_at(end, UnixStream::connect(path)).await {
             Ok(Ok(stream)) => return Ok(stream),

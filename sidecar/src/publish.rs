@@ -134,7 +134,7 @@ impl Publisher {
     }
 
     async fn apply(&mut self, snapshot: &Snapshot) -> Applied {
-        let shown = self.guard.review(snapshot, self.clock.now());
+        let shown = self.guard.review(&snapshot.bounded(), self.clock.now());
         let plan = Plan::of(&shown);
         let tree = Arc::clone(&self.tree);
         let written = spawn_blocking(move || tree.apply(&plan).map_err(PublishError::from)).await;

@@ -15,6 +15,9 @@ const API_CONNECTIONS: usize = 64;
 /// Far more than a kubelet and a scraper use: with many slots, a probe has time to send its request although other
 /// clients open connections from the kubelet's address.
 const ADMIN_CONNECTIONS: usize = 256;
+/// The preStop hook of an app waits for the end of the drain, at most for the pod's grace period. Other answers of the
+/// admin server come from memory.
+const LONGEST_HOOK: Duration = Duration::from_mins(10);
 /// A pod's sidecar has one second after SIGTERM, and the release of its claims may take 850 ms.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 
@@ -33,7 +36,8 @@ pub struct Serving {
 impl Serving {
     /// No servers yet. They will count into these metrics.
     pub fn new(metrics: &Metrics) -> Self {
-        let admin = Limits { drain: DRAIN_TIME, ..Limits::small(ADMIN_CONNECTIONS) };
+        let admin =
+            Limits { drain: DRAIN_TIME, answer: LONGEST_HOOK, ..Limits::small(ADMIN_CONNECTIONS) };
         let api = Limits {
             // All processes of the app count as one peer, so the app may use the whole listener. The startup probe is
             // another peer and evicts an idle connection of the app.
@@ -41,6 +45,8 @@ impl Serving {
             per_peer: API_CONNECTIONS,
             // A probe may wait for a minute.
             answer: Duration::from_secs(70),
+            // Two of the longest bodies at a time.
+            body_bytes: 256 * 1024,
             ..admin
         };
         let [admin, api, _] = Limits::within([admin, api, api], descriptors());
@@ -50,12 +56,14 @@ impl Serving {
 
     /// Serves the socket in the published directory.
     pub fn socket(&mut self, listener: UnixListener, routes: Router) {
-        self.spawn(listener, Server::new("socket", routes, self.api, &self.metrics));
+        let server = Server::new("socket", routes, self.api, &self.metrics);
+        self.spawn(listener, server.with_either_http());
     }
 
     /// Serves the claims API on loopback.
     pub fn api(&mut self, listener: TcpListener, routes: Router) {
-        self.spawn(listener, Server::new("api", routes, self.api, &self.metrics));
+        let server = Server::new("api", routes, self.api, &self.metrics);
+        self.spawn(listener, server.with_either_http());
     }
 
     /// Serves health and metrics on the pod's address.

@@ -10,6 +10,10 @@ use cairn_core::identity::Identity;
 use cairn_core::lease::ClaimStatus;
 use cairn_core::pool::{OnLoss, PoolName};
 
+mod gate;
+
+pub use gate::Gate;
+
 /// Every claim of the pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -17,6 +21,8 @@ pub struct Snapshot {
     pub claims: Vec<Claim>,
     /// Why nothing can be claimed, such as wrong flags or an unusable directory.
     pub failure: Option<String>,
+    /// What coordination means for the app; `None` in a pod that does not coordinate.
+    pub coordination: Option<Gate>,
 }
 
 /// One claim.
@@ -55,18 +61,44 @@ impl Snapshot {
                 was_held: false,
             })
             .collect();
-        Self { claims, failure: None }
+        Self { claims, failure: None, coordination: None }
     }
 
     /// The snapshot of a process that can claim nothing.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { claims: Vec::new(), failure: Some(message.into()) }
+        Self { failure: Some(message.into()), ..Self::default() }
     }
 
-    /// Whether every claim has been held at least once. After this first success, a process in a pod may exit.
+    /// The snapshot as the app's heartbeat bounds it: no deadline beyond the gate's instant, and no `Stop` claim while
+    /// the app has to stop.
+    #[must_use]
+    pub fn bounded(&self) -> Self {
+        let Some(Gate { stop, until: Some(until), .. }) = &self.coordination else {
+            return self.clone();
+        };
+        let mut bounded = self.clone();
+        for claim in &mut bounded.claims {
+            if let (Some(stop), Some(OnLoss::Stop)) = (stop, claim.status.on_loss) {
+                claim.was_held |= claim.is_held();
+                claim.status.identity.state = ClaimState::Lost;
+                claim.status.identity.reason = Some(stop.clone());
+                claim.status.identity.slot = None;
+            }
+            if let Some(slot) = &mut claim.status.identity.slot {
+                let over = slot.valid_until_boottime.since(*until);
+                slot.valid_until_boottime = slot.valid_until_boottime.before(over);
+                slot.valid_until = slot.valid_until.before(over);
+            }
+        }
+        bounded
+    }
+
+    /// Whether every claim has been held, and the group joined, at least once. After this first success, a process in
+    /// a pod may exit.
     pub fn started(&self) -> bool {
+        let joined = self.coordination.as_ref().map(|gate| gate.waiting.is_none());
         self.failure.is_none()
-            && !self.claims.is_empty()
+            && joined.unwrap_or(!self.claims.is_empty())
             && self.claims.iter().all(|claim| claim.was_held)
     }
 }
@@ -87,5 +119,60 @@ impl Claim {
             ClaimState::Degraded | ClaimState::Lost | ClaimState::Ended => false,
         };
         self.status.on_loss == Some(OnLoss::Stop) && !is_usable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_core::claim::Fence;
+    use cairn_core::identity::Slot;
+    use cairn_core::time::{BootInstant, UnixMillis};
+
+    use super::*;
+
+    fn at(seconds: u64) -> BootInstant {
+        BootInstant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn held(gate: Gate) -> Snapshot {
+        let mut snapshot =
+            Snapshot::starting(&["snowflake".parse().unwrap()], "-", &Holder::default());
+        let claim = &mut snapshot.claims[0];
+        claim.status.on_loss = Some(OnLoss::Stop);
+        claim.status.identity.state = ClaimState::Held;
+        claim.status.identity.slot = Some(Slot {
+            name: "0".into(),
+            index: Some(0),
+            prefix: "p".into(),
+            fence: Fence { epoch: 1, revision: 2 },
+            since: UnixMillis(0),
+            valid_until: UnixMillis(130_000),
+            valid_until_boottime: at(130),
+            not_before: None,
+            not_after: None,
+        });
+        snapshot.coordination = Some(gate);
+        snapshot
+    }
+
+    #[test]
+    fn no_deadline_of_a_claim_is_told_beyond_the_last_heartbeat_and_its_time() {
+        let told = |until| {
+            let bounded = held(Gate { until: Some(at(until)), ..Gate::default() }).bounded();
+            let slot = bounded.claims[0].status.identity.slot.clone().unwrap();
+            (slot.valid_until_boottime, slot.valid_until)
+        };
+        assert_eq!(told(115), (at(115), UnixMillis(115_000)));
+        assert_eq!(told(200), (at(130), UnixMillis(130_000)));
+        let before_the_first = held(Gate::default());
+        assert_eq!(before_the_first.bounded(), before_the_first);
+    }
+
+    #[test]
+    fn a_stop_claim_is_lost_once_the_app_does_not_call_any_more() {
+        let stop = Some("it has to stop".to_owned());
+        let bounded = held(Gate { stop, until: Some(at(115)), waiting: None }).bounded();
+        assert!(bounded.claims[0].must_stop());
+        assert!(bounded.claims[0].was_held);
     }
 }

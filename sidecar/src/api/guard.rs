@@ -105,14 +105,16 @@ pub fn decide(peer: Option<Peer>, target: &Uri, headers: &HeaderMap) -> Result<(
     if here { Ok(()) } else { Err(Forbidden::CrossSite) }
 }
 
-/// Exactly one `Host` names this machine, and so does the target, if it names a host at all.
+/// One `Host` names this machine, and so does the target, if it names a host at all. Without a `Host` the target names
+/// it: that is how HTTP/2 says it.
 fn is_for_this_machine(target: &Uri, headers: &HeaderMap) -> Result<(), Forbidden> {
+    let target = target.authority().map(|authority| is_local(authority.as_str()));
     let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Forbidden::Host);
+    let local = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_local) && target.unwrap_or(true),
+        (None, _) => target.unwrap_or(false),
+        (Some(_), Some(_)) => false,
     };
-    let local = host.to_str().is_ok_and(is_local)
-        && target.authority().is_none_or(|authority| is_local(authority.as_str()));
     if local { Ok(()) } else { Err(Forbidden::Host) }
 }
 

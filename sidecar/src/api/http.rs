@@ -94,7 +94,8 @@ pub async fn probe(State(mut api): State<Api>, RawQuery(query): RawQuery) -> Res
 /// Refuses other paths.
 pub async fn no_such_path() -> Response {
     let message = "no such path; ask for /v1/claims or /v1/claims/<pool>, with ?watch to follow, \
-                   or POST to /v1/ids";
+                   POST to /v1/ids, or ask for /v1/self, /v1/peers, /v1/leader, /v1/shards, /v1/map or \
+                   /v1/owner?key=";
     refuse(StatusCode::NOT_FOUND, message)
 }
 
@@ -137,11 +138,11 @@ fn all(applied: &Applied) -> Result<Claims, String> {
 }
 
 /// `?watch`, `?watch=1` and `?watch=true`, but not `?watch=false`.
-fn is_watch(query: Option<&str>) -> bool {
+pub(super) fn is_watch(query: Option<&str>) -> bool {
     value(query, "watch").is_some_and(|value| !matches!(value, "0" | "false"))
 }
 
-fn wait(query: Option<&str>) -> Result<Duration, String> {
+pub(super) fn wait(query: Option<&str>) -> Result<Duration, String> {
     let Some(text) = value(query, "wait_ms") else {
         return Ok(Duration::ZERO);
     };

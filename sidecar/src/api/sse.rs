@@ -12,9 +12,9 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cairn_kit::serve;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::WatchStream;
 
 use super::http::refuse;
@@ -36,15 +36,22 @@ impl Default for Watchers {
 }
 
 impl Watchers {
+    /// A place for one more watcher, held for as long as it watches; or the refusal.
+    pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, String> {
+        Arc::clone(&self.0)
+            .try_acquire_owned()
+            .map_err(|_| format!("{MAX_WATCHERS} clients are watching already; ask without watch"))
+    }
+
     /// Streams the view of each state. A state without a view becomes an event of type `error` with the message.
     pub fn stream<T, F>(&self, applied: Watch, view: F) -> Response
     where
         T: Serialize,
         F: Fn(&Applied) -> Result<T, String> + Send + 'static,
     {
-        let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() else {
-            let message = format!("{MAX_WATCHERS} clients are watching already; ask without watch");
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, message);
+        let permit = match self.admit() {
+            Ok(permit) => permit,
+            Err(message) => return refuse(StatusCode::SERVICE_UNAVAILABLE, message),
         };
         let mut last = String::new();
         let events = WatchStream::new(applied).filter_map(move |applied| {
@@ -61,7 +68,15 @@ impl Watchers {
             let event = Event::default().event(kind).data(data);
             std::future::ready(changed.then_some(Ok::<_, Infallible>(event)))
         });
-        let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-        (Extension(serve::Stream), events).into_response()
+        respond(events)
     }
+}
+
+/// The response with these events.
+pub(super) fn respond<S>(events: S) -> Response
+where
+    S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
+{
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    (Extension(serve::Stream), events).into_response()
 }

@@ -23,13 +23,16 @@ use crate::app_probes::AppProbes;
 use crate::applied::Watch;
 use crate::claim::Deps;
 use crate::config::Config;
+use crate::coordination::files::remove_of_other_boot;
+use crate::coordination::publisher::CoordinationPublisher;
+use crate::coordination::{self, Coordination, Link, Own};
 use crate::ids::Ids;
 use crate::instance::{self, InstanceError};
 use crate::metrics::{self, ClaimMetrics, Metrics};
 use crate::publish::Publisher;
 use crate::publish::tree::{Tree, TreeError};
 use crate::server::Serving;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Gate, Snapshot};
 use crate::{admin, api};
 
 /// A sidecar that is ready to run.
@@ -44,9 +47,18 @@ pub struct Bound {
     ids: Ids,
     metrics: (Metrics, ClaimMetrics),
     probes: AppProbes,
+    coordination: Option<Coordinating>,
     socket: UnixListener,
     api: Option<TcpListener>,
     admin: Option<TcpListener>,
+}
+
+/// The three ends of coordination.
+#[derive(Debug)]
+struct Coordinating {
+    shown: Coordination,
+    link: Link,
+    publisher: CoordinationPublisher,
 }
 
 /// Why a sidecar cannot start.
@@ -90,14 +102,21 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
         node: config.node.clone(),
         incarnation: 0,
     };
-    let starting = Snapshot::starting(&config.pools, config.group_text(), &holder);
+    let mut starting = Snapshot::starting(&config.pools, config.group_text(), &holder);
+    let coordination = config.coordination.clone().map(|wanted| {
+        starting.coordination = Some(Gate::waiting("group: asking etcd for the group"));
+        let own = Own { uid: holder.uid.clone(), config: wanted };
+        let (shown, link, outlet) = coordination::channel(own);
+        Coordinating { shown, link, publisher: CoordinationPublisher::new(&config.dir, outlet) }
+    });
     let (snapshots, first) = watch::channel(Arc::new(starting));
     let first = Arc::clone(&first.borrow());
     let gate_file = config.gate_file.clone();
     let ids = Ids::new(&config, &holder.uid, Arc::clone(&clock), snapshots.subscribe());
     let pod = config.in_pod.then(|| holder.uid.clone());
     let (publisher, applied) = Publisher::new(tree, gate_file, pod, Arc::clone(&clock), &first);
-    let metrics = metrics::build(Arc::clone(&clock));
+    let coordinated = coordination.as_ref().map(|ends| ends.shown.clone());
+    let metrics = metrics::build(Arc::clone(&clock), coordinated);
     let probes =
         AppProbes::new(&config.app_probes, &config.dir, Arc::clone(&clock), metrics.0.app_probes());
     Ok(Bound {
@@ -110,6 +129,7 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
         ids,
         metrics,
         probes,
+        coordination,
         socket,
         api,
         admin,
@@ -156,20 +176,28 @@ impl Bound {
             ids,
             metrics: (metrics, counters),
             probes,
+            coordination,
             socket,
             api,
             admin,
         } = self;
+        let (shown, link, published) = match coordination {
+            Some(Coordinating { shown, link, publisher }) => {
+                (Some(shown), Some(link), Some(publisher))
+            }
+            None => (None, None, None),
+        };
         let mut serving = Serving::new(metrics.connections());
         let mut asking = JoinSet::new();
-        let routes = api::router(applied.clone(), Some(ids.clone()), metrics.api_guard());
+        let routes =
+            api::router(applied.clone(), Some(ids.clone()), shown.clone(), metrics.api_guard());
         serving.socket(socket, routes.clone());
         if let Some(listener) = api {
             serving.api(listener, routes);
         }
         if let Some(listener) = admin {
             probes.spawn_into(&mut asking);
-            serving.admin(listener, admin::router(applied, metrics, probes));
+            serving.admin(listener, admin::router(applied, metrics, probes, shown));
         }
         let received = snapshots.subscribe();
         let (namespace, pod) = (&holder.namespace, &holder.pod);
@@ -179,6 +207,14 @@ impl Bound {
             publisher
         };
         let publishing = tokio::spawn(publish.instrument(span));
+        let span = info_span!("coordinate", %namespace, %pod, group = config.group_text());
+        let coordinating = published.map(|mut publisher| {
+            let publish = async move {
+                publisher.run().await;
+                publisher
+            };
+            tokio::spawn(publish.instrument(span))
+        });
         let span = info_span!("claim", %namespace, %pod, pools = config.pool_list());
         let deps = || Deps {
             config: Arc::clone(&config),
@@ -186,12 +222,17 @@ impl Bound {
             clock: Arc::clone(&clock),
             snapshots: snapshots.clone(),
             ids: ids.clone(),
+            coordination: link.clone(),
             metrics: counters.clone(),
             shutdown: shutdown.clone(),
         };
         let reason =
             end::drive(&driver, deps, &snapshots, config.in_pod, &shutdown).instrument(span).await;
         drop(snapshots);
+        drop(link);
+        if let Some(coordinating) = coordinating {
+            end::settle_group(reason.as_ref(), coordinating.await.ok(), config.in_pod).await;
+        }
         let exit = end::settle(reason, publishing.await.ok(), config.in_pod).await;
         // On a socket that is not served, clients would wait for their timeouts.
         let socket = api::socket_path(&config.dir);
@@ -206,6 +247,9 @@ impl Bound {
 /// The locked directory, and the UID from the flags or the directory. Blocks.
 fn lock_dir(config: &Config) -> Result<(Tree, String), BuildError> {
     let tree = Tree::open(&config.dir, &config.pools)?;
+    if config.coordination.is_some() {
+        remove_of_other_boot(tree.dir()).map_err(TreeError::Sweep)?;
+    }
     let uid = match &config.instance {
         Some(uid) => uid.clone(),
         None => instance::load(tree.dir())?,

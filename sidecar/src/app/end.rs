@@ -13,6 +13,7 @@ use tracing::{error, warn};
 
 use super::RETRY_PERIOD;
 use crate::claim::Deps;
+use crate::coordination::publisher::CoordinationPublisher;
 use crate::publish::Publisher;
 use crate::snapshot::Snapshot;
 
@@ -56,6 +57,21 @@ where
             }
             reason => return Some(reason),
         }
+    }
+}
+
+/// Removes the files of coordination after the driver has ended. After a failure they stay: the next process resumes
+/// the session, and they show its deadline. After SIGTERM in a pod, those that say nothing of rights stay for the app.
+pub(super) async fn settle_group(
+    reason: Option<&EndReason>,
+    publisher: Option<CoordinationPublisher>,
+    in_pod: bool,
+) {
+    let Some(publisher) = publisher else { return };
+    match reason {
+        Some(EndReason::Failed(_)) => {}
+        Some(EndReason::Released) => publisher.end(!in_pod).await,
+        Some(EndReason::Fenced(_)) | None => publisher.end(false).await,
     }
 }
 

@@ -19,7 +19,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use super::Deps;
-use super::failures::FailureLog;
+use crate::failures::FailureLog;
 use crate::ids;
 use crate::publish::mark;
 use crate::snapshot::{Claim, Snapshot};
@@ -108,6 +108,9 @@ impl<K: Kv + 'static> Driver<K> {
             }
             self.publish(deps);
             let usual = self.machine.request_timeout();
+            // The session's renewals share the connection.
+            let of_session = deps.config.coordination.as_ref().map(|own| own.validity.span() / 6);
+            let usual = usual.min(of_session.unwrap_or(usual));
             let limit = if terminating { usual.min(RELEASE_TIMEOUT) } else { usual };
             self.store.kv().set_request_timeout(limit);
             self.store.kv().set_longest_lease(self.machine.needed_ttl());
@@ -196,11 +199,12 @@ impl<K: Kv + 'static> Driver<K> {
         }
         let claims = shown.into_iter().zip(&self.was_held);
         let claims = claims.map(|(status, was_held)| Claim { status, was_held: *was_held });
-        let snapshot = Snapshot { claims: claims.collect(), failure: None };
+        let claims: Vec<_> = claims.collect();
         deps.snapshots.send_if_modified(|current| {
-            let changed = **current != snapshot;
+            let changed = current.claims != claims || current.failure.is_some();
             if changed {
-                *current = Arc::new(snapshot);
+                let coordination = current.coordination.clone();
+                *current = Arc::new(Snapshot { claims, failure: None, coordination });
             }
             changed
         });

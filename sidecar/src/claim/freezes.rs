@@ -17,7 +17,7 @@ const RESYNC: Duration = Duration::from_secs(30);
 
 /// With `--new-store`, lifts the freezes of an earlier start without it. Then starts the freezes whose author has
 /// died, without end. Returns at once in a pod.
-pub(super) async fn maintain<K: Kv>(config: &Config, store: Store<K>) {
+pub(crate) async fn maintain<K: Kv>(config: &Config, store: Store<K>) {
     if config.in_pod {
         return;
     }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cairn_core::contract::{path, port};
+use cairn_core::coordination::map::KeyHashError;
+use cairn_core::coordination::text::TextError;
 use cairn_core::group::GroupError;
 use cairn_core::ids::LayoutError;
 use cairn_core::pool::{PoolError, PoolName};
@@ -36,9 +38,51 @@ pub enum ConfigError {
         "--agent needs --agent-ca; give the certificates that verify the agent, each as base64 of its DER form"
     )]
     NoAgentCa,
-    /// No pool is named.
-    #[error("--pool is missing; name the pools to claim from, like --pool mountains")]
+    /// Nothing is asked for.
+    #[error(
+        "--pool is missing; name the pools to claim from, like --pool mountains, or give --coordinate"
+    )]
     NoPool,
+    /// Members find each other by their group.
+    #[error("--coordinate needs --group; name the group of the members, like --group checkout")]
+    NoGroup,
+    /// A flag about coordination alone.
+    #[error(
+        "{0} does nothing without --coordinate; add --coordinate peers,leader,shards, or leave {0} out"
+    )]
+    NotCoordinated(&'static str),
+    /// A flag about shards without shards.
+    #[error(
+        "{0} is given without --coordinate shards; add shards to --coordinate, or leave {0} out"
+    )]
+    ShardsNotCoordinated(&'static str),
+    /// No number of shards.
+    #[error("--shards is missing; give the number of shards, like --shards 16")]
+    NoShards,
+    /// The hash is not known.
+    #[error("--shard-hash: {0}")]
+    ShardHash(KeyHashError),
+    /// A value about coordination.
+    #[error("{flag} {error}")]
+    Coordination {
+        /// Which flag.
+        flag: &'static str,
+        /// What is wrong with it.
+        error: TextError,
+    },
+    /// Endpoints are at the pod's address.
+    #[error(
+        "--app-host '{0}' is not an IP address; give the pod's address, at which its endpoints are"
+    )]
+    AppHost(String),
+    /// The generation is not valid.
+    #[error(
+        "--generation '{0}' is not valid; use at most 63 characters, like the hash of a pod template"
+    )]
+    Generation(String),
+    /// The instant is not valid.
+    #[error("--admitted '{0}' is not a time; write it like 2026-11-26T10:00:00Z")]
+    Admitted(String),
     /// `a,,b`
     #[error("--pool '{0}' has an empty name between its commas; write it like mountains,snowflake")]
     EmptyPool(String),

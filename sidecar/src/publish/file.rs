@@ -64,6 +64,20 @@ pub fn temporary(name: &str) -> String {
 
 /// Writes a file, unless it has this content already.
 pub fn write(dir: &Path, name: &str, content: &[u8]) -> Result<(), FileError> {
+    replace(dir, name, content, File::sync_all)
+}
+
+/// The same for a file that means nothing after a power loss.
+pub fn write_unsynced(dir: &Path, name: &str, content: &[u8]) -> Result<(), FileError> {
+    replace(dir, name, content, |_| Ok(()))
+}
+
+fn replace(
+    dir: &Path,
+    name: &str,
+    content: &[u8],
+    sync: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), FileError> {
     let path = dir.join(name);
     if fs::read(&path).is_ok_and(|present| present == content) {
         return Ok(());
@@ -74,7 +88,7 @@ pub fn write(dir: &Path, name: &str, content: &[u8]) -> Result<(), FileError> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
         file.set_permissions(Permissions::from_mode(FILE_MODE))?;
         file.write_all(content)?;
-        file.sync_all()?;
+        sync(&file)?;
         fs::rename(&temporary, &path)
     })();
     written.map_err(|source| FileError::Write { path, source })

@@ -25,6 +25,8 @@ use tonic::{Request, Response, Status};
 
 use crate::harness::{Dir, binary};
 
+mod trust;
+
 const NAMESPACE: &str = "shop";
 const TOKEN: &str = "a-token";
 /// A binary on a busy machine needs some seconds to start.
@@ -110,6 +112,16 @@ impl Site {
         self.fake.0.lock().unwrap().requests.clone()
     }
 
+    /// The id of etcd's cluster.
+    fn cluster(&self) -> String {
+        let asking = async {
+            let etcd = Arc::new(root(&self.etcd).await);
+            Store::new(Arc::clone(&etcd)).epoch().await.unwrap();
+            etcd.cluster_ids().borrow().unwrap().to_string()
+        };
+        self.runtime.as_ref().unwrap().block_on(asking)
+    }
+
     fn credentials(&self) -> PathBuf {
         self.dir.path().join("credentials")
     }
@@ -177,12 +189,17 @@ impl Sidecar {
     }
 }
 
-/// What a webhook does: defines the pool and makes the namespace's user.
-async fn prepare(etcd: &TestEtcd) {
+/// A connection of etcd's administrator.
+async fn root(etcd: &TestEtcd) -> Etcd {
     let Certificate { authorities, chain, key } = etcd.client("root").unwrap();
     let tls = Tls::Pem(TlsPem { authorities, client: Some(ClientPem { chain, key }) });
     let connection = Connection { tls: Some(tls), ..Connection::new(&[etcd.url().to_owned()]) };
-    let root = Arc::new(Etcd::open(&connection).await.unwrap());
+    Etcd::open(&connection).await.unwrap()
+}
+
+/// What a webhook does: defines the pool and makes the namespace's user.
+async fn prepare(etcd: &TestEtcd) {
+    let root = Arc::new(root(etcd).await);
     root.grant_namespace(NAMESPACE, &[]).await.unwrap();
     let pool = Pool::builtin(&"mountains".parse().unwrap()).unwrap();
     Store::new(root).define(&pool, 1, None).await.unwrap();

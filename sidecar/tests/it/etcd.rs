@@ -120,7 +120,7 @@ fn a_sidecar_on_another_cluster_than_the_required_one_reports_it_and_ends() {
     let output = command.args(flags).arg(etcd.url()).arg("--dir").arg(dir.published());
     let output = output.stderr(Stdio::piped()).output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("not to abc, which --etcd-cluster-id asks for"), "{log}");
+    assert!(log.contains("not to abc, which --etcd-cluster-id or Cairn's webhook names"), "{log}");
     assert!(!log.contains("is etcd running"), "{log}");
     assert_eq!(output.status.code(), Some(1), "{log}");
 }

@@ -11,6 +11,22 @@ fn wrong_flags_give_one_message_and_exit_code_2() {
         (&["--etcd", "http://a:1"], "--pool is missing; name the pools"),
         (&["--etcd", "http://a:1", "--pool", "Up"], "--pool: pool name 'Up' is not valid; use"),
         (&["--etcd", "nonsense", "--pool", "a"], "is not a URL with a port; write it like"),
+        (
+            &["--etcd", "http://a:1", "--coordinate", "shards", "--group", "g"],
+            "--shards is missing; give the number of shards, like --shards 16",
+        ),
+        (
+            &["--etcd", "http://a:1", "--coordinate", "peers"],
+            "--coordinate needs --group; name the group of the members, like --group checkout",
+        ),
+        (
+            &["--etcd", "http://a:1", "--pool", "a", "--shards", "16"],
+            "--shards does nothing without --coordinate; add --coordinate peers,leader,shards",
+        ),
+        (
+            &["--coordinate", "shards", "--shards", "0", "--group", "g"],
+            "--shards '0' is not a number from 1 to 10000; write it like 16",
+        ),
         (&["--pols", "a"], "--pols is not a flag of cairn-sidecar; did you mean --pool?"),
         (&["--dir"], "--dir needs a value; write it like --dir <PATH>"),
         (&["clam"], "'clam' is not a command"),

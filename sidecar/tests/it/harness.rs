@@ -26,11 +26,14 @@ use cairn_sidecar::config::Config;
 use cairn_sidecar::snapshot::Snapshot;
 use clap::Parser as _;
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+
+mod http;
+
+pub(crate) use http::{exchange, get, request, request_with, send};
 
 /// Much longer than any step takes on a busy machine.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -257,58 +260,6 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
         assert!(Instant::now() < end, "never: {what}");
         sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// Sends a request. Returns status and body.
-pub(crate) async fn get(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> (u16, String) {
-    request(stream, "GET", path).await
-}
-
-pub(crate) async fn request(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    method: &str,
-    path: &str,
-) -> (u16, String) {
-    let (head, body) = exchange(stream, method, path).await;
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body)
-}
-
-/// Status and body of a GET with a header of its own.
-pub(crate) async fn request_with(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    path: &str,
-    header: (&str, &str),
-) -> (u16, String) {
-    let header = format!("{}: {}\r\n", header.0, header.1);
-    let (head, body) = exchange_with(stream, "GET", path, &header).await;
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body)
-}
-
-/// Sends a request. Returns head and body of the response.
-pub(crate) async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    method: &str,
-    path: &str,
-) -> (String, String) {
-    exchange_with(stream, method, path, "").await
-}
-
-async fn exchange_with(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    method: &str,
-    path: &str,
-    headers: &str,
-) -> (String, String) {
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    timeout(LONGEST_WAIT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
 }
 
 /// The binary under test.

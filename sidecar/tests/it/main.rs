@@ -18,6 +18,7 @@ mod etcd;
 mod files;
 mod flags;
 mod flood;
+mod group;
 mod guard;
 mod harness;
 mod ids;

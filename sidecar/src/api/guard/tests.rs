@@ -175,3 +175,15 @@ fn each_refusal_is_one_sentence_that_says_what_to_do() {
         assert!(!message.contains('\n') && !message.ends_with('.'), "{message}");
     }
 }
+
+#[test]
+fn the_host_of_http2_is_in_the_target() {
+    for authority in ["localhost", "127.0.0.1:24040", "[::1]:24040"] {
+        assert_eq!(refusal(LOOPBACK, &format!("http://{authority}/"), &[]), None, "{authority}");
+    }
+    let rebound = refusal(LOOPBACK, "http://rebound.example/", &[]);
+    assert_eq!(rebound, Some(Forbidden::Host));
+    let both = refusal(LOOPBACK, "http://localhost/", &[("host", "rebound.example")]);
+    assert_eq!(both, Some(Forbidden::Host));
+    assert_eq!(refusal(LOOPBACK, "/", &[]), Some(Forbidden::Host), "it names no host at all");
+}

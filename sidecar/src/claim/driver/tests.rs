@@ -82,6 +82,7 @@ impl Sidecar {
         pools: &[&str],
     ) -> Self {
         let config = Arc::new(Config {
+            coordination: None,
             access: Access::Direct(EtcdTarget::default()),
             pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
             dir: dir.to_owned(),
@@ -108,10 +109,11 @@ impl Sidecar {
         };
         let (snapshots, watch) = watch::channel(Arc::new(Snapshot::default()));
         let (trigger, shutdown) = shutdown::channel();
-        let (_, metrics) = crate::metrics::build(Arc::clone(&clock));
+        let (_, metrics) = crate::metrics::build(Arc::clone(&clock), None);
         let ids = Ids::new(&config, uid, Arc::clone(&clock), watch.clone());
         let minting = ids.clone();
-        let deps = Deps { config, holder, clock, snapshots, ids, metrics, shutdown };
+        let deps =
+            Deps { config, holder, clock, snapshots, ids, coordination: None, metrics, shutdown };
         let store = Store::new(kv);
         let ended = spawn_local(async move { Driver::new(&deps, store).run(&deps).await });
         Self { snapshots: watch, ids: minting, trigger, ended }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use cairn_store::{KeyValue, Op, Span, Txn, TxnReply};
+use cairn_store::{Deltas, Follow, KeyValue, Op, Span, Txn, TxnReply};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -74,6 +74,10 @@ impl Kv for Veto {
 
     async fn changed(&self, spans: Vec<Span>, from: i64) -> Result<(), Error> {
         self.memory.changed(spans, from).await
+    }
+
+    async fn follow(&self, follow: Follow, deltas: Deltas) -> Error {
+        self.memory.follow(follow, deltas).await
     }
 }
 

@@ -75,7 +75,7 @@ async fn a_waiting_pod_shows_its_rank_to_the_probe_the_api_and_the_metrics() {
         let applied = crate::applied::Applied { snapshot, ..Default::default() };
         let said = applied.held().unwrap_err();
         assert!(said.starts_with("pool tea: waiting: ") && said.contains("rank 2"), "{said}");
-        let (metrics, _) = crate::metrics::build(Arc::new(PausedClock(Instant::now())));
+        let (metrics, _) = crate::metrics::build(Arc::new(PausedClock(Instant::now())), None);
         let scrape = metrics.render(&applied);
         assert!(scrape.contains("cairn_sidecar_claim_rank{pool=\"tea\"} 2"), "{scrape}");
     })

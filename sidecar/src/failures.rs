@@ -21,7 +21,7 @@ const QUIET: Duration = Duration::from_secs(9);
 
 /// Decides what to log about the requests of one process.
 #[derive(Debug, Default)]
-pub(super) struct FailureLog {
+pub(crate) struct FailureLog {
     outage: Option<Outage>,
 }
 
@@ -40,7 +40,7 @@ type Kind = (Class, bool);
 
 /// A log line with its level.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     Warn(String),
     Info(String),
     Debug(String),
@@ -50,7 +50,7 @@ pub(super) enum Line {
 
 impl FailureLog {
     /// Records a failed request.
-    pub(super) fn failed(&mut self, now: BootInstant, error: &Error) -> Line {
+    pub(crate) fn failed(&mut self, now: BootInstant, error: &Error) -> Line {
         let kind = (error.class(), error.other_cluster().is_some());
         let message = error.report();
         let Some(outage) = &mut self.outage else {
@@ -82,7 +82,7 @@ impl FailureLog {
     }
 
     /// Records a success.
-    pub(super) fn succeeded(&mut self, now: BootInstant) -> Option<Line> {
+    pub(crate) fn succeeded(&mut self, now: BootInstant) -> Option<Line> {
         let outage = self.outage.as_ref()?;
         if now.since(outage.last_failure) < QUIET {
             return None;
@@ -102,7 +102,7 @@ fn whole_seconds(span: Duration) -> String {
 
 impl Line {
     /// Writes the line.
-    pub(super) fn log(&self) {
+    pub(crate) fn log(&self) {
         match self {
             Self::Warn(text) => tracing::warn!("{text}"),
             Self::Info(text) => tracing::info!("{text}"),

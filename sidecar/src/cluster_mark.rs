@@ -16,12 +16,12 @@ use crate::publish::file;
 const FILE: &str = ".etcd-cluster";
 
 /// The earlier process's cluster. An unreadable file counts as none. Blocks for one small read.
-pub(super) fn read(dir: &Path) -> Option<ClusterId> {
+pub(crate) fn read(dir: &Path) -> Option<ClusterId> {
     fs::read_to_string(dir.join(FILE)).ok()?.trim().parse().ok()
 }
 
 /// Writes each cluster that the connection accepts, until the connection is closed.
-pub(super) async fn keep(dir: PathBuf, mut known: watch::Receiver<Option<ClusterId>>) {
+pub(crate) async fn keep(dir: PathBuf, mut known: watch::Receiver<Option<ClusterId>>) {
     let mut kept = read(&dir);
     loop {
         let latest = *known.borrow_and_update();
