@@ -12,6 +12,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use cairn_kit::clock;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -30,6 +31,8 @@ use settings::Settings;
 
 pub mod app_probes;
 pub mod inject;
+pub mod loss;
+pub mod membership;
 pub mod metrics;
 pub mod patch;
 pub mod pool;
@@ -187,6 +190,7 @@ impl Admission {
                 namespace_facts: &self.namespaces.get(namespace),
                 env: &self.env.facts(),
                 probe_token: &probe_token,
+                now: clock::now().wall,
             },
         )
     }

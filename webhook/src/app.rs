@@ -29,6 +29,7 @@ use crate::args::{Args, ArgsError};
 use crate::certs::{self, Certificates};
 use crate::config_map::ConfigMapError;
 use crate::env_mode::EnvSupport;
+use crate::etcd_ca;
 use crate::installation::record;
 use crate::installation::verdict::Verdict;
 use crate::installation::{self, Installation, Site};
@@ -137,6 +138,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     );
     let (namespaces, env) = (Namespaces::default(), EnvSupport::new(args.env_mode.into()));
     let cleans = writes_etcd.clone();
+    let of_etcd = etcd_ca::metrics::Metrics::register(registry.sub_registry_with_prefix("etcd"));
     let users = reach.users(seen_catalog.clone(), namespaces.clone());
     let prefix = settings.etcd_prefix.clone();
     let enrolling = Agent {
@@ -189,7 +191,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     };
     let candidate = candidate(client.clone(), &args);
     let mut tasks = Tasks { set: JoinSet::new(), shutdown: stopping };
-    reach.start(&mut tasks, &client, users, (judged.clone(), cleans));
+    reach.start(&mut tasks, &client, users, of_etcd, (judged.clone(), cleans));
     tasks.start("certificates", certificates.run());
     tasks.start("installation", installation.run(ready.register(installation::BLOCK)));
     let first = Verdict::is_first_release;

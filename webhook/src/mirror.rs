@@ -27,6 +27,7 @@ pub mod claims;
 pub mod claims_watch;
 pub mod desired;
 pub mod events;
+pub mod members;
 pub mod metrics;
 pub mod path_keys;
 pub mod pod;

@@ -147,6 +147,9 @@ pub struct Container<'a> {
     /// Requests and limits.
     #[serde(borrow, default)]
     pub resources: Option<&'a RawValue>,
+    /// Hooks.
+    #[serde(borrow, default)]
+    pub lifecycle: Option<&'a RawValue>,
 }
 
 /// One of a container's ports.

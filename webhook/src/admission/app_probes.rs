@@ -28,7 +28,6 @@ impl AppProbeArgs {
         let probes = |own: &AppProbes| with(flag::APP_PROBES, &own.to_json().replace('$', "$$"));
         let mut args: Vec<String> = self.containers.iter().map(probes).collect();
         if self.are_any() {
-            args.push(with(flag::APP_HOST, "$(POD_IP)"));
             args.push(with(flag::PROBE_TOKEN, &self.token));
         }
         args

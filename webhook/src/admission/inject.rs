@@ -6,9 +6,11 @@
 
 use cairn_core::contract::{annotation, pod as names};
 use cairn_core::request::Request;
+use cairn_core::time::UnixMillis;
 use serde_json::{Value, json};
 
 use super::app_probes::{self, AppProbeArgs};
+use super::membership::Membership;
 use super::patch::{Patch, escape};
 use super::qos;
 use super::refusal::Refusal;
@@ -20,6 +22,7 @@ use crate::pools::catalog::Catalog;
 use crate::view::Pod;
 
 mod apps;
+mod drain;
 mod env;
 mod mesh;
 mod placement;
@@ -41,6 +44,8 @@ pub struct Facts<'a> {
     pub env: &'a EnvFacts,
     /// A fresh random token, for a pod that is injected for the first time.
     pub probe_token: &'a str,
+    /// When a pod that is injected for the first time is admitted.
+    pub now: UnixMillis,
 }
 
 /// The decision about an accepted pod.
@@ -64,15 +69,15 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let Some(request) = Request::parse(annotations, labels)? else {
         return Ok(plan);
     };
-    placement::check(&pod.spec)?;
+    placement::check(&pod.spec, request.asked_by())?;
     let pools = resolve::pools(&request, facts)?;
     let stop = stop::Stop::of(&pools, &request, &pod.spec)?;
     let group = resolve::group(&request, &pools, metadata, &mut plan.warnings)?;
     let inits = placement::init_containers(&pod.spec);
     let ours = placement::find_ours(&inits)?;
     placement::check_volumes(&pod.spec, ours.is_some())?;
-    let stop_pool = stop.as_ref().map(stop::Stop::pool);
-    let targets = apps::targets(&request, stop_pool, pod, &inits)?;
+    let stopped_for = stop.as_ref().map(stop::Stop::loss);
+    let targets = apps::targets(&request, stopped_for, pod, &inits)?;
     let mut mode = env::mode(&request, ours.map(|(_, container)| container), pod, facts.env)?;
     if let Some(stop) = &stop {
         mode = stop.env_mode(mode, &mut plan.warnings);
@@ -82,6 +87,11 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         Some(stop) => stop.app_probes(&targets, before.as_ref(), facts.probe_token)?,
         None => AppProbeArgs::default(),
     };
+    let wanted = request.coordination.as_ref();
+    let membership = wanted.map(|wanted| {
+        Membership::new(wanted, metadata, ours.map(|(_, container)| container), facts.now)
+    });
+    let holds_app = drains_first(membership.as_ref(), pod, &mut plan.warnings);
     let sidecar = Sidecar {
         settings: facts.settings,
         request: &request,
@@ -93,6 +103,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         runs_as_root: pod.spec.security_context.run_as_user == Some(0),
         qos: qos::of(&pod.spec, &inits),
         app_probes: &app_probes,
+        membership: membership.as_ref(),
     };
 
     set_label(pod, &mut plan.patch);
@@ -103,6 +114,9 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
             (Some(stop), _) => stop.aim(target, &app_probes, ours.is_some(), &mut plan.patch),
             (None, Some(before)) => stop::put_back(target, before, &mut plan.patch),
             (None, None) => {}
+        }
+        if holds_app {
+            drain::hold(target, &mut plan.patch);
         }
     }
     add_volumes(pod, &sidecar, &mut plan.patch);
@@ -121,6 +135,18 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     }
     plan.injected = true;
     Ok(plan)
+}
+
+/// Whether the app containers get SIGTERM after the drain only. Warns about a grace period that is too short for that.
+fn drains_first(
+    membership: Option<&Membership<'_>>,
+    pod: &Pod<'_>,
+    warnings: &mut Vec<String>,
+) -> bool {
+    let Some(membership) = membership else { return false };
+    let grace = pod.spec.termination_grace_period_seconds.unwrap_or(stop::DEFAULT_GRACE);
+    let fits = membership.check_grace(grace).map_err(|warning| warnings.push(warning));
+    fits.is_ok() && membership.wanted.owns() && !pod.spec.host_network
 }
 
 /// Removes result annotations: only the mirror writes them, so those of a copied manifest are outdated.

@@ -5,12 +5,14 @@
 use std::time::Duration;
 
 use cairn_core::app_probe::AppProbeError;
-use cairn_core::contract::{annotation, path};
+use cairn_core::contract::annotation;
 use cairn_core::duration;
 use cairn_core::group::Group;
 use cairn_core::pool::PoolName;
 use cairn_core::request::RequestError;
 use thiserror::Error;
+
+use super::loss::Loss;
 
 /// Why a pod was refused.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -77,6 +79,13 @@ pub enum Refusal {
         /// The first pool.
         pool: PoolName,
     },
+    /// Coordination of a pod without an owner.
+    #[error(
+        "annotation '{coordinate}' needs a group, and this pod has no controller that names one; add {group}: NAME, \
+         which all pods of the group have",
+        coordinate = annotation::COORDINATE, group = annotation::GROUP
+    )]
+    NoGroup,
     /// `env: file` where the API server does not take it.
     #[error(
         "annotation '{key}: file' needs Kubernetes 1.35 or newer, which this cluster does not have; use auto or \
@@ -97,15 +106,14 @@ pub enum Refusal {
         version: String,
     },
     /// A Windows pod.
-    #[error("Cairn runs on Linux nodes only; remove {key} from this Windows pod", key = annotation::POOL)]
-    Windows,
+    #[error("Cairn runs on Linux nodes only; remove {0} from this Windows pod")]
+    Windows(&'static str),
     /// A virtual node.
     #[error(
-        "virtual nodes do not run sidecars as Cairn needs them; remove {key}, or the virtual-kubelet node selector and \
-         toleration",
-        key = annotation::POOL
+        "virtual nodes do not run sidecars as Cairn needs them; remove {0}, or the virtual-kubelet node selector and \
+         toleration"
     )]
-    VirtualNode,
+    VirtualNode(&'static str),
     /// A hostNetwork pod that cannot resolve services.
     #[error(
         "a hostNetwork pod with dnsPolicy ClusterFirst cannot resolve services of the cluster; set dnsPolicy: \
@@ -168,41 +176,40 @@ pub enum Refusal {
     },
     /// A name in `cairn.dev/containers` that is an init container which nothing can stop.
     #[error(
-        "annotation '{key}' names init container '{name}', which Kubernetes cannot stop when its claim on pool \
-         '{pool}' is lost; take it off the list, make it a native sidecar with restartPolicy: Always, or {way}",
-        key = annotation::CONTAINERS, way = watch(pool)
+        "annotation '{key}' names init container '{name}', which Kubernetes cannot stop when {loss}; take it \
+         off the list, make it a native sidecar with restartPolicy: Always, or {way}",
+        key = annotation::CONTAINERS, way = loss.way()
     )]
     StopInitContainer {
         /// As written.
         name: String,
-        /// The pool.
-        pool: PoolName,
+        /// What the app is stopped for.
+        loss: Loss,
     },
     /// An app that runs without a claim, where apps are stopped.
     #[error(
-        "annotation '{key}: none' lets the app run without a claim, so Cairn cannot stop it when its claim on pool \
-         '{pool}' is lost; remove it, or {way}",
-        key = annotation::GATE, way = watch(pool)
+        "annotation '{key}: none' lets the app run without a {noun}, so Cairn cannot stop it when {loss}; remove it, \
+         or {way}",
+        key = annotation::GATE, noun = loss.noun(), way = loss.way()
     )]
     StopWithoutGate {
-        /// The first pool whose apps are stopped.
-        pool: PoolName,
+        /// What the app is stopped for.
+        loss: Loss,
     },
     /// An app in the node's network, where the kubelet cannot ask the sidecar.
     #[error(
-        "a hostNetwork app cannot be stopped by Cairn when its claim on pool '{pool}' is lost; remove hostNetwork, or \
-         {way}",
-        way = watch(pool)
+        "a hostNetwork app cannot be stopped by Cairn when {loss}; remove hostNetwork, or {way}",
+        way = loss.way()
     )]
     StopHostNetwork {
-        /// The first pool whose apps are stopped.
-        pool: PoolName,
+        /// What the app is stopped for.
+        loss: Loss,
     },
     /// Variables that outlive a claim, where apps are stopped.
     #[error(
         "annotation '{key}: annotation' gives variables that outlive a claim, but apps of pool '{pool}' must not start \
          again with an old one; use file or none, or {way}",
-        key = annotation::ENV, way = watch(pool)
+        key = annotation::ENV, way = Loss::Claim(pool.clone()).way()
     )]
     StopAnnotationEnv {
         /// The first pool whose apps are stopped.
@@ -212,7 +219,7 @@ pub enum Refusal {
     #[error(
         "pool '{pool}' has onLoss: Stop and a quarantine of {}, which is too short to stop an app in; give the pool at \
          least {}, or {way}",
-        duration::print(*quarantine), duration::print(*least), way = watch(pool)
+        duration::print(*quarantine), duration::print(*least), way = Loss::Claim(pool.clone()).way()
     )]
     StopQuarantine {
         /// The pool.
@@ -226,18 +233,18 @@ pub enum Refusal {
     #[error(
         "container '{container}': its startupProbe holds the start of other containers back, so Cairn cannot ask it in \
          the kubelet's place; remove it, leave the container out with {key}, or {way}",
-        key = annotation::CONTAINERS, way = watch(pool)
+        key = annotation::CONTAINERS, way = loss.way()
     )]
     StopSidecarStartup {
         /// The container.
         container: String,
-        /// The first pool whose apps are stopped.
-        pool: PoolName,
+        /// What the app is stopped for.
+        loss: Loss,
     },
     /// A probe that the sidecar cannot ask in the kubelet's place.
     #[error(
         "container '{container}': its {probe} {error}; {mend}, leave the container out with {key}, or {way}",
-        mend = mend(error), key = annotation::CONTAINERS, way = watch(pool)
+        mend = mend(error), key = annotation::CONTAINERS, way = loss.way()
     )]
     StopProbe {
         /// The container.
@@ -246,19 +253,9 @@ pub enum Refusal {
         probe: &'static str,
         /// Why the sidecar cannot ask it.
         error: AppProbeError,
-        /// The first pool whose apps are stopped.
-        pool: PoolName,
+        /// What the app is stopped for.
+        loss: Loss,
     },
-}
-
-/// The alternative that every app has.
-fn watch(pool: &PoolName) -> String {
-    format!(
-        "set {}: self and let the app watch valid_until in {}/{pool}/{}",
-        annotation::STOP,
-        path::DIR,
-        path::CLAIM_JSON
-    )
 }
 
 fn mend(error: &AppProbeError) -> &'static str {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_core::contract::{flag, path, pod as names, port};
+use cairn_core::contract::{command, flag, path, pod as names, port};
 use cairn_core::group::Group;
 use cairn_core::pool::Pool;
 use cairn_core::request::resources::{Quantity, Resource};
@@ -15,20 +15,21 @@ use cairn_core::stop_probe::SHORTEST_GRACE;
 use serde_json::{Map, Value, json};
 
 use super::app_probes::AppProbeArgs;
+use super::membership::Membership;
 use super::qos::Qos;
 use super::settings::Settings;
 use crate::env_mode::EnvMode;
 
 pub mod recheck;
 
-/// The path of the binary in the image, for the exec probe.
-const BINARY: &str = "/usr/bin/cairn-sidecar";
-
 /// The user in pods whose default user is root: the usual one of distroless images.
 const NON_ROOT: u32 = 65532;
 
 /// Sixteen pools with five files of one page each, written twice while they are replaced.
 const VOLUME_SIZE: &str = "2Mi";
+
+/// With coordination: map, owners and members of the largest group, 10,000 shards and 1,000 members, are 1.5 MB.
+const COORDINATING_VOLUME_SIZE: &str = "8Mi";
 
 /// A key and some certificates, written twice while they are replaced.
 const CREDENTIALS_SIZE: &str = "256Ki";
@@ -56,6 +57,8 @@ const CPU_GUARANTEED: &str = "50m";
 const MEMORY_REQUEST: &str = "16Mi";
 /// Enough for a burst of API clients.
 const MEMORY_LIMIT: &str = "32Mi";
+/// The same with coordination: the largest group, its files in the memory volume, and answers that are being written.
+const COORDINATING_MEMORY_LIMIT: &str = "64Mi";
 
 /// The inputs of our container.
 #[derive(Debug)]
@@ -80,6 +83,8 @@ pub struct Sidecar<'a> {
     pub qos: Qos,
     /// The apps that are stopped after a lost claim.
     pub app_probes: &'a AppProbeArgs,
+    /// What it coordinates, if anything.
+    pub membership: Option<&'a Membership<'a>>,
 }
 
 // === impl Sidecar ===
@@ -96,7 +101,7 @@ impl Sidecar<'_> {
         }
         set("restartPolicy", json!("Always"));
         set("args", json!(self.args()));
-        set("env", Value::Array(env(self.app_probes.are_any())));
+        set("env", Value::Array(env(self.needs_address())));
         if !self.host_network {
             set(
                 "ports",
@@ -112,6 +117,9 @@ impl Sidecar<'_> {
         if let Some(resources) = self.resources() {
             set("resources", resources);
         }
+        if self.membership.is_some() {
+            set(recheck::LIFECYCLE, Membership::lifecycle());
+        }
         set("securityContext", self.security_context());
         set("terminationMessagePolicy", json!("FallbackToLogsOnError"));
         set("volumeMounts", Value::Array(self.mounts()));
@@ -120,10 +128,11 @@ impl Sidecar<'_> {
 
     /// The volumes.
     pub fn volumes(&self) -> Vec<Value> {
+        let size = self.membership.map_or(VOLUME_SIZE, |_| COORDINATING_VOLUME_SIZE);
         let mut volumes = vec![
             json!({
                 "name": names::VOLUME,
-                "emptyDir": {"medium": "Memory", "sizeLimit": VOLUME_SIZE},
+                "emptyDir": {"medium": "Memory", "sizeLimit": size},
             }),
             json!({
                 "name": names::CREDENTIALS_VOLUME,
@@ -154,12 +163,16 @@ impl Sidecar<'_> {
             with(flag::DIR, path::DIR),
             with(flag::AGENT, &self.settings.agent),
             with(flag::AGENT_CA, &self.settings.agent_ca),
-            with(flag::POOL, &pools.join(",")),
+        ];
+        if !pools.is_empty() {
+            args.push(with(flag::POOL, &pools.join(",")));
+        }
+        args.extend([
             with(flag::NAMESPACE, self.namespace),
             with(flag::INSTANCE, "$(POD_UID)"),
             with(flag::POD, "$(POD_NAME)"),
             with(flag::NODE, "$(NODE_NAME)"),
-        ];
+        ]);
         if let Some(cluster) = self.settings.etcd_cluster_id {
             args.push(with(flag::ETCD_CLUSTER_ID, &cluster.to_string()));
         }
@@ -179,12 +192,21 @@ impl Sidecar<'_> {
             let file = format!("{}/{ANNOTATIONS_FILE}", names::ANNOTATIONS_DIR);
             args.push(with(flag::GATE_FILE, &file));
         }
+        if self.needs_address() {
+            args.push(with(flag::APP_HOST, "$(POD_IP)"));
+        }
         args.extend(self.app_probes.to_args());
+        args.extend(self.membership.into_iter().flat_map(Membership::to_args));
         if self.host_network {
             args.push(with(flag::API, "off"));
             args.push(with(flag::ADMIN, "off"));
         }
         args
+    }
+
+    /// Whether the sidecar must know the pod's address: for probes without a host, and for endpoints.
+    fn needs_address(&self) -> bool {
+        self.app_probes.are_any() || self.membership.is_some()
     }
 
     fn mounts(&self) -> Vec<Value> {
@@ -225,10 +247,11 @@ impl Sidecar<'_> {
             return None;
         }
         let guaranteed = self.qos == Qos::Guaranteed;
+        let most = self.membership.map_or(MEMORY_LIMIT, |_| COORDINATING_MEMORY_LIMIT);
         let (cpu, memory) =
-            if guaranteed { (CPU_GUARANTEED, MEMORY_LIMIT) } else { (CPU_REQUEST, MEMORY_REQUEST) };
+            if guaranteed { (CPU_GUARANTEED, most) } else { (CPU_REQUEST, MEMORY_REQUEST) };
         let mut requests = quantities(&[(Resource::Cpu, cpu), (Resource::Memory, memory)]);
-        let mut limits = quantities(&[(Resource::Memory, MEMORY_LIMIT)]);
+        let mut limits = quantities(&[(Resource::Memory, most)]);
         if guaranteed {
             limits.extend(quantities(&[(Resource::Cpu, CPU_GUARANTEED)]));
         }
@@ -265,7 +288,7 @@ fn env(with_address: bool) -> Vec<Value> {
 
 fn startup_probe() -> Value {
     json!({
-        "exec": {"command": [BINARY, "probe", flag::DIR, path::DIR]},
+        "exec": {"command": [names::BINARY, command::PROBE, flag::DIR, path::DIR]},
         "periodSeconds": 1,
         "timeoutSeconds": PROBE_TIMEOUT,
         "failureThreshold": NEVER,

@@ -86,7 +86,10 @@ pub fn decide(object: &RawValue) -> Patch {
     };
     let annotations: BTreeMap<_, _> = template.metadata.annotations.unwrap_or_default();
     let present = annotations.get(annotation::GENERATE_NAME);
-    if annotations.contains_key(annotation::POOL) && present != Some(&generate_name) {
+    let asks = [annotation::POOL, annotation::COORDINATE]
+        .into_iter()
+        .any(|key| annotations.contains_key(key));
+    if asks && present != Some(&generate_name) {
         let key = escape(annotation::GENERATE_NAME);
         patch.add(format!("{pointer}/metadata/annotations/{key}"), json!(&*generate_name));
     }

@@ -20,6 +20,8 @@ use serde_json::{Map, Value, json};
 use super::claims::Claim;
 use super::pod::{Facts, Life, PodAnnotations};
 
+pub mod member;
+
 /// A pod without a claim is shown as waiting after this time. Most pods have their claim within a second of their
 /// first container, and so are written to only once.
 pub const WAITING_AFTER: Duration = Duration::from_secs(5);
@@ -64,6 +66,18 @@ pub enum News {
         name: String,
         /// Whether the pod keeps the name (`onLoss: Keep`).
         kept: bool,
+    },
+    /// The pod leads its group.
+    Leads {
+        /// The group.
+        group: String,
+    },
+    /// The pod has been draining for too long.
+    Stuck {
+        /// How many shards it still owns.
+        shards: usize,
+        /// Whether it still leads.
+        leader: bool,
     },
     /// The pod's group looks generated.
     GroupLooksGenerated {
@@ -150,13 +164,15 @@ pub fn patch(
     (!annotations.is_empty()).then(|| json!({"metadata": {"uid": uid, "annotations": annotations}}))
 }
 
-/// The pod's status annotation; empty if it is unreadable.
+/// The claims in the pod's status annotation; what is unreadable is left out.
 pub fn status(shown: &PodAnnotations) -> BTreeMap<PoolName, StatusEntry> {
-    shown
-        .results
-        .get(annotation::STATUS)
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
+    let text = shown.results.get(annotation::STATUS);
+    let parts: Map<String, Value> =
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let read = |(pool, entry): (String, Value)| {
+        Some((pool.parse().ok()?, serde_json::from_value(entry).ok()?))
+    };
+    parts.into_iter().filter_map(read).collect()
 }
 
 // === impl Desired ===

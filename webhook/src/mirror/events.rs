@@ -1,4 +1,4 @@
-//! Kubernetes Events on pods: claimed, waiting, lost, and a group that looks generated.
+//! Kubernetes Events on pods: claimed, waiting, lost, leading, stuck, and a group that looks generated.
 //!
 //! Best effort: Events follow the annotations and never delay a write; an Event that does not fit into the queue is
 //! dropped. The annotations are authoritative.
@@ -67,6 +67,21 @@ fn kube_event(news: &News) -> Event {
             "Lose",
             format!("{pool}: the claim to {name} is gone; the pod must not use it any more"),
         ),
+        News::Leads { group } => {
+            (EventType::Normal, "Leads", "Lead", format!("the pod leads group {group}"))
+        }
+        News::Stuck { shards, leader } => {
+            let lead = if *leader { " and the leadership" } else { "" };
+            (
+                EventType::Warning,
+                "HandOverStuck",
+                "HandOver",
+                format!(
+                    "the pod drains but still has {shards} shards{lead}: its app has not confirmed their stop ids, or \
+                     its sidecar cannot reach etcd; see the log of container cairn"
+                ),
+            )
+        }
         News::GroupLooksGenerated { hint } => {
             (EventType::Warning, "GroupLooksGenerated", "Claim", hint.clone())
         }

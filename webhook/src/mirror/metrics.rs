@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Census;
+use super::members::Totals;
 
 /// From one round trip to a burst of pods at a slow API server.
 const LAG_BUCKETS: [f64; 9] = [0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0];
@@ -22,6 +23,16 @@ pub struct Metrics {
     lag: Histogram,
     claims: Family<Labels, Gauge>,
     leading: Gauge,
+    groups: Gauge,
+    members: Family<StateLabel, Gauge>,
+    shards: Family<StateLabel, Gauge>,
+    leader_changes: Counter,
+    removed_groups: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -41,8 +52,19 @@ impl Metrics {
             lag: Histogram::new(LAG_BUCKETS),
             claims: Family::default(),
             leading: Gauge::default(),
+            groups: Gauge::default(),
+            members: Family::default(),
+            shards: Family::default(),
+            leader_changes: Counter::default(),
+            removed_groups: Counter::default(),
         };
-        let Self { patches, failures, lag, claims, leading } = &metrics;
+        metrics.register_claims(registry);
+        metrics.register_groups(registry);
+        metrics
+    }
+
+    fn register_claims(&self, registry: &mut Registry) {
+        let Self { patches, failures, lag, claims, leading, .. } = self;
         registry.register("patches", "Pods whose annotations were written", patches.clone());
         registry.register(
             "patch_failures",
@@ -57,7 +79,27 @@ impl Metrics {
         );
         registry.register("claims", "Names and pods by pool and state", claims.clone());
         registry.register("leading", "Whether this replica writes", leading.clone());
-        metrics
+    }
+
+    fn register_groups(&self, registry: &mut Registry) {
+        let Self { groups, members, shards, leader_changes, removed_groups, .. } = self;
+        registry.register("groups", "Groups that coordinate or have left keys", groups.clone());
+        registry.register("members", "Members of all groups by state", members.clone());
+        registry.register(
+            "shards",
+            "Shards of all groups: with an owner, with one that is gone, or without",
+            shards.clone(),
+        );
+        registry.register(
+            "leader_changes",
+            "Leaderships that got another owner",
+            leader_changes.clone(),
+        );
+        registry.register(
+            "removed_groups",
+            "Groups without members whose keys were removed",
+            removed_groups.clone(),
+        );
     }
 
     pub(super) fn patched(&self, lag: Option<Duration>) {
@@ -73,6 +115,29 @@ impl Metrics {
 
     pub(super) fn lead(&self, leads: bool) {
         self.leading.set(i64::from(leads));
+    }
+
+    pub(super) fn removed_group(&self) {
+        self.removed_groups.inc();
+    }
+
+    pub(super) fn coordinate(&self, totals: &Totals, leader_changes: u64) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.groups.set(number(totals.groups));
+        let new = leader_changes.saturating_sub(self.leader_changes.get());
+        self.leader_changes.inc_by(new);
+        for (state, count) in [
+            ("viewer", totals.viewers),
+            ("participant", totals.participants),
+            ("draining", totals.draining),
+        ] {
+            self.members.get_or_create(&StateLabel { state }).set(number(count));
+        }
+        for (state, count) in
+            [("owned", totals.owned), ("orphaned", totals.orphaned), ("free", totals.free)]
+        {
+            self.shards.get_or_create(&StateLabel { state }).set(number(count));
+        }
     }
 
     pub(super) fn count(&self, census: &Census) {

@@ -4,9 +4,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_core::coordination::path::GroupPath;
 use cairn_kit::clock;
 use cairn_kit::errors::report;
 use cairn_store::Store;
+use cairn_store::coordination::Cleaned;
 use cairn_store::etcd::Etcd;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -24,6 +26,9 @@ use super::{Counted, Metrics, pod};
 
 /// The period of the census. People read the counts, and each change is a write to the API server.
 const CENSUS_EVERY: Duration = Duration::from_secs(1);
+
+/// The period in which dead groups are looked for. They are dead after an hour.
+const GROUPS_EVERY: Duration = Duration::from_mins(1);
 
 /// What the loop needs.
 pub struct Reconciler {
@@ -48,6 +53,9 @@ impl Reconciler {
         let mut pods = pin!(pod::watched(self.client.clone()));
         let mut census = interval(CENSUS_EVERY);
         census.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut groups = interval(GROUPS_EVERY);
+        groups.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut removals = FuturesUnordered::new();
         let mut failing = false;
         self.lead(&mut state);
         loop {
@@ -100,6 +108,17 @@ impl Reconciler {
                 },
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
                 _ = census.tick() => self.count(&mut state),
+                // A group that is still there is looked at again in the next round.
+                _ = groups.tick(), if removals.is_empty() => {
+                    for path in state.dead_groups(Instant::now()) {
+                        removals.push(remove(self.store.clone(), path));
+                    }
+                }
+                Some(removed) = removals.next(), if !removals.is_empty() => {
+                    if removed {
+                        self.metrics.removed_group();
+                    }
+                }
             }
         }
     }
@@ -111,6 +130,9 @@ impl Reconciler {
     }
 
     fn count(&self, state: &mut MirrorState) {
+        if let Some((totals, leader_changes)) = state.totals() {
+            self.metrics.coordinate(&totals, leader_changes);
+        }
         if let Some(census) = state.census() {
             self.metrics.count(&census);
             self.counts.send_if_modified(|counts| {
@@ -152,6 +174,24 @@ impl Reconciler {
     }
 }
 
+/// Removes the keys of a group that has had no member for long. Answers whether they are gone.
+async fn remove(store: Store<Arc<Etcd>>, path: GroupPath) -> bool {
+    match store.clean_group(&path).await {
+        Ok(Cleaned::Yes) => {
+            tracing::info!(%path, "removed what a group without members has left");
+            true
+        }
+        Ok(Cleaned::InUse) => {
+            tracing::debug!(%path, "a group without members cannot be removed now");
+            false
+        }
+        Err(error) => {
+            tracing::warn!(%path, error = error.report(), "a group without members could not be removed");
+            false
+        }
+    }
+}
+
 fn log(namespace: &str, pod: &str, news: &News) {
     match news {
         News::Claimed { pool, name, fence } => {
@@ -160,6 +200,10 @@ fn log(namespace: &str, pod: &str, news: &News) {
         News::Waiting { pool } => tracing::info!(namespace, pod, %pool, "the pod waits for a name"),
         News::Lost { pool, name, kept } => {
             tracing::info!(namespace, pod, %pool, name, kept, "took the lost claim off the pod");
+        }
+        News::Leads { group } => tracing::info!(namespace, pod, group, "the pod leads its group"),
+        News::Stuck { shards, leader } => {
+            tracing::warn!(namespace, pod, shards, leader, "the pod's hand-over is stuck");
         }
         News::GroupLooksGenerated { hint } => {
             tracing::info!(namespace, pod, hint, "the pod's group looks generated");

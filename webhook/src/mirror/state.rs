@@ -6,7 +6,9 @@
 //! Pure. [`super::reconciler`] runs the loop around it; [`writes`] decides what is written to pods.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
+use cairn_core::coordination::path::GroupPath;
 use cairn_core::pool::PoolName;
 use cairn_core::time::UnixMillis;
 use kube::runtime::watcher::Event;
@@ -19,6 +21,7 @@ use super::chores::{Chore, Chores, Pods};
 use super::claims::{Claims, census};
 use super::claims_watch::Update;
 use super::desired::{self, News};
+use super::members::{Members, Totals};
 use super::pod::{self, Facts, Life, PodId, PodObject};
 use super::queue::Queue;
 
@@ -27,10 +30,15 @@ mod writes;
 /// Concurrent writes: enough for a thousand pods per second, and far below the API server's limit for one client.
 pub const WRITES: usize = 16;
 
+/// What a pod is in its group is written to it after this time: a balance changes the number of shards many times a
+/// second.
+const MEMBER_PAUSE: Duration = Duration::from_secs(1);
+
 /// The claims in etcd, the pods, and the writes and chores under way.
 #[derive(Debug, Default)]
 pub struct MirrorState {
     claims: Claims,
+    members: Members,
     pods: HashMap<PodId, PodEntry>,
     carriers: Carriers,
     /// The pods of a list that is not complete yet.
@@ -95,11 +103,17 @@ impl MirrorState {
         match update {
             Update::Listed(keys) => {
                 self.claims.reset(&keys);
+                self.members.reset(&keys, now);
                 self.sight.etcd = true;
                 self.chores.listed(now);
                 self.mark_everybody(now);
             }
             Update::Changed(changes) => {
+                for id in self.members.apply(&changes, now) {
+                    if self.pods.contains_key(&id) {
+                        self.queue.mark(&id, now + MEMBER_PAUSE);
+                    }
+                }
                 let touched = self.claims.apply(&changes);
                 self.chores.changed(now);
                 if touched.everybody {
@@ -204,6 +218,16 @@ impl MirrorState {
             }
         }
         Some(census)
+    }
+
+    /// Groups of which only dead keys are left, which this replica removes.
+    pub fn dead_groups(&self, now: Instant) -> Vec<GroupPath> {
+        if self.leads && self.sight.etcd { self.members.dead(now) } else { Vec::new() }
+    }
+
+    /// Members and shards by state, and how often a leader changed. `None` while etcd cannot be read.
+    pub fn totals(&self) -> Option<(Totals, u64)> {
+        self.sight.etcd.then(|| (self.members.totals(), self.members.leader_changes()))
     }
 
     fn may_write(&self) -> bool {

@@ -14,6 +14,7 @@ use cairn_core::suggest;
 use serde_json::{Value, json};
 
 use super::placement::{self, MESH_CONTAINERS};
+use crate::admission::loss::Loss;
 use crate::admission::patch::Patch;
 use crate::admission::refusal::Refusal;
 use crate::admission::sidecar_spec::Sidecar;
@@ -44,11 +45,11 @@ pub(super) enum Kind {
     Init,
 }
 
-/// The containers that get the identity: the named ones, or all but those of a mesh. With a `stop_pool`, plain init
-/// containers are left out, because Kubernetes cannot stop them.
+/// The containers that get the identity: the named ones, or all but those of a mesh. When they are stopped for
+/// something, plain init containers are left out, because Kubernetes cannot stop them.
 pub(super) fn targets<'c, 'a>(
     request: &Request,
-    stop_pool: Option<&PoolName>,
+    stopped_for: Option<&Loss>,
     pod: &'c Pod<'a>,
     inits: &'c [Container<'a>],
 ) -> Result<Vec<Target<'c, 'a>>, Refusal> {
@@ -80,7 +81,7 @@ pub(super) fn targets<'c, 'a>(
     let Some(named) = &request.containers else {
         let by_default = |target: &Target<'_, '_>| {
             let meshed = MESH_CONTAINERS.contains(&&*target.container.name);
-            !meshed && (stop_pool.is_none() || target.kind != Kind::Init)
+            !meshed && (stopped_for.is_none() || target.kind != Kind::Init)
         };
         return Ok(candidates.into_iter().filter(by_default).collect());
     };
@@ -88,9 +89,9 @@ pub(super) fn targets<'c, 'a>(
         let is_named = |container: &Container<'_>| *container.name == **name;
         match candidates.iter().find(|target| is_named(target.container)) {
             Some(Target { kind: Kind::Init, .. }) => {
-                if let Some(pool) = stop_pool {
-                    let (name, pool) = (name.clone(), pool.clone());
-                    return Err(Refusal::StopInitContainer { name, pool });
+                if let Some(loss) = stopped_for {
+                    let (name, loss) = (name.clone(), loss.clone());
+                    return Err(Refusal::StopInitContainer { name, loss });
                 }
             }
             Some(_) => {}

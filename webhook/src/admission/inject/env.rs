@@ -19,6 +19,9 @@ pub(super) fn mode(
     let gate_file = |container: &Container<'_>| {
         container.args.iter().any(|arg| arg.starts_with(flag::GATE_FILE))
     };
+    if request.pools.is_empty() {
+        return Ok(EnvMode::None);
+    }
     match request.env {
         EnvChoice::None => Ok(EnvMode::None),
         EnvChoice::Annotation => Ok(EnvMode::Annotation),

@@ -25,19 +25,19 @@ pub(super) const MESH_CONTAINERS: [&str; 11] = [
     "consul-connect-inject-init",
 ];
 
-/// Refuses pods that run where Cairn cannot.
-pub(super) fn check(spec: &Spec<'_>) -> Result<(), Refusal> {
+/// Refuses pods that run where Cairn cannot. `asked_by` is the annotation with which they ask.
+pub(super) fn check(spec: &Spec<'_>, asked_by: &'static str) -> Result<(), Refusal> {
     let selects = |key: &str, value: &str| selects(&spec.node_selector, key, value);
     if *spec.os.name == *"windows"
         || selects("kubernetes.io/os", "windows")
         || selects("beta.kubernetes.io/os", "windows")
     {
-        return Err(Refusal::Windows);
+        return Err(Refusal::Windows(asked_by));
     }
     let tolerates_virtual =
         spec.tolerations.iter().any(|toleration| *toleration.key == *"virtual-kubelet.io/provider");
     if selects("type", "virtual-kubelet") || tolerates_virtual {
-        return Err(Refusal::VirtualNode);
+        return Err(Refusal::VirtualNode(asked_by));
     }
     // An empty policy means ClusterFirst, which the API server sets before it calls webhooks.
     if spec.host_network && (spec.dns_policy.is_empty() || *spec.dns_policy == *"ClusterFirst") {

@@ -28,7 +28,8 @@ pub(super) fn group(
     metadata: &Metadata<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Group>, Refusal> {
-    let cluster_only = pools.iter().all(|pool| pool.spec.scope == Scope::Cluster);
+    let coordinates = request.coordination.is_some();
+    let cluster_only = !coordinates && pools.iter().all(|pool| pool.spec.scope == Scope::Cluster);
     match (&request.group, pools.first()) {
         (Some(group), Some(first)) if cluster_only => {
             Err(Refusal::GroupOnCluster { group: group.clone(), pool: first.name.clone() })
@@ -43,7 +44,10 @@ pub(super) fn group(
             if !cluster_only {
                 warnings.extend(derived.warning());
             }
-            Ok(derived.group)
+            match derived.group {
+                None if coordinates => Err(Refusal::NoGroup),
+                group => Ok(group),
+            }
         }
     }
 }

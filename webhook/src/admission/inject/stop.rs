@@ -4,12 +4,15 @@
 //! Invariants: from the claim's deadline on, detection, SIGTERM, grace period and SIGKILL take less than the shortest
 //! quarantine among the pod's Stop pools, whatever the app's own probes answer. A container that starts while the claim
 //! is not held, or beside a sidecar that does not answer, is killed within seconds. A pod for which this cannot be
-//! guaranteed is refused. [`timing`] has the numbers, and [`own`] reads the app's own probes.
+//! guaranteed is refused. A lost session of a pod with `cairn.dev/on-loss: Stop` has no quarantine: there the same
+//! probes stop an app that hangs, in as many seconds as its validity has, and at least ten. [`timing`] has the numbers,
+//! and [`own`] reads the app's own probes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_core::contract::{annotation, path};
-use cairn_core::pool::{OnLoss, Pool, PoolName};
+use cairn_core::pool::{OnLoss, Pool};
 use cairn_core::request::{EnvChoice, Gate, Request, StoppedBy};
 use cairn_core::stop_probe::SHORTEST_QUARANTINE;
 use serde_json::Value;
@@ -17,6 +20,7 @@ use serde_json::value::RawValue;
 
 use super::apps::Target;
 use crate::admission::app_probes::AppProbeArgs;
+use crate::admission::loss::Loss;
 use crate::admission::patch::Patch;
 use crate::admission::refusal::Refusal;
 use crate::admission::sidecar_spec::recheck::covers;
@@ -26,22 +30,28 @@ use crate::view::Spec;
 mod own;
 mod timing;
 
+pub(super) use timing::DEFAULT_GRACE;
 use timing::KubeletProbes;
 
-/// The rules for stopping the apps of one pod with a claim to a `Stop` pool.
-pub(super) struct Stop<'p> {
-    /// The pool with the shortest quarantine.
-    pool: &'p Pool,
+/// Below it, one probe that is not answered would stop the app: each restart of the sidecar would cost its life.
+const SHORTEST_AFTER_SESSION: Duration = Duration::from_secs(10);
+
+/// The rules for stopping the apps of one pod with a claim to a `Stop` pool, or with `cairn.dev/on-loss: Stop`.
+pub(super) struct Stop {
+    /// The claim on the pool with the shortest quarantine, or the session.
+    loss: Loss,
+    /// The app is stopped within this time.
+    within: Duration,
     /// The pod's grace period, in seconds.
     grace: u64,
 }
 
 // === impl Stop ===
 
-impl<'p> Stop<'p> {
+impl Stop {
     /// The rules for a pod; `None` if Cairn stops nothing in it.
     pub(super) fn of(
-        pools: &'p [Arc<Pool>],
+        pools: &[Arc<Pool>],
         request: &Request,
         spec: &Spec<'_>,
     ) -> Result<Option<Self>, Refusal> {
@@ -49,39 +59,47 @@ impl<'p> Stop<'p> {
             .iter()
             .filter(|pool| pool.spec.on_loss == OnLoss::Stop)
             .min_by_key(|pool| pool.spec.quarantine);
-        let Some(strictest) = strictest.filter(|_| request.stop == StoppedBy::Sidecar) else {
-            return Ok(None);
+        let session = request.coordination.as_ref().filter(|own| own.on_loss == OnLoss::Stop);
+        let (loss, within) = match (strictest, session) {
+            _ if request.stop == StoppedBy::App => return Ok(None),
+            (Some(pool), _) => (Loss::Claim(pool.name.clone()), pool.spec.quarantine),
+            // As long again as the app may have gone on without a renewal. No quarantine protects it: the app itself
+            // has to keep to its deadlines, and is stopped if it hangs.
+            (None, Some(own)) => (Loss::Session, own.validity.span().max(SHORTEST_AFTER_SESSION)),
+            (None, None) => return Ok(None),
         };
-        let pool = strictest.name.clone();
         if request.gate == Gate::None {
-            return Err(Refusal::StopWithoutGate { pool });
+            return Err(Refusal::StopWithoutGate { loss });
         }
         if spec.host_network {
-            return Err(Refusal::StopHostNetwork { pool });
+            return Err(Refusal::StopHostNetwork { loss });
         }
-        if request.env == EnvChoice::Annotation {
-            return Err(Refusal::StopAnnotationEnv { pool });
+        if let Loss::Claim(pool) = &loss {
+            let pool = pool.clone();
+            if request.env == EnvChoice::Annotation {
+                return Err(Refusal::StopAnnotationEnv { pool });
+            }
+            if within < SHORTEST_QUARANTINE {
+                let least = SHORTEST_QUARANTINE;
+                return Err(Refusal::StopQuarantine { pool, quarantine: within, least });
+            }
         }
-        let quarantine = strictest.spec.quarantine;
-        if quarantine < SHORTEST_QUARANTINE {
-            return Err(Refusal::StopQuarantine { pool, quarantine, least: SHORTEST_QUARANTINE });
-        }
-        let grace = spec.termination_grace_period_seconds.unwrap_or(timing::DEFAULT_GRACE);
-        Ok(Some(Self { pool: strictest, grace }))
+        let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
+        Ok(Some(Self { loss, within, grace }))
     }
 
-    /// The pool with the shortest quarantine.
-    pub(super) fn pool(&self) -> &PoolName {
-        &self.pool.name
+    /// What the app is stopped for.
+    pub(super) fn loss(&self) -> &Loss {
+        &self.loss
     }
 
     /// The mode of the pod, given the mode that it would have otherwise. Annotations outlive a claim: a stopped app
     /// would start again with an outdated name. Then the pod gets no variables.
     pub(super) fn env_mode(&self, mode: EnvMode, warnings: &mut Vec<String>) -> EnvMode {
+        let Loss::Claim(pool) = &self.loss else { return mode };
         if mode != EnvMode::Annotation {
             return mode;
         }
-        let pool = &self.pool.name;
         warnings.push(format!(
             "Cairn: the app gets no CAIRN_ variables, because in this cluster they would outlive its claim on \
              pool '{pool}'; let it read {}/{pool}/{}, or set {}: self",
@@ -101,7 +119,7 @@ impl<'p> Stop<'p> {
         token: &str,
     ) -> Result<AppProbeArgs, Refusal> {
         let stopped = targets.iter().filter(|target| target.kind.has_probes());
-        let read = stopped.map(|target| own::read(target, before, &self.pool.name));
+        let read = stopped.map(|target| own::read(target, before, &self.loss));
         let token = before.map_or(token, |before| &before.token).to_owned();
         Ok(AppProbeArgs { containers: read.collect::<Result<_, _>>()?, token })
     }
@@ -115,8 +133,7 @@ impl<'p> Stop<'p> {
         patch: &mut Patch,
     ) {
         let Some(own) = probes.of(&target.container.name) else { return };
-        let wanted =
-            KubeletProbes { quarantine: self.pool.spec.quarantine, grace: self.grace, own, probes };
+        let wanted = KubeletProbes { quarantine: self.within, grace: self.grace, own, probes };
         for (field, present) in fields(target) {
             let at_sidecar = present.is_none_or(own::is_at_sidecar);
             let wanted = match field {

@@ -12,6 +12,7 @@ use crate::nodes::{Known, OldNode};
 use crate::pools::catalog::CatalogEntry;
 
 mod apps;
+mod coordination;
 mod inits;
 mod once;
 mod refusals;
@@ -28,6 +29,7 @@ pub(super) struct Fixture {
     namespace: NamespaceFacts,
     env: EnvFacts,
     token: &'static str,
+    now: UnixMillis,
 }
 
 impl Fixture {
@@ -58,6 +60,7 @@ impl Fixture {
             namespace: NamespaceFacts::default(),
             env: EnvFacts { default: None, files: with_nodes(Vec::new()) },
             token: TOKEN,
+            now: UnixMillis(1_795_230_000_000),
         }
     }
 
@@ -67,9 +70,10 @@ impl Fixture {
         self
     }
 
-    /// At a later request, which comes with another token.
+    /// At a later request, which comes with another token and another time.
     pub(super) fn later(mut self) -> Self {
         self.token = "4567";
+        self.now = UnixMillis(1_795_230_060_000);
         self
     }
 
@@ -107,6 +111,7 @@ impl Fixture {
                 namespace_facts: &self.namespace,
                 env: &self.env,
                 probe_token: self.token,
+                now: self.now,
             },
         )
     }

@@ -9,8 +9,19 @@ use super::super::patch::Patch;
 use super::Sidecar;
 
 /// The fields that must contain our values. `image`, `resources` and others may differ.
-const OURS: [&str; 7] =
-    ["args", "command", "env", "restartPolicy", "securityContext", "startupProbe", "volumeMounts"];
+const OURS: [&str; 8] = [
+    "args",
+    "command",
+    "env",
+    LIFECYCLE,
+    "restartPolicy",
+    "securityContext",
+    "startupProbe",
+    "volumeMounts",
+];
+
+/// Our hooks, where we have any. Others may add hooks where we have none.
+pub const LIFECYCLE: &str = "lifecycle";
 
 /// This probe may differ: a mesh redirects it to its agent, because the kubelet cannot reach the port.
 const LIVENESS: &str = "livenessProbe";
@@ -24,6 +35,7 @@ pub fn correct(raw: &str, sidecar: &Sidecar<'_>, pointer: &str, patch: &mut Patc
     }
     for field in OURS {
         match (present.get(field), expected.get(field)) {
+            (Some(_), None) if field == LIFECYCLE => {}
             (Some(_), None) => patch.remove(format!("{pointer}/{field}")),
             (None, Some(wanted)) => patch.add(format!("{pointer}/{field}"), wanted.clone()),
             (Some(found), Some(wanted)) if !covers(found, wanted) => {

@@ -73,7 +73,8 @@ impl MirrorState {
             entry.missing.entry(pool.clone()).or_insert(now);
         }
         let absence = Absence { id, entry, claims: &self.claims, now };
-        let wanted = desired::desired(&entry.facts, &claims, &absence);
+        let mut wanted = desired::desired(&entry.facts, &claims, &absence);
+        wanted.add_member(&entry.facts, self.members.standing(id).as_ref(), now);
         if let Some(after) = wanted.again_in {
             self.queue.mark(id, now + after);
         }

@@ -3,7 +3,6 @@
 
 use cairn_core::app_probe::{AppProbe, AppProbes};
 use cairn_core::contract::port;
-use cairn_core::pool::PoolName;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,6 +10,7 @@ use serde_json::value::RawValue;
 use super::super::apps::{Kind, Target};
 use super::{LIVENESS, STARTUP};
 use crate::admission::app_probes::AppProbeArgs;
+use crate::admission::loss::Loss;
 use crate::admission::refusal::Refusal;
 use crate::view::Container;
 
@@ -36,14 +36,14 @@ struct AimedGet {
 pub(super) fn read(
     target: &Target<'_, '_>,
     before: Option<&AppProbeArgs>,
-    pool: &PoolName,
+    loss: &Loss,
 ) -> Result<AppProbes, Refusal> {
     let container = target.container;
     let recorded = before.and_then(|before| before.of(&container.name));
     let injected = before.is_some();
     let replaced = |present: &RawValue| is_at_sidecar(present) || injected && is_rewritten(present);
     let own = |probe, present: Option<&RawValue>, recorded: Option<&AppProbe>| match present {
-        Some(present) if !replaced(present) => parse(container, probe, present, pool).map(Some),
+        Some(present) if !replaced(present) => parse(container, probe, present, loss).map(Some),
         _ => Ok(recorded.cloned()),
     };
     let liveness =
@@ -53,7 +53,7 @@ pub(super) fn read(
     if startup.is_some() && target.kind == Kind::NativeSidecar {
         return Err(Refusal::StopSidecarStartup {
             container: container.name.to_string(),
-            pool: pool.clone(),
+            loss: loss.clone(),
         });
     }
     Ok(AppProbes { container: container.name.to_string(), liveness, startup })
@@ -81,7 +81,7 @@ fn parse(
     container: &Container<'_>,
     probe: &'static str,
     json: &RawValue,
-    pool: &PoolName,
+    loss: &Loss,
 ) -> Result<AppProbe, Refusal> {
     let named = |name: &str| {
         let port = container.ports.iter().find(|port| *port.name == *name)?;
@@ -91,6 +91,6 @@ fn parse(
         container: container.name.to_string(),
         probe,
         error,
-        pool: pool.clone(),
+        loss: loss.clone(),
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::admission::app_probes::AppProbeArgs;
 
 /// Kubernetes' default grace period, in seconds.
-pub(super) const DEFAULT_GRACE: u64 = 30;
+pub(in super::super) const DEFAULT_GRACE: u64 = 30;
 
 /// Seconds. The sidecar answers from memory. A longer period would keep a started app out of its Services.
 const READINESS_PERIOD: u64 = 2;
