@@ -9,7 +9,11 @@ use cairn_kit::etcd::EtcdArgs;
 use cairn_store::ClusterId;
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Shows who holds which name, and checks manifests before they are applied.
+pub mod group;
+
+use group::{DrainArgs, GroupArgs, MembersArgs, OwnerArgs, ShardsArgs, StepDownArgs};
+
+/// Shows names and who holds them, groups and who owns what, and checks manifests before they are applied.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "cairn",
@@ -34,6 +38,18 @@ pub enum Command {
     Pools(PoolsArgs),
     /// Take a name from the pod that holds it
     Release(ReleaseArgs),
+    /// Show the members of groups
+    Members(MembersArgs),
+    /// Show who leads
+    Leader(GroupArgs),
+    /// Ask the leader to hand the leadership to another participant
+    StepDown(StepDownArgs),
+    /// Show who owns which shard, what waits and why
+    Shards(ShardsArgs),
+    /// Show who owns a key
+    Owner(OwnerArgs),
+    /// Ask a pod to hand over all that it owns
+    Drain(DrainArgs),
     /// Administrative operations
     Admin(AdminArgs),
     /// Measure claims on your own etcd

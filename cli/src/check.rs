@@ -69,10 +69,14 @@ pub fn run(args: &CheckArgs) -> Report {
                 Verdict::Nothing => {
                     line(text, format_args!("{file}: {subject}: fine, asks for no name"));
                 }
-                Verdict::Claims(pools) => {
+                Verdict::Asks(pools, coordination) => {
                     let from: Vec<&str> = pools.iter().map(PoolName::as_str).collect();
-                    let from = from.join(", ");
-                    line(text, format_args!("{file}: {subject}: fine, claims from {from}"));
+                    let from =
+                        (!from.is_empty()).then(|| format!("claims from {}", from.join(", ")));
+                    let with = coordination.as_ref().map(|with| format!("coordinates {with}"));
+                    let asks: Vec<String> = from.into_iter().chain(with).collect();
+                    let asks = asks.join(" and ");
+                    line(text, format_args!("{file}: {subject}: fine, {asks}"));
                     for pool in pools.iter().filter(|pool| !known.contains(*pool)) {
                         let note = unknown(pool, &known);
                         line(text, format_args!("{file}: {subject}: note: {note}"));

@@ -10,10 +10,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::runtime::Builder;
 
+use crate::args::group::MembersCommand;
 use crate::args::{AdminCommand, Args, BenchCommand, Command};
 use crate::etcd::EtcdError;
 use crate::report::Report;
-use crate::{admin, bench, check, claims, pools, release};
+use crate::{admin, ask, bench, check, claims, leader, members, owner, pools, release, shards};
 
 /// The name in messages, also as a plugin of kubectl.
 const PROGRAM: &str = "cairn";
@@ -62,6 +63,15 @@ fn execute(command: &Command) -> Result<Report, EtcdError> {
         Command::Check(args) => Ok(check::run(args)),
         Command::Claims(args) => wait(claims::run(args)),
         Command::Release(args) => wait(release::run(args)),
+        Command::Members(args) => match &args.what {
+            None => wait(members::run(&args.show)),
+            Some(MembersCommand::Drop(args)) => wait(members::drop(args)),
+        },
+        Command::Leader(args) => wait(leader::run(args)),
+        Command::StepDown(args) => wait(ask::step_down(args)),
+        Command::Shards(args) => wait(shards::run(args)),
+        Command::Owner(args) => wait(owner::run(args)),
+        Command::Drain(args) => wait(ask::drain(args)),
         Command::Admin(args) => match &args.what {
             AdminCommand::Restored(args) => wait(admin::restored(args)),
             AdminCommand::ResetClock(args) => wait(admin::reset_clock(args)),

@@ -15,7 +15,11 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
     let url = "--etcd http://127.0.0.1:1";
     let tls = "--etcd https://127.0.0.1:1";
     let table = [
-        (String::new(), "say what to do: claims, pools, release, admin, bench or check"),
+        (
+            String::new(),
+            "say what to do: claims, pools, release, members, leader, step-down, shards, owner, drain, admin, bench \
+             or check",
+        ),
         ("claim".into(), "'claim' is not a command of cairn; did you mean claims?"),
         ("frobnicate".into(), "'frobnicate' is not a command of cairn; see cairn --help"),
         ("bench".into(), "say what to do: herd"),
@@ -33,6 +37,14 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
         (
             "release mountains Denali --fence 17".into(),
             "--fence: '17' is not a fence; write it as shown by `cairn claims`, like 1795228678-4711",
+        ),
+        ("members dorp".into(), "'dorp' is not a command of cairn members; did you mean drop?"),
+        ("members drop".into(), "also give <POD>"),
+        ("owner".into(), "also give <KEY>"),
+        (
+            "shards --group=-x".into(),
+            "--group: group '-x' is not valid; use 1 to 253 letters, digits, '-', '_' and '.', \
+             starting with a letter or digit",
         ),
         ("admin".into(), "say what to do: restored or reset-clock"),
         ("check".into(), "name the files to check, or - for standard input"),
@@ -138,6 +150,7 @@ fn cairn(program: &Path, line: &str) -> Output {
     for variable in [
         "CAIRN_ETCD",
         "CAIRN_NAMESPACE",
+        "CAIRN_GROUP",
         "CAIRN_POOL",
         "CAIRN_OUTPUT",
         "CAIRN_BENCH_PODS",

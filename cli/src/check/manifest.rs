@@ -3,6 +3,7 @@
 use cairn_core::contract::annotation;
 use cairn_core::pool::{Pool, PoolError, PoolName, PoolSpec};
 use cairn_core::request::Request;
+use cairn_core::request::coordination::Coordination;
 use serde_json::Value;
 
 use super::metadata::{ours, subject};
@@ -22,8 +23,8 @@ pub struct Finding {
 /// What Cairn would do.
 #[derive(Debug)]
 pub enum Verdict {
-    /// The pods claim from these pools.
-    Claims(Vec<PoolName>),
+    /// The pods claim from these pools, and coordinate this. One of them may be missing.
+    Asks(Vec<PoolName>, Option<Coordination>),
     /// The pods claim nothing.
     Nothing,
     /// The pool is accepted.
@@ -107,7 +108,7 @@ fn pods(object: &Value, kind: &str, layout: &Layout) -> Vec<Verdict> {
         // A misplaced annotation is reported already; "asks for no name" would confuse the user.
         Ok(None) if !verdicts.is_empty() => {}
         Ok(None) => verdicts.push(Verdict::Nothing),
-        Ok(Some(request)) => verdicts.push(Verdict::Claims(request.pools)),
+        Ok(Some(request)) => verdicts.push(Verdict::Asks(request.pools, request.coordination)),
         Err(message) => verdicts.push(Verdict::Refused(message)),
     }
     verdicts

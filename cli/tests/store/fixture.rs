@@ -170,7 +170,7 @@ pub(crate) fn json_of(etcd: &str, args: &[&str]) -> Value {
 /// Passes the address in its environment variable, as in a pod.
 pub(crate) fn cairn(etcd: &str, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
-    for variable in ["CAIRN_NAMESPACE", "CAIRN_POOL", "CAIRN_OUTPUT"] {
+    for variable in ["CAIRN_NAMESPACE", "CAIRN_GROUP", "CAIRN_POOL", "CAIRN_OUTPUT"] {
         command.env_remove(variable);
     }
     command.env("CAIRN_ETCD", etcd).args(args).output().unwrap()

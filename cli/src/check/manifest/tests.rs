@@ -7,7 +7,8 @@ fn say(text: &str) -> Vec<String> {
     let findings = documents.iter().flat_map(examine);
     findings
         .map(|Finding { subject, verdict }| match verdict {
-            Verdict::Claims(pools) => format!("{subject} claims from {} pools", pools.len()),
+            Verdict::Asks(pools, None) => format!("{subject} claims from {} pools", pools.len()),
+            Verdict::Asks(_, Some(with)) => format!("{subject} coordinates {with}"),
             Verdict::Nothing => format!("{subject} asks for nothing"),
             Verdict::Pool(pool) => format!("{subject} has {} names", pool.names.len()),
             Verdict::Refused(message) => format!("{subject}: {message}"),
@@ -98,4 +99,12 @@ fn values_that_yaml_does_not_read_as_text_are_told_to_be_quoted() {
         ["Job a: metadata.annotations is not a mapping; write it like key: value"]
     );
     assert_eq!(workload("Job", "", "{annotations: {other/key: 17}}"), ["Job a asks for nothing"]);
+}
+
+#[test]
+fn a_pod_that_only_coordinates_asks_too() {
+    let annotations =
+        "{annotations: {cairn.dev/coordinate: 'leader,shards', cairn.dev/shards: '16'}}";
+    let found = workload("Deployment", "", annotations);
+    assert_eq!(found, ["Deployment a coordinates leader,shards, 16 shards by xxh64"]);
 }
