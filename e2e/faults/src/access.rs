@@ -26,6 +26,7 @@ pub struct Access {
     pki: Pki,
     dir: PathBuf,
     root: Certificate,
+    pod: Certificate,
     pods: pki::Files,
 }
 
@@ -36,9 +37,9 @@ impl Access {
     pub fn new(dir: &Path) -> Result<Self, Failure> {
         let pki = Pki::new("faults")?;
         let root = pki.client(UserName::root().as_str())?;
-        let pods = pki.client(UserName::of(&KeyPrefix::default(), NAMESPACE).as_str())?;
-        let pods = written(&pods, dir, "pods")?;
-        Ok(Self { pki, dir: dir.to_owned(), root, pods })
+        let pod = pki.client(UserName::of(&KeyPrefix::default(), NAMESPACE).as_str())?;
+        let pods = written(&pod, dir, "pods")?;
+        Ok(Self { pki, dir: dir.to_owned(), root, pod, pods })
     }
 
     /// The files of the pods.
@@ -53,8 +54,12 @@ impl Access {
 
     /// The certificate of the harness, for the store.
     pub fn tls(&self) -> Tls {
-        let Certificate { authorities, chain, key } = self.root.clone();
-        Tls::Pem(TlsPem { authorities, client: Some(ClientPem { chain, key }) })
+        tls(&self.root)
+    }
+
+    /// The certificate of the pods, for the store.
+    pub fn pod_tls(&self) -> Tls {
+        tls(&self.pod)
     }
 
     /// The certificate of the harness, for the client library.
@@ -83,6 +88,11 @@ impl Access {
             .await
             .map_err(|source| Failure::Store { what: "connecting", source })
     }
+}
+
+fn tls(certificate: &Certificate) -> Tls {
+    let Certificate { authorities, chain, key } = certificate.clone();
+    Tls::Pem(TlsPem { authorities, client: Some(ClientPem { chain, key }) })
 }
 
 fn written(certificate: &Certificate, dir: &Path, name: &str) -> Result<pki::Files, Failure> {

@@ -18,6 +18,8 @@ use crate::net::{Link, Net};
 use crate::process::Process;
 use crate::wait::until;
 
+mod maintenance;
+
 /// The number of members: one of three may fail.
 pub const MEMBERS: usize = 3;
 
@@ -154,59 +156,6 @@ impl Cluster {
         self.net.set(member, link, up)
     }
 
-    /// Removes a member from the cluster, data and all, and adds a new one in its place.
-    pub async fn replace(&mut self, member: usize) -> Result<(), Failure> {
-        let peer = self.net.peer_url(member);
-        let through = (member + 1) % MEMBERS;
-        self.kill(member);
-        Box::pin(until("removing a member", RECOVERY, async || {
-            let mut client = self.client(through).await?;
-            let listed = within(client.member_list()).await?;
-            let old = listed.members().iter().find(|old| old.peer_urls().contains(&peer));
-            match old {
-                Some(old) => within(client.member_remove(old.id())).await.map(drop),
-                None => Ok(()),
-            }
-        }))
-        .await?;
-        Box::pin(until("adding a member", RECOVERY, async || {
-            let mut client = self.client(through).await?;
-            let listed = within(client.member_list()).await?;
-            if listed.members().iter().any(|new| new.peer_urls().contains(&peer)) {
-                return Ok(());
-            }
-            within(client.member_add([peer.as_str()], None)).await.map(drop)
-        }))
-        .await?;
-        if let Some(replaced) = self.member(member) {
-            replaced.life += 1;
-        }
-        self.spawn(member, "existing")
-    }
-
-    /// Compacts the store up to a revision, as etcd does from time to time.
-    pub async fn compact(&self, revision: i64) -> Result<(), Failure> {
-        until("a compaction", RECOVERY, async || {
-            let mut last = String::new();
-            for member in 0..MEMBERS {
-                let mut client = match self.client(member).await {
-                    Ok(client) => client,
-                    Err(error) => {
-                        last = error;
-                        continue;
-                    }
-                };
-                match within(client.compact(revision, None)).await {
-                    // An earlier attempt without an answer may have compacted the store.
-                    Err(error) if !error.contains("compacted") => last = error,
-                    _ => return Ok(()),
-                }
-            }
-            Err(last)
-        })
-        .await
-    }
-
     /// Wipes the store: kills all members and starts them with empty data directories.
     pub async fn wipe(&mut self) -> Result<(), Failure> {
         for member in 0..MEMBERS {
@@ -260,6 +209,10 @@ impl Cluster {
         Ok(answer.header().map_or(0, etcd_client::ResponseHeader::revision))
     }
 
+    fn data(&self, member: usize, life: u32) -> PathBuf {
+        self.dir.join(format!("etcd{member}-{life}"))
+    }
+
     fn member(&mut self, member: usize) -> Option<&mut Member> {
         self.members.get_mut(member)
     }
@@ -275,7 +228,7 @@ impl Cluster {
         let [authorities, chain, key] =
             [&certificate.authorities, &certificate.chain, &certificate.key]
                 .map(|file| file.to_string_lossy().into_owned());
-        let data = self.dir.join(format!("etcd{member}-{life}"));
+        let data = self.data(member, *life);
         fs::create_dir_all(&data)
             .map_err(|source| Failure::system(format!("making {}", data.display()), source))?;
         let (namespace, client, peer) = (

@@ -65,6 +65,9 @@ pub enum Failure {
     /// A pool of the harness's own that is not valid.
     #[error("a pool of the harness is not valid")]
     Pool(#[from] cairn_core::pool::PoolError),
+    /// A group of the harness's own that is not valid.
+    #[error("a group of the harness is not valid")]
+    Group(#[from] cairn_core::group::GroupError),
 }
 
 // === impl Failure ===

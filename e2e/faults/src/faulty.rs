@@ -15,7 +15,7 @@ use cairn_core::quarantine::WITH_POD;
 use cairn_core::time::{BootInstant, Now, UnixMillis};
 use cairn_kit::clock::{Clock, SystemClock};
 use cairn_store::etcd::Etcd;
-use cairn_store::kv::{Kv, Span, Txn, TxnReply};
+use cairn_store::kv::{Deltas, Follow, Kv, Span, Txn, TxnReply};
 use cairn_store::{Class, Error};
 use tokio::time::sleep;
 
@@ -184,6 +184,20 @@ impl Kv for Faulty {
         };
         tokio::select! {
             answer = self.inner.changed(spans, from) => answer,
+            lost = cut_off => lost,
+        }
+    }
+
+    async fn follow(&self, follow: Follow, deltas: Deltas) -> Error {
+        let cut_off = async {
+            while Control::read(&self.treatment.control).way == Way::Open {
+                sleep(LOOK).await;
+            }
+            sleep(self.treatment.patience).await;
+            Error::Injected(Class::Ambiguous)
+        };
+        tokio::select! {
+            error = self.inner.follow(follow, deltas) => error,
             lost = cut_off => lost,
         }
     }

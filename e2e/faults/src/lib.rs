@@ -6,6 +6,8 @@
 //! some histories a [`kubelet`] stops the app and starts it again. [`history`] records the changes in etcd. [`check`]
 //! reads journal and history and reports violations. [`bug`] plants bugs of the product, which the checker must find.
 //!
+//! [`coordination`] has histories of its own: members of groups, which own shards and lead.
+//!
 //! A violation is printed with its seed and a timeline.
 
 pub mod access;
@@ -15,6 +17,7 @@ pub mod bug;
 pub mod check;
 pub mod cluster;
 pub mod control;
+pub mod coordination;
 pub mod failure;
 pub mod faulty;
 pub mod history;

@@ -10,8 +10,11 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tempfile::TempDir;
+use tokio::runtime::Builder;
 
 use crate::failure::Failure;
 
@@ -36,6 +39,30 @@ pub enum Link {
 pub struct Net {
     name: String,
     members: usize,
+}
+
+/// Does something with a new network and a new folder, on a thread of its own in the clients' namespace. Threads and
+/// processes that it starts are in that namespace too, so the host's network is not used. The kernel kills the
+/// processes when the thread ends.
+pub fn in_new_network<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
+    members: usize,
+    work: impl FnOnce(Net, TempDir) -> F + Send + 'static,
+) -> Result<T, Failure> {
+    let thread = thread::spawn(move || {
+        let net = Net::new(members)?;
+        net.enter()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|source| Failure::system("starting the runtime", source))?;
+        let dir = TempDir::new().map_err(|source| Failure::system("making a folder", source))?;
+        runtime.block_on(work(net, dir))
+    });
+    match thread.join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 // === impl Link ===

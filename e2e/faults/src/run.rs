@@ -1,18 +1,15 @@
 //! Runs one history, from its start to the report.
 //!
-//! A history runs on a thread of its own, which first enters the clients' network namespace. Threads and processes that
-//! it starts are in that namespace too, so the host's network is not used.
+//! A history runs in a network of its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::runtime::Builder;
 use tokio::time::sleep;
 
 use crate::access::Access;
@@ -25,7 +22,7 @@ use crate::failure::Failure;
 use crate::history::{History, Recorder};
 use crate::journal::{Evidence, Journal};
 use crate::mirror::{Existing, Mirror};
-use crate::net::Net;
+use crate::net::{Net, in_new_network};
 use crate::plan::{Menu, Plan};
 use crate::pod::{Pods, Setup};
 use crate::pools::Layout;
@@ -119,23 +116,7 @@ pub(crate) struct Stage {
 /// Runs a history with sidecars of this binary.
 pub fn run(scenario: Scenario, binary: &Path) -> Result<Report, Failure> {
     let binary = binary.to_owned();
-    let work = thread::spawn(move || {
-        let net = Net::new(MEMBERS)?;
-        net.enter()?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|source| Failure::system("starting the runtime", source))?;
-        let dir = TempDir::new().map_err(|source| Failure::system("making a folder", source))?;
-        // This thread starts all child processes and lives until the end of the history. The kernel kills them when it
-        // ends.
-        runtime.block_on(make(scenario, binary, net, dir))
-    });
-    match work.join() {
-        Ok(report) => report,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    in_new_network(MEMBERS, move |net, dir| make(scenario, binary, net, dir))
 }
 
 async fn make(

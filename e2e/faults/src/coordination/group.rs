@@ -1,0 +1,340 @@
+//! One group of pods, and what a script does to it.
+
+use std::time::Duration;
+
+use cairn_core::coordination::path::GroupKey;
+use cairn_core::coordination::session::Command;
+use cairn_core::group::Group as GroupName;
+use cairn_core::time::UnixMillis;
+use cairn_store::etcd::Etcd;
+use cairn_store::{Kv as _, Store};
+use tokio::time::sleep;
+
+use super::journal::Journal;
+use super::judge::{Kind, Violation};
+use super::pod::{Common, Pod, Template};
+use super::script::{Fault, Planned, SLOWLY, Script};
+use super::switches::Way;
+use crate::boottime::{self, Nanos};
+use crate::failure::Failure;
+
+/// Between two looks at the processes.
+const TENDING: Duration = Duration::from_millis(50);
+/// How late answers are.
+const LATE: Duration = Duration::from_millis(1_300);
+
+/// A rollout: every pod is replaced by one with another template, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// When it begins.
+    pub at: Duration,
+    /// What the new pods run.
+    pub template: Template,
+    /// Between a new pod's start and the old one's deletion.
+    pub pause: Duration,
+}
+
+/// What is done to a group.
+#[derive(Clone, Debug, Default)]
+pub struct Acts {
+    /// Faults of members.
+    pub script: Script,
+    /// Rollouts.
+    pub rollouts: Vec<Rollout>,
+    /// How long it takes in all.
+    pub span: Duration,
+}
+
+/// A group.
+#[derive(Debug)]
+pub struct Group {
+    common: Common,
+    root: Store<Etcd>,
+    template: Template,
+    /// By index; a pod that is gone is replaced by another one with its index.
+    pods: Vec<Option<Pod>>,
+    /// Pods that a rollout replaces, while they drain.
+    leaving: Vec<Pod>,
+    created: usize,
+    odd: Vec<Violation>,
+}
+
+/// One instant of a fault or a rollout.
+#[derive(Clone, Debug)]
+enum Step {
+    Begin(Planned),
+    Middle(Planned),
+    End(Planned),
+    Surge(usize, Template),
+    Retire,
+}
+
+// === impl Group ===
+
+impl Group {
+    /// Starts a group. `root` is the harness's own connection.
+    pub async fn start(
+        common: Common,
+        root: Etcd,
+        template: Template,
+        members: usize,
+    ) -> Result<Self, Failure> {
+        let mut group = Self {
+            common,
+            root: Store::new(root),
+            template,
+            pods: Vec::new(),
+            leaving: Vec::new(),
+            created: 0,
+            odd: Vec::new(),
+        };
+        for _ in 0..members {
+            let pod = group.create().await?;
+            group.pods.push(Some(pod));
+        }
+        Ok(group)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &GroupName {
+        &self.common.path.group
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &Journal {
+        &self.common.journal
+    }
+
+    /// What ended although nothing asked it to.
+    pub fn odd(&self) -> &[Violation] {
+        &self.odd
+    }
+
+    /// Sets how far the requests of some members get.
+    pub fn set_way(&self, way: Way, of: impl Fn(usize) -> bool) {
+        for (index, pod) in self.pods.iter().enumerate() {
+            if let Some(pod) = pod.as_ref().filter(|_| of(index)) {
+                pod.set_way(way);
+            }
+        }
+    }
+
+    /// Carries the acts out.
+    pub async fn play(&mut self, acts: &Acts) -> Result<(), Failure> {
+        let began = boottime::now();
+        for (at, step) in self.steps(acts) {
+            self.tend_until(began, at).await?;
+            self.take(step).await?;
+        }
+        self.tend_until(began, acts.span).await
+    }
+
+    /// Undoes every fault.
+    pub async fn heal(&mut self) -> Result<(), Failure> {
+        for index in 0..self.pods.len() {
+            self.mend(index).await?;
+        }
+        Ok(())
+    }
+
+    /// What is not as it should be in the end; `None` when every shard and the leadership have a server.
+    pub async fn unsettled(&mut self) -> Result<Option<String>, Failure> {
+        self.tend().await?;
+        let all: usize = self.pods.iter().flatten().chain(&self.leaving).map(Pod::serves).sum();
+        let wanted = usize::try_from(self.template.shards).unwrap_or(usize::MAX) + 1;
+        Ok((all != wanted).then(|| format!("{all} of {wanted} things are served")))
+    }
+
+    fn steps(&self, acts: &Acts) -> Vec<(Duration, Step)> {
+        let mut steps = Vec::new();
+        for planned in acts.script.0.iter().copied() {
+            steps.push((planned.at, Step::Begin(planned)));
+            steps.push((planned.at + SLOWLY, Step::Middle(planned)));
+            steps.push((planned.at + planned.lasts, Step::End(planned)));
+        }
+        for rollout in &acts.rollouts {
+            let mut at = rollout.at;
+            for index in 0..self.pods.len() {
+                steps.push((at, Step::Surge(index, rollout.template.clone())));
+                at += rollout.pause;
+                steps.push((at, Step::Retire));
+            }
+        }
+        steps.sort_by_key(|(at, _)| *at);
+        steps
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), Failure> {
+        match step {
+            Step::Begin(planned) => {
+                let uid = self.pod(planned.member).map(|pod| pod.uid.clone()).unwrap_or_default();
+                self.journal().note(format!("{:?} of {uid}", planned.fault));
+                self.begin(planned).await?;
+            }
+            Step::Middle(planned) => self.middle(planned).await,
+            Step::End(planned) => {
+                self.mend(planned.member).await?;
+                self.journal().note(format!("over: {:?}", planned.fault));
+            }
+            Step::Surge(index, template) => {
+                self.template = template;
+                let pod = self.create().await?;
+                self.journal().note(format!("{} is created", pod.uid));
+                let old = self.pods.get_mut(index).and_then(|place| place.replace(pod));
+                self.leaving.extend(old);
+            }
+            Step::Retire => {
+                for pod in &mut self.leaving {
+                    self.common.journal.note(format!("{} is deleted", pod.uid));
+                    pod.drain();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, planned: Planned) -> Result<(), Failure> {
+        let common = self.common.clone();
+        if planned.fault == Fault::Resign {
+            for pod in self.pods.iter().flatten() {
+                pod.slot.command(Command::Resign);
+            }
+            return Ok(());
+        }
+        let Some(pod) = self.pod(planned.member) else { return Ok(()) };
+        match planned.fault {
+            Fault::Kill => pod.start_process(&common, None),
+            Fault::DieAt(step) => pod.start_process(&common, Some(step)),
+            Fault::Freeze => pod.freeze(true),
+            Fault::FreezeAll => {
+                pod.freeze(true);
+                pod.slot.freeze_app(true);
+            }
+            Fault::Cut => pod.set_way(Way::Cut),
+            Fault::Deaf => pod.set_way(Way::Deaf),
+            Fault::Slow | Fault::Sever => pod.set_way(Way::Slow(LATE)),
+            Fault::Twin => pod.start_twin(&common),
+            Fault::FrozenTwin => {
+                pod.freeze(true);
+                pod.start_twin(&common);
+            }
+            Fault::Drain => pod.drain(),
+            Fault::Terminate => pod.terminate(),
+            Fault::Lose => {
+                pod.lose(&common.journal);
+                if let Some(place) = self.pods.get_mut(planned.member) {
+                    *place = None;
+                }
+            }
+            Fault::Revoke => {
+                let uid = pod.uid.clone();
+                self.revoke(&uid).await;
+            }
+            Fault::Drop => {
+                let uid = pod.uid.clone();
+                let now = UnixMillis(boottime::unix_seconds() * 1000);
+                // etcd may not answer now; then this is no fault.
+                let _ = self.root.drop_member(&common.path, &uid, now).await;
+            }
+            Fault::Resign => {}
+        }
+        Ok(())
+    }
+
+    async fn middle(&mut self, planned: Planned) {
+        if planned.fault != Fault::Sever {
+            return;
+        }
+        let Some(pod) = self.pod(planned.member) else { return };
+        pod.set_way(Way::Cut);
+        let uid = pod.uid.clone();
+        self.revoke(&uid).await;
+        self.journal().note(format!("the session of {uid} is ended in etcd, and {uid} is cut off"));
+    }
+
+    /// Ends the session of a pod in etcd, if etcd answers.
+    async fn revoke(&self, uid: &str) {
+        let kv = self.root.kv();
+        if let Ok(Some(found)) = kv.get(self.common.path.member(uid)).await {
+            let _ = kv.revoke(found.lease).await;
+        }
+    }
+
+    /// Ends a fault of a member, and replaces a pod that is gone or kept out.
+    async fn mend(&mut self, index: usize) -> Result<(), Failure> {
+        if let Some(pod) = self.pod(index) {
+            pod.freeze(false);
+            pod.slot.freeze_app(false);
+            pod.set_way(Way::Open);
+        }
+        let uid = self.pod(index).map(|pod| pod.uid.clone());
+        if let Some(uid) = uid
+            && self.is_kept_out(&uid).await
+            && let Some(pod) = self.pods.get_mut(index).and_then(Option::as_mut)
+        {
+            pod.lose(&self.common.journal);
+            if let Some(place) = self.pods.get_mut(index) {
+                *place = None;
+            }
+        }
+        if self.pod(index).is_none() {
+            let pod = self.create().await?;
+            self.journal().note(format!("{} is created", pod.uid));
+            if let Some(place) = self.pods.get_mut(index) {
+                *place = Some(pod);
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_kept_out(&self, uid: &str) -> bool {
+        let key = self.common.path.key(&GroupKey::Dropped(uid.to_owned()));
+        matches!(self.root.kv().get(key).await, Ok(Some(_)))
+    }
+
+    async fn tend_until(&mut self, began: Nanos, at: Duration) -> Result<(), Failure> {
+        loop {
+            self.tend().await?;
+            let left = at.saturating_sub(boottime::between(began, boottime::now()));
+            if left.is_zero() {
+                return Ok(());
+            }
+            sleep(left.min(TENDING)).await;
+        }
+    }
+
+    async fn tend(&mut self) -> Result<(), Failure> {
+        for index in 0..self.pods.len() {
+            let common = self.common.clone();
+            let Some(pod) = self.pod(index) else { continue };
+            match pod.tend(&common).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.journal().note(format!("member {index} has left"));
+                    let pod = self.create().await?;
+                    if let Some(place) = self.pods.get_mut(index) {
+                        *place = Some(pod);
+                    }
+                }
+                Err(why) => self.odd.push(Violation::now(Kind::Died, why)),
+            }
+        }
+        for mut pod in std::mem::take(&mut self.leaving) {
+            match pod.tend(&self.common).await {
+                Ok(true) => self.leaving.push(pod),
+                Ok(false) => self.journal().note(format!("{} has left", pod.uid)),
+                Err(why) => self.odd.push(Violation::now(Kind::Died, why)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self) -> Result<Pod, Failure> {
+        self.created += 1;
+        Pod::start(&self.common, self.created, self.template.clone()).await
+    }
+
+    fn pod(&mut self, index: usize) -> Option<&mut Pod> {
+        self.pods.get_mut(index)?.as_mut()
+    }
+}

@@ -1,0 +1,105 @@
+//! The judge on journals of a few lines.
+
+use std::time::Duration;
+
+use cairn_core::claim::Fence;
+use cairn_core::coordination::owner::Ownable;
+
+use super::{Kind, gaps, judge, longest_gap};
+use crate::coordination::journal::{Ending, Evidence, Span};
+
+const S: u64 = 1_000_000_000;
+
+fn span(uid: &str, revision: i64, first: u64, until: u64) -> Span {
+    Span {
+        of: Ownable::Shard(3),
+        map: 16,
+        uid: uid.to_owned(),
+        fence: Fence { epoch: 1, revision },
+        first,
+        last: first,
+        until,
+        ending: Ending::GivenUp,
+    }
+}
+
+fn kinds(spans: &[Span]) -> Vec<Kind> {
+    judge(spans).into_iter().map(|violation| violation.kind).collect()
+}
+
+#[test]
+fn servers_that_follow_one_another_are_no_violation() {
+    assert_eq!(kinds(&[span("a", 3, S, 2 * S), span("b", 5, 2 * S, 3 * S)]), []);
+}
+
+#[test]
+fn two_servers_of_one_shard_at_one_instant_are_found() {
+    assert_eq!(kinds(&[span("a", 3, S, 3 * S), span("b", 5, 2 * S, 4 * S)]), [Kind::Overlap]);
+    let inner = [span("a", 3, S, 9 * S), span("b", 5, 2 * S, 3 * S)];
+    assert_eq!(kinds(&inner), [Kind::Overlap]);
+}
+
+#[test]
+fn two_leaders_at_one_instant_are_found() {
+    let lead = |span: Span| Span { of: Ownable::Leader, map: 0, ..span };
+    let spans = [lead(span("a", 3, S, 3 * S)), lead(span("b", 5, 2 * S, 4 * S))];
+    assert_eq!(kinds(&spans), [Kind::Overlap]);
+}
+
+#[test]
+fn one_pod_and_different_shards_do_not_overlap() {
+    assert_eq!(kinds(&[span("a", 3, S, 3 * S), span("a", 5, 2 * S, 4 * S)]), []);
+    let other = Span { of: Ownable::Shard(4), ..span("b", 5, 2 * S, 4 * S) };
+    assert_eq!(kinds(&[span("a", 3, S, 3 * S), other]), []);
+}
+
+#[test]
+fn a_later_server_needs_a_greater_fence() {
+    assert_eq!(kinds(&[span("a", 5, S, 2 * S), span("b", 5, 3 * S, 4 * S)]), [Kind::FenceOrder]);
+    assert_eq!(kinds(&[span("a", 9, S, 2 * S), span("b", 5, 3 * S, 4 * S)]), [Kind::FenceOrder]);
+    let mut next = span("b", 2, 3 * S, 4 * S);
+    next.fence.epoch = 2;
+    assert_eq!(kinds(&[span("a", 9, S, 2 * S), next]), []);
+}
+
+#[test]
+fn shards_of_two_maps_at_one_instant_are_found() {
+    let other = |first| Span { of: Ownable::Shard(20), map: 32, ..span("b", 5, first, 9 * S) };
+    assert_eq!(kinds(&[span("a", 3, S, 3 * S), other(2 * S)]), [Kind::TwoMaps]);
+    assert_eq!(kinds(&[span("a", 3, S, 3 * S), other(3 * S)]), []);
+    // Also when another span of the first map begins between them and ends sooner.
+    let short = Span { of: Ownable::Shard(4), ..span("c", 4, S + 1, S + 2) };
+    assert_eq!(kinds(&[span("a", 3, S, 3 * S), short, other(2 * S)]), [Kind::TwoMaps]);
+}
+
+#[test]
+fn a_deadline_that_has_passed_is_followed_by_a_margin() {
+    let silent = |until| Span { ending: Ending::Deadline, ..span("a", 3, S, until) };
+    assert_eq!(kinds(&[silent(2 * S), span("b", 5, 3 * S, 4 * S)]), [Kind::Margin]);
+    assert_eq!(kinds(&[silent(2 * S), span("b", 5, 4 * S, 5 * S)]), []);
+    let dead = Span { ending: Ending::Dead, ..span("a", 3, S, 2 * S) };
+    assert_eq!(kinds(&[dead, span("b", 5, 3 * S, 4 * S)]), []);
+}
+
+#[test]
+fn what_a_lost_pod_served_is_served_again_in_time() {
+    let dead = Span { ending: Ending::Dead, ..span("a", 3, S, 2 * S) };
+    let losses = vec![(2 * S, "a".to_owned())];
+    let of = |spans: &[Span]| Evidence {
+        spans: spans.to_vec(),
+        losses: losses.clone(),
+        ..Evidence::default()
+    };
+    let late = |evidence: Evidence| gaps(&evidence, Duration::from_secs(5)).len();
+    assert_eq!(late(of(&[dead.clone(), span("b", 5, 7 * S, 9 * S)])), 0);
+    assert_eq!(late(of(&[dead.clone(), span("b", 5, 8 * S, 9 * S)])), 1);
+    assert_eq!(late(of(std::slice::from_ref(&dead))), 1);
+    // What was given up before the loss is not of this pod any more.
+    assert_eq!(late(of(&[span("a", 3, S, S + 1)])), 0);
+}
+
+#[test]
+fn the_longest_gap_is_between_the_last_end_and_the_next_beginning() {
+    let spans = [span("a", 3, S, 5 * S), span("b", 5, 2 * S, 3 * S), span("c", 6, 7 * S, 9 * S)];
+    assert_eq!(longest_gap(&spans), Some((Duration::from_secs(2), Ownable::Shard(3))));
+}
