@@ -21,7 +21,7 @@ fn bad_flags_of_the_sidecar_give_one_message_and_exit_code_2() -> Done {
         ),
         (
             "--etcd http://127.0.0.1:1",
-            "--pool is missing; name the pools to claim from, like --pool mountains",
+            "--pool is missing; name the pools to claim from, like --pool mountains, or give --coordinate",
         ),
         (
             "--etcd http://127.0.0.1:1 --pool a,,b",

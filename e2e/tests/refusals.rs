@@ -38,7 +38,25 @@ fn bad_annotations_are_refused_with_a_message_that_says_what_to_write() -> Done 
         (
             "cairn.dev/group",
             "checkout",
-            "annotation 'cairn.dev/group' does nothing without a pool; add cairn.dev/pool: mountains, or remove it",
+            "annotation 'cairn.dev/group' does nothing alone; add cairn.dev/pool: mountains or \
+             cairn.dev/coordinate: peers, or remove it",
+        ),
+        (
+            "cairn.dev/coordinate",
+            "shard",
+            "annotation 'cairn.dev/coordinate' is 'shard'; did you mean 'shards'?",
+        ),
+        (
+            "cairn.dev/coordinate",
+            "shards",
+            "annotation 'cairn.dev/coordinate: shards' needs a number of shards; add cairn.dev/shards: \"160\", \
+             about ten times the replicas that you will ever have",
+        ),
+        (
+            "cairn.dev/coordinate",
+            "leader",
+            "annotation 'cairn.dev/coordinate' needs a group, and this pod has no controller that names one; add \
+             cairn.dev/group: NAME, which all pods of the group have",
         ),
     ];
     within("refused", |ns| {

@@ -1,0 +1,172 @@
+//! Members of a group on a real cluster: every shard has exactly one owner, through rollouts, scaling and deletions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_e2e::app::{App, pods_of, rolled_out};
+use cairn_e2e::ns::{Namespace, in_namespace, within};
+use cairn_e2e::pod::Pod;
+use cairn_e2e::wait::{Seen, secs, until};
+use cairn_e2e::{Done, Failure, json};
+use serde_json::Value;
+
+const SHARDS: usize = 16;
+
+/// A shard's owner lets go 12 s after a deletion at the latest, and another one takes 13 s after a loss.
+const SETTLED_WITHIN: u64 = 60;
+
+/// Confirms everything that stops, as an app does that has nothing in flight. After SIGTERM it writes how many shards
+/// it has then, and ends some seconds later, so that this can be read.
+const CONFIRMS: &str = "trap 'wc -l </var/run/cairn/shards.txt >/journal/term; sleep 8; exit 0' TERM; \
+    while :; do \
+      stops=$(cat /var/run/cairn/shards.json /var/run/cairn/leader.json 2>/dev/null \
+        | grep -o '\"stop\":\"[^\"]*\"' | cut -d: -f2 | tr '\\n' ',' | sed 's/,$//'); \
+      [ -z \"$stops\" ] || wget -qO- --header 'Content-Type: application/json' \
+        --post-data \"{\\\"stops\\\":[$stops]}\" http://127.0.0.1:24040/v1/stopped >/dev/null 2>&1; \
+      sleep 0.2; \
+    done";
+
+fn members(name: &str, replicas: u32) -> App {
+    App::named(name)
+        .annotation("cairn.dev/coordinate", "peers,leader,shards")
+        .annotation("cairn.dev/shards", &SHARDS.to_string())
+        .annotation("cairn.dev/participate", "start")
+        .annotation("cairn.dev/validity", "5s")
+        .replicas(replicas)
+        .script(CONFIRMS)
+        .journal()
+}
+
+#[test]
+fn three_replicas_share_sixteen_shards_through_a_rollout_and_a_change_of_scale() -> Done {
+    within("shards", |ns| {
+        members("web", 3).deploy(ns)?;
+        let shares = settled(ns, "web", 3)?;
+        assert!(shares.values().all(|shards| (5..=6).contains(&shards.len())), "{shares:?}");
+
+        ns.kubectl(&["rollout", "restart", "deployment/web"])?;
+        rolled_out(ns, "web")?;
+        let after = settled(ns, "web", 3)?;
+        assert!(after.keys().all(|pod| !shares.contains_key(pod)), "{shares:?} {after:?}");
+
+        for replicas in [5, 3] {
+            ns.kubectl(&["scale", "deployment/web", &format!("--replicas={replicas}")])?;
+            rolled_out(ns, "web")?;
+            let shares = settled(ns, "web", replicas)?;
+            assert!(shares.values().all(|shards| !shards.is_empty()), "{shares:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pod_that_is_deleted_hands_its_shards_over_before_its_app_gets_sigterm() -> Done {
+    within("handover", |ns| {
+        members("web", 2).deploy(ns)?;
+        settled(ns, "web", 2)?;
+        let pods = pods_of(ns, "web", 2)?;
+        let (leaving, staying) = (&pods[0], &pods[1]);
+        leaving.delete()?;
+        let left = until("the app gets SIGTERM", secs(30), || {
+            Ok(Seen::Yes(leaving.exec(&["cat", "/journal/term"])?))
+        })?;
+        assert_eq!(left.trim(), "0", "shards of the app when it got SIGTERM");
+        until("the pods that stay own everything", secs(10), || {
+            let own = shards(staying)?;
+            Ok(if own.len() >= SHARDS / 2 {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{own:?}"))
+            })
+        })
+    })
+}
+
+#[test]
+fn a_group_has_one_leader_and_another_one_when_its_pod_is_deleted() -> Done {
+    within("leader", |ns| {
+        members("web", 3).deploy(ns)?;
+        settled(ns, "web", 3)?;
+        let first = leader(ns, "web", 3)?;
+        until("the leader's pod says so", secs(10), || {
+            let status = Pod::named(ns, &first).annotation("cairn.dev/status")?.unwrap_or_default();
+            Ok(if status.contains("\"leader\":true") {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(status)
+            })
+        })?;
+        Pod::named(ns, &first).delete()?;
+        rolled_out(ns, "web")?;
+        settled(ns, "web", 3)?;
+        assert_ne!(leader(ns, "web", 3)?, first);
+        Ok(())
+    })
+}
+
+#[test]
+fn two_groups_of_one_name_in_two_namespaces_never_meet() -> Done {
+    within("one", |one| {
+        in_namespace(&one.cluster, "two", |two| {
+            for ns in [one, two] {
+                members("web", 2).deploy(ns)?;
+            }
+            for ns in [one, two] {
+                settled(ns, "web", 2)?;
+                let names: BTreeSet<String> =
+                    pods_of(ns, "web", 2)?.into_iter().map(|pod| pod.name).collect();
+                let pod = &pods_of(ns, "web", 2)?[0];
+                let peers = pod.api("/v1/peers")?;
+                let seen = json::list(&peers, "/peers");
+                let seen: BTreeSet<String> =
+                    seen.iter().filter_map(|peer| json::text(peer, "/pod")).collect();
+                assert_eq!(seen, names);
+            }
+            Ok(())
+        })
+    })
+}
+
+/// What each pod owns, once every shard is owned by exactly one of them.
+fn settled(
+    ns: &Namespace,
+    app: &str,
+    replicas: usize,
+) -> Result<BTreeMap<String, BTreeSet<u64>>, Failure> {
+    until(&format!("{SHARDS} shards have one owner each"), secs(SETTLED_WITHIN), || {
+        let mut shares = BTreeMap::new();
+        for pod in pods_of(ns, app, replicas)? {
+            shares.insert(pod.name.clone(), shards(&pod)?);
+        }
+        let all: Vec<u64> = shares.values().flatten().copied().collect();
+        let different: BTreeSet<u64> = all.iter().copied().collect();
+        // Read one after the other: a shard that moves meanwhile is seen twice or not at all.
+        let whole = all.len() == SHARDS && different.len() == SHARDS;
+        let even = shares.values().all(|own| own.len() <= SHARDS.div_ceil(replicas));
+        Ok(if whole && even { Seen::Yes(shares) } else { Seen::NotYet(format!("{shares:?}")) })
+    })
+}
+
+/// What the pod may serve now, as its app reads it.
+fn shards(pod: &Pod<'_>) -> Result<BTreeSet<u64>, Failure> {
+    let text = pod.file("shards.json")?;
+    let read: Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::new(format!("shards.json: {error}: {text}")))?;
+    Ok(json::list(&read, "/shards").iter().filter_map(Value::as_u64).collect())
+}
+
+/// The pod that leads, by its own and by the others' account.
+fn leader(ns: &Namespace, app: &str, replicas: usize) -> Result<String, Failure> {
+    until("one pod leads", secs(SETTLED_WITHIN), || {
+        let mut leaders = Vec::new();
+        for pod in pods_of(ns, app, replicas)? {
+            let answer = pod.api("/v1/leader")?;
+            if answer.get("me").and_then(Value::as_bool) == Some(true) {
+                leaders.push(pod.name.clone());
+            }
+        }
+        Ok(match leaders.as_slice() {
+            [one] => Seen::Yes(one.clone()),
+            _ => Seen::NotYet(format!("{leaders:?}")),
+        })
+    })
+}
