@@ -7,11 +7,11 @@ CARGO ?= cargo
 # The name of a cluster is unique on the machine, so the tests of another checkout need another name.
 E2E_CLUSTER ?= e2e
 CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
-  cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-e2e
+  cairn-coordination-model cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-client cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
-.PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e
+.PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients
 .PHONY: bench-claims bench-enrol images archives reproducible sbom licences deploy down clean help
 .DEFAULT_GOAL := help
 
@@ -37,7 +37,7 @@ demo: setup tools
 	step "Cairn's images"; $(CLUSTER) images demo; \
 	step "Cairn on it"; target/debug/cairn-demo demo
 
-STEPS := fmt clippy alone circles doc deny unit model chart faults e2e
+STEPS := fmt clippy alone circles doc deny unit test-clients model chart faults e2e
 
 test: setup
 	@set -e; . e2e/steps.sh; \
@@ -83,11 +83,17 @@ deny:
 
 unit: etcd
 	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
-	  -p cairn-herd -p cairn-test-etcd -p cairn-bench
+	  -p cairn-herd -p cairn-test-etcd -p cairn-bench -p cairn-client
 
-# Checks the protocol exhaustively in small bounds, and that leaving out each rule breaks it.
+# The example apps of clients/, beside real sidecars on a real etcd: Python, Go, Rust, and what else has its tools here.
+test-clients: etcd
+	@cd clients/check && python3 -B -m unittest --quiet
+	$(CARGO) build --quiet -p cairn-sidecar
+	@clients/check/check.py --home $(CAIRN_HOME) --sidecar target/debug/cairn-sidecar
+
+# Checks both protocols exhaustively in small bounds, and that leaving out each rule breaks them.
 model:
-	$(CARGO) test -p cairn-model
+	$(CARGO) test -p cairn-model -p cairn-coordination-model
 
 chart: tools
 	@HELM=$(CAIRN_HOME)/bin/helm charts/check.sh
@@ -112,7 +118,7 @@ e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)
 	@$(CLUSTER) images $(E2E_CLUSTER)
 	@$(CARGO) build --quiet -p cairn
-	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture --test-threads=4
+	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture --test-threads=100
 	@$(CLUSTER) down $(E2E_CLUSTER)
 
 # --- for your own cluster ---
