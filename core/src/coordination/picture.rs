@@ -87,3 +87,15 @@ impl Picture {
         }
     }
 }
+
+// === impl Changes ===
+
+impl Changes {
+    /// The record that they show for this UID.
+    pub fn member(&self, uid: &str) -> Option<Member> {
+        self.changes.iter().rev().find_map(|change| match change {
+            Change::Member(of, member) if of == uid => Some(member.as_deref().cloned()),
+            _ => None,
+        })?
+    }
+}

@@ -31,6 +31,7 @@ mod deadline;
 mod ended;
 mod event;
 mod joining;
+mod leaving;
 mod machine;
 mod membership;
 mod offers;

@@ -138,3 +138,16 @@ pub enum WriteAnswer {
     /// copy of the write may have put on it went with it.
     LeaseGone,
 }
+
+// === impl How ===
+
+impl How {
+    /// The grant that is put; `None` when the key is deleted.
+    pub fn into_grant(self) -> Option<Grant> {
+        match self {
+            Self::Claim { grant, .. } | Self::TakeOver { grant, .. } => Some(grant),
+            Self::HandOver { to, .. } => Some(to),
+            Self::Free { .. } => None,
+        }
+    }
+}

@@ -8,11 +8,11 @@
 use super::action::{Action, EndReason};
 use super::event::Renewal;
 use super::joining::{Begun, JoinHandler};
-use super::machine::Machine;
-use crate::coordination::member::Member;
-use crate::coordination::owner::{Grant, Granted};
+use super::machine::{Machine, Mode};
+use crate::coordination::member::{Member, MemberState};
+use crate::coordination::owner::Granted;
 use crate::coordination::picture::{Change, Changes, Picture, Revised};
-use crate::coordination::write::{How, Write, WriteAnswer, WriteKind};
+use crate::coordination::write::{MOST_CHANGES, Write, WriteAnswer, WriteKind};
 use crate::time::{BootInstant, Now};
 
 /// What an answer's epoch says.
@@ -55,6 +55,7 @@ impl Machine {
             && session.owns_from_reads_since.is_some_and(|since| sent >= since)
         {
             session.owns_from_reads_since = None;
+            self.replan = true;
         } else if self.session.as_ref().is_some_and(|s| s.owns_from_reads_since.is_some()) {
             self.reading.read_again();
         }
@@ -139,8 +140,12 @@ impl Machine {
                 }
             }
             WriteKind::Owners { changes, .. } => {
+                if changes.len() >= MOST_CHANGES {
+                    // There is more to write than fits into one transaction.
+                    self.planned.1 = BootInstant::default();
+                }
                 for change in changes {
-                    let granted = put_by(change.how).map(|grant| Granted { grant, revision });
+                    let granted = change.how.into_grant().map(|grant| Granted { grant, revision });
                     self.known.set_owner(change.of, granted, revision);
                 }
             }
@@ -162,7 +167,9 @@ impl Machine {
         let epoch = epochs.next_back().unwrap_or(Some(write.epoch));
         let met = self.meet_epoch(epoch, out);
         if met == Epoch::Old {
-            return;
+            // The store was restored, and its epoch is not moved yet.
+            let pause = self.pace.retry();
+            return self.writing.track.wait_until(now.boot.after(pause));
         }
         if met == Epoch::Moved || Some(write.epoch) != epoch {
             // The write can only fail from now on.
@@ -170,7 +177,7 @@ impl Machine {
         }
         let dropped =
             changes.changes.iter().any(|change| matches!(change, Change::Dropped(_, true)));
-        let ours = own_record(&changes, &self.config.uid);
+        let ours = changes.member(&self.config.uid);
         self.known.changed(changes);
         let pause = self.pace.conflict();
         self.writing.track.wait_until(now.boot.after(pause));
@@ -191,9 +198,14 @@ impl Machine {
                 }
             }
             WriteKind::Leave { .. } => {
-                let id = self.session.as_ref().map(|session| session.id);
-                if ours.is_none_or(|ours| Some(ours.session) != id) {
-                    self.left(out);
+                let Some(session) = self.session.as_mut() else { return };
+                match ours.filter(|ours| ours.session == session.id) {
+                    None => self.left(out),
+                    // An unclear write before it had been done.
+                    Some(ours) if ours.record.nonce == self.config.nonce => {
+                        session.mine = ours.revision
+                    }
+                    Some(_) => {}
                 }
             }
             WriteKind::LeaderValue { seen, .. } => {
@@ -237,12 +249,18 @@ impl Machine {
 
     fn begin(&mut self, now: Now, begun: &Begun<'_>, out: &mut Vec<Action>) {
         let session = self.join(now, out).begin(begun);
+        if self.mode == Mode::Leaving {
+            self.record.drain();
+        }
         self.trouble = None;
         self.known.set_member(self.config.uid.clone(), Some(session.member()), session.mine);
         if session.owns_from_reads_since.is_some() {
             self.reading.read_again();
         }
         self.deadline.end();
+        if begun.resumed && session.written.state != MemberState::Viewer {
+            self.deadline.resume(now.boot);
+        }
         self.renewing.track.hurry();
         self.session = Some(session);
     }
@@ -321,21 +339,6 @@ impl Machine {
             out,
         }
     }
-}
-
-fn put_by(how: How) -> Option<Grant> {
-    match how {
-        How::Claim { grant, .. } | How::TakeOver { grant, .. } => Some(grant),
-        How::HandOver { to, .. } => Some(to),
-        How::Free { .. } => None,
-    }
-}
-
-fn own_record(changes: &Changes, uid: &str) -> Option<Member> {
-    changes.changes.iter().rev().find_map(|change| match change {
-        Change::Member(of, member) if of == uid => Some(member.as_deref().cloned()),
-        _ => None,
-    })?
 }
 
 fn went_back() -> String {

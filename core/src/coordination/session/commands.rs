@@ -131,8 +131,16 @@ impl Machine {
             return Some("the member has left".to_owned());
         }
         if self.session.is_none() || now.boot >= self.deadline.at() {
-            if self.session.is_some() && self.deadline.awaits_first_beat() {
-                return Some("waits for the app's first POST /v1/heartbeat".to_owned());
+            if self.session.is_some() && self.deadline.awaits_beat() {
+                return Some("waits for the app's POST /v1/heartbeat".to_owned());
+            }
+            let own = self.known.picture().members.get(&self.config.uid);
+            if self.session.is_none() && own.is_some_and(|own| !self.record.continues(&own.record))
+            {
+                return Some(
+                    "an earlier sidecar of this pod has coordinated with other flags; waiting until its session ends"
+                        .to_owned(),
+                );
             }
             return Some(self.trouble.clone().unwrap_or_else(|| "joining".to_owned()));
         }

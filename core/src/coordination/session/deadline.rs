@@ -14,6 +14,8 @@ pub(super) struct Deadline {
     validity: Validity,
     heartbeat: Option<Duration>,
     last_heartbeat: Option<BootInstant>,
+    /// An earlier process of this pod has participated, so the app runs: it has to call from then on.
+    resumed: Option<BootInstant>,
     /// Send instant of the last good read of this session.
     proved: Option<BootInstant>,
     /// The latest deadline that this session was told.
@@ -32,6 +34,7 @@ impl Deadline {
             validity,
             heartbeat,
             last_heartbeat: None,
+            resumed: None,
             proved: None,
             told: BootInstant::default(),
             offset: None,
@@ -91,20 +94,31 @@ impl Deadline {
         self.heartbeat.is_some()
     }
 
+    /// A session goes on in which an earlier process has participated. When the app called last is not known, so
+    /// nothing is told before it calls again. If it hangs, that is missed as always.
+    pub(super) fn resume(&mut self, now: BootInstant) {
+        self.resumed.get_or_insert(now);
+    }
+
     /// The app has promised a heartbeat and has not called yet. It may not be running yet, so nothing is told and the
     /// member does not participate.
     pub(super) fn awaits_first_beat(&self) -> bool {
+        self.awaits_beat() && self.resumed.is_none()
+    }
+
+    /// The app has promised a heartbeat and has not called this process: nothing is told.
+    pub(super) fn awaits_beat(&self) -> bool {
         self.heartbeat.is_some() && self.last_heartbeat.is_none()
     }
 
     /// When the app's next heartbeat is missed.
     pub(super) fn missed_at(&self) -> Option<BootInstant> {
-        Some(self.last_heartbeat?.after(self.heartbeat?))
+        Some(self.last_heartbeat.or(self.resumed)?.after(self.heartbeat?))
     }
 
     fn heartbeat_limit(&self) -> Option<BootInstant> {
-        self.heartbeat?;
-        Some(self.missed_at().unwrap_or_default())
+        let heartbeat = self.heartbeat?;
+        Some(self.last_heartbeat.map_or_else(BootInstant::default, |last| last.after(heartbeat)))
     }
 }
 

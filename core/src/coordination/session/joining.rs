@@ -10,6 +10,7 @@ use super::record::Record;
 use super::track::{Pace, Writing};
 use crate::coordination::member::{MemberRecord, SessionId};
 use crate::coordination::picture::Known;
+use crate::coordination::validity::Validity;
 use crate::coordination::write::{Write, WriteKind};
 use crate::lease::LeaseId;
 use crate::time::{BootInstant, Now};
@@ -22,6 +23,9 @@ const CROWD_SPREAD: Duration = Duration::from_secs(1);
 
 /// A pod that an administrator keeps out asks again after this.
 const DROPPED_RETRY: Duration = Duration::from_secs(10);
+
+/// A record of an earlier process that cannot be resumed is looked at again after this. It ends with its lease.
+const FORMER_RETRY: Duration = Duration::from_millis(200);
 
 /// What joining needs to remember.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +101,10 @@ impl JoinHandler<'_> {
                 let record = Box::new(self.record.wanted(self.awaits_app));
                 WriteKind::Join { lease, record }
             }
+            // It promised another validity, or serves another map: its deadlines and fences are not ours to go on with.
+            Some(found) if !self.record.continues(&found.record) => {
+                return self.writing.track.wait_until(self.now.boot.after(FORMER_RETRY));
+            }
             Some(found) => {
                 let record = Box::new(self.record.resumed(&found.record));
                 let (session, seen) = (found.session.revision, found.revision);
@@ -131,8 +139,15 @@ impl JoinHandler<'_> {
             mine: begun.revision,
             written: begun.record.clone(),
             began: self.now.boot,
+            longest: self.longest_validity(),
             owns_from_reads_since: begun.resumed.then_some(self.now.boot),
         }
+    }
+
+    /// The longest validity under which sessions of this pod may have told deadlines: R23 waits for all of them.
+    fn longest_validity(&self) -> Validity {
+        let granted = self.known.own().values().map(|granted| granted.grant.validity_ms);
+        granted.fold(self.config.validity, Validity::max)
     }
 
     /// An administrator keeps the pod out.

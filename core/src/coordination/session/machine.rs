@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::action::{Action, EndReason, reads_shards};
+use super::action::{Action, reads_shards};
 use super::config::Config;
 use super::deadline::Deadline;
 use super::event::Event;
@@ -21,7 +21,7 @@ use crate::coordination::write::{Write, WriteKind};
 use crate::time::{BootInstant, Now};
 
 /// With more shards than this the plan is computed at most every [`PLAN_PERIOD`].
-const FEW_SHARDS: usize = 1000;
+const FEW_SHARDS: u32 = 1000;
 
 /// Between two computations of the plan of many shards.
 const PLAN_PERIOD: Duration = Duration::from_millis(100);
@@ -49,7 +49,7 @@ pub struct Machine {
     /// Why nothing goes on.
     pub(super) trouble: Option<String>,
     /// The version of the picture for which the plan was carried out last, and when.
-    planned: (u64, BootInstant),
+    pub(super) planned: (u64, BootInstant),
     /// A command or an answer has changed what the plan means for us.
     pub(super) replan: bool,
     /// How many sessions were lost.
@@ -197,15 +197,6 @@ impl Machine {
         }
     }
 
-    /// Gives everything away, then leaves.
-    fn leave(&mut self) {
-        if matches!(self.mode, Mode::Waiting | Mode::Running) {
-            self.mode = Mode::Leaving;
-        }
-        self.record.drain();
-        self.replan = true;
-    }
-
     /// Lets each idle track send its next request.
     fn next(&mut self, now: Now, out: &mut Vec<Action>) {
         if let Some(Action::Finish(_)) = out.last() {
@@ -214,12 +205,11 @@ impl Machine {
         match self.mode {
             Mode::Waiting | Mode::Ended => return,
             Mode::Terminating => return self.next_termination(now, out),
-            Mode::Leaving if self.session.is_none() && !self.writing.is_writing() => {
-                return self.finish(out);
-            }
+            Mode::Leaving if self.has_left() => return self.finish(out),
             Mode::Running | Mode::Leaving => {}
         }
-        if self.deadline.missed_at().is_some_and(|missed| now.boot >= missed) {
+        let missed = self.deadline.missed_at().is_some_and(|missed| now.boot >= missed);
+        if missed && self.mode == Mode::Running {
             self.leave();
         }
         let shards = reads_shards(&self.config.roles);
@@ -271,7 +261,7 @@ impl Machine {
         owners.next();
     }
 
-    fn send(&mut self, kind: WriteKind, out: &mut Vec<Action>) {
+    pub(super) fn send(&mut self, kind: WriteKind, out: &mut Vec<Action>) {
         let Some(session) = &self.session else { return };
         let write = Write { epoch: session.id.epoch, uid: self.config.uid.clone(), kind };
         self.writing.send(write, Some(session.id), out);
@@ -312,29 +302,13 @@ impl Machine {
         }
     }
 
-    fn next_termination(&mut self, now: Now, out: &mut Vec<Action>) {
-        let Some(session) = &self.session else { return self.finish(out) };
-        // An unclear write is not waited for: our record is deleted, and then it can only fail.
-        self.writing.give_up();
-        if self.writing.is_free(now.boot) {
-            let kind = WriteKind::Leave { mine: session.mine };
-            self.send(kind, out);
-        }
-    }
-
-    /// The session is over, by our own will or before it began.
-    pub(super) fn finish(&mut self, out: &mut Vec<Action>) {
-        out.extend(self.joining.take_lease().map(Action::Revoke));
-        out.push(Action::Finish(EndReason::Left));
-    }
-
     /// When the plan is to be carried out again because something has changed.
     fn plan_due(&self, now: BootInstant) -> Option<BootInstant> {
         let (version, at) = self.planned;
         if self.session.is_none() || (version == self.known.version() && !self.replan) {
             return None;
         }
-        let many = self.known.picture().shards.len() > FEW_SHARDS;
+        let many = self.config.map.is_some_and(|map| map.shards > FEW_SHARDS);
         Some(if many { at.after(PLAN_PERIOD) } else { now })
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Membership {
     /// When this process's C1 or C3 answered. Until a takeover delay after it, another process of the pod or an earlier
     /// session may have told the app deadlines.
     pub(super) began: BootInstant,
+    /// The longest validity of the pod's sessions so far.
+    pub(super) longest: Validity,
     /// Only a read that was sent since this instant shows what the session owns: after C3, an earlier one may show what
     /// the earlier process has handed over since.
     pub(super) owns_from_reads_since: Option<BootInstant>,
@@ -27,8 +29,8 @@ pub(super) struct Membership {
 
 impl Membership {
     /// The first instant at which something may be handed over.
-    pub(super) fn hands_over_at(&self, validity: Validity) -> BootInstant {
-        self.began.after(validity.takeover_delay())
+    pub(super) fn hands_over_at(&self) -> BootInstant {
+        self.began.after(self.longest.takeover_delay())
     }
 
     /// A grant to us.

@@ -140,7 +140,7 @@ impl<'m> OwnersHandler<'m> {
 
     /// Tells the app to stop what others should have.
     fn stop(&mut self, part: &Part<'m>, leads: bool) {
-        let from = self.session.hands_over_at(self.config.validity);
+        let from = self.session.hands_over_at();
         for (of, granted) in self.own(leads) {
             // Without anybody else a draining member serves on until it leaves.
             let goes = part.away.contains_key(&of) || (self.leaving && !part.anybody);
@@ -158,7 +158,7 @@ impl<'m> OwnersHandler<'m> {
 
     /// Gives away what the app has stopped.
     fn gives(&mut self, part: &Part<'m>, leads: bool) -> Vec<OwnerChange> {
-        let from = self.session.hands_over_at(self.config.validity);
+        let from = self.session.hands_over_at();
         let stops = self.stops.iter().filter(|stop| (stop.of == Ownable::Leader) == leads);
         let mut changes = Vec::new();
         for stop in stops {
@@ -166,7 +166,7 @@ impl<'m> OwnersHandler<'m> {
                 changes.push(OwnerChange { of: stop.of, how: self.give(part, stop) });
             } else if let Some(end) = self.stops.ends_at(stop) {
                 self.ledger.wake.at(end.max(from));
-            } else {
+            } else if self.now.boot < from {
                 self.ledger.wake.at(from);
             }
         }

@@ -90,6 +90,10 @@ impl Planner<'_> {
         let mut part = Part { anybody: survey.anybody(), ..Part::default() };
         let owner = survey.owners.first().copied().flatten();
         let orphan = survey.orphans.first().map(|(_, member)| *member);
+        if survey.openings.is_empty() {
+            // What was offered is over: the next opening begins anew.
+            self.offers.clear();
+        }
         let mut to = self.leader(survey, owner.or(orphan));
         let Some(opening) = survey.openings.first() else {
             let gives = owner.is_some() && owner == survey.me && (to != owner || stopping);

@@ -53,6 +53,14 @@ impl Record {
         record
     }
 
+    /// Whether a session with this record may go on in this process: what its grants and deadlines rest on is the same.
+    pub(super) fn continues(&self, found: &MemberRecord) -> bool {
+        let wanted = &self.wanted;
+        found.validity_ms == wanted.validity_ms
+            && found.map == wanted.map
+            && found.roles == wanted.roles
+    }
+
     /// The record of an earlier process, with our nonce: all else stays as it was.
     pub(super) fn resumed(&self, found: &MemberRecord) -> MemberRecord {
         let (nonce, plan) = (self.wanted.nonce.clone(), self.wanted.plan);

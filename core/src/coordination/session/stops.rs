@@ -3,7 +3,7 @@
 //! Invariants: a stop id is never used twice; the deadline of a stop moves no further; what was told to be stopping is
 //! never served again under its fence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::status::{Owned, Stopping};
 use super::stop_id::StopId;
@@ -42,6 +42,7 @@ impl Stops {
 
     /// The app has confirmed these. Ids of earlier stops mean nothing.
     pub(super) fn confirm(&mut self, ids: &[StopId]) {
+        let ids: BTreeSet<&StopId> = ids.iter().collect();
         for stop in self.open.values_mut() {
             stop.confirmed |= ids.contains(&stop.stop);
         }

@@ -3,6 +3,8 @@
 use super::super::fixture::{Fixture, S, config, is_grant, is_read, is_renew, is_write};
 use crate::coordination::member::MemberState;
 use crate::coordination::session::{Action, Config, EndReason, Event};
+use crate::coordination::validity::Validity;
+use crate::time::BootInstant;
 
 #[test]
 fn a_single_member_owns_every_shard_and_leads_and_then_writes_nothing() {
@@ -106,6 +108,42 @@ fn after_a_restart_only_a_read_that_was_sent_later_shows_what_is_owned() {
     let (sent, action) = world.take(1, is_read);
     world.answer(1, sent, action);
     assert_eq!(world.serves(1).len(), 8);
+}
+
+#[test]
+fn a_session_of_another_validity_or_map_is_not_resumed_but_waited_for() {
+    let longer = Validity::from_millis(9000);
+    let others = [Config { validity: longer, ..config("a", 8) }, config("a", 16)];
+    for other in others {
+        let mut world = Fixture::new();
+        world.start(other.clone());
+        world.until("the first map", |world| !world.serves(0).is_empty());
+        world.cut.insert(0);
+        let before = world.store.picture.members["a"].session;
+        world.start(Config { nonce: "second".into(), ..config("a", 8) });
+        world.run(2 * S);
+        assert!(world.status(1).session.is_none());
+        assert_eq!(world.store.picture.members["a"].session, before);
+        // It ends with its lease.
+        world.until("another session", |world| world.status(1).session.is_some());
+        let joined = world.now;
+        assert_ne!(world.store.picture.members["a"].session, before);
+        if other.validity != longer {
+            continue;
+        }
+        // Deadlines of the longer validity may have been told: nothing is handed over before its takeover delay.
+        world.start(config("b", 8));
+        for _ in 0..600 {
+            if !world.serves(2).is_empty() {
+                break;
+            }
+            world.run(S / 20);
+            world.confirm_all();
+        }
+        assert!(!world.serves(2).is_empty());
+        let delay = BootInstant::from_nanos(world.now).since(BootInstant::from_nanos(joined));
+        assert!(delay >= longer.takeover_delay(), "{delay:?}");
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! How members go, and what the others do then.
 
-use super::super::fixture::{Fixture, S, config};
+use std::time::Duration;
+
+use super::super::fixture::{Fixture, S, config, is_grant, is_read};
 use crate::coordination::member::MemberState;
 use crate::coordination::owner::Ownable;
-use crate::coordination::session::{Command, Config, EndReason, Event, Refusal};
+use crate::coordination::session::{Action, Command, Config, EndReason, Event, Refusal};
 use crate::time::BootInstant;
-use std::time::Duration;
 
 #[test]
 fn a_frozen_member_stops_at_its_deadline_and_is_followed_after_the_takeover_delay() {
@@ -63,6 +64,31 @@ fn a_draining_member_serves_on_while_nobody_else_may_own() {
 }
 
 #[test]
+fn a_drain_that_comes_while_a_sidecar_resumes_its_session_hands_everything_over() {
+    for resumes_first in [false, true] {
+        let mut world = Fixture::with(&["a", "b"], 8);
+        world.until("balance", |world| world.serves(1).len() == 4);
+        world.cut.extend([0, 2]);
+        let ask = Config { nonce: "second".into(), participate: false, ..config("a", 8) };
+        world.start(ask);
+        if resumes_first {
+            for kind in [is_read as fn(&Action) -> bool, is_grant] {
+                let (sent, action) = world.take(2, kind);
+                world.answer(2, sent, action);
+            }
+        }
+        let begun = world.now;
+        world.event(2, Event::Drain);
+        world.cut.remove(&2);
+        world.until("all handed over", |world| world.serves(1).len() == 8);
+        // Without its session others would have to wait for the end of its lease.
+        assert!(world.now - begun < 7 * S, "{}", world.now - begun);
+        world.settle();
+        assert_eq!(world.processes[2].end, Some(EndReason::Left));
+    }
+}
+
+#[test]
 fn a_member_that_is_terminated_leaves_at_once_and_its_shards_wait() {
     let mut world = Fixture::with(&["a", "b"], 8);
     world.until("balance", |world| world.serves(1).len() == 4);
@@ -104,6 +130,33 @@ fn no_deadline_is_told_beyond_the_last_heartbeat_and_its_time_and_a_hung_app_lea
     world.run(3 * S);
     assert_eq!(world.processes[0].end, Some(EndReason::Left));
     assert!(world.store.picture.shards.is_empty());
+}
+
+#[test]
+fn after_a_restart_of_the_sidecar_nothing_is_told_before_the_app_calls_and_a_hung_app_leaves() {
+    let heartbeat = Some(Duration::from_secs(4));
+    for hangs in [false, true] {
+        let mut world = Fixture::new();
+        world.start(Config { heartbeat, ..config("a", 8) });
+        world.command(0, Command::Heartbeat).unwrap();
+        world.until("the first map", |world| world.serves(0).len() == 8);
+        world.cut.insert(0);
+        let fences = world.store.picture.shards.clone();
+        world.start(Config { heartbeat, nonce: "younger".into(), ..config("a", 8) });
+        world.run(S);
+        assert_eq!(world.status(1).state, MemberState::Participant);
+        assert!(world.serves(1).is_empty());
+        assert_eq!(world.store.picture.shards, fences);
+        if hangs {
+            world.run(20 * S);
+            assert_eq!(world.processes[1].end, Some(EndReason::Left));
+        } else {
+            world.command(1, Command::Heartbeat).unwrap();
+            world.run(S);
+            assert_eq!(world.serves(1).len(), 8);
+            assert_eq!(world.store.picture.shards, fences);
+        }
+    }
 }
 
 #[test]
