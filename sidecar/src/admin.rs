@@ -62,7 +62,9 @@ async fn app_livez(State(admin): State<Admin>) -> Response {
 
 /// Answers once a drain has ended, or soon when none has begun. The preStop of an app waits for it.
 async fn app_drained(State(admin): State<Admin>) -> &'static str {
-    if let Some(coordination) = &admin.coordination {
+    // An app that has to stop must not be held.
+    let may_go_on = admin.applied.borrow().app_alive().is_ok();
+    if let Some(coordination) = admin.coordination.as_ref().filter(|_| may_go_on) {
         drain::ended(coordination, UNDRAINED).await;
     }
     "ok\n"

@@ -46,12 +46,22 @@ pub async fn ask(
     mut say: impl FnMut(&str),
 ) -> Result<(), DrainError> {
     let begun = Instant::now();
-    let mut said = String::new();
+    let (mut said, mut at_most) = (String::new(), SLACK);
     loop {
         let answer = match ask_once(dir).await {
             Ok(answer) => answer,
             // It has gone meanwhile: it has left the group.
-            Err(DrainError::Unreachable(_)) if !said.is_empty() => return Ok(()),
+            Err(DrainError::Unreachable(ProbeError::Connect { .. })) if !said.is_empty() => {
+                return Ok(());
+            }
+            // A busy sidecar is asked again.
+            Err(DrainError::Unreachable(error)) if !said.is_empty() => {
+                if begun.elapsed() >= longest.unwrap_or(at_most) {
+                    return Err(error.into());
+                }
+                sleep(Duration::from_millis(200)).await;
+                continue;
+            }
             Err(error) => return Err(error),
         };
         if answer.done {
@@ -62,8 +72,8 @@ pub async fn ask(
             say(&waiting);
             said.clone_from(&waiting);
         }
-        let longest = longest.unwrap_or_else(|| Duration::from_millis(answer.longest_ms) + SLACK);
-        if begun.elapsed() >= longest {
+        at_most = Duration::from_millis(answer.longest_ms) + SLACK;
+        if begun.elapsed() >= longest.unwrap_or(at_most) {
             return Err(DrainError::NotDone(waiting));
         }
         sleep(Duration::from_millis(20)).await;

@@ -125,8 +125,8 @@ impl<K: Kv + 'static> Driver<K> {
                 let pending = std::mem::take(&mut self.running);
                 let _ = timeout(REVOKE_TIMEOUT, pending.collect::<Vec<_>>()).await;
                 self.ended(&reason);
-                let now = self.clock.now().boot;
-                let heart_stopped = !self.drained && self.heart.has_stopped(now);
+                // Nothing else makes it leave. The app may have called again during the drain.
+                let heart_stopped = !self.drained;
                 return Ended { reason, heart_stopped };
             }
             self.tell();
@@ -222,6 +222,8 @@ impl<K: Kv + 'static> Driver<K> {
                 self.drained = true;
                 Event::Drain
             }
+            // Nobody waits for the answer any more: a heartbeat of then is none of now.
+            Order::Command(_, reply) if reply.is_closed() => Event::Tick,
             Order::Command(command, reply) => {
                 let beats = command == Command::Heartbeat;
                 let now = self.clock.now();
@@ -272,6 +274,10 @@ impl<K: Kv + 'static> Driver<K> {
         let status = self.machine.status(self.clock.now());
         self.had_session |= status.session.is_some();
         self.participated |= status.state != MemberState::Viewer;
+        if status.state != MemberState::Viewer {
+            // With a promised heartbeat nobody participates before its app has called.
+            self.heart.resume(self.clock.now().boot);
+        }
         let gate = self.gate(&status);
         self.snapshots.send_if_modified(|snapshot| {
             let changed = snapshot.coordination.as_ref() != Some(&gate);
@@ -298,7 +304,12 @@ impl<K: Kv + 'static> Driver<K> {
             format!("group: there is no session yet: {reason}")
         });
         let now = self.clock.now().boot;
-        let lost = self.link.own.config.stops_app && self.participated && now >= status.valid_until;
+        // After a restart of the sidecar nothing is told before the app calls: that is no loss.
+        let is_silent = status.session.is_some() && self.heart.awaits_call();
+        let lost = self.link.own.config.stops_app
+            && self.participated
+            && !is_silent
+            && now >= status.valid_until;
         let reason = status.reason.as_deref().unwrap_or("the session was lost");
         let lost = lost.then(|| format!("group: {reason}; the app has to stop"));
         Gate { waiting, stop: self.heart.missed(now).or(lost), until: self.heart.until() }

@@ -1,5 +1,5 @@
 //! The API of coordination over HTTP: members, the leader, shards, lookups and the heartbeat
-//! (`docs/coordination.md`, What the app sees). [`grpc`] says the same over gRPC.
+//! (`docs/coordination.md`, What the app sees). [`crate::api::grpc`] says the same over gRPC.
 //!
 //! Handlers render what [`Shown`](crate::coordination::Shown) shows, and pass commands on. They decide nothing.
 

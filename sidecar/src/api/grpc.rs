@@ -114,16 +114,17 @@ impl coordination_server::Coordination for Service {
         require(coordination, Role::Shards)?;
         let own = coordination.own().clone();
         let mut last = None;
-        let response = self.watch(&request.get_ref().after, move |step| {
+        let participation = shards::participate(coordination.clone());
+        self.watch(&request.get_ref().after, move |step| {
+            // The stream owns it: it ends when the client leaves.
+            let _while_watched = &participation;
             let shards = ShardsJson::new(&step.status, &own);
             if last.as_ref() == Some(&shards) {
                 return None;
             }
             last = Some(shards.clone());
             Some(proto::ShardsEvent { id: step.id, shards: Some(shards.into()) })
-        })?;
-        shards::participate(coordination.clone());
-        Ok(response)
+        })
     }
 
     async fn watch_map(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::claim::ClaimState;
+use cairn_core::coordination::validity::Validity;
 use cairn_core::lease::{self, Action, EndReason, Event, Machine, Watch};
 use cairn_core::time::BootInstant;
 use cairn_kit::clock::Clock;
@@ -108,12 +109,13 @@ impl<K: Kv + 'static> Driver<K> {
             }
             self.publish(deps);
             let usual = self.machine.request_timeout();
-            // The session's renewals share the connection.
-            let of_session = deps.config.coordination.as_ref().map(|own| own.validity.span() / 6);
-            let usual = usual.min(of_session.unwrap_or(usual));
+            // The session shares the connection.
+            let session = deps.config.coordination.as_ref().map(|own| own.validity);
+            let usual = session.map_or(usual, |validity| usual.min(validity.span() / 6));
+            let longest = session.map(Validity::lease_ttl).max(Some(self.machine.needed_ttl()));
             let limit = if terminating { usual.min(RELEASE_TIMEOUT) } else { usual };
             self.store.kv().set_request_timeout(limit);
-            self.store.kv().set_longest_lease(self.machine.needed_ttl());
+            self.store.kv().set_longest_lease(longest.unwrap_or_default());
             let may_give_up = !deps.config.in_pod && !self.had_contact && !terminating;
             event = tokio::select! {
                 Some(Performed { event, error }) = running.next() => {

@@ -34,7 +34,9 @@ pub async fn ended(coordination: &Coordination, undrained: Duration) {
         return;
     }
     let validity = coordination.own().config.validity;
-    let _ = shown.wait_for(|shown| progress(shown, validity).done).await;
+    // Where etcd is away or a confirmation is missing, the app is not held for longer than our own hook waits.
+    let longest = longest(validity);
+    let _ = timeout(longest, shown.wait_for(|shown| progress(shown, validity).done)).await;
 }
 
 fn is_draining(shown: &Shown) -> bool {
@@ -52,13 +54,17 @@ pub fn progress(shown: &Shown, validity: Validity) -> DrainJson {
         Some(status) if status.session.is_some() => vec!["the drain has not begun".to_owned()],
         Some(_) | None => Vec::new(),
     };
-    // A process that is younger than D hands nothing over before D has passed since its start.
-    let longest = validity.takeover_delay().max(validity.span() + MARGIN) + MARGIN;
     DrainJson {
         done: waiting.is_empty(),
         waiting,
-        longest_ms: u64::try_from(longest.as_millis()).unwrap_or(u64::MAX),
+        longest_ms: u64::try_from(longest(validity).as_millis()).unwrap_or(u64::MAX),
     }
+}
+
+/// How long a drain takes at most. A process that is younger than D hands nothing over before D has passed since its
+/// start.
+fn longest(validity: Validity) -> Duration {
+    validity.takeover_delay().max(validity.span() + MARGIN) + MARGIN
 }
 
 /// Names each of a few, and counts many.

@@ -69,6 +69,8 @@ impl Files {
         }
         if roles.contains(&Role::Leader) || status.picture.leader.is_some() {
             self.json(path::LEADER_JSON, &LeaderJson::new(status, &self.own))?;
+        } else {
+            file::remove(&self.dir.join(path::LEADER_JSON))?;
         }
         if !same(|before, after| before.picture.members == after.picture.members) {
             self.json(path::PEERS_JSON, &PeersJson::new(status, &self.own, |_| true))?;

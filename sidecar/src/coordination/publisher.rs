@@ -84,9 +84,10 @@ impl CoordinationPublisher {
                 if !self.failing {
                     warn!("{}; the files end by their deadlines", report(&error));
                 }
-                self.failing = true;
+                // Some of them may have been written.
+                (self.failing, self.written) = (true, None);
             }
-            Err(_) => self.failing = true,
+            Err(_) => (self.failing, self.written) = (true, None),
         }
     }
 
@@ -96,7 +97,8 @@ impl CoordinationPublisher {
             (Some(before), Some(after)) if !Arc::ptr_eq(&before.picture, &after.picture) => {
                 Delta::between(&before.picture, &after.picture)
             }
-            // Nobody has seen anything before the first status.
+            // Another session of this process: what has changed since the last one is not known.
+            (None, Some(_)) => Delta { map: true, ..Delta::default() },
             _ => Delta::default(),
         };
         let seq = if delta.is_empty() { before.seq } else { self.journal.record(delta) };

@@ -10,7 +10,10 @@ use cairn_core::time::BootInstant;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heart {
     period: Option<Duration>,
+    /// The last call; or when this process learned that the app has called an earlier one.
     last: Option<BootInstant>,
+    /// The app has called this process.
+    called: bool,
 }
 
 // === impl Heart ===
@@ -18,12 +21,23 @@ pub(super) struct Heart {
 impl Heart {
     /// A heart that has not beaten. Without a period, nothing is expected.
     pub(super) fn new(period: Option<Duration>) -> Self {
-        Self { period, last: None }
+        Self { period, last: None, called: false }
     }
 
     /// The app has called.
     pub(super) fn beat(&mut self, now: BootInstant) {
         self.last = Some(now);
+        self.called = true;
+    }
+
+    /// The app has promised to call, and has not called this process yet.
+    pub(super) fn awaits_call(&self) -> bool {
+        self.period.is_some() && !self.called
+    }
+
+    /// The app has called an earlier process of this pod, so it runs. This one gives it the whole period once.
+    pub(super) fn resume(&mut self, now: BootInstant) {
+        self.last.get_or_insert(now);
     }
 
     /// No deadline told is later than this.
@@ -57,6 +71,10 @@ mod tests {
         assert_eq!(heart.until(), Some(at(115)));
         assert_eq!(heart.missed(at(114)), None);
         assert!(heart.missed(at(115)).unwrap().contains("POST /v1/heartbeat for 15s"));
+        let mut resumed = Heart::new(Some(Duration::from_secs(15)));
+        resumed.resume(at(50));
+        resumed.resume(at(60));
+        assert_eq!(resumed.until(), Some(at(65)), "only the first time");
         let mut without = Heart::new(None);
         without.beat(at(1));
         assert_eq!((without.missed(at(1000)), without.until()), (None, None));

@@ -10,21 +10,26 @@ use axum::response::{IntoResponse as _, Response};
 use cairn_core::coordination::member::{MemberState, Role};
 use cairn_core::coordination::session::{Command, Status, StopId};
 use serde::Deserialize;
+use tokio::task::AbortHandle;
 
 use super::watch::{View, json, stream, whole};
 use super::{Denied, require, status};
 use crate::api::Api;
 use crate::api::http::is_watch;
-use crate::coordination::Coordination;
 use crate::coordination::follow::Step;
 use crate::coordination::journal::Delta;
 use crate::coordination::json::{MapChangeJson, MapJson, OwnerOf, ShardsJson, epoch};
+use crate::coordination::{Coordination, Shown};
 
 /// The body of `POST /v1/stopped`.
 #[derive(Debug, Deserialize)]
 struct Stops {
     stops: Vec<String>,
 }
+
+/// An app that watches its shards asks to participate, until this is dropped.
+#[derive(Debug)]
+pub struct Participation(Option<AbortHandle>);
 
 /// `GET /v1/shards`
 pub async fn shards(
@@ -38,9 +43,13 @@ pub async fn shards(
     if !is_watch(query.as_deref()) {
         return Ok(Json(ShardsJson::new(status(coordination)?.as_ref(), &own)).into_response());
     }
-    let response = stream(&api, &headers, whole(move |step| ShardsJson::new(&step.status, &own)))?;
-    participate(coordination.clone());
-    Ok(response)
+    let participation = participate(coordination.clone());
+    let view = move |step: &Step| {
+        // The stream owns it: it ends when the client leaves.
+        let _while_watched = &participation;
+        ShardsJson::new(&step.status, &own)
+    };
+    stream(&api, &headers, whole(view))
 }
 
 /// `POST /v1/stopped`
@@ -99,21 +108,39 @@ pub fn stop_ids(stops: &[String]) -> Result<Vec<StopId>, Denied> {
     stops.iter().map(parse).collect()
 }
 
-/// With `participate: ask`, an app that watches its shards wants some. In the background: before there is a session,
-/// that has to wait, and a watch has not.
-pub fn participate(coordination: Coordination) {
+/// With `participate: ask`, an app that watches its shards wants some, in each session that there is while it watches.
+/// In the background: before there is a session, that has to wait, and a watch has not.
+pub fn participate(coordination: Coordination) -> Participation {
     if coordination.own().config.participate {
-        return;
+        return Participation(None);
     }
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut shown = coordination.watch();
-        let state = match shown.wait_for(|shown| shown.told.status.is_some()).await {
-            Ok(found) => found.told.status.as_ref().map(|status| status.state),
-            Err(_) => return,
-        };
-        if state == Some(MemberState::Viewer) {
-            // Refused while it drains, for example: then the watch only watches.
+        loop {
+            if shown.wait_for(|shown| is_viewer(shown)).await.is_err() {
+                return;
+            }
+            // While the app has promised a heartbeat and has not called, it stays a viewer.
             let _ = coordination.command(Command::SetState(MemberState::Participant)).await;
+            if shown.changed().await.is_err() {
+                return;
+            }
         }
     });
+    Participation(Some(task.abort_handle()))
+}
+
+fn is_viewer(shown: &Shown) -> bool {
+    let status = shown.told.status.as_ref().filter(|_| !shown.told.ended);
+    status.is_some_and(|status| status.session.is_some() && status.state == MemberState::Viewer)
+}
+
+// === impl Participation ===
+
+impl Drop for Participation {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
 }
