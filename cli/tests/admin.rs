@@ -119,7 +119,10 @@ fn an_etcd_that_replaces_another_is_accepted_by_an_administrator_in_every_prefix
 
     let output = below(&["claims", "--etcd-cluster-id", "abc"]);
     let refused = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(refused.contains("not to abc, which --etcd-cluster-id asks for"), "{refused}");
+    assert!(
+        refused.contains("not to abc, which --etcd-cluster-id or Cairn's webhook names"),
+        "{refused}"
+    );
     let output = cairn(process.url(), &["claims", "--etcd-prefix", "red"]);
     let refused = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(

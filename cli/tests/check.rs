@@ -169,7 +169,8 @@ fn the_manifests_of_this_repository_pass() {
     for example in examples {
         let (code, stdout, stderr) = check(&[&example], "");
         assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
-        assert!(stdout.contains("claims from"), "{stdout}");
+        let opts_in = stdout.contains("claims from") || stdout.contains("coordinates");
+        assert!(opts_in, "{stdout}");
         assert!(!stdout.contains("note:"), "{stdout}");
     }
     let (code, stdout, _) = check(&[deploy.join("cairn.yaml").to_str().unwrap()], "");
