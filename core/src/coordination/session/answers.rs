@@ -203,7 +203,7 @@ impl Machine {
                     None => self.left(out),
                     // An unclear write before it had been done.
                     Some(ours) if ours.record.nonce == self.config.nonce => {
-                        session.mine = ours.revision
+                        session.mine = ours.revision;
                     }
                     Some(_) => {}
                 }

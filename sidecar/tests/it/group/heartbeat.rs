@@ -24,7 +24,8 @@ async fn an_app_that_hangs_loses_its_shards_at_its_last_heartbeat_and_is_to_be_s
     let member = Member::start(&etcd, &flags.collect::<Vec<_>>());
     let waits = async || {
         let shards = member.json("/v1/shards").await;
-        shards.is_some_and(|shards| shards["reason"].to_string().contains("waits for the app's POST"))
+        shards
+            .is_some_and(|shards| shards["reason"].to_string().contains("waits for the app's POST"))
     };
     until("waits for the app", &[], waits).await;
     assert_eq!(livez(port).await.0, 200, "an app that has not called may not run yet");
