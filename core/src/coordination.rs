@@ -19,6 +19,7 @@ pub mod path;
 pub mod picture;
 pub mod plan;
 pub mod session;
+pub mod terms;
 pub mod text;
 pub mod validity;
 pub mod write;

@@ -82,7 +82,7 @@ impl<K: Kv + 'static> Driver<K> {
         let store = Arc::new(store);
         let uid = deps.holder.uid.clone();
         let machine = Machine::new(wanted::config(deps, &link));
-        let heart = Heart::new(link.own.config.heartbeat);
+        let heart = Heart::new(link.own.config.terms.heartbeat);
         Self {
             group: Group::new(Arc::clone(&store), path, uid),
             store,
@@ -118,7 +118,7 @@ impl<K: Kv + 'static> Driver<K> {
                 let usual = self.machine.request_timeout();
                 let limit = if terminating { usual.min(LEAVE_TIMEOUT) } else { usual };
                 self.store.kv().set_request_timeout(limit);
-                self.store.kv().set_longest_lease(self.link.own.config.validity.lease_ttl());
+                self.store.kv().set_longest_lease(self.link.own.config.terms.validity.lease_ttl());
             }
             self.step(event);
             if let Some(reason) = self.finished.take() {

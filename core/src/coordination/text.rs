@@ -14,8 +14,6 @@ use super::member::Role;
 use super::validity::Validity;
 use crate::duration;
 
-/// How much a member takes unless it says so.
-pub const DEFAULT_WEIGHT: u32 = 100;
 /// A weight of 1 beside one of 1000 is as far apart as quotas of 10,000 shards can show.
 const MOST_WEIGHT: u32 = 1000;
 /// Far more than a group has.
@@ -24,6 +22,20 @@ const MOST_PARTICIPANTS: u32 = 4096;
 const LONGEST_NAME: usize = 63;
 /// Records are small: a tag is a word and not a document.
 const LONGEST_TAG: usize = 128;
+
+/// Two words of which a user writes one. The first is the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    first: &'static str,
+    second: &'static str,
+}
+
+/// Whether only a confirmation lets a stopping shard be handed over.
+pub const CONFIRM: Words = Words { first: "deadline", second: "required" };
+/// Whether an app is stopped when its session is lost.
+pub const ON_LOSS: Words = Words { first: "Keep", second: "Stop" };
+/// Whether a member participates at once.
+pub const PARTICIPATE: Words = Words { first: "ask", second: "start" };
 
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -100,7 +112,7 @@ pub fn shards(text: &str) -> Result<u32, TextError> {
 
 /// The weight.
 pub fn weight(text: &str) -> Result<u32, TextError> {
-    number(text, MOST_WEIGHT, DEFAULT_WEIGHT)
+    number(text, MOST_WEIGHT, 100)
 }
 
 /// How many participants the first map waits for.
@@ -116,19 +128,13 @@ pub fn validity(text: &str) -> Result<Validity, TextError> {
         .ok_or_else(|| TextError::Validity(text.to_owned()))
 }
 
-/// How often the app calls.
-pub fn heartbeat(text: &str) -> Result<Duration, TextError> {
-    let span = duration::parse(text).ok().filter(|span| *span >= Duration::from_secs(1));
-    span.ok_or_else(|| TextError::Heartbeat(text.to_owned()))
-}
-
-/// One of two words; whether it is the second.
-pub fn is_second(text: &str, first: &'static str, second: &'static str) -> Result<bool, TextError> {
-    match text {
-        text if text == first => Ok(false),
-        text if text == second => Ok(true),
-        text => Err(TextError::Word { text: text.to_owned(), first, second }),
+/// How often the app calls; `None` for `off`.
+pub fn heartbeat(text: &str) -> Result<Option<Duration>, TextError> {
+    if text == "off" {
+        return Ok(None);
     }
+    let span = duration::parse(text).ok().filter(|span| *span >= Duration::from_secs(1));
+    span.map(Some).ok_or_else(|| TextError::Heartbeat(text.to_owned()))
 }
 
 /// `http=8080,grpc=9000`, at this address.
@@ -186,6 +192,25 @@ pub fn tag_value(text: &str) -> Result<String, TextError> {
     if fits { Ok(text.to_owned()) } else { Err(TextError::Tag(text.to_owned())) }
 }
 
+// === impl Words ===
+
+impl Words {
+    /// The second word.
+    pub const fn second(self) -> &'static str {
+        self.second
+    }
+
+    /// Whether a user has written the second word.
+    pub fn is_second(self, text: &str) -> Result<bool, TextError> {
+        let Self { first, second } = self;
+        match text {
+            text if text == first => Ok(false),
+            text if text == second => Ok(true),
+            text => Err(TextError::Word { text: text.to_owned(), first, second }),
+        }
+    }
+}
+
 fn number(text: &str, most: u32, example: u32) -> Result<u32, TextError> {
     let read = text.parse().ok().filter(|number| (1..=most).contains(number));
     read.ok_or_else(|| TextError::Number { text: text.to_owned(), least: 1, most, example })
@@ -210,8 +235,8 @@ mod tests {
         assert_eq!(shards("10000"), Ok(10_000));
         assert_eq!(validity("3s"), Ok(Validity::SHORTEST));
         assert_eq!(validity("60s"), Ok(Validity::LONGEST));
-        assert_eq!(heartbeat("1m"), Ok(Duration::from_secs(60)));
-        assert_eq!(is_second("start", "ask", "start"), Ok(true));
+        assert_eq!(heartbeat("1m"), Ok(Some(Duration::from_secs(60))));
+        assert_eq!(PARTICIPATE.is_second("start"), Ok(true));
         let read = endpoints("http=8080,grpc=10.0.0.7:9000", OWN).unwrap();
         assert_eq!(read["http"], "10.0.0.7:8080");
         assert_eq!(read["grpc"], "10.0.0.7:9000");
@@ -232,7 +257,7 @@ mod tests {
             (validity("2s").unwrap_err(), "'2s' is not a duration from 3s to 60s"),
             (validity("61s").unwrap_err(), "write it like 10s"),
             (heartbeat("500ms").unwrap_err(), "of at least 1s; write it like 15s"),
-            (is_second("yes", "ask", "start").unwrap_err(), "write ask or start"),
+            (PARTICIPATE.is_second("yes").unwrap_err(), "write ask or start"),
             (endpoints("8080", OWN).unwrap_err(), "write it like http=8080"),
             (endpoints("http=0", OWN).unwrap_err(), "'0' is not an endpoint"),
             (endpoints("a=1,a=2", OWN).unwrap_err(), "names 'a' twice"),

@@ -5,54 +5,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
 
 use super::error::{CoordinationError, RequestError};
 use super::given::Given;
 use crate::contract::annotation;
 use crate::coordination::map::{KeyHash, ShardMap};
 use crate::coordination::member::Role;
-use crate::coordination::text::{self, DEFAULT_WEIGHT, TextError};
-use crate::coordination::validity::Validity;
+use crate::coordination::terms::Terms;
+use crate::coordination::text::{self, TextError, Words};
 use crate::pool::OnLoss;
 
 /// Endpoints and tags go into a record of at most 4 KiB, with pod, node and claims of up to 253 bytes each.
 const MOST_BYTES: usize = 1_024;
+
 /// What a pod coordinates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coordination {
-    /// In what it takes part.
-    pub roles: BTreeSet<Role>,
-    /// The map; with [`Role::Shards`].
-    pub map: Option<ShardMap>,
-    /// V.
-    pub validity: Validity,
-    /// How often the app calls at least, if it promises to.
-    pub heartbeat: Option<Duration>,
-    /// Whether only a confirmation lets a stopping shard be handed over.
-    pub confirm_required: bool,
+    /// The terms on which it takes part.
+    pub terms: Terms,
     /// Whether the app is stopped when its session is lost.
     pub on_loss: OnLoss,
     /// Ports at the pod's own address, by name.
     pub endpoints: BTreeMap<String, u16>,
-    /// Free words.
-    pub tags: BTreeMap<String, String>,
-    /// How much it takes in proportion to others.
-    pub weight: u32,
-    /// Participate at once; else the app asks for it.
-    pub participate: bool,
-    /// How many participants the first map waits for.
-    pub min_participants: u32,
-}
-
-/// `cairn.dev/heartbeat`; `None` for `off`.
-fn heartbeat(given: &Given<'_>) -> Result<Option<Duration>, RequestError> {
-    match given.value(annotation::HEARTBEAT).map(str::trim) {
-        None | Some("off") => Ok(None),
-        Some(span) => text::heartbeat(span)
-            .map(Some)
-            .map_err(|error| CoordinationError::Value { key: annotation::HEARTBEAT, error }.into()),
-    }
 }
 
 fn roles(text: &str) -> Result<BTreeSet<Role>, RequestError> {
@@ -118,8 +92,8 @@ impl Coordination {
             }
             None => None,
         };
-        let second = |key, first, second| {
-            let read = value(given, key, |text| text::is_second(text, first, second))?;
+        let second = |key, words: Words| {
+            let read = value(given, key, |text| words.is_second(text))?;
             Ok::<_, CoordinationError>(read.unwrap_or_default())
         };
         for key in [annotation::ENDPOINTS, annotation::TAGS] {
@@ -127,35 +101,43 @@ impl Coordination {
                 return Err(CoordinationError::TooLong { key, found, most: MOST_BYTES }.into());
             }
         }
-        let stop = second(annotation::ON_LOSS, "Keep", "Stop")?;
+        let default = Terms::default();
+        let stop = second(annotation::ON_LOSS, text::ON_LOSS)?;
         Ok(Some(Self {
-            roles,
-            map,
-            validity: value(given, annotation::VALIDITY, text::validity)?
-                .unwrap_or(Validity::DEFAULT),
-            heartbeat: heartbeat(given)?,
-            confirm_required: second(annotation::CONFIRM, "deadline", "required")?,
+            terms: Terms {
+                roles,
+                map,
+                validity: value(given, annotation::VALIDITY, text::validity)?
+                    .unwrap_or(default.validity),
+                heartbeat: value(given, annotation::HEARTBEAT, text::heartbeat)?.flatten(),
+                confirm_required: second(annotation::CONFIRM, text::CONFIRM)?,
+                tags: value(given, annotation::TAGS, text::tags)?.unwrap_or_default(),
+                weight: value(given, annotation::WEIGHT, text::weight)?.unwrap_or(default.weight),
+                participate: second(annotation::PARTICIPATE, text::PARTICIPATE)?,
+                min_participants: value(
+                    given,
+                    annotation::MIN_PARTICIPANTS,
+                    text::min_participants,
+                )?
+                .unwrap_or(default.min_participants),
+            },
             on_loss: if stop { OnLoss::Stop } else { OnLoss::Keep },
             endpoints: given.parsed(annotation::ENDPOINTS, endpoints)?.unwrap_or_default(),
-            tags: value(given, annotation::TAGS, text::tags)?.unwrap_or_default(),
-            weight: value(given, annotation::WEIGHT, text::weight)?.unwrap_or(DEFAULT_WEIGHT),
-            participate: second(annotation::PARTICIPATE, "ask", "start")?,
-            min_participants: value(given, annotation::MIN_PARTICIPANTS, text::min_participants)?
-                .unwrap_or(1),
         }))
     }
 
     /// Whether the pod may own something that must be handed over before it ends.
     pub fn owns(&self) -> bool {
-        self.roles.contains(&Role::Shards) || self.roles.contains(&Role::Leader)
+        let roles = &self.terms.roles;
+        roles.contains(&Role::Shards) || roles.contains(&Role::Leader)
     }
 }
 
 impl fmt::Display for Coordination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let roles: Vec<&str> = self.roles.iter().map(|role| role.as_str()).collect();
+        let roles: Vec<&str> = self.terms.roles.iter().map(|role| role.as_str()).collect();
         f.write_str(&roles.join(","))?;
-        match &self.map {
+        match &self.terms.map {
             Some(map) => write!(f, ", {} shards by {}", map.shards, map.hash),
             None => Ok(()),
         }

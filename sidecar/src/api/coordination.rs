@@ -101,7 +101,7 @@ pub(super) fn status(coordination: &Coordination) -> Result<Arc<Status>, Denied>
 
 /// Refuses what this pod does not coordinate.
 pub(super) fn require(coordination: &Coordination, role: Role) -> Result<(), Denied> {
-    if coordination.own().config.roles.contains(&role) {
+    if coordination.own().config.terms.roles.contains(&role) {
         return Ok(());
     }
     Err(OrderError::Refused(Refusal::NoRole(role.as_str())).into())

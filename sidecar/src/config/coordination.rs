@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use cairn_core::contract::flag;
 use cairn_core::coordination::map::{KeyHash, ShardMap};
 use cairn_core::coordination::member::Role;
-use cairn_core::coordination::text::{self, TextError};
-use cairn_core::coordination::validity::Validity;
+use cairn_core::coordination::terms::Terms;
+use cairn_core::coordination::text::{self, TextError, Words};
 use cairn_core::time::UnixMillis;
 
 use super::ConfigError;
@@ -20,28 +19,12 @@ const LONGEST_GENERATION: usize = 63;
 /// How a pod coordinates with its group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coordination {
-    /// What it coordinates; never empty.
-    pub roles: BTreeSet<Role>,
-    /// The map; with [`Role::Shards`].
-    pub map: Option<ShardMap>,
-    /// V.
-    pub validity: Validity,
-    /// How often the app calls.
-    pub heartbeat: Option<Duration>,
-    /// Only the app's confirmation lets a stopping shard be handed over.
-    pub confirm_required: bool,
+    /// The terms on which it takes part; its roles are never empty.
+    pub terms: Terms,
     /// An app whose shards are lost has to stop.
     pub stops_app: bool,
     /// Where the app can be reached.
     pub endpoints: BTreeMap<String, String>,
-    /// Free words.
-    pub tags: BTreeMap<String, String>,
-    /// The weight.
-    pub weight: u32,
-    /// Participates from the start on.
-    pub participate: bool,
-    /// How many participants the first map waits for.
-    pub min_participants: u32,
     /// The generation of the workload.
     pub generation: String,
     /// When the pod was admitted.
@@ -89,40 +72,28 @@ pub(super) fn coordination(
         Some(list) => of(flag::ENDPOINTS, text::endpoints(&list, own()?))?,
         None => BTreeMap::new(),
     };
-    let word = |flag, text: Option<String>, first, second| match text {
-        Some(text) => of(flag, text::is_second(&text, first, second)),
-        None => Ok(false),
-    };
-    let count = |flag, text: Option<String>, default, read: fn(&str) -> _| match text {
-        Some(text) => of(flag, read(&text)),
-        None => Ok(default),
-    };
-    Ok(Some(Coordination {
+    let default = Terms::default();
+    let word = |flag, text, words: Words| value(flag, text, |text| words.is_second(text), false);
+    let terms = Terms {
         roles,
         map,
-        validity: match validity {
-            Some(validity) => of(flag::VALIDITY, text::validity(&validity))?,
-            None => Validity::DEFAULT,
-        },
-        heartbeat: match heartbeat.filter(|text| text != "off") {
-            Some(heartbeat) => Some(of(flag::HEARTBEAT, text::heartbeat(&heartbeat))?),
-            None => None,
-        },
-        confirm_required: word(flag::CONFIRM, confirm, "deadline", "required")?,
-        stops_app: word(flag::ON_LOSS, on_loss, "Keep", "Stop")?,
-        endpoints,
-        tags: match tags {
-            Some(tags) => of(flag::TAGS, text::tags(&tags))?,
-            None => BTreeMap::new(),
-        },
-        weight: count(flag::WEIGHT, weight, text::DEFAULT_WEIGHT, text::weight)?,
-        participate: word(flag::PARTICIPATE, participate, "ask", "start")?,
-        min_participants: count(
+        validity: value(flag::VALIDITY, validity, text::validity, default.validity)?,
+        heartbeat: value(flag::HEARTBEAT, heartbeat, text::heartbeat, None)?,
+        confirm_required: word(flag::CONFIRM, confirm, text::CONFIRM)?,
+        tags: value(flag::TAGS, tags, text::tags, default.tags)?,
+        weight: value(flag::WEIGHT, weight, text::weight, default.weight)?,
+        participate: word(flag::PARTICIPATE, participate, text::PARTICIPATE)?,
+        min_participants: value(
             flag::MIN_PARTICIPANTS,
             min_participants,
-            1,
             text::min_participants,
+            default.min_participants,
         )?,
+    };
+    Ok(Some(Coordination {
+        terms,
+        stops_app: word(flag::ON_LOSS, on_loss, text::ON_LOSS)?,
+        endpoints,
         generation: match generation {
             Some(text) if text.len() > LONGEST_GENERATION || text.chars().any(char::is_control) => {
                 return Err(ConfigError::Generation(text));
@@ -178,12 +149,25 @@ fn given(args: &CoordinationArgs) -> Option<&'static str> {
     flags.into_iter().find_map(|(flag, value)| value.as_ref().map(|_| flag))
 }
 
+/// A flag's value, or the default without it.
+fn value<T>(
+    flag: &'static str,
+    text: Option<String>,
+    read: impl FnOnce(&str) -> Result<T, TextError>,
+    default: T,
+) -> Result<T, ConfigError> {
+    text.map_or(Ok(default), |text| of(flag, read(&text)))
+}
+
 fn of<T>(flag: &'static str, read: Result<T, TextError>) -> Result<T, ConfigError> {
     read.map_err(|error| ConfigError::Coordination { flag, error })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use cairn_core::coordination::validity::Validity;
     use clap::Parser as _;
 
     use super::*;
@@ -203,10 +187,10 @@ mod tests {
     fn shards_have_documented_defaults() {
         let flags = ["--coordinate", "shards", "--shards", "16", "--group", "g"];
         let found = checked(&flags).unwrap().unwrap();
-        assert_eq!(found.map, Some(ShardMap { shards: 16, hash: KeyHash::Xxh64 }));
-        assert_eq!((found.validity, found.heartbeat), (Validity::DEFAULT, None));
-        assert_eq!((found.weight, found.min_participants), (100, 1));
-        assert!(!found.confirm_required && !found.stops_app && !found.participate);
+        assert_eq!(found.terms.map, Some(ShardMap { shards: 16, hash: KeyHash::Xxh64 }));
+        assert_eq!((found.terms.validity, found.terms.heartbeat), (Validity::DEFAULT, None));
+        assert_eq!((found.terms.weight, found.terms.min_participants), (100, 1));
+        assert!(!found.terms.confirm_required && !found.stops_app && !found.terms.participate);
         assert_eq!(checked(&[]), Ok(None));
     }
 
@@ -218,14 +202,14 @@ mod tests {
              --admitted 2026-11-26T10:00:00Z --app-host 10.0.0.7";
         let flags: Vec<_> = flags.split_whitespace().collect();
         let found = checked(&flags).unwrap().unwrap();
-        assert_eq!(found.roles.len(), 3);
-        assert_eq!(found.map, Some(ShardMap { shards: 32, hash: KeyHash::Int }));
-        assert_eq!(found.validity, Validity::SHORTEST);
-        assert_eq!(found.heartbeat, Some(Duration::from_secs(15)));
-        assert!(found.confirm_required && found.stops_app && found.participate);
+        assert_eq!(found.terms.roles.len(), 3);
+        assert_eq!(found.terms.map, Some(ShardMap { shards: 32, hash: KeyHash::Int }));
+        assert_eq!(found.terms.validity, Validity::SHORTEST);
+        assert_eq!(found.terms.heartbeat, Some(Duration::from_secs(15)));
+        assert!(found.terms.confirm_required && found.stops_app && found.terms.participate);
         assert_eq!(found.endpoints["http"], "10.0.0.7:8080");
-        assert_eq!(found.tags["tier"], "hot");
-        assert_eq!((found.weight, found.min_participants), (7, 2));
+        assert_eq!(found.terms.tags["tier"], "hot");
+        assert_eq!((found.terms.weight, found.terms.min_participants), (7, 2));
         assert_eq!(found.generation, "abc");
         assert_eq!(found.admitted.unwrap().to_string(), "2026-11-26T10:00:00Z");
     }

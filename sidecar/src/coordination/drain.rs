@@ -33,7 +33,7 @@ pub async fn ended(coordination: &Coordination, undrained: Duration) {
     if !matches!(timeout(undrained, shown.wait_for(begins)).await, Ok(Ok(_))) {
         return;
     }
-    let validity = coordination.own().config.validity;
+    let validity = coordination.own().config.terms.validity;
     // Where etcd is away or a confirmation is missing, the app is not held for longer than our own hook waits.
     let longest = longest(validity);
     let _ = timeout(longest, shown.wait_for(|shown| progress(shown, validity).done)).await;

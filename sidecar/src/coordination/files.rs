@@ -60,7 +60,7 @@ impl Files {
 
     /// Writes what has changed since `before`. Rights first.
     pub fn write(&self, before: Option<&Status>, status: &Status) -> Result<(), FileError> {
-        let roles = &self.own.config.roles;
+        let roles = &self.own.config.terms.roles;
         let same = |read: fn(&Status, &Status) -> bool| before.is_some_and(|b| read(b, status));
         if roles.contains(&Role::Shards) {
             let shards = ShardsJson::new(status, &self.own);

@@ -253,7 +253,7 @@ impl ShardsJson {
             epoch: epoch(status),
             revision: status.picture.revision,
             state: status.state,
-            count: own.config.map.map_or(0, |map| map.shards),
+            count: own.config.terms.map.map_or(0, |map| map.shards),
             shards: status.shards.keys().copied().collect(),
             fences: status.shards.clone(),
             reason: status.reason.clone(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use cairn_core::contract::{annotation, command, flag, path, pod};
 use cairn_core::coordination::map::KeyHash;
-use cairn_core::coordination::text::DEFAULT_WEIGHT;
-use cairn_core::coordination::validity::Validity;
+use cairn_core::coordination::terms::Terms;
+use cairn_core::coordination::text;
 use cairn_core::duration;
 use cairn_core::pool::OnLoss;
 use cairn_core::request::coordination::Coordination;
@@ -67,45 +67,46 @@ impl<'a> Membership<'a> {
     /// The arguments of the sidecar. What has its default is left out. Kubernetes replaces `$(NAME)` in them, so `$` is
     /// doubled.
     pub(super) fn to_args(&self) -> Vec<String> {
-        let wanted = self.wanted;
-        let roles: Vec<&str> = wanted.roles.iter().map(|role| role.as_str()).collect();
+        let Coordination { terms, on_loss, endpoints } = self.wanted;
+        let default = Terms::default();
+        let roles: Vec<&str> = terms.roles.iter().map(|role| role.as_str()).collect();
         let mut args = Vec::new();
         let mut push = |flag: &str, value: &str| {
             args.push(format!("{flag}={}", value.replace('$', "$$")));
         };
         push(flag::COORDINATE, &roles.join(","));
-        if let Some(map) = &wanted.map {
+        if let Some(map) = &terms.map {
             push(flag::SHARDS, &map.shards.to_string());
             if map.hash != KeyHash::default() {
                 push(flag::SHARD_HASH, map.hash.as_str());
             }
         }
-        if wanted.validity != Validity::DEFAULT {
-            push(flag::VALIDITY, &duration::print(wanted.validity.span()));
+        if terms.validity != default.validity {
+            push(flag::VALIDITY, &duration::print(terms.validity.span()));
         }
-        if let Some(heartbeat) = wanted.heartbeat {
+        if let Some(heartbeat) = terms.heartbeat {
             push(flag::HEARTBEAT, &duration::print(heartbeat));
         }
-        if wanted.confirm_required {
-            push(flag::CONFIRM, "required");
+        if terms.confirm_required {
+            push(flag::CONFIRM, text::CONFIRM.second());
         }
-        if wanted.on_loss == OnLoss::Stop {
-            push(flag::ON_LOSS, "Stop");
+        if *on_loss == OnLoss::Stop {
+            push(flag::ON_LOSS, text::ON_LOSS.second());
         }
-        if !wanted.endpoints.is_empty() {
-            push(flag::ENDPOINTS, &pairs(&wanted.endpoints));
+        if !endpoints.is_empty() {
+            push(flag::ENDPOINTS, &pairs(endpoints));
         }
-        if !wanted.tags.is_empty() {
-            push(flag::TAGS, &pairs(&wanted.tags));
+        if !terms.tags.is_empty() {
+            push(flag::TAGS, &pairs(&terms.tags));
         }
-        if wanted.weight != DEFAULT_WEIGHT {
-            push(flag::WEIGHT, &wanted.weight.to_string());
+        if terms.weight != default.weight {
+            push(flag::WEIGHT, &terms.weight.to_string());
         }
-        if wanted.participate {
-            push(flag::PARTICIPATE, "start");
+        if terms.participate {
+            push(flag::PARTICIPATE, text::PARTICIPATE.second());
         }
-        if wanted.min_participants != 1 {
-            push(flag::MIN_PARTICIPANTS, &wanted.min_participants.to_string());
+        if terms.min_participants != default.min_participants {
+            push(flag::MIN_PARTICIPANTS, &terms.min_participants.to_string());
         }
         if !self.generation.is_empty() {
             push(flag::GENERATION, &self.generation);
@@ -124,7 +125,7 @@ impl<'a> Membership<'a> {
     /// Nothing is handed over before the takeover delay after the sidecar's start, and a shard that the app does not
     /// confirm when its deadline and the margin have passed, which is less.
     fn shortest_grace(&self) -> Duration {
-        let longest = self.wanted.validity.takeover_delay() + AFTER_DRAIN;
+        let longest = self.wanted.terms.validity.takeover_delay() + AFTER_DRAIN;
         Duration::from_secs(longest.as_secs() + 1)
     }
 

@@ -44,8 +44,8 @@ impl Machine {
         let revision = picture.revision;
         let missing = picture.epoch.is_none();
         self.known.read(picture);
-        let shards = super::action::reads_shards(&self.config.roles);
-        self.reading.on_read(revision, shards, self.config.validity.span(), missing, out);
+        let shards = super::action::reads_shards(&self.config.terms.roles);
+        self.reading.on_read(revision, shards, self.config.terms.validity.span(), missing, out);
         if missing {
             self.trouble = Some("etcd has no epoch yet".to_owned());
             let pause = self.pace.retry();
@@ -67,7 +67,7 @@ impl Machine {
         let epoch = self.meet_epoch(renewal.epoch, out);
         if epoch == Epoch::Old || (epoch == Epoch::Same && renewal.revision < floor) {
             self.trouble = Some(went_back());
-            return self.renewing.failed(now.boot, self.config.validity);
+            return self.renewing.failed(now.boot, self.config.terms.validity);
         }
         self.known.set_epoch(renewal.epoch, renewal.revision);
         self.known.set_hold(renewal.hold, renewal.revision);
@@ -81,7 +81,7 @@ impl Machine {
         });
         if good && self.renewing.is_of(session.id) && epoch == Epoch::Same {
             self.trouble = None;
-            let validity = self.config.validity;
+            let validity = self.config.terms.validity;
             let (deadline, pace) = (&mut self.deadline, &mut self.pace);
             self.renewing.on_good(renewal, now, validity, deadline, pace);
         }

@@ -31,7 +31,7 @@ impl Machine {
             }
             Command::Stopped(ids) => self.stops.confirm(&ids),
             Command::Resign => {
-                if !self.config.roles.contains(&Role::Leader) {
+                if !self.config.terms.roles.contains(&Role::Leader) {
                     return Err(Refusal::NoRole("leader"));
                 }
                 self.leads_at(now).ok_or(Refusal::NotLeader)?;
@@ -116,7 +116,7 @@ impl Machine {
     }
 
     fn may_own(&self) -> bool {
-        [Role::Leader, Role::Shards].iter().any(|role| self.config.roles.contains(role))
+        [Role::Leader, Role::Shards].iter().any(|role| self.config.terms.roles.contains(role))
     }
 
     fn require_session(&self) -> Result<(), Refusal> {
@@ -150,8 +150,10 @@ impl Machine {
                 "etcd was wiped or restored: no shard changes its owner until the hold ends".into(),
             );
         }
-        let other =
-            picture.map.as_ref().filter(|map| self.config.map.is_some_and(|m| m != map.value));
+        let other = picture
+            .map
+            .as_ref()
+            .filter(|map| self.config.terms.map.is_some_and(|m| m != map.value));
         if let Some(map) = other {
             let (shards, hash) = (map.value.shards, map.value.hash);
             return Some(format!(

@@ -1,11 +1,8 @@
 //! What a member asks for.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use crate::coordination::map::ShardMap;
-use crate::coordination::member::Role;
-use crate::coordination::validity::Validity;
+use crate::coordination::terms::Terms;
 use crate::time::UnixMillis;
 
 /// What a member asks for.
@@ -17,26 +14,10 @@ pub struct Config {
     pub pod: String,
     /// The node's name; empty outside Kubernetes.
     pub node: String,
-    /// What it coordinates.
-    pub roles: BTreeSet<Role>,
-    /// The map; with [`Role::Shards`].
-    pub map: Option<ShardMap>,
-    /// V.
-    pub validity: Validity,
-    /// How often the app calls, if it promised to.
-    pub heartbeat: Option<Duration>,
-    /// Whether only a confirmation lets a stopping shard be handed over.
-    pub confirm_required: bool,
+    /// The terms on which it takes part.
+    pub terms: Terms,
     /// The endpoints that the pod's annotation names.
     pub endpoints: BTreeMap<String, String>,
-    /// The tags that the pod's annotation names.
-    pub tags: BTreeMap<String, String>,
-    /// The weight.
-    pub weight: u32,
-    /// Participate at once; else the app asks for it.
-    pub participate: bool,
-    /// How many participants the first map waits for.
-    pub min_participants: u32,
     /// The generation of the workload.
     pub generation: String,
     /// When the pod was admitted.

@@ -125,7 +125,7 @@ impl JoinHandler<'_> {
             self.out.push(Action::Revoke(lease));
         }
         self.writing.track.start();
-        self.out.push(Action::Grant { ttl: self.config.validity.lease_ttl() });
+        self.out.push(Action::Grant { ttl: self.config.terms.validity.lease_ttl() });
         None
     }
 
@@ -147,7 +147,7 @@ impl JoinHandler<'_> {
     /// The longest validity under which sessions of this pod may have told deadlines: R23 waits for all of them.
     fn longest_validity(&self) -> Validity {
         let granted = self.known.own().values().map(|granted| granted.grant.validity_ms);
-        granted.fold(self.config.validity, Validity::max)
+        granted.fold(self.config.terms.validity, Validity::max)
     }
 
     /// An administrator keeps the pod out.

@@ -81,8 +81,8 @@ impl Machine {
             session: None,
             record: Record::new(&config),
             joining: Joining::default(),
-            deadline: Deadline::new(config.validity, config.heartbeat),
-            stops: Stops::new(config.nonce.clone(), config.confirm_required),
+            deadline: Deadline::new(config.terms.validity, config.terms.heartbeat),
+            stops: Stops::new(config.nonce.clone(), config.terms.confirm_required),
             value: ValuePuts::default(),
             reading: Reading::default(),
             writing: Writing::default(),
@@ -142,7 +142,7 @@ impl Machine {
     /// How long one request to one etcd member may take: a sixth of the validity, so that the next member is asked
     /// while the session may still be relied on.
     pub fn request_timeout(&self) -> Duration {
-        self.config.validity.span() / 6
+        self.config.terms.validity.span() / 6
     }
 
     fn route(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
@@ -186,7 +186,7 @@ impl Machine {
             Event::Renewed(renewal) => self.on_renewed(now, &renewal, out),
             Event::RenewFailed(why) => {
                 self.trouble = Some(why);
-                self.renewing.failed(now.boot, self.config.validity);
+                self.renewing.failed(now.boot, self.config.terms.validity);
             }
             Event::Claims(claims) => self.record.set_claims(claims),
             Event::Drain => self.leave(),
@@ -212,7 +212,7 @@ impl Machine {
         if missed && self.mode == Mode::Running {
             self.leave();
         }
-        let shards = reads_shards(&self.config.roles);
+        let shards = reads_shards(&self.config.terms.roles);
         let patience = self.patience();
         self.reading.check_progress(now.boot, self.known.floor(), patience, out);
         self.reading.next(now.boot, &self.known, shards, out);
@@ -240,7 +240,7 @@ impl Machine {
         if self.config.define_missing && self.writing.is_free(now.boot) {
             let epoch = (now.wall.0 / 1000).max(self.epoch.saturating_add(1));
             self.writing.track.start();
-            out.push(Action::Define { epoch, hold: self.config.validity.takeover_delay() });
+            out.push(Action::Define { epoch, hold: self.config.terms.validity.takeover_delay() });
         }
     }
 
@@ -308,7 +308,7 @@ impl Machine {
         if self.session.is_none() || (version == self.known.version() && !self.replan) {
             return None;
         }
-        let many = self.config.map.is_some_and(|map| map.shards > FEW_SHARDS);
+        let many = self.config.terms.map.is_some_and(|map| map.shards > FEW_SHARDS);
         Some(if many { at.after(PLAN_PERIOD) } else { now })
     }
 
@@ -319,6 +319,6 @@ impl Machine {
 
     /// Progress is asked for once per V, and its answer takes its time.
     fn patience(&self) -> Duration {
-        self.config.validity.span() * 4 / 3
+        self.config.terms.validity.span() * 4 / 3
     }
 }

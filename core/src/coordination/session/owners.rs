@@ -94,7 +94,7 @@ impl<'m> OwnersHandler<'m> {
     }
 
     fn leadership(&mut self) -> Option<Part<'m>> {
-        if !self.config.roles.contains(&Role::Leader) {
+        if !self.config.terms.roles.contains(&Role::Leader) {
             return None;
         }
         let survey = self.surveyor().leadership();
@@ -105,13 +105,13 @@ impl<'m> OwnersHandler<'m> {
     /// `None` when the map in force is not ours.
     fn shards(&mut self) -> Option<Part<'m>> {
         let picture = self.known.picture();
-        let map = picture.map.as_ref().filter(|map| Some(map.value) == self.config.map)?;
+        let map = picture.map.as_ref().filter(|map| Some(map.value) == self.config.terms.map)?;
         let survey = self.surveyor().shards(map.value);
         let stopping: Vec<Shard> = self.stops.shards().collect();
         let group = Group {
             map,
             first: picture.shards.is_empty(),
-            min_participants: self.config.min_participants,
+            min_participants: self.config.terms.min_participants,
             stopping: &stopping,
         };
         Some(self.planner(false).shards(&survey, &group))
@@ -119,7 +119,7 @@ impl<'m> OwnersHandler<'m> {
 
     /// Mends what only a member with another map can.
     fn resize(&mut self) -> Option<WriteKind> {
-        let map = self.config.map?;
+        let map = self.config.terms.map?;
         let known = self.known;
         let dead = self.surveyor().dead_keys();
         let Ledger { resize, wake, .. } = &mut *self.ledger;

@@ -30,18 +30,24 @@ impl Record {
             claims: Vec::new(),
             generation: config.generation.clone(),
             admitted: config.admitted,
-            state: initial(config.participate),
-            weight: config.weight,
-            roles: config.roles.clone(),
-            map: config.map,
+            state: initial(config.terms.participate),
+            weight: config.terms.weight,
+            roles: config.terms.roles.clone(),
+            map: config.terms.map,
             endpoints: config.endpoints.clone(),
-            tags: config.tags.clone(),
-            validity_ms: config.validity,
+            tags: config.terms.tags.clone(),
+            validity_ms: config.terms.validity,
             nonce: config.nonce.clone(),
             plan: plan::CURRENT,
             resigned: false,
         };
-        Self { wanted, claims: None, participate: config.participate, begun: false, updated: None }
+        Self {
+            wanted,
+            claims: None,
+            participate: config.terms.participate,
+            begun: false,
+            updated: None,
+        }
     }
 
     /// The record as it should be written. A member whose app has not called yet owns nothing.

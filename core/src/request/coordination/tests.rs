@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::coordination::validity::Validity;
 use crate::request::Request;
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
@@ -21,17 +24,19 @@ fn two_annotations_are_a_complete_request_for_shards_without_a_pool() {
     assert_eq!(
         request.coordination.unwrap(),
         Coordination {
-            roles: BTreeSet::from([Role::Shards]),
-            map: Some(ShardMap { shards: 16, hash: KeyHash::Xxh64 }),
-            validity: Validity::DEFAULT,
-            heartbeat: None,
-            confirm_required: false,
+            terms: Terms {
+                roles: BTreeSet::from([Role::Shards]),
+                map: Some(ShardMap { shards: 16, hash: KeyHash::Xxh64 }),
+                validity: Validity::DEFAULT,
+                heartbeat: None,
+                confirm_required: false,
+                tags: BTreeMap::new(),
+                weight: 100,
+                participate: false,
+                min_participants: 1,
+            },
             on_loss: OnLoss::Keep,
             endpoints: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            weight: 100,
-            participate: false,
-            min_participants: 1,
         }
     );
 }
@@ -56,15 +61,15 @@ fn every_annotation_of_coordination_is_parsed_beside_a_pool() {
     .unwrap();
     assert_eq!(request.pools.len(), 1);
     let found = request.coordination.unwrap();
-    assert_eq!(found.roles, BTreeSet::from(Role::ALL));
-    assert_eq!(found.map, Some(ShardMap { shards: 10_000, hash: KeyHash::Crc64Iso }));
-    assert_eq!(found.validity, Validity::LONGEST);
-    assert_eq!(found.heartbeat, Some(Duration::from_secs(15)));
-    assert!(found.confirm_required && found.participate);
+    assert_eq!(found.terms.roles, BTreeSet::from(Role::ALL));
+    assert_eq!(found.terms.map, Some(ShardMap { shards: 10_000, hash: KeyHash::Crc64Iso }));
+    assert_eq!(found.terms.validity, Validity::LONGEST);
+    assert_eq!(found.terms.heartbeat, Some(Duration::from_secs(15)));
+    assert!(found.terms.confirm_required && found.terms.participate);
     assert_eq!(found.on_loss, OnLoss::Stop);
     assert_eq!(found.endpoints, BTreeMap::from([("http".into(), 8080), ("grpc".into(), 9000)]));
-    assert_eq!(found.tags["zone"], "eu/a");
-    assert_eq!((found.weight, found.min_participants), (1_000, 4_096));
+    assert_eq!(found.terms.tags["zone"], "eu/a");
+    assert_eq!((found.terms.weight, found.terms.min_participants), (1_000, 4_096));
     assert_eq!(found.to_string(), "peers,leader,shards, 10000 shards by crc64-iso");
 }
 

@@ -8,6 +8,7 @@ use cairn_core::coordination::map::{KeyHash, ShardMap};
 use cairn_core::coordination::member::Role;
 use cairn_core::coordination::path::GroupPath;
 use cairn_core::coordination::session::{Config, EndReason, Event};
+use cairn_core::coordination::terms::Terms;
 use cairn_core::coordination::validity::Validity;
 use cairn_core::time::UnixMillis;
 use cairn_store::etcd::{Etcd, Tls};
@@ -228,16 +229,14 @@ impl Pod {
             uid: self.uid.clone(),
             pod: self.uid.clone(),
             node: String::new(),
-            roles: BTreeSet::from([Role::Peers, Role::Leader, Role::Shards]),
-            map: Some(ShardMap { shards: self.template.shards, hash: KeyHash::Xxh64 }),
-            validity,
-            heartbeat: None,
-            confirm_required: false,
+            terms: Terms {
+                roles: BTreeSet::from([Role::Peers, Role::Leader, Role::Shards]),
+                map: Some(ShardMap { shards: self.template.shards, hash: KeyHash::Xxh64 }),
+                validity,
+                participate: true,
+                ..Terms::default()
+            },
             endpoints: [].into(),
-            tags: [].into(),
-            weight: 100,
-            participate: true,
-            min_participants: 1,
             generation: self.template.generation.clone(),
             admitted: UnixMillis(boottime::unix_seconds() * 1000),
             nonce: format!("{}-{}", self.uid, self.processes),

@@ -250,7 +250,7 @@ impl Driver {
     }
 
     fn publish(&self) {
-        let map = self.setup.config.map.map_or(0, |map| map.shards);
+        let map = self.setup.config.terms.map.map_or(0, |map| map.shards);
         let status = self.machine.status(self.setup.clock.now());
         self.setup.slot.tell(Told::of(&status, map));
     }

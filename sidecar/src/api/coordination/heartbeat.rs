@@ -75,7 +75,7 @@ pub async fn take(
         }
     }
     let status = coordination.command(Command::Heartbeat).await?.status;
-    let period = coordination.own().config.heartbeat.unwrap_or_default();
+    let period = coordination.own().config.terms.heartbeat.unwrap_or_default();
     Ok(Beaten {
         state: status.state,
         node_id: slot.as_ref().and_then(|slot| slot.name.parse().ok()),

@@ -81,7 +81,7 @@ pub async fn drain(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<
     if !coordination.shown().told.ended {
         coordination.drain().await?;
     }
-    let validity = coordination.own().config.validity;
+    let validity = coordination.own().config.terms.validity;
     let mut shown = coordination.watch();
     let done = shown.wait_for(|shown| drain::progress(shown, validity).done);
     let _ = timeout_at(end, done).await.is_ok_and(|done| done.is_ok());

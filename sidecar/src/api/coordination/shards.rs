@@ -111,7 +111,7 @@ pub fn stop_ids(stops: &[String]) -> Result<Vec<StopId>, Denied> {
 /// With `participate: ask`, an app that watches its shards wants some, in each session that there is while it watches.
 /// In the background: before there is a session, that has to wait, and a watch has not.
 pub fn participate(coordination: Coordination) -> Participation {
-    if coordination.own().config.participate {
+    if coordination.own().config.terms.participate {
         return Participation(None);
     }
     let task = tokio::spawn(async move {

@@ -65,7 +65,9 @@ impl Stop {
             (Some(pool), _) => (Loss::Claim(pool.name.clone()), pool.spec.quarantine),
             // As long again as the app may have gone on without a renewal. No quarantine protects it: the app itself
             // has to keep to its deadlines, and is stopped if it hangs.
-            (None, Some(own)) => (Loss::Session, own.validity.span().max(SHORTEST_AFTER_SESSION)),
+            (None, Some(own)) => {
+                (Loss::Session, own.terms.validity.span().max(SHORTEST_AFTER_SESSION))
+            }
             (None, None) => return Ok(None),
         };
         if request.gate == Gate::None {

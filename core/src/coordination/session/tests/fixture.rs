@@ -10,6 +10,7 @@ use crate::coordination::picture::Changes;
 use crate::coordination::session::{
     Action, Command, Config, EndReason, Event, Machine, Refusal, Renewal, SessionLease, Status,
 };
+use crate::coordination::terms::Terms;
 use crate::coordination::validity::Validity;
 use crate::coordination::write::Write;
 use crate::time::{BootInstant, Now, UnixMillis};
@@ -23,22 +24,26 @@ pub(super) fn config(uid: &str, shards: u32) -> Config {
         uid: uid.to_owned(),
         pod: uid.to_owned(),
         node: String::new(),
-        roles: BTreeSet::from([Role::Peers, Role::Leader, Role::Shards]),
-        map: Some(ShardMap { shards, hash: KeyHash::Xxh64 }),
-        validity: Validity::from_millis(3000),
-        heartbeat: None,
-        confirm_required: false,
+        terms: Terms {
+            roles: BTreeSet::from([Role::Peers, Role::Leader, Role::Shards]),
+            map: Some(ShardMap { shards, hash: KeyHash::Xxh64 }),
+            validity: Validity::from_millis(3000),
+            participate: true,
+            ..Terms::default()
+        },
         endpoints: [].into(),
-        tags: [].into(),
-        weight: 100,
-        participate: true,
-        min_participants: 1,
         generation: "1".to_owned(),
         admitted: UnixMillis(0),
         nonce: format!("{uid}-nonce"),
         seed: 1,
         define_missing: false,
     }
+}
+
+/// The same on other terms.
+pub(super) fn on_terms(mut config: Config, change: impl FnOnce(&mut Terms)) -> Config {
+    change(&mut config.terms);
+    config
 }
 
 /// One process on its own clock.

@@ -1,6 +1,6 @@
 //! How members come.
 
-use super::super::fixture::{Fixture, S, config, is_grant, is_read, is_renew, is_write};
+use super::super::fixture::{Fixture, S, config, is_grant, is_read, is_renew, is_write, on_terms};
 use crate::coordination::member::MemberState;
 use crate::coordination::session::{Action, Config, EndReason, Event};
 use crate::coordination::validity::Validity;
@@ -59,11 +59,11 @@ fn nothing_is_claimed_during_a_hold() {
 fn the_first_map_waits_for_enough_participants() {
     let mut world = Fixture::new();
     for uid in ["a", "b"] {
-        world.start(Config { min_participants: 3, ..config(uid, 9) });
+        world.start(on_terms(config(uid, 9), |terms| terms.min_participants = 3));
     }
     world.run(30 * S);
     assert!(world.store.picture.shards.is_empty());
-    world.start(Config { min_participants: 3, ..config("c", 9) });
+    world.start(on_terms(config("c", 9), |terms| terms.min_participants = 3));
     world.run(3 * S);
     assert_eq!([0, 1, 2].map(|index| world.serves(index).len()), [3, 3, 3]);
 }
@@ -113,7 +113,7 @@ fn after_a_restart_only_a_read_that_was_sent_later_shows_what_is_owned() {
 #[test]
 fn a_session_of_another_validity_or_map_is_not_resumed_but_waited_for() {
     let longer = Validity::from_millis(9000);
-    let others = [Config { validity: longer, ..config("a", 8) }, config("a", 16)];
+    let others = [on_terms(config("a", 8), |terms| terms.validity = longer), config("a", 16)];
     for other in others {
         let mut world = Fixture::new();
         world.start(other.clone());
@@ -128,7 +128,7 @@ fn a_session_of_another_validity_or_map_is_not_resumed_but_waited_for() {
         world.until("another session", |world| world.status(1).session.is_some());
         let joined = world.now;
         assert_ne!(world.store.picture.members["a"].session, before);
-        if other.validity != longer {
+        if other.terms.validity != longer {
             continue;
         }
         // Deadlines of the longer validity may have been told: nothing is handed over before its takeover delay.

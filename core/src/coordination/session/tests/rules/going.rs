@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::fixture::{Fixture, S, config, is_grant, is_read};
+use super::super::fixture::{Fixture, S, config, is_grant, is_read, on_terms};
 use crate::coordination::member::MemberState;
 use crate::coordination::owner::Ownable;
 use crate::coordination::session::{Action, Command, Config, EndReason, Event, Refusal};
@@ -69,7 +69,8 @@ fn a_drain_that_comes_while_a_sidecar_resumes_its_session_hands_everything_over(
         let mut world = Fixture::with(&["a", "b"], 8);
         world.until("balance", |world| world.serves(1).len() == 4);
         world.cut.extend([0, 2]);
-        let ask = Config { nonce: "second".into(), participate: false, ..config("a", 8) };
+        let ask = on_terms(config("a", 8), |terms| terms.participate = false);
+        let ask = Config { nonce: "second".into(), ..ask };
         world.start(ask);
         if resumes_first {
             for kind in [is_read as fn(&Action) -> bool, is_grant] {
@@ -100,10 +101,15 @@ fn a_member_that_is_terminated_leaves_at_once_and_its_shards_wait() {
     assert!(world.now - left > 5 * S);
 }
 
+/// A member whose app has promised to call so often, in seconds.
+fn beating(seconds: u64) -> Config {
+    on_terms(config("a", 8), |terms| terms.heartbeat = Some(Duration::from_secs(seconds)))
+}
+
 #[test]
 fn a_member_whose_app_has_not_called_yet_owns_nothing() {
     let mut world = Fixture::new();
-    world.start(Config { heartbeat: Some(Duration::from_secs(15)), ..config("a", 8) });
+    world.start(beating(15));
     world.run(30 * S);
     assert_eq!((world.status(0).state, world.serves(0).len()), (MemberState::Viewer, 0));
     world.command(0, Command::Heartbeat).unwrap();
@@ -114,7 +120,7 @@ fn a_member_whose_app_has_not_called_yet_owns_nothing() {
 #[test]
 fn no_deadline_is_told_beyond_the_last_heartbeat_and_its_time_and_a_hung_app_leaves() {
     let mut world = Fixture::new();
-    world.start(Config { heartbeat: Some(Duration::from_secs(2)), ..config("a", 8) });
+    world.start(beating(2));
     world.command(0, Command::Heartbeat).unwrap();
     for _ in 0..10 {
         world.run(S);
@@ -134,15 +140,14 @@ fn no_deadline_is_told_beyond_the_last_heartbeat_and_its_time_and_a_hung_app_lea
 
 #[test]
 fn after_a_restart_of_the_sidecar_nothing_is_told_before_the_app_calls_and_a_hung_app_leaves() {
-    let heartbeat = Some(Duration::from_secs(4));
     for hangs in [false, true] {
         let mut world = Fixture::new();
-        world.start(Config { heartbeat, ..config("a", 8) });
+        world.start(beating(4));
         world.command(0, Command::Heartbeat).unwrap();
         world.until("the first map", |world| world.serves(0).len() == 8);
         world.cut.insert(0);
         let fences = world.store.picture.shards.clone();
-        world.start(Config { heartbeat, nonce: "younger".into(), ..config("a", 8) });
+        world.start(Config { nonce: "younger".into(), ..beating(4) });
         world.run(S);
         assert_eq!(world.status(1).state, MemberState::Participant);
         assert!(world.serves(1).is_empty());

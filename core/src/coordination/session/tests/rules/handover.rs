@@ -1,14 +1,14 @@
 //! How shards and the leadership change hands.
 
-use super::super::fixture::{Fixture, S, config};
-use crate::coordination::session::{Command, Config, Refusal, StopId};
+use super::super::fixture::{Fixture, S, config, on_terms};
+use crate::coordination::session::{Command, Refusal, StopId};
 use crate::coordination::validity::Validity;
 use crate::time::BootInstant;
 
 /// A member that owns four shards and was told to stop one, and a second one that should have it.
 fn stopping(confirm_required: bool) -> Fixture {
     let mut world = Fixture::new();
-    world.start(Config { confirm_required, ..config("a", 4) });
+    world.start(on_terms(config("a", 4), |terms| terms.confirm_required = confirm_required));
     world.run(20 * S);
     world.start(config("b", 4));
     world.until("a stop", |world| !world.status(0).stopping.is_empty());
