@@ -100,7 +100,7 @@ impl<K: Kv> Scratch<K> {
 
 impl<K: Kv> Kv for Scratch<K> {
     async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
-        if writes(&txn) {
+        if txn.writes() {
             self.count();
         }
         let reply = self.kv.txn(self.root.outer_txn(txn)).await?;
@@ -139,20 +139,6 @@ impl<K: Kv> Kv for Scratch<K> {
         };
         join(self.kv.follow(self.root.outer_follow(follow), sender), passing_on).await.0
     }
-}
-
-/// Whether etcd passes the transaction through Raft: it has a put or a deletion in either branch.
-fn writes(txn: &Txn) -> bool {
-    txn.then.iter().chain(&txn.otherwise).any(|op| match op {
-        Op::Put { .. } | Op::Delete(_) => true,
-        Op::Txn(inner) => writes(inner),
-        Op::Get(_)
-        | Op::List { .. }
-        | Op::Count(_)
-        | Op::ListBefore { .. }
-        | Op::ListAt { .. }
-        | Op::Page { .. } => false,
-    })
 }
 
 #[cfg(test)]

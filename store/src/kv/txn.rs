@@ -175,6 +175,24 @@ impl Compare {
     }
 }
 
+// === impl Txn ===
+
+impl Txn {
+    /// Whether etcd passes it through Raft: it has a put or a deletion in either branch.
+    pub fn writes(&self) -> bool {
+        self.then.iter().chain(&self.otherwise).any(|op| match op {
+            Op::Put { .. } | Op::Delete(_) => true,
+            Op::Txn(inner) => inner.writes(),
+            Op::Get(_)
+            | Op::List { .. }
+            | Op::Count(_)
+            | Op::ListBefore { .. }
+            | Op::ListAt { .. }
+            | Op::Page { .. } => false,
+        })
+    }
+}
+
 // === impl Op ===
 
 impl Op {

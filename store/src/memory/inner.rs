@@ -272,22 +272,6 @@ impl Inner {
     }
 }
 
-impl Txn {
-    fn writes(&self) -> bool {
-        let writes = |op: &Op| match op {
-            Op::Put { .. } | Op::Delete(_) => true,
-            Op::Get(_)
-            | Op::List { .. }
-            | Op::Count(_)
-            | Op::ListBefore { .. }
-            | Op::ListAt { .. }
-            | Op::Page { .. } => false,
-            Op::Txn(inner) => inner.writes(),
-        };
-        self.then.iter().chain(&self.otherwise).any(writes)
-    }
-}
-
 fn list(keys: &BTreeMap<String, KeyValue>, prefix: &str) -> Vec<KeyValue> {
     let found = keys.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
     found.map(|(_, key)| key.clone()).collect()
