@@ -8,6 +8,7 @@ pub mod admission;
 pub mod agent;
 pub mod app;
 pub mod args;
+pub mod certificate_ends;
 pub mod certs;
 pub mod config_map;
 pub mod entry;

@@ -1,20 +1,14 @@
 //! When the certificates end.
 
 use cairn_core::time::UnixMillis;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
+
+use crate::certificate_ends::CertificateEnds;
 
 /// Handles into the registry.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    not_after: Family<Labels, Gauge>,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Labels {
-    certificate: &'static str,
+    ends: CertificateEnds,
 }
 
 // === impl Metrics ===
@@ -22,20 +16,14 @@ struct Labels {
 impl Metrics {
     /// Handles in this registry.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register_with_unit(
-            "certificate_not_after",
-            "End of the webhook's certificates, in Unix time: the served one, and its CA",
-            Unit::Seconds,
-            metrics.not_after.clone(),
-        );
-        metrics
+        let help = "End of the webhook's certificates, in Unix time: the served one, and its CA";
+        Self { ends: CertificateEnds::register(registry, help) }
     }
 
     /// The served certificate and its authority end then.
     pub fn set(&self, serving: UnixMillis, authority: UnixMillis) {
         for (certificate, end) in [("serving", serving), ("ca", authority)] {
-            self.not_after.get_or_create(&Labels { certificate }).set(end.0.div_euclid(1000));
+            self.ends.set(certificate, Some(end));
         }
     }
 }

@@ -1,25 +1,17 @@
 //! When the certificates end that the access to etcd rests on.
 
-use cairn_core::time::UnixMillis;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::authorities::{Authorities, EtcdCa};
 use super::issuer::ends_at;
+use crate::certificate_ends::CertificateEnds;
 
 /// Handles into the registry.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    not_after: Family<Labels, Gauge>,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Labels {
-    certificate: &'static str,
+    ends: CertificateEnds,
 }
 
 // === impl Metrics ===
@@ -27,14 +19,9 @@ struct Labels {
 impl Metrics {
     /// Handles in a sub-registry of etcd's own.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register_with_unit(
-            "certificate_not_after",
-            "End of the certificates that sign and verify etcd's clients and members, in Unix time",
-            Unit::Seconds,
-            metrics.not_after.clone(),
-        );
-        metrics
+        let help =
+            "End of the certificates that sign and verify etcd's clients and members, in Unix time";
+        Self { ends: CertificateEnds::register(registry, help) }
     }
 
     /// The authorities that Cairn keeps are these.
@@ -46,33 +33,23 @@ impl Metrics {
             ("members-root", &members.root),
             ("members-issuer", &members.issuer),
         ] {
-            self.set(certificate, issuer.not_after());
+            self.ends.set(certificate, issuer.not_after());
         }
     }
 
     /// The authorities that a user gave are these. Of several roots, the one counts that ends first.
     pub(super) fn found(&self, found: &EtcdCa) {
-        self.set("clients-issuer", found.issuer.not_after());
+        self.ends.set("clients-issuer", found.issuer.not_after());
         let roots = CertificateDer::pem_slice_iter(found.servers.as_bytes());
         let ends = roots.filter_map(|root| ends_at(&root.ok()?));
-        self.set("members-root", ends.min());
-    }
-
-    fn set(&self, certificate: &'static str, end: Option<UnixMillis>) {
-        let labels = Labels { certificate };
-        match end {
-            Some(end) => {
-                self.not_after.get_or_create(&labels).set(end.0.div_euclid(1000));
-            }
-            None => {
-                self.not_after.remove(&labels);
-            }
-        }
+        self.ends.set("members-root", ends.min());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cairn_core::time::UnixMillis;
+
     use super::*;
     use crate::etcd_ca::Lives;
 
