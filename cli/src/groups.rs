@@ -158,8 +158,7 @@ impl Groups {
 impl GroupView {
     /// The member that owns something, while its session is the one that owns it.
     pub fn owner(&self, granted: &Granted) -> Option<&Member> {
-        let member = self.picture.members.get(&granted.grant.uid)?;
-        (member.session == granted.grant.session).then_some(member)
+        self.picture.session(&granted.grant.uid, granted.grant.session)
     }
 
     /// How many shards a member owns.

@@ -115,10 +115,11 @@ impl<K: Kv + 'static> Driver<K> {
         loop {
             if alone {
                 // Else the driver of the claims does it, for both.
-                let usual = self.machine.request_timeout();
+                let validity = self.link.own.config.terms.validity;
+                let usual = validity.request_timeout();
                 let limit = if terminating { usual.min(LEAVE_TIMEOUT) } else { usual };
                 self.store.kv().set_request_timeout(limit);
-                self.store.kv().set_longest_lease(self.link.own.config.terms.validity.lease_ttl());
+                self.store.kv().set_longest_lease(validity.lease_ttl());
             }
             self.step(event);
             if let Some(reason) = self.finished.take() {

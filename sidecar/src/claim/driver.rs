@@ -111,7 +111,7 @@ impl<K: Kv + 'static> Driver<K> {
             let usual = self.machine.request_timeout();
             // The session shares the connection.
             let session = deps.config.coordination.as_ref().map(|own| own.terms.validity);
-            let usual = session.map_or(usual, |validity| usual.min(validity.span() / 6));
+            let usual = session.map_or(usual, |validity| usual.min(validity.request_timeout()));
             let longest = session.map(Validity::lease_ttl).max(Some(self.machine.needed_ttl()));
             let limit = if terminating { usual.min(RELEASE_TIMEOUT) } else { usual };
             self.store.kv().set_request_timeout(limit);

@@ -139,12 +139,6 @@ impl Machine {
         instants.into_iter().flatten().filter(|instant| *instant > now.boot).min()
     }
 
-    /// How long one request to one etcd member may take: a sixth of the validity, so that the next member is asked
-    /// while the session may still be relied on.
-    pub fn request_timeout(&self) -> Duration {
-        self.config.terms.validity.span() / 6
-    }
-
     fn route(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
         match event {
             Event::Start if self.mode == Mode::Waiting => self.mode = Mode::Running,

@@ -60,7 +60,8 @@ impl Planner<'_> {
         let may_balance = self.wait(at);
         let mut moves = self.plan(survey, group, may_balance);
         let surplus = |m: &Move| m.from.is_some_and(|from| from != m.to && !survey.drains(from));
-        let uneven = if may_balance {
+        // Where nothing has an owner, nobody holds too much.
+        let uneven = if may_balance || group.first {
             moves.iter().any(surplus)
         } else {
             self.plan(survey, group, true).iter().any(surplus)
