@@ -86,12 +86,12 @@ async fn coordinate<K: Kv + 'static>(deps: &Deps, link: Link, kv: &Arc<K>) -> En
     loop {
         let store = Store::new(Arc::clone(kv));
         let driver = SessionDriver::new(deps, link.clone(), path.clone(), store);
-        let Ended { reason, heart_stopped } = Box::pin(driver.run(deps)).await;
+        let Ended { reason, drained } = Box::pin(driver.run(deps)).await;
         match reason {
             SessionEnd::Fenced(message) => return EndReason::Fenced(message),
             SessionEnd::Failed(message) => return EndReason::Failed(message),
             SessionEnd::Left if deps.shutdown.is_draining() => return EndReason::Released,
-            SessionEnd::Left if heart_stopped => {
+            SessionEnd::Left if !drained => {
                 info!(
                     "the app does not call, so this pod has left the group until it is restarted"
                 );

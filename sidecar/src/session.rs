@@ -11,8 +11,9 @@ use std::time::Duration;
 use cairn_core::coordination::member::{ClaimedName, MemberState};
 use cairn_core::coordination::path::GroupPath;
 use cairn_core::coordination::picture::Changes;
-use cairn_core::coordination::session::{Action, Command, EndReason, Event, Machine, Status};
+use cairn_core::coordination::session::{Action, EndReason, Event, Machine, Status};
 use cairn_core::coordination::write::{How, WriteAnswer, WriteKind};
+use cairn_core::duration;
 use cairn_kit::clock::Clock;
 use cairn_store::coordination::{Coordination as Group, Performed, Watch};
 use cairn_store::{Error, Kv, Store};
@@ -27,10 +28,7 @@ use crate::coordination::{Done, Link, Order, Told};
 use crate::failures::FailureLog;
 use crate::snapshot::{Gate, Snapshot};
 
-mod heart;
 mod wanted;
-
-use heart::Heart;
 
 /// The longest time between two looks at the clock: timers stop while the machine is suspended, and deadlines do not.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
@@ -59,7 +57,6 @@ pub struct Driver<K> {
     participated: bool,
     claims: Vec<ClaimedName>,
     failures: FailureLog,
-    heart: Heart,
     /// The pod is being deleted: there is no other session after this one.
     drained: bool,
     finished: Option<EndReason>,
@@ -70,8 +67,8 @@ pub struct Driver<K> {
 pub struct Ended {
     /// Why.
     pub reason: EndReason,
-    /// It has left because the app did not call.
-    pub heart_stopped: bool,
+    /// The pod is being deleted. Else only a missed heartbeat makes a session leave before the shutdown.
+    pub drained: bool,
 }
 
 // === impl Driver ===
@@ -82,7 +79,6 @@ impl<K: Kv + 'static> Driver<K> {
         let store = Arc::new(store);
         let uid = deps.holder.uid.clone();
         let machine = Machine::new(wanted::config(deps, &link));
-        let heart = Heart::new(link.own.config.terms.heartbeat);
         Self {
             group: Group::new(Arc::clone(&store), path, uid),
             store,
@@ -98,7 +94,6 @@ impl<K: Kv + 'static> Driver<K> {
             participated: false,
             claims: Vec::new(),
             failures: FailureLog::default(),
-            heart,
             drained: false,
             finished: None,
         }
@@ -126,9 +121,7 @@ impl<K: Kv + 'static> Driver<K> {
                 let pending = std::mem::take(&mut self.running);
                 let _ = timeout(REVOKE_TIMEOUT, pending.collect::<Vec<_>>()).await;
                 self.ended(&reason);
-                // Nothing else makes it leave. The app may have called again during the drain.
-                let heart_stopped = !self.drained;
-                return Ended { reason, heart_stopped };
+                return Ended { reason, drained: self.drained };
             }
             self.tell();
             let pause = self.pause();
@@ -226,13 +219,9 @@ impl<K: Kv + 'static> Driver<K> {
             // Nobody waits for the answer any more: a heartbeat of then is none of now.
             Order::Command(_, reply) if reply.is_closed() => Event::Tick,
             Order::Command(command, reply) => {
-                let beats = command == Command::Heartbeat;
                 let now = self.clock.now();
                 let puts_before = self.machine.status(now).leader.puts;
                 let answer = self.machine.command(now, command);
-                if beats && answer.is_ok() {
-                    self.heart.beat(now.boot);
-                }
                 // What follows is told before the answer, and begins at once.
                 if let Err(refusal) = answer {
                     let _ = reply.send(Err(refusal));
@@ -275,10 +264,6 @@ impl<K: Kv + 'static> Driver<K> {
         let status = self.machine.status(self.clock.now());
         self.had_session |= status.session.is_some();
         self.participated |= status.state != MemberState::Viewer;
-        if status.state != MemberState::Viewer {
-            // With a promised heartbeat nobody participates before its app has called.
-            self.heart.resume(self.clock.now().boot);
-        }
         let gate = self.gate(&status);
         self.snapshots.send_if_modified(|snapshot| {
             let changed = snapshot.coordination.as_ref() != Some(&gate);
@@ -306,14 +291,23 @@ impl<K: Kv + 'static> Driver<K> {
         });
         let now = self.clock.now().boot;
         // After a restart of the sidecar nothing is told before the app calls: that is no loss.
-        let is_silent = status.session.is_some() && self.heart.awaits_call();
+        let is_silent = status.session.is_some() && self.machine.awaits_app();
         let lost = self.link.own.config.stops_app
             && self.participated
             && !is_silent
             && now >= status.valid_until;
         let reason = status.reason.as_deref().unwrap_or("the session was lost");
         let lost = lost.then(|| format!("group: {reason}; the app has to stop"));
-        Gate { waiting, stop: self.heart.missed(now).or(lost), until: self.heart.until() }
+        let until = self.machine.app_due();
+        let missed = until.is_some_and(|until| now >= until).then(|| self.missed());
+        Gate { waiting, stop: missed.or(lost), until }
+    }
+
+    /// Why the app has to stop that does not call any more.
+    fn missed(&self) -> String {
+        let period = self.link.own.config.terms.heartbeat.unwrap_or_default();
+        let period = duration::print(period);
+        format!("the app has not called POST /v1/heartbeat for {period}; it has to stop")
     }
 
     fn ended(&mut self, reason: &EndReason) {

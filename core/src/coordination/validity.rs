@@ -50,8 +50,8 @@ impl Validity {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// How long one request to one etcd member may take: a sixth of V, so that the next member is asked while the session
-    /// may still be relied on.
+    /// How long one request to one etcd member may take: a sixth of V, so that the next member is asked while the
+    /// session may still be relied on.
     pub fn request_timeout(self) -> Duration {
         self.span() / 6
     }

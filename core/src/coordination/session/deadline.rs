@@ -126,3 +126,36 @@ fn offset(now: Now) -> i64 {
     let boot = i64::try_from(now.boot.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
     now.wall.0.saturating_sub(boot)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> BootInstant {
+        BootInstant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn with_heartbeat() -> Deadline {
+        Deadline::new(Validity::DEFAULT, Some(Duration::from_secs(15)))
+    }
+
+    #[test]
+    fn an_app_is_missed_when_it_has_called_and_does_not_any_more() {
+        let mut deadline = with_heartbeat();
+        assert_eq!(deadline.missed_at(), None, "it may not be running");
+        assert!(deadline.beat(at(100)));
+        assert_eq!(deadline.missed_at(), Some(at(115)));
+        let mut without = Deadline::new(Validity::DEFAULT, None);
+        assert!(!without.beat(at(1)));
+        assert_eq!(without.missed_at(), None);
+    }
+
+    #[test]
+    fn a_younger_process_gives_the_app_its_whole_time_once() {
+        let mut resumed = with_heartbeat();
+        resumed.resume(at(50));
+        resumed.resume(at(60));
+        assert_eq!(resumed.missed_at(), Some(at(65)), "only the first time");
+        assert!(resumed.awaits_beat() && !resumed.awaits_first_beat());
+    }
+}

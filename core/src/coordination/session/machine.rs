@@ -139,6 +139,16 @@ impl Machine {
         instants.into_iter().flatten().filter(|instant| *instant > now.boot).min()
     }
 
+    /// Until when the app has to call again, if it has promised to and may be running. No deadline told is later.
+    pub fn app_due(&self) -> Option<BootInstant> {
+        self.deadline.missed_at()
+    }
+
+    /// Whether the app has promised to call, and has not called this process yet.
+    pub fn awaits_app(&self) -> bool {
+        self.deadline.awaits_beat()
+    }
+
     fn route(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
         match event {
             Event::Start if self.mode == Mode::Waiting => self.mode = Mode::Running,
