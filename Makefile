@@ -7,7 +7,8 @@ CARGO ?= cargo
 # The name of a cluster is unique on the machine, so the tests of another checkout need another name.
 E2E_CLUSTER ?= e2e
 CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
-  cairn-coordination-model cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-client cairn-e2e
+  cairn-model-check cairn-coordination-model cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-client \
+  cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 

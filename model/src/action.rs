@@ -6,7 +6,7 @@ use crate::key::{Name, Pod, Pool};
 
 /// One step. A process is named by its pod and its index among the pod's processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Action {
+pub enum Action {
     /// A request reaches the store and is answered.
     Deliver(Pod, usize),
     /// A request reaches the store; its answer is lost.
@@ -69,7 +69,7 @@ pub(crate) enum Action {
 
 /// How one clock differs in one tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Drift {
+pub enum Drift {
     None,
     /// This pod's clock misses it.
     Slow(Pod),

@@ -9,9 +9,8 @@ use clap::Parser as _;
 
 use crate::args::Args;
 use crate::left_out::left_out;
-use crate::report::{Report, check};
 use crate::rule::Rule;
-use crate::scenario;
+use crate::{Report, check, scenario};
 
 /// Runs a command line.
 pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {

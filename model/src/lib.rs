@@ -16,7 +16,7 @@ mod args;
 mod belief;
 mod clock;
 mod config;
-mod counterexample;
+mod describe;
 pub mod entry;
 mod key;
 mod left_out;
@@ -26,7 +26,6 @@ mod process;
 mod property;
 mod protocol;
 mod recovery;
-mod report;
 mod request;
 mod rule;
 pub mod scenario;
@@ -36,10 +35,16 @@ mod system;
 mod txn;
 
 pub use config::{Config, Faults};
-pub use counterexample::Counterexample;
 pub use left_out::left_out;
 pub use milestone::Milestone;
 pub use property::Promise;
-pub use report::{Report, check};
 pub use rule::Rule;
 pub use spec::Spec;
+
+/// The result of a check.
+pub type Report = cairn_model_check::Report<property::Space>;
+
+/// Visits every state, until a promise is broken, or up to so many steps.
+pub fn check(config: &Config, limit: Option<usize>) -> Report {
+    cairn_model_check::check(config, Promise::ALL, limit)
+}

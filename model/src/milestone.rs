@@ -5,29 +5,16 @@
 //! one step alone and is counted beside the states, so that it makes no two states differ.
 //! Not for: judging. A milestone is no error.
 
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use cairn_model_check::names;
 
 mod step;
 
 pub(crate) use step::Step;
 
-macro_rules! milestones {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// A kind of step.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Milestone {
-            $($(#[$doc])* $name,)*
-        }
+names! {
+    /// A kind of step.
+    Milestone;
 
-        impl Milestone {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-        }
-    };
-}
-
-milestones! {
     /// T1 took a name.
     ClaimedAtOnce,
     /// T1's other branch put a ticket.
@@ -150,36 +137,4 @@ milestones! {
     HolderWasSlow,
     /// The store's clock counted a tick twice while a name was held.
     StoreWasFast,
-}
-
-/// How often each milestone was reached.
-#[derive(Debug)]
-pub(crate) struct Tally(Vec<AtomicU64>);
-
-// === impl Tally ===
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self(Milestone::ALL.iter().map(|_| AtomicU64::new(0)).collect())
-    }
-}
-
-impl Tally {
-    pub(crate) fn count(&self, milestone: Milestone) {
-        if let Some(count) = self.0.get(milestone as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// The milestones that were reached, and how often.
-    pub(crate) fn passed(&self) -> Vec<(Milestone, u64)> {
-        let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
-        Milestone::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
-    }
-}
-
-impl fmt::Display for Milestone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
 }

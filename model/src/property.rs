@@ -1,89 +1,58 @@
 //! The promises that hold in every state.
 
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use cairn_model_check::{Broken, Tally, promises};
 use stateright::{Model, Property};
 
 use crate::action::Action;
 use crate::belief::Belief;
 use crate::config::Config;
+use crate::describe::describe;
 use crate::key::{Key, Pod};
-use crate::milestone::{Step, Tally};
+use crate::milestone::{Milestone, Step};
 use crate::recovery;
 use crate::system::SystemState;
 use crate::txn::Value;
 
-/// What the protocol promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Promise {
+promises! {
+    /// What the protocol promises.
+    Promise;
+
     /// No two pods use the same name before their own deadlines.
-    NoTwoHolders,
+    NoTwoHolders: "no two holders before their own deadlines",
     /// A name is not granted before its last holder's deadline was Q ago, or that holder has released it.
-    NamesAreQuarantined,
+    NamesAreQuarantined: "a freed name is quarantined before it is granted again",
     /// A pod has one slot in a pool, and its owner record has the slot's create revision.
-    OneSlotPerPodAndPool,
+    OneSlotPerPodAndPool: "one slot per pod and pool",
     /// After a claim there are still as many free names as prompt waiters with older tickets.
-    NobodyIsOvertaken,
+    NobodyIsOvertaken: "no live waiter is overtaken",
     /// Without further faults no pod wants a name for ever while one is free.
-    NobodyIsStuck,
+    NobodyIsStuck: "no waiter is stuck while a name is free",
     /// A pod with a slot has no ticket in that pool.
-    TicketsAreWaiters,
+    TicketsAreWaiters: "a pod with a slot has no ticket",
     /// A T2 fails only when something has changed.
-    FailuresHaveReasons,
+    FailuresHaveReasons: "a T2 fails for a reason",
     /// No two pods wait for each other's slots.
-    NoMutualWait,
+    NoMutualWait: "no two pods wait for each other",
     /// A holder of a name never emits a timestamp that an earlier one may have emitted.
-    TimestampsAreUnique,
+    TimestampsAreUnique: "no timestamp is emitted twice",
     /// An app of a `Keep` pool that lives on is never given another name.
-    NamesAreKept,
+    NamesAreKept: "an app that lives on keeps its name",
 }
 
 /// All states within the bounds.
 #[derive(Debug)]
-pub(crate) struct Space {
-    pub(crate) config: Config,
-    pub(crate) known_recoveries: recovery::KnownRecoveries,
-    pub(crate) tally: Tally,
-    /// Which promises were found broken, so far.
-    broken: [AtomicBool; 10],
+pub struct Space {
+    config: Config,
+    known_recoveries: recovery::KnownRecoveries,
+    tally: Tally<Milestone>,
+    broken: Broken<Promise>,
 }
 
 // === impl Promise ===
 
 impl Promise {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::NoTwoHolders,
-        Self::NamesAreQuarantined,
-        Self::OneSlotPerPodAndPool,
-        Self::NobodyIsOvertaken,
-        Self::NobodyIsStuck,
-        Self::TicketsAreWaiters,
-        Self::FailuresHaveReasons,
-        Self::NoMutualWait,
-        Self::TimestampsAreUnique,
-        Self::NamesAreKept,
-    ];
-
-    /// As the checker calls it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::NoTwoHolders => "no two holders before their own deadlines",
-            Self::NamesAreQuarantined => "a freed name is quarantined before it is granted again",
-            Self::OneSlotPerPodAndPool => "one slot per pod and pool",
-            Self::NobodyIsOvertaken => "no live waiter is overtaken",
-            Self::NobodyIsStuck => "no waiter is stuck while a name is free",
-            Self::TicketsAreWaiters => "a pod with a slot has no ticket",
-            Self::FailuresHaveReasons => "a T2 fails for a reason",
-            Self::NoMutualWait => "no two pods wait for each other",
-            Self::TimestampsAreUnique => "no timestamp is emitted twice",
-            Self::NamesAreKept => "an app that lives on keeps its name",
-        }
-    }
-
     /// Whether it holds in a state.
-    pub(crate) fn holds(self, space: &Space, system: &SystemState) -> bool {
+    fn holds(self, space: &Space, system: &SystemState) -> bool {
         match self {
             Self::NoTwoHolders => no_two_holders(system),
             Self::NamesAreQuarantined => !system.verdict.unrested,
@@ -99,59 +68,38 @@ impl Promise {
             Self::NamesAreKept => !system.verdict.renamed,
         }
     }
-
-    /// The same as a function pointer, which the checker requires.
-    fn condition(self) -> fn(&Space, &SystemState) -> bool {
-        match self {
-            Self::NoTwoHolders => |space, system| space.first(Self::NoTwoHolders, system),
-            Self::NamesAreQuarantined => {
-                |space, system| space.first(Self::NamesAreQuarantined, system)
-            }
-            Self::OneSlotPerPodAndPool => {
-                |space, system| space.first(Self::OneSlotPerPodAndPool, system)
-            }
-            Self::NobodyIsOvertaken => |space, system| space.first(Self::NobodyIsOvertaken, system),
-            Self::NobodyIsStuck => |space, system| space.first(Self::NobodyIsStuck, system),
-            Self::TicketsAreWaiters => |space, system| space.first(Self::TicketsAreWaiters, system),
-            Self::FailuresHaveReasons => {
-                |space, system| space.first(Self::FailuresHaveReasons, system)
-            }
-            Self::NoMutualWait => |space, system| space.first(Self::NoMutualWait, system),
-            Self::TimestampsAreUnique => {
-                |space, system| space.first(Self::TimestampsAreUnique, system)
-            }
-            Self::NamesAreKept => |space, system| space.first(Self::NamesAreKept, system),
-        }
-    }
-}
-
-impl fmt::Display for Promise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 // === impl Space ===
 
-impl Space {
-    pub(crate) fn new(config: &Config) -> Self {
+impl cairn_model_check::Space for Space {
+    type Config = Config;
+    type Promise = Promise;
+    type Milestone = Milestone;
+
+    fn new(config: &Config, promises: &[Promise]) -> Self {
         Self {
             config: config.clone(),
             known_recoveries: recovery::KnownRecoveries::default(),
             tally: Tally::default(),
-            broken: Promise::ALL.map(|_| AtomicBool::new(false)),
+            broken: Broken::new(promises),
         }
     }
 
-    /// Whether a promise holds, or was broken by an earlier state. The checker would report the last of
-    /// many states that break it, and the first one has the shortest path.
-    fn first(&self, promise: Promise, system: &SystemState) -> bool {
-        let Some(broken) = self.broken.get(promise as usize) else { return true };
-        if broken.load(Ordering::Relaxed) || promise.holds(self, system) {
-            return true;
-        }
-        broken.store(true, Ordering::Relaxed);
-        false
+    fn broken(&self) -> &Broken<Promise> {
+        &self.broken
+    }
+
+    fn tally(&self) -> &Tally<Milestone> {
+        &self.tally
+    }
+
+    fn holds(&self, promise: Promise, system: &SystemState) -> bool {
+        promise.holds(self, system)
+    }
+
+    fn describe(&self, before: &SystemState, action: &Action, after: &SystemState) -> String {
+        describe(before, *action, after)
     }
 }
 
@@ -175,8 +123,7 @@ impl Model for Space {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let property = |promise: Promise| Property::always(promise.name(), promise.condition());
-        Promise::ALL.into_iter().map(property).collect()
+        self.broken.promises().map(cairn_model_check::Promise::property).collect()
     }
 }
 

@@ -1,28 +1,11 @@
 //! The rules of the protocol that can be left out, one at a time.
 
-macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// A rule. The model keeps all of them unless its configuration leaves one out.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Rule {
-            $($(#[$doc])* $name,)*
-        }
+use cairn_model_check::names;
 
-        impl Rule {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+names! {
+    /// A rule. The model keeps all of them unless its configuration leaves one out.
+    Rule;
 
-            /// As the command line calls it.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)*
-                }
-            }
-        }
-    };
-}
-
-rules! {
     /// Keys: a pool's spec is put only when it differs. A put of the same spec moves its mod
     /// revision and fails every claim in flight.
     SpecPutOnlyWhenDifferent,

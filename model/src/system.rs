@@ -20,7 +20,7 @@ pub(crate) use verdict::Verdict;
 
 /// A state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SystemState {
+pub struct SystemState {
     pub(crate) store: Store,
     pub(crate) pods: Vec<PodState>,
     /// Requests that land late or never. Sorted, because their order makes no difference.

@@ -6,7 +6,7 @@ use crate::place::{Pod, ProcessId, Shard};
 
 /// What may happen. Writes are named by their index among those under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// A pod gets a process.
     Start(Pod),
     /// A process dies.

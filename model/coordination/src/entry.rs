@@ -10,9 +10,8 @@ use clap::Parser as _;
 use crate::args::Args;
 use crate::left_out::{Case, left_out};
 use crate::property::Promise;
-use crate::report::{Report, check};
 use crate::rule::Rule;
-use crate::scenario;
+use crate::{Report, check, scenario};
 
 /// Runs a command line.
 pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {

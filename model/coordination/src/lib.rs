@@ -13,7 +13,7 @@ mod action;
 mod args;
 mod bounds;
 mod config;
-mod counterexample;
+mod describe;
 pub mod entry;
 mod left_out;
 mod milestone;
@@ -22,7 +22,6 @@ mod plan;
 mod process;
 mod property;
 mod recovery;
-mod report;
 mod rule;
 pub mod scenario;
 mod store;
@@ -31,9 +30,15 @@ mod transaction;
 mod write;
 
 pub use config::{Config, Faults};
-pub use counterexample::Counterexample;
 pub use left_out::{Case, left_out};
 pub use milestone::Milestone;
 pub use property::Promise;
-pub use report::{Report, check};
 pub use rule::Rule;
+
+/// The result of a check.
+pub type Report = cairn_model_check::Report<property::Space>;
+
+/// Visits every state, until one of these promises is broken, or up to so many steps.
+pub fn check(config: &Config, promises: &[Promise], limit: Option<usize>) -> Report {
+    cairn_model_check::check(config, promises, limit)
+}

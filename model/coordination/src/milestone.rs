@@ -4,34 +4,17 @@
 //! carried out is classified, and each scenario names the milestones that it must reach.
 //! Not for: judging. A milestone is no error.
 
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use cairn_model_check::names;
 
 use crate::action::Action;
 use crate::config::Config;
 use crate::system::SystemState;
 use crate::write::{Reason, Write, WriteKind};
 
-macro_rules! milestones {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// A kind of step.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Milestone {
-            $($(#[$doc])* $name,)*
-        }
+names! {
+    /// A kind of step.
+    Milestone;
 
-        impl Milestone {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-        }
-
-        /// How often each was reached.
-        #[derive(Debug)]
-        pub(crate) struct Tally([AtomicU64; Milestone::ALL.len()]);
-    };
-}
-
-milestones! {
     /// A process joined.
     Joined,
     /// A process resumed the session of an earlier one.
@@ -69,6 +52,18 @@ milestones! {
 // === impl Milestone ===
 
 impl Milestone {
+    /// The milestone of a step, if it carries a write out.
+    pub(crate) fn reached(config: &Config, before: &SystemState, action: Action) -> Option<Self> {
+        let (Action::Land(index) | Action::LandAtKnown(index) | Action::LandUnanswered(index)) =
+            action
+        else {
+            return None;
+        };
+        let in_flight = before.writes.get(index)?;
+        let holds = before.store.compare(config, &in_flight.write).holds();
+        Some(if holds { Self::of(&in_flight.write) } else { Self::Refused })
+    }
+
     fn of(write: &Write) -> Self {
         match write.kind {
             WriteKind::Join { .. } => Self::Joined,
@@ -89,43 +84,5 @@ impl Milestone {
             WriteKind::Resize { .. } => Self::Resized,
             WriteKind::PutValue { .. } => Self::ValuePut,
         }
-    }
-}
-
-impl fmt::Display for Milestone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-// === impl Tally ===
-
-impl Tally {
-    /// Counts a step.
-    pub(crate) fn count(&self, config: &Config, before: &SystemState, action: Action) {
-        let (Action::Land(index) | Action::LandAtKnown(index) | Action::LandUnanswered(index)) =
-            action
-        else {
-            return;
-        };
-        let Some(in_flight) = before.writes.get(index) else { return };
-        let holds = before.store.compare(config, &in_flight.write).holds();
-        let milestone = if holds { Milestone::of(&in_flight.write) } else { Milestone::Refused };
-        if let Some(counter) = self.0.get(milestone as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// The milestones that were reached, and how often.
-    pub(crate) fn passed(&self) -> Vec<(Milestone, u64)> {
-        let counts = self.0.iter().map(|counter| counter.load(Ordering::Relaxed));
-        let all = Milestone::ALL.iter().copied().zip(counts);
-        all.filter(|(_, times)| *times > 0).collect()
-    }
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self([const { AtomicU64::new(0) }; Milestone::ALL.len()])
     }
 }

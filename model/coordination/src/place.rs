@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 
 /// A pod. Its letter stands for its UID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Pod {
+pub enum Pod {
     /// The first one.
     A,
     /// The second one.
@@ -19,7 +19,7 @@ pub(crate) enum Pod {
 
 /// A shard; in some bounds the second one stands for the leadership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Shard {
+pub enum Shard {
     /// The first one.
     Zero,
     /// The second one.
@@ -28,7 +28,7 @@ pub(crate) enum Shard {
 
 /// A sidecar process: of a pod's two processes the older or the younger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ProcessId {
+pub struct ProcessId {
     /// The pod.
     pub(crate) pod: Pod,
     /// Whether an older process of the pod is there too.

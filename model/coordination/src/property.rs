@@ -1,47 +1,20 @@
 //! The promises that hold in every state (docs/coordination.md, Promises).
 
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use cairn_model_check::{Broken, Tally, promises};
 use stateright::{Model, Property};
 
 use crate::action::Action;
 use crate::config::{Config, Faults};
-use crate::milestone::Tally;
+use crate::describe::describe;
+use crate::milestone::Milestone;
 use crate::place::Pod;
 use crate::recovery::{self, KnownRecoveries};
 use crate::system::SystemState;
 
-macro_rules! promises {
-    ($($(#[$doc:meta])* $name:ident: $text:literal,)*) => {
-        /// What the protocol promises.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Promise {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Promise {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// As the checker calls it.
-            pub(crate) const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-
-            /// As a function pointer, which the checker requires.
-            fn condition(self) -> fn(&Space, &SystemState) -> bool {
-                match self {
-                    $(Self::$name => |space, system| space.first(Self::$name, system),)*
-                }
-            }
-        }
-    };
-}
-
 promises! {
+    /// What the protocol promises.
+    Promise;
+
     /// No two pods rely on one shard at one instant.
     OneServer: "P1: no two pods rely on one shard",
     /// No two pods rely on shards of two maps at one instant.
@@ -68,19 +41,18 @@ promises! {
 
 /// All states within the bounds.
 #[derive(Debug)]
-pub(crate) struct Space {
-    pub(crate) config: Config,
-    pub(crate) tally: Tally,
+pub struct Space {
+    config: Config,
+    tally: Tally<Milestone>,
     known_recoveries: KnownRecoveries,
-    /// The promises that are looked at, and whether they were found broken so far.
-    promises: Vec<(Promise, AtomicBool)>,
+    broken: Broken<Promise>,
 }
 
 // === impl Promise ===
 
 impl Promise {
     /// Whether it holds in a state.
-    pub(crate) fn holds(self, space: &Space, system: &SystemState) -> bool {
+    fn holds(self, space: &Space, system: &SystemState) -> bool {
         let verdict = &system.verdict;
         match self {
             Self::OneServer => one_server(&space.config, system),
@@ -103,36 +75,36 @@ impl Promise {
     }
 }
 
-impl fmt::Display for Promise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 // === impl Space ===
 
-impl Space {
-    pub(crate) fn new(config: &Config, promises: &[Promise]) -> Self {
-        let promises = promises.iter().map(|promise| (*promise, AtomicBool::new(false)));
+impl cairn_model_check::Space for Space {
+    type Config = Config;
+    type Promise = Promise;
+    type Milestone = Milestone;
+
+    fn new(config: &Config, promises: &[Promise]) -> Self {
         Self {
             config: config.clone(),
             tally: Tally::default(),
             known_recoveries: KnownRecoveries::default(),
-            promises: promises.collect(),
+            broken: Broken::new(promises),
         }
     }
 
-    /// Whether a promise holds, or was broken by an earlier state. The checker would report the last of many states
-    /// that break it, and the first one has the shortest path.
-    fn first(&self, promise: Promise, system: &SystemState) -> bool {
-        let Some((_, broken)) = self.promises.iter().find(|(other, _)| *other == promise) else {
-            return true;
-        };
-        if broken.load(Ordering::Relaxed) || promise.holds(self, system) {
-            return true;
-        }
-        broken.store(true, Ordering::Relaxed);
-        false
+    fn broken(&self) -> &Broken<Promise> {
+        &self.broken
+    }
+
+    fn tally(&self) -> &Tally<Milestone> {
+        &self.tally
+    }
+
+    fn holds(&self, promise: Promise, system: &SystemState) -> bool {
+        promise.holds(self, system)
+    }
+
+    fn describe(&self, before: &SystemState, action: &Action, after: &SystemState) -> String {
+        describe(&self.config, before, *action, after)
     }
 }
 
@@ -150,13 +122,14 @@ impl Model for Space {
 
     fn next_state(&self, last: &SystemState, action: Action) -> Option<SystemState> {
         let next = last.after(&self.config, action);
-        self.tally.count(&self.config, last, action);
+        if let Some(milestone) = Milestone::reached(&self.config, last, action) {
+            self.tally.count(milestone);
+        }
         Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let property = |promise: Promise| Property::always(promise.name(), promise.condition());
-        self.promises.iter().map(|(promise, _)| property(*promise)).collect()
+        self.broken.promises().map(cairn_model_check::Promise::property).collect()
     }
 }
 

@@ -1,29 +1,12 @@
 //! The rules of the protocol that can be left out, one at a time.
 
-macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// A rule. The model keeps all of them unless its configuration leaves one out. The numbers are those of
-        /// docs/coordination.md, "What breaks without it".
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Rule {
-            $($(#[$doc])* $name,)*
-        }
+use cairn_model_check::names;
 
-        impl Rule {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+names! {
+    /// A rule. The model keeps all of them unless its configuration leaves one out. The numbers are those of
+    /// docs/coordination.md, "What breaks without it".
+    Rule;
 
-            /// As the command line calls it.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)*
-                }
-            }
-        }
-    };
-}
-
-rules! {
     /// 1: a hand-over goes to a member whose record names the map in force.
     HandOverToEligible,
     /// 2: V is fixed for a uid.
@@ -118,13 +101,4 @@ rules! {
     NobodyWithinQuotaMoves,
     /// Heartbeat: no deadline is told beyond the last heartbeat and its time.
     DeadlinesEndWithHeartbeat,
-}
-
-// === impl Rule ===
-
-impl Rule {
-    /// The rule of this name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|rule| rule.name() == name)
-    }
 }

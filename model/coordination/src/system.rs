@@ -19,7 +19,7 @@ pub(crate) use verdict::Verdict;
 
 /// A state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SystemState {
+pub struct SystemState {
     pub(crate) store: Store,
     pub(crate) snapshot: Option<Box<Store>>,
     pub(crate) pods: PerPod<PodState>,

@@ -3,16 +3,14 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use stateright::{Checker, HasDiscoveries, Model};
+use stateright::{Checker, HasDiscoveries};
 
-use crate::config::Config;
 use crate::counterexample::Counterexample;
-use crate::milestone::Milestone;
-use crate::property::{Promise, Space};
+use crate::promises::Promise as _;
+use crate::space::Space;
 
 /// The result of a check.
-#[derive(Clone, Debug)]
-pub struct Report {
+pub struct Report<S: Space> {
     /// Distinct states.
     pub states: usize,
     /// Steps taken, also into states seen before.
@@ -24,38 +22,43 @@ pub struct Report {
     /// Whether there was nothing left to visit.
     pub complete: bool,
     /// Every promise that was broken, with the shortest path to it.
-    pub counterexamples: Vec<Counterexample>,
+    pub counterexamples: Vec<Counterexample<S>>,
     /// The milestones that were reached, and how often.
-    pub passed: Vec<(Milestone, u64)>,
+    pub passed: Vec<(S::Milestone, u64)>,
 }
 
-/// Visits every state, breadth first, until a promise is broken, or up to so many steps.
+/// Visits every state, breadth first, until one of these promises is broken, or up to so many steps.
 ///
 /// On one thread: so the path to a broken promise is a shortest one, and the same in every run.
 #[expect(clippy::disallowed_methods, reason = "how long a check takes is no part of the model")]
-pub fn check(config: &Config, limit: Option<usize>) -> Report {
+pub fn check<S: Space>(
+    config: &S::Config,
+    promises: &[S::Promise],
+    limit: Option<usize>,
+) -> Report<S> {
     let start = Instant::now();
-    let space = Space::new(config);
+    let space = S::new(config, promises);
     let mut builder = space.checker().threads(1).finish_when(HasDiscoveries::AnyFailures);
     if let Some(limit) = limit {
         builder = builder.target_state_count(limit);
     }
     let checker = builder.spawn_bfs().join();
+    let took = start.elapsed();
     // Before the discoveries: the search for their paths takes steps too.
-    let passed = checker.model().tally.passed();
+    let passed = checker.model().tally().passed();
     let mut found = checker.discoveries();
-    let counterexamples: Vec<Counterexample> = Promise::ALL
-        .into_iter()
+    let counterexamples: Vec<_> = promises
+        .iter()
         .filter_map(|promise| {
             let path = found.remove(promise.name())?;
-            Some(Counterexample::new(config, promise, path))
+            Some(Counterexample::new(checker.model(), *promise, path))
         })
         .collect();
     Report {
         states: checker.unique_state_count(),
         steps: checker.state_count(),
         depth: checker.max_depth(),
-        took: start.elapsed(),
+        took,
         complete: limit.is_none_or(|limit| checker.state_count() < limit)
             && counterexamples.is_empty(),
         counterexamples,
@@ -65,21 +68,21 @@ pub fn check(config: &Config, limit: Option<usize>) -> Report {
 
 // === impl Report ===
 
-impl Report {
+impl<S: Space> Report<S> {
     /// Whether everything was visited and every promise held.
     pub fn holds(&self) -> bool {
         self.complete && self.counterexamples.is_empty()
     }
 
     /// The path on which a promise was broken.
-    pub fn broken(&self, promise: Promise) -> Option<&Counterexample> {
+    pub fn broken(&self, promise: S::Promise) -> Option<&Counterexample<S>> {
         self.counterexamples.iter().find(|counterexample| counterexample.promise == promise)
     }
 
     /// The milestones that were not reached.
-    pub fn missed(&self, milestones: &[Milestone]) -> Vec<Milestone> {
+    pub fn missed(&self, milestones: &[S::Milestone]) -> Vec<S::Milestone> {
         let passed =
-            |milestone: &Milestone| self.passed.iter().any(|(other, _)| other == milestone);
+            |milestone: &S::Milestone| self.passed.iter().any(|(other, _)| other == milestone);
         milestones.iter().copied().filter(|milestone| !passed(milestone)).collect()
     }
 
@@ -93,7 +96,13 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl<S: Space> fmt::Debug for Report<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<S: Space> fmt::Display for Report<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { states, steps, depth, .. } = self;
         let seconds = self.took.as_secs_f64();
