@@ -17,9 +17,8 @@ mod tally;
 pub use broken::Broken;
 pub use counterexample::Counterexample;
 pub use names::Named;
-pub use promises::Promise;
 pub use report::{Report, check};
-pub use space::Space;
+pub use space::{Promise, Space};
 #[doc(hidden)]
 pub use stateright::Property;
 pub use tally::Tally;

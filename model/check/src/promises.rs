@@ -1,20 +1,5 @@
 //! Promises: what must hold in every state.
 
-use std::fmt;
-
-use stateright::Property;
-
-use crate::space::Space;
-
-/// What a protocol promises.
-pub trait Promise: Copy + Eq + fmt::Debug + fmt::Display + 'static {
-    /// As the checker calls it.
-    fn name(self) -> &'static str;
-
-    /// As the checker looks at it.
-    fn property<S: Space<Promise = Self>>(self) -> Property<S>;
-}
-
 /// Defines the promises of a protocol, each with its sentence.
 #[macro_export]
 macro_rules! promises {

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use stateright::{Checker, HasDiscoveries};
 
 use crate::counterexample::Counterexample;
-use crate::promises::Promise as _;
-use crate::space::Space;
+use crate::space::{Promise as _, Space};
 
 /// The result of a check.
 pub struct Report<S: Space> {

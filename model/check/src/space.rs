@@ -1,13 +1,12 @@
-//! All states of a model within some bounds.
+//! All states of a model within some bounds, and what must hold in each of them.
 
 use std::fmt;
 use std::hash::Hash;
 
-use stateright::Model;
+use stateright::{Model, Property};
 
 use crate::broken::Broken;
 use crate::names::Named;
-use crate::promises::Promise;
 use crate::tally::Tally;
 
 /// All states of a model within some bounds.
@@ -40,4 +39,13 @@ pub trait Space:
 
     /// A step in words.
     fn describe(&self, before: &Self::State, action: &Self::Action, after: &Self::State) -> String;
+}
+
+/// What a protocol promises.
+pub trait Promise: Copy + Eq + fmt::Debug + fmt::Display + 'static {
+    /// As the checker calls it.
+    fn name(self) -> &'static str;
+
+    /// As the checker looks at it.
+    fn property<S: Space<Promise = Self>>(self) -> Property<S>;
 }

@@ -2,13 +2,11 @@
 
 use super::*;
 
-/// As after new roots were begun with: the pod was given the roots of the former etcd.
-#[test]
-fn a_pod_that_trusts_lost_roots_of_etcd_enrols_at_the_first_handshake_that_fails() {
+/// The pod is first given an access with which every handshake with etcd fails, and then the right one.
+fn enrols_at_the_first_handshake_that_fails(spoil: impl FnOnce(EnrolResponse) -> EnrolResponse) {
     let site = Site::new();
     let access = site.access(Duration::from_secs(3600));
-    let lost = Pki::new("lost").unwrap();
-    site.answer(Ok(EnrolResponse { etcd_authorities: lost.root().to_owned(), ..access.clone() }));
+    site.answer(Ok(spoil(access.clone())));
     let sidecar = site.start(&[]);
     site.until("a first request", || !site.requests().is_empty());
     site.answer(Ok(access));
@@ -18,21 +16,25 @@ fn a_pod_that_trusts_lost_roots_of_etcd_enrols_at_the_first_handshake_that_fails
     sidecar.stop();
 }
 
+/// As after new roots were begun with: the pod was given the roots of the former etcd.
+#[test]
+fn a_pod_that_trusts_lost_roots_of_etcd_enrols_at_the_first_handshake_that_fails() {
+    let lost = Pki::new("lost").unwrap();
+    enrols_at_the_first_handshake_that_fails(|access| EnrolResponse {
+        etcd_authorities: lost.root().to_owned(),
+        ..access
+    });
+}
+
 /// As after the root of the clients was replaced: etcd does not accept the pod's certificate.
 #[test]
 fn a_pod_whose_certificate_is_of_lost_roots_enrols_at_the_first_handshake_that_fails() {
-    let site = Site::new();
-    let access = site.access(Duration::from_secs(3600));
     let lost = Pki::new("lost").unwrap().client("cairn:shop").unwrap();
-    let former =
-        EnrolResponse { certificate_chain: lost.chain, shared_key: lost.key, ..access.clone() };
-    site.answer(Ok(former));
-    let sidecar = site.start(&[]);
-    site.until("a first request", || !site.requests().is_empty());
-    site.answer(Ok(access));
-    site.until_probe(HELD);
-    assert!((2..=4).contains(&site.requests().len()), "{}", site.requests().len());
-    sidecar.stop();
+    enrols_at_the_first_handshake_that_fails(|access| EnrolResponse {
+        certificate_chain: lost.chain,
+        shared_key: lost.key,
+        ..access
+    });
 }
 
 #[test]
