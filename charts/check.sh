@@ -86,6 +86,8 @@ one=https://cairn-etcd.cairn-system.svc:2379,https://cairn-etcd-0.cairn-etcd-pee
 # Only etcd's probes and metrics are served without TLS.
 count 2 'http://'
 count 2 '"listen-metrics-urls":"http://0.0.0.0:2381"'
+# The clients' port serves gRPC alone: see docs/benchmarks.md.
+count 2 '"listen-client-http-urls":"https://localhost:2382"'
 has "--etcd=$one"
 has "--sidecar-etcd=$one"
 has '"quota-backend-bytes":1073741824'

@@ -1,6 +1,6 @@
 //! Measures what authentication costs: claims and renewals on an etcd with TLS, client certificates and a role, beside
-//! the same on a plain etcd. Both run all the time and are measured in turn, so that other work of the machine meets
-//! both alike.
+//! the same on a plain etcd, and on one with TLS and client certificates alone. All run all the time and are measured
+//! in turn, so that other work of the machine meets all alike.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,14 +47,16 @@ const HERDS: usize = 5;
 /// The time limit of a herd.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// One kind of work without and with authentication.
+/// One kind of work without security, with TLS, and with authentication.
 #[derive(Clone, Debug)]
 pub struct Cost {
     /// What was done.
     pub what: &'static str,
     /// Its time on a plain etcd.
     pub off: Duration,
-    /// Its time with authentication.
+    /// Its time with TLS and client certificates, without users.
+    pub tls: Duration,
+    /// Its time with TLS and authentication.
     pub on: Duration,
 }
 
@@ -75,7 +77,7 @@ pub enum IsolationError {
     Access(#[source] Box<etcd_client::Error>),
 }
 
-/// The times of one of the two, by kind of work.
+/// The times of one etcd, by kind of work.
 #[derive(Debug, Default)]
 struct Times {
     claims: Vec<Duration>,
@@ -84,7 +86,7 @@ struct Times {
     at_once: Vec<Duration>,
 }
 
-/// One of the two.
+/// One etcd and what was measured on it.
 struct Side {
     site: Site,
     times: Times,
@@ -99,14 +101,15 @@ struct Held {
 
 /// Measures.
 pub async fn measure() -> Result<Vec<Cost>, IsolationError> {
-    eprintln!("what authentication costs: one etcd without, one with");
-    let plain = Side { site: Site::new(1, CONNECTIONS).await?, times: Times::default() };
-    let secure = Side { site: secure().await?, times: Times::default() };
-    let mut sides = [plain, secure];
+    eprintln!("what authentication costs: one etcd without, one with TLS, one with both");
+    let side = |site| Side { site, times: Times::default() };
+    let plain = side(Site::new(1, CONNECTIONS).await?);
+    let mut sides = [plain, side(encrypted().await?), side(secure().await?)];
     for round in 0..ROUNDS {
-        // In turns, so that neither is always first.
-        sides.rotate_left(1);
-        for side in &mut sides {
+        // In turns, so that none is always first.
+        let turns = sides.len();
+        for turn in 0..turns {
+            let Some(side) = sides.get_mut((round + turn) % turns) else { continue };
             side.claims().await?;
             Box::pin(side.renewals()).await?;
             if round < HERDS {
@@ -114,17 +117,24 @@ pub async fn measure() -> Result<Vec<Cost>, IsolationError> {
             }
         }
     }
-    let [off, on] = sides.map(|side| side.times);
+    let mut cost = |what, of: fn(&mut Times) -> &mut Vec<Duration>| {
+        let [off, tls, on] = sides.each_mut().map(|side| p50(of(&mut side.times)));
+        Cost { what, off, tls, on }
+    };
     Ok(vec![
-        Cost { what: "one pod claims, p50", off: p50(off.claims), on: p50(on.claims) },
-        Cost { what: "1000 pods claim at once, median", off: p50(off.herds), on: p50(on.herds) },
-        Cost { what: "one pod renews, p50", off: p50(off.renewals), on: p50(on.renewals) },
-        Cost {
-            what: "1600 renewals on 16 connections",
-            off: p50(off.at_once),
-            on: p50(on.at_once),
-        },
+        cost("one pod claims, p50", |times| &mut times.claims),
+        cost("1000 pods claim at once, median", |times| &mut times.herds),
+        cost("one pod renews, p50", |times| &mut times.renewals),
+        cost("1600 renewals on 16 connections", |times| &mut times.at_once),
     ])
+}
+
+/// An etcd that asks for certificates and has no users.
+async fn encrypted() -> Result<Site, IsolationError> {
+    let pki = Pki::new("bench").map_err(MembersError::from)?;
+    let user = pki.client(USER).map_err(MembersError::from)?;
+    let members = Members::start_secure(1, pki).await?;
+    Ok(Site::of(members, Some(tls(&user)), CONNECTIONS).await?)
 }
 
 /// An etcd with authentication, and connections of a user with a role.
@@ -162,9 +172,9 @@ fn tls(certificate: &Certificate) -> Tls {
     Tls::Pem(TlsPem { authorities, client: Some(ClientPem { chain, key }) })
 }
 
-fn p50(mut times: Vec<Duration>) -> Duration {
+fn p50(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
-    percentile(&times, 50)
+    percentile(times, 50)
 }
 
 fn now() -> BootInstant {

@@ -197,6 +197,8 @@ fn security(pki: Option<&Pki>, dir: &TempDir) -> Result<Vec<String>, MembersErro
         format!("--key-file={}", files.key.display()),
         // It would connect with the member's own certificate.
         "--enable-grpc-gateway=false".to_owned(),
+        // As the chart does: the clients' port serves gRPC alone.
+        "--listen-client-http-urls=https://127.0.0.1:0".to_owned(),
     ])
 }
 

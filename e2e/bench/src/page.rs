@@ -70,8 +70,13 @@ else's before. A rest is a quarantine: etcd ends it when its lease runs out, whi
 Each of these pods has a connection of its own; V is 30 s, as shipped.
 
 {isolation}
-One etcd without and one with TLS, client certificates and authentication, measured in turn in the same run. The
-second has 100 namespaces, and the pods are a user whose role covers their keys. A renewal is a keepalive and a read.
+One etcd without, one with TLS and client certificates, and one with authentication too, measured in turn in the same
+run. The last has 100 namespaces, and the pods are a user whose role covers their keys. A renewal is a keepalive and a
+read.
+
+The clients' port of these etcds serves gRPC alone, as the chart sets it up (`listen-client-http-urls`). Where it serves
+HTTP too, as by default, etcd hands every request over TLS to Go's HTTP server (etcd issue 15402), and a renewal takes
+1.5 to 1.9 times as long as without TLS: measured with `cairn-bench isolation` on 2026-11-26, before that setting.
 "
     )
 }

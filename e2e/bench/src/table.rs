@@ -147,12 +147,14 @@ impl Table {
     /// The table of what authentication costs.
     pub fn isolation(costs: &[Cost]) -> Self {
         let row = |cost: &Cost| {
-            let (off, on) = (cost.off.as_secs_f64(), cost.on.as_secs_f64());
-            vec![cost.what.to_owned(), millis(off), millis(on), format!("{:.2}×", on / off)]
+            let [off, tls, on] = [cost.off, cost.tls, cost.on].map(|time| time.as_secs_f64());
+            let ratio = |time: f64| format!("{:.2}×", time / off);
+            let times = [off, tls, on].map(millis);
+            [vec![cost.what.to_owned()], times.to_vec(), vec![ratio(tls), ratio(on)]].concat()
         };
         Self {
-            title: "With authentication",
-            head: vec!["what", "without, ms", "with, ms", "ratio"],
+            title: "With TLS and authentication",
+            head: vec!["what", "without, ms", "TLS, ms", "both, ms", "TLS: ratio", "both: ratio"],
             rows: costs.iter().map(row).collect(),
         }
     }

@@ -74,6 +74,8 @@ impl TestEtcd {
             "--client-cert-auth".to_owned(),
             // It would connect with the member's own certificate.
             "--enable-grpc-gateway=false".to_owned(),
+            // As the chart does: the clients' port serves gRPC alone.
+            "--listen-client-http-urls=https://127.0.0.1:0".to_owned(),
         ])
     }
 }

@@ -279,6 +279,8 @@ impl Cluster {
                 &key,
                 // It would connect with the member's own certificate.
                 "--enable-grpc-gateway=false",
+                // As the chart does: the clients' port serves gRPC alone.
+                "--listen-client-http-urls=https://127.0.0.1:0",
                 // A killed process loses no data that the kernel has. fsync matters only when the machine crashes.
                 "--unsafe-no-fsync",
                 "--log-level",
