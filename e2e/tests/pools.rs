@@ -73,6 +73,19 @@ fn a_pool_that_is_deleted_in_use_names_its_holders_and_is_gone_when_it_has_none(
 }
 
 #[test]
+fn pools_and_their_pods_that_are_applied_together_are_admitted() -> Done {
+    within("together", |ns| {
+        let pools: Vec<_> = (0..6).map(|_| TestPool::named(&ns.cluster, "hives")).collect();
+        let pair = |pool: &TestPool| {
+            let spec = object!({"names": {"list": ["clover"]}});
+            [pool::object(&pool.name, &spec), App::claiming(&pool.name, &pool.name).pod()]
+        };
+        let items: Vec<Value> = pools.iter().flat_map(pair).collect();
+        ns.apply(&object!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())
+    })
+}
+
+#[test]
 fn a_pool_that_is_created_again_with_another_scope_grants_nothing_until_the_old_names_are_free()
 -> Done {
     within("force-remade", |ns| {

@@ -20,6 +20,20 @@ fn a_pod_without_the_annotation_is_stored_as_without_cairn() -> Done {
     })
 }
 
+/// Programs believe these annotations, and only the mirror writes them.
+#[test]
+fn claim_annotations_of_a_pod_that_did_not_opt_in_are_removed() -> Done {
+    within("plain-claims", |ns| {
+        let plain = App::named("plain").annotation("example.com/team", "shop");
+        let copied = plain.annotation("claim.cairn.dev/mountains", "Denali").pod().to_string();
+        let args = ["-n", &ns.name, "create", "--dry-run=server", "-o", "json", "-f", "-"];
+        let stored = ns.cluster.kubectl_with(&args, &copied)?.json()?;
+        let annotations = stored.pointer("/metadata/annotations");
+        assert_eq!(annotations, Some(&serde_json::json!({"example.com/team": "shop"})));
+        Ok(())
+    })
+}
+
 /// The object that the API server would store for a pod, without fields that differ between pods.
 fn as_stored(ns: &Namespace, app: &App, namespace: &str) -> Result<String, Failure> {
     let args = [

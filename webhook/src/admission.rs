@@ -1,9 +1,11 @@
 //! Admission: from an `AdmissionReview` to its response.
 //!
-//! Nothing here waits or makes a network call: the controllers keep the needed facts about the cluster in memory.
-//! Handlers only convert between HTTP and bytes. The rules are in `docs/pods.md`.
+//! Nothing here makes a network call: the controllers keep the needed facts about the cluster in memory. A pod waits
+//! only for a pool that is not known yet. Handlers only convert between HTTP and bytes. The rules are in
+//! `docs/pods.md`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use cairn_kit::clock;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
 use uuid::Uuid;
 
@@ -26,6 +28,7 @@ use crate::pools::catalog::Catalog;
 use crate::view::Pod;
 use inject::{Facts, Plan};
 use metrics::{Metrics, Outcome};
+use refusal::Refusal;
 use review::{AdmissionRequest, AdmissionResponse};
 use settings::Settings;
 
@@ -46,6 +49,10 @@ pub mod workload;
 /// The largest body. The API server accepts requests of up to 3 MiB, and etcd objects of up to 1.5 MiB. A review of a
 /// creation carries one object with defaults; a review of a pool's update carries two objects.
 const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// How long a pod waits for a pool that does not exist. `kubectl apply` creates a pool and its pods within
+/// milliseconds, and the watch brings the pool some milliseconds later. A misspelt name is refused so much later.
+const POOL_WAIT: Duration = Duration::from_millis(500);
 
 /// The state that handlers share.
 #[derive(Debug)]
@@ -80,7 +87,10 @@ async fn mutate(
     State(admission): State<Arc<Admission>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    respond(body, |body| admission.mutate(body))
+    match body {
+        Ok(body) => answered(admission.mutate(&body).await),
+        Err(rejection) => unreadable(&rejection),
+    }
 }
 
 async fn mutate_workload(body: Result<Bytes, BytesRejection>) -> Response {
@@ -104,28 +114,33 @@ fn mutate_generated(body: &[u8]) -> Vec<u8> {
     review::write(&uid, &answer)
 }
 
-/// Always answers 200: the API server does not show the body of another status to users.
 fn respond(body: Result<Bytes, BytesRejection>, answer: impl FnOnce(&[u8]) -> Vec<u8>) -> Response {
-    let body = match body {
-        Ok(body) => answer(&body),
-        Err(rejection) => {
-            let message = format!("the request could not be read: {rejection}");
-            review::write("", &AdmissionResponse::refused(message))
-        }
-    };
+    match body {
+        Ok(body) => answered(answer(&body)),
+        Err(rejection) => unreadable(&rejection),
+    }
+}
+
+/// Always answers 200: the API server does not show the body of another status to users.
+fn answered(body: Vec<u8>) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn unreadable(rejection: &BytesRejection) -> Response {
+    let message = format!("the request could not be read: {rejection}");
+    answered(review::write("", &AdmissionResponse::refused(message)))
 }
 
 // === impl Admission ===
 
 impl Admission {
     /// Answers one review about a pod.
-    pub fn mutate(&self, body: &[u8]) -> Vec<u8> {
+    pub async fn mutate(&self, body: &[u8]) -> Vec<u8> {
         let begun = Instant::now();
         let (uid, outcome, dry_run, answer) = match review::read(body) {
             Ok(request) => {
                 let dry_run = request.dry_run == Some(true);
-                let (outcome, answer) = self.answer(&request);
+                let (outcome, answer) = self.answer(&request, begun + POOL_WAIT).await;
                 (request.uid.to_string(), outcome, dry_run, answer)
             }
             Err(message) => {
@@ -138,7 +153,11 @@ impl Admission {
         review::write(&uid, &answer)
     }
 
-    fn answer(&self, request: &AdmissionRequest<'_>) -> (Outcome, AdmissionResponse) {
+    async fn answer(
+        &self,
+        request: &AdmissionRequest<'_>,
+        pools_known_by: Instant,
+    ) -> (Outcome, AdmissionResponse) {
         // The configuration selects only CREATE. If somebody changed it, other operations pass.
         let Some(object) = request.object.filter(|_| *request.operation == *"CREATE") else {
             return (Outcome::Unchanged, AdmissionResponse::allowed());
@@ -151,7 +170,7 @@ impl Admission {
             }
         };
         let (namespace, name) = (&*request.namespace, pod.metadata.shown_name());
-        match self.decide(&pod, namespace) {
+        match self.decide_with_pools(&pod, namespace, pools_known_by).await {
             Ok(Plan { patch, warnings, injected }) => {
                 let changed = injected && !patch.is_empty();
                 debug!(namespace, name, injected, "admitted");
@@ -166,11 +185,31 @@ impl Admission {
         }
     }
 
-    fn decide(&self, pod: &Pod<'_>, namespace: &str) -> Result<Plan, refusal::Refusal> {
-        let cluster = match &*self.installation.borrow() {
-            Verdict::NotOurs(message) => {
-                return Err(refusal::Refusal::NotInstalled(message.clone()));
+    /// Decides again whenever the pools change, while a pool of the pod is not known.
+    async fn decide_with_pools(
+        &self,
+        pod: &Pod<'_>,
+        namespace: &str,
+        known_by: Instant,
+    ) -> Result<Plan, Refusal> {
+        let mut pools = self.catalog.clone();
+        loop {
+            let catalog = Arc::clone(&pools.borrow_and_update());
+            let decision = self.decide(pod, namespace, &catalog);
+            if !matches!(decision, Err(Refusal::UnknownPool { .. })) {
+                return decision;
             }
+            match timeout_at(known_by, pools.changed()).await {
+                Ok(Ok(())) => {}
+                // The time is over, or the webhook stops.
+                Err(_) | Ok(Err(_)) => return decision,
+            }
+        }
+    }
+
+    fn decide(&self, pod: &Pod<'_>, namespace: &str, catalog: &Catalog) -> Result<Plan, Refusal> {
+        let cluster = match &*self.installation.borrow() {
+            Verdict::NotOurs(message) => return Err(Refusal::NotInstalled(message.clone())),
             Verdict::Ours(cluster) => Some(*cluster),
             Verdict::Unknown | Verdict::Open => self.settings.etcd_cluster_id,
         };
@@ -179,13 +218,12 @@ impl Admission {
             agent_ca: self.trust.borrow().argument().to_owned(),
             ..self.settings.clone()
         };
-        let catalog = Arc::clone(&self.catalog.borrow());
         let probe_token = Uuid::new_v4().simple().to_string();
         inject::decide(
             pod,
             &Facts {
                 settings: &settings,
-                catalog: &catalog,
+                catalog,
                 namespace,
                 namespace_facts: &self.namespaces.get(namespace),
                 env: &self.env.facts(),

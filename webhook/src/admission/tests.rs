@@ -82,7 +82,37 @@ async fn an_opted_in_pod_gets_a_patch_under_the_uid_of_its_review() {
     );
 }
 
-#[tokio::test]
+/// As by one `kubectl apply` of a pool and its pods.
+#[tokio::test(start_paused = true)]
+async fn a_pod_waits_half_a_second_for_a_pool_that_is_not_known_yet() {
+    let (admission, registry) = admission();
+    let (pools, catalog) = watch::channel(Arc::new(Catalog::default()));
+    let admission = Arc::new(Admission { catalog, ..Arc::into_inner(admission).unwrap() });
+    let entry = |pool: &str| {
+        let pool = CorePool::builtin(&pool.parse().unwrap()).unwrap();
+        (pool.name.clone(), CatalogEntry::Ready(Arc::new(pool)))
+    };
+    let begun = Instant::now();
+    let creating = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // A change that brings another pool ends no waiting.
+        pools.send_replace(Arc::new([entry("snowflake")].into_iter().collect()));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        pools.send_replace(Arc::new(["snowflake", "mountains"].map(entry).into_iter().collect()));
+    };
+    let posting = post_to(&admission, "/mutate", review("mountains", false));
+    let ((_, answer), ()) = tokio::join!(posting, creating);
+    assert_eq!(answer["response"]["allowed"], true, "{answer}");
+    assert_eq!(begun.elapsed(), Duration::from_millis(400));
+    assert!(counted(&registry).contains("pods_total{outcome=\"Injected\"} 1"));
+
+    let begun = Instant::now();
+    let (_, answer) = post_to(&admission, "/mutate", review("montains", false)).await;
+    assert_eq!(answer["response"]["allowed"], false);
+    assert_eq!(begun.elapsed(), POOL_WAIT);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_a_well_formed_response_with_the_message() {
     let (admission, _) = admission();
     let (status, answer) = post_to(&admission, "/mutate", review("montains", false)).await;
