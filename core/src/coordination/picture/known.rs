@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Changes, Picture, Revised};
-use crate::coordination::map::Shard;
+use crate::coordination::map::{Shard, ShardMap};
 use crate::coordination::member::Member;
 use crate::coordination::owner::{Granted, Ownable};
 use crate::coordination::path::GroupKey;
@@ -28,8 +28,10 @@ pub(in crate::coordination) struct Known {
     hold_at: i64,
     /// Grants to our UID, of whatever session.
     own: BTreeMap<Ownable, Granted>,
-    /// Counts changes.
+    /// Counts changes of anything.
     version: u64,
+    /// Counts changes of what a plan rests on.
+    basis: u64,
 }
 
 // === impl Known ===
@@ -45,6 +47,7 @@ impl Known {
             hold_at: 0,
             own: BTreeMap::new(),
             version: 0,
+            basis: 0,
         }
     }
 
@@ -57,9 +60,14 @@ impl Known {
         self.floor
     }
 
-    /// Differs when anything has changed.
+    /// Differs when anything has changed. That the same is known at a higher revision is no change.
     pub(in crate::coordination) const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Differs when something has changed on which a plan rests: a member, the map, an owner, the epoch, the hold.
+    pub(in crate::coordination) const fn basis(&self) -> u64 {
+        self.basis
     }
 
     /// Grants to our UID, of whatever session.
@@ -77,9 +85,9 @@ impl Known {
 
     /// Another epoch: nothing that is known counts any more.
     pub(in crate::coordination) fn forget(&mut self, epoch: Option<i64>) {
-        let version = self.version + 1;
+        let (version, basis) = (self.version + 1, self.basis + 1);
         let uid = std::mem::take(&mut self.uid);
-        *self = Self { version, ..Self::new(uid) };
+        *self = Self { version, basis, ..Self::new(uid) };
         self.picture.epoch = epoch;
     }
 
@@ -108,7 +116,8 @@ impl Known {
         let leader = self.picture.leader.iter();
         let leader = leader.filter_map(|granted| of_ours(Ownable::Leader, granted));
         self.own = shards.chain(leader).collect();
-        self.version += 1;
+        self.count(differs(&before, &self.picture));
+        self.version += u64::from(before.leader_value != self.picture.leader_value);
     }
 
     /// Takes in what the watch shows. It has shown everything up to this revision.
@@ -125,11 +134,7 @@ impl Known {
             match change {
                 Change::Epoch(epoch) => self.set_epoch(epoch, revision),
                 Change::Hold(hold) => self.set_hold(hold, revision),
-                Change::Map(map) => {
-                    if self.note(GroupKey::Map, revision) {
-                        self.picture.map = map;
-                    }
-                }
+                Change::Map(map) => self.put_map(map, revision),
                 Change::LeaderValue(value) => self.set_leader_value(value, revision),
                 Change::Member(uid, member) => self.set_member(uid, member.map(|m| *m), revision),
                 Change::Owner(of, granted) => self.set_owner(of, granted, revision),
@@ -141,7 +146,7 @@ impl Known {
     pub(in crate::coordination) fn set_epoch(&mut self, epoch: Option<i64>, revision: i64) {
         if revision >= self.epoch_at {
             self.epoch_at = revision;
-            self.version += u64::from(self.picture.epoch != epoch);
+            self.count(self.picture.epoch != epoch);
             self.picture.epoch = epoch;
         }
     }
@@ -149,7 +154,7 @@ impl Known {
     pub(in crate::coordination) fn set_hold(&mut self, hold: bool, revision: i64) {
         if revision >= self.hold_at {
             self.hold_at = revision;
-            self.version += u64::from(self.picture.hold != hold);
+            self.count(self.picture.hold != hold);
             self.picture.hold = hold;
         }
     }
@@ -160,9 +165,12 @@ impl Known {
         member: Option<Member>,
         revision: i64,
     ) {
-        if !self.note(GroupKey::Member(uid.clone()), revision) {
+        if !self.note(GroupKey::Member(uid.clone()), revision)
+            || self.picture.members.get(&uid) == member.as_ref()
+        {
             return;
         }
+        self.count(true);
         match member {
             Some(member) => self.picture.members.insert(uid, member),
             None => self.picture.members.remove(&uid),
@@ -179,9 +187,10 @@ impl Known {
             Ownable::Leader => GroupKey::Leader,
             Ownable::Shard(shard) => GroupKey::Shard(shard),
         };
-        if !self.note(key, revision) {
+        if !self.note(key, revision) || self.picture.owner(of) == granted.as_ref() {
             return;
         }
+        self.count(true);
         match granted.as_ref().filter(|granted| granted.grant.uid == self.uid) {
             Some(granted) => self.own.insert(of, granted.clone()),
             None => self.own.remove(&of),
@@ -189,14 +198,8 @@ impl Known {
         put_owner(&mut self.picture, of, granted);
     }
 
-    pub(in crate::coordination) fn set_map(
-        &mut self,
-        map: crate::coordination::map::ShardMap,
-        revision: i64,
-    ) {
-        if self.note(GroupKey::Map, revision) {
-            self.picture.map = Some(Revised { value: map, revision });
-        }
+    pub(in crate::coordination) fn set_map(&mut self, map: ShardMap, revision: i64) {
+        self.put_map(Some(Revised { value: map, revision }), revision);
     }
 
     pub(in crate::coordination) fn set_leader_value(
@@ -204,9 +207,23 @@ impl Known {
         value: Option<Revised<Vec<u8>>>,
         revision: i64,
     ) {
-        if self.note(GroupKey::LeaderValue, revision) {
+        if self.note(GroupKey::LeaderValue, revision) && self.picture.leader_value != value {
+            self.version += 1;
             self.picture.leader_value = value;
         }
+    }
+
+    fn put_map(&mut self, map: Option<Revised<ShardMap>>, revision: i64) {
+        if self.note(GroupKey::Map, revision) {
+            self.count(self.picture.map != map);
+            self.picture.map = map;
+        }
+    }
+
+    /// Counts a change of what a plan rests on.
+    fn count(&mut self, changed: bool) {
+        self.version += u64::from(changed);
+        self.basis += u64::from(changed);
     }
 
     fn at(&self, key: &GroupKey) -> i64 {
@@ -222,7 +239,6 @@ impl Known {
             self.newer.insert(key, revision);
         }
         self.picture.revision = self.picture.revision.max(revision);
-        self.version += 1;
         true
     }
 
@@ -230,11 +246,17 @@ impl Known {
         if revision > self.floor {
             self.floor = revision;
             self.newer.retain(|_, at| *at > revision);
-            // What waited for the watch to come so far is looked at again.
-            self.version += 1;
         }
         self.picture.revision = self.picture.revision.max(revision);
     }
+}
+
+/// Whether two pictures differ in what a plan rests on, beside epoch and hold.
+fn differs(one: &Picture, other: &Picture) -> bool {
+    one.map != other.map
+        || one.leader != other.leader
+        || one.members != other.members
+        || one.shards != other.shards
 }
 
 /// Keeps of one key what was known before.

@@ -89,7 +89,8 @@ impl Machine {
 
     pub(super) fn on_written(&mut self, now: Now, answer: WriteAnswer, out: &mut Vec<Action>) {
         let Some(write) = self.writing.answered() else { return };
-        self.replan = true;
+        // What was written is a change of the picture. What was not has to be looked at again.
+        self.replan |= !matches!(answer, WriteAnswer::Committed { .. });
         match answer {
             WriteAnswer::Committed { revision } => self.on_committed(now, write, revision, out),
             WriteAnswer::Refused(changes) => self.on_refused(now, &write, changes, out),
@@ -262,6 +263,7 @@ impl Machine {
             self.deadline.resume(now.boot);
         }
         self.renewing.track.hurry();
+        self.replan = true;
         self.session = Some(session);
     }
 

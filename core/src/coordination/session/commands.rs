@@ -29,7 +29,10 @@ impl Machine {
                 self.require_session()?;
                 self.record.set_tag(key, value)?;
             }
-            Command::Stopped(ids) => self.stops.confirm(&ids),
+            Command::Stopped(ids) => {
+                self.stops.confirm(&ids);
+                self.replan = true;
+            }
             Command::Resign => {
                 if !self.config.terms.roles.contains(&Role::Leader) {
                     return Err(Refusal::NoRole("leader"));
@@ -51,7 +54,6 @@ impl Machine {
                 self.deadline.note_told();
             }
         }
-        self.replan = true;
         Ok(())
     }
 

@@ -48,8 +48,10 @@ pub struct Machine {
     pub(super) shown: Shown,
     /// Why nothing goes on.
     pub(super) trouble: Option<String>,
-    /// The version of the picture for which the plan was carried out last, and when.
+    /// The basis of the plan that was carried out last, and when.
     pub(super) planned: (u64, BootInstant),
+    /// How often the plan was carried out.
+    pub(super) plans: u64,
     /// A command or an answer has changed what the plan means for us.
     pub(super) replan: bool,
     /// How many sessions were lost.
@@ -92,6 +94,7 @@ impl Machine {
             shown: Shown::default(),
             trouble: None,
             planned: (0, BootInstant::default()),
+            plans: 0,
             replan: false,
             lost: 0,
             config,
@@ -147,6 +150,12 @@ impl Machine {
     /// Whether the app has promised to call, and has not called this process yet.
     pub fn awaits_app(&self) -> bool {
         self.deadline.awaits_beat()
+    }
+
+    /// How often this process has computed the plan. It does so only when something has changed that the plan rests on,
+    /// or when the time for something has come.
+    pub const fn plans(&self) -> u64 {
+        self.plans
     }
 
     fn route(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
@@ -299,7 +308,8 @@ impl Machine {
         }
         let due = self.plan_due(now.boot).is_some_and(|due| now.boot >= due);
         if due || self.ledger.wake.is_due(now.boot) {
-            self.planned = (self.known.version(), now.boot);
+            self.planned = (self.known.basis(), now.boot);
+            self.plans += 1;
             // What could not be written because another write is under way is looked at again after it.
             self.replan = !self.writing.is_free(now.boot);
             self.carry_out(now, out);
@@ -308,8 +318,9 @@ impl Machine {
 
     /// When the plan is to be carried out again because something has changed.
     fn plan_due(&self, now: BootInstant) -> Option<BootInstant> {
-        let (version, at) = self.planned;
-        if self.session.is_none() || (version == self.known.version() && !self.replan) {
+        let (basis, at) = self.planned;
+        let same = basis == self.known.basis() && !self.ledger.ended.is_outdated(&self.known);
+        if self.session.is_none() || (same && !self.replan) {
             return None;
         }
         let many = self.config.terms.map.is_some_and(|map| map.shards > FEW_SHARDS);

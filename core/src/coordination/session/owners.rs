@@ -57,12 +57,12 @@ impl<'m> OwnersHandler<'m> {
     /// Does what is due, with one write at most.
     pub(super) fn next(&mut self) {
         self.ledger.wake = Wake::default();
+        self.ledger.ended.begin();
         if self.known.picture().hold || self.session.owns_from_reads_since.is_some() {
             self.ledger.offers.clear();
             self.ledger.leader_offers.clear();
             return;
         }
-        self.ledger.ended.begin();
         let leadership = self.leadership();
         let shards = self.shards();
         let (mut gives, mut takes) = (Vec::new(), Vec::new());
@@ -162,12 +162,13 @@ impl<'m> OwnersHandler<'m> {
         let stops = self.stops.iter().filter(|stop| (stop.of == Ownable::Leader) == leads);
         let mut changes = Vec::new();
         for stop in stops {
-            if self.stops.is_over(stop, self.now.boot) && self.now.boot >= from {
+            let is_over = self.stops.is_over(stop, self.now.boot);
+            if is_over && self.now.boot >= from {
                 changes.push(OwnerChange { of: stop.of, how: self.give(part, stop) });
+            } else if is_over {
+                self.ledger.wake.at(from);
             } else if let Some(end) = self.stops.ends_at(stop) {
                 self.ledger.wake.at(end.max(from));
-            } else if self.now.boot < from {
-                self.ledger.wake.at(from);
             }
         }
         changes

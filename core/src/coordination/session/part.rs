@@ -67,11 +67,15 @@ impl Planner<'_> {
             self.plan(survey, group, true).iter().any(surplus)
         };
         self.calm.note_uneven(self.now, uneven);
+        let at = self.calm.balance_at(survey.is_quiet());
+        self.wait(at);
         let mut part = Part { anybody: survey.anybody(), ..Part::default() };
         let at = self.calm.first_map_at();
         let takes = !group.first || self.wait(at);
         if takes && self.is_passed_over(survey, &moves) {
             moves = self.plan(survey, group, may_balance);
+            // The next one has its time from now on.
+            self.is_passed_over(survey, &moves);
         }
         let ours = moves.iter().filter(|m| m.from.is_some() && m.from == survey.me);
         let recipient = |m: &Move| Some((Ownable::Shard(m.shard), *survey.members.get(m.to)?));
@@ -103,9 +107,13 @@ impl Planner<'_> {
             return part;
         };
         let session = |to: usize| Some((Ownable::Leader, survey.candidates.get(to)?.session));
-        let offered = to.filter(|_| self.is_available(opening)).and_then(session);
+        let is_available = self.wait(opening.available);
+        let offered = to.filter(|_| is_available).and_then(session);
         if self.offers.note(self.now, self.patience(), offered, self.wake) {
             to = self.leader(survey, owner.or(orphan));
+            // The next one has its time from now on.
+            let offered = to.and_then(session);
+            self.offers.note(self.now, self.patience(), offered, self.wake);
         }
         if to.is_some() && to == survey.me {
             part.takes.extend(self.take(opening, None));
@@ -143,7 +151,7 @@ impl Planner<'_> {
 
     /// Takes note of what the plan gives to whom. True when somebody did not take it in time.
     fn is_passed_over(&mut self, survey: &Survey<'_>, moves: &[Move]) -> bool {
-        let available = survey.openings.iter().filter(|opening| self.is_available(opening));
+        let available = survey.openings.iter().filter(|opening| self.wait(opening.available));
         let available: BTreeSet<Ownable> = available.map(|opening| opening.of).collect();
         let offered = moves.iter().filter_map(|m| {
             let of = Ownable::Shard(m.shard);
@@ -168,10 +176,6 @@ impl Planner<'_> {
 
     fn patience(&self) -> std::time::Duration {
         self.session.written.validity_ms.span()
-    }
-
-    fn is_available(&self, opening: &Opening) -> bool {
-        opening.available.is_some_and(|available| self.now >= available)
     }
 
     /// Takes what is open, if its time has come.

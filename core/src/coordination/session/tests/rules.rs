@@ -5,3 +5,4 @@ mod evidence;
 mod going;
 mod handover;
 mod maps;
+mod plans;

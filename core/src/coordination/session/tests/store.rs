@@ -224,6 +224,8 @@ impl Store {
             WriteKind::Resize { map, .. } => self.put_map(*map, revision),
             WriteKind::LeaderValue { value, .. } => {
                 self.picture.leader_value = Some(Revised { value: value.clone(), revision });
+                let change = Change::LeaderValue(self.picture.leader_value.clone());
+                self.tell(revision, vec![change]);
             }
         }
     }
