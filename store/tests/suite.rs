@@ -35,6 +35,8 @@ mod owners;
 mod quarantine;
 #[path = "suite/queue.rs"]
 mod queue;
+#[path = "suite/renewals.rs"]
+mod renewals;
 #[path = "suite/reservations.rs"]
 mod reservations;
 #[path = "suite/sessions.rs"]

@@ -153,4 +153,30 @@ mod tests {
         remove_of_other_boot(dir.path()).unwrap();
         assert!(!dir.path().join(path::SHARDS_TXT).exists(), "of another boot");
     }
+    /// The shards that a script serves by a file, at this uptime in seconds. `expires`: it looks at the deadlines.
+    fn served(dir: &Path, uptime: f64, expires: bool) -> Vec<u32> {
+        let text = fs::read_to_string(dir.join(path::SHARDS_TXT)).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.split_once(' '));
+        let lines = lines.filter_map(|(shard, until)| {
+            Some((shard.parse::<u32>().ok()?, until.parse::<f64>().ok()?))
+        });
+        lines.filter(|(_, until)| !expires || uptime < *until).map(|(shard, _)| shard).collect()
+    }
+
+    /// R27, with the rule and without it.
+    #[test]
+    fn what_a_script_serves_by_a_file_ends_with_its_deadline_and_with_the_boot() {
+        let dir = tempfile::tempdir().unwrap();
+        remove_of_other_boot(dir.path()).unwrap();
+        // The sidecar writes the file and dies. Its deadline passes, and others have the shard.
+        fs::write(dir.path().join(path::SHARDS_TXT), "3 640.01\n").unwrap();
+        assert_eq!(served(dir.path(), 640.0, true), [3]);
+        assert_eq!(served(dir.path(), 641.0, true), [0_u32; 0]);
+        assert_eq!(served(dir.path(), 641.0, false), [3], "a file that does not expire by itself");
+        // After a reboot the uptime is below the deadline of before.
+        fs::write(dir.path().join(BOOT), "another").unwrap();
+        assert_eq!(served(dir.path(), 20.0, true), [3], "a file of another boot that stays");
+        remove_of_other_boot(dir.path()).unwrap();
+        assert_eq!(served(dir.path(), 20.0, true), [0_u32; 0]);
+    }
 }

@@ -68,3 +68,23 @@ impl Offers {
         all.flat_map(|(of, offer)| offer.passed_over.iter().map(|session| (*of, *session)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_all_were_passed_over_they_are_asked_again_in_turn() {
+        let v = Duration::from_secs(3);
+        let [a, b] = [1, 2].map(|revision| SessionId { epoch: 1, revision });
+        let mut offers = Offers::default();
+        let mut passed_over = |seconds: u64, to| {
+            let now = BootInstant::from_nanos(seconds * 1_000_000_000);
+            offers.note(now, v, [(Ownable::Shard(0), to)], &mut Wake::default());
+            offers.passed_over().map(|(_, session)| session).collect::<Vec<_>>()
+        };
+        assert_eq!((passed_over(0, a), passed_over(3, a)), (vec![], vec![a]));
+        assert_eq!((passed_over(3, b), passed_over(6, b)), (vec![a], vec![a, b]));
+        assert_eq!((passed_over(6, a), passed_over(9, a)), (vec![a, b], vec![a]));
+    }
+}

@@ -4,5 +4,6 @@ mod coming;
 mod evidence;
 mod going;
 mod handover;
+mod left_out;
 mod maps;
 mod plans;

@@ -73,6 +73,13 @@ impl Store {
         }
     }
 
+    /// The same, and no watch is told.
+    pub(super) fn forget_member(&mut self, uid: &str) {
+        self.picture.revision += 1;
+        self.on.remove(uid);
+        self.picture.members.remove(uid);
+    }
+
     /// An administrator moves the epoch: nothing is lost.
     pub(super) fn move_epoch(&mut self, epoch: i64) {
         self.bump();
