@@ -7,8 +7,8 @@ CARGO ?= cargo
 # The name of a cluster is unique on the machine, so the tests of another checkout need another name.
 E2E_CLUSTER ?= e2e
 CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
-  cairn-model-check cairn-coordination-model cairn-test-etcd cairn-bench cairn-faults cairn-circles cairn-client \
-  cairn-e2e
+  cairn-model-check cairn-coordination-model cairn-test-app cairn-test-etcd cairn-bench cairn-faults cairn-circles \
+  cairn-client cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
@@ -84,7 +84,7 @@ deny:
 
 unit: etcd
 	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
-	  -p cairn-herd -p cairn-test-etcd -p cairn-bench -p cairn-client
+	  -p cairn-herd -p cairn-test-app -p cairn-test-etcd -p cairn-bench -p cairn-client
 
 # The example apps of clients/, beside real sidecars on a real etcd: Python, Go, Rust, and what else has its tools here.
 test-clients: etcd

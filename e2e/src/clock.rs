@@ -18,6 +18,11 @@ impl Moment {
         ))
     }
 
+    /// In nanoseconds, as apps write it.
+    pub fn nanos(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The time since this instant.
     pub fn age(self) -> Duration {
         Self::now().0.saturating_sub(self.0)

@@ -1,4 +1,10 @@
-//! Members of a group on a real cluster: every shard has exactly one owner, through rollouts, scaling and deletions.
+//! Members of a group on a real cluster: one leader, and groups that do not meet. Who serves which shard when is in
+//! files of their own.
+
+mod example;
+mod lost;
+mod recycled;
+mod rollout;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +20,8 @@ const SHARDS: usize = 16;
 /// A shard's owner lets go 12 s after a deletion at the latest, and another one takes 13 s after a loss.
 const SETTLED_WITHIN: u64 = 60;
 
-/// Confirms everything that stops, as an app does that has nothing in flight. After SIGTERM it writes how many shards
-/// it has then, and ends some seconds later, so that this can be read.
-const CONFIRMS: &str = "trap 'wc -l </var/run/cairn/shards.txt >/journal/term; sleep 8; exit 0' TERM; \
+/// Confirms everything that stops, as an app does that has nothing in flight.
+const CONFIRMS: &str = "trap 'exit 0' TERM; \
     while :; do \
       stops=$(cat /var/run/cairn/shards.json /var/run/cairn/leader.json 2>/dev/null \
         | grep -o '\"stop\":\"[^\"]*\"' | cut -d: -f2 | tr '\\n' ',' | sed 's/,$//'); \
@@ -33,52 +38,6 @@ fn members(name: &str, replicas: u32) -> App {
         .annotation("cairn.dev/validity", "5s")
         .replicas(replicas)
         .script(CONFIRMS)
-        .journal()
-}
-
-#[test]
-fn three_replicas_share_sixteen_shards_through_a_rollout_and_a_change_of_scale() -> Done {
-    within("shards", |ns| {
-        members("web", 3).deploy(ns)?;
-        let shares = settled(ns, "web", 3)?;
-        assert!(shares.values().all(|shards| (5..=6).contains(&shards.len())), "{shares:?}");
-
-        ns.kubectl(&["rollout", "restart", "deployment/web"])?;
-        rolled_out(ns, "web")?;
-        let after = settled(ns, "web", 3)?;
-        assert!(after.keys().all(|pod| !shares.contains_key(pod)), "{shares:?} {after:?}");
-
-        for replicas in [5, 3] {
-            ns.kubectl(&["scale", "deployment/web", &format!("--replicas={replicas}")])?;
-            rolled_out(ns, "web")?;
-            let shares = settled(ns, "web", replicas)?;
-            assert!(shares.values().all(|shards| !shards.is_empty()), "{shares:?}");
-        }
-        Ok(())
-    })
-}
-
-#[test]
-fn a_pod_that_is_deleted_hands_its_shards_over_before_its_app_gets_sigterm() -> Done {
-    within("handover", |ns| {
-        members("web", 2).deploy(ns)?;
-        settled(ns, "web", 2)?;
-        let pods = pods_of(ns, "web", 2)?;
-        let (leaving, staying) = (&pods[0], &pods[1]);
-        leaving.delete()?;
-        let left = until("the app gets SIGTERM", secs(30), || {
-            Ok(Seen::Yes(leaving.exec(&["cat", "/journal/term"])?))
-        })?;
-        assert_eq!(left.trim(), "0", "shards of the app when it got SIGTERM");
-        until("the pods that stay own everything", secs(10), || {
-            let own = shards(staying)?;
-            Ok(if own.len() >= SHARDS / 2 {
-                Seen::Yes(())
-            } else {
-                Seen::NotYet(format!("{own:?}"))
-            })
-        })
-    })
 }
 
 #[test]

@@ -5,7 +5,7 @@
 IMAGE_CONTEXT=$IMAGES_DIR/context
 
 # The images that 'images' imports; 'up' imports pause.
-IMAGE_SET=(busybox etcd sidecar webhook)
+IMAGE_SET=(busybox etcd sidecar webhook app)
 
 image_tag() {
   case $1 in
@@ -14,6 +14,7 @@ image_tag() {
   # The tag that the chart uses; the image is built here from the same sources.
   etcd) echo "quay.io/coreos/etcd:$(sed -n 's|^\tgo.etcd.io/etcd/server/v3 ||p' "$SOURCE_DIR/go.mod")" ;;
   sidecar | webhook) echo "localhost/cairn-$1:dev" ;;
+  app) echo localhost/cairn-test-app:dev ;;
   esac
 }
 
@@ -30,6 +31,7 @@ image_binary() {
   busybox) command -v busybox ;;
   etcd | pause) echo "$BIN_DIR/$1" ;;
   sidecar | webhook) echo "$CAIRN_HOME/target/$(rust_target)/image/cairn-$1" ;;
+  app) echo "$CAIRN_HOME/target/$(rust_target)/release/cairn-test-app" ;;
   esac
 }
 
@@ -91,24 +93,32 @@ image_by_tag() {
 image_prepare() {
   case $1 in
   etcd) [ -x "$BIN_DIR/etcd" ] || build_command etcd ;;
-  sidecar | webhook) rust_build "cairn-$1" ;;
+  sidecar | webhook) rust_build "cairn-$1" "$REPO_DIR/deploy/images/binary.sh" "$1" ;;
+  app) rust_build cairn-test-app app_binary ;;
   esac
+}
+
+# Static, because its image has no C library.
+app_binary() {
+  (cd "$REPO_DIR" && RUSTFLAGS="-C target-feature=+crt-static" \
+    cargo build --locked --release --target "$(rust_target)" -p cairn-test-app)
 }
 
 rust_target() { printf '%s-unknown-linux-gnu' "$(uname -m)"; }
 
-# The same build as a user's. Cargo decides what has changed.
+# rust_build NAME CMD…: runs a build. That of an image of Cairn is the same as a user's. Cargo decides what has changed.
 rust_build() {
-  local began log=$IMAGES_DIR/$1.log
+  local began name=$1 log=$IMAGES_DIR/$1.log
+  shift
   began=$(now_ms)
   mkdir -p "$IMAGES_DIR"
-  if ! CARGO_TARGET_DIR=$CAIRN_HOME/target "$REPO_DIR/deploy/images/binary.sh" "${1#cairn-}" 2>&1 |
-    tee "$log" | sed -un 's/^ *Compiling //p' | build_progress "$1: compiled" crates ""; then
+  if ! CARGO_TARGET_DIR=$CAIRN_HOME/target "$@" 2>&1 |
+    tee "$log" | sed -un 's/^ *Compiling //p' | build_progress "$name: compiled" crates ""; then
     tail -n 40 "$log" >&2
-    die "$1 could not be built; the compiler's output is above and in $log"
+    die "$name could not be built; the compiler's output is above and in $log"
   fi
   rm -f "$log"
-  say "$1: static binary built, $(seconds_since "$began") s"
+  say "$name: static binary built, $(seconds_since "$began") s"
 }
 
 image_inputs() {
@@ -132,6 +142,7 @@ image_build() (
 image_context() {
   mkdir -p "$IMAGE_CONTEXT"
   cp -f "$(image_binary "$1")" "$IMAGE_CONTEXT/"
+  [ "$1" != app ] || cp -f "$(image_binary busybox)" "$IMAGE_CONTEXT/"
   if [ "$1" = etcd ]; then
     # Copying a folder keeps etcdctl a link, so that the binary is in the image once.
     rm -rf "$IMAGE_CONTEXT/etcd-bin"
