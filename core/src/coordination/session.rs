@@ -8,9 +8,9 @@
 //! (C1 to C9), *renewing*. A command of the app or of an administrator changes what the machine wants; the tracks
 //! carry it out.
 //!
-//! `machine.rs` routes events and lets idle tracks go on; `answers.rs` says what answers mean, always in one order;
-//! `commands.rs` what the app asks for and is shown. To follow a shard, read `survey.rs` (what there is), `part.rs`
-//! (our part of the plan), `owners.rs` (stop, hand over, take), `stops.rs`.
+//! `machine.rs` routes events and lets idle tracks go on; `answers.rs` and `written.rs` say what answers mean, always
+//! in one order; `commands.rs` what the app asks for and is shown. To follow a shard, read `survey.rs` (what there is),
+//! `part.rs` (our part of the plan), `owners.rs` (stop, hand over, take), `stops.rs`.
 //!
 //! Invariants:
 //! - a deadline comes only from the send instant of a good read, and is never later than the heartbeat's;
@@ -51,6 +51,7 @@ mod tests;
 mod track;
 mod value;
 mod wake;
+mod written;
 
 pub use action::{Action, EndReason};
 pub use command::{Command, Refusal};

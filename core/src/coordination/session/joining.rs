@@ -15,12 +15,6 @@ use crate::coordination::write::{Write, WriteKind};
 use crate::lease::LeaseId;
 use crate::time::{BootInstant, Now};
 
-/// A group of this size is joined at spread instants: every join is an event for every member.
-const CROWD: usize = 100;
-
-/// In a crowd a join waits up to this long.
-const CROWD_SPREAD: Duration = Duration::from_secs(1);
-
 /// A pod that an administrator keeps out asks again after this.
 const DROPPED_RETRY: Duration = Duration::from_secs(10);
 
@@ -91,9 +85,10 @@ impl JoinHandler<'_> {
         let Some(epoch) = self.known.picture().epoch else { return };
         let Some(lease) = self.fresh_lease() else { return };
         let members = &self.known.picture().members;
-        if members.len() > CROWD && !self.joining.waited {
+        if !self.joining.waited
+            && let Some(wait) = self.pace.crowd(members.len())
+        {
             self.joining.waited = true;
-            let wait = self.pace.up_to(CROWD_SPREAD);
             return self.writing.track.wait_until(self.now.boot.after(wait));
         }
         let kind = match members.get(&self.config.uid) {
@@ -112,7 +107,8 @@ impl JoinHandler<'_> {
             }
         };
         let write = Write { epoch, uid: self.config.uid.clone(), kind };
-        self.writing.send(write, None, self.out);
+        let known = self.known.picture().revision;
+        self.writing.send(write, None, known, self.out);
     }
 
     /// A lease that lives long enough for a join, or `None` when one is asked for.

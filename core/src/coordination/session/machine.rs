@@ -187,7 +187,7 @@ impl Machine {
                 }
             }
             Event::WatchEnded(_) => {
-                let pause = self.pace.conflict();
+                let pause = self.pace.after_watch(self.known.picture().members.len());
                 self.reading.on_watch_ended(now.boot.after(pause));
             }
             Event::Written(answer) => self.on_written(now, answer, out),
@@ -277,7 +277,8 @@ impl Machine {
     pub(super) fn send(&mut self, kind: WriteKind, out: &mut Vec<Action>) {
         let Some(session) = &self.session else { return };
         let write = Write { epoch: session.id.epoch, uid: self.config.uid.clone(), kind };
-        self.writing.send(write, Some(session.id), out);
+        let known = self.known.picture().revision;
+        self.writing.send(write, Some(session.id), known, out);
     }
 
     /// What the session writes next: the record before anything else, then the leader's value, then owners.
@@ -332,7 +333,7 @@ impl Machine {
         self.record.due(written, self.deadline.awaits_first_beat(), now)
     }
 
-    /// Progress is asked for once per V, and its answer takes its time.
+    /// Two requests for progress in a row have gone without an answer, and the answer to the second has had its time.
     fn patience(&self) -> Duration {
         self.config.terms.validity.span() * 4 / 3
     }

@@ -89,7 +89,8 @@ impl<'m> OwnersHandler<'m> {
     fn send(&mut self, kind: WriteKind) {
         if self.writing.is_free(self.now.boot) {
             let (epoch, uid) = (self.session.id.epoch, self.config.uid.clone());
-            self.writing.send(Write { epoch, uid, kind }, Some(self.session.id), self.out);
+            let (write, known) = (Write { epoch, uid, kind }, self.known.picture().revision);
+            self.writing.send(write, Some(self.session.id), known, self.out);
         }
     }
 

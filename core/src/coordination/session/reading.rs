@@ -7,6 +7,9 @@ use crate::coordination::picture::Known;
 use crate::lease::Track;
 use crate::time::BootInstant;
 
+/// Progress is asked for so often within V.
+const ASKED: u32 = 2;
+
 /// The reading track.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
@@ -60,7 +63,7 @@ impl Reading {
         &mut self,
         revision: i64,
         shards: bool,
-        progress: Duration,
+        validity: Duration,
         missing: bool,
         out: &mut Vec<Action>,
     ) {
@@ -72,6 +75,7 @@ impl Reading {
         self.checkpoint = None;
         let elsewhere = self.watch == Watch::Silent;
         self.watch = Watch::Open;
+        let progress = validity / ASKED;
         out.push(Action::Watch { from: revision.saturating_add(1), shards, progress, elsewhere });
     }
 
@@ -97,6 +101,15 @@ impl Reading {
         self.known_when_sent = 0;
         self.checkpoint = None;
         self.track.hurry();
+    }
+
+    /// Nothing is begun before another read.
+    pub(super) fn distrust(&mut self, until: BootInstant) {
+        self.complete = false;
+        self.again = true;
+        if !self.track.is_busy() {
+            self.track.wait_until(until);
+        }
     }
 
     /// Reads again beside the watch.

@@ -63,7 +63,7 @@ impl<'k> Surveyor<'k, '_> {
             let granted = owned.next_if(|(other, _)| **other == shard);
             self.owner(&mut survey, Ownable::Shard(shard), granted.map(|(_, granted)| granted));
         }
-        survey
+        self.place(survey)
     }
 
     /// Surveys the leadership.
@@ -74,7 +74,7 @@ impl<'k> Surveyor<'k, '_> {
         };
         let mut survey = self.candidates(serves, |member| member.record.may_lead());
         self.owner(&mut survey, Ownable::Leader, self.known.picture().leader.as_ref());
-        survey
+        self.place(survey)
     }
 
     /// Everything that is owned, whatever the map: keys whose owners have ended.
@@ -107,6 +107,11 @@ impl<'k> Surveyor<'k, '_> {
         for (uid, member) in members {
             survey.add(uid, member, !eligible(member));
         }
+        survey
+    }
+
+    /// Our place, once all are listed: who owns and may not comes after the candidates.
+    fn place(&self, mut survey: Survey<'k>) -> Survey<'k> {
         survey.me = survey.members.iter().position(|(uid, _)| *uid == self.uid);
         survey
     }

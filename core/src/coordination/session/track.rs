@@ -17,6 +17,13 @@ const REPEAT: Duration = Duration::from_millis(100);
 /// After a lost compare. Others are writing at this moment, and the spread keeps them apart.
 const CONFLICT_SPREAD: Duration = Duration::from_millis(20);
 
+/// Members of a larger group do at spread instants what costs each other or etcd much: every join is an event for every
+/// member, and every C0 reads them all.
+const CROWD: usize = 100;
+
+/// In a crowd each waits up to this long.
+const CROWD_SPREAD: Duration = Duration::from_secs(1);
+
 /// A failed renewal is tried again after this part of the validity: the next etcd member may answer.
 const RENEWAL_RETRY_PART: u32 = 30;
 
@@ -39,6 +46,8 @@ struct Pending {
     write: Write,
     /// The session that wrote it; `None` for joins.
     session: Option<SessionId>,
+    /// What was known when it was sent first: an answer of the same epoch below it is of a restored store.
+    known: i64,
 }
 
 // === impl Pace ===
@@ -49,7 +58,7 @@ impl Pace {
     }
 
     /// A span of up to `most`.
-    pub(super) fn up_to(&mut self, most: Duration) -> Duration {
+    fn up_to(&mut self, most: Duration) -> Duration {
         most.mul_f64(self.draw())
     }
 
@@ -78,6 +87,16 @@ impl Pace {
         self.up_to(CONFLICT_SPREAD)
     }
 
+    /// How long one of so many members waits; `None` where they are no crowd.
+    pub(super) fn crowd(&mut self, members: usize) -> Option<Duration> {
+        (members > CROWD).then(|| self.up_to(CROWD_SPREAD))
+    }
+
+    /// Before the read that follows a watch's end. All watches at one etcd member end together.
+    pub(super) fn after_watch(&mut self, members: usize) -> Duration {
+        self.crowd(members).unwrap_or_else(|| self.conflict())
+    }
+
     /// A number in `0..1`, by `SplitMix64`.
     fn draw(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -102,10 +121,16 @@ impl Writing {
         self.pending.is_none() && self.track.is_due(now)
     }
 
-    /// Sends a write.
-    pub(super) fn send(&mut self, write: Write, session: Option<SessionId>, out: &mut Vec<Action>) {
+    /// Sends a write. `known` is the revision that is known.
+    pub(super) fn send(
+        &mut self,
+        write: Write,
+        session: Option<SessionId>,
+        known: i64,
+        out: &mut Vec<Action>,
+    ) {
         out.push(Action::Write(Box::new(write.clone())));
-        self.pending = Some(Pending { write, session });
+        self.pending = Some(Pending { write, session, known });
         self.track.start();
     }
 
@@ -117,10 +142,10 @@ impl Writing {
         }
     }
 
-    /// The write is clear.
-    pub(super) fn answered(&mut self) -> Option<Write> {
+    /// The write is clear. With it comes what was known when it was sent.
+    pub(super) fn answered(&mut self) -> Option<(Write, i64)> {
         self.track.finish();
-        self.pending.take().map(|pending| pending.write)
+        self.pending.take().map(|pending| (pending.write, pending.known))
     }
 
     /// The write is unclear.

@@ -53,6 +53,9 @@ pub(super) struct Process {
     pub(super) uid: String,
     /// How far the watch has been told; `None` when no watch is open.
     pub(super) watch: Option<i64>,
+    /// How often a watch was opened, and how often the last one asks for progress.
+    pub(super) watches: u32,
+    pub(super) progress: Duration,
     pub(super) end: Option<EndReason>,
     /// Actions that nobody has answered yet.
     pub(super) open: Vec<(BootInstant, Action)>,
@@ -100,8 +103,15 @@ impl Fixture {
 
     pub(super) fn start(&mut self, config: Config) -> usize {
         let uid = config.uid.clone();
-        let (watch, end, open) = (None, None, Vec::new());
-        self.processes.push(Process { machine: Machine::new(config), uid, watch, end, open });
+        self.processes.push(Process {
+            machine: Machine::new(config),
+            uid,
+            watch: None,
+            watches: 0,
+            progress: Duration::ZERO,
+            end: None,
+            open: Vec::new(),
+        });
         let index = self.processes.len() - 1;
         self.event(index, Event::Start);
         index
@@ -155,8 +165,10 @@ impl Fixture {
             Action::Read { shards } => {
                 Event::Read { sent, picture: Box::new(self.store.read(shards)) }
             }
-            Action::Watch { from, .. } => {
-                self.processes[index].watch = Some(from);
+            Action::Watch { from, progress, .. } => {
+                let process = &mut self.processes[index];
+                (process.watch, process.progress) = (Some(from), progress);
+                process.watches += 1;
                 return;
             }
             Action::Unwatch => {
