@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::coordination::lookup::{KeyError, shard_of};
-use cairn_core::coordination::map::{KeyHash, Shard, ShardMap};
+use cairn_core::coordination::map::{Shard, ShardMap};
 use cairn_proto::v1::coordination_client::CoordinationClient;
 use cairn_proto::v1::{self, WatchPeersRequest, WatchRequest, map_event, peers_event};
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
-/// How long to wait before the sidecar is asked again.
-const RETRY: Duration = Duration::from_millis(200);
+use crate::sidecar::{known, wait_after};
+
 /// How long a misdirected request waits for another owner. A hand-over that the app confirms takes far less; a takeover
 /// takes longer than a caller waits.
 const ANOTHER_WITHIN: Duration = Duration::from_secs(1);
@@ -172,18 +172,6 @@ impl Table {
     }
 }
 
-/// A map with a hash of a later version is none.
-fn known(map: v1::ShardMap) -> Option<ShardMap> {
-    let hash = match v1::KeyHash::try_from(map.hash).ok()? {
-        v1::KeyHash::Unspecified => return None,
-        v1::KeyHash::Xxh64 => KeyHash::Xxh64,
-        v1::KeyHash::Fnv1a64 => KeyHash::Fnv1a64,
-        v1::KeyHash::Crc64Iso => KeyHash::Crc64Iso,
-        v1::KeyHash::Int => KeyHash::Int,
-    };
-    Some(ShardMap { shards: map.shards, hash })
-}
-
 /// Never ends. What was told stays while the sidecar is away.
 async fn follow_map(mut client: CoordinationClient<Channel>, told: &watch::Sender<Table>) {
     let mut after = String::new();
@@ -224,11 +212,4 @@ async fn each<T>(
         take(event);
     }
     Ok(())
-}
-
-async fn wait_after(ended: Result<(), Status>) {
-    if let Err(status) = ended {
-        tracing::debug!(code = ?status.code(), message = status.message(), "the sidecar does not answer");
-    }
-    sleep(RETRY).await;
 }

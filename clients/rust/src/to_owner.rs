@@ -7,10 +7,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{Request, Response, StatusCode, Uri, request};
+use http::{Request, Response, Uri, request};
 use http_body::Body;
 use tower::{Layer, Service, ServiceExt as _};
 
+use crate::misdirected::is_misdirected;
 use crate::owners::{Owner, Owners};
 use crate::replay::{BoxError, ReplayBody};
 
@@ -98,7 +99,7 @@ where
             let again = body.handle();
             let first = inner.call(addressed(parts.clone(), body, &owner)?);
             let answer = first.await.map_err(Into::into)?;
-            if answer.status() != StatusCode::MISDIRECTED_REQUEST {
+            if !is_misdirected(&answer) {
                 return Ok(answer);
             }
             // The member that was asked knows of a later owner than we do.
