@@ -16,6 +16,8 @@ pub mod input;
 pub mod journal;
 pub mod judge;
 pub mod link;
+pub mod manner;
+pub mod newer;
 pub mod pod;
 pub mod process;
 pub mod scene;

@@ -3,13 +3,17 @@
 //!
 //! `CAIRN_FAULT_SEED` replays the scripts of one run.
 
+#[path = "coordination/manners.rs"]
+mod manners;
+#[path = "coordination/planted.rs"]
+mod planted;
+
 use std::time::Duration;
 
 use cairn_core::coordination::validity::Validity;
 use cairn_faults::boottime;
-use cairn_faults::coordination::bug::Bug;
 use cairn_faults::coordination::group::{Acts, Rollout};
-use cairn_faults::coordination::judge::Kind;
+use cairn_faults::coordination::manner::Manner;
 use cairn_faults::coordination::pod::Template;
 use cairn_faults::coordination::scene::{GroupScene, Report, Scene, run};
 use cairn_faults::coordination::script::{Fault, Menu, Planned, Script};
@@ -18,8 +22,12 @@ use cairn_faults::failure::Failure;
 
 /// The number of shards.
 const SHARDS: u32 = 48;
-/// A node is lost: TTL + 1 s + D for V = 3 s, and what this machine may be late.
-const GAP: Duration = Duration::from_millis(11_100 + 700);
+/// How long apps that are busy do not look, and what this machine may be late.
+const LATEST: Duration = Duration::from_millis(1_200 + 700);
+/// A node is lost: TTL + 1 s + D for V = 3 s.
+const GAP: Duration = Duration::from_millis(11_100).saturating_add(LATEST);
+/// A hand-over that nobody confirms: V and Q.
+const PAUSE: Duration = Duration::from_millis(5_000).saturating_add(LATEST);
 
 fn seed() -> u64 {
     let set = std::env::var("CAIRN_FAULT_SEED").ok().and_then(|text| text.parse().ok());
@@ -44,6 +52,9 @@ fn group(name: &'static str, members: usize, acts: Vec<Acts>) -> GroupScene {
         validity: Validity::SHORTEST,
         acts,
         gap: None,
+        pause: None,
+        rest: None,
+        manner: Manner::default(),
         bug: None,
     }
 }
@@ -54,6 +65,21 @@ fn drawn(seed: u64, members: usize, span: u64, pace: Duration, faults: &[Fault])
     let (validity, faults) = (seconds(3), faults.to_vec());
     let script = Script::draw(seed, &Menu { members, from, until, pace, validity, faults });
     Acts { script, rollouts: Vec::new(), span: seconds(span) }
+}
+
+/// One fault of each of these members, one after the other.
+fn each(fault: Fault, from: u64, lasts: Duration, members: &[usize]) -> Acts {
+    let planned = members.iter().zip(0_u32..).map(|(member, index)| Planned {
+        at: seconds(from) + Duration::from_millis(800) * index,
+        lasts,
+        member: *member,
+        fault,
+    });
+    Acts { script: Script(planned.collect()), ..calm(24) }
+}
+
+fn rollout(at: u64, template: Template, pause: Duration) -> Rollout {
+    Rollout { at: seconds(at), template, pause }
 }
 
 fn calm(span: u64) -> Acts {
@@ -127,11 +153,8 @@ fn lost_nodes_rollouts_and_a_resize_break_no_promise() -> Result<(), Failure> {
     let losses = Acts { script, rollouts: Vec::new(), span: seconds(44) };
     let mut lost = group("losses", 8, vec![losses]);
     lost.gap = Some(GAP);
-    let rollout = |at, template: Template| Rollout {
-        at: seconds(at),
-        template,
-        pause: Duration::from_millis(1_500),
-    };
+    let pause = Duration::from_millis(1_500);
+    let rollout = |at, template| rollout(at, template, pause);
     let rollouts = |deaths| Acts {
         script: Script::default(),
         rollouts: vec![
@@ -141,16 +164,13 @@ fn lost_nodes_rollouts_and_a_resize_break_no_promise() -> Result<(), Failure> {
         span: seconds(40),
     };
     let once = Acts { rollouts: vec![rollout(8, template("2", SHARDS, None))], ..calm(24) };
+    let mut once = group("once", 6, vec![once]);
+    once.pause = Some(PAUSE);
     let mut dying = group("dying", 6, vec![rollouts(Some(60))]);
     dying.template.deaths = Some(60);
     let reports = has_no_violation(Scene {
         seed,
-        groups: vec![
-            lost,
-            group("rollouts", 6, vec![rollouts(None)]),
-            group("once", 6, vec![once]),
-            dying,
-        ],
+        groups: vec![lost, group("rollouts", 6, vec![rollouts(None)]), once, dying],
         store_faults: Vec::new(),
         upheavals: Vec::new(),
     })?;
@@ -178,56 +198,4 @@ fn a_restore_and_a_wipe_of_etcd_give_no_shard_two_owners() -> Result<(), Failure
         upheavals: vec![Upheaval::Save, Upheaval::Restore, Upheaval::Wipe],
     })
     .map(drop)
-}
-
-/// One fault of each of these members, from the instant at which they own something.
-fn each(fault: Fault, lasts: Duration, members: &[usize]) -> Acts {
-    let begin = seconds(6);
-    let planned = members.iter().zip(0_u32..).map(|(member, index)| Planned {
-        at: begin + Duration::from_millis(800) * index,
-        lasts,
-        member: *member,
-        fault,
-    });
-    Acts { script: Script(planned.collect()), rollouts: Vec::new(), span: seconds(24) }
-}
-
-#[test]
-fn planted_bugs_of_time_and_sessions_are_found() -> Result<(), Failure> {
-    let severed = || each(Fault::Sever, seconds(8), &[0, 1, 2, 3, 4]);
-    let short = seconds(1);
-    let bugs = [
-        ("late-deadline", Bug::LateDeadline, severed()),
-        ("no-delay", Bug::NoDelay, severed()),
-        ("no-margin", Bug::NoMargin, severed()),
-        // Of the first and the fourth member, the app goes on for a while with what it was told before.
-        ("unconfirmed", Bug::Unconfirmed, each(Fault::Drain, short, &[0, 3, 1])),
-        ("old-grants", Bug::OldGrants, each(Fault::Revoke, short, &[0, 3, 1])),
-    ];
-    let planted = |(name, bug, acts): &(&'static str, Bug, Acts)| GroupScene {
-        bug: Some(*bug),
-        ..group(name, 6, vec![acts.clone()])
-    };
-    let groups = bugs.iter().map(planted).collect();
-    let (seed, store_faults, upheavals) = (seed(), Vec::new(), Vec::new());
-    let reports = play(Scene { seed, groups, store_faults, upheavals })?;
-    for (report, (name, bug, _)) in reports.iter().zip(bugs) {
-        let kinds = [Kind::Overlap, Kind::Margin];
-        let found = report.violations.iter().find(|violation| kinds.contains(&violation.kind));
-        assert!(found.is_some(), "planted {bug:?} was not found in {name}");
-    }
-    Ok(())
-}
-
-#[test]
-fn a_planted_new_epoch_without_a_hold_is_found() -> Result<(), Failure> {
-    let mut lost = group("lost-hold", 6, vec![calm(6), calm(5)]);
-    lost.bug = Some(Bug::LostHold);
-    lost.validity = Validity::from_millis(25_000);
-    let (seed, upheavals) = (seed(), vec![Upheaval::Wipe]);
-    let scene = Scene { seed, groups: vec![lost], store_faults: Vec::new(), upheavals };
-    let reports = play(scene)?;
-    let mut violations = reports.iter().flat_map(|report| &report.violations);
-    assert!(violations.any(|violation| violation.kind == Kind::Overlap), "it was not found");
-    Ok(())
 }

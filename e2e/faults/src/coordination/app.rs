@@ -24,6 +24,10 @@ const PERIOD: Duration = Duration::from_millis(15);
 const BUSY: Duration = Duration::from_millis(1_200);
 /// How long a slow app takes to confirm.
 const SLOW: Duration = Duration::from_millis(600);
+/// How long a late one takes: longer than V = 3 s and the margin.
+const LATE: Duration = Duration::from_secs(7);
+/// Between two values that a leader puts.
+const VALUES: Duration = Duration::from_millis(200);
 /// A confirmation is repeated after this, as a client that got no answer may do.
 const REPEAT: Duration = Duration::from_secs(3);
 
@@ -39,6 +43,17 @@ pub enum Habit {
     Slow,
     /// Confirms nothing, and looks only now and then at what it was told last.
     Mute,
+    /// Confirms long after the deadline and its margin.
+    Late,
+}
+
+/// What an app does beside serving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Duties {
+    /// The time within which it has promised to call.
+    pub heartbeat: Option<Duration>,
+    /// Whether it puts values while it leads.
+    pub values: bool,
 }
 
 /// A running app. It ends when this is dropped.
@@ -53,9 +68,13 @@ struct Work {
     uid: String,
     clock: MemberClock,
     habit: Habit,
+    duties: Duties,
     slot: Slot,
     journal: Journal,
     told: Told,
+    beat_again: Nanos,
+    put_again: Nanos,
+    puts: u64,
     look_again: Nanos,
     /// What is served, and where its span is in the journal.
     open: BTreeMap<(Ownable, Fence), usize>,
@@ -72,6 +91,7 @@ impl App {
         uid: &str,
         clock: MemberClock,
         habit: Habit,
+        duties: Duties,
         slot: Slot,
         journal: Journal,
     ) -> Self {
@@ -79,9 +99,13 @@ impl App {
             uid: uid.to_owned(),
             clock,
             habit,
+            duties,
             slot,
             journal,
             told: Told::default(),
+            beat_again: 0,
+            put_again: 0,
+            puts: 0,
             look_again: 0,
             open: BTreeMap::new(),
             seen: Vec::new(),
@@ -119,6 +143,7 @@ impl Work {
             return;
         }
         let before = boottime::now();
+        self.beat(before);
         let looks = before >= self.look_again;
         if looks {
             self.told = self.slot.told();
@@ -128,6 +153,29 @@ impl Work {
         self.serve(before);
         if looks {
             self.confirm();
+        }
+        self.put_value(before);
+    }
+
+    /// Calls as often as it has promised.
+    fn beat(&mut self, now: Nanos) {
+        if let Some(heartbeat) = self.duties.heartbeat.filter(|_| now >= self.beat_again) {
+            self.beat_again = now.saturating_add(nanos(heartbeat / 3));
+            self.slot.command(Command::Heartbeat);
+        }
+    }
+
+    /// Puts another value while it leads.
+    fn put_value(&mut self, now: Nanos) {
+        let leads = |((of, fence), _): (&(Ownable, Fence), _)| {
+            (*of == Ownable::Leader).then_some(fence.revision)
+        };
+        let Some(fence) = self.open.iter().find_map(leads) else { return };
+        if self.duties.values && !self.slot.app_rests() && now >= self.put_again {
+            self.put_again = now.saturating_add(nanos(VALUES));
+            self.puts += 1;
+            let value = format!("{fence} {}", self.puts).into_bytes();
+            self.slot.command(Command::PutLeaderValue { value, expected: None });
         }
     }
 
@@ -160,6 +208,7 @@ impl Work {
                         last: at,
                         until,
                         ending,
+                        confirmed: None,
                     });
                     evidence.spans.len() - 1
                 });
@@ -173,10 +222,13 @@ impl Work {
         let new: Vec<_> = stopping.cloned().collect();
         self.seen.extend(new.iter().map(|(.., stop)| stop.clone()));
         if !new.is_empty() && self.habit != Habit::Mute {
-            let slow = self.habit == Habit::Slow;
-            let first = if slow { now.saturating_add(nanos(SLOW)) } else { now };
-            self.confirmations.push((first, new.clone()));
-            if slow {
+            let pause = match self.habit {
+                Habit::Slow => SLOW,
+                Habit::Late => LATE,
+                Habit::Prompt | Habit::Mute => Duration::ZERO,
+            };
+            self.confirmations.push((now.saturating_add(nanos(pause)), new.clone()));
+            if self.habit == Habit::Slow {
                 self.confirmations.push((now.saturating_add(nanos(REPEAT)), new));
             }
         }
@@ -188,7 +240,10 @@ impl Work {
                 let confirmed = |span: &&mut Span| {
                     stops.iter().any(|(of, fence, _)| (*of, *fence) == (span.of, span.fence))
                 };
-                own.filter(confirmed).for_each(|span| span.ending = Ending::GivenUp);
+                own.filter(confirmed).for_each(|span| {
+                    span.ending = Ending::GivenUp;
+                    span.confirmed.get_or_insert(now);
+                });
             });
             let ids = stops.into_iter().map(|(.., stop)| stop).collect();
             self.slot.command(Command::Stopped(ids));

@@ -4,10 +4,12 @@
 use cairn_core::coordination::member::SessionId;
 use cairn_core::coordination::owner::{Grant, Granted, Ownable};
 use cairn_core::coordination::picture::{Change, Changes};
-use cairn_core::coordination::session::{Event, Status};
+use cairn_core::coordination::session::{Config, Event, Status};
 use cairn_core::coordination::validity::Validity;
 use cairn_core::coordination::write::WriteAnswer;
 use cairn_core::time::BootInstant;
+
+use super::newer::each_member;
 
 /// A rule that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +26,31 @@ pub enum Bug {
     OldGrants,
     /// A restored store gets its new epoch without a hold.
     LostHold,
+    /// A resumed process hands over at once.
+    NoWaitAfterResume,
+    /// A takeover waits three times as long as it has to.
+    LateTakeover,
+    /// The fence that an app is told is the same for every grant.
+    OneFence,
+    /// A member that names another map counts as one of the map in force.
+    AnyMap,
+    /// Time ends a stop where a confirmation is required.
+    NotRequired,
+    /// The sidecar calls in the place of its app.
+    OwnHeartbeat,
+    /// A late copy of the leader's value compares neither fence nor value.
+    LooseValue,
+    /// No member announces its weight.
+    NoWeights,
+    /// A member plans by its own version, whatever others announce.
+    OwnPlan,
 }
 
 // === impl Bug ===
 
 impl Bug {
     /// Changes what the machine is told now.
-    pub fn event(self, now: BootInstant, event: &mut Event) {
+    pub fn event(self, config: &Config, now: BootInstant, event: &mut Event) {
         match self {
             Self::LateDeadline => {
                 if let Event::Renewed(renewal) = event {
@@ -45,7 +65,16 @@ impl Bug {
                 let millis = u64::try_from(grant.validity_ms.span().as_millis()).unwrap_or(0);
                 grant.validity_ms = Validity::from_millis(millis.saturating_sub(1_981));
             }),
-            Self::Unconfirmed | Self::OldGrants | Self::LostHold => {}
+            Self::LateTakeover => each_grant(event, |grant| {
+                let millis = u64::try_from(grant.validity_ms.span().as_millis()).unwrap_or(0);
+                grant.validity_ms = Validity::from_millis(millis * 3);
+            }),
+            Self::AnyMap => each_member(event, |uid, member| {
+                if uid != config.uid {
+                    member.record.map = config.terms.map;
+                }
+            }),
+            _ => {}
         }
     }
 

@@ -1,27 +1,26 @@
 //! One group of pods, and what a script does to it.
 
+mod hurt;
+
 use std::time::Duration;
 
-use cairn_core::coordination::path::GroupKey;
-use cairn_core::coordination::session::Command;
+use cairn_core::coordination::owner::Ownable;
 use cairn_core::group::Group as GroupName;
-use cairn_core::time::UnixMillis;
+use cairn_store::Store;
 use cairn_store::etcd::Etcd;
-use cairn_store::{Kv as _, Store};
 use tokio::time::sleep;
 
 use super::journal::Journal;
-use super::judge::{Kind, Violation};
+use super::judge::{self, Kind, Violation};
+use super::manner::PLAIN_WEIGHT;
 use super::pod::{Common, Pod, Template};
-use super::script::{Fault, Planned, SLOWLY, Script};
+use super::script::{Planned, SLOWLY, Script};
 use super::switches::Way;
 use crate::boottime::{self, Nanos};
 use crate::failure::Failure;
 
 /// Between two looks at the processes.
 const TENDING: Duration = Duration::from_millis(50);
-/// How late answers are.
-const LATE: Duration = Duration::from_millis(1_300);
 
 /// A rollout: every pod is replaced by one with another template, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,15 +133,37 @@ impl Group {
         for index in 0..self.pods.len() {
             self.mend(index).await?;
         }
+        self.pods.iter().flatten().for_each(|pod| pod.slot.rest_app());
         Ok(())
     }
 
-    /// What is not as it should be in the end; `None` when every shard and the leadership have a server.
-    pub async fn unsettled(&mut self) -> Result<Option<String>, Failure> {
+    /// What is not as it should be in the end; `None` when every shard and the leadership have a server, and each
+    /// member has as many as its weight says.
+    pub async fn unsettled(&mut self) -> Result<Option<Violation>, Failure> {
         self.tend().await?;
-        let all: usize = self.pods.iter().flatten().chain(&self.leaving).map(Pod::serves).sum();
+        let serving = |pod: &Pod| (pod.number(), pod.serves());
+        let members: Vec<_> =
+            self.pods.iter().flatten().chain(&self.leaving).map(serving).collect();
+        let all: usize = members.iter().map(|(_, serves)| serves.len()).sum();
         let wanted = usize::try_from(self.template.shards).unwrap_or(usize::MAX) + 1;
-        Ok((all != wanted).then(|| format!("{all} of {wanted} things are served")))
+        if all != wanted {
+            let why = format!("{all} of {wanted} things are served");
+            return Ok(Some(Violation::now(Kind::Starved, why)));
+        }
+        let manner = &self.common.manner;
+        if manner.weights.is_empty() {
+            return Ok(None);
+        }
+        // The plan of the next release, by which all weights are equal, is in force when nobody is of the present one.
+        let equal = members.iter().all(|(number, _)| manner.is_newer(*number));
+        let shares = members.iter().map(|(number, serves)| {
+            let shards = serves.iter().filter(|of| **of != Ownable::Leader).count();
+            (if equal { PLAIN_WEIGHT } else { manner.weight(*number) }, shards)
+        });
+        let uneven = judge::uneven(&shares.collect::<Vec<_>>());
+        let numbers: Vec<_> = members.iter().map(|(number, _)| number).collect();
+        let why = |why| Violation::now(Kind::Uneven, format!("{why}, of the pods {numbers:?}"));
+        Ok(uneven.map(why))
     }
 
     fn steps(&self, acts: &Acts) -> Vec<(Duration, Step)> {
@@ -191,105 +212,6 @@ impl Group {
             }
         }
         Ok(())
-    }
-
-    async fn begin(&mut self, planned: Planned) -> Result<(), Failure> {
-        let common = self.common.clone();
-        if planned.fault == Fault::Resign {
-            for pod in self.pods.iter().flatten() {
-                pod.slot.command(Command::Resign);
-            }
-            return Ok(());
-        }
-        let Some(pod) = self.pod(planned.member) else { return Ok(()) };
-        match planned.fault {
-            Fault::Kill => pod.start_process(&common, None),
-            Fault::DieAt(step) => pod.start_process(&common, Some(step)),
-            Fault::Freeze => pod.freeze(true),
-            Fault::FreezeAll => {
-                pod.freeze(true);
-                pod.slot.freeze_app(true);
-            }
-            Fault::Cut => pod.set_way(Way::Cut),
-            Fault::Deaf => pod.set_way(Way::Deaf),
-            Fault::Slow | Fault::Sever => pod.set_way(Way::Slow(LATE)),
-            Fault::Twin => pod.start_twin(&common),
-            Fault::FrozenTwin => {
-                pod.freeze(true);
-                pod.start_twin(&common);
-            }
-            Fault::Drain => pod.drain(),
-            Fault::Terminate => pod.terminate(),
-            Fault::Lose => {
-                pod.lose(&common.journal);
-                if let Some(place) = self.pods.get_mut(planned.member) {
-                    *place = None;
-                }
-            }
-            Fault::Revoke => {
-                let uid = pod.uid.clone();
-                self.revoke(&uid).await;
-            }
-            Fault::Drop => {
-                let uid = pod.uid.clone();
-                let now = UnixMillis(boottime::unix_seconds() * 1000);
-                // etcd may not answer now; then this is no fault.
-                let _ = self.root.drop_member(&common.path, &uid, now).await;
-            }
-            Fault::Resign => {}
-        }
-        Ok(())
-    }
-
-    async fn middle(&mut self, planned: Planned) {
-        if planned.fault != Fault::Sever {
-            return;
-        }
-        let Some(pod) = self.pod(planned.member) else { return };
-        pod.set_way(Way::Cut);
-        let uid = pod.uid.clone();
-        self.revoke(&uid).await;
-        self.journal().note(format!("the session of {uid} is ended in etcd, and {uid} is cut off"));
-    }
-
-    /// Ends the session of a pod in etcd, if etcd answers.
-    async fn revoke(&self, uid: &str) {
-        let kv = self.root.kv();
-        if let Ok(Some(found)) = kv.get(self.common.path.member(uid)).await {
-            let _ = kv.revoke(found.lease).await;
-        }
-    }
-
-    /// Ends a fault of a member, and replaces a pod that is gone or kept out.
-    async fn mend(&mut self, index: usize) -> Result<(), Failure> {
-        if let Some(pod) = self.pod(index) {
-            pod.freeze(false);
-            pod.slot.freeze_app(false);
-            pod.set_way(Way::Open);
-        }
-        let uid = self.pod(index).map(|pod| pod.uid.clone());
-        if let Some(uid) = uid
-            && self.is_kept_out(&uid).await
-            && let Some(pod) = self.pods.get_mut(index).and_then(Option::as_mut)
-        {
-            pod.lose(&self.common.journal);
-            if let Some(place) = self.pods.get_mut(index) {
-                *place = None;
-            }
-        }
-        if self.pod(index).is_none() {
-            let pod = self.create().await?;
-            self.journal().note(format!("{} is created", pod.uid));
-            if let Some(place) = self.pods.get_mut(index) {
-                *place = Some(pod);
-            }
-        }
-        Ok(())
-    }
-
-    async fn is_kept_out(&self, uid: &str) -> bool {
-        let key = self.common.path.key(&GroupKey::Dropped(uid.to_owned()));
-        matches!(self.root.kv().get(key).await, Ok(Some(_)))
     }
 
     async fn tend_until(&mut self, began: Nanos, at: Duration) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 //!
 //! All instants are of the machine's one clock, whatever the members' clocks show.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cairn_core::claim::Fence;
@@ -28,6 +29,8 @@ pub struct Span {
     pub until: Nanos,
     /// Why no longer.
     pub ending: Ending,
+    /// When the app confirmed that it has stopped.
+    pub confirmed: Option<Nanos>,
 }
 
 /// Why an app does not serve any more.
@@ -48,6 +51,16 @@ pub struct Evidence {
     pub spans: Vec<Span>,
     /// Pods that were lost with all that they served, and when.
     pub losses: Vec<(Nanos, String)>,
+    /// Apps that hung from an instant on.
+    pub hangs: Vec<(Nanos, String)>,
+    /// Pods that were ended, and when.
+    pub ended: Vec<(Nanos, String)>,
+    /// Deadlines that were told beyond the app's last heartbeat and its time.
+    pub overruns: Vec<(Nanos, String)>,
+    /// The leader's values by their revisions.
+    pub values: BTreeMap<i64, Vec<u8>>,
+    /// The half steps of hand-overs at which processes died.
+    pub deaths: BTreeSet<u32>,
     /// What was done to the group, for the reader.
     pub notes: Vec<(Nanos, String)>,
 }
@@ -67,6 +80,16 @@ impl Journal {
     /// A pod is lost.
     pub fn lost(&self, uid: &str) {
         self.with(|evidence| evidence.losses.push((boottime::now(), uid.to_owned())));
+    }
+
+    /// An app hangs.
+    pub fn hung(&self, uid: &str) {
+        self.with(|evidence| evidence.hangs.push((boottime::now(), uid.to_owned())));
+    }
+
+    /// A pod ends.
+    pub fn ended(&self, uid: &str) {
+        self.with(|evidence| evidence.ended.push((boottime::now(), uid.to_owned())));
     }
 
     /// Something was done.

@@ -1,13 +1,15 @@
 //! The judge: pure functions from a group's evidence to violations.
 
 mod check;
+mod manner;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::fmt::Write as _;
 
-pub use check::{gaps, judge, longest_gap, moves};
+pub use check::{gaps, judge, longest_gap, moves, restless};
+pub use manner::{overruns, unconfirmed, uneven, values};
 
 use super::journal::Evidence;
 use crate::boottime::{self, Nanos};
@@ -23,11 +25,19 @@ pub enum Kind {
     FenceOrder,
     /// A later server began sooner than the margin after the deadline of the one before.
     Margin,
-    /// What a lost pod served was not served again in the time that is promised.
+    /// What a pod served was not served again in the time that is promised.
     Gap,
+    /// A stop that the app had not confirmed was handed over where a confirmation is required.
+    Unconfirmed,
+    /// A deadline was told beyond the app's last heartbeat and its time.
+    Heartbeat,
+    /// An older value of the leader has replaced a newer one.
+    Value,
+    /// In the end members do not serve as many shards as their weights say.
+    Uneven,
     /// In the end something has no server, although members live.
     Starved,
-    /// In the end etcd is still written to.
+    /// In the end etcd is still written to, or something changes its owner.
     NotQuiet,
     /// A process ended although nothing asked it to.
     Died,

@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use futures::channel::mpsc;
 use tokio::time::sleep;
 
+use super::bug::Bug;
 use super::switches::{Switches, Way};
 
 /// One of so many writes lands a second time.
@@ -24,14 +25,15 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Link {
     inner: Arc<Etcd>,
     switches: Arc<Switches>,
+    bug: Option<Bug>,
 }
 
 // === impl Link ===
 
 impl Link {
     /// A connection with these switches.
-    pub fn new(inner: Arc<Etcd>, switches: Arc<Switches>) -> Self {
-        Self { inner, switches }
+    pub fn new(inner: Arc<Etcd>, switches: Arc<Switches>, bug: Option<Bug>) -> Self {
+        Self { inner, switches, bug }
     }
 
     async fn send<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -55,7 +57,11 @@ impl Link {
         if txn.compares.is_empty() || fastrand::u32(0..ECHO_IN) != 0 {
             return;
         }
-        let (inner, txn) = (Arc::clone(&self.inner), txn.clone());
+        let (inner, mut txn) = (Arc::clone(&self.inner), txn.clone());
+        if self.bug == Some(Bug::LooseValue) {
+            let of_leader = |key: &str| key.ends_with("/l") || key.ends_with("/lv");
+            txn.compares.retain(|compare| !of_leader(&compare.key));
+        }
         tokio::spawn(async move {
             sleep(Duration::from_millis(fastrand::u64(200..4_000))).await;
             // Nothing waits for this answer.

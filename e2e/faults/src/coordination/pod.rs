@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cairn_core::coordination::map::{KeyHash, ShardMap};
 use cairn_core::coordination::member::Role;
+use cairn_core::coordination::owner::Ownable;
 use cairn_core::coordination::path::GroupPath;
 use cairn_core::coordination::session::{Config, EndReason, Event};
 use cairn_core::coordination::terms::Terms;
@@ -14,11 +15,13 @@ use cairn_core::time::UnixMillis;
 use cairn_store::etcd::{Etcd, Tls};
 use cairn_store::{Coordination, Kv as _, Store};
 
-use super::app::{App, Habit};
+use super::app::{App, Duties, Habit};
 use super::bug::Bug;
 use super::clock::MemberClock;
 use super::journal::Journal;
 use super::link::Link;
+use super::manner::{Manner, PLAIN_WEIGHT};
+use super::newer::Newer;
 use super::process::{Ended, Process, Setup};
 use super::slot::Slot;
 use super::switches::{Switches, Way};
@@ -43,6 +46,8 @@ pub struct Common {
     pub validity: Validity,
     /// The journal of the group.
     pub journal: Journal,
+    /// How its pods take part.
+    pub manner: Manner,
     /// The planted bug.
     pub bug: Option<Bug>,
 }
@@ -67,6 +72,7 @@ pub struct Pod {
     pub template: Template,
     /// The place of its app.
     pub slot: Slot,
+    number: usize,
     clock: MemberClock,
     app: App,
     etcd: Arc<Etcd>,
@@ -97,18 +103,22 @@ impl Pod {
         etcd.set_longest_lease(SILENCE);
         let rate = RATES.get(number % RATES.len()).copied().unwrap_or(RATES[1]);
         let (clock, slot) = (MemberClock::new(rate), Slot::default());
+        let Manner { confirm_required, heartbeat, values, .. } = common.manner;
         let habit = match number % 3 {
             0 => Habit::Prompt,
+            1 if confirm_required => Habit::Late,
             1 => Habit::Mute,
             _ => Habit::Slow,
         };
-        let app = App::start(&uid, clock, habit, slot.clone(), common.journal.clone());
+        let duties = Duties { heartbeat, values };
+        let app = App::start(&uid, clock, habit, duties, slot.clone(), common.journal.clone());
         let etcd = Arc::new(etcd);
         let (process, older) = (None, None);
         let mut pod = Self {
             uid,
             template,
             slot,
+            number,
             clock,
             app,
             etcd,
@@ -127,15 +137,20 @@ impl Pod {
         let deaths = self.template.deaths.filter(|_| self.processes <= MOST_DEATHS);
         let dies_at = dies_at.or_else(|| deaths.map(|most| fastrand::u32(1..most)));
         let switches = Arc::new(Switches::default());
-        let link = Link::new(Arc::clone(&self.etcd), Arc::clone(&switches));
+        let link = Link::new(Arc::clone(&self.etcd), Arc::clone(&switches), common.bug);
         let store = Arc::new(Store::new(link));
+        let dies_handing_over = common.manner.dies_at(self.number);
+        let newer = common.manner.is_newer(self.number).then(|| self.newer(common));
         let process = Process::start(Setup {
-            config: self.config(common.validity),
+            config: self.config(common),
             coordination: Coordination::new(store, common.path.clone(), &self.uid),
             clock: self.clock,
             slot: self.slot.clone(),
             switches,
             dies_at,
+            dies_handing_over: dies_handing_over.filter(|_| self.processes == 1),
+            newer,
+            journal: common.journal.clone(),
             bug: common.bug,
         });
         if self.leaving {
@@ -167,17 +182,20 @@ impl Pod {
     }
 
     /// SIGTERM of a pod whose app has ended.
-    pub fn terminate(&mut self) {
+    pub fn terminate(&mut self, journal: &Journal) {
         self.leaving = true;
         self.app.end();
+        journal.ended(&self.uid);
         self.tell(&Event::Terminate);
     }
 
     /// The node is lost, with app and processes.
     pub fn lose(&mut self, journal: &Journal) {
         (self.process, self.older) = (None, None);
-        self.app.end();
+        // First, so that what is served at this instant is lost with it.
         journal.lost(&self.uid);
+        self.app.end();
+        journal.ended(&self.uid);
     }
 
     /// Looks after the processes. False when the pod has left. Answers with what nobody has asked for.
@@ -200,6 +218,11 @@ impl Pod {
                 self.start_process(common, None);
                 Ok(true)
             }
+            // A member whose app does not call leaves. It comes back when the app calls again.
+            Ended::Finished(EndReason::Left) if common.manner.heartbeat.is_some() => {
+                self.start_process(common, None);
+                Ok(true)
+            }
             Ended::Finished(reason) => {
                 self.start_process(common, None);
                 Err(format!("the process of {} ended by itself: {reason:?}", self.uid))
@@ -208,10 +231,15 @@ impl Pod {
     }
 
     /// What may be served now, as the app was told.
-    pub fn serves(&self) -> usize {
+    pub fn serves(&self) -> Vec<Ownable> {
         let told = self.slot.told();
         let may = self.clock.shown(boottime::now()) < told.valid_until;
-        if may { told.serving.len() } else { 0 }
+        told.serving.into_iter().map(|(of, _)| of).filter(|_| may).collect()
+    }
+
+    /// Its number in the order of creation.
+    pub fn number(&self) -> usize {
+        self.number
     }
 
     fn tell(&self, event: &Event) {
@@ -224,7 +252,12 @@ impl Pod {
         self.process.iter().chain(self.older.iter()).map(Process::switches)
     }
 
-    fn config(&self, validity: Validity) -> Config {
+    fn newer(&self, common: &Common) -> Newer {
+        Newer::new(&self.uid, common.bug == Some(Bug::OwnPlan))
+    }
+
+    fn config(&self, common: &Common) -> Config {
+        let manner = &common.manner;
         Config {
             uid: self.uid.clone(),
             pod: self.uid.clone(),
@@ -232,7 +265,13 @@ impl Pod {
             terms: Terms {
                 roles: BTreeSet::from([Role::Peers, Role::Leader, Role::Shards]),
                 map: Some(ShardMap { shards: self.template.shards, hash: KeyHash::Xxh64 }),
-                validity,
+                validity: common.validity,
+                heartbeat: manner.heartbeat,
+                confirm_required: manner.confirm_required && common.bug != Some(Bug::NotRequired),
+                weight: match common.bug {
+                    Some(Bug::NoWeights) => PLAIN_WEIGHT,
+                    _ => manner.weight(self.number),
+                },
                 participate: true,
                 ..Terms::default()
             },

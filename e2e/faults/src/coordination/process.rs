@@ -2,10 +2,14 @@
 //!
 //! It can be frozen and killed at any of its steps. Requests that it has sent go on without it.
 
+mod planted;
+
 use std::sync::Arc;
 
+use cairn_core::coordination::picture::Change;
 use cairn_core::coordination::session::{Action, Command, Config, EndReason, Event, Machine};
-use cairn_core::coordination::write::WriteKind;
+use cairn_core::coordination::write::{WriteAnswer, WriteKind};
+use cairn_core::time::BootInstant;
 use cairn_store::Coordination;
 use cairn_store::coordination::Watch;
 use futures::StreamExt as _;
@@ -16,7 +20,9 @@ use tokio::time::timeout;
 use super::bug::Bug;
 use super::clock::MemberClock;
 use super::input::Input;
+use super::journal::Journal;
 use super::link::Link;
+use super::newer::Newer;
 use super::slot::{Slot, Told};
 use super::switches::Switches;
 use crate::boottime;
@@ -45,8 +51,21 @@ pub struct Setup {
     pub switches: Arc<Switches>,
     /// The step after which it dies.
     pub dies_at: Option<u32>,
+    /// The half step of its first hand-over at which it dies.
+    pub dies_handing_over: Option<u32>,
+    /// It is of the next release.
+    pub newer: Option<Newer>,
+    /// Where it is noted what was told and seen.
+    pub journal: Journal,
     /// The planted bug.
     pub bug: Option<Bug>,
+}
+
+/// Whether a step's requests have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Half {
+    Before,
+    After,
 }
 
 /// A running process. It is killed when this is dropped.
@@ -64,6 +83,8 @@ struct Driver {
     watch: Option<JoinHandle<()>>,
     watches: u64,
     steps: u32,
+    /// How many of them since something was told to stop.
+    handing_over: Option<u32>,
     /// The epoch, while the last write was a join.
     joins: Option<i64>,
 }
@@ -84,6 +105,7 @@ impl Process {
             watch: None,
             watches: 0,
             steps: 0,
+            handing_over: None,
             joins: None,
         };
         let task = Some(tokio::spawn(driver.run(outbox)));
@@ -130,8 +152,9 @@ impl Driver {
             let actions = self.take(input);
             self.steps += 1;
             let dies = self.setup.dies_at == Some(self.steps);
+            let handing_over = self.note_hand_over();
             // It dies before its requests leave, or after.
-            if dies && self.steps.is_multiple_of(2) {
+            if dies && self.steps.is_multiple_of(2) || handing_over == Some(Half::Before) {
                 return Ended::Died;
             }
             for action in actions {
@@ -142,7 +165,7 @@ impl Driver {
                     return Ended::Finished(reason);
                 }
             }
-            if dies {
+            if dies || handing_over == Some(Half::After) {
                 return Ended::Died;
             }
             // It may be frozen between the step and what it tells the app.
@@ -150,6 +173,23 @@ impl Driver {
             self.publish();
             input = self.wait(&mut outbox).await;
         }
+    }
+
+    /// Counts the steps of a hand-over. Answers when it is to die in this one.
+    fn note_hand_over(&mut self) -> Option<Half> {
+        let dies_at = self.setup.dies_handing_over?;
+        let stops = !self.machine.status(self.setup.clock.now()).stopping.is_empty();
+        let step = match self.handing_over {
+            Some(step) => step + 1,
+            None if stops => 0,
+            None => return None,
+        };
+        self.handing_over = Some(step);
+        if step != dies_at / 2 {
+            return None;
+        }
+        self.setup.journal.with(|evidence| evidence.deaths.insert(dies_at));
+        Some(if dies_at.is_multiple_of(2) { Half::Before } else { Half::After })
     }
 
     async fn wait(&self, outbox: &mut UnboundedReceiver<Input>) -> Input {
@@ -166,37 +206,49 @@ impl Driver {
     }
 
     fn take(&mut self, input: Input) -> Vec<Action> {
-        let now = self.setup.clock.now();
+        let mut now = self.setup.clock.now();
         let mut event = match input {
             Input::Watched(watch, _) if watch != self.watches => return Vec::new(),
             Input::Event(event) | Input::Watched(_, event) => event,
             Input::Command(command) => {
+                if command == Command::Heartbeat {
+                    self.setup.slot.note_beat(now.boot);
+                }
                 // A refusal is an answer, too.
                 let _ = self.machine.command(now, command);
                 Event::Tick
             }
         };
+        self.note_values(&event);
         let mut actions = Vec::new();
+        if let Some(again) = self.setup.newer.as_mut().and_then(|newer| newer.event(&mut event)) {
+            actions.extend(self.machine.step(now, again));
+        }
         if let Some(bug) = self.setup.bug {
-            bug.event(now.boot, &mut event);
-            let status = self.machine.status(now);
-            if let Some(epoch) = self.joins
-                && let Some(old) = bug.before_join(&self.setup.config.uid, epoch, &status, &event)
-            {
-                actions = self.machine.step(now, old);
-            }
+            actions.extend(self.before(bug, &mut now, &mut event));
         }
         actions.extend(self.machine.step(now, event));
-        if self.setup.bug == Some(Bug::Unconfirmed) {
-            let stops = self.machine.status(now).stopping;
-            let stops: Vec<_> = stops.into_iter().filter(|stop| !stop.confirmed).collect();
-            if !stops.is_empty() {
-                let stops = stops.into_iter().map(|stop| stop.stop).collect();
-                let _ = self.machine.command(now, Command::Stopped(stops));
-                actions.extend(self.machine.step(now, Event::Tick));
-            }
+        if let Some(bug) = self.setup.bug {
+            actions.extend(self.after(bug, now));
+        }
+        if self.setup.newer.is_some() {
+            actions.iter_mut().for_each(Newer::announce);
         }
         actions
+    }
+
+    /// The judge wants to know which values of the leader there were.
+    fn note_values(&self, event: &Event) {
+        let (Event::Changed(changes) | Event::Written(WriteAnswer::Refused(changes))) = event
+        else {
+            return;
+        };
+        for change in &changes.changes {
+            if let Change::LeaderValue(Some(value)) = change {
+                let (revision, value) = (value.revision, value.value.clone());
+                self.setup.journal.with(|evidence| evidence.values.insert(revision, value));
+            }
+        }
     }
 
     /// Answers with the reason when the machine has ended.
@@ -250,9 +302,22 @@ impl Driver {
     }
 
     fn publish(&self) {
-        let map = self.setup.config.terms.map.map_or(0, |map| map.shards);
-        let status = self.machine.status(self.setup.clock.now());
-        self.setup.slot.tell(Told::of(&status, map));
+        let Setup { config, clock, slot, journal, bug, .. } = &self.setup;
+        let map = config.terms.map.map_or(0, |map| map.shards);
+        let now = clock.now();
+        let mut told = Told::of(&self.machine.status(now), map);
+        if *bug == Some(Bug::OneFence) {
+            told.serving.iter_mut().for_each(|(_, fence)| fence.revision = 1);
+        }
+        if let Some(heartbeat) = config.terms.heartbeat {
+            let limit =
+                slot.last_beat().map_or_else(BootInstant::default, |at| at.after(heartbeat));
+            if told.valid_until > limit && told.valid_until > now.boot {
+                let text = format!("{} was told {:?}, not {limit:?}", config.uid, told.valid_until);
+                journal.with(|evidence| evidence.overruns.push((boottime::now(), text)));
+            }
+        }
+        slot.tell(told);
     }
 }
 

@@ -1,12 +1,13 @@
 //! One etcd with several groups on it: plays them, lets them come to rest, and judges what they served.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::coordination::owner::Ownable;
 use cairn_core::coordination::path::GroupPath;
-use cairn_core::coordination::validity::Validity;
+use cairn_core::coordination::validity::{MARGIN, Validity};
 use cairn_core::group::Group as GroupName;
 use cairn_store::Kv as _;
 use futures::future::try_join_all;
@@ -17,11 +18,12 @@ use super::bug::Bug;
 use super::group::{Acts, Group};
 use super::journal::Journal;
 use super::judge::{self, Kind, Violation};
+use super::manner::Manner;
 use super::pod::{Common, Template};
 use super::store_faults::{self, PlannedFault, Upheaval};
 use super::switches::Way;
 use crate::access::Access;
-use crate::boottime;
+use crate::boottime::{self, Nanos};
 use crate::cluster::{Cluster, MEMBERS};
 use crate::failure::Failure;
 use crate::net::{Net, in_new_network};
@@ -36,6 +38,8 @@ const QUIET: Duration = Duration::from_secs(5);
 /// How much later some members reach etcd after it was restored: they still serve what they had, and others have seen
 /// that they are not there, and that the group is calm.
 const LATER: Duration = Duration::from_secs(4);
+/// How long apps that are busy do not look, and what this machine may be late.
+const LATEST: Duration = Duration::from_millis(1_200 + 700);
 /// How many violations of a group are printed.
 const MOST_SHOWN: usize = 4;
 /// Between two looks.
@@ -69,6 +73,12 @@ pub struct GroupScene {
     pub acts: Vec<Acts>,
     /// The time in which others serve what a lost node did; `None` when other faults may make it longer.
     pub gap: Option<Duration>,
+    /// The longest time in which something has no server; `None` when faults may make it longer.
+    pub pause: Option<Duration>,
+    /// Nothing changes its owner in this last part of the acts.
+    pub rest: Option<Duration>,
+    /// How its pods take part.
+    pub manner: Manner,
     /// The planted bug.
     pub bug: Option<Bug>,
 }
@@ -88,6 +98,10 @@ pub struct Report {
     pub pods: usize,
     /// How many nodes were lost.
     pub losses: usize,
+    /// The half steps of hand-overs at which processes died.
+    pub deaths: BTreeSet<u32>,
+    /// How many values the leader has put.
+    pub values: usize,
     /// The longest time without a server.
     pub longest: Option<(Duration, Ownable)>,
     /// What was violated.
@@ -113,6 +127,7 @@ async fn play(scene: Scene, net: Net, dir: TempDir) -> Result<Vec<Report>, Failu
             tls: access.pod_tls(),
             path: GroupPath { namespace: NAMESPACE.to_owned(), group: cast.name.parse()? },
             validity: cast.validity,
+            manner: cast.manner.clone(),
             journal: Journal::default(),
             bug: cast.bug,
         };
@@ -136,12 +151,18 @@ async fn play(scene: Scene, net: Net, dir: TempDir) -> Result<Vec<Report>, Failu
             overturn(*upheaval, &scene, &mut cluster, &access, &groups).await?;
         }
     }
+    let over = boottime::now();
     let mut ended = Vec::new();
-    if !planted {
+    if planted {
+        for group in &mut groups {
+            let name = group.name().clone();
+            ended.extend(group.unsettled().await?.map(|why| (name, why)));
+        }
+    } else {
         ended = settle(&mut cluster, &mut groups).await?;
     }
     let reports = scene.groups.iter().zip(&groups).map(|(cast, group)| {
-        let mut report = report(cast, group);
+        let mut report = report(cast, group, over);
         report.violations.extend(
             ended
                 .iter()
@@ -206,7 +227,7 @@ async fn settle(
         let mut unsettled = Vec::new();
         for group in &mut *groups {
             if let Some(why) = group.unsettled().await? {
-                unsettled.push((group.name().clone(), Violation::now(Kind::Starved, why)));
+                unsettled.push((group.name().clone(), why));
             }
         }
         let now = cluster.raft_index().await?;
@@ -232,14 +253,33 @@ async fn settle(
     }
 }
 
-fn report(cast: &GroupScene, group: &Group) -> Report {
+fn report(cast: &GroupScene, group: &Group, over: Nanos) -> Report {
     let evidence = group.journal().evidence();
     let mut violations = judge::judge(&evidence.spans);
     if let Some(limit) = cast.gap {
-        violations.extend(judge::gaps(&evidence, limit));
+        violations.extend(judge::gaps(&evidence.spans, &evidence.losses, limit));
     }
+    let longest = judge::longest_gap(&evidence.spans);
+    if let Some((gap, of)) = longest.filter(|(gap, _)| cast.pause.is_some_and(|most| *gap > most)) {
+        let why = format!("{of} had no server for {gap:.2?}");
+        violations.push(Violation::now(Kind::Gap, why));
+    }
+    if let Some(heartbeat) = cast.manner.heartbeat {
+        // It is missed, its deadline has passed, and what it served is handed over after the margin.
+        let limit = heartbeat + MARGIN + LATEST;
+        violations.extend(judge::gaps(&evidence.spans, &evidence.hangs, limit));
+        violations.extend(judge::overruns(&evidence));
+    }
+    if cast.manner.confirm_required {
+        violations.extend(judge::unconfirmed(&evidence));
+    }
+    if let Some(rest) = cast.rest {
+        let since = over.saturating_sub(boottime::nanos(rest));
+        violations.extend(judge::restless(&evidence.spans, since));
+    }
+    violations.extend(judge::values(&evidence));
     violations.extend(group.odd().iter().cloned());
-    let uids: std::collections::BTreeSet<_> = evidence.spans.iter().map(|span| &span.uid).collect();
+    let uids: BTreeSet<_> = evidence.spans.iter().map(|span| &span.uid).collect();
     let first = violations.iter().take(2);
     let timelines = first.map(|violation| violation.timeline(&evidence)).collect();
     Report {
@@ -249,7 +289,9 @@ fn report(cast: &GroupScene, group: &Group) -> Report {
         faults: cast.acts.iter().map(|acts| acts.script.0.len()).sum(),
         pods: uids.len(),
         losses: evidence.losses.len(),
-        longest: judge::longest_gap(&evidence.spans),
+        deaths: evidence.deaths,
+        values: evidence.values.len(),
+        longest,
         violations,
         timelines,
     }
@@ -257,14 +299,17 @@ fn report(cast: &GroupScene, group: &Group) -> Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, spans, moves, faults, pods, losses, violations, .. } = self;
+        let Self { name, spans, moves, faults, pods, losses, values, violations, .. } = self;
         let (longest, of) = self.longest.unwrap_or((Duration::ZERO, Ownable::Leader));
         write!(
             f,
             "group {name}: {faults} faults, {spans} spans of {pods} pods, {moves} moves, {losses} nodes lost, \
-             longest gap {longest:.1?} ({of}), {} violations",
+             {values} values, longest gap {longest:.1?} ({of}), {} violations",
             violations.len()
         )?;
+        if !self.deaths.is_empty() {
+            write!(f, "\n  died at half steps of hand-overs: {:?}", self.deaths)?;
+        }
         for violation in violations.iter().take(MOST_SHOWN) {
             write!(f, "\n  {violation}")?;
         }

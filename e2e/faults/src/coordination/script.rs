@@ -12,6 +12,8 @@ pub enum Fault {
     Kill,
     /// The process is replaced by one that dies at this step, and then by another one.
     DieAt(u32),
+    /// The app hangs: it calls nobody, and serves nothing. The process goes on.
+    Hang,
     /// The process stops while time goes on.
     Freeze,
     /// The process and the app stop while time goes on.

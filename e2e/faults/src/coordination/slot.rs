@@ -35,6 +35,8 @@ struct Shared {
     told: Mutex<Told>,
     inbox: Mutex<Option<UnboundedSender<Input>>>,
     frozen: AtomicBool,
+    beat: Mutex<Option<BootInstant>>,
+    resting: AtomicBool,
 }
 
 // === impl Told ===
@@ -83,6 +85,26 @@ impl Slot {
         if let Some(inbox) = inbox.as_ref() {
             let _ = inbox.send(Input::Command(command));
         }
+    }
+
+    /// A process has taken a heartbeat in at this instant of the pod's clock.
+    pub fn note_beat(&self, at: BootInstant) {
+        *self.0.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    /// The last heartbeat that a process has taken in.
+    pub fn last_beat(&self) -> Option<BootInstant> {
+        *self.0.beat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The app does nothing any more that makes it write.
+    pub fn rest_app(&self) {
+        self.0.resting.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the app rests.
+    pub fn app_rests(&self) -> bool {
+        self.0.resting.load(Ordering::Relaxed)
     }
 
     /// Stops the app while time goes on, or lets it go on.

@@ -8,7 +8,7 @@ use cairn_core::coordination::validity::MARGIN;
 
 use super::{Kind, Violation};
 use crate::boottime::{self, Nanos, nanos};
-use crate::coordination::journal::{Ending, Evidence, Span};
+use crate::coordination::journal::{Ending, Span};
 
 /// The margin as a right clock sees it when the waiting member's clock is too fast, in 1/100.
 const MARGIN_PART: u64 = 97;
@@ -27,23 +27,40 @@ pub fn judge(spans: &[Span]) -> Vec<Violation> {
     found
 }
 
-/// What lost pods served and others did not serve again within `limit`.
-pub fn gaps(evidence: &Evidence, limit: Duration) -> Vec<Violation> {
-    let by_thing = by_thing(&evidence.spans);
+/// What these pods served at their instants and nobody served again within `limit`.
+pub fn gaps(spans: &[Span], stopped: &[(Nanos, String)], limit: Duration) -> Vec<Violation> {
+    let by_thing = by_thing(spans);
     let mut found = Vec::new();
-    for (lost_at, uid) in &evidence.losses {
+    for (at, uid) in stopped {
         for (of, spans) in &by_thing {
-            let lost = |span: &&&Span| {
-                span.uid == *uid && span.ending == Ending::Dead && span.until >= *lost_at
+            let served = |span: &&&Span| {
+                span.uid == *uid
+                    && (span.first..=span.until).contains(at)
+                    && span.ending != Ending::GivenUp
             };
-            if spans.iter().find(lost).is_none() {
+            if spans.iter().find(served).is_none() {
                 continue;
             }
-            let again = spans.iter().map(|span| span.first).find(|first| first > lost_at);
-            let gap = again.map(|again| boottime::between(*lost_at, again));
+            let again = spans.iter().map(|span| span.first).find(|first| first > at);
+            let gap = again.map(|again| boottime::between(*at, again));
             if gap.is_none_or(|gap| gap > limit) {
                 let text = format!("{of} of {uid} was served again after {gap:.2?}, not {limit:?}");
-                found.push(Violation { kind: Kind::Gap, at: *lost_at, text });
+                found.push(Violation { kind: Kind::Gap, at: *at, text });
+            }
+        }
+    }
+    found
+}
+
+/// What went from one pod to another after this instant.
+pub fn restless(spans: &[Span], since: Nanos) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (of, spans) in by_thing(spans) {
+        for (old, new) in spans.iter().zip(spans.iter().skip(1)) {
+            if new.first > since && old.uid != new.uid {
+                let text =
+                    format!("{of} went from {} to {}, and nothing happened", old.uid, new.uid);
+                found.push(Violation { kind: Kind::NotQuiet, at: new.first, text });
             }
         }
     }

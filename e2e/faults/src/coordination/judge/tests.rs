@@ -5,7 +5,7 @@ use std::time::Duration;
 use cairn_core::claim::Fence;
 use cairn_core::coordination::owner::Ownable;
 
-use super::{Kind, gaps, judge, longest_gap};
+use super::{Kind, gaps, judge, longest_gap, overruns, restless, unconfirmed, uneven, values};
 use crate::coordination::journal::{Ending, Evidence, Span};
 
 const S: u64 = 1_000_000_000;
@@ -20,6 +20,7 @@ fn span(uid: &str, revision: i64, first: u64, until: u64) -> Span {
         last: first,
         until,
         ending: Ending::GivenUp,
+        confirmed: None,
     }
 }
 
@@ -84,22 +85,69 @@ fn a_deadline_that_has_passed_is_followed_by_a_margin() {
 #[test]
 fn what_a_lost_pod_served_is_served_again_in_time() {
     let dead = Span { ending: Ending::Dead, ..span("a", 3, S, 2 * S) };
-    let losses = vec![(2 * S, "a".to_owned())];
-    let of = |spans: &[Span]| Evidence {
-        spans: spans.to_vec(),
-        losses: losses.clone(),
-        ..Evidence::default()
-    };
-    let late = |evidence: Evidence| gaps(&evidence, Duration::from_secs(5)).len();
-    assert_eq!(late(of(&[dead.clone(), span("b", 5, 7 * S, 9 * S)])), 0);
-    assert_eq!(late(of(&[dead.clone(), span("b", 5, 8 * S, 9 * S)])), 1);
-    assert_eq!(late(of(std::slice::from_ref(&dead))), 1);
-    // What was given up before the loss is not of this pod any more.
-    assert_eq!(late(of(&[span("a", 3, S, S + 1)])), 0);
+    let losses = [(2 * S, "a".to_owned())];
+    let late = |spans: &[Span]| gaps(spans, &losses, Duration::from_secs(5)).len();
+    assert_eq!(late(&[dead.clone(), span("b", 5, 7 * S, 9 * S)]), 0);
+    assert_eq!(late(&[dead.clone(), span("b", 5, 8 * S, 9 * S)]), 1);
+    assert_eq!(late(std::slice::from_ref(&dead)), 1);
+    // What was given up before the loss, or began after it, is not lost with the pod.
+    assert_eq!(late(&[span("a", 3, S, S + 1)]), 0);
+    assert_eq!(late(&[Span { first: 3 * S, until: 4 * S, ..dead.clone() }]), 0);
+    // A hung app serves until its deadline, which is later.
+    assert_eq!(late(&[Span { ending: Ending::Deadline, until: 4 * S, ..dead }]), 1);
 }
 
 #[test]
 fn the_longest_gap_is_between_the_last_end_and_the_next_beginning() {
     let spans = [span("a", 3, S, 5 * S), span("b", 5, 2 * S, 3 * S), span("c", 6, 7 * S, 9 * S)];
     assert_eq!(longest_gap(&spans), Some((Duration::from_secs(2), Ownable::Shard(3))));
+}
+
+#[test]
+fn what_moves_although_nothing_happens_is_found() {
+    let spans = [span("a", 3, S, 2 * S), span("b", 5, 3 * S, 4 * S), span("b", 6, 5 * S, 6 * S)];
+    assert_eq!(restless(&spans, 2 * S).len(), 1);
+    assert_eq!(restless(&spans, 3 * S).len(), 0);
+}
+
+#[test]
+fn a_hand_over_that_time_has_ended_is_found_where_a_confirmation_is_required() {
+    let of = |confirmed, ended: &[(u64, &str)]| {
+        let spans = vec![Span { confirmed, ..span("a", 3, S, 2 * S) }, span("b", 5, 4 * S, 5 * S)];
+        let ended = ended.iter().map(|(at, uid)| (*at, (*uid).to_owned())).collect();
+        unconfirmed(&Evidence { spans, ended, ..Evidence::default() }).len()
+    };
+    assert_eq!((of(None, &[]), of(Some(5 * S), &[])), (1, 1));
+    assert_eq!((of(Some(3 * S), &[]), of(None, &[(3 * S, "a")])), (0, 0));
+    assert_eq!((of(None, &[(3 * S, "b")]), of(None, &[(5 * S, "a")])), (1, 1));
+}
+
+#[test]
+fn values_of_the_leader_go_forward() {
+    let of = |values: &[(i64, &str)]| {
+        let values = values.iter().map(|(at, value)| (*at, value.as_bytes().to_vec())).collect();
+        values_of(values)
+    };
+    assert_eq!(of(&[(9, "3 1"), (11, "3 2"), (20, "15 1")]), 0);
+    assert_eq!(of(&[(9, "3 2"), (11, "3 1")]), 1);
+    assert_eq!(of(&[(9, "3 2"), (11, "3 2")]), 1);
+    assert_eq!(of(&[(9, "15 1"), (11, "3 2")]), 1);
+}
+
+fn values_of(found: std::collections::BTreeMap<i64, Vec<u8>>) -> usize {
+    values(&Evidence { values: found, ..Evidence::default() }).len()
+}
+
+#[test]
+fn shares_follow_weights() {
+    assert_eq!(uneven(&[(100, 12), (200, 24), (50, 6)]), None);
+    assert_eq!(uneven(&[(100, 14), (100, 14), (100, 15)]), None);
+    assert!(uneven(&[(100, 14), (200, 14)]).is_some());
+    assert_eq!(uneven(&[]), None);
+}
+
+#[test]
+fn a_deadline_beyond_a_heartbeat_is_a_violation() {
+    let evidence = Evidence { overruns: vec![(S, "late".to_owned())], ..Evidence::default() };
+    assert_eq!(overruns(&evidence).len(), 1);
 }
