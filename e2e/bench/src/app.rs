@@ -6,8 +6,9 @@ use std::{fs, io};
 use cairn_kit::clock;
 use thiserror::Error;
 
-use crate::args::{Args, What};
+use crate::args::{Args, CoordinationArgs, What};
 use crate::claims::{self, MeasureError};
+use crate::coordination::{self, CoordinationError, page as coordination_page, plots, tables};
 use crate::isolation::{self, IsolationError};
 use crate::machine;
 use crate::members::{Members, MembersError};
@@ -28,6 +29,9 @@ pub enum AppError {
     /// The cost of authentication could not be measured.
     #[error("could not measure what authentication costs")]
     Isolation(#[from] IsolationError),
+    /// Coordination could not be measured.
+    #[error(transparent)]
+    Coordination(#[from] CoordinationError),
     /// etcd's version could not be read.
     #[error("could not ask etcd for its version")]
     Version(#[from] MembersError),
@@ -51,6 +55,7 @@ pub async fn run(args: &Args) -> Result<(), AppError> {
         What::Claims(args) => show(&Table::claims(&claims::measure(args).await?)),
         What::Steady(args) => show(&[Table::steady(&steady::measure(args).await?)]),
         What::Isolation => show(&[Table::isolation(&Box::pin(isolation::measure()).await?)]),
+        What::Coordination(args) => Box::pin(coordinate(args)).await?,
         What::All { claims: args, steady, write } => {
             let claims = claims::measure(args).await?;
             let tables = Table::claims(&claims);
@@ -73,6 +78,20 @@ pub async fn run(args: &Args) -> Result<(), AppError> {
                 )?;
             }
         }
+    }
+    Ok(())
+}
+
+async fn coordinate(args: &CoordinationArgs) -> Result<(), AppError> {
+    let figures = coordination::measure(args).await?;
+    let mut tables = tables::all(&figures);
+    tables.retain(|table| !table.is_empty());
+    show(&tables);
+    if let Some(dir) = &args.write {
+        let [handovers, lookups] = coordination_page::PLOTS;
+        save(&dir.join(handovers), &plots::handovers(&figures)?)?;
+        save(&dir.join(lookups), &plots::lookups(&figures)?)?;
+        save(&dir.join("coordination-benchmarks.md"), &coordination_page::write(&figures))?;
     }
     Ok(())
 }

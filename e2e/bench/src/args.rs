@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Measures what claims cost on a real etcd that it starts itself.
+/// Measures what claims and coordination cost on a real etcd that it starts itself.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cairn-bench", version, disable_help_subcommand = true)]
 pub struct Args {
@@ -22,7 +22,9 @@ pub enum What {
     Steady(SteadyArgs),
     /// What authentication costs: claims and renewals with it beside the same without it
     Isolation,
-    /// All of these, and the page and the plot of the documentation
+    /// Members, leader, shards and lookups, beside two simpler protocols
+    Coordination(CoordinationArgs),
+    /// All of claims, and the page and the plot of the documentation
     All {
         /// How to measure claims.
         #[command(flatten)]
@@ -70,4 +72,61 @@ pub struct SteadyArgs {
     /// A cairn-sidecar binary: one process of it is measured too
     #[arg(long, value_name = "FILE")]
     pub sidecar: Option<PathBuf>,
+}
+
+/// How to measure coordination. The defaults are those of the documentation.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CoordinationArgs {
+    /// Members of the group whose hand-overs are measured
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub members: usize,
+    /// Its shards
+    #[arg(long, value_name = "N", default_value_t = 640)]
+    pub shards: u32,
+    /// How often its leader resigns
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub resignations: usize,
+    /// How often the leader of each of ten elections of client-go's kind resigns
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub elections: usize,
+    /// Pods of the rollout
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub rollout_pods: usize,
+    /// Shards of the rollout
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub rollout_shards: u32,
+    /// Members of the large group
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub scale_members: usize,
+    /// Shards of the large group
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub scale_shards: u32,
+    /// For how many seconds to look at the large group while nothing happens
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub seconds: u64,
+    /// How many members join the large group, and how many leave it
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub joins: usize,
+    /// The most keys for the balance of lookups
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub keys: usize,
+    /// Only this part; then no page is written
+    #[arg(long, value_name = "PART", conflicts_with = "write")]
+    pub only: Option<Part>,
+    /// The folder for coordination-benchmarks.md and its plots
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+}
+
+/// A part of the measurement of coordination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Lookups and plans.
+    Lookups,
+    /// Hand-overs, and the simpler protocols.
+    Handovers,
+    /// The rollout.
+    Rollout,
+    /// The large group.
+    Scale,
 }

@@ -1,4 +1,4 @@
-//! `cairn-bench`: measures the cost of claims, prints it, and writes the page of the documentation.
+//! `cairn-bench`: measures the cost of claims and of coordination, prints it, and writes the page of the documentation.
 
 use std::process::ExitCode;
 

@@ -63,6 +63,8 @@ pub struct Sample {
     pub cpu: f64,
     /// Resident memory of all members, in bytes.
     pub memory: f64,
+    /// Bytes that all members have sent to clients since the start.
+    pub sent: f64,
 }
 
 // === impl Members ===
@@ -151,6 +153,7 @@ impl Members {
             sum.entries = read("etcd_server_proposals_committed_total").max(sum.entries);
             sum.cpu += read("process_cpu_seconds_total");
             sum.memory += read("process_resident_memory_bytes");
+            sum.sent += read("etcd_network_client_grpc_sent_bytes_total");
         }
         Ok(sum)
     }

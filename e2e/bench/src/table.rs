@@ -16,6 +16,16 @@ pub struct Table {
 // === impl Table ===
 
 impl Table {
+    /// A table of these rows.
+    pub const fn new(title: &'static str, head: Vec<&'static str>, rows: Vec<Vec<String>>) -> Self {
+        Self { title, head, rows }
+    }
+
+    /// Whether it has no rows.
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The table of one pod alone.
     pub fn alone(alone: &[Alone]) -> Self {
         let row = |one: &Alone| {
