@@ -70,6 +70,8 @@ pub struct Figures {
     pub rollout: Rollout,
     /// The large group.
     pub scale: Scale,
+    /// Why the large group could not be measured.
+    pub scale_failure: Option<String>,
 }
 
 /// Measures everything, or only one part of it.
@@ -100,7 +102,11 @@ pub async fn measure(args: &CoordinationArgs) -> Result<Figures, CoordinationErr
     }
     if wanted(Part::Scale) {
         let site = Site::start().await?;
-        figures.scale = Box::pin(scale::measure(&site, args)).await?;
+        match Box::pin(scale::measure(&site, args)).await {
+            Ok(scale) => figures.scale = scale,
+            // It asks most of the machine. The page then says why it is missing, beside all the rest.
+            Err(error) => figures.scale_failure = Some(error.to_string()),
+        }
     }
     Ok(figures)
 }

@@ -193,7 +193,8 @@ impl Group {
 
     /// Starts one more member, with a connection of its own.
     pub async fn add(&mut self) -> Result<(), GroupError> {
-        let timeout = self.template.validity.request_timeout();
+        // Longer than a sidecar's: a large group is read by many members of this one process at once.
+        let timeout = Etcd::DEFAULT_REQUEST_TIMEOUT;
         let etcd = Etcd::connect(&self.urls, None, timeout).await.map_err(GroupError::Store)?;
         let metered = Metered::new(Arc::new(etcd), Arc::clone(&self.traffic));
         let number = self.created;

@@ -16,6 +16,9 @@ use crate::args::CoordinationArgs;
 use crate::claims::count;
 use crate::cpu;
 
+/// So many members start at once: each reads the whole group, within the time limit of a request.
+const AT_ONCE: usize = 40;
+
 /// What one change of the group costs.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
@@ -81,9 +84,13 @@ pub async fn measure(site: &Site, args: &CoordinationArgs) -> Result<Scale, Grou
     let own = std::process::id();
     let before = cpu::resident(own);
     let began = clock::now().boot;
-    // All at once: every member computes at every change, and changes that come together are one for it.
-    group.add_many(members).await?;
-    group.wait("sessions", |seen| seen.iter().all(|seen| seen.since.is_some())).await?;
+    // Nobody plans while a hold exists: else every member would at every start of another.
+    seed::hold(site, true).await?;
+    while group.members.len() < members {
+        group.add_many(AT_ONCE.min(members - group.members.len())).await?;
+        group.wait("sessions", |seen| seen.iter().all(|seen| seen.since.is_some())).await?;
+    }
+    seed::hold(site, false).await?;
     eprintln!("  all have a session after {:.1?}", clock::now().boot.since(began));
     group.served().await?;
     group.leader().await?;

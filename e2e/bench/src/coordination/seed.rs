@@ -6,7 +6,7 @@
 use cairn_core::coordination::map::ShardMap;
 use cairn_core::coordination::member::{MemberRecord, MemberState};
 use cairn_core::coordination::owner::{Grant, Ownable};
-use cairn_core::coordination::path::GroupKey;
+use cairn_core::coordination::path::{GroupKey, HOLD};
 use cairn_core::coordination::plan::{self, CURRENT, Candidate, Input};
 use cairn_core::coordination::session::Config;
 use cairn_store::{Error, Kv, Op, Store, Txn};
@@ -53,6 +53,13 @@ pub async fn write(site: &Site, group: &Group, members: usize) -> Result<(), Gro
         Some(Op::put(path.owner(Ownable::Shard(*shard)), json(&grant), 0))
     });
     put_all(&**root, puts.collect()).await.map_err(GroupError::Store)
+}
+
+/// Lets no owner change, or lets them change again.
+pub async fn hold(site: &Site, exists: bool) -> Result<(), GroupError> {
+    let value = json(&serde_json::json!({ "seconds": 64, "cause": "restored" }));
+    let op = if exists { Op::put(HOLD, value, 0) } else { Op::Delete(HOLD.to_owned()) };
+    put_all(&**site.root(), vec![op]).await.map_err(GroupError::Store)
 }
 
 /// The owner of each shard of a new group.

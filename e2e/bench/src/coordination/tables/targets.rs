@@ -49,6 +49,14 @@ pub(super) fn targets(figures: &Figures) -> Table {
     if figures.scale.members > 0 {
         rows.extend(scale_targets(&figures.scale));
     }
+    if let Some(why) = &figures.scale_failure {
+        rows.push(Target {
+            what: "the large group is measured".to_owned(),
+            limit: "yes",
+            found: why.clone(),
+            met: false,
+        });
+    }
     let row = |row: Target| {
         let met = MET.get(usize::from(row.met)).copied().unwrap_or_default();
         vec![row.what, row.limit.to_owned(), row.found, met.to_owned()]

@@ -47,6 +47,13 @@ fn two_owners_in_any_measurement_miss_the_target() {
 }
 
 #[test]
+fn a_large_group_that_could_not_be_measured_is_a_missed_target() {
+    let figures = Figures { scale_failure: Some("too busy".to_owned()), ..Figures::default() };
+    let text = targets(&figures).markdown();
+    assert!(line(&text, "large group").ends_with("| yes | too busy | NO |"), "{text}");
+}
+
+#[test]
 fn what_was_not_measured_has_no_row() {
     assert!(all(&Figures::default()).iter().skip(2).all(Table::is_empty));
     assert!(targets(&Figures::default()).is_empty());
