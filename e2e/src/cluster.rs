@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::run::{Output, run, watch};
 use crate::{Done, Failure, paths};
 
+/// The image of `e2e/app`.
+pub const TEST_APP: &str = "localhost/cairn-test-app:dev";
+
 /// A cluster by its name.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -74,7 +77,8 @@ impl Cluster {
 
     /// Builds the images where inputs changed, and imports them.
     pub fn images(&self) -> Done {
-        watch(tool().args(["images", &self.name]))
+        watch(tool().args(["images", &self.name]))?;
+        watch(tool().args(["image", &self.name, TEST_APP]))
     }
 
     /// Kills the API server, until [`WithoutApi::end`].

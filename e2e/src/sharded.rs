@@ -8,13 +8,12 @@ use serde_json::json as object;
 use crate::Failure;
 use crate::app::App;
 use crate::clock::Moment;
+use crate::cluster::TEST_APP;
 use crate::kept_logs::{KeptLogs, Origin};
 use crate::ns::Namespace;
 use crate::served::{self, Fence, Journal, Span};
 use crate::wait::{Seen, secs, until_quickly};
 
-/// The image of `e2e/app`; `e2e/cluster` builds it.
-pub const IMAGE: &str = "localhost/cairn-test-app:dev";
 /// The port at which the app says whether it serves a shard.
 pub const PORT: u16 = 8080;
 
@@ -36,7 +35,7 @@ pub fn app(name: &str, replicas: u32, shards: usize, validity: &str) -> App {
         .annotation("cairn.dev/validity", validity)
         .annotation("cairn.dev/min-participants", &replicas.to_string())
         .replicas(replicas)
-        .with("image", object!(IMAGE))
+        .with("image", object!(TEST_APP))
         .with("command", object!(["/bin/cairn-test-app"]))
 }
 

