@@ -46,8 +46,9 @@ fn the_example_shares_its_work_and_goes_on_with_it_through_a_rollout() -> Done {
             "the example's rollout: {} moves of {SHARDS} shards, longest gap {gap:.2?} (shard {shard})",
             served::moves(&since)
         );
-        // It looks every 0.2 s. Without its confirmations a shard would wait for its deadline and 2 s more.
-        assert!(gap < secs(2), "shard {shard} was served by nobody for {gap:?}");
+        // It looks every 0.2 s, and a busy machine is slow. Without its confirmations a shard waits for its deadline
+        // and 2 s more, that is for 8.7 s or more.
+        assert!(gap < secs(6), "shard {shard} was served by nobody for {gap:?}");
         Ok(())
     })
 }

@@ -16,8 +16,8 @@ use cairn_e2e::{Done, Failure, json};
 use serde_json::json as object;
 
 const SETTLED: Duration = secs(90);
-/// The lease of a session with the default validity of 10 s, 1 s until etcd has ended it, and the takeover delay. A busy
-/// machine has 1 s more.
+/// The lease of a session with the default validity of 10 s, 1 s until etcd has ended it, and the takeover delay. The
+/// test gives a busy machine 1 s more.
 const TAKEN_WITHIN: Duration = Duration::from_millis(23_300);
 /// An app looks every 50 ms. The rest is for a busy machine.
 const LOOKS_WITHIN: Duration = Duration::from_millis(500);
@@ -110,7 +110,8 @@ fn an_app_that_crashes_goes_on_with_its_session_and_nothing_moves() -> Done {
 
 #[test]
 fn an_app_that_hangs_loses_its_shards_and_is_restarted_and_comes_back() -> Done {
-    const BEAT: Duration = secs(3);
+    /// As long as it takes when the whole pod is lost. The deadline and the margin after it are 5 s.
+    const SOONER_THAN: Duration = Duration::from_millis(11_100);
     within("hung", |ns| {
         let sharded = Sharded::follow(ns, "app", 12);
         heartbeating("web", "3s").deploy(ns)?;
@@ -143,8 +144,7 @@ fn an_app_that_hangs_loses_its_shards_and_is_restarted_and_comes_back() -> Done 
             "a hung app: its shards served elsewhere {elsewhere:.2?} later, by itself again {:.1?} later",
             served::between(began, came_back.unwrap_or(u64::MAX))
         );
-        // The deadline, the margin after it, and a busy machine.
-        assert!(elsewhere <= BEAT + secs(2) + secs(2), "only after {elsewhere:?}");
+        assert!(elsewhere < SOONER_THAN, "only after {elsewhere:?}");
         assert!(again.contains_key(&hung.name), "{again:?}");
         assert_eq!(hung.container("cairn")?.restarts, 0);
         let state = json::text(&hung.api("/v1/self")?, "/state");

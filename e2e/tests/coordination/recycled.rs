@@ -57,7 +57,10 @@ fn a_pod_with_the_address_of_a_gone_one_is_not_taken_for_it() -> Done {
             let refused = other.exec(&["wget", "-qO-", &url]);
             assert!(format!("{refused:?}").contains("421"), "{refused:?}");
         }
-        assert!(!sharded.shares()?.contains_key("next"), "it was given something too early");
+        // The other one may have given it something of its own.
+        let given = sharded.shares()?.remove("next").unwrap_or_default();
+        let early = before["gone"].keys().any(|shard| given.contains_key(shard));
+        assert!(!early, "it serves what is not free yet: {given:?}");
 
         let pods = ["next", "other"].map(str::to_owned).into();
         sharded.served_by(&pods, &before["gone"].keys().copied().collect(), SETTLED)?;
