@@ -113,6 +113,31 @@ Job batch/v1 Never spec.template.metadata.annotations
 CronJob batch/v1 Never spec.jobTemplate.spec.template.metadata.annotations
 EOT
 
+say "in an excluded namespace a workload and a pod that ask for Cairn give a warning"
+for kind in 'Deployment apps/v1 Always' 'CronJob batch/v1 Never'; do
+  read -r kind api restart <<<"$kind"
+  ROOM=kube-system workload "$kind" "$api" "" "$opt_in" "$restart" || bad "a $kind is refused"
+  grep -qF 'namespace kube-system is excluded from Cairn' "$OUT" || bad "a $kind gets no warning"
+  ROOM=kube-system workload "$kind" "$api" "" "" "$restart" || bad "a $kind is refused"
+  ! grep -qF 'excluded' "$OUT" || bad "a $kind that does not ask gets a warning"
+done
+# bare NAMESPACE LABELS: creates a pod that asks for Cairn, as a dry run.
+bare() {
+  k create --dry-run=server -o yaml -f - >"$OUT" 2>&1 <<<"
+    {apiVersion: v1, kind: Pod, metadata: {name: $ROOM, namespace: $1, labels: {$2}, annotations: {$opt_in}},
+     spec: {securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}},
+      containers: [{name: a, image: a,
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}"
+}
+bare kube-system '' || bad "a pod is refused"
+grep -qF 'namespace kube-system is excluded from Cairn' "$OUT" || bad "a pod gets no warning"
+
+say "pods of Cairn's namespace get a sidecar, and only Cairn's own do not"
+bare "$NAMESPACE" '' || bad "a pod is refused"
+grep -qF 'name: cairn' "$OUT" || bad "a pod beside Cairn gets no sidecar"
+bare "$NAMESPACE" 'app.kubernetes.io/name: cairn, app.kubernetes.io/instance: cairn' || bad "Cairn's own pod is refused"
+! grep -qF 'cairn.dev/injected' "$OUT" || bad "Cairn's own pod gets a sidecar"
+
 # status FIELDS: applies fields to the status subresource of the pod, as a dry run by the webhook's account.
 status() {
   k apply --server-side --force-conflicts --dry-run=server --subresource=status --as="$ACCOUNT" -f - >"$OUT" 2>&1 <<<"

@@ -96,7 +96,7 @@ has '--etcd-prefix=/cairn/v1/'
 has '--installation-record=cairn-installation'
 has '--etcd-record=cairn-etcd-cluster'
 ! grep -qx 'kind: ConfigMap' "$OUT" || bad "$what: the record of the cluster must outlive the release"
-has '"kube-system","cairn-system"'
+has '["kube-system"]'
 has 'volumeClaimTemplates:'
 has_not 'emptyDir: {sizeLimit: "4Gi"}'
 has_not 'OnDelete'

@@ -117,7 +117,14 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "cairn.etcd" . }}
 matchExpressions:
   - key: kubernetes.io/metadata.name
     operator: NotIn
-    values: {{ append .Values.excludedNamespaces .Release.Namespace | uniq | toJson }}
+    values: {{ .Values.excludedNamespaces | uniq | toJson }}
+{{- end -}}
+
+{{/* CEL: whether a pod is one of Cairn's own, which start before the webhook does. */}}
+{{- define "cairn.isOwn" -}}
+object.metadata.?labels['app.kubernetes.io/name'].orValue('') == {{ include "cairn.name" . | squote }}
+&& object.metadata.?labels['app.kubernetes.io/instance'].orValue('') == {{ .Release.Name | squote }}
+&& request.namespace == {{ .Release.Namespace | squote }}
 {{- end -}}
 
 {{/* The fields that the Pod Security standard "restricted" requires. */}}
