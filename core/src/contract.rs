@@ -277,4 +277,8 @@ pub mod command {
     pub const PROBE: &str = "probe";
     /// Our container's preStop: asks the member to drain and blocks until it owns nothing.
     pub const DRAIN: &str = "drain";
+    /// Claims and runs a program, without Kubernetes.
+    pub const RUN: &str = "run";
+    /// Becomes a program that ends with its parent.
+    pub const TETHER: &str = "tether";
 }

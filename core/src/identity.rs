@@ -136,15 +136,20 @@ impl Identity {
 /// kubelet's parser (KEP-3721) and a shell both take such a value literally. Names and prefixes contain no single
 /// quote, because their validation refuses it.
 pub fn env_file(claims: &[Identity]) -> String {
+    let mut out = String::new();
+    for (key, value) in variables(claims) {
+        let _ = writeln!(out, "{key}='{value}'");
+    }
+    out
+}
+
+/// The variables for all claims of a pod: those without a pool's name for the first pool, then those of each pool.
+pub fn variables(claims: &[Identity]) -> impl Iterator<Item = (String, String)> {
     let first = claims.first().and_then(|claim| claim.slot.as_ref());
     let plain = first.into_iter().flat_map(|slot| {
         ClaimField::ALL.map(|field| (field.variable().to_owned(), field.value(slot)))
     });
-    let mut out = String::new();
-    for (key, value) in plain.chain(claims.iter().flat_map(Identity::variables)) {
-        let _ = writeln!(out, "{key}='{value}'");
-    }
-    out
+    plain.chain(claims.iter().flat_map(Identity::variables))
 }
 
 #[cfg(test)]

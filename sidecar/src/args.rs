@@ -25,7 +25,7 @@ pub use coordination::CoordinationArgs;
     after_help = "Try it next to any etcd:\n  \
         cairn-sidecar --etcd http://127.0.0.1:2379 --pool mountains --dir /tmp/cairn --new-store\n  \
         cat /tmp/cairn/name\n\n\
-        Exit codes: 0 released, 1 failed, 2 wrong flags, 3 fenced by a younger sidecar."
+        Exit codes: 0 released, 1 failed, 2 wrong flags, 3 fenced by a younger sidecar; of run, the program's."
 )]
 pub struct Args {
     /// What to do instead of claiming.
@@ -130,6 +130,35 @@ pub enum Command {
     Probe(ProbeArgs),
     /// Give all shards and the leadership of the sidecar in --dir to other members, and exit 0 once it is done
     Drain(DrainArgs),
+    /// Claim, start a program with the variables of the claims, and stop it before the deadline of a Stop claim
+    Run(Box<RunArgs>),
+    /// Become a program that ends with its parent
+    #[command(hide = true)]
+    Tether(TetherArgs),
+}
+
+/// The flags of a program that is run with its claims.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// The flags of a claiming sidecar.
+    #[command(flatten)]
+    pub claim: ClaimArgs,
+    /// How long the program may take to end after SIGTERM; a short validity leaves it less
+    #[arg(long, env = "CAIRN_GRACE", value_name = "DURATION", default_value = "5s")]
+    pub grace: String,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub program: Vec<OsString>,
+}
+
+/// The flags of a program that ends with its parent.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TetherArgs {
+    /// The parent's process ID
+    pub parent: u32,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub program: Vec<OsString>,
 }
 
 /// The flags of a drain.
@@ -165,8 +194,9 @@ impl Salvage {
     /// Searches a command line for `--in-pod` and `--dir`; `None` outside a pod.
     pub fn of(argv: &[OsString]) -> Option<Self> {
         let flags = argv.get(1..).unwrap_or_default();
-        let asks =
-            flags.first().is_some_and(|first| first == command::PROBE || first == command::DRAIN);
+        let asks = flags.first().is_some_and(|first| {
+            [command::PROBE, command::DRAIN, command::RUN].iter().any(|it| first == it)
+        });
         if asks || !flags.iter().any(|flag| flag == flag::IN_POD) {
             return None;
         }

@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,9 @@ use cairn_kit::{shutdown, usage};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
-use crate::args::{Args, Command, DrainArgs, ProbeArgs, Salvage};
+use crate::args::{Args, ClaimArgs, Command, DrainArgs, ProbeArgs, RunArgs, Salvage, TetherArgs};
 use crate::config::Config;
+use crate::program::{self, Program, tether};
 use crate::{app, drain, drive, probe};
 
 /// The name in messages.
@@ -32,35 +34,78 @@ const BLOCKING_THREADS: usize = 4;
 const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Runs a command line.
-pub fn run(argv: &[OsString]) -> Exit {
+pub fn run(argv: &[OsString]) -> ExitCode {
     let parsed = match Args::try_parse_from(argv) {
         Ok(parsed) => parsed,
-        Err(error) if error.use_stderr() => return refuse(argv, &usage::message(&error, PROGRAM)),
+        Err(error) if error.use_stderr() => {
+            return refuse(argv, &usage::message(&error, PROGRAM)).into();
+        }
         Err(help) => {
             say(&help.to_string());
-            return Exit::Clean;
+            return Exit::Clean.into();
         }
     };
     match parsed.command {
-        Some(Command::Probe(flags)) => run_probe(&flags),
-        Some(Command::Drain(flags)) => run_drain(&flags),
-        None => match Config::try_from(parsed.claim) {
-            Ok(config) => run_claim(config),
-            Err(error) => refuse(argv, &error.to_string()),
-        },
+        Some(Command::Probe(flags)) => run_probe(&flags).into(),
+        Some(Command::Drain(flags)) => run_drain(&flags).into(),
+        Some(Command::Run(flags)) => run_program(*flags),
+        Some(Command::Tether(flags)) => run_tethered(&flags),
+        None => run_claim(argv, parsed.claim).into(),
     }
 }
 
-fn run_claim(config: Config) -> Exit {
-    log::init(&config.log);
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("a crypto provider is installed already");
-    }
+fn run_claim(argv: &[OsString], flags: ClaimArgs) -> Exit {
+    let config = match Config::try_from(flags) {
+        Ok(config) => config,
+        Err(error) => return refuse(argv, &error.to_string()),
+    };
+    set_up(&config);
     in_runtime(async {
         let shutdown = shutdown::on_signals()?;
         let clock = Arc::new(SystemClock);
         Ok(app::run(Arc::new(config), clock, drive::run, shutdown).await)
     })
+}
+
+fn run_program(flags: RunArgs) -> ExitCode {
+    let RunArgs { claim, grace, program: command } = flags;
+    // Not `refuse`: it would wait for a probe that nobody sends.
+    let checked = match duration::parse(&grace) {
+        _ if claim.in_pod => {
+            Err("run is for machines without Kubernetes; remove --in-pod".to_owned())
+        }
+        Err(_) => Err(format!("--grace '{grace}' is not a duration; write it like 5s")),
+        Ok(grace) => {
+            Config::try_from(claim).map(|config| (config, grace)).map_err(|error| error.to_string())
+        }
+    };
+    let (config, grace) = match checked {
+        Ok(flags) => flags,
+        Err(message) => {
+            complain(PROGRAM, &message);
+            return Exit::Usage.into();
+        }
+    };
+    set_up(&config);
+    in_runtime(async {
+        let shutdown = shutdown::on_signals()?;
+        let program = Program { command, grace };
+        Ok(program::run(Arc::new(config), program, Arc::new(SystemClock), shutdown).await)
+    })
+}
+
+/// Shells report 127 for a program that cannot be started.
+fn run_tethered(flags: &TetherArgs) -> ExitCode {
+    let error = tether::become_program(flags.parent, &flags.program);
+    complain(PROGRAM, &report(&error));
+    ExitCode::from(127)
+}
+
+fn set_up(config: &Config) {
+    log::init(&config.log);
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a crypto provider is installed already");
+    }
 }
 
 fn run_probe(flags: &ProbeArgs) -> Exit {
@@ -119,7 +164,7 @@ async fn explain_until_stopped(dir: &Path, message: &str) -> io::Result<Exit> {
     Ok(Exit::Usage)
 }
 
-fn in_runtime(work: impl Future<Output = io::Result<Exit>>) -> Exit {
+fn in_runtime<T: From<Exit>>(work: impl Future<Output = io::Result<T>>) -> T {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -135,7 +180,7 @@ fn in_runtime(work: impl Future<Output = io::Result<Exit>>) -> Exit {
         Ok(exit) => exit,
         Err(error) => {
             complain(PROGRAM, &format!("cannot start: {error}"));
-            Exit::Failed
+            Exit::Failed.into()
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod ids;
 pub mod instance;
 pub mod metrics;
 pub mod probe;
+pub mod program;
 pub mod publish;
 pub mod server;
 pub mod session;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cairn_sidecar::entry::run(&std::env::args_os().collect::<Vec<_>>()).into()
+    cairn_sidecar::entry::run(&std::env::args_os().collect::<Vec<_>>())
 }

@@ -144,6 +144,11 @@ impl Bound {
         self.api.as_ref()?.local_addr().ok()
     }
 
+    /// What is published.
+    pub fn applied(&self) -> Watch {
+        self.applied.clone()
+    }
+
     /// The address of the admin server, if it runs.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref()?.local_addr().ok()

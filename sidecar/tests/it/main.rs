@@ -24,3 +24,4 @@ mod harness;
 mod ids;
 mod lifecycle;
 mod probe;
+mod program;
