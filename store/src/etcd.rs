@@ -82,6 +82,10 @@ impl Etcd {
     /// The lower limit, for pools with a very short validity: a member that is busy or far away answers within this.
     const MIN_REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
 
+    /// A large answer may take so many times as long: it has up to 2 MB, and all members of a group may ask for it
+    /// together. No deadline rests on it.
+    const LARGE: u32 = 3;
+
     /// A connection with defaults: the default key prefix, and the cluster that answers first.
     pub async fn connect(
         endpoints: &[String],
@@ -157,16 +161,10 @@ impl Etcd {
             .map_or_else(|_| String::new(), |member| member.endpoint().to_owned())
     }
 
-    fn clients(&self) -> Arc<Clients> {
-        Arc::clone(&self.clients.borrow())
-    }
-}
-
-impl Kv for Etcd {
-    async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
+    async fn transact(&self, txn: Txn, limit: Duration) -> Result<TxnReply, Error> {
         let request = convert::txn(self.prefix.outer_txn(txn));
         let (member, answer) = self
-            .call("a transaction", |client| {
+            .call_within(limit, "a transaction", |client| {
                 let (mut kv, request) = (kv_client(client), request.clone());
                 async move { kv.txn(request).await }
             })
@@ -175,6 +173,20 @@ impl Kv for Etcd {
         let reply =
             convert::txn_reply(&answer).ok_or(Error::Malformed { operation: "a transaction" })?;
         Ok(self.prefix.inner_reply(reply))
+    }
+
+    fn clients(&self) -> Arc<Clients> {
+        Arc::clone(&self.clients.borrow())
+    }
+}
+
+impl Kv for Etcd {
+    async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
+        self.transact(txn, self.request_timeout()).await
+    }
+
+    async fn large_txn(&self, txn: Txn) -> Result<TxnReply, Error> {
+        self.transact(txn, self.request_timeout().saturating_mul(Self::LARGE)).await
     }
 
     async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {

@@ -23,6 +23,10 @@ pub use txn::{Compare, Expected, KeyValue, Op, OpReply, Txn, TxnReply, prefix_en
 pub trait Kv: Send + Sync {
     /// Does a transaction.
     fn txn(&self, txn: Txn) -> impl Future<Output = Result<TxnReply, Error>> + Send;
+    /// Does a transaction whose answer is large: it may take longer.
+    fn large_txn(&self, txn: Txn) -> impl Future<Output = Result<TxnReply, Error>> + Send {
+        self.txn(txn)
+    }
     /// Grants a lease. The answer is its identifier and the TTL that the server granted.
     fn grant(&self, ttl: Duration) -> impl Future<Output = Result<(i64, Duration), Error>> + Send;
     /// Renews a lease. The answer is its TTL, zero when the lease does not exist.
@@ -75,6 +79,15 @@ pub trait Kv: Send + Sync {
         }
     }
 
+    /// The same for a batch whose answer is large.
+    fn read_large(&self, batch: Batch) -> impl Future<Output = Result<Answer, Error>> + Send {
+        async move {
+            let (txn, branches) = Guarded::from(batch).into_txn();
+            let answer = branches.answer(self.large_txn(txn).await?).then();
+            answer.ok_or(Error::Malformed { operation: "a transaction" })
+        }
+    }
+
     /// Reads one key; `None` when it does not exist.
     fn get(
         &self,
@@ -100,6 +113,10 @@ pub trait Kv: Send + Sync {
 impl<K: Kv> Kv for Arc<K> {
     fn txn(&self, txn: Txn) -> impl Future<Output = Result<TxnReply, Error>> + Send {
         K::txn(self, txn)
+    }
+
+    fn large_txn(&self, txn: Txn) -> impl Future<Output = Result<TxnReply, Error>> + Send {
+        K::large_txn(self, txn)
     }
 
     fn grant(&self, ttl: Duration) -> impl Future<Output = Result<(i64, Duration), Error>> + Send {

@@ -10,9 +10,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_core::coordination::path::GroupPath;
 use cairn_core::time::BootInstant;
 use cairn_store::etcd::Etcd;
-use cairn_store::{Batch, Class, Error, Kv};
+use cairn_store::{Batch, Class, Error, Kv, Store};
 use cairn_test_etcd::TestEtcd;
 use etcd_client::{Client, Permission, PermissionType};
 
@@ -116,4 +117,25 @@ async fn the_answer_of_a_member_of_another_cluster_is_refused() {
     fixture.until("our own member", async || renew().await.is_ok()).await;
     let proof = renew().await.unwrap().read.unwrap();
     assert_eq!(proof.slots[0].1.as_ref().unwrap().mod_revision, held.unwrap().own_mod_revision);
+}
+
+#[tokio::test]
+async fn the_read_of_a_whole_group_has_a_time_limit_of_its_own() {
+    let process = TestEtcd::start().unwrap();
+    let usual = Duration::from_millis(500);
+    let etcd = Etcd::connect(&[process.url().to_owned()], None, usual).await.unwrap();
+    let store = Store::new(Arc::new(etcd));
+    let path = GroupPath { namespace: "shop".into(), group: "g".parse().unwrap() };
+    store.read_group(&path, true).await.unwrap();
+    process.freeze();
+    let failures = [
+        store.kv().get("/cairn/v1/epoch").await.unwrap_err(),
+        store.read_group(&path, true).await.unwrap_err(),
+    ];
+    process.thaw();
+    let limits = failures.map(|error| match error {
+        Error::Timeout { after, .. } => after,
+        other => panic!("{other}"),
+    });
+    assert_eq!(limits, [usual, usual * 3]);
 }

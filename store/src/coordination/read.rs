@@ -70,7 +70,7 @@ impl<K: Kv> Store<K> {
         let leader = batch.get(path.key(&GroupKey::Leader));
         let value = batch.get(path.key(&GroupKey::LeaderValue));
         let pages = [members.ask(&mut batch, 0), owners.ask(&mut batch, 0)];
-        let answer = self.kv().read(batch).await?;
+        let answer = self.kv().read_large(batch).await?;
         let epoch = epoch(answer.key(epoch_key)?);
         let mut picture = Picture {
             revision: answer.revision(),
@@ -87,7 +87,7 @@ impl<K: Kv> Store<K> {
             let mut batch = Batch::default();
             let revision = picture.revision;
             let pages = [members.ask(&mut batch, revision), owners.ask(&mut batch, revision)];
-            let answer = match self.kv().read(batch).await {
+            let answer = match self.kv().read_large(batch).await {
                 Ok(answer) => answer,
                 Err(error) if error.class() == Class::NotApplied => return Ok(None),
                 Err(error) => return Err(error),

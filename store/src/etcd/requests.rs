@@ -55,10 +55,25 @@ impl Etcd {
         F: Fn(&Client) -> Fut,
         Fut: Future<Output = Result<T, etcd_client::Error>>,
     {
+        self.call_within(self.request_timeout(), operation, request).await
+    }
+
+    /// The same with a time limit of its own.
+    pub(super) async fn call_within<T, F, Fut>(
+        &self,
+        limit: Duration,
+        operation: &'static str,
+        request: F,
+    ) -> Result<(ChosenMember, T), Error>
+    where
+        F: Fn(&Client) -> Fut,
+        Fut: Future<Output = Result<T, etcd_client::Error>>,
+    {
         let patience = self.auth_patience();
         loop {
             let member = self.next_member().await?;
-            let error = match self.try_call(operation, &member, request(member.client())).await {
+            let request = request(member.client());
+            let error = match self.try_call(limit, operation, &member, request).await {
                 Ok(answer) => return Ok((member, answer)),
                 Err(error) => error,
             };
@@ -85,11 +100,12 @@ impl Etcd {
     /// Sends a request to a member, once.
     async fn try_call<T>(
         &self,
+        limit: Duration,
         operation: &'static str,
         member: &ChosenMember,
         request: impl Future<Output = Result<T, etcd_client::Error>>,
     ) -> Result<T, Error> {
-        match self.with_timeout(operation, member, request).await {
+        match with_limit(limit, operation, member, request).await {
             Ok(answer) => Ok(answer),
             // Boxed, because the future of every request would have to be as large otherwise.
             Err(error) => Err(Box::pin(self.failed(member, error)).await),
@@ -122,18 +138,7 @@ impl Etcd {
         member: &ChosenMember,
         request: impl Future<Output = Result<T, etcd_client::Error>>,
     ) -> Result<T, Error> {
-        let endpoint = || member.endpoint().to_owned();
-        let limit = self.request_timeout();
-        match timeout(limit, request).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(source)) => Err(Error::Call {
-                operation,
-                endpoint: endpoint(),
-                class: classify::class(&source),
-                source: Box::new(source),
-            }),
-            Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: limit }),
-        }
+        with_limit(self.request_timeout(), operation, member, request).await
     }
 
     /// Refuses an answer of another cluster, and moves on to the next member.
@@ -188,8 +193,27 @@ impl Etcd {
         }
     }
 
-    fn request_timeout(&self) -> Duration {
+    pub(super) fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+async fn with_limit<T>(
+    limit: Duration,
+    operation: &'static str,
+    member: &ChosenMember,
+    request: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, Error> {
+    let endpoint = || member.endpoint().to_owned();
+    match timeout(limit, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(Error::Call {
+            operation,
+            endpoint: endpoint(),
+            class: classify::class(&source),
+            source: Box::new(source),
+        }),
+        Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: limit }),
     }
 }
 
