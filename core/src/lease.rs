@@ -42,8 +42,10 @@ mod reservation;
 mod reserving;
 mod resume;
 mod settle;
+mod silence;
 mod status;
 mod ticket;
+mod together;
 mod track;
 mod view;
 

@@ -78,7 +78,11 @@ async fn container_startupz(
     headers: HeaderMap,
 ) -> Response {
     let may_start = admin.applied.borrow().app_may_start();
-    if may_start.is_ok() && admin.is_kubelet(&headers) {
+    let is_kubelet = admin.is_kubelet(&headers);
+    if let Some(coordination) = admin.coordination.as_ref().filter(|_| is_kubelet) {
+        coordination.restarts().started(&container);
+    }
+    if may_start.is_ok() && is_kubelet {
         let started = admin.probes.container_started(&container).await;
         return verdict(started.map_err(|error| error.to_string()));
     }
@@ -92,7 +96,8 @@ async fn container_livez(
     headers: HeaderMap,
 ) -> Response {
     admin.container_runs(&container, &headers);
-    let claims = admin.applied.borrow().app_alive();
+    let is_new = admin.is_new(&container, &headers);
+    let claims = admin.applied.borrow().container_alive(is_new);
     verdict(claims.and_then(|()| admin.probes.alive(&container)))
 }
 
@@ -122,6 +127,15 @@ impl Admin {
         if self.is_kubelet(headers) {
             self.probes.container_runs(container);
         }
+    }
+
+    /// Whether the container was started since the app has missed its heartbeat.
+    fn is_new(&self, container: &str, headers: &HeaderMap) -> bool {
+        let Some(coordination) = &self.coordination else { return false };
+        if self.is_kubelet(headers) {
+            coordination.restarts().probed(container);
+        }
+        coordination.restarts().is_new(container)
     }
 
     /// Whether the kubelet sent the request. Any pod can reach this port, and only the kubelet may report a start.

@@ -95,8 +95,14 @@ impl Applied {
     /// Whether a running app may continue: every `Stop` claim that was held once is still held, and nothing of its
     /// coordination stops it.
     pub fn app_alive(&self) -> Result<(), String> {
-        if let Some(stop) = self.snapshot.coordination.as_ref().and_then(|gate| gate.stop.as_ref())
-        {
+        self.container_alive(false)
+    }
+
+    /// The same for one container. `is_new`: it was started since the app has missed its heartbeat.
+    pub fn container_alive(&self, is_new: bool) -> Result<(), String> {
+        let gate = self.snapshot.coordination.as_ref();
+        let gate = gate.filter(|gate| !(gate.silent && is_new));
+        if let Some(stop) = gate.and_then(|gate| gate.stop.as_ref()) {
             return Err(stop.clone());
         }
         let stopped = self.snapshot.claims.iter().find(|claim| claim.must_stop() && claim.was_held);

@@ -25,9 +25,11 @@ pub mod json;
 pub mod lookup;
 pub mod metrics;
 pub mod publisher;
+pub mod restarts;
 
 use journal::Journal;
 use lookup::Lookup;
+use restarts::Restarts;
 
 /// Orders that wait for the driver. More would be an app that floods its own sidecar.
 const ORDERS: usize = 64;
@@ -102,6 +104,7 @@ pub struct Coordination {
     orders: mpsc::Sender<Order>,
     counters: metrics::Counters,
     lookup: Lookup,
+    restarts: Restarts,
 }
 
 /// What the driver uses. The next driver of the same process gets a clone.
@@ -115,6 +118,8 @@ pub struct Link {
     pub orders: Arc<Mutex<mpsc::Receiver<Order>>>,
     /// What the driver counts.
     pub counters: metrics::Counters,
+    /// What the kubelet's probes tell of the app.
+    pub restarts: Restarts,
 }
 
 /// What the publisher uses.
@@ -130,7 +135,7 @@ pub struct Outlet {
 pub fn channel(own: Own) -> (Coordination, Link, Outlet) {
     let own = Arc::new(own);
     let journal = Arc::new(Journal::default());
-    let counters = metrics::Counters::default();
+    let (counters, restarts) = (metrics::Counters::default(), Restarts::default());
     let (told, of_driver) = watch::channel(Arc::new(Told::starting()));
     let (shown, of_publisher) = watch::channel(Arc::new(Shown::starting()));
     let (sender, receiver) = mpsc::channel(ORDERS);
@@ -141,10 +146,19 @@ pub fn channel(own: Own) -> (Coordination, Link, Outlet) {
         orders: sender,
         counters: counters.clone(),
         lookup: Lookup::default(),
+        restarts: restarts.clone(),
     };
     let outlet = Outlet { own: Arc::clone(&own), told: of_driver, shown, journal };
-    let link = Link { own, told, orders: Arc::new(Mutex::new(receiver)), counters };
+    let link = Link { own, told, orders: Arc::new(Mutex::new(receiver)), counters, restarts };
     (coordination, link, outlet)
+}
+
+/// The next order; never when all who could give one are gone.
+pub async fn next_order(orders: &mut mpsc::Receiver<Order>) -> Order {
+    match orders.recv().await {
+        Some(order) => order,
+        None => std::future::pending().await,
+    }
 }
 
 // === impl Told ===
@@ -195,6 +209,11 @@ impl Coordination {
     /// Whom keys belong to.
     pub fn lookup(&self) -> &Lookup {
         &self.lookup
+    }
+
+    /// What the kubelet's probes tell of the app.
+    pub fn restarts(&self) -> &Restarts {
+        &self.restarts
     }
 
     /// What the driver counts.

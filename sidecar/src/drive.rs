@@ -8,19 +8,21 @@ use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use away::Back;
 use cairn_core::coordination::path::GroupPath;
 use cairn_core::coordination::session::EndReason as SessionEnd;
 use cairn_core::lease::EndReason;
 use cairn_store::{Kv, Store};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::claim::driver::Driver as ClaimDriver;
 use crate::claim::{Deps, freezes};
 use crate::coordination::Link;
 use crate::etcd_access;
-use crate::publish::guard::STOP_FOR;
 use crate::session::{Driver as SessionDriver, Ended};
+
+mod away;
 
 /// At the shutdown the claims wait this long for the session to leave, and the session for the claims.
 const BOTH: Duration = Duration::from_millis(700);
@@ -77,27 +79,31 @@ pub async fn run_on<K: Kv + 'static>(deps: &Deps, kv: &Arc<K>) -> EndReason {
     }
 }
 
-/// Keeps a session. After one that has left because the app did not call, there is another for the restarted app.
+/// Keeps a session. After one that has left because the app did not call, there is another once the app is back.
 async fn coordinate<K: Kv + 'static>(deps: &Deps, link: Link, kv: &Arc<K>) -> EndReason {
     let Some(group) = deps.config.group.clone() else {
         return EndReason::Failed("--coordinate needs --group".to_owned());
     };
     let path = GroupPath { namespace: deps.holder.namespace.clone(), group };
+    let mut first = None;
     loop {
         let store = Store::new(Arc::clone(kv));
         let driver = SessionDriver::new(deps, link.clone(), path.clone(), store);
-        let Ended { reason, drained } = Box::pin(driver.run(deps)).await;
+        let driver = driver.beginning_with(first.take());
+        let Ended { reason, mut drained, silent } = Box::pin(driver.run(deps)).await;
+        if reason == SessionEnd::Left && silent && !drained {
+            info!("the app does not call, so this pod has left the group until the app is back");
+            match away::wait(&link, &deps.shutdown).await {
+                Back::Called(order) => first = Some(order),
+                Back::Restarted => {}
+                Back::Never => drained = true,
+            }
+        }
         match reason {
             SessionEnd::Fenced(message) => return EndReason::Fenced(message),
             SessionEnd::Failed(message) => return EndReason::Failed(message),
             SessionEnd::Left if deps.shutdown.is_draining() => return EndReason::Released,
-            SessionEnd::Left if !drained => {
-                info!(
-                    "the app does not call, so this pod has left the group until it is restarted"
-                );
-                // Long enough for the kubelet to stop the app.
-                deps.shutdown.cut_short(sleep(STOP_FOR)).await;
-            }
+            SessionEnd::Left if !drained => {}
             SessionEnd::Left => {
                 info!("this pod has left the group");
                 deps.shutdown.draining().await;

@@ -13,21 +13,22 @@ use cairn_core::coordination::path::GroupPath;
 use cairn_core::coordination::picture::Changes;
 use cairn_core::coordination::session::{Action, EndReason, Event, Machine, Status};
 use cairn_core::coordination::write::{How, WriteAnswer, WriteKind};
-use cairn_core::duration;
+use cairn_core::time::BootInstant;
 use cairn_kit::clock::Clock;
 use cairn_store::coordination::{Coordination as Group, Performed, Watch};
 use cairn_store::{Error, Kv, Store};
 use futures::future::LocalBoxFuture;
 use futures::stream::{self, FuturesUnordered, LocalBoxStream, StreamExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::claim::Deps;
-use crate::coordination::{Done, Link, Order, Told};
+use crate::coordination::{Done, Link, Order, Told, next_order};
 use crate::failures::FailureLog;
-use crate::snapshot::{Gate, Snapshot};
+use crate::snapshot::Snapshot;
 
+mod gate;
 mod wanted;
 
 /// The longest time between two looks at the clock: timers stop while the machine is suspended, and deadlines do not.
@@ -57,6 +58,12 @@ pub struct Driver<K> {
     participated: bool,
     claims: Vec<ClaimedName>,
     failures: FailureLog,
+    /// Since when the app's heartbeat is missed.
+    missed: Option<BootInstant>,
+    /// How many plans were counted.
+    plans: u64,
+    /// An order that came before this driver.
+    first: Option<Order>,
     /// The pod is being deleted: there is no other session after this one.
     drained: bool,
     finished: Option<EndReason>,
@@ -69,6 +76,8 @@ pub struct Ended {
     pub reason: EndReason,
     /// The pod is being deleted. Else only a missed heartbeat makes a session leave before the shutdown.
     pub drained: bool,
+    /// The app does not call, and is no new one.
+    pub silent: bool,
 }
 
 // === impl Driver ===
@@ -94,9 +103,18 @@ impl<K: Kv + 'static> Driver<K> {
             participated: false,
             claims: Vec::new(),
             failures: FailureLog::default(),
+            missed: None,
+            plans: 0,
+            first: None,
             drained: false,
             finished: None,
         }
+    }
+
+    /// Carries this order out first.
+    #[must_use]
+    pub fn beginning_with(self, first: Option<Order>) -> Self {
+        Self { first, ..self }
     }
 
     /// Keeps the session until it is over.
@@ -120,17 +138,23 @@ impl<K: Kv + 'static> Driver<K> {
             if let Some(reason) = self.finished.take() {
                 let pending = std::mem::take(&mut self.running);
                 let _ = timeout(REVOKE_TIMEOUT, pending.collect::<Vec<_>>()).await;
-                self.ended(&reason);
-                return Ended { reason, drained: self.drained };
+                self.ended(&reason, deps.shutdown.is_draining());
+                return Ended { reason, drained: self.drained, silent: self.is_silent() };
             }
             self.tell();
+            if let Some(first) = self.first.take() {
+                event = self.ordered(first);
+                continue;
+            }
             let pause = self.pause();
+            let restarts = self.link.restarts.clone();
             event = tokio::select! {
                 Some(done) = self.running.next() => self.performed(done),
                 found = self.watching.next() => self.watched(found),
                 order = next_order(&mut orders) => self.ordered(order),
                 Ok(()) = snapshots.changed() => self.claimed(&snapshots.borrow_and_update()),
                 () = sleep(pause) => Event::Tick,
+                () = restarts.all_new(), if self.is_silent() => Event::Tick,
                 () = deps.shutdown.draining(), if !terminating => {
                     terminating = true;
                     Event::Terminate
@@ -152,6 +176,8 @@ impl<K: Kv + 'static> Driver<K> {
                 action => self.start(action),
             }
         }
+        let plans = self.machine.plans();
+        self.link.counters.plans.inc_by(plans - std::mem::replace(&mut self.plans, plans));
     }
 
     /// Starts an action. Deadlines start from the instant that is read here.
@@ -284,48 +310,16 @@ impl<K: Kv + 'static> Driver<K> {
         self.last = Some(status);
     }
 
-    fn gate(&self, status: &Status) -> Gate {
-        let waiting = (!self.had_session).then(|| {
-            let reason = status.reason.as_deref().unwrap_or("joining");
-            format!("group: there is no session yet: {reason}")
-        });
-        let now = self.clock.now().boot;
-        // After a restart of the sidecar nothing is told before the app calls: that is no loss.
-        let is_silent = status.session.is_some() && self.machine.awaits_app();
-        let lost = self.link.own.config.stops_app
-            && self.participated
-            && !is_silent
-            && now >= status.valid_until;
-        let reason = status.reason.as_deref().unwrap_or("the session was lost");
-        let lost = lost.then(|| format!("group: {reason}; the app has to stop"));
-        let until = self.machine.app_due();
-        let missed = until.is_some_and(|until| now >= until).then(|| self.missed());
-        Gate { waiting, stop: missed.or(lost), until }
-    }
-
-    /// Why the app has to stop that does not call any more.
-    fn missed(&self) -> String {
-        let period = self.link.own.config.terms.heartbeat.unwrap_or_default();
-        let period = duration::print(period);
-        format!("the app has not called POST /v1/heartbeat for {period}; it has to stop")
-    }
-
-    fn ended(&mut self, reason: &EndReason) {
+    fn ended(&mut self, reason: &EndReason, shutdown: bool) {
         let mut status = self.machine.status(self.clock.now());
         if let EndReason::Failed(why) | EndReason::Fenced(why) = reason {
             status.reason = Some(why.clone());
         }
         let waiting = status.reason.clone().unwrap_or_default();
         let status = self.had_session.then(|| Arc::new(status));
-        self.link.told.send_replace(Arc::new(Told { status, waiting, ended: true }));
-    }
-}
-
-/// The next order; never when all who could give one are gone.
-async fn next_order(orders: &mut mpsc::Receiver<Order>) -> Order {
-    match orders.recv().await {
-        Some(order) => order,
-        None => std::future::pending().await,
+        // Without a heartbeat the member has left, and another session follows.
+        let ended = shutdown || self.drained || *reason != EndReason::Left;
+        self.link.told.send_replace(Arc::new(Told { status, waiting, ended }));
     }
 }
 

@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_stop_claim_is_lost_once_the_app_does_not_call_any_more() {
         let stop = Some("it has to stop".to_owned());
-        let bounded = held(Gate { stop, until: Some(at(115)), waiting: None }).bounded();
+        let bounded = held(Gate { stop, until: Some(at(115)), ..Gate::default() }).bounded();
         assert!(bounded.claims[0].must_stop());
         assert!(bounded.claims[0].was_held);
     }

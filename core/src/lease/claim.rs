@@ -2,21 +2,16 @@
 //!
 //! Invariant: only this file assigns a phase.
 
-use std::time::Duration;
-
 use super::event::{Adopted, Queued, Won};
 use super::inherited::Inherited;
-use super::known_pool::{KnownPool, UNKNOWN_TTL};
-use super::phase::{Attempt, Held, Phase};
+use super::known_pool::KnownPool;
+use super::phase::{App, Attempt, Held, Phase};
 use super::reason;
 use super::reservation::ReservedTime;
 use super::ticket::OwnTicket;
 use super::view::PoolView;
 use crate::pool::{OnLoss, PoolName, Scope};
 use crate::time::{BootInstant, Now};
-
-/// Renewing starts at the grant, when no spec may be known yet. Then this validity counts.
-const UNKNOWN_VALIDITY: Duration = Duration::from_secs(30);
 
 /// A claim of one pool.
 #[derive(Clone, Debug)]
@@ -35,6 +30,7 @@ pub(super) struct Claim {
     /// What an earlier process of this holder published, or this one has released: the name to claim again.
     before: Option<Inherited>,
     time: ReservedTime,
+    app: App,
 }
 
 // === impl Claim ===
@@ -57,6 +53,7 @@ impl Claim {
             frozen: false,
             before,
             time: ReservedTime::default(),
+            app: App::Calls,
         }
     }
 
@@ -248,7 +245,17 @@ impl Claim {
         self.phase = Phase::Pending(why);
     }
 
-    /// Starts to give the slot back, because a claim of an earlier pool waits. False when there is none.
+    /// Takes note of the app. While it is silent the slot of a `Stop` pool is given back, and none is claimed.
+    pub(super) fn hear(&mut self, app: App) {
+        self.app = app;
+    }
+
+    /// Nothing is claimed before the app is back.
+    pub(super) fn is_barred(&self) -> bool {
+        self.app == App::Silent && self.pool.on_loss() == OnLoss::Stop
+    }
+
+    /// Starts to give the slot back: a claim of an earlier pool waits, or the app is silent. False when there is none.
     pub(super) fn yield_slot(&mut self) -> bool {
         if let Phase::Held(held) | Phase::Adopting(held) = &self.phase {
             self.phase = Phase::Yielding(held.clone());
@@ -334,17 +341,4 @@ impl Claim {
     pub(super) fn is_queued(&self) -> bool {
         self.ticket.is_some() || self.may_be_queued
     }
-}
-
-/// The lease TTL that all pools of the pod need: the largest.
-pub(super) fn needed_ttl(claims: &[Claim]) -> Duration {
-    claims.iter().map(|claim| claim.pool.lease_ttl()).max().unwrap_or(UNKNOWN_TTL)
-}
-
-/// The shortest validity, granted or defined. Renewals and reads of a waiting pod follow it.
-pub(super) fn shortest_validity(claims: &[Claim]) -> Duration {
-    let granted = claims.iter().filter_map(|claim| claim.phase.held().map(|held| held.validity));
-    let defined =
-        claims.iter().filter_map(|claim| claim.pool.spec().map(|pool| pool.spec.validity));
-    granted.chain(defined).min().unwrap_or(UNKNOWN_VALIDITY)
 }

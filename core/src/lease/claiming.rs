@@ -3,7 +3,7 @@
 //! Pools are claimed one at a time, in byte order, so that two pods never wait for each other.
 
 use super::action::{Action, EndReason, ReadRequest};
-use super::claim::{Claim, needed_ttl, shortest_validity};
+use super::claim::Claim;
 use super::config::Config;
 use super::decide::{Decision, claim_request, decide};
 use super::define::define;
@@ -16,6 +16,7 @@ use super::regain::Former;
 use super::resume::ResumeHandler;
 use super::settle;
 use super::ticket::OwnTicket;
+use super::together::{needed_ttl, shortest_validity};
 use super::track::{ClaimTrack, Pace, Track};
 use super::view::PoolView;
 use crate::pool::Scope;
@@ -43,10 +44,8 @@ type ReadShape = Option<(Scope, bool)>;
 impl ClaimHandler<'_> {
     /// Sends the next request.
     pub(super) fn next(&mut self) {
-        let Some(index) = self.claims.iter().position(|claim| claim.phase().wants()) else {
-            self.next_chore();
-            return;
-        };
+        let wants = |claim: &Claim| claim.phase().wants() && !claim.is_barred();
+        let Some(index) = self.claims.iter().position(wants) else { return self.next_chore() };
         self.track.start_read(index, self.now.boot);
         let Some(claim) = self.claims.get(index) else {
             return;

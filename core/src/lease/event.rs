@@ -56,6 +56,8 @@ pub enum Event {
     ClaimingFailed(Failure),
     /// The instant of [`super::Machine::wake_at`] has come.
     Tick,
+    /// Whether the app has missed the heartbeat that it promised (docs/coordination.md). It may still run.
+    Silent(bool),
     /// The app has exited, or must be taken to have: release.
     Terminate,
 }

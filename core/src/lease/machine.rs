@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::action::Action;
-use super::claim::{Claim, needed_ttl, shortest_validity};
+use super::claim::Claim;
 use super::claiming::ClaimHandler;
 use super::config::Config;
 use super::event::{Event, Failure};
@@ -12,7 +12,9 @@ use super::phase::{Phase, PodLease};
 use super::release::ReleaseHandler;
 use super::renewing::RenewHandler;
 use super::reserving::{self, ReserveHandler};
+use super::silence::SilenceHandler;
 use super::status::{ClaimStatus, StatusReader};
+use super::together::{needed_ttl, shortest_validity};
 use super::track::{ClaimTrack, Pace, Track};
 use super::view::PoolView;
 use crate::claim::Fence;
@@ -131,6 +133,7 @@ impl Machine {
         let terminating = matches!(self.mode, Mode::Terminating);
         match event {
             Event::Start | Event::Tick => {}
+            Event::Silent(silent) => self.silence().note(silent),
             Event::Terminate => {
                 self.mode = Mode::Terminating;
                 // Nothing is waited for any more: the release follows at once.
@@ -200,6 +203,7 @@ impl Machine {
             Mode::Terminating => return self.release(now, out).next(),
             Mode::Ended => return,
         }
+        self.silence().give_up();
         let position =
             |wanted: fn(&Phase) -> bool| self.claims.iter().position(|claim| wanted(claim.phase()));
         if let Some(index) = position(|phase| matches!(phase, Phase::Yielding(_))) {
@@ -278,6 +282,10 @@ impl Machine {
             pace: &mut self.pace,
             out,
         }
+    }
+
+    fn silence(&mut self) -> SilenceHandler<'_> {
+        SilenceHandler { claims: &mut self.claims, track: &mut self.claiming }
     }
 
     fn release<'m>(&'m mut self, now: Now, out: &'m mut Vec<Action>) -> ReleaseHandler<'m> {

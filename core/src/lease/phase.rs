@@ -33,6 +33,15 @@ pub(super) enum Phase {
     LeftToExpire,
 }
 
+/// What is heard of the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum App {
+    /// It calls, or has promised nothing.
+    Calls,
+    /// It has missed the heartbeat that it promised.
+    Silent,
+}
+
 /// The pod's lease.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PodLease {

@@ -1,11 +1,12 @@
 //! The claiming track in the queue: from a ticket to a slot (T2), or out of the queue.
 
 use super::action::{Action, LeaveQueueRequest, RedeemRequest, Watch};
-use super::claim::{Claim, shortest_validity};
+use super::claim::Claim;
 use super::config::Config;
 use super::event::Queued;
 use super::phase::{Attempt, PodLease, slot_record};
 use super::ticket::OwnTicket;
+use super::together::shortest_validity;
 use super::track::{ClaimTrack, Pace};
 use super::view::{PastView, PoolView, RankGuard};
 use crate::pick;

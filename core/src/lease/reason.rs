@@ -26,6 +26,10 @@ pub(super) const LATE_ATTEMPT: &str = "an earlier attempt of this pod is running
 pub(super) const YIELDED: &str =
     "released: an earlier pool's name was lost, so this pool is claimed again after it";
 
+/// The app has promised a heartbeat and does not call.
+pub(super) const SILENT: &str =
+    "released: the app does not call POST /v1/heartbeat; claimed again once it is back";
+
 /// The deadline has passed, and nothing is known to be wrong.
 pub(super) const UNCONFIRMED: &str = "etcd has not confirmed the claim since its deadline";
 

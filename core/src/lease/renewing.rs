@@ -1,12 +1,13 @@
 //! The renewing track: what a renewal proves, and what its failure means.
 
 use super::action::{Action, EndReason};
-use super::claim::{Claim, shortest_validity};
+use super::claim::Claim;
 use super::config::Config;
 use super::event::{Renewal, SeenSlot, SlotsRead};
 use super::evidence::Evidence;
 use super::phase::PodLease;
 use super::reason;
+use super::together::shortest_validity;
 use super::track::{ClaimTrack, Pace, Track};
 use crate::pool::PoolName;
 use crate::time::{BootInstant, Now};

@@ -140,6 +140,9 @@ impl StatusReader<'_> {
                 OnLoss::Stop => (ClaimState::Lost, because(why)),
             },
             Phase::Lost(_, why) => (ClaimState::Lost, because(why)),
+            Phase::Pending(_) | Phase::Yielding(_) if claim.is_barred() => {
+                (ClaimState::Waiting, because(reason::SILENT))
+            }
             Phase::Pending(why) => (ClaimState::Waiting, because(why)),
             Phase::Yielding(_) => (ClaimState::Waiting, because(reason::YIELDED)),
             Phase::Released => (ClaimState::Lost, because("released")),

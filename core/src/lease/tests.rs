@@ -22,7 +22,7 @@ mod queue_ends;
 mod regain;
 mod reserving;
 mod reserving_again;
-
+mod silence;
 mod yielding;
 
 use arbitrary::histories;

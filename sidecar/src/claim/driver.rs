@@ -52,6 +52,8 @@ pub struct Driver<K> {
     had_contact: bool,
     failures: FailureLog,
     last_error: Option<Error>,
+    /// The app has missed its heartbeat.
+    silent: bool,
 }
 
 // === impl Driver ===
@@ -85,6 +87,7 @@ impl<K: Kv + 'static> Driver<K> {
             had_contact: false,
             failures: FailureLog::default(),
             last_error: None,
+            silent: false,
         }
     }
 
@@ -94,6 +97,7 @@ impl<K: Kv + 'static> Driver<K> {
         let mut watching = Fuse::terminated();
         let mut event = Event::Start;
         let mut terminating = false;
+        let mut snapshots = deps.snapshots.subscribe();
         loop {
             for action in self.machine.step(self.clock.now(), event) {
                 match action {
@@ -124,6 +128,7 @@ impl<K: Kv + 'static> Driver<K> {
                 }
                 event = &mut watching => event,
                 () = self.nap() => Event::Tick,
+                Ok(()) = snapshots.changed() => self.heard(&snapshots.borrow_and_update()),
                 () = deps.shutdown.draining(), if !terminating => {
                     terminating = true;
                     // Minting ends first, so that the release can record the last timestamp.
@@ -138,6 +143,15 @@ impl<K: Kv + 'static> Driver<K> {
                 return EndReason::Failed(no_contact(self.last_error.as_ref()));
             }
         }
+    }
+
+    /// The session's driver tells whether the app calls.
+    fn heard(&mut self, snapshot: &Snapshot) -> Event {
+        let silent = snapshot.coordination.as_ref().is_some_and(|gate| gate.silent);
+        if std::mem::replace(&mut self.silent, silent) == silent {
+            return Event::Tick;
+        }
+        Event::Silent(silent)
     }
 
     async fn nap(&self) {

@@ -19,6 +19,8 @@ pub struct Counters {
     pub hand_overs: Counter,
     /// Shards and leadership that were claimed or taken over.
     pub takeovers: Counter,
+    /// Computations of the plan.
+    pub plans: Counter,
 }
 
 /// The gauges that are set at each scrape.
@@ -42,6 +44,7 @@ impl Counters {
             ("renewal_failures", "Renewals of the session that failed", &self.renewal_failures),
             ("hand_overs", "Shards and leaderships given to other members", &self.hand_overs),
             ("takeovers", "Free or orphaned shards and leaderships taken", &self.takeovers),
+            ("plans", "Computations of who should own what", &self.plans),
         ];
         for (name, help, counter) in counters {
             own.register(name, help, counter.clone());

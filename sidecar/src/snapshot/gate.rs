@@ -9,6 +9,8 @@ pub struct Gate {
     pub waiting: Option<String>,
     /// Why a running app has to stop.
     pub stop: Option<String>,
+    /// It has to stop because it has missed its heartbeat. The slots of its `Stop` pools are given back.
+    pub silent: bool,
     /// No deadline of a claim is told beyond this instant: the last heartbeat and its time.
     pub until: Option<BootInstant>,
 }

@@ -31,6 +31,8 @@ pub(super) enum AnyEvent {
     Settled,
     ReleaseRefused,
     ClockSet,
+    Silent,
+    Back,
     Tick,
 }
 
@@ -60,13 +62,15 @@ pub(super) fn histories() -> impl Strategy<Value = Vec<(AnyEvent, u64)>> {
         AnyEvent::Settled,
         AnyEvent::ReleaseRefused,
         AnyEvent::ClockSet,
+        AnyEvent::Silent,
+        AnyEvent::Back,
     ]);
     let event = prop_oneof![
         2 => Just(AnyEvent::Claimed),
         2 => Just(AnyEvent::Renewed),
         2 => Just(AnyEvent::Reserved),
         3 => Just(AnyEvent::Tick),
-        23 => rare,
+        25 => rare,
     ];
     proptest::collection::vec((event, 0_u64..25), 1..60)
 }
@@ -93,6 +97,8 @@ impl MachineTest {
                 read.slots.iter_mut().flat_map(|(_, seen)| seen).for_each(|s| s.uid.clear());
             }),
             AnyEvent::RenewingFailed => Event::RenewingFailed,
+            AnyEvent::Silent => Event::Silent(true),
+            AnyEvent::Back => Event::Silent(false),
             AnyEvent::LeaseGone => Event::ClaimingFailed(failure(true)),
             AnyEvent::ClaimingFailed => Event::ClaimingFailed(failure(false)),
             AnyEvent::Adopted => Event::Adopted(Adopted { own_mod_revision: 12, clock: None }),
