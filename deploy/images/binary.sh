@@ -47,6 +47,9 @@ flags=(
   -C "link-arg=-Wl,--build-id=none"
   # A position-independent binary has a table of its own addresses. Packed, it is a tenth of its size: 230 KiB less.
   -C "link-arg=-Wl,-z,pack-relative-relocs"
+  # A panic aborts, so nothing unwinds. Tables for it would be a tenth of the binary. Only backtraces read them, and
+  # a stripped binary has no names for those.
+  -C force-unwind-tables=no
   "--remap-path-prefix=$cargo_home=/cargo"
   "--remap-path-prefix=$PWD=/cairn"
   "--remap-path-prefix=$CARGO_TARGET_DIR=/target"

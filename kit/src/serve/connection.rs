@@ -13,9 +13,8 @@ use axum::http::Version;
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
+#[cfg(not(feature = "serve-http2"))]
 use hyper::server::conn::http1;
-#[cfg(feature = "serve-http2")]
-use hyper::server::conn::http2;
 use hyper::service::{Service as _, service_fn};
 #[cfg(feature = "serve-http2")]
 use hyper_util::rt::TokioExecutor;
@@ -80,6 +79,19 @@ pub(super) enum Protocol {
     Either,
 }
 
+// === impl Protocol ===
+
+#[cfg(feature = "serve-http2")]
+impl Protocol {
+    /// Requests at a time on one HTTP/2 connection.
+    fn requests(self) -> u32 {
+        match self {
+            Self::Http1 | Self::Http2 => 1,
+            Self::Either => HTTP2_REQUESTS,
+        }
+    }
+}
+
 /// Serves one connection until it ends, is too slow, or is evicted.
 pub(super) async fn serve<I, H: Handshake<I>>(
     io: I,
@@ -92,7 +104,10 @@ pub(super) async fn serve<I, H: Handshake<I>>(
     let metrics = progress.table().metrics().clone();
     let shaken = timeout(progress.table().limits().handshake, handshake.handshake(io)).await;
     match shaken {
-        Ok(Ok(io)) => serve_http(io, protocol, routes, progress, closing).await,
+        Ok(Ok(io)) => {
+            let io = Watched::new(io, progress.clone());
+            serve_http(io, protocol, routes, progress, closing).await;
+        }
         Ok(Err(error)) => {
             metrics.refused(Refusal::HandshakeFailed);
             debug!(%error, "handshake failed");
@@ -102,7 +117,7 @@ pub(super) async fn serve<I, H: Handshake<I>>(
 }
 
 async fn serve_http(
-    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    io: Watched,
     protocol: Protocol,
     routes: Router,
     progress: Progress,
@@ -116,36 +131,32 @@ async fn serve_http(
         let response = routes.call(request);
         async move { Ok::<_, Infallible>(send(response.await?, open)) }
     });
-    let io = TokioIo::new(Watched::new(io, progress.clone()));
+    let io = TokioIo::new(io);
     let header_bytes = progress.table().limits().header_bytes;
-    match protocol {
-        Protocol::Http1 => {
-            let mut http = http1::Builder::new();
-            // The deadlines of this module tell the time between requests from that within their headers.
-            http.header_read_timeout(None).max_buf_size(header_bytes);
-            drive(http.serve_connection(io, service), progress, closing).await;
+    #[cfg(not(feature = "serve-http2"))]
+    let http = {
+        let Protocol::Http1 = protocol;
+        let mut http = http1::Builder::new();
+        http.header_read_timeout(None).max_buf_size(header_bytes);
+        http
+    };
+    #[cfg(feature = "serve-http2")]
+    let http = {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        // The deadlines of this module tell the time between requests from that within their headers.
+        http.http1().header_read_timeout(None).max_buf_size(header_bytes);
+        http.http2()
+            .max_concurrent_streams(protocol.requests())
+            .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+            .initial_stream_window_size(HTTP2_WINDOW)
+            .initial_connection_window_size(HTTP2_WINDOW);
+        match protocol {
+            Protocol::Http1 => http.http1_only(),
+            Protocol::Http2 => http.http2_only(),
+            Protocol::Either => http,
         }
-        #[cfg(feature = "serve-http2")]
-        Protocol::Http2 => {
-            let mut http = http2::Builder::new(TokioExecutor::new());
-            http.max_concurrent_streams(1)
-                .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
-                .initial_stream_window_size(HTTP2_WINDOW)
-                .initial_connection_window_size(HTTP2_WINDOW);
-            drive(http.serve_connection(io, service), progress, closing).await;
-        }
-        #[cfg(feature = "serve-http2")]
-        Protocol::Either => {
-            let mut http = auto::Builder::new(TokioExecutor::new());
-            http.http1().header_read_timeout(None).max_buf_size(header_bytes);
-            http.http2()
-                .max_concurrent_streams(HTTP2_REQUESTS)
-                .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
-                .initial_stream_window_size(HTTP2_WINDOW)
-                .initial_connection_window_size(HTTP2_WINDOW);
-            drive(http.serve_connection(io, service), progress, closing).await;
-        }
-    }
+    };
+    drive(http.serve_connection(io, service), progress, closing).await;
 }
 
 /// Polls a connection until it ends or misses the deadline of its phase.

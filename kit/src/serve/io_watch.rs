@@ -9,21 +9,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::table::Progress;
 
 /// Passes everything on and tells about progress.
-#[derive(Debug)]
-pub(super) struct Watched<I> {
-    io: I,
+///
+/// One type for the connections of all listeners: HTTP, by far the largest part of a server, is compiled anew for
+/// each type of connection.
+pub(super) struct Watched {
+    io: Box<dyn Io>,
     progress: Progress,
 }
 
+/// The bytes of any connection.
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<I: AsyncRead + AsyncWrite + Unpin + Send> Io for I {}
+
 // === impl Watched ===
 
-impl<I> Watched<I> {
-    pub(super) fn new(io: I, progress: Progress) -> Self {
-        Self { io, progress }
+impl Watched {
+    pub(super) fn new(
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        progress: Progress,
+    ) -> Self {
+        Self { io: Box::new(io), progress }
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -38,7 +48,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
