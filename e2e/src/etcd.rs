@@ -9,7 +9,7 @@ use crate::pod::Pod;
 use crate::run::Output;
 use crate::situation::Situation;
 use crate::wait::{Seen, secs, until};
-use crate::{Done, Failure};
+use crate::{Done, Failure, paths};
 
 /// The pod of its first member.
 pub const POD: &str = "cairn-etcd-0";
@@ -40,6 +40,15 @@ impl Etcd {
         let url = url(&self.cluster, POD)?;
         let access = Access::of(&self.cluster)?.cairn_flags();
         Ok([format!("--etcd={url}")].into_iter().chain(access).collect())
+    }
+
+    /// What `cairn` prints with these arguments, run in the cluster's network with its kubeconfig and `kubectl`.
+    pub fn cairn(&self, args: &[&str]) -> Result<String, Failure> {
+        let flags = self.cairn_flags()?;
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let program = paths::command_line()?;
+        let program = program.to_string_lossy();
+        self.cluster.enter(&[&[&*program], args, &flags].concat())?.ok()
     }
 
     /// The value of a key; `None` when the key does not exist or its value is empty.

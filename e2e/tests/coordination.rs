@@ -9,6 +9,7 @@ mod rollout;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_e2e::app::{App, pods_of, rolled_out};
+use cairn_e2e::etcd::Etcd;
 use cairn_e2e::ns::{Namespace, in_namespace, within};
 use cairn_e2e::pod::Pod;
 use cairn_e2e::wait::{Seen, secs, until};
@@ -59,6 +60,55 @@ fn a_group_has_one_leader_and_another_one_when_its_pod_is_deleted() -> Done {
         settled(ns, "web", 3)?;
         assert_ne!(leader(ns, "web", 3)?, first);
         Ok(())
+    })
+}
+
+#[test]
+fn cairn_drain_reaches_a_pod_through_the_api_server_and_the_others_serve_its_shards() -> Done {
+    within("drain", |ns| {
+        members("web", 3).deploy(ns)?;
+        let before = settled(ns, "web", 3)?;
+        let pods = pods_of(ns, "web", 3)?;
+        let (drained, others) = (&pods[0], &pods[1..]);
+        let cairn = Etcd::of(&ns.cluster);
+        let drain = ["drain", &drained.name, "--namespace", &ns.name];
+        let expected = format!(
+            "Pod '{}' drains: it hands over {} shards, each once its app has stopped, and takes none; \
+             see cairn shards.\n",
+            drained.name,
+            before[&drained.name].len()
+        );
+        assert_eq!(cairn.cairn(&drain)?, expected);
+        until("the others serve all shards", secs(SETTLED_WITHIN), || {
+            let mut served = BTreeSet::new();
+            for pod in others {
+                served.extend(shards(pod)?);
+            }
+            let left = shards(drained)?;
+            Ok(if served.len() == SHARDS && left.is_empty() {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{served:?}, drained: {left:?}"))
+            })
+        })?;
+        let again = format!("Pod '{}' drains already; it still owns 0 shards.\n", drained.name);
+        assert_eq!(cairn.cairn(&drain)?, again);
+        Ok(())
+    })
+}
+
+#[test]
+fn cairn_step_down_reaches_the_leader_through_the_api_server_and_another_pod_leads() -> Done {
+    within("step-down", |ns| {
+        members("web", 3).deploy(ns)?;
+        settled(ns, "web", 3)?;
+        let first = leader(ns, "web", 3)?;
+        let text = Etcd::of(&ns.cluster).cairn(&["step-down", "--namespace", &ns.name])?;
+        assert!(text.starts_with(&format!("Pod '{first}' gives the leadership of ")), "{text}");
+        until("another pod leads", secs(SETTLED_WITHIN), || {
+            let now = leader(ns, "web", 3)?;
+            Ok(if now == first { Seen::NotYet(now) } else { Seen::Yes(()) })
+        })
     })
 }
 

@@ -51,7 +51,7 @@ fn a_force_release_stops_the_app_and_quarantines_the_name() -> Done {
         assert_eq!(pod.file("name")?, "0");
         let (app, fence) = (pod.container("app")?, pod.file("fence")?);
 
-        let told = cairn_text(ns, &["release", &pool.name, "0", "--fence", &fence])?;
+        let told = Etcd::of(&ns.cluster).cairn(&["release", &pool.name, "0", "--fence", &fence])?;
         println!("{}", told.trim());
         assert!(told.contains(&format!("was taken from pod {}/victim; it rests for 19s", ns.name)));
         pod.started_again(&app)?;
@@ -117,15 +117,6 @@ fn number(text: &str) -> Result<u64, Failure> {
 }
 
 fn cairn(ns: &Namespace, args: &[&str]) -> Result<Value, Failure> {
-    let text = cairn_text(ns, args)?;
+    let text = Etcd::of(&ns.cluster).cairn(args)?;
     serde_json::from_str(&text).map_err(|error| Failure::new(format!("not JSON: {error}: {text}")))
-}
-
-/// The output of the command line, run in the cluster's network.
-fn cairn_text(ns: &Namespace, args: &[&str]) -> Result<String, Failure> {
-    let flags = Etcd::of(&ns.cluster).cairn_flags()?;
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let program = cairn_e2e::paths::command_line()?;
-    let program = program.to_string_lossy();
-    ns.cluster.enter(&[&[&*program], args, &flags].concat())?.ok()
 }
