@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cairn_core::keys;
 use etcd_client::{Client, KvClient, ResponseHeader};
+use futures::FutureExt as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::clients::ChosenMember;
@@ -46,16 +47,16 @@ impl Etcd {
     }
 
     /// Sends a request to the current member. Returns the member with the answer.
-    pub(super) async fn call<T, F, Fut>(
+    pub(super) fn call<T, F, Fut>(
         &self,
         operation: &'static str,
         request: F,
-    ) -> Result<(ChosenMember, T), Error>
+    ) -> impl Future<Output = Result<(ChosenMember, T), Error>>
     where
         F: Fn(&Client) -> Fut,
         Fut: Future<Output = Result<T, etcd_client::Error>>,
     {
-        self.call_within(self.request_timeout(), operation, request).await
+        self.call_within(self.request_timeout(), operation, request)
     }
 
     /// The same with a time limit of its own.
@@ -198,14 +199,15 @@ impl Etcd {
     }
 }
 
-async fn with_limit<T>(
+/// Not an async function: its future would hold the request twice.
+fn with_limit<T>(
     limit: Duration,
     operation: &'static str,
     member: &ChosenMember,
     request: impl Future<Output = Result<T, etcd_client::Error>>,
-) -> Result<T, Error> {
+) -> impl Future<Output = Result<T, Error>> {
     let endpoint = || member.endpoint().to_owned();
-    match timeout(limit, request).await {
+    timeout(limit, request).map(move |answer| match answer {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(source)) => Err(Error::Call {
             operation,
@@ -214,7 +216,7 @@ async fn with_limit<T>(
             source: Box::new(source),
         }),
         Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: limit }),
-    }
+    })
 }
 
 /// The cluster that sent an answer.
