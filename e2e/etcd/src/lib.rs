@@ -28,6 +28,8 @@ const START_ATTEMPTS: usize = 5;
 /// How long a start may take on a busy machine when the binary is not in the page cache. Otherwise it takes a tenth of
 /// a second.
 const START_LIMIT: Duration = Duration::from_mins(1);
+/// Milliseconds until all threads are stopped on a busy machine. Mostly it takes one.
+const FREEZE_ROUNDS: u32 = 5000;
 
 /// One running member.
 #[derive(Debug)]
@@ -123,9 +125,16 @@ impl TestEtcd {
         self.spawn()
     }
 
-    /// Sends SIGSTOP: connections stay open, and nothing is answered.
+    /// Sends SIGSTOP and waits until it has stopped every thread: connections stay open, and nothing is answered.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        let Some(id) = self.process.as_ref().map(Child::id) else { return };
+        for _ in 0..FREEZE_ROUNDS {
+            if is_stopped(id) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Sends SIGCONT.
@@ -192,6 +201,17 @@ impl TestEtcd {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Whether every thread of a process is stopped by a signal (proc(5)): state T after the name in parentheses.
+fn is_stopped(process: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| fs::read_to_string(thread.path().join("stat"))).all(|stat| {
+        let state =
+            |text: &str| text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+        // A thread that has ended meanwhile answers nothing.
+        stat.map_or(true, |text| state(&text))
+    })
 }
 
 impl Drop for TestEtcd {
