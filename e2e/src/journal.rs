@@ -33,7 +33,10 @@ impl Run {
 pub fn runs(cluster: &Cluster, pod: &Pod<'_>) -> Result<Vec<Run>, Failure> {
     let uid = json::text(&pod.object()?, "/metadata/uid").unwrap_or_default();
     let path = format!("*/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/journal/runs");
-    let find = ["find", "/run/cairn", "-path", &path, "-exec", "cat", "{}", "+"];
+    // Snapshots of images come and go, and a folder that is gone is an error.
+    let elsewhere = ["find", "/run/cairn", "-name", "containerd", "-prune"];
+    let here = ["-o", "-path", &path, "-exec", "cat", "{}", "+"];
+    let find = [&elsewhere[..], &here[..]].concat();
     let text = cluster.node(&find)?.ok()?;
     let mut runs: Vec<Run> = Vec::new();
     for line in text.lines() {

@@ -46,8 +46,9 @@ fn a_pod_with_the_address_of_a_gone_one_is_not_taken_for_it() -> Done {
         assert_eq!(endpoint(&first), Some(format!("{address}:{PORT}")));
         assert_eq!(endpoint(&first), endpoint(&second), "two members with one address");
 
-        // Requests for the former member's shards reach the new one, which refuses them.
-        for shard in before["gone"].keys() {
+        // Requests for the former member's shards reach the new one, which refuses them. One is asked for: the former
+        // member is known for its V only, and each question takes a second on a busy machine.
+        for shard in before["gone"].keys().take(1) {
             let owner = other.api(&format!("/v1/owner?key={shard}"))?;
             assert_eq!(json::text(&owner, "/owners/0/uid"), Some(old.clone()), "{owner}");
             let seen_by_new = new.api(&format!("/v1/owner?key={shard}"))?;
