@@ -95,8 +95,8 @@ pub struct CoordinationArgs {
     /// Shards of the rollout
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub rollout_shards: u32,
-    /// Members of the large group
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    /// Members of the large group: all in one process and on one thread, where 400 starve each other
+    #[arg(long, value_name = "N", default_value_t = 200)]
     pub scale_members: usize,
     /// Shards of the large group
     #[arg(long, value_name = "N", default_value_t = 10_000)]

@@ -208,7 +208,7 @@ where
 impl Axes {
     fn label(&self, value: f64) -> String {
         let is_narrow = self.linear.as_ref().is_some_and(|range| range.end - range.start < 10.0);
-        if is_narrow { format!("{value:.1}") } else { number(value) }
+        if is_narrow { format!("{value:.2}") } else { number(value) }
     }
 }
 
