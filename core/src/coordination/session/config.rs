@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::coordination::member::{MemberRecord, MemberState};
+use crate::coordination::plan;
 use crate::coordination::terms::Terms;
 use crate::time::UnixMillis;
 
@@ -28,4 +30,30 @@ pub struct Config {
     pub seed: u64,
     /// Without Kubernetes, the first sidecar makes the epoch and a hold of D of its own V.
     pub define_missing: bool,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The record with which the member joins.
+    pub fn record(&self) -> MemberRecord {
+        let terms = &self.terms;
+        MemberRecord {
+            pod: self.pod.clone(),
+            node: self.node.clone(),
+            claims: Vec::new(),
+            generation: self.generation.clone(),
+            admitted: self.admitted,
+            state: if terms.participate { MemberState::Participant } else { MemberState::Viewer },
+            weight: terms.weight,
+            roles: terms.roles.clone(),
+            map: terms.map,
+            endpoints: self.endpoints.clone(),
+            tags: terms.tags.clone(),
+            validity_ms: terms.validity,
+            nonce: self.nonce.clone(),
+            plan: plan::CURRENT,
+            resigned: false,
+        }
+    }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::command::{LONGEST_RECORD, Refusal, UPDATE_PERIOD};
 use super::config::Config;
 use crate::coordination::member::{ClaimedName, MemberRecord, MemberState};
-use crate::coordination::plan;
 use crate::time::BootInstant;
 
 /// What our record should say.
@@ -24,25 +23,8 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(config: &Config) -> Self {
-        let wanted = MemberRecord {
-            pod: config.pod.clone(),
-            node: config.node.clone(),
-            claims: Vec::new(),
-            generation: config.generation.clone(),
-            admitted: config.admitted,
-            state: initial(config.terms.participate),
-            weight: config.terms.weight,
-            roles: config.terms.roles.clone(),
-            map: config.terms.map,
-            endpoints: config.endpoints.clone(),
-            tags: config.terms.tags.clone(),
-            validity_ms: config.terms.validity,
-            nonce: config.nonce.clone(),
-            plan: plan::CURRENT,
-            resigned: false,
-        };
         Self {
-            wanted,
+            wanted: config.record(),
             claims: None,
             participate: config.terms.participate,
             begun: false,
@@ -181,10 +163,6 @@ impl Record {
         self.wanted = record;
         Ok(())
     }
-}
-
-const fn initial(participate: bool) -> MemberState {
-    if participate { MemberState::Participant } else { MemberState::Viewer }
 }
 
 const fn name(state: MemberState) -> &'static str {

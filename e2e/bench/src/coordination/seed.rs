@@ -77,24 +77,12 @@ fn first_map(map: ShardMap, members: &[Candidate<'_>]) -> Vec<(u32, usize)> {
     made.moves.into_iter().map(|next| (next.shard, next.to)).collect()
 }
 
-/// The record that the member's machine would have written.
+/// The record of an earlier process of the member.
 fn record(config: &Config) -> MemberRecord {
     MemberRecord {
-        pod: config.pod.clone(),
-        node: config.node.clone(),
-        claims: Vec::new(),
-        generation: config.generation.clone(),
-        admitted: config.admitted,
         state: MemberState::Participant,
-        weight: config.terms.weight,
-        roles: config.terms.roles.clone(),
-        map: config.terms.map,
-        endpoints: config.endpoints.clone(),
-        tags: config.terms.tags.clone(),
-        validity_ms: config.terms.validity,
         nonce: "an-earlier-process".to_owned(),
-        plan: CURRENT,
-        resigned: false,
+        ..config.record()
     }
 }
 
