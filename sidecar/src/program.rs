@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_core::identity::{self, Identity};
+use cairn_core::identity;
 use cairn_core::time::BootInstant;
 use cairn_kit::clock::Clock;
 use cairn_kit::errors::report;
@@ -21,7 +21,7 @@ use tracing::{error, info};
 
 use self::child::{Child, Ended};
 use self::deadline::Deadline;
-use crate::applied::{Applied, Watch};
+use crate::applied::Watch;
 use crate::claim::Deps;
 use crate::config::Config;
 use crate::{app, drive};
@@ -105,11 +105,11 @@ impl Program {
             () = signals.draining() => return End::NotStarted,
         };
         let Ok(first) = first else { return End::NotStarted };
-        let mut child = match Child::start(&self.command, identity::variables(&identities(&first)))
-        {
-            Ok(child) => child,
-            Err(failure) => return End::Failed(report(&failure)),
-        };
+        let mut child =
+            match Child::start(&self.command, identity::variables(&first.snapshot.identities())) {
+                Ok(child) => child,
+                Err(failure) => return End::Failed(report(&failure)),
+            };
         info!(process = child.id(), "the program was started");
         let mut deadline = Deadline::new(self.grace);
         deadline.learn(&first.snapshot, clock.now().boot);
@@ -164,8 +164,4 @@ fn must_end(
     }
     let near = || deadline.is_near(now).then(|| "its claim was not renewed in time".to_owned());
     applied.borrow().app_alive().err().or_else(near)
-}
-
-fn identities(applied: &Applied) -> Vec<Identity> {
-    applied.snapshot.claims.iter().map(|claim| claim.status.identity.clone()).collect()
 }

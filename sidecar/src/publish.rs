@@ -170,8 +170,7 @@ impl Publisher {
         if self.gate_open {
             return None;
         }
-        let claims: Vec<_> =
-            shown.claims.iter().map(|claim| claim.status.identity.clone()).collect();
+        let claims = shown.identities();
         let checked = spawn_blocking(move || {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| format!("cannot read --gate-file {}: {error}", path.display()))?;

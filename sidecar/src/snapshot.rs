@@ -93,6 +93,16 @@ impl Snapshot {
         bounded
     }
 
+    /// Each claim as the app sees it.
+    pub fn identities(&self) -> Vec<Identity> {
+        self.claims.iter().map(|claim| claim.status.identity.clone()).collect()
+    }
+
+    /// Whether the app has missed its heartbeat, and is no new one.
+    pub fn app_is_silent(&self) -> bool {
+        self.coordination.as_ref().is_some_and(|gate| gate.silent)
+    }
+
     /// Whether every claim has been held, and the group joined, at least once. After this first success, a process in
     /// a pod may exit.
     pub fn started(&self) -> bool {

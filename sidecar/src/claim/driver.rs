@@ -4,17 +4,18 @@
 //! actions that the machine returns start at once. There is at most one watch. Deadlines start from the instant at
 //! which a request is sent; it is read here, before the request leaves.
 
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::claim::ClaimState;
-use cairn_core::coordination::validity::Validity;
 use cairn_core::lease::{self, Action, EndReason, Event, Machine, Watch};
 use cairn_core::time::BootInstant;
 use cairn_kit::clock::Clock;
 use cairn_store::{Class, Error, Kv, Performed, Store};
 use futures::future::{Fuse, FutureExt, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 use uuid::Uuid;
@@ -52,8 +53,6 @@ pub struct Driver<K> {
     had_contact: bool,
     failures: FailureLog,
     last_error: Option<Error>,
-    /// The app has missed its heartbeat.
-    silent: bool,
 }
 
 // === impl Driver ===
@@ -87,7 +86,6 @@ impl<K: Kv + 'static> Driver<K> {
             had_contact: false,
             failures: FailureLog::default(),
             last_error: None,
-            silent: false,
         }
     }
 
@@ -98,6 +96,8 @@ impl<K: Kv + 'static> Driver<K> {
         let mut event = Event::Start;
         let mut terminating = false;
         let mut snapshots = deps.snapshots.subscribe();
+        // The app has missed its heartbeat.
+        let mut silent = false;
         loop {
             for action in self.machine.step(self.clock.now(), event) {
                 match action {
@@ -116,10 +116,11 @@ impl<K: Kv + 'static> Driver<K> {
             // The session shares the connection.
             let session = deps.config.coordination.as_ref().map(|own| own.terms.validity);
             let usual = session.map_or(usual, |validity| usual.min(validity.request_timeout()));
-            let longest = session.map(Validity::lease_ttl).max(Some(self.machine.needed_ttl()));
+            let needed = self.machine.needed_ttl();
+            let needed = session.map_or(needed, |validity| needed.max(validity.lease_ttl()));
             let limit = if terminating { usual.min(RELEASE_TIMEOUT) } else { usual };
             self.store.kv().set_request_timeout(limit);
-            self.store.kv().set_longest_lease(longest.unwrap_or_default());
+            self.store.kv().set_longest_lease(needed);
             let may_give_up = !deps.config.in_pod && !self.had_contact && !terminating;
             event = tokio::select! {
                 Some(Performed { event, error }) = running.next() => {
@@ -128,7 +129,10 @@ impl<K: Kv + 'static> Driver<K> {
                 }
                 event = &mut watching => event,
                 () = self.nap() => Event::Tick,
-                Ok(()) = snapshots.changed() => self.heard(&snapshots.borrow_and_update()),
+                () = app_changed(&mut snapshots, silent) => {
+                    silent = !silent;
+                    Event::Silent(silent)
+                }
                 () = deps.shutdown.draining(), if !terminating => {
                     terminating = true;
                     // Minting ends first, so that the release can record the last timestamp.
@@ -143,15 +147,6 @@ impl<K: Kv + 'static> Driver<K> {
                 return EndReason::Failed(no_contact(self.last_error.as_ref()));
             }
         }
-    }
-
-    /// The session's driver tells whether the app calls.
-    fn heard(&mut self, snapshot: &Snapshot) -> Event {
-        let silent = snapshot.coordination.as_ref().is_some_and(|gate| gate.silent);
-        if std::mem::replace(&mut self.silent, silent) == silent {
-            return Event::Tick;
-        }
-        Event::Silent(silent)
     }
 
     async fn nap(&self) {
@@ -224,6 +219,14 @@ impl<K: Kv + 'static> Driver<K> {
             }
             changed
         });
+    }
+}
+
+/// Waits until the session's driver tells that the app does not call any more, or is back.
+async fn app_changed(snapshots: &mut watch::Receiver<Arc<Snapshot>>, silent: bool) {
+    let changed = snapshots.wait_for(|snapshot| snapshot.app_is_silent() != silent).await.is_ok();
+    if !changed {
+        future::pending::<()>().await;
     }
 }
 

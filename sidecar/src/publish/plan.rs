@@ -4,7 +4,7 @@
 //! knows the state. Only a `Stop` claim that must not be used removes files.
 
 use cairn_core::claim::ClaimState;
-use cairn_core::identity::{Identity, env_file};
+use cairn_core::identity::env_file;
 use cairn_core::lease::Inherited;
 use cairn_core::pool::PoolName;
 
@@ -61,9 +61,7 @@ impl Plan {
         let env = if pools.iter().any(|(_, files)| *files == PoolFiles::Withdraw) {
             EnvFile::Withdraw
         } else if all_written {
-            let identities: Vec<Identity> =
-                snapshot.claims.iter().map(|claim| claim.status.identity.clone()).collect();
-            EnvFile::Write(env_file(&identities))
+            EnvFile::Write(env_file(&snapshot.identities()))
         } else {
             EnvFile::Leave
         };
