@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_core::coordination::member::MemberRecord;
 use cairn_core::coordination::session::{Command, Refusal, Status};
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -80,6 +81,8 @@ pub enum Order {
 pub struct Done {
     /// The status afterwards.
     pub status: Arc<Status>,
+    /// Our record as it will be once this command, and those before it, are written.
+    pub record: MemberRecord,
     /// How many puts of the leader's value had ended before it.
     pub puts_before: u64,
 }

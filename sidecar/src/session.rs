@@ -255,7 +255,8 @@ impl<K: Kv + 'static> Driver<K> {
                     self.step(Event::Tick);
                     self.tell();
                     let status = Arc::new(self.machine.status(self.clock.now()));
-                    let _ = reply.send(Ok(Done { status, puts_before }));
+                    let record = self.machine.wanted_record();
+                    let _ = reply.send(Ok(Done { status, record, puts_before }));
                 }
                 Event::Tick
             }

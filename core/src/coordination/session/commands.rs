@@ -6,7 +6,7 @@ use super::command::{Command, LONGEST_VALUE, Refusal};
 use super::machine::{Machine, Mode};
 use super::membership::Membership;
 use super::status::{LeaderStatus, Status};
-use crate::coordination::member::{MemberState, Role};
+use crate::coordination::member::{MemberRecord, MemberState, Role};
 use crate::coordination::owner::Ownable;
 use crate::time::{BootInstant, Now};
 
@@ -90,6 +90,11 @@ impl Machine {
             lost: self.lost,
             reason: self.reason(now),
         }
+    }
+
+    /// Our record as it will be once all commands so far are written.
+    pub fn wanted_record(&self) -> MemberRecord {
+        self.record.wanted(self.deadline.awaits_first_beat())
     }
 
     /// The fence under which we lead, whether the deadline has passed or not.

@@ -1,13 +1,11 @@
 //! `/v1/self`: the own record, and what changes it.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use cairn_core::coordination::member::MemberState;
+use cairn_core::coordination::member::{Member, MemberState};
 use cairn_core::coordination::session::{Command, Status};
 use cairn_core::coordination::text::{self, TextError};
 use tokio::time::{Instant, timeout_at};
@@ -93,44 +91,37 @@ pub async fn change(
     coordination: &Coordination,
     commands: Vec<Command>,
 ) -> Result<PeerJson, Denied> {
-    for command in &commands {
-        coordination.command(command.clone()).await?;
-    }
-    let mut record = record(coordination, status(coordination)?.as_ref())?;
+    let mut written = None;
     for command in commands {
-        match command {
-            Command::SetState(state) => record.state = state,
-            Command::SetEndpoint(name, value) => set(&mut record.endpoints, name, value),
-            Command::SetTag(key, value) => set(&mut record.tags, key, value),
-            Command::Stopped(_)
-            | Command::Resign
-            | Command::PutLeaderValue { .. }
-            | Command::Heartbeat => {}
-        }
+        written = Some(coordination.command(command).await?.record);
     }
-    Ok(record)
+    let status = status(coordination)?;
+    let mut member = member(coordination, &status)?.clone();
+    // The group may not have seen the changes before this one yet.
+    if let Some(record) = written {
+        member.record = record;
+    }
+    let own = coordination.own();
+    Ok(PeerJson::new(&own.uid, &member, own))
 }
 
 async fn changed(api: &Api, command: Command) -> Result<Response, Denied> {
     Ok(Json(change(api.coordination()?, vec![command]).await?).into_response())
 }
 
-fn set(map: &mut BTreeMap<String, String>, key: String, value: Option<String>) {
-    match value {
-        Some(value) => map.insert(key, value),
-        None => map.remove(&key),
-    };
-}
-
 /// The own record as the group sees it.
 pub(super) fn record(coordination: &Coordination, status: &Status) -> Result<PeerJson, Denied> {
     let own = coordination.own();
-    let member = status.picture.members.get(&own.uid).filter(|_| status.session.is_some());
-    let member = member.ok_or_else(|| {
+    Ok(PeerJson::new(&own.uid, member(coordination, status)?, own))
+}
+
+fn member<'a>(coordination: &Coordination, status: &'a Status) -> Result<&'a Member, Denied> {
+    let uid = &coordination.own().uid;
+    let member = status.picture.members.get(uid).filter(|_| status.session.is_some());
+    member.ok_or_else(|| {
         let why = status.reason.as_deref().unwrap_or("joining");
         Denied(StatusCode::SERVICE_UNAVAILABLE, format!("there is no session now: {why}"))
-    })?;
-    Ok(PeerJson::new(&own.uid, member, own))
+    })
 }
 
 fn checked<T>(read: Result<T, TextError>) -> Result<T, Denied> {

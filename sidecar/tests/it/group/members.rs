@@ -90,6 +90,8 @@ async fn a_member_changes_its_own_record_within_bounds() {
         ("PUT", "/v1/self/endpoints/grpc", "0", 400, "write it like http=8080"),
         ("PUT", "/v1/self/tags/tier", "{\"value\":\"cold\"}", 200, "\"tier\":\"cold\""),
         ("DELETE", "/v1/self/endpoints/http", "", 200, "\"endpoints\":{\"grpc\""),
+        // Written at most once a second: the answer says what is not written yet, too.
+        ("PUT", "/v1/self/tags/zone", "b", 200, "\"tags\":{\"tier\":\"cold\",\"zone\""),
         ("PUT", "/v1/self/state", "busy", 400, "write viewer, participant or draining"),
         ("PUT", "/v1/self/state", "participant", 404, "does not coordinate leader or shards"),
         ("POST", "/v1/heartbeat", "", 404, "set it, like 15s"),
