@@ -147,6 +147,8 @@ fn an_app_that_hangs_loses_its_shards_and_is_restarted_and_comes_back() -> Done 
         assert!(elsewhere < SOONER_THAN, "only after {elsewhere:?}");
         assert!(again.contains_key(&hung.name), "{again:?}");
         assert_eq!(hung.container("cairn")?.restarts, 0);
+        // The first start of an app that is back is not taken for another hang.
+        assert_eq!(hung.container("app")?.restarts, app.restarts + 1);
         let state = json::text(&hung.api("/v1/self")?, "/state");
         assert_eq!(state.as_deref(), Some("participant"));
         Ok(())
