@@ -106,7 +106,8 @@ pub enum MintError {
     UsedUp,
     /// The clock is before the layout's epoch.
     #[error(
-        "the clock reads {now}, which is before the IDs' epoch {epoch}; set the clock or --id-epoch"
+        "the clock reads {now}, which is before the IDs' epoch {epoch}; set the clock, or an earlier \
+         epoch: ids.epoch of another pool, or --id-epoch"
     )]
     BeforeEpoch {
         /// The clock.
@@ -115,7 +116,10 @@ pub enum MintError {
         epoch: UnixMillis,
     },
     /// The timestamp does not fit into the bits of the layout.
-    #[error("{0} bits of milliseconds since the IDs' epoch are over; give a later --id-epoch")]
+    #[error(
+        "{0} bits of milliseconds since the IDs' epoch are over; use another pool with a later ids.epoch, or \
+         a later --id-epoch"
+    )]
     OutOfBits(u32),
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{Layout, LayoutError};
 use crate::names::{Builtin, Names, NamesSpec, Range};
 
 mod error;
@@ -16,7 +17,7 @@ pub mod spec;
 
 use error::MAX_POOL_NAME_LEN;
 pub use error::PoolError;
-pub use spec::{ClockRule, OnExhausted, OnLoss, PoolSpec, Requirement, Scope, Selector};
+pub use spec::{ClockRule, IdsSpec, OnExhausted, OnLoss, PoolSpec, Requirement, Scope, Selector};
 
 /// The pool of mountain names that every installation has.
 pub const MOUNTAINS: &str = "mountains";
@@ -52,6 +53,8 @@ pub struct Pool {
     pub spec: PoolSpec,
     /// Its names, resolved.
     pub names: Names,
+    /// How IDs are made from its node IDs; `None` for as usual.
+    pub ids: Option<Layout>,
 }
 
 // === impl PoolName ===
@@ -155,7 +158,8 @@ impl Pool {
         if spec.clock == ClockRule::Reserve && !matches!(names, Names::Range(_)) {
             return Err(PoolError::ReserveNeedsRange);
         }
-        Ok(Self { name, spec, names })
+        let ids = ids(&name, &spec, &names)?;
+        Ok(Self { name, spec, names, ids })
     }
 
     /// Reads a spec from etcd. Fields of a newer version are ignored, so that an older sidecar goes on with the fields
@@ -213,6 +217,22 @@ impl Pool {
     pub fn builtin_names() -> Vec<PoolName> {
         [MOUNTAINS, SNOWFLAKE].iter().filter_map(|name| name.parse().ok()).collect()
     }
+}
+
+fn ids(name: &PoolName, spec: &PoolSpec, names: &Names) -> Result<Option<Layout>, PoolError> {
+    let Some(ids) = &spec.ids else { return Ok(None) };
+    if spec.clock != ClockRule::Reserve {
+        return Err(PoolError::IdsNeedReserve);
+    }
+    let refused = |error: LayoutError| {
+        let of_epoch = matches!(error, LayoutError::Epoch(_));
+        PoolError::Ids { field: if of_epoch { "epoch" } else { "layout" }, error }
+    };
+    let layout = ids.parse().map_err(refused)?;
+    if let Names::Range(range) = names {
+        layout.check(name.as_str(), range.to).map_err(refused)?;
+    }
+    Ok(Some(layout))
 }
 
 #[cfg(test)]

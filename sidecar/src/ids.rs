@@ -74,6 +74,7 @@ pub struct Unavailable {
 struct Inner {
     dir: PathBuf,
     uid: String,
+    /// For pools that do not have one of their own.
     layout: Layout,
     clock: Arc<dyn Clock>,
     believed: watch::Receiver<Arc<Snapshot>>,
@@ -194,7 +195,7 @@ impl Ids {
                 "pool '{pool}': a new claim is being published"
             )));
         }
-        let layout = self.0.layout;
+        let layout = minting.layout.unwrap_or(self.0.layout);
         layout
             .check(pool.as_str(), minting.largest)
             .map_err(|error| Unavailable::for_good(error.to_string()))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::claim::Fence;
 use crate::clock::{self, ClockRecord, MintCheckpoint, Reservation, Steady};
+use crate::ids::Layout;
 use crate::time::{BootInstant, Now, UnixMillis};
 
 /// What may be minted under a claim that is held.
@@ -16,6 +17,8 @@ pub struct Minting {
     pub node: u32,
     /// The largest number of the pool.
     pub largest: u32,
+    /// How the pool's IDs are made, when it says so.
+    pub layout: Option<Layout>,
     /// The first timestamp that this holder may emit.
     pub not_before: UnixMillis,
     /// The first one that an earlier process of this holder did not emit.
@@ -249,10 +252,16 @@ impl ReservedTime {
     }
 
     /// What may be minted under the claim of a node ID.
-    pub(super) fn minting(&self, fence: Fence, node: u32, largest: u32) -> Option<Minting> {
+    pub(super) fn minting(
+        &self,
+        fence: Fence,
+        node: u32,
+        largest: u32,
+        layout: Option<Layout>,
+    ) -> Option<Minting> {
         let (not_before, not_after) = self.bounds()?;
         let (from, steady) = (self.start?.from, self.window?.steady);
-        Some(Minting { fence, node, largest, not_before, from, not_after, steady })
+        Some(Minting { fence, node, largest, layout, not_before, from, not_after, steady })
     }
 
     /// The last timestamp that was emitted, as far as this process can know. `earlier` is how far earlier

@@ -227,5 +227,6 @@ fn minting_under(claim: &Claim, held: &Held) -> Option<Minting> {
         Names::Range(range) => range.to,
         Names::List(..) => return None,
     };
-    claim.time().minting(held.fence, held.key.parse().ok()?, largest)
+    let layout = claim.pool().spec().and_then(|pool| pool.ids);
+    claim.time().minting(held.fence, held.key.parse().ok()?, largest, layout)
 }

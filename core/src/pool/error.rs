@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::duration;
+use crate::ids::LayoutError;
 use crate::names::NamesError;
 use crate::prefix::PrefixError;
 
@@ -38,6 +39,17 @@ pub enum PoolError {
     /// Time is reserved per node ID, and names are not node IDs.
     #[error("clock: Reserve needs numeric names; give names.range instead")]
     ReserveNeedsRange,
+    /// IDs are minted within reserved time only.
+    #[error("ids needs clock: Reserve, without which no IDs are minted; add it, or remove ids")]
+    IdsNeedReserve,
+    /// The layout or the epoch of IDs.
+    #[error("ids.{field} {error}")]
+    Ids {
+        /// `layout` or `epoch`.
+        field: &'static str,
+        /// What is wrong with it.
+        error: LayoutError,
+    },
     /// Not JSON of a pool.
     #[error("not a pool spec: {0}")]
     Malformed(String),

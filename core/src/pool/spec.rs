@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::PoolError;
+use crate::ids::{DEFAULT_EPOCH, DEFAULT_LAYOUT, Layout, LayoutError};
 use crate::names::NamesSpec;
 use crate::prefix::Template;
 use crate::{duration, suggest};
 
 /// The fields that a user can write, at every depth of the spec.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 23] = [
     "names",
     "builtin",
     "list",
@@ -32,6 +33,9 @@ const FIELDS: [&str; 20] = [
     "onLoss",
     "onExhausted",
     "clock",
+    "ids",
+    "layout",
+    "epoch",
 ];
 
 /// `spec` of the `Pool` resource.
@@ -61,6 +65,9 @@ pub struct PoolSpec {
     /// Whether holders reserve time against reissued node IDs. Immutable.
     #[serde(default)]
     pub clock: ClockRule,
+    /// How IDs are made from node IDs, when not as usual. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<IdsSpec>,
     /// The metrics prefix of pods that do not set their own.
     #[serde(default)]
     pub prefix: Template,
@@ -108,6 +115,20 @@ pub enum ClockRule {
     None,
     /// A high-water mark of emitted timestamps stays in etcd after each holder.
     Reserve,
+}
+
+/// How IDs are made from the node IDs of a pool.
+///
+/// Two pods of a pool with two layouts or two epochs would mint equal IDs. So the pool has them and not the pod, and
+/// they cannot be changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdsSpec {
+    /// The bits of timestamp, node and sequence number.
+    #[serde(default = "default_layout")]
+    pub layout: String,
+    /// Where the timestamps start, RFC 3339.
+    #[serde(default = "default_epoch")]
+    pub epoch: String,
 }
 
 /// A Kubernetes label selector. The webhook evaluates it.
@@ -176,10 +197,34 @@ impl Default for PoolSpec {
             on_loss: OnLoss::default(),
             on_exhausted: OnExhausted::default(),
             clock: ClockRule::default(),
+            ids: None,
             prefix: Template::default(),
             closed: false,
         }
     }
+}
+
+// === impl IdsSpec ===
+
+impl IdsSpec {
+    /// What it says.
+    pub fn parse(&self) -> Result<Layout, LayoutError> {
+        Layout::parse(&self.layout, &self.epoch)
+    }
+}
+
+impl Default for IdsSpec {
+    fn default() -> Self {
+        Self { layout: default_layout(), epoch: default_epoch() }
+    }
+}
+
+fn default_layout() -> String {
+    DEFAULT_LAYOUT.to_owned()
+}
+
+fn default_epoch() -> String {
+    DEFAULT_EPOCH.to_owned()
 }
 
 /// Three renewals fit into it, and an etcd leader election (seconds) is much shorter.

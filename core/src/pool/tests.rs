@@ -85,3 +85,30 @@ fn fields_of_a_newer_version_in_etcd_are_ignored_at_every_depth() {
     assert_eq!(pool.names.len(), 10);
     assert_eq!(pool.spec.allowed_namespaces.match_labels["team"], "tea");
 }
+
+#[test]
+fn a_pool_of_node_ids_may_say_how_ids_are_made() {
+    let with = |ids: &str| {
+        pool(&format!(
+            r#"{{"names":{{"range":{{"from":0,"to":255}}}},"clock":"Reserve","ids":{ids}}}"#
+        ))
+    };
+    let layout = with(r#"{"layout":"42/8/13"}"#).unwrap().ids.unwrap();
+    assert_eq!(layout, Layout::parse("42/8/13", "2020-01-01T00:00:00Z").unwrap());
+    let epoch = with(r#"{"epoch":"2026-01-01T00:00:00Z"}"#).unwrap();
+    assert_eq!(epoch.ids, Layout::parse("41/10/12", "2026-01-01T00:00:00Z").ok());
+    assert!(
+        epoch.to_json().contains(r#""ids":{"layout":"41/10/12","epoch":"2026-01-01T00:00:00Z"}"#)
+    );
+    for (ids, message) in [
+        (r#"{"layout":"41/10"}"#, "ids.layout '41/10' is not a layout; write the bits"),
+        (r#"{"layout":"41/10/11"}"#, "ids.layout '41/10/11' has 62 bits"),
+        (r#"{"layout":"43/7/13"}"#, "ids.layout the layout 43/7/13 holds node IDs up to 127"),
+        (r#"{"epoch":"2026"}"#, "ids.epoch '2026' is not a time; write it like 2020-01-01"),
+    ] {
+        let refused = with(ids).unwrap_err().to_string();
+        assert!(refused.starts_with(message), "{ids}: {refused}");
+    }
+    let names = pool(r#"{"names":{"list":["a"]},"ids":{}}"#).unwrap_err().to_string();
+    assert!(names.starts_with("ids needs clock: Reserve"), "{names}");
+}

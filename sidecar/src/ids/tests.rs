@@ -67,6 +67,7 @@ fn held(revision: i64) -> Snapshot {
         fence,
         node: 17,
         largest: 1023,
+        layout: None,
         not_before: WALL,
         from: WALL,
         not_after,

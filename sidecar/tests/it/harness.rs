@@ -212,6 +212,7 @@ pub(crate) fn held(snapshot: &Snapshot, names: [&str; 2]) -> Snapshot {
             fence,
             node: name.parse().unwrap(),
             largest: 1023,
+            layout: None,
             not_before: now.wall,
             from: now.wall,
             not_after: now.wall.after(Duration::from_secs(60)),

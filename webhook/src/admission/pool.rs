@@ -6,7 +6,7 @@
 //! An object that is being deleted, and a write without a change of the spec, always pass: otherwise the finalizers of
 //! an invalid pool could not be removed.
 
-use cairn_core::pool::{ClockRule, Pool, Scope};
+use cairn_core::pool::{ClockRule, IdsSpec, Pool, Scope};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -69,6 +69,13 @@ fn change(old: &Object, new: &Pool) -> AdmissionResponse {
     if field::<ClockRule>(&old.spec, "clock").is_some_and(|clock| clock != new.spec.clock) {
         return AdmissionResponse::refused(
             "clock cannot be changed, because earlier holders have reserved no time; create another pool instead",
+        );
+    }
+    let ids = field::<Option<IdsSpec>>(&old.spec, "ids").map(Option::unwrap_or_default);
+    let layout = |ids: &IdsSpec| ids.parse().ok();
+    if ids.and_then(|ids| layout(&ids)) != layout(&new.spec.ids.clone().unwrap_or_default()) {
+        return AdmissionResponse::refused(
+            "ids cannot be changed, because IDs of two layouts or epochs can be equal; create another pool instead",
         );
     }
     AdmissionResponse {
@@ -162,6 +169,29 @@ mod tests {
             );
         }
         assert_eq!(updated(&unset, &spec("Namespace", "None"))["allowed"], true);
+    }
+
+    #[test]
+    fn the_layout_and_the_epoch_of_ids_cannot_be_changed() {
+        let spec = |ids: &Value| {
+            let mut spec = json!({"names": {"range": {"from": 0, "to": 9}}, "clock": "Reserve"});
+            if !ids.is_null() {
+                spec["ids"] = ids.clone();
+            }
+            spec
+        };
+        let (none, other) = (json!(null), json!({"layout": "42/8/13"}));
+        let usual = json!({"layout": "41/10/12", "epoch": "2020-01-01T00:00:00.000Z"});
+        let epoch = json!({"epoch": "2026-01-01T00:00:00Z"});
+        assert_eq!(created(&spec(&other))["allowed"], true);
+        for (old, new) in [(&none, &other), (&other, &none), (&usual, &epoch), (&epoch, &other)] {
+            let refused = updated(&spec(old), &spec(new));
+            let message = refused["status"]["message"].as_str().unwrap_or_default();
+            assert!(message.starts_with("ids cannot be changed"), "{old} {new}: {message}");
+        }
+        for (old, new) in [(&none, &usual), (&usual, &none), (&other, &other)] {
+            assert_eq!(updated(&spec(old), &spec(new))["allowed"], true, "{old} {new}");
+        }
     }
 
     #[test]

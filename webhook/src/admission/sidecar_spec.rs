@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cairn_core::contract::{command, flag, path, pod as names, port};
 use cairn_core::group::Group;
-use cairn_core::pool::Pool;
+use cairn_core::pool::{ClockRule, IdsSpec, Pool};
 use cairn_core::request::resources::{Quantity, Resource};
 use cairn_core::request::{Gate, Request};
 use cairn_core::stop_probe::SHORTEST_GRACE;
@@ -182,6 +182,10 @@ impl Sidecar<'_> {
         if !self.settings.log_level.is_default() {
             args.push(with(flag::LOG_LEVEL, &self.settings.log_level.to_string()));
         }
+        if let Some(ids) = self.ids() {
+            args.push(with(flag::ID_LAYOUT, &ids.layout));
+            args.push(with(flag::ID_EPOCH, &ids.epoch));
+        }
         if let Some(group) = self.group {
             args.push(with(flag::GROUP, group.as_str()));
         }
@@ -202,6 +206,15 @@ impl Sidecar<'_> {
             args.push(with(flag::ADMIN, "off"));
         }
         args
+    }
+
+    /// The layout of IDs, when it is the same in every pool of node IDs and not the usual one. A sidecar reads the
+    /// layout of each pool from etcd; by these flags, one of an older version also mints as its pool says.
+    fn ids(&self) -> Option<IdsSpec> {
+        let of_nodes = self.pools.iter().filter(|pool| pool.spec.clock == ClockRule::Reserve);
+        let mut layouts = of_nodes.map(|pool| pool.spec.ids.clone().unwrap_or_default());
+        let first = layouts.next().filter(|first| *first != IdsSpec::default())?;
+        layouts.all(|other| other == first).then_some(first)
     }
 
     /// Whether the sidecar must know the pod's address: for probes without a host, and for endpoints.

@@ -64,9 +64,14 @@ impl Fixture {
         }
     }
 
-    pub(super) fn with_only(mut self, pool: Pool) -> Self {
-        self.catalog =
-            [(pool.name.clone(), CatalogEntry::Ready(Arc::new(pool)))].into_iter().collect();
+    pub(super) fn with_only(self, pool: Pool) -> Self {
+        self.with_all([pool])
+    }
+
+    /// With these pools and no others.
+    pub(super) fn with_all<const N: usize>(mut self, pools: [Pool; N]) -> Self {
+        let ready = |pool: Pool| (pool.name.clone(), CatalogEntry::Ready(Arc::new(pool)));
+        self.catalog = pools.into_iter().map(ready).collect();
         self
     }
 

@@ -177,3 +177,23 @@ fn a_log_level_that_is_not_the_default_reaches_the_sidecar() {
     let args = after["spec"]["initContainers"][0]["args"].as_array().unwrap();
     assert!(args.contains(&json!("--log-level=warn,cairn=debug")), "{args:?}");
 }
+
+#[test]
+fn the_layout_of_ids_is_an_argument_where_all_pools_of_node_ids_agree() {
+    let pool = |name: &str, ids: &str| {
+        let spec = format!(r#"{{"names":{{"range":{{"from":0,"to":9}}}},"clock":"Reserve"{ids}}}"#);
+        Pool::from_json(name.parse().unwrap(), spec.as_bytes()).unwrap()
+    };
+    let other = r#","ids":{"layout":"42/8/13"}"#;
+    let wanted = ["--id-layout=42/8/13", "--id-epoch=2020-01-01T00:00:00Z"];
+    let table =
+        [(other, other, true), (other, "", false), ("", "", false), (r#","ids":{}"#, "", false)];
+    for (first, second, given) in table {
+        let fixture = Fixture::new().with_all([pool("a", first), pool("b", second)]);
+        let after = fixture.inject(&pod(json!({"cairn.dev/pool": "a,b"})));
+        let args = strings(&after["spec"]["initContainers"][0]["args"]);
+        let found: Vec<_> = args.iter().filter(|arg| arg.starts_with("--id-")).collect();
+        assert_eq!(found.len(), if given { 2 } else { 0 }, "{first} {second}: {args:?}");
+        assert!(!given || wanted.iter().all(|arg| args.contains(arg)), "{args:?}");
+    }
+}
