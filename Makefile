@@ -22,9 +22,9 @@ help:
 	@echo "make bench-claims  measure the cost of claims on this machine: writes docs/benchmarks.md and its plot"
 	@echo "make bench-coordination  the same for members, leader, shards and lookups: docs/coordination-benchmarks.md"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
-	@echo "make images        both images with Docker; ARCH=arm64 for the other architecture"
+	@echo "make images        the three images with Docker; ARCH=arm64 for the other architecture"
 	@echo "make archives      the same as archives, without Docker"
-	@echo "make reproducible  build both images twice and compare them"
+	@echo "make reproducible  build the images twice and compare them"
 	@echo "make sbom          what is in each binary, as CycloneDX; make licences lists licences"
 	@echo "make down          take down every cluster that was started from here"
 	@echo "make clean         down, and remove everything that was built"
@@ -135,12 +135,12 @@ VERSION ?= dev
 DOCKER ?= docker
 ARCH ?= $(subst x86_64,amd64,$(subst aarch64,arm64,$(shell uname -m)))
 images:
-	@set -e; for name in sidecar webhook; do \
+	@set -e; for name in sidecar webhook cli; do \
 	  binary=$$(deploy/images/binary.sh $$name $(ARCH)); \
 	  $(DOCKER) build --platform linux/$(ARCH) -t $(REGISTRY)/cairn-$$name:$(VERSION) \
 	    -f deploy/images/$$name.Dockerfile $$(dirname $$binary); \
 	done
-	@echo "push them with: $(DOCKER) push $(REGISTRY)/cairn-sidecar:$(VERSION), and likewise cairn-webhook"
+	@echo "push them with: $(DOCKER) push $(REGISTRY)/cairn-sidecar:$(VERSION), and likewise cairn-webhook and cairn-cli"
 
 # The same images as archives, without Docker: `make archives ARCH=arm64`.
 archives:
@@ -148,7 +148,7 @@ archives:
 
 # --- where the images come from ---
 
-# Builds both images twice, in two folders, and compares them. Not part of `make test`: ten minutes and more.
+# Builds the images twice, in two folders, and compares them. Not part of `make test`: ten minutes and more.
 reproducible:
 	@e2e/reproducible.sh $(ARCH)
 

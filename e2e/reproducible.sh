@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds both images twice, from copies of this tree in two folders, and compares the digests of binaries and images.
+# Builds the images twice, from copies of this tree in two folders, and compares the digests of binaries and images.
 # The second build has another path, home of cargo, time, umask, locale, time zone and number of jobs.
 #
 #   reproducible.sh [amd64|arm64]
@@ -20,7 +20,7 @@ copy() {
 
 # digests FOLDER: of what was built there, without its path.
 digests() {
-  (cd "$1/target/$cpu-unknown-linux-gnu/image" && sha256sum cairn-sidecar cairn-webhook)
+  (cd "$1/target/$cpu-unknown-linux-gnu/image" && sha256sum cairn-sidecar cairn-webhook cairn)
   (cd "$1/out" && sha256sum -- *.tar)
 }
 
@@ -42,9 +42,9 @@ digests "$first" >"$work/first"
 digests "$second" >"$work/second"
 cat "$work/first"
 if ! diff "$work/first" "$work/second"; then
-  for name in sidecar webhook; do
-    file=target/$cpu-unknown-linux-gnu/image/cairn-$name
-    echo "cairn-$name: $(cmp -l "$first/$file" "$second/$file" | wc -l) bytes differ; paths in it:"
+  for name in cairn-sidecar cairn-webhook cairn; do
+    file=target/$cpu-unknown-linux-gnu/image/$name
+    echo "$name: $(cmp -l "$first/$file" "$second/$file" | wc -l) bytes differ; paths in it:"
     grep -aoE "($work|${HOME:-/root})[^[:cntrl:] ]*" "$first/$file" | sort | uniq -c | head -n 5 || true
   done
   echo "the two builds differ" >&2

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds Cairn's two images into archives, and starts each binary once:
+# Builds Cairn's three images into archives, and starts each binary once:
 #
 #   archives.sh FOLDER [amd64|arm64]
 set -euo pipefail
@@ -26,7 +26,7 @@ run() {
 }
 
 mkdir -p "$folder"
-for name in sidecar webhook; do
+for name in sidecar webhook cli; do
   binary=$("$here/binary.sh" "$name" "$arch")
   run "$binary" --help
   context=$folder/context

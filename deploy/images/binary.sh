@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the static binary of an image, and prints its path:
 #
-#   binary.sh sidecar|webhook [amd64|arm64]      without an architecture, this machine's
+#   binary.sh sidecar|webhook|cli [amd64|arm64]      without an architecture, this machine's
 #
 # The same sources, compiler and C library give the same bytes in any folder (`make reproducible` compares two). What is
 # built goes to CARGO_TARGET_DIR, by default `target` in the repository.
@@ -14,8 +14,9 @@ die() {
 
 name=${1:-}
 case $name in
-sidecar | webhook) ;;
-*) code=2 die "'$name' is no image: write sidecar or webhook" ;;
+sidecar | webhook) package=cairn-$name ;;
+cli) package=cairn ;;
+*) code=2 die "'$name' is no image: write sidecar, webhook or cli" ;;
 esac
 machine=$(uname -m)
 arch=${2:-$machine}
@@ -62,8 +63,8 @@ export CARGO_ENCODED_RUSTFLAGS CFLAGS
 unset RUSTFLAGS
 
 # One package at a time: a common build would unify features, and the webhook's libraries would get into the sidecar.
-cargo build --locked --profile image --target "$target" -p "cairn-$name" >&2
-binary=$CARGO_TARGET_DIR/$target/image/cairn-$name
+cargo build --locked --profile image --target "$target" -p "$package" >&2
+binary=$CARGO_TARGET_DIR/$target/image/$package
 # Also under a strict umask: an image keeps the mode, and its user is another one.
 chmod 755 "$binary"
 printf '%s\n' "$binary"
