@@ -14,11 +14,11 @@ use cairn_core::keys::ClaimPath;
 use cairn_core::pool::{ClockRule, Pool, PoolName, Scope};
 use cairn_kit::clock;
 use cairn_kit::exit::Exit;
-use cairn_store::Store;
 use cairn_store::installation::Installation;
 
 use crate::args::{ResetClockArgs, RestoredArgs};
-use crate::etcd::{self, EtcdError};
+use crate::etcd::EtcdError;
+use crate::reach::Reach;
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 
@@ -26,9 +26,9 @@ use crate::snapshot::Snapshot;
 ///
 /// The pools are frozen before the cluster is accepted, so that a sidecar that accepts the cluster finds the freeze.
 pub async fn restored(args: &RestoredArgs) -> Result<Report, EtcdError> {
-    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
-    let (connected, _) = etcd::connect(&args.etcd).await?;
-    let store = Store::new(connected);
+    let etcd = Reach::open(&args.access).await?;
+    let snapshot = Snapshot::read(&etcd.read().await?);
+    let store = etcd.store();
     let before = store.installation().await?;
     let freeze = snapshot.pools.values().map(|pool| pool.spec.freeze_span()).max();
     if freeze.is_none() && before.is_none() && args.replaces.is_empty() {
@@ -52,14 +52,13 @@ pub async fn restored(args: &RestoredArgs) -> Result<Report, EtcdError> {
 
 /// Runs `reset-clock`.
 pub async fn reset_clock(args: &ResetClockArgs) -> Result<Report, EtcdError> {
-    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
+    let etcd = Reach::open(&args.access).await?;
+    let snapshot = Snapshot::read(&etcd.read().await?);
     let (path, key) = match reserved(args, &snapshot) {
         Ok(found) => found,
         Err(message) => return Ok(Report::refused(message)),
     };
-    let (connected, _) = etcd::connect(&args.etcd).await?;
-    let removed =
-        Store::new(connected).reset_clock(&path, &key).await.map_err(EtcdError::Unsure)?;
+    let removed = etcd.store().reset_clock(&path, &key).await.map_err(EtcdError::Unsure)?;
     let name = &args.name;
     if !removed {
         return Ok(Report::refused(format!(

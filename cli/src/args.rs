@@ -1,17 +1,27 @@
 //! The command line. Every flag has an environment variable, and the flag wins.
 
-use std::path::PathBuf;
-
 use cairn_core::claim::Fence;
 use cairn_core::group::Group;
 use cairn_core::names::MAX_NAMES;
 use cairn_kit::etcd::EtcdArgs;
 use cairn_store::ClusterId;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
+pub mod access;
+pub mod check;
 pub mod group;
 
+use crate::output::Output;
+use access::AccessArgs;
+use check::{CheckArgs, InjectArgs};
 use group::{DrainArgs, GroupArgs, MembersArgs, OwnerArgs, ShardsArgs, StepDownArgs};
+
+/// What each exit code means, for every command.
+pub const EXIT_CODES: &str = "Exit codes:\n  \
+    0  done, and nothing is wrong\n  \
+    1  refused, failed, or a check has found a problem\n  \
+    2  wrong usage, or a file that cannot be read";
 
 /// Shows names and who holds them, groups and who owns what, and checks manifests before they are applied.
 #[derive(Clone, Debug, Parser)]
@@ -21,7 +31,7 @@ use group::{DrainArgs, GroupArgs, MembersArgs, OwnerArgs, ShardsArgs, StepDownAr
     subcommand_required = true,
     arg_required_else_help = false,
     disable_help_subcommand = true,
-    after_help = "Exit codes: 0 fine, 1 refused or failed, 2 wrong usage or an unreadable file."
+    after_help = EXIT_CODES
 )]
 pub struct Args {
     /// What to do.
@@ -54,16 +64,17 @@ pub enum Command {
     Admin(AdminArgs),
     /// Measure claims on your own etcd
     Bench(BenchArgs),
-    /// Say whether Cairn would take the pods and pools of Kubernetes manifests
+    /// Say what is wrong in the cluster, why a pod waits, or what admission would say to manifests
     Check(CheckArgs),
+    /// Print manifests as admission would change their pods, without a cluster
+    Inject(InjectArgs),
+    /// Print a script with which a shell completes command lines
+    Completion(CompletionArgs),
 }
 
 /// The flags of `cairn claims`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ClaimsArgs {
-    /// The etcd to read.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
     /// Only claims of pods in this namespace
     #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
     pub namespace: Option<String>,
@@ -73,17 +84,20 @@ pub struct ClaimsArgs {
     /// How to print
     #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+    /// The etcd to read.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// The flags of `cairn pools`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PoolsArgs {
-    /// The etcd to read.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
     /// How to print
     #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+    /// The etcd to read.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// The arguments of `cairn release`.
@@ -93,9 +107,6 @@ pub struct PoolsArgs {
         of its claim, because the app may still use it; then it can be claimed again."
 )]
 pub struct ReleaseArgs {
-    /// The etcd with the claim.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
     /// The pool
     #[arg(value_name = "POOL")]
     pub pool: String,
@@ -109,6 +120,9 @@ pub struct ReleaseArgs {
     /// The holder's namespace
     #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
     pub namespace: Option<String>,
+    /// The etcd with the claim.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// The arguments of `cairn admin`.
@@ -140,9 +154,6 @@ pub enum AdminCommand {
         clock, and may repeat every ID that was minted after that time."
 )]
 pub struct ResetClockArgs {
-    /// The etcd with the reservation.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
     /// The pool
     #[arg(value_name = "POOL")]
     pub pool: String,
@@ -155,17 +166,20 @@ pub struct ResetClockArgs {
     /// The group, for a pool whose names are unique within groups
     #[arg(long, env = "CAIRN_GROUP", value_name = "GROUP")]
     pub group: Option<Group>,
+    /// The etcd with the reservation.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// The flags of `cairn admin restored`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RestoredArgs {
-    /// The etcd that was restored.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
     /// IDs of etcd clusters that this one replaces, besides the one in its data
     #[arg(long, value_name = "HEX[,HEX...]", value_delimiter = ',')]
     pub replaces: Vec<ClusterId>,
+    /// The etcd that was restored.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// What `cairn bench` measures.
@@ -206,26 +220,25 @@ pub struct HerdArgs {
     pub pool_size: Option<usize>,
 }
 
-/// The arguments of `cairn check`.
+/// The arguments of `cairn completion`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "What depends on the cluster is decided at admission: whether a pool exists there, \
-        whether the namespace may claim from it, and whether the node can run the sidecar."
+    after_help = "bash: source <(cairn completion bash)\nzsh:  cairn completion zsh > \"${fpath[1]}/_cairn\"\n\
+        fish: cairn completion fish > ~/.config/fish/completions/cairn.fish"
 )]
-pub struct CheckArgs {
-    /// Files of Kubernetes manifests in YAML or JSON; - for standard input
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+pub struct CompletionArgs {
+    /// bash, zsh or fish
+    #[arg(value_name = "SHELL", value_parser = shell)]
+    pub shell: Shell,
 }
 
-/// How to print.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// Columns for people.
-    #[default]
-    Table,
-    /// One JSON object.
-    Json,
+fn shell(name: &str) -> Result<Shell, String> {
+    match name {
+        "bash" => Ok(Shell::Bash),
+        "zsh" => Ok(Shell::Zsh),
+        "fish" => Ok(Shell::Fish),
+        _ => Err(format!("'{name}' is not known; use bash, zsh or fish")),
+    }
 }
 
 /// More pods would measure the memory of this machine and not etcd.

@@ -9,8 +9,9 @@ use cairn_core::coordination::path::GroupPath;
 use serde_json::json;
 
 use crate::args::group::{DrainArgs, SidecarArgs, StepDownArgs};
-use crate::etcd::{self, EtcdError};
+use crate::etcd::EtcdError;
 use crate::groups::{Groups, pod_of, title};
+use crate::reach::Reach;
 use crate::report::Report;
 use crate::sidecar::{Sidecar, SidecarError};
 
@@ -21,7 +22,7 @@ const RESIGN: &str = "/v1/leader/resign";
 
 /// Runs `drain`.
 pub async fn drain(args: &DrainArgs) -> Result<Report, EtcdError> {
-    let mut groups = Groups::read(&etcd::read(&args.member.etcd).await?);
+    let mut groups = Groups::read(&Reach::open(&args.member.access).await?.read().await?);
     groups.select(&args.member.selection);
     let (path, uid, member) = match groups.member(&args.member.pod) {
         Ok(found) => found,
@@ -56,7 +57,7 @@ pub async fn drain(args: &DrainArgs) -> Result<Report, EtcdError> {
 
 /// Runs `step-down`.
 pub async fn step_down(args: &StepDownArgs) -> Result<Report, EtcdError> {
-    let mut groups = Groups::read(&etcd::read(&args.etcd).await?);
+    let mut groups = Groups::read(&Reach::open(&args.access).await?.read().await?);
     groups.select(&args.selection);
     groups.groups.retain(|_, view| view.picture.leader.is_some());
     if groups.groups.is_empty() {

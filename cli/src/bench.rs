@@ -15,7 +15,10 @@ use cairn_store::etcd::Etcd;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::HerdArgs;
-use crate::etcd::{self, EtcdError};
+use crate::etcd::EtcdError;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::reach::Reach;
 use crate::report::Report;
 use crate::table::Table;
 
@@ -33,15 +36,16 @@ pub async fn run(args: &HerdArgs) -> Result<Report, EtcdError> {
     // The scratch prefix is outside of every installation, whatever its prefix is.
     let args =
         &HerdArgs { etcd: EtcdArgs { etcd_prefix: None, ..args.etcd.clone() }, ..args.clone() };
-    let (first, _) = etcd::connect(&args.etcd).await?;
+    let first = Reach::at(&args.etcd).await?.into_etcd();
     let mut others = Vec::with_capacity(CONNECTIONS);
     for _ in 1..CONNECTIONS {
-        others.push(Arc::new(etcd::connect(&args.etcd).await?.0));
+        others.push(Reach::at(&args.etcd).await?.into_etcd());
     }
-    let env = match BenchEnv::new(Arc::new(first), others, herd) {
+    let env = match BenchEnv::new(first, others, herd) {
         Ok(env) => env,
         Err(error) => return Ok(failure(error.to_string(), Exit::Usage)),
     };
+    let progress = Progress::say(&format!("{} pods claim", args.pods));
     let measured = tokio::select! {
         measured = measure(&env, herd) => measured,
         () = interrupted() => Ok(failure("interrupted".to_owned(), Exit::Failed)),
@@ -50,6 +54,7 @@ pub async fn run(args: &HerdArgs) -> Result<Report, EtcdError> {
         cleared = env.scratch().clear() => cleared.map_err(|error| error.report()),
         () = interrupted() => Err("interrupted again".to_owned()),
     };
+    drop(progress);
     let mut report = measured?;
     if let Err(why) = cleared {
         let root = env.scratch().root();
@@ -124,7 +129,7 @@ fn print(figures: &Figures, herd: Herd, writes: u64) -> String {
         if_kept(figures.lowest),
         if_kept(figures.in_order),
     ]);
-    table.print()
+    table.print(Output::Table)
 }
 
 fn failure(message: String, exit: Exit) -> Report {

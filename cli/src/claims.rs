@@ -6,14 +6,18 @@ use std::time::Duration;
 use cairn_core::keys::ClaimPath;
 use cairn_core::pool::PoolName;
 use cairn_core::suggest;
+use cairn_core::time::UnixMillis;
+use cairn_kit::clock;
 use cairn_kit::exit::Exit;
 use serde_json::{Value, json};
 
-use crate::args::{ClaimsArgs, Output};
-use crate::etcd::{self, EtcdError};
+use crate::args::ClaimsArgs;
+use crate::etcd::EtcdError;
+use crate::output::Output;
+use crate::reach::Reach;
 use crate::report::Report;
-use crate::snapshot::{Snapshot, TakenName, Waiting};
-use crate::table::Table;
+use crate::snapshot::{Claim, Snapshot, TakenName, Waiting};
+use crate::table::{Table, age_of};
 
 /// What the command prints.
 struct Listing<'s> {
@@ -25,7 +29,8 @@ struct Listing<'s> {
 
 /// Runs the command.
 pub async fn run(args: &ClaimsArgs) -> Result<Report, EtcdError> {
-    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
+    let etcd = Reach::open(&args.access).await?;
+    let snapshot = Snapshot::read(&etcd.read().await?);
     // An empty environment variable counts as none.
     let namespace = args.namespace.as_deref().filter(|text| !text.is_empty());
     let pool = args.pool.as_deref().filter(|text| !text.is_empty());
@@ -43,11 +48,11 @@ pub async fn run(args: &ClaimsArgs) -> Result<Report, EtcdError> {
     {
         return Ok(report);
     }
-    listing.leases = etcd::leases(&args.etcd, listing.lease_ids()).await?;
-    let text = match args.output {
-        Output::Json => format!("{:#}\n", listing.as_json()),
-        Output::Table if listing.is_empty() => nothing(namespace, pool),
-        Output::Table => listing.as_table(),
+    listing.leases = etcd.leases(listing.lease_ids()).await?;
+    let text = match args.output.object(|| listing.as_json()) {
+        Some(text) => text,
+        None if listing.is_empty() => nothing(namespace, pool),
+        None => listing.as_table(args.output, clock::now().wall),
     };
     Ok(Report { text, errors: snapshot.errors, exit: Exit::Clean })
 }
@@ -83,10 +88,10 @@ impl Listing<'_> {
 
     fn lease_ids(&self) -> Vec<i64> {
         let held = self.taken.iter().map(|entry| entry.lease);
-        held.chain(self.waiting.iter().map(|pod| pod.lease)).filter(|lease| *lease != 0).collect()
+        held.chain(self.waiting.iter().map(|pod| pod.lease)).collect()
     }
 
-    fn as_table(&self) -> String {
+    fn as_table(&self, output: Output, now: UnixMillis) -> String {
         let mut table = Table::new([
             "NAMESPACE",
             "POOL",
@@ -97,29 +102,29 @@ impl Listing<'_> {
             "POD",
             "NODE",
             "FENCE",
+            "AGE",
             "SINCE",
             "LEASE",
-        ]);
+        ])
+        .only_wide(&["NODE", "SINCE", "LEASE"]);
         let left = |lease: i64| {
             self.leases.get(&lease).map(|left| format!("{}s", left.as_secs())).unwrap_or_default()
         };
         for entry in &self.taken {
-            let [state, pod, node, fence, since] = match &entry.claim {
-                None => [
-                    "resting".to_owned(),
-                    String::new(),
-                    String::new(),
-                    String::new(),
-                    String::new(),
-                ],
-                Some(claim) => [
-                    "held".to_owned(),
-                    claim.record.holder.pod.clone(),
-                    claim.record.holder.node.clone(),
-                    claim.fence.to_string(),
-                    claim.record.since.to_string(),
-                ],
-            };
+            let mut of_claim: [String; 6] = Default::default();
+            let [state, pod, node, fence, age, since] = &mut of_claim;
+            match &entry.claim {
+                None => "resting".clone_into(state),
+                Some(Claim { record, fence: of_claim }) => {
+                    "held".clone_into(state);
+                    pod.clone_from(&record.holder.pod);
+                    node.clone_from(&record.holder.node);
+                    *fence = of_claim.to_string();
+                    *age = age_of(now.since(record.since));
+                    *since = record.since.to_string();
+                }
+            }
+            let [state, pod, node, fence, age, since] = of_claim;
             table.push([
                 entry.namespace().unwrap_or_default().to_owned(),
                 entry.path.pool.to_string(),
@@ -130,6 +135,7 @@ impl Listing<'_> {
                 pod,
                 node,
                 fence,
+                age,
                 since,
                 left(entry.lease),
             ]);
@@ -145,11 +151,12 @@ impl Listing<'_> {
                 pod.holder().pod.clone(),
                 pod.holder().node.clone(),
                 String::new(),
+                age_of(now.since(pod.record.since)),
                 pod.record.since.to_string(),
                 left(pod.lease),
             ]);
         }
-        table.print()
+        table.print(output)
     }
 
     /// Held names in the form of `claim.json`, as far as etcd knows it.

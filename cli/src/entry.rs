@@ -1,38 +1,48 @@
 //! Runs a command line and returns the exit code. Only this module prints.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use cairn_kit::exit::{Exit, complain};
 use cairn_kit::usage;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::runtime::Builder;
 
+use crate::args::check::CheckCommand;
 use crate::args::group::MembersCommand;
 use crate::args::{AdminCommand, Args, BenchCommand, Command};
 use crate::etcd::EtcdError;
 use crate::report::Report;
-use crate::{admin, ask, bench, check, claims, leader, members, owner, pools, release, shards};
+use crate::{
+    admin, ask, bench, check, claims, completion, inject, leader, members, owner, pools, release,
+    shards,
+};
 
 /// The name in messages, also as a plugin of kubectl.
 const PROGRAM: &str = "cairn";
 
+/// The name of the program's file as a plugin of kubectl. Users type `kubectl cairn`.
+const PLUGIN: &str = "kubectl-cairn";
+
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> Exit {
-    let parsed = match parse(argv) {
+    let program = match argv.first().and_then(|program| Path::new(program).file_stem()) {
+        Some(stem) if stem == PLUGIN => PLUGIN,
+        _ => PROGRAM,
+    };
+    let parsed = match parse(argv, program) {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
-            complain(PROGRAM, &message(&error));
+            complain(PROGRAM, &usage::message(&error, PROGRAM));
             return Exit::Usage;
         }
         Err(help) => {
-            say(&help.to_string());
+            say(&help.render().ansi().to_string());
             return Exit::Clean;
         }
     };
-    match execute(&parsed.command) {
+    match execute(&parsed.command, program) {
         Ok(report) => {
             say(&report.text);
             for message in &report.errors {
@@ -47,20 +57,21 @@ pub fn run(argv: &[OsString]) -> Exit {
     }
 }
 
-/// As a plugin of kubectl the program is called `kubectl-cairn`, and users type `kubectl cairn`.
-fn parse(argv: &[OsString]) -> Result<Args, clap::Error> {
-    let plugin = argv
-        .first()
-        .and_then(|program| Path::new(program).file_stem())
-        .is_some_and(|stem| stem == "kubectl-cairn");
-    let name = if plugin { "kubectl cairn" } else { "cairn" };
-    let matches = Args::command().bin_name(name).try_get_matches_from(argv)?;
+fn parse(argv: &[OsString], program: &str) -> Result<Args, clap::Error> {
+    let typed = program.replace("kubectl-", "kubectl ");
+    let matches = Args::command().bin_name(typed).try_get_matches_from(argv)?;
     Args::from_arg_matches(&matches)
 }
 
-fn execute(command: &Command) -> Result<Report, EtcdError> {
+fn execute(command: &Command, program: &str) -> Result<Report, EtcdError> {
     match command {
-        Command::Check(args) => Ok(check::run(args)),
+        Command::Inject(args) => Ok(inject::run(args)),
+        Command::Completion(args) => Ok(completion::run(args, program)),
+        Command::Check(args) => match &args.what {
+            Some(CheckCommand::Pod(args)) => wait(check::pod::run(args)),
+            None if args.files.is_empty() => wait(check::cluster::run(args)),
+            None => Ok(check::files::run(&args.files)),
+        },
         Command::Claims(args) => wait(claims::run(args)),
         Command::Release(args) => wait(release::run(args)),
         Command::Members(args) => match &args.what {
@@ -93,21 +104,8 @@ fn wait(command: impl Future<Output = Result<Report, EtcdError>>) -> Result<Repo
     ended
 }
 
+/// Colours reach only a terminal, and not under `NO_COLOR`.
 fn say(text: &str) {
     // A closed pipe is no error.
-    let _ = write!(io::stdout(), "{text}");
-}
-
-/// The message for a wrong command line.
-fn message(error: &clap::Error) -> String {
-    match error.get(ContextKind::InvalidArg) {
-        // The name of the argument does not mention standard input.
-        Some(ContextValue::Strings(missing))
-            if error.kind() == ErrorKind::MissingRequiredArgument
-                && missing.iter().any(|argument| argument.starts_with("<FILE>")) =>
-        {
-            "name the files to check, or - for standard input".to_owned()
-        }
-        _ => usage::message(error, PROGRAM),
-    }
+    let _ = write!(anstream::stdout(), "{text}");
 }

@@ -6,28 +6,27 @@ use cairn_core::coordination::path::GroupPath;
 use cairn_kit::exit::Exit;
 use serde_json::{Value, json};
 
-use crate::args::Output;
 use crate::args::group::GroupArgs;
-use crate::etcd::{self, EtcdError};
+use crate::etcd::EtcdError;
 use crate::groups::waits::Wait;
 use crate::groups::{GroupView, Groups, pod_of};
+use crate::output::Output;
+use crate::reach::Reach;
 use crate::report::Report;
 use crate::table::Table;
 
 /// Runs the command.
 pub async fn run(args: &GroupArgs) -> Result<Report, EtcdError> {
-    let mut groups = Groups::read(&etcd::read(&args.etcd).await?);
+    let mut groups = Groups::read(&Reach::open(&args.access).await?.read().await?);
     groups.select(&args.selection);
     groups.groups.retain(|_, view| has_leadership(view));
-    let text = match args.output {
-        Output::Json => {
-            let listed = groups.groups.iter().map(|(path, view)| as_json(path, view));
-            format!("{:#}\n", json!({"groups": listed.collect::<Vec<_>>()}))
-        }
-        Output::Table if groups.groups.is_empty() => {
+    let listed = groups.groups.iter().map(|(path, view)| as_json(path, view));
+    let text = match args.output.object(|| json!({"groups": listed.collect::<Vec<_>>()})) {
+        Some(text) => text,
+        None if groups.groups.is_empty() => {
             format!("No member coordinates a leader{}.\n", args.selection.words())
         }
-        Output::Table => as_table(&groups),
+        None => as_table(&groups, args.output),
     };
     Ok(Report { text, errors: groups.errors, exit: Exit::Clean })
 }
@@ -45,9 +44,10 @@ fn has_leadership(view: &GroupView) -> bool {
         || members.any(|member| member.record.roles.contains(&Role::Leader))
 }
 
-fn as_table(groups: &Groups) -> String {
+fn as_table(groups: &Groups, output: Output) -> String {
     let mut table =
-        Table::new(["NAMESPACE", "GROUP", "LEADER", "NODE", "STATE", "FENCE", "VALUE", "WHY"]);
+        Table::new(["NAMESPACE", "GROUP", "LEADER", "NODE", "STATE", "FENCE", "VALUE", "WHY"])
+            .only_wide(&["NODE", "FENCE", "VALUE"]);
     for (path, view) in &groups.groups {
         let leader = view.picture.leader.as_ref();
         let wait = Wait::of(view, Ownable::Leader);
@@ -64,7 +64,7 @@ fn as_table(groups: &Groups) -> String {
             wait.reason().unwrap_or_default(),
         ]);
     }
-    table.print()
+    table.print(output)
 }
 
 fn as_json(path: &GroupPath, view: &GroupView) -> Value {

@@ -10,51 +10,50 @@ use cairn_core::coordination::path::GroupPath;
 use cairn_core::duration;
 use cairn_kit::clock;
 use cairn_kit::exit::Exit;
-use cairn_store::Store;
 use serde_json::{Value, json};
 
-use crate::args::Output;
 use crate::args::group::{GroupArgs, MemberArgs};
-use crate::etcd::{self, EtcdError};
+use crate::etcd::EtcdError;
 use crate::groups::waits::not_eligible;
 use crate::groups::{GroupView, Groups, title};
+use crate::output::Output;
+use crate::reach::Reach;
 use crate::report::Report;
 use crate::table::Table;
 
 /// Runs the command.
 pub async fn run(args: &GroupArgs) -> Result<Report, EtcdError> {
-    let mut groups = Groups::read(&etcd::read(&args.etcd).await?);
+    let etcd = Reach::open(&args.access).await?;
+    let mut groups = Groups::read(&etcd.read().await?);
     groups.select(&args.selection);
     let of_views = groups.groups.values();
     let leases = of_views.flat_map(|view| {
         view.leases.values().copied().chain(view.dropped.values().map(|kept| kept.lease))
     });
-    let leases = etcd::leases(&args.etcd, leases.filter(|lease| *lease != 0)).await?;
+    let leases = etcd.leases(leases).await?;
     let nobody = |view: &GroupView| view.picture.members.is_empty() && view.dropped.is_empty();
-    let text = match args.output {
-        Output::Json => {
-            let listed = groups.groups.iter().map(|(path, view)| as_json(path, view, &leases));
-            format!("{:#}\n", json!({"groups": listed.collect::<Vec<_>>()}))
-        }
-        Output::Table if groups.groups.values().all(nobody) => {
+    let listed = groups.groups.iter().map(|(path, view)| as_json(path, view, &leases));
+    let text = match args.output.object(|| json!({"groups": listed.collect::<Vec<_>>()})) {
+        Some(text) => text,
+        None if groups.groups.values().all(nobody) => {
             format!("There is no member{}.\n", args.selection.words())
         }
-        Output::Table => as_table(&groups, &leases),
+        None => as_table(&groups, &leases, args.output),
     };
     Ok(Report { text, errors: groups.errors, exit: Exit::Clean })
 }
 
 /// Runs `members drop`.
 pub async fn drop(args: &MemberArgs) -> Result<Report, EtcdError> {
-    let mut groups = Groups::read(&etcd::read(&args.etcd).await?);
+    let etcd = Reach::open(&args.access).await?;
+    let mut groups = Groups::read(&etcd.read().await?);
     groups.select(&args.selection);
     let (path, uid, member) = match groups.member(&args.pod) {
         Ok(found) => found,
         Err(message) => return Ok(Report::refused(message)),
     };
     let owned = groups.groups.get(path).map_or(0, |view| view.owned(uid));
-    let (connected, _) = etcd::connect(&args.etcd).await?;
-    let dropped = Store::new(connected).drop_member(path, uid, clock::now().wall).await;
+    let dropped = etcd.store().drop_member(path, uid, clock::now().wall).await;
     let Some(_) = dropped.map_err(EtcdError::Unsure)? else {
         return Ok(Report::refused(format!(
             "'{}' is no member of {} any more; see cairn members",
@@ -74,7 +73,7 @@ pub async fn drop(args: &MemberArgs) -> Result<Report, EtcdError> {
     Ok(Report { text, ..Report::default() })
 }
 
-fn as_table(groups: &Groups, leases: &BTreeMap<i64, Duration>) -> String {
+fn as_table(groups: &Groups, leases: &BTreeMap<i64, Duration>, output: Output) -> String {
     let mut table = Table::new([
         "NAMESPACE",
         "GROUP",
@@ -88,7 +87,8 @@ fn as_table(groups: &Groups, leases: &BTreeMap<i64, Duration>) -> String {
         "GENERATION",
         "LEASE",
         "WHY",
-    ]);
+    ])
+    .only_wide(&["NODE", "WEIGHT", "GENERATION", "LEASE"]);
     let left = |lease: Option<i64>| {
         let left = lease.and_then(|lease| leases.get(&lease));
         left.map(|left| format!("{}s", left.as_secs())).unwrap_or_default()
@@ -123,7 +123,7 @@ fn as_table(groups: &Groups, leases: &BTreeMap<i64, Duration>) -> String {
             table.push(row);
         }
     }
-    table.print()
+    table.print(output)
 }
 
 fn as_json(path: &GroupPath, view: &GroupView, leases: &BTreeMap<i64, Duration>) -> Value {

@@ -8,8 +8,10 @@ use cairn_core::pool::{OnLoss, Pool, Scope};
 use cairn_kit::exit::Exit;
 use serde_json::{Value, json};
 
-use crate::args::{Output, PoolsArgs};
-use crate::etcd::{self, EtcdError};
+use crate::args::PoolsArgs;
+use crate::etcd::EtcdError;
+use crate::output::Output;
+use crate::reach::Reach;
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 use crate::table::Table;
@@ -19,22 +21,21 @@ struct Row<'s> {
     pool: &'s Pool,
     held: usize,
     resting: usize,
+    waiting: usize,
 }
 
 /// Runs the command.
 pub async fn run(args: &PoolsArgs) -> Result<Report, EtcdError> {
-    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
+    let snapshot = Snapshot::read(&Reach::open(&args.access).await?.read().await?);
     let rows: Vec<Row<'_>> = snapshot.pools.values().map(|pool| count(pool, &snapshot)).collect();
-    let text = match args.output {
-        Output::Json => {
-            let pools: Vec<Value> = rows.iter().map(as_json).collect();
-            format!("{:#}\n", json!({"pools": pools}))
-        }
-        Output::Table if rows.is_empty() => {
+    let object = || json!({"pools": rows.iter().map(as_json).collect::<Vec<_>>()});
+    let text = match args.output.object(object) {
+        Some(text) => text,
+        None if rows.is_empty() => {
             "No pool is defined; the webhook or a sidecar defines them once it reaches this etcd.\n"
                 .to_owned()
         }
-        Output::Table => as_table(&rows),
+        None => as_table(&rows, args.output),
     };
     Ok(Report { text, errors: snapshot.errors, exit: Exit::Clean })
 }
@@ -42,35 +43,54 @@ pub async fn run(args: &PoolsArgs) -> Result<Report, EtcdError> {
 fn count<'s>(pool: &'s Pool, snapshot: &Snapshot) -> Row<'s> {
     let of_pool = snapshot.taken.iter().filter(|name| name.path.pool == pool.name);
     let (held, resting): (Vec<_>, Vec<_>) = of_pool.partition(|name| name.claim.is_some());
-    Row { pool, held: held.len(), resting: resting.len() }
+    let waiting = snapshot.waiting.iter().filter(|pod| pod.path.pool == pool.name).count();
+    Row { pool, held: held.len(), resting: resting.len(), waiting }
 }
 
-fn as_table(rows: &[Row<'_>]) -> String {
-    let head = ["NAME", "SCOPE", "CAPACITY", "HELD", "RESTING", "ONLOSS", "VALIDITY", "QUARANTINE"];
-    let mut table = Table::new(head);
-    for Row { pool, held, resting } in rows {
+fn as_table(rows: &[Row<'_>], output: Output) -> String {
+    let mut table = Table::new([
+        "NAME",
+        "SCOPE",
+        "CAPACITY",
+        "HELD",
+        "RESTING",
+        "WAITING",
+        "ONLOSS",
+        "VALIDITY",
+        "QUARANTINE",
+        "ONEXHAUSTED",
+        "CLOCK",
+        "PREFIX",
+    ])
+    .only_wide(&["ONEXHAUSTED", "CLOCK", "PREFIX"]);
+    for Row { pool, held, resting, waiting } in rows {
         table.push([
             pool.name.to_string(),
             scope(pool.spec.scope).to_owned(),
             pool.names.len().to_string(),
             held.to_string(),
             resting.to_string(),
+            waiting.to_string(),
             on_loss(pool.spec.on_loss).to_owned(),
             duration::print(pool.spec.validity),
             duration::print(pool.spec.quarantine),
+            format!("{:?}", pool.spec.on_exhausted),
+            format!("{:?}", pool.spec.clock),
+            pool.spec.prefix.as_str().to_owned(),
         ]);
     }
-    table.print()
+    table.print(output)
 }
 
 fn as_json(row: &Row<'_>) -> Value {
-    let Row { pool, held, resting } = row;
+    let Row { pool, held, resting, waiting } = row;
     json!({
         "name": pool.name,
         "scope": scope(pool.spec.scope),
         "capacity": pool.names.len(),
         "held": held,
         "resting": resting,
+        "waiting": waiting,
         "onLoss": on_loss(pool.spec.on_loss),
         "validity": duration::print(pool.spec.validity),
         "quarantine": duration::print(pool.spec.quarantine),

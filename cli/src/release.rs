@@ -6,22 +6,23 @@
 use cairn_core::claim::Fence;
 use cairn_core::duration;
 use cairn_store::Forced;
-use cairn_store::Store;
 
 use crate::args::ReleaseArgs;
-use crate::etcd::{self, EtcdError};
+use crate::etcd::EtcdError;
+use crate::reach::Reach;
 use crate::report::Report;
 use crate::snapshot::{Claim, Snapshot, TakenName};
 
 /// Runs the command.
 pub async fn run(args: &ReleaseArgs) -> Result<Report, EtcdError> {
-    let snapshot = Snapshot::read(&etcd::read(&args.etcd).await?);
+    let etcd = Reach::open(&args.access).await?;
+    let snapshot = Snapshot::read(&etcd.read().await?);
     let (taken, claim) = match choose(args, &snapshot) {
         Ok(chosen) => chosen,
         Err(message) => return Ok(Report::refused(message)),
     };
-    let (connected, _) = etcd::connect(&args.etcd).await?;
-    let forced = Store::new(connected)
+    let forced = etcd
+        .store()
         .force_release(&taken.path, &taken.key, args.fence.revision)
         .await
         .map_err(EtcdError::Unsure)?;

@@ -9,12 +9,13 @@ use cairn_kit::clock;
 use cairn_kit::exit::Exit;
 use serde_json::{Value, json};
 
-use crate::args::Output;
 use crate::args::group::ShardsArgs;
-use crate::etcd::{self, EtcdError};
+use crate::etcd::EtcdError;
 use crate::groups::waits::Wait;
 use crate::groups::{GroupView, Groups, pod_of};
 use crate::leader::fence;
+use crate::output::Output;
+use crate::reach::Reach;
 use crate::report::Report;
 use crate::table::Table;
 
@@ -29,31 +30,31 @@ struct Row<'g> {
 
 /// Runs the command.
 pub async fn run(args: &ShardsArgs) -> Result<Report, EtcdError> {
-    let mut groups = Groups::read(&etcd::read(&args.show.etcd).await?);
+    let etcd = Reach::open(&args.show.access).await?;
+    let mut groups = Groups::read(&etcd.read().await?);
     groups.select(&args.show.selection);
     groups.groups.retain(|_, view| view.picture.map.is_some() || !view.picture.shards.is_empty());
-    let mut text = match args.show.output {
-        Output::Json => {
-            let listed = groups.groups.iter().map(|(path, view)| as_json(path, view));
-            format!("{:#}\n", json!({"groups": listed.collect::<Vec<_>>()}))
-        }
-        Output::Table if groups.groups.is_empty() => {
-            format!("There is no shard{}.\n", args.show.selection.words())
-        }
-        Output::Table if args.by_member => by_member(&groups),
-        Output::Table => as_table(&groups),
+    let listed = groups.groups.iter().map(|(path, view)| as_json(path, view));
+    let object = args.show.output.object(|| json!({"groups": listed.collect::<Vec<_>>()}));
+    if let Some(text) = object {
+        return Ok(Report { text, errors: groups.errors, exit: Exit::Clean });
+    }
+    let mut text = if groups.groups.is_empty() {
+        format!("There is no shard{}.\n", args.show.selection.words())
+    } else if args.by_member {
+        by_member(&groups, args.show.output)
+    } else {
+        as_table(&groups, args.show.output)
     };
-    if args.show.output == Output::Table
-        && let Some(lease) = groups.hold
-    {
-        text.push_str(&hold(args, lease).await?);
+    if let Some(lease) = groups.hold {
+        text.push_str(&hold(&etcd, lease).await?);
     }
     Ok(Report { text, errors: groups.errors, exit: Exit::Clean })
 }
 
 /// What a hold means for the user.
-async fn hold(args: &ShardsArgs, lease: i64) -> Result<String, EtcdError> {
-    let left = etcd::leases(&args.show.etcd, (lease != 0).then_some(lease)).await?;
+async fn hold(etcd: &Reach, lease: i64) -> Result<String, EtcdError> {
+    let left = etcd.leases([lease]).await?;
     let until = match left.get(&lease) {
         Some(left) => format!("for {}s more", left.as_secs()),
         None => "until the webhook, or a sidecar without Kubernetes, has started it".to_owned(),
@@ -71,9 +72,10 @@ fn rows<'g>(path: &'g GroupPath, view: &'g GroupView) -> impl Iterator<Item = Ro
     })
 }
 
-fn as_table(groups: &Groups) -> String {
+fn as_table(groups: &Groups, output: Output) -> String {
     let mut table =
-        Table::new(["NAMESPACE", "GROUP", "SHARD", "POD", "STATE", "FENCE", "UNTIL", "WHY"]);
+        Table::new(["NAMESPACE", "GROUP", "SHARD", "POD", "STATE", "FENCE", "UNTIL", "WHY"])
+            .only_wide(&["FENCE"]);
     let now = clock::now().wall;
     for row in groups.groups.iter().flat_map(|(path, view)| rows(path, view)) {
         let until = row.wait.at_most().map(|span| now.after(span).to_string());
@@ -88,11 +90,11 @@ fn as_table(groups: &Groups) -> String {
             row.wait.reason().unwrap_or_default(),
         ]);
     }
-    table.print()
+    table.print(output)
 }
 
 /// One line for each member, and one for what has no living owner.
-fn by_member(groups: &Groups) -> String {
+fn by_member(groups: &Groups, output: Output) -> String {
     let mut table = Table::new(["NAMESPACE", "GROUP", "POD", "STATE", "WEIGHT", "COUNT", "SHARDS"]);
     for (path, view) in &groups.groups {
         let mut owned: BTreeMap<Option<&str>, Vec<Shard>> = BTreeMap::new();
@@ -121,7 +123,7 @@ fn by_member(groups: &Groups) -> String {
             push("", "waiting", String::new(), &shards);
         }
     }
-    table.print()
+    table.print(output)
 }
 
 fn as_json(path: &GroupPath, view: &GroupView) -> Value {

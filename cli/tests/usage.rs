@@ -17,8 +17,8 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
     let table = [
         (
             String::new(),
-            "say what to do: claims, pools, release, members, leader, step-down, shards, owner, drain, admin, bench \
-             or check",
+            "say what to do: claims, pools, release, members, leader, step-down, shards, owner, drain, admin, bench, \
+             check, inject or completion",
         ),
         ("claim".into(), "'claim' is not a command of cairn; did you mean claims?"),
         ("frobnicate".into(), "'frobnicate' is not a command of cairn; see cairn --help"),
@@ -47,7 +47,6 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
              starting with a letter or digit",
         ),
         ("admin".into(), "say what to do: restored or reset-clock"),
-        ("check".into(), "name the files to check, or - for standard input"),
         (
             "claims --colour".into(),
             "--colour is not a flag of cairn claims; see cairn claims --help",
@@ -56,10 +55,11 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
         ("claims --etcd".into(), "--etcd needs a value; write it like --etcd <URL[,URL...]>"),
         (
             "claims".into(),
-            "--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379",
+            "there is no usable kubeconfig (failed to read kubeconfig from '\"/nonexistent/.kube/config\"': No such \
+             file or directory (os error 2)); give --kubeconfig, or --etcd with the URLs of etcd",
         ),
         (
-            "pools --etcd=".into(),
+            "pools --etcd= --etcd-cacert /none".into(),
             "--etcd is missing; give the URLs of etcd, like --etcd http://127.0.0.1:2379",
         ),
         (
@@ -92,19 +92,42 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
             format!("pools {url} --etcd-cacert /none"),
             "--etcd-cacert is given but --etcd has http:// members; write https:// or leave --etcd-cacert out",
         ),
-        (format!("claims {url} -o yaml"), "--output 'yaml' is not known; use table or json"),
+        (
+            format!("claims {url} -o xml"),
+            "--output 'xml' is not known; use table, wide, json or yaml",
+        ),
         (format!("claims {url} {url}"), "--etcd is given twice; give it once"),
         (format!("claims {url} shop"), "'shop' is one word too many; remove it"),
     ];
     for (line, message) in table {
-        let output = cairn(CAIRN.as_ref(), &line);
-        assert_eq!(
-            String::from_utf8_lossy(&output.stderr),
-            format!("cairn: {message}\n"),
-            "{line}"
-        );
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{line}");
+        assert_usage(&line, message);
     }
+}
+
+#[test]
+fn wrong_usage_of_the_commands_about_clusters_and_manifests_is_an_error_of_one_line() {
+    let table = [
+        ("check pod", "also give <POD>"),
+        ("inject", "also give --filename <FILE>"),
+        ("completion", "also give <SHELL>"),
+        ("completion csh", "<SHELL>: 'csh' is not known; use bash, zsh or fish"),
+        (
+            "pools --kubeconfig /none",
+            "there is no usable kubeconfig (failed to read kubeconfig from '\"/none\"': No such file or directory \
+             (os error 2)); give --kubeconfig, or --etcd with the URLs of etcd",
+        ),
+    ];
+    for (line, message) in table {
+        assert_usage(line, message);
+    }
+}
+
+/// Exit code 2, and this message and nothing else.
+fn assert_usage(line: &str, message: &str) {
+    let output = cairn(CAIRN.as_ref(), line);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, format!("cairn: {message}\n"), "{line}");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{line}");
 }
 
 #[test]
@@ -145,6 +168,40 @@ fn as_a_plugin_of_kubectl_only_the_usage_line_differs() {
     assert_eq!(ours, plugins.replace("Usage: kubectl cairn", "Usage: cairn"));
 }
 
+#[test]
+fn the_script_for_a_shell_completes_commands_and_flags() {
+    let script = |program: &Path, shell: &str| {
+        let output = cairn(program, &format!("completion {shell}"));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let complete = |script: &str, before: &[&str], current: &str| {
+        let (last, previous) = (before.len(), before.last().unwrap());
+        let words = before.join(" ");
+        let call = format!("_cairn cairn {current} {previous}; echo \"${{COMPREPLY[@]}}\"");
+        let run = format!("{script}\nCOMP_WORDS=({words} {current}); COMP_CWORD={last}; {call}");
+        let output = Command::new("bash").args(["-c", &run]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let bash = script(CAIRN.as_ref(), "bash");
+    assert_eq!(complete(&bash, &["cairn"], "cl").trim(), "claims");
+    assert!(complete(&bash, &["cairn", "claims"], "--out").contains("--output"));
+    assert!(complete(&bash, &["cairn", "claims", "-o"], "\"\"").contains("wide"));
+    assert!(script(CAIRN.as_ref(), "zsh").starts_with("#compdef cairn"));
+    assert!(script(CAIRN.as_ref(), "fish").contains("complete -c cairn"));
+    let dir = TempDir::new().unwrap();
+    let plugin = dir.path().join("kubectl-cairn");
+    symlink(CAIRN, &plugin).unwrap();
+    assert!(script(&plugin, "zsh").starts_with("#compdef kubectl-cairn"));
+}
+
+#[test]
+fn the_help_says_what_exit_codes_mean() {
+    let help = String::from_utf8(cairn(CAIRN.as_ref(), "--help").stdout).unwrap();
+    assert!(help.contains("1  refused, failed, or a check has found a problem"), "{help}");
+    assert!(!help.contains('\u{1b}'), "colours without a terminal: {help}");
+}
+
 fn cairn(program: &Path, line: &str) -> Output {
     let mut command = Command::new(program);
     for variable in [
@@ -155,8 +212,12 @@ fn cairn(program: &Path, line: &str) -> Output {
         "CAIRN_OUTPUT",
         "CAIRN_BENCH_PODS",
         "CAIRN_BENCH_POOL_SIZE",
+        "KUBECONFIG",
+        "KUBERNETES_SERVICE_HOST",
     ] {
         command.env_remove(variable);
     }
+    // A person's own kubeconfig would be used.
+    command.env("HOME", "/nonexistent");
     command.args(line.split_whitespace()).output().unwrap()
 }

@@ -28,6 +28,7 @@ pub mod members;
 pub mod minted;
 pub mod node;
 pub mod ns;
+pub mod operator;
 pub mod paths;
 pub mod pod;
 pub mod pool;

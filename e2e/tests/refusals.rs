@@ -189,6 +189,16 @@ fn bad_pools_are_refused_with_a_message_that_says_what_to_write() -> Done {
             "validity is not a duration; write it like 30s or 1m30s",
         ),
         (
+            "teas",
+            object!({"names": {"list": ["mint"]}, "ids": {}}),
+            "ids needs clock: Reserve, without which no IDs are minted; add it, or remove ids",
+        ),
+        (
+            "teas",
+            object!({"names": {"range": {"from": 0, "to": 3}}, "clock": "Reserve", "ids": {"layout": "41/10/13"}}),
+            "ids.layout must have 63 bits in all, like 41/10/12",
+        ),
+        (
             "env",
             list(object!(["mint"])),
             "name, prefix, fence and env are reserved for files in the shared volume; choose another metadata.name",

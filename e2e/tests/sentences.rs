@@ -19,6 +19,7 @@ mod init_containers;
 mod lifecycle;
 mod manifest;
 mod nodes;
+mod operator;
 mod outage;
 mod own_etcd;
 mod permissions;

@@ -3,6 +3,7 @@
 use cairn_e2e::app::App;
 use cairn_e2e::etcd::Etcd;
 use cairn_e2e::ns::{Namespace, within};
+use cairn_e2e::operator;
 use cairn_e2e::pod::Pod;
 use cairn_e2e::pool::TestPool;
 use cairn_e2e::wait::{Seen, secs, until};
@@ -29,6 +30,11 @@ fn waiting_pods_get_the_names_of_an_exhausted_pool_in_the_order_of_their_tickets
             .collect();
         let expected = [(1, 0), (2, 1), (3, 2)];
         assert_eq!(queue, expected.map(|(pod, rank)| (Some(format!("pod-{pod}")), Some(rank))));
+        let why = operator::cairn(&ns.cluster, &["check", "pod", "pod-2", "-n", &ns.name])?;
+        println!("{}", why.stdout.trim());
+        let rank = format!("it waits for a name of pool '{}': 1 pod is ahead of it", pool.name);
+        assert!(why.stdout.contains(&rank), "{why:?}");
+        assert_eq!(why.code, Some(1), "{why:?}");
         for next in waiting {
             held.delete()?;
             ready(ns, &next)?;
@@ -89,6 +95,34 @@ fn minted_ids_grow_and_contain_the_node_id() -> Done {
         println!("node {node} has minted 900 IDs, the last {last}");
         let claim = pod.claim()?;
         assert!(claim.pointer("/not_after_ms").is_some_and(Value::is_i64), "{claim}");
+        Ok(())
+    })
+}
+
+#[test]
+fn ids_are_minted_in_the_layout_of_their_pool_which_cannot_be_changed() -> Done {
+    within("layout", |ns| {
+        let ids = object!({"layout": "42/8/13", "epoch": "2026-01-01T00:00:00Z"});
+        let names = object!({"range": {"from": 200, "to": 255}});
+        let spec = object!({"names": names, "scope": "Cluster", "clock": "Reserve", "ids": ids});
+        let pool = TestPool::create(&ns.cluster, "layout", &spec)?;
+        let pod = App::claiming("orders", &pool.name).deploy(ns)?.remove(0);
+        let node: u64 = number(&pod.file("name")?)?;
+        let url = "http://127.0.0.1:24040/v1/ids";
+        let answer = pod.exec(&["wget", "-qO-", "--post-data=", url])?;
+        let answer: Value = serde_json::from_str(&answer)
+            .map_err(|error| Failure::new(format!("not JSON: {error}: {answer}")))?;
+        let id = json::text(&answer, "/ids/0").unwrap_or_default();
+        println!("node {node} has minted {id}");
+        let id = number(&id)?;
+        assert_eq!((id >> 13 & 0xff, node >= 200), (node, true), "{id}");
+        // Forty years in milliseconds: the epoch counts.
+        assert!(id >> 21 < 40 * 366 * 24 * 3600 * 1000, "{id}");
+        for change in [r#"{"spec":{"ids":null}}"#, r#"{"spec":{"ids":{"layout":"41/10/12"}}}"#] {
+            let patch = ["patch", "pool", &pool.name, "--type=merge", "-p", change];
+            let refused = ns.cluster.kubectl(&patch)?;
+            assert!(refused.stderr.contains("ids cannot be changed"), "{change}: {refused:?}");
+        }
         Ok(())
     })
 }

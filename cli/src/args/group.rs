@@ -2,10 +2,10 @@
 
 use cairn_core::coordination::path::GroupPath;
 use cairn_core::group::Group;
-use cairn_kit::etcd::EtcdArgs;
 use clap::Subcommand;
 
-use super::Output;
+use super::access::AccessArgs;
+use crate::output::Output;
 
 /// Which groups are meant.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -21,15 +21,15 @@ pub struct Selection {
 /// The flags of the commands that show groups.
 #[derive(Clone, Debug, clap::Args)]
 pub struct GroupArgs {
-    /// The etcd to read.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
     /// Which groups.
     #[command(flatten)]
     pub selection: Selection,
     /// How to print
     #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+    /// The etcd to read.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// The arguments of `cairn members`.
@@ -58,37 +58,37 @@ pub enum MembersCommand {
         are taken over after that. Its claims are not touched. A pod that can be reached drains when it is deleted."
 )]
 pub struct MemberArgs {
-    /// The etcd of the group.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
     /// Which groups.
     #[command(flatten)]
     pub selection: Selection,
     /// The pod's name, or its UID
     #[arg(value_name = "POD")]
     pub pod: String,
+    /// The etcd of the group.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// The flags of `cairn shards`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ShardsArgs {
-    /// What to show.
-    #[command(flatten)]
-    pub show: GroupArgs,
     /// One line for each member instead of one for each shard
     #[arg(long)]
     pub by_member: bool,
+    /// What to show.
+    #[command(flatten)]
+    pub show: GroupArgs,
 }
 
 /// The arguments of `cairn owner`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct OwnerArgs {
-    /// What to show.
-    #[command(flatten)]
-    pub show: GroupArgs,
     /// The key, as apps look it up
     #[arg(value_name = "KEY")]
     pub key: String,
+    /// What to show.
+    #[command(flatten)]
+    pub show: GroupArgs,
 }
 
 /// How to reach the sidecar of a pod.
@@ -109,12 +109,12 @@ pub struct SidecarArgs {
         participate again before its pod is replaced."
 )]
 pub struct DrainArgs {
-    /// Which pod.
-    #[command(flatten)]
-    pub member: MemberArgs,
     /// How to reach its sidecar.
     #[command(flatten)]
     pub sidecar: SidecarArgs,
+    /// Which pod.
+    #[command(flatten)]
+    pub member: MemberArgs,
 }
 
 /// The arguments of `cairn step-down`.
@@ -124,15 +124,15 @@ pub struct DrainArgs {
         participant. It leads again only when nobody else can."
 )]
 pub struct StepDownArgs {
-    /// The etcd of the group.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
     /// Which group.
     #[command(flatten)]
     pub selection: Selection,
     /// How to reach the leader's sidecar.
     #[command(flatten)]
     pub sidecar: SidecarArgs,
+    /// The etcd of the group.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 // === impl Selection ===

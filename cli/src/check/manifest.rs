@@ -34,9 +34,9 @@ pub enum Verdict {
 }
 
 /// The position of the pod template in a kind.
-struct Layout {
+pub struct Layout {
     /// The fields that lead to the pod template.
-    template: &'static [&'static str],
+    pub template: &'static [&'static str],
     /// The objects around it, on which users put annotations by mistake.
     around: &'static [&'static [&'static str]],
 }
@@ -147,7 +147,8 @@ fn at<'v>(object: &'v Value, path: &[&str]) -> Option<&'v Value> {
 // === impl Layout ===
 
 impl Layout {
-    fn of(kind: &str, object: &Value) -> Option<Self> {
+    /// Where a kind has it; `None` for kinds without pods.
+    pub fn of(kind: &str, object: &Value) -> Option<Self> {
         const TEMPLATE: Layout = Layout { template: &["spec", "template"], around: &[&[]] };
         match kind {
             "Pod" => Some(Self { template: &[], around: &[] }),

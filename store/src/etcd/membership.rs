@@ -36,7 +36,7 @@ pub struct MemberEntry {
 /// A connection to one member.
 pub struct Membership {
     endpoint: String,
-    client: Client,
+    pub(super) client: Client,
     request_timeout: Duration,
 }
 
@@ -105,7 +105,7 @@ impl Membership {
         self.call("promoting a member", client.member_promote(id)).await.map(drop)
     }
 
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         operation: &'static str,
         request: impl Future<Output = Result<T, etcd_client::Error>>,

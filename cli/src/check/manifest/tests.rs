@@ -1,5 +1,5 @@
 use super::*;
-use crate::check::yaml;
+use crate::yaml;
 
 /// Every verdict about a manifest, one line each.
 fn say(text: &str) -> Vec<String> {

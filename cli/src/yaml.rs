@@ -1,4 +1,4 @@
-//! Parses YAML into JSON values. Only this module uses the YAML library.
+//! YAML as JSON values, both ways. Only this module uses the YAML library.
 
 use serde_json::Value;
 use serde_saphyr::UserMessageFormatter;
@@ -23,6 +23,12 @@ pub fn documents(text: &str) -> Result<Vec<Value>, YamlError> {
         Some(index) => Err(YamlError::NotObject(index + 1)),
         None => Ok(documents),
     }
+}
+
+/// One document.
+pub fn print(value: &Value) -> String {
+    // Every JSON value has a form in YAML, and writing to a String cannot fail.
+    serde_saphyr::to_string(value).unwrap_or_default()
 }
 
 /// The first line of the library's message, which has the position. The others quote the source.
