@@ -6,6 +6,7 @@
 //! Not for: why something waits ([`waits`]).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cairn_core::coordination::member::{DropRecord, Member, MemberRecord, SessionId};
 use cairn_core::coordination::owner::{Granted, Ownable};
@@ -124,13 +125,14 @@ impl Groups {
                 picture.map = decode(key, errors).map(|value| Revised { value, revision });
             }
             GroupKey::Leader => {
-                picture.leader = decode(key, errors).map(|grant| Granted { grant, revision });
+                let grant = decode(key, errors).map(Arc::new);
+                picture.leader = grant.map(|grant| Granted { grant, revision });
             }
             GroupKey::LeaderValue => {
                 picture.leader_value = Some(Revised { value: key.value.clone(), revision });
             }
             GroupKey::Shard(shard) => {
-                if let Some(grant) = decode(key, errors) {
+                if let Some(grant) = decode(key, errors).map(Arc::new) {
                     picture.shards.insert(shard, Granted { grant, revision });
                 }
             }
@@ -141,7 +143,8 @@ impl Groups {
                         revision: key.create_revision,
                     };
                     view.leases.insert(uid.clone(), key.lease);
-                    picture.members.insert(uid, Member { record, session, revision });
+                    let member = Member { record, session, revision };
+                    picture.members.insert(uid, Arc::new(member));
                 }
             }
             GroupKey::Dropped(uid) => {

@@ -2,6 +2,7 @@
 //! membership (C10 in `docs/coordination.md`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::coordination::map::ShardMap;
@@ -94,7 +95,8 @@ fn as_table(groups: &Groups, leases: &BTreeMap<i64, Duration>, output: Output) -
         left.map(|left| format!("{}s", left.as_secs())).unwrap_or_default()
     };
     for (path, view) in &groups.groups {
-        for (uid, Member { record, .. }) in &view.picture.members {
+        for (uid, member) in &view.picture.members {
+            let Member { record, .. } = &**member;
             let claim = record.claims.first().map(|claim| claim.name.clone());
             table.push([
                 path.namespace.clone(),
@@ -130,7 +132,7 @@ fn as_json(path: &GroupPath, view: &GroupView, leases: &BTreeMap<i64, Duration>)
     let left = |lease: Option<&i64>| {
         json!(lease.and_then(|lease| leases.get(lease)).map(Duration::as_secs))
     };
-    let member = |(uid, member): (&String, &Member)| {
+    let member = |(uid, member): (&String, &Arc<Member>)| {
         let record = &member.record;
         json!({
             "uid": uid,

@@ -65,7 +65,7 @@ async fn hold(etcd: &Reach, lease: i64) -> Result<String, EtcdError> {
 /// All shards of the map in force, and those that are left of an earlier one.
 fn rows<'g>(path: &'g GroupPath, view: &'g GroupView) -> impl Iterator<Item = Row<'g>> {
     let count = view.picture.map.as_ref().map_or(0, |map| map.value.shards);
-    let beyond = view.picture.shards.range(count..).map(|(shard, _)| *shard);
+    let beyond = view.picture.shards.keys().copied().filter(move |shard| *shard >= count);
     (0..count).chain(beyond).map(move |shard| {
         let owner = view.picture.shards.get(&shard);
         Row { path, view, shard, owner, wait: Wait::of(view, Ownable::Shard(shard)) }

@@ -22,6 +22,7 @@ pub mod pool;
 pub mod prefix;
 pub mod quarantine;
 pub mod request;
+pub mod shared_map;
 pub mod stop_probe;
 pub mod suggest;
 pub mod time;

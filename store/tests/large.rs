@@ -84,7 +84,7 @@ async fn a_group_of_1200_members_and_9000_shards_is_read_at_one_revision() {
     }
     let picture = store.read_group(&path, true).await.unwrap();
     assert_eq!((picture.members.len(), picture.shards.len()), (1_200, 9_000));
-    assert_eq!(picture.members["u1199"].record.pod.len(), 1_000);
-    assert_eq!(picture.shards[&8_999].grant.uid, "u0001");
+    assert_eq!(picture.members.get("u1199").unwrap().record.pod.len(), 1_000);
+    assert_eq!(picture.shards.get(&8_999).unwrap().grant.uid, "u0001");
     assert_eq!(store.read_group(&path, false).await.unwrap().shards.len(), 0);
 }

@@ -93,7 +93,7 @@ fn a_shard_waits_while_no_member_may_own_it() {
     assert_eq!(wait(&other, 0), (Standing::Free, Some(Blocked::OtherMap)));
     // The leadership has no map.
     assert_eq!(Wait::of(&other, Ownable::Leader).blocked, None);
-    let record = &other.picture.members["a"].record;
+    let record = &other.picture.members.get("a").unwrap().record;
     assert_eq!(
         not_eligible(&other.picture, record).as_deref(),
         Some("waits for the end of the map in force, 16 shards by xxh64")

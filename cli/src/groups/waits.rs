@@ -156,7 +156,7 @@ fn is_eligible(picture: &Picture, what: Ownable, member: &Member) -> bool {
 /// Some participant serves under another map than the one in force, and will put it once nobody serves under that one.
 fn has_other_map(picture: &Picture) -> bool {
     let in_force = picture.map.as_ref().map(|map| map.value);
-    picture.members.values().any(|Member { record, .. }| {
+    picture.members.values().map(AsRef::as_ref).any(|Member { record, .. }| {
         record.state == MemberState::Participant
             && record.map.is_some_and(|map| Some(map) != in_force)
     })

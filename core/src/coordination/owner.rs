@@ -1,6 +1,7 @@
 //! Who owns a shard or the leadership: the values of `s/<k>` and `l`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +33,8 @@ pub struct Grant {
 /// A grant as it stands in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Granted {
-    /// Its value.
-    pub grant: Grant,
+    /// Its value. All shards of a session may share one.
+    pub grant: Arc<Grant>,
     /// Mod revision of its key: with the epoch, the fence.
     pub revision: i64,
 }

@@ -3,17 +3,20 @@
 //! Invariant: a picture never goes back. Every key has the revision at which it was last known; what is known at a
 //! higher revision stays.
 
+mod grants;
 mod known;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use grants::Grants;
 pub(super) use known::Known;
 
 use super::map::{Shard, ShardMap};
 use super::member::{Member, SessionId};
 use super::owner::{Granted, Ownable};
+use crate::shared_map::SharedMap;
 
-/// A group at one revision, as a read or a watch shows it.
+/// A group at one revision, as a read or a watch shows it. Copies share what neither of them has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Picture {
     /// The store's revision.
@@ -29,9 +32,9 @@ pub struct Picture {
     /// The leader's value: its mod revision and its bytes.
     pub leader_value: Option<Revised<Vec<u8>>>,
     /// Members by UID.
-    pub members: BTreeMap<String, Member>,
+    pub members: SharedMap<String, Arc<Member>>,
     /// Owners by shard; free shards are absent.
-    pub shards: BTreeMap<Shard, Granted>,
+    pub shards: SharedMap<Shard, Granted>,
 }
 
 /// A value with the mod revision of its key.
@@ -76,7 +79,7 @@ pub struct Changes {
 impl Picture {
     /// The member with this UID, if this is its session.
     pub fn session(&self, uid: &str, session: SessionId) -> Option<&Member> {
-        self.members.get(uid).filter(|member| member.session == session)
+        self.members.get(uid).map(Arc::as_ref).filter(|member| member.session == session)
     }
 
     /// The owner of a shard or of the leadership.

@@ -4,11 +4,12 @@
 //! Invariant: an entry names what differs between two statuses that were shown one after the other. Values are not kept
 //! here: a watcher gets the newest ones.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cairn_core::coordination::map::Shard;
 use cairn_core::coordination::picture::Picture;
+use cairn_core::shared_map::SharedMap;
 use uuid::Uuid;
 
 /// How many changed keys are kept, at least: the balance of a full map.
@@ -126,10 +127,10 @@ impl Journal {
 
 /// The keys whose values differ, or that only one of the maps has.
 fn changed<K: Ord + Clone, V: PartialEq>(
-    before: &BTreeMap<K, V>,
-    after: &BTreeMap<K, V>,
+    before: &SharedMap<K, V>,
+    after: &SharedMap<K, V>,
 ) -> BTreeSet<K> {
-    let gone = before.keys().filter(|key| !after.contains_key(key));
+    let gone = before.keys().filter(|key| !after.contains_key(*key));
     let new = after.iter().filter(|(key, value)| before.get(key) != Some(*value));
     gone.chain(new.map(|(key, _)| key)).cloned().collect()
 }

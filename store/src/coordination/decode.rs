@@ -4,6 +4,7 @@
 //! way: its session exists and it owns nothing new. A map or a grant is an error, because nothing is safe to assume.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cairn_core::coordination::map::ShardMap;
 use cairn_core::coordination::member::{Member, MemberRecord, MemberState, SessionId};
@@ -44,7 +45,7 @@ pub(super) fn leader_value(found: &KeyValue) -> Revised<Vec<u8>> {
 
 /// The owner of a shard or of the leadership.
 pub(super) fn granted(found: &KeyValue) -> Result<Granted, Error> {
-    Ok(Granted { grant: records::decode(found)?, revision: found.mod_revision })
+    Ok(Granted { grant: Arc::new(records::decode(found)?), revision: found.mod_revision })
 }
 
 // === impl Decoder ===

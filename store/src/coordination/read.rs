@@ -1,5 +1,9 @@
 //! C0: the whole group at one revision, in pages.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cairn_core::coordination::owner::{Grant, Granted};
 use cairn_core::coordination::path::{GroupKey, GroupPath, HOLD};
 use cairn_core::coordination::picture::Picture;
 use cairn_core::keys;
@@ -27,8 +31,11 @@ struct Pages {
     from: Option<String>,
     to: String,
     limit: i64,
-    found: Vec<KeyValue>,
 }
+
+/// Grants by their values. Nearly all shards of a session have the same one, which is decoded once.
+#[derive(Debug, Default)]
+struct Decoded(HashMap<Vec<u8>, Arc<Grant>>);
 
 impl<K: Kv> Coordination<K> {
     /// C0: epoch, hold, map, leader, leader's value, members and, if asked for, shards at one revision. It costs no
@@ -81,8 +88,10 @@ impl<K: Kv> Store<K> {
             leader_value: answer.key(value)?.map(leader_value),
             ..Picture::default()
         };
-        members.take(&answer, pages[0])?;
-        owners.take(&answer, pages[1])?;
+        let decoder = Decoder { path, epoch };
+        let mut grants = Decoded::default();
+        decoder.add_members(members.take(&answer, pages[0])?, &mut picture);
+        decoder.add_owners(owners.take(&answer, pages[1])?, &mut grants, &mut picture)?;
         while members.from.is_some() || owners.from.is_some() {
             let mut batch = Batch::default();
             let revision = picture.revision;
@@ -92,21 +101,49 @@ impl<K: Kv> Store<K> {
                 Err(error) if error.class() == Class::NotApplied => return Ok(None),
                 Err(error) => return Err(error),
             };
-            members.take(&answer, pages[0])?;
-            owners.take(&answer, pages[1])?;
-        }
-        let decoder = Decoder { path, epoch };
-        for found in &members.found {
-            if let Some(GroupKey::Member(uid)) = path.parse(&found.key) {
-                picture.members.insert(uid, decoder.member(found));
-            }
-        }
-        for found in &owners.found {
-            if let Some(GroupKey::Shard(shard)) = path.parse(&found.key) {
-                picture.shards.insert(shard, granted(found)?);
-            }
+            decoder.add_members(members.take(&answer, pages[0])?, &mut picture);
+            decoder.add_owners(owners.take(&answer, pages[1])?, &mut grants, &mut picture)?;
         }
         Ok(Some(picture))
+    }
+}
+
+// === impl Decoder ===
+
+impl Decoder<'_> {
+    fn add_members(&self, page: &[KeyValue], picture: &mut Picture) {
+        for found in page {
+            if let Some(GroupKey::Member(uid)) = self.path.parse(&found.key) {
+                picture.members.insert(uid, Arc::new(self.member(found)));
+            }
+        }
+    }
+
+    fn add_owners(
+        &self,
+        page: &[KeyValue],
+        grants: &mut Decoded,
+        picture: &mut Picture,
+    ) -> Result<(), Error> {
+        for found in page {
+            if let Some(GroupKey::Shard(shard)) = self.path.parse(&found.key) {
+                picture.shards.insert(shard, grants.granted(found)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Decoded ===
+
+impl Decoded {
+    fn granted(&mut self, found: &KeyValue) -> Result<Granted, Error> {
+        if let Some(grant) = self.0.get(&found.value) {
+            return Ok(Granted { grant: Arc::clone(grant), revision: found.mod_revision });
+        }
+        let granted = granted(found)?;
+        self.0.insert(found.value.clone(), Arc::clone(&granted.grant));
+        Ok(granted)
     }
 }
 
@@ -115,7 +152,7 @@ impl<K: Kv> Store<K> {
 impl Pages {
     fn below(prefix: &str, limit: i64) -> Self {
         let from = Some(prefix.to_owned());
-        Self { from, to: prefix_end(prefix), limit, found: Vec::new() }
+        Self { from, to: prefix_end(prefix), limit }
     }
 
     /// Adds the next page to a batch.
@@ -124,15 +161,19 @@ impl Pages {
         Some(batch.page(from, &self.to, self.limit, revision))
     }
 
-    fn take(&mut self, answer: &Answer, page: Option<KeysHandle>) -> Result<(), Error> {
+    /// What a page has brought.
+    fn take<'a>(
+        &mut self,
+        answer: &'a Answer,
+        page: Option<KeysHandle>,
+    ) -> Result<&'a [KeyValue], Error> {
         let Some(page) = page else {
-            return Ok(());
+            return Ok(&[]);
         };
         let found = answer.keys(page)?;
         let last = found.last().filter(|_| answer.has_more(page).unwrap_or_default());
         // The next key after the last one.
         self.from = last.map(|last| format!("{}\0", last.key));
-        self.found.extend_from_slice(found);
-        Ok(())
+        Ok(found)
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn key_value(found: etcd_client::KeyValue) -> KeyValue {
     let lease = found.lease();
     let (key, value) = found.into_key_value();
     // Our keys are ASCII. A foreign key that is not UTF-8 never parses as ours.
-    let key = String::from_utf8_lossy(&key).into_owned();
+    let key = String::from_utf8(key)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     KeyValue { key, value, create_revision, mod_revision, lease }
 }
 

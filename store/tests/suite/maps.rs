@@ -46,7 +46,7 @@ pub(crate) async fn a_record_of_another_version_is_a_viewer_and_a_grant_is_an_er
 ) {
     fixture.begin_epoch().await;
     fixture.put(&group().member("u1"), "?").await;
-    let member = fixture.picture().await.members["u1"].clone();
+    let member = fixture.picture().await.members.get("u1").unwrap().as_ref().clone();
     assert_eq!((member.record.state, member.record.plan), (MemberState::Viewer, u32::MAX));
     assert!(member.session.revision > 0, "its session exists");
     fixture.put(&group().owner(Ownable::Shard(3)), "?").await;
@@ -96,7 +96,7 @@ pub(crate) async fn c9_puts_a_map_only_over_the_one_seen_while_no_shard_has_an_o
     shows(&refused(one.send(resize(one.session - 1)).await), &Change::Map(Some(map.clone())));
     let fence = one.claims([7], one.session).await;
     let seen = refused(one.send(resize(one.session)).await);
-    let owned = fixture.picture().await.shards[&7].clone();
+    let owned = fixture.picture().await.shards.get(&7).unwrap().clone();
     shows(&seen, &Change::Owner(Ownable::Shard(7), Some(owned)));
     assert_eq!(fixture.picture().await.map, Some(map));
     one.commits(one.owners(vec![shard(7, How::Free { fence })])).await;

@@ -31,7 +31,7 @@ async fn leaves_the_owner<K: Kv + Clone + 'static>(
 }
 
 fn at(grant: Grant, revision: i64) -> Granted {
-    Granted { grant, revision }
+    Granted { grant: grant.into(), revision }
 }
 
 pub(crate) async fn c4_takes_only_a_free_shard_of_the_map_that_was_seen<K: Kv + Clone + 'static>(
@@ -95,7 +95,7 @@ pub(crate) async fn c5_gives_only_what_is_still_ours_to_a_session_that_lives<
         changes: vec![shard(3, How::HandOver { fence, to: two.grant() })],
     };
     let fence = one.commits(given).await;
-    assert_eq!(fixture.picture().await.shards[&3], at(two.grant(), fence));
+    assert_eq!(*fixture.picture().await.shards.get(&3).unwrap(), at(two.grant(), fence));
 }
 
 pub(crate) async fn c6_takes_only_the_grant_that_was_seen_from_an_ended_session<
@@ -243,7 +243,7 @@ pub(crate) async fn a_repeated_write_lands_once_and_is_refused_with_what_it_did<
     shows(&refused(one.send(leave).await), &Change::Member("u1".into(), None));
     let join = crate::group::join("u1", one.lease);
     let WriteAnswer::Committed { revision } = one.send(join.clone()).await else { panic!() };
-    let member = fixture.picture().await.members["u1"].clone();
+    let member = fixture.picture().await.members.get("u1").unwrap().as_ref().clone();
     assert_eq!(member.session.revision, revision);
     shows(&refused(one.send(join).await), &Change::Member("u1".into(), Some(Box::new(member))));
 }

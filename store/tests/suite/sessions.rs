@@ -40,7 +40,7 @@ pub(crate) async fn a_session_begins_with_its_record_and_the_first_map<K: Kv + C
     fixture.begin_epoch().await;
     let pod = fixture.pod("u1").await;
     let picture = fixture.picture().await;
-    let member = &picture.members["u1"];
+    let member = picture.members.get("u1").unwrap();
     assert_eq!(member.record, record("u1"));
     assert_eq!(member.session, SessionId { epoch: EPOCH, revision: pod.session });
     assert_eq!(member.revision, pod.session);
@@ -70,7 +70,7 @@ pub(crate) async fn c1_is_refused_by_a_record_a_drop_and_another_epoch<K: Kv + C
     let pod = fixture.pod("u1").await;
     let lease = fixture.grant(60).await.lease;
     let again = refused(pod.send(join("u1", lease)).await);
-    let own = fixture.picture().await.members["u1"].clone();
+    let own = fixture.picture().await.members.get("u1").unwrap().as_ref().clone();
     assert_eq!(own.revision, pod.mine, "the record was not put again");
     shows(&again, &Change::Member("u1".into(), Some(Box::new(own))));
     shows(&again, &Change::Dropped("u1".into(), false));
@@ -107,9 +107,12 @@ pub(crate) async fn c2_changes_only_what_this_process_has_put<K: Kv + Clone + 's
     let update =
         |mine| WriteKind::Update { lease: pod.lease, record: Box::new(draining.clone()), mine };
     compares_the_epoch(fixture, &pod, update(pod.mine)).await;
-    assert_eq!(fixture.picture().await.members["u1"].record.state, MemberState::Participant);
+    assert_eq!(
+        fixture.picture().await.members.get("u1").unwrap().record.state,
+        MemberState::Participant
+    );
     let revision = pod.commits(update(pod.mine)).await;
-    let member = fixture.picture().await.members["u1"].clone();
+    let member = fixture.picture().await.members.get("u1").unwrap().as_ref().clone();
     assert_eq!((member.revision, member.session.revision), (revision, pod.session));
     assert_eq!(member.record.state, MemberState::Draining);
     // A copy that lands later, and an update after the session has ended.
@@ -140,11 +143,11 @@ pub(crate) async fn c3_takes_a_record_onto_another_lease_and_keeps_the_session<
     compares_the_epoch(fixture, &pod, resume(pod.session, pod.mine)).await;
     refused(pod.send(resume(pod.session - 1, pod.mine)).await);
     refused(pod.send(resume(pod.session, pod.mine - 1)).await);
-    assert_eq!(fixture.picture().await.members["u1"].record.nonce, "u1-1");
+    assert_eq!(fixture.picture().await.members.get("u1").unwrap().record.nonce, "u1-1");
     let revision = pod.commits(resume(pod.session, pod.mine)).await;
     // The former process's lease is no longer the session's.
     fixture.store.revoke(pod.lease).await.unwrap();
-    let member = fixture.picture().await.members["u1"].clone();
+    let member = fixture.picture().await.members.get("u1").unwrap().as_ref().clone();
     assert_eq!((member.session.revision, member.revision), (pod.session, revision));
     assert_eq!(member.record.nonce, "u1-2");
     // A third process has come in between.
@@ -187,7 +190,7 @@ pub(crate) async fn a_dropped_member_is_kept_out_and_keeps_its_shards_until_they
     assert_eq!(drop().await, None);
     let picture = fixture.picture().await;
     assert!(picture.members.is_empty());
-    assert_eq!(picture.shards[&3].grant.uid, "u1");
+    assert_eq!(picture.shards.get(&3).unwrap().grant.uid, "u1");
     let lease = fixture.grant(60).await.lease;
     shows(&refused(pod.send(join("u1", lease)).await), &Change::Dropped("u1".into(), true));
     let out = fixture.get(&group().key(&GroupKey::Dropped("u1".into()))).await.unwrap();

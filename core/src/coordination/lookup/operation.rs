@@ -1,12 +1,13 @@
 //! Which members are asked for a key.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::coordination::member::{Member, MemberState};
+use crate::shared_map::SharedMap;
 
 /// What a key is looked up for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -61,7 +62,7 @@ impl fmt::Display for Operation {
 
 /// The UID and the identity of each member that is asked, in the order of UIDs.
 pub fn serving(
-    members: &BTreeMap<String, Member>,
+    members: &SharedMap<String, Arc<Member>>,
     operation: Operation,
 ) -> impl Iterator<Item = (&str, &str)> {
     members

@@ -7,8 +7,9 @@
 //! Not for: what a picture means for a session (`session`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{Change, Changes, Picture, Revised};
+use super::{Change, Changes, Grants, Picture, Revised};
 use crate::coordination::map::{Shard, ShardMap};
 use crate::coordination::member::Member;
 use crate::coordination::owner::{Granted, Ownable};
@@ -28,6 +29,7 @@ pub(in crate::coordination) struct Known {
     hold_at: i64,
     /// Grants to our UID, of whatever session.
     own: BTreeMap<Ownable, Granted>,
+    grants: Grants,
     /// Counts changes of anything.
     version: u64,
     /// Counts changes of what a plan rests on.
@@ -46,6 +48,7 @@ impl Known {
             epoch_at: 0,
             hold_at: 0,
             own: BTreeMap::new(),
+            grants: Grants::default(),
             version: 0,
             basis: 0,
         }
@@ -108,6 +111,9 @@ impl Known {
             keep(&mut self.picture, &before, key);
         }
         self.raise(revision);
+        for granted in self.picture.shards.values_mut() {
+            self.grants.share(granted);
+        }
         let of_ours = |of: Ownable, granted: &Granted| {
             (granted.grant.uid == self.uid).then(|| (of, granted.clone()))
         };
@@ -166,13 +172,13 @@ impl Known {
         revision: i64,
     ) {
         if !self.note(GroupKey::Member(uid.clone()), revision)
-            || self.picture.members.get(&uid) == member.as_ref()
+            || self.picture.members.get(&uid).map(Arc::as_ref) == member.as_ref()
         {
             return;
         }
         self.count(true);
         match member {
-            Some(member) => self.picture.members.insert(uid, member),
+            Some(member) => self.picture.members.insert(uid, Arc::new(member)),
             None => self.picture.members.remove(&uid),
         };
     }
@@ -180,7 +186,7 @@ impl Known {
     pub(in crate::coordination) fn set_owner(
         &mut self,
         of: Ownable,
-        granted: Option<Granted>,
+        mut granted: Option<Granted>,
         revision: i64,
     ) {
         let key = match of {
@@ -191,6 +197,9 @@ impl Known {
             return;
         }
         self.count(true);
+        if let Some(granted) = &mut granted {
+            self.grants.share(granted);
+        }
         match granted.as_ref().filter(|granted| granted.grant.uid == self.uid) {
             Some(granted) => self.own.insert(of, granted.clone()),
             None => self.own.remove(&of),
@@ -270,7 +279,7 @@ fn keep(picture: &mut Picture, before: &Picture, key: &GroupKey) {
         }
         GroupKey::Member(uid) => match before.members.get(uid) {
             Some(member) => {
-                picture.members.insert(uid.clone(), member.clone());
+                picture.members.insert(uid.clone(), Arc::clone(member));
             }
             None => {
                 picture.members.remove(uid);

@@ -83,7 +83,7 @@ mod tests {
     fn a_delay_begins_when_as_much_is_known_of_the_owner_as_of_its_grant() {
         let session = SessionId { epoch: 1, revision: 25 };
         let grant = Grant { uid: "b".into(), session, validity_ms: Validity::DEFAULT };
-        let granted = Granted { grant, revision: 30 };
+        let granted = Granted { grant: grant.into(), revision: 30 };
         let mut known = Known::new("a".into());
         known.read(Picture { revision: 10, epoch: Some(1), ..Picture::default() });
         // A refused write has shown it. Its owner has come after what is known of members.

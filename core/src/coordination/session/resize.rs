@@ -37,7 +37,8 @@ impl Resize {
         let eligible = |member: &Member| {
             picture.map.as_ref().is_some_and(|map| member.record.is_eligible(&map.value))
         };
-        if picture.members.values().any(eligible) || !wants(&session.written, ours) {
+        if picture.members.values().any(|member| eligible(member)) || !wants(&session.written, ours)
+        {
             self.since = None;
             return None;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::coordination::picture::{Known, Picture};
 use crate::time::BootInstant;
 
-/// Copies of a large picture are at least this far apart. A copy of 10,000 shards takes about a millisecond.
+/// Copies of a large picture are at least this far apart: each leads to files and events for the app.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// A picture of fewer entries is copied at once.

@@ -1,11 +1,12 @@
 //! What the plan needs to know, taken from the picture: who may own, who owns, and what may be taken since when.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::ended::Ended;
 use crate::coordination::map::{Shard, ShardMap};
 use crate::coordination::member::{Member, MemberState, Role, SessionId};
-use crate::coordination::owner::{Granted, Ownable};
+use crate::coordination::owner::{Grant, Granted, Ownable};
 use crate::coordination::picture::Known;
 use crate::coordination::plan::{self, Candidate};
 use crate::time::BootInstant;
@@ -25,7 +26,10 @@ pub(super) struct Opening {
 pub(super) struct Survey<'k> {
     pub(super) candidates: Vec<Candidate<'k>>,
     pub(super) members: Vec<(&'k String, &'k Member)>,
-    index: BTreeMap<&'k String, usize>,
+    /// The place of each member. Not a sorted map: it is asked for every owner, and UIDs lie apart in memory.
+    index: HashMap<&'k str, usize>,
+    /// The members of living sessions, by their grants. All shards of a session share one.
+    living: HashMap<*const Grant, usize>,
     /// By shard, or one for the leadership. `None`: free, or the owner's session has ended.
     pub(super) owners: Vec<Option<usize>>,
     pub(super) openings: Vec<Opening>,
@@ -93,18 +97,20 @@ impl<'k> Surveyor<'k, '_> {
         serves: impl Fn(&Member) -> bool,
         eligible: impl Fn(&Member) -> bool,
     ) -> Survey<'k> {
-        let members = self.known.picture().members.iter().filter(|(_, member)| serves(member));
+        let members = self.known.picture().members.iter();
+        let members = members.map(|(uid, member)| (uid, &**member));
         let mut survey = Survey {
             candidates: Vec::new(),
             members: Vec::new(),
-            index: BTreeMap::new(),
+            index: HashMap::new(),
+            living: HashMap::new(),
             owners: Vec::new(),
             openings: Vec::new(),
             orphans: Vec::new(),
             me: None,
             version: plan::agreed(self.known.picture().members.values().map(|m| m.record.plan)),
         };
-        for (uid, member) in members {
+        for (uid, member) in members.filter(|(_, member)| serves(member)) {
             survey.add(uid, member, !eligible(member));
         }
         survey
@@ -112,7 +118,7 @@ impl<'k> Surveyor<'k, '_> {
 
     /// Our place, once all are listed: who owns and may not comes after the candidates.
     fn place(&self, mut survey: Survey<'k>) -> Survey<'k> {
-        survey.me = survey.members.iter().position(|(uid, _)| *uid == self.uid);
+        survey.me = survey.index.get(self.uid).copied();
         survey
     }
 
@@ -122,15 +128,23 @@ impl<'k> Surveyor<'k, '_> {
             survey.owners.push(None);
             return survey.openings.push(Opening { of, seen: None, available });
         };
+        let grant = Arc::as_ptr(&granted.grant);
+        if let Some(index) = survey.living.get(&grant) {
+            return survey.owners.push(Some(*index));
+        }
         let (uid, session) = (&granted.grant.uid, granted.grant.session);
-        if let Some(member) = self.known.picture().session(uid, session) {
+        let found = survey.index.get(uid.as_str()).copied();
+        let living = found.filter(|index| survey.is_session(*index, session)).or_else(|| {
+            let member = self.known.picture().session(uid, session)?;
             // Who owns and may not gives away.
-            let index = survey.index.get(uid).copied();
-            let index = index.unwrap_or_else(|| survey.add(uid, member, true));
+            Some(found.unwrap_or_else(|| survey.add(uid, member, true)))
+        });
+        if let Some(index) = living {
+            survey.living.insert(grant, index);
             return survey.owners.push(Some(index));
         }
         survey.owners.push(None);
-        let later = survey.index.get(uid).copied();
+        let later = found;
         if let Some(later) = later.filter(|later| !survey.drains(*later)) {
             survey.orphans.push((of, later));
         }
@@ -183,5 +197,9 @@ impl<'k> Survey<'k> {
         self.members.push((uid, member));
         self.index.insert(uid, index);
         index
+    }
+
+    fn is_session(&self, index: usize, session: SessionId) -> bool {
+        self.candidates.get(index).is_some_and(|candidate| candidate.session == session)
     }
 }

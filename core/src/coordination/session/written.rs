@@ -1,5 +1,7 @@
 //! What the answers to writes mean. They are judged in the order of `answers.rs`.
 
+use std::sync::Arc;
+
 use super::action::Action;
 use super::answers::Epoch;
 use super::joining::Begun;
@@ -83,7 +85,8 @@ impl Machine {
                     self.planned.1 = BootInstant::default();
                 }
                 for change in changes {
-                    let granted = change.how.into_grant().map(|grant| Granted { grant, revision });
+                    let grant = change.how.into_grant().map(Arc::new);
+                    let granted = grant.map(|grant| Granted { grant, revision });
                     self.known.set_owner(change.of, granted, revision);
                 }
             }

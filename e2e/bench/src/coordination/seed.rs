@@ -29,7 +29,8 @@ pub async fn write(site: &Site, group: &Group, members: usize) -> Result<(), Gro
     put_all(&**root, puts).await.map_err(GroupError::Store)?;
     let picture = Store::new(std::sync::Arc::clone(root)).read_group(path, false).await;
     let picture = picture.map_err(GroupError::Store)?;
-    let all: Vec<_> = picture.members.iter().collect();
+    let members = picture.members.iter();
+    let all: Vec<_> = members.map(|(uid, member)| (uid, &**member)).collect();
     let candidates: Vec<Candidate<'_>> = all
         .iter()
         .map(|(uid, member)| Candidate {

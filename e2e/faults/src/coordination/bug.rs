@@ -1,6 +1,8 @@
 //! Planted bugs, which the judge must find. Each changes what the machine is told or asked, or the set-up of the store;
 //! the machine itself has no hook.
 
+use std::sync::Arc;
+
 use cairn_core::coordination::member::SessionId;
 use cairn_core::coordination::owner::{Grant, Granted, Ownable};
 use cairn_core::coordination::picture::{Change, Changes};
@@ -93,7 +95,7 @@ impl Bug {
         let session = SessionId { epoch, revision: *revision };
         let owned = status.picture.shards.iter().filter(|(_, granted)| granted.grant.uid == uid);
         let changes = owned.map(|(shard, granted)| {
-            let grant = Grant { session, ..granted.grant.clone() };
+            let grant = Arc::new(Grant { session, ..(*granted.grant).clone() });
             let granted = Granted { grant, revision: granted.revision };
             Change::Owner(Ownable::Shard(*shard), Some(granted))
         });
@@ -106,10 +108,10 @@ fn each_grant(event: &mut Event, change: impl Fn(&mut Grant)) {
     match event {
         Event::Read { picture, .. } => {
             let grants = picture.shards.values_mut().chain(picture.leader.as_mut());
-            grants.for_each(|granted| change(&mut granted.grant));
+            grants.for_each(|granted| change(Arc::make_mut(&mut granted.grant)));
         }
         Event::Changed(changes) | Event::Written(WriteAnswer::Refused(changes)) => {
-            in_changes(changes).for_each(|granted| change(&mut granted.grant));
+            in_changes(changes).for_each(|granted| change(Arc::make_mut(&mut granted.grant)));
         }
         _ => {}
     }

@@ -5,6 +5,7 @@
 //! epoch moves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cairn_core::coordination::member::{Member, MemberRecord};
 use cairn_core::coordination::picture::{Change, Changes};
@@ -130,7 +131,8 @@ impl Newer {
 pub fn each_member(event: &mut Event, mut change: impl FnMut(&str, &mut Member)) {
     match event {
         Event::Read { picture, .. } => {
-            picture.members.iter_mut().for_each(|(uid, member)| change(uid, member));
+            let members = picture.members.iter_mut();
+            members.for_each(|(uid, member)| change(uid, Arc::make_mut(member)));
         }
         Event::Changed(changes) | Event::Written(WriteAnswer::Refused(changes)) => {
             for found in &mut changes.changes {

@@ -117,7 +117,8 @@ pub(super) fn record(coordination: &Coordination, status: &Status) -> Result<Pee
 
 fn member<'a>(coordination: &Coordination, status: &'a Status) -> Result<&'a Member, Denied> {
     let uid = &coordination.own().uid;
-    let member = status.picture.members.get(uid).filter(|_| status.session.is_some());
+    let member = status.picture.members.get(uid).map(AsRef::as_ref);
+    let member = member.filter(|_| status.session.is_some());
     member.ok_or_else(|| {
         let why = status.reason.as_deref().unwrap_or("joining");
         Denied(StatusCode::SERVICE_UNAVAILABLE, format!("there is no session now: {why}"))

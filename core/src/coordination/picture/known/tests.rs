@@ -6,7 +6,7 @@ use crate::coordination::validity::Validity;
 fn granted(uid: &str, revision: i64) -> Granted {
     let session = SessionId { epoch: 1, revision: 5 };
     let grant = Grant { uid: uid.into(), session, validity_ms: Validity::DEFAULT };
-    Granted { grant, revision }
+    Granted { grant: grant.into(), revision }
 }
 
 fn read(revision: i64, owner: Option<Granted>) -> Picture {

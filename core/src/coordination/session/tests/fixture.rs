@@ -177,7 +177,7 @@ impl Fixture {
             }
             Action::Write(write) => Event::Written(self.store.write(&write)),
             Action::Renew { lease } => {
-                let member = self.store.picture.members.get(&uid).cloned();
+                let member = self.store.member(&uid);
                 let ttl = lease.map(|lease| self.store.keep_alive(self.now, lease));
                 Event::Renewed(Box::new(Renewal {
                     sent,

@@ -1,6 +1,7 @@
 //! A store that carries the transactions out exactly, one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::coordination::map::ShardMap;
 use crate::coordination::member::{Member, MemberRecord, MemberState, SessionId};
@@ -86,7 +87,7 @@ impl Store {
         self.picture.epoch = Some(epoch);
         self.picture.hold = true;
         for member in self.picture.members.values_mut() {
-            member.session.epoch = epoch;
+            Arc::make_mut(member).session.epoch = epoch;
         }
     }
 
@@ -178,10 +179,12 @@ impl Store {
         }
     }
 
+    pub(super) fn member(&self, uid: &str) -> Option<Member> {
+        self.picture.members.get(uid).map(|member| (**member).clone())
+    }
+
     fn compared(&self, write: &Write) -> Changes {
-        let member = |uid: &String| {
-            Change::Member(uid.clone(), self.picture.members.get(uid).cloned().map(Box::new))
-        };
+        let member = |uid: &String| Change::Member(uid.clone(), self.member(uid).map(Box::new));
         let mut changes = vec![Change::Epoch(self.picture.epoch), member(&write.uid)];
         match &write.kind {
             WriteKind::Join { .. } => {
@@ -219,7 +222,7 @@ impl Store {
                 }
             }
             WriteKind::Resume { lease, record, .. } | WriteKind::Update { lease, record, .. } => {
-                let session = self.picture.members[&write.uid].session;
+                let session = self.member(&write.uid).unwrap().session;
                 self.put_member(&write.uid, session, record, *lease, revision);
             }
             WriteKind::Owners { changes, .. } => self.put_owners(write, changes, revision),
@@ -238,7 +241,7 @@ impl Store {
     }
 
     fn put_owners(&mut self, write: &Write, changes: &[OwnerChange], revision: i64) {
-        let state = self.picture.members[&write.uid].record.state;
+        let state = self.member(&write.uid).unwrap().record.state;
         let mut told = Vec::new();
         for OwnerChange { of, how } in changes {
             if self.picture.hold {
@@ -249,9 +252,9 @@ impl Store {
                     if state != MemberState::Participant {
                         self.broken.push(format!("P7: a {state:?} took {of}"));
                     }
-                    Some(Granted { grant: grant.clone(), revision })
+                    Some(Granted { grant: grant.clone().into(), revision })
                 }
-                How::HandOver { to, .. } => Some(Granted { grant: to.clone(), revision }),
+                How::HandOver { to, .. } => Some(Granted { grant: to.clone().into(), revision }),
                 How::Free { .. } => None,
             };
             self.put_owner(*of, granted.clone());
@@ -270,7 +273,7 @@ impl Store {
     ) {
         let member = Member { record: record.clone(), session, revision };
         self.on.insert(uid.to_owned(), lease);
-        self.picture.members.insert(uid.to_owned(), member.clone());
+        self.picture.members.insert(uid.to_owned(), member.clone().into());
         self.tell(revision, vec![Change::Member(uid.to_owned(), Some(Box::new(member)))]);
     }
 

@@ -234,7 +234,7 @@ impl World {
             }
             Action::Write(write) => Event::Written(self.store.write(&write)),
             Action::Renew { lease } => {
-                let member = picture.members.get(&uid).cloned();
+                let member = self.store.member(&uid);
                 let (revision, epoch, hold) = (picture.revision, picture.epoch, picture.hold);
                 let ttl = lease.map(|lease| self.store.keep_alive(self.now, lease));
                 let ttl = ttl.map(Duration::from_nanos);

@@ -119,15 +119,15 @@ fn a_session_of_another_validity_or_map_is_not_resumed_but_waited_for() {
         world.start(other.clone());
         world.until("the first map", |world| !world.serves(0).is_empty());
         world.cut.insert(0);
-        let before = world.store.picture.members["a"].session;
+        let before = world.store.member("a").unwrap().session;
         world.start(Config { nonce: "second".into(), ..config("a", 8) });
         world.run(2 * S);
         assert!(world.status(1).session.is_none());
-        assert_eq!(world.store.picture.members["a"].session, before);
+        assert_eq!(world.store.member("a").unwrap().session, before);
         // It ends with its lease.
         world.until("another session", |world| world.status(1).session.is_some());
         let joined = world.now;
-        assert_ne!(world.store.picture.members["a"].session, before);
+        assert_ne!(world.store.member("a").unwrap().session, before);
         if other.terms.validity != longer {
             continue;
         }

@@ -130,9 +130,9 @@ fn rereads(others: usize) -> Vec<u64> {
         let mut world = Fixture::new();
         world.start(Config { seed, ..config("a", 8) });
         world.run(10 * S);
-        let mut member = world.store.picture.members["a"].clone();
+        let mut member = world.store.member("a").unwrap();
         member.record.state = MemberState::Viewer;
-        let other = |index: usize| (format!("other-{index}"), member.clone());
+        let other = |index: usize| (format!("other-{index}"), member.clone().into());
         world.store.picture.members.extend((0..others).map(other));
         world.event(0, Event::WatchEnded("its etcd member was restarted".into()));
         world.run(2 * S);
@@ -163,9 +163,9 @@ fn what_we_own_and_may_not_is_given_away() {
     world.until("balance", |world| world.serves(1).len() == 4);
     world.run(20 * S);
     // Somebody has made the record a viewer's.
-    let mut member = world.store.picture.members["a"].clone();
+    let mut member = world.store.member("a").unwrap();
     member.record.state = MemberState::Viewer;
-    world.store.picture.members.insert("a".into(), member.clone());
+    world.store.picture.members.insert("a".into(), member.clone().into());
     world.store.picture.revision += 1;
     let changes = vec![Change::Member("a".into(), Some(Box::new(member)))];
     let revision = world.store.picture.revision;

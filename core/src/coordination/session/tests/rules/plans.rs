@@ -67,10 +67,10 @@ fn who_does_not_take_is_passed_over_though_nothing_else_happens() {
     world.store.keep_alive(u64::MAX / 2, lease);
     world.cut.insert(1);
     let shard = *world.serves(1).first().unwrap();
-    let mut ended = world.store.picture.shards[&shard].clone();
+    let mut ended = world.store.picture.shards.get(&shard).unwrap().clone();
     world.store.picture.revision += 1;
     ended.revision = world.store.picture.revision;
-    ended.grant.uid = "gone".into();
+    Arc::make_mut(&mut ended.grant).uid = "gone".into();
     world.store.put_owner(Ownable::Shard(shard), Some(ended.clone()));
     let changes = vec![Change::Owner(Ownable::Shard(shard), Some(ended.clone()))];
     world.store.log.push(Changes { revision: ended.revision, changes });
