@@ -6,9 +6,10 @@ use std::{fs, io};
 use cairn_kit::clock;
 use thiserror::Error;
 
-use crate::args::{Args, CoordinationArgs, What};
+use crate::args::{Args, CoordinationArgs, FleetArgs, What};
 use crate::claims::{self, MeasureError};
 use crate::coordination::{self, CoordinationError, page as coordination_page, plots, tables};
+use crate::fleet::{self, FleetError};
 use crate::isolation::{self, IsolationError};
 use crate::machine;
 use crate::members::{Members, MembersError};
@@ -32,6 +33,15 @@ pub enum AppError {
     /// Coordination could not be measured.
     #[error(transparent)]
     Coordination(#[from] CoordinationError),
+    /// The large group could not be measured, or it broke a promise. The page is written, and says so.
+    #[error("the large group failed: {0}")]
+    LargeGroup(String),
+    /// Many pods could not be measured.
+    #[error("could not measure many pods")]
+    Fleet(#[from] FleetError),
+    /// A pod lost its claim, or a herd collapsed. The page is written, and says so.
+    #[error("{0}")]
+    Broken(String),
     /// etcd's version could not be read.
     #[error("could not ask etcd for its version")]
     Version(#[from] MembersError),
@@ -56,6 +66,7 @@ pub async fn run(args: &Args) -> Result<(), AppError> {
         What::Steady(args) => show(&[Table::steady(&steady::measure(args).await?)]),
         What::Isolation => show(&[Table::isolation(&Box::pin(isolation::measure()).await?)]),
         What::Coordination(args) => Box::pin(coordinate(args)).await?,
+        What::Fleet(args) => Box::pin(fleet(args)).await?,
         What::All { claims: args, steady, write } => {
             let claims = claims::measure(args).await?;
             let tables = Table::claims(&claims);
@@ -93,7 +104,29 @@ async fn coordinate(args: &CoordinationArgs) -> Result<(), AppError> {
         save(&dir.join(lookups), &plots::lookups(&figures)?)?;
         save(&dir.join("coordination-benchmarks.md"), &coordination_page::write(&figures))?;
     }
-    Ok(())
+    figures.large_group().map_err(AppError::LargeGroup)
+}
+
+async fn fleet(args: &FleetArgs) -> Result<(), AppError> {
+    let etcd = Members::start(1).await?;
+    let version = etcd.version().await;
+    // It must not run beside those that are measured.
+    drop(etcd);
+    let figures = fleet::page::Figures {
+        date: clock::now().wall.to_string().chars().take(10).collect(),
+        machine: machine::words(),
+        etcd: version,
+        rolling: match args.pods {
+            0 => None,
+            _ => Some(Box::pin(fleet::rolling::measure(args)).await?),
+        },
+        squeezed: Box::pin(fleet::squeezed::measure(args)).await?,
+    };
+    show(&fleet::page::tables(&figures));
+    if let Some(dir) = &args.write {
+        save(&dir.join("scale-benchmarks.md"), &fleet::page::write(&figures))?;
+    }
+    figures.judge().map_err(AppError::Broken)
 }
 
 fn show(tables: &[Table]) {

@@ -24,6 +24,8 @@ pub enum What {
     Isolation,
     /// Members, leader, shards and lookups, beside two simpler protocols
     Coordination(CoordinationArgs),
+    /// Ten thousand pods, restarts of etcd and of the pods, and herds on an etcd with half of its CPU; needs root
+    Fleet(FleetArgs),
     /// All of claims, and the page and the plot of the documentation
     All {
         /// How to measure claims.
@@ -74,6 +76,23 @@ pub struct SteadyArgs {
     pub sidecar: Option<PathBuf>,
 }
 
+/// How to measure many pods.
+#[derive(Clone, Debug, clap::Args)]
+pub struct FleetArgs {
+    /// How many pods on the etcd of three members; 0 leaves that out
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub pods: usize,
+    /// How many pods at once on an etcd with the whole and with half of a CPU
+    #[arg(long, value_name = "N[,N...]", value_delimiter = ',', default_value = "1000,3000,5000")]
+    pub herds: Vec<usize>,
+    /// For how many seconds to look at the pods while nothing happens
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub seconds: u64,
+    /// The folder for scale-benchmarks.md
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+}
+
 /// How to measure coordination. The defaults are those of the documentation.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CoordinationArgs {
@@ -95,8 +114,8 @@ pub struct CoordinationArgs {
     /// Shards of the rollout
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub rollout_shards: u32,
-    /// Members of the large group: all in one process and on one thread, where 400 starve each other
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    /// Members of the large group: all in one process, on a thread for each CPU
+    #[arg(long, value_name = "N", default_value_t = 400)]
     pub scale_members: usize,
     /// Shards of the large group
     #[arg(long, value_name = "N", default_value_t = 10_000)]

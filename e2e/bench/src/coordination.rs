@@ -1,7 +1,8 @@
 //! Measures coordination: members, a leader, shards and lookups, beside two simpler protocols in the same run.
 //!
 //! A [`member::Member`] is the session machine of `cairn_core` carried out by `cairn_store` on a real etcd, with an app
-//! that stops and confirms at once. A [`group::Group`] of them writes a [`journal::Journal`] of who served what when.
+//! that stops and confirms at once. A [`group::Group`] of them, on threads of [`crate::hosts::Hosts`], writes a
+//! [`journal::Journal`] of who served what when.
 //! The measurements are [`lookups`], [`plans`], [`handover`] (with [`acks`] and [`election`] for comparison),
 //! [`rollout`] and [`scale`]; [`tables`], [`plots`] and [`page`] show them.
 //!
@@ -11,7 +12,7 @@ use cairn_kit::clock;
 use thiserror::Error;
 
 use crate::args::{CoordinationArgs, Part};
-use crate::machine;
+use crate::{machine, report};
 
 pub mod acks;
 pub mod election;
@@ -33,6 +34,7 @@ pub mod timing;
 
 use group::{GroupError, Site};
 use handover::HandOvers;
+use journal::Verdict;
 use lookups::{Balance, Speed};
 use plans::Planned;
 use rollout::Rollout;
@@ -105,8 +107,42 @@ pub async fn measure(args: &CoordinationArgs) -> Result<Figures, CoordinationErr
         match Box::pin(scale::measure(&site, args)).await {
             Ok(scale) => figures.scale = scale,
             // It asks most of the machine. The page then says why it is missing, beside all the rest.
-            Err(error) => figures.scale_failure = Some(error.to_string()),
+            Err(error) => figures.scale_failure = Some(report::line(&error)),
         }
     }
     Ok(figures)
+}
+
+// === impl Figures ===
+
+impl Figures {
+    /// Whether the large group was measured and kept what is promised. A missed target of time or size is no failure.
+    pub fn large_group(&self) -> Result<(), String> {
+        if let Some(why) = &self.scale_failure {
+            return Err(why.clone());
+        }
+        let Verdict { overlaps, old_fences, .. } = &self.scale.verdict;
+        if *overlaps > 0 || *old_fences > 0 {
+            return Err(format!(
+                "two owners at one instant: {overlaps}; a fence that was not greater: {old_fences}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_group_that_failed_or_broke_a_promise_fails_the_benchmark() {
+        assert_eq!(Figures::default().large_group(), Ok(()));
+        let figures = Figures { scale_failure: Some("too busy".into()), ..Figures::default() };
+        assert_eq!(figures.large_group(), Err("too busy".into()));
+        let verdict = Verdict { overlaps: 1, ..Verdict::default() };
+        let figures =
+            Figures { scale: Scale { verdict, ..Scale::default() }, ..Figures::default() };
+        assert!(figures.large_group().is_err());
+    }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use cairn_bench::app;
 use cairn_bench::args::Args;
+use cairn_bench::report;
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
@@ -20,12 +21,6 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    eprintln!("cairn-bench: {line}");
+    eprintln!("cairn-bench: {}", report::line(error));
     ExitCode::FAILURE
 }

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cairn_test_etcd::{Pki, PkiError};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use thiserror::Error;
@@ -20,6 +21,9 @@ use crate::http::{self, HttpError};
 
 /// How long a start with an election may take on a busy machine when the binary is not in the page cache.
 const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// Between two looks at a member that starts or ends.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Running members. They are killed when this is dropped.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct Members {
     /// The authority of members that ask for certificates.
     pki: Option<Pki>,
     processes: Vec<Child>,
+    /// The arguments of each.
+    arguments: Vec<Vec<String>>,
 }
 
 /// Why etcd does not run.
@@ -65,6 +71,10 @@ pub struct Sample {
     pub memory: f64,
     /// Bytes that all members have sent to clients since the start.
     pub sent: f64,
+    /// Open files of all members: connections, and some that are always there.
+    pub files: f64,
+    /// Bytes of one database that are in use.
+    pub database: f64,
 }
 
 // === impl Members ===
@@ -96,31 +106,64 @@ impl Members {
         };
         let security = security(pki.as_ref(), &dir)?;
         let addresses = clients.clone();
-        let mut members = Self { dir, addresses, pages, pki, processes: Vec::new() };
+        let (processes, arguments) = (Vec::new(), Vec::new());
+        let mut members = Self { dir, addresses, pages, pki, processes, arguments };
         for (number, (client, peer)) in clients.iter().zip(&peers).enumerate() {
             let name = format!("m{number}");
             let (client, peer) = (format!("{scheme}://{client}"), format!("http://{peer}"));
             let home = members.dir.path().join(&name);
             let page = members.pages.get(number).filter(|_| !security.is_empty());
             let page = page.map(|page| format!("--listen-metrics-urls=http://{page}"));
-            let log = File::create(home.with_extension("log")).map_err(MembersError::Start)?;
-            let process = Command::new(&binary)
-                .args(["--name", &name, "--initial-cluster", &cluster.join(",")])
-                .arg("--data-dir")
-                .arg(&home)
-                .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-                .args(&security)
-                .args(page)
-                .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .map_err(MembersError::Start)?;
-            members.processes.push(process);
+            let arguments = [
+                format!("--name={name}"),
+                format!("--initial-cluster={}", cluster.join(",")),
+                format!("--data-dir={}", home.display()),
+                format!("--listen-client-urls={client}"),
+                format!("--advertise-client-urls={client}"),
+                format!("--listen-peer-urls={peer}"),
+                format!("--initial-advertise-peer-urls={peer}"),
+            ];
+            let arguments: Vec<String> =
+                arguments.into_iter().chain(security.clone()).chain(page).collect();
+            members.processes.push(members.spawn(number, &arguments)?);
+            members.arguments.push(arguments);
         }
         timeout(START_LIMIT, members.healthy()).await.map_err(|_| MembersError::Silent)?;
         Ok(members)
+    }
+
+    /// Ends a member as a rollout does, starts it again on its data, and waits until it is healthy.
+    pub async fn restart(&mut self, number: usize) -> Result<(), MembersError> {
+        let Some(process) = self.processes.get_mut(number) else { return Ok(()) };
+        if let Some(pid) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM).map_err(|errno| MembersError::Start(errno.into()))?;
+        }
+        while process.try_wait().map_err(MembersError::Start)?.is_none() {
+            sleep(LOOK).await;
+        }
+        let arguments = self.arguments.get(number).cloned().unwrap_or_default();
+        let process = self.spawn(number, &arguments)?;
+        if let Some(former) = self.processes.get_mut(number) {
+            *former = process;
+        }
+        timeout(START_LIMIT, self.healthy()).await.map_err(|_| MembersError::Silent)
+    }
+
+    fn spawn(&self, number: usize, arguments: &[String]) -> Result<Child, MembersError> {
+        let log = self.dir.path().join(format!("m{number}.log"));
+        let log = File::options().create(true).append(true).open(log);
+        Command::new(cairn_test_etcd::binary())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.map_err(MembersError::Start)?)
+            .spawn()
+            .map_err(MembersError::Start)
+    }
+
+    /// The processes.
+    pub fn processes(&self) -> Vec<u32> {
+        self.processes.iter().map(Child::id).collect()
     }
 
     /// The number of members.
@@ -154,6 +197,9 @@ impl Members {
             sum.cpu += read("process_cpu_seconds_total");
             sum.memory += read("process_resident_memory_bytes");
             sum.sent += read("etcd_network_client_grpc_sent_bytes_total");
+            sum.files += read("process_open_fds");
+            let database = read("etcd_mvcc_db_total_size_in_use_in_bytes");
+            sum.database = database.max(sum.database);
         }
         Ok(sum)
     }
@@ -170,7 +216,7 @@ impl Members {
         for address in &self.pages {
             let well = |page: String| page.contains(r#""health":"true""#);
             while !http::get(address, "/health").await.is_ok_and(well) {
-                sleep(Duration::from_millis(20)).await;
+                sleep(LOOK).await;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Groups of members on one real etcd, and what the measurements wait for.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use super::journal::Journal;
 use super::member::{Member, Seen, Setup};
 use super::metered::{Metered, Traffic};
 use super::probe::Probe;
+use crate::hosts::Hosts;
 use crate::members::{Members, MembersError, Sample};
 
 /// The namespace of the groups.
@@ -55,6 +57,9 @@ pub enum GroupError {
         /// What was waited for.
         what: String,
     },
+    /// There is no thread for members.
+    #[error("could not start a thread for members")]
+    Thread(#[source] io::Error),
     /// A member ended for another reason than it should.
     #[error("a member has ended: {0:?}")]
     Ended(Option<EndReason>),
@@ -98,6 +103,8 @@ pub struct Group {
     /// What members are watched for.
     pub probe: Arc<Probe>,
     created: usize,
+    // After the members, whose tasks it runs.
+    hosts: Hosts,
 }
 
 // === impl Site ===
@@ -135,8 +142,18 @@ impl Site {
         self.etcd.version().await
     }
 
-    /// A group without members.
+    /// A group without members. They run on the caller's thread.
     pub fn group(&self, name: &str, template: Template) -> Result<Group, GroupError> {
+        self.group_on(Hosts::here(), name, template)
+    }
+
+    /// A group without members, which run on these threads.
+    pub fn group_on(
+        &self,
+        hosts: Hosts,
+        name: &str,
+        template: Template,
+    ) -> Result<Group, GroupError> {
         let group: GroupName = name.parse().map_err(|_| GroupError::Name)?;
         Ok(Group {
             urls: self.urls(),
@@ -147,6 +164,7 @@ impl Site {
             traffic: Arc::default(),
             probe: Arc::default(),
             created: 0,
+            hosts,
         })
     }
 }
@@ -195,19 +213,21 @@ impl Group {
     pub async fn add(&mut self) -> Result<(), GroupError> {
         // Longer than a sidecar's: a large group is read by many members of this one process at once.
         let timeout = Etcd::DEFAULT_REQUEST_TIMEOUT;
-        let etcd = Etcd::connect(&self.urls, None, timeout).await.map_err(GroupError::Store)?;
-        let metered = Metered::new(Arc::new(etcd), Arc::clone(&self.traffic));
         let number = self.created;
         self.created += 1;
-        let config = self.config(number);
-        let store = Arc::new(Store::new(metered));
-        self.members.push(Member::start(Setup {
-            number,
-            coordination: Coordination::new(store, self.path.clone(), &config.uid),
-            config,
-            journal: self.journal.clone(),
-            probe: Arc::clone(&self.probe),
-        }));
+        let (config, urls) = (self.config(number), self.urls.clone());
+        let (path, traffic) = (self.path.clone(), Arc::clone(&self.traffic));
+        let (journal, probe) = (self.journal.clone(), Arc::clone(&self.probe));
+        let starting = async move {
+            let etcd = Etcd::connect(&urls, None, timeout).await?;
+            let store = Arc::new(Store::new(Metered::new(Arc::new(etcd), traffic)));
+            let coordination = Coordination::new(store, path, &config.uid);
+            Ok(Member::start(Setup { number, config, coordination, journal, probe }))
+        };
+        // The connection and the member's tasks stay on the thread on which they are made.
+        let host = self.hosts.of(number).ok_or(GroupError::Ended(None))?;
+        let started = host.spawn(starting).await.map_err(|_| GroupError::Ended(None))?;
+        self.members.push(started.map_err(GroupError::Store)?);
         Ok(())
     }
 

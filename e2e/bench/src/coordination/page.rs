@@ -22,7 +22,7 @@ pub fn write(figures: &Figures) -> String {
 <!-- Written by `make bench-coordination`; change e2e/bench instead. -->
 
 Measured on {date} with etcd {etcd} on {machine}. etcd and all members share that machine: the members are
-machines of one process with one thread. Run it again with
+machines of one process with one thread, those of the large group with a thread for each CPU. Run it again with
 
 ```sh
 make bench-coordination
@@ -36,8 +36,8 @@ explains the terms.
 
 {targets}
 A target that is missed says NO. The figures of one run on a shared machine vary: look at the ratios between rows of one
-table first. The targets of the large group are for 1,000 members. All members of this benchmark share one thread, where
-400 of them starve each other, so it is smaller: fewer members have more shards each, and a join moves 49 instead of 10.
+table first. The targets of the large group are for 1,000 members: with fewer, each has more shards, and a join moves
+more of them. Times are those of a machine on which etcd and all members share the CPUs.
 
 {published}
 These are figures that the authors of a cluster library with consensus and gossip have published. They are of other
@@ -75,8 +75,8 @@ A new pod is started, and once it has its session an old one is drained, until a
 counts, too.
 
 {steady}
-Each member renews every third of its validity by a linearizable read and a keepalive. All members compute on one
-thread: what one sidecar needs is a part of the CPU of all.
+Each member renews every third of its validity by a linearizable read and a keepalive. What one sidecar needs is a part
+of the CPU of all.
 
 {changes}
 A member that joins is given shards once the group was calm for 2 s, which is in the time. *Foreseen*: by the

@@ -15,9 +15,10 @@ use super::seed;
 use crate::args::CoordinationArgs;
 use crate::claims::count;
 use crate::cpu;
+use crate::hosts::Hosts;
 
-/// So many members start at once: each reads the whole group, within the time limit of a request.
-const AT_ONCE: usize = 40;
+/// So many members start at once: each reads the whole group, and the others have to renew meanwhile.
+const AT_ONCE: usize = 20;
 
 /// What one change of the group costs.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +80,8 @@ pub struct Scale {
 pub async fn measure(site: &Site, args: &CoordinationArgs) -> Result<Scale, GroupError> {
     let (members, shards) = (args.scale_members, args.scale_shards);
     eprintln!("{members} members with {shards} shards");
-    let mut group = site.group("scale", Template::new(shards, 1))?;
+    let hosts = Hosts::start().map_err(GroupError::Thread)?;
+    let mut group = site.group_on(hosts, "scale", Template::new(shards, 1))?;
     seed::write(site, &group, members).await?;
     let own = std::process::id();
     let before = cpu::resident(own);
