@@ -7,13 +7,13 @@ CARGO ?= cargo
 # The name of a cluster is unique on the machine, so the tests of another checkout need another name.
 E2E_CLUSTER ?= e2e
 CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
-  cairn-model-check cairn-coordination-model cairn-test-app cairn-test-etcd cairn-bench cairn-faults cairn-circles \
-  cairn-client cairn-e2e
+  cairn-model-check cairn-coordination-model cairn-test-app cairn-test-etcd cairn-test-admission cairn-bench \
+  cairn-faults cairn-circles cairn-client cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients
-.PHONY: bench-claims bench-coordination bench-scale bench-enrol
+.PHONY: admission test-versions bench-claims bench-coordination bench-scale bench-enrol
 .PHONY: images archives reproducible sbom licences deploy down clean help
 .DEFAULT_GOAL := help
 
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-claims  measure the cost of claims on this machine: writes docs/benchmarks.md and its plot"
 	@echo "make bench-coordination  the same for members, leader, shards and lookups: docs/coordination-benchmarks.md"
 	@echo "make bench-scale   10,000 pods, restarts under load, half of the CPU (root): docs/scale-benchmarks.md"
+	@echo "make test-versions the corpus of admission on the oldest and the newest Kubernetes that can be built"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
 	@echo "make images        the three images with Docker; ARCH=arm64 for the other architecture"
 	@echo "make archives      the same as archives, without Docker"
@@ -41,7 +42,7 @@ demo: setup tools
 	step "Cairn's images"; $(CLUSTER) images demo; \
 	step "Cairn on it"; target/debug/cairn-demo demo
 
-STEPS := fmt clippy alone circles doc deny unit test-clients model chart faults e2e
+STEPS := fmt clippy alone circles doc deny unit test-clients model chart admission faults e2e
 
 test: setup
 	@set -e; . e2e/steps.sh; \
@@ -87,7 +88,7 @@ deny:
 
 unit: etcd
 	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
-	  -p cairn-herd -p cairn-test-app -p cairn-test-etcd -p cairn-bench -p cairn-client
+	  -p cairn-herd -p cairn-test-app -p cairn-test-etcd -p cairn-test-admission -p cairn-bench -p cairn-client
 
 # The example apps of clients/, beside real sidecars on a real etcd: Python, Go, Rust, and what else has its tools here.
 test-clients: etcd
@@ -101,6 +102,15 @@ model:
 
 chart: tools
 	@HELM=$(CAIRN_HOME)/bin/helm charts/check.sh
+
+# The corpus of manifests through a real API server, alone and beside a webhook that changes pods too.
+admission: tools
+	$(CARGO) test -p cairn-test-admission --features api-server --test api_server --test restart_storm -- --nocapture
+
+# Not part of `make test`: the same on other versions of Kubernetes, whose API servers are built first (20 minutes).
+test-versions: etcd
+	@e2e/admission/versions/run.sh $(CARGO) test -p cairn-test-admission --features api-server --test api_server \
+	  -- --nocapture
 
 # Checks the implementation of the protocol on a real three-member etcd with injected faults.
 faults: setup etcd

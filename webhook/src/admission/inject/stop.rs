@@ -123,7 +123,10 @@ impl Stop {
         let stopped = targets.iter().filter(|target| target.kind.has_probes());
         let read = stopped.map(|target| own::read(target, before, &self.loss));
         let token = before.map_or(token, |before| &before.token).to_owned();
-        Ok(AppProbeArgs { containers: read.collect::<Result<_, _>>()?, token })
+        let mut containers = read.collect::<Result<Vec<_>, _>>()?;
+        // Another webhook may change the order of containers, and that is no reason to change the sidecar.
+        containers.sort_by(|a, b| a.container.cmp(&b.container));
+        Ok(AppProbeArgs { containers, token })
     }
 
     /// Aims the kubelet's probes of a container, or of a native sidecar, at our sidecar.
@@ -155,18 +158,19 @@ impl Stop {
     }
 }
 
-/// Restores a container's own probes, if Cairn does not stop it any more.
+/// Restores a container's own probes, if Cairn does not stop it any more. Where it never did, a probe that asks the
+/// sidecar is the author's.
 pub(super) fn put_back(target: &Target<'_, '_>, before: &AppProbeArgs, patch: &mut Patch) {
-    let own = before.of(&target.container.name);
+    let Some(own) = before.of(&target.container.name) else { return };
     for (field, present) in fields(target) {
         if !present.is_some_and(own::is_at_sidecar) {
             continue;
         }
-        let own = own.and_then(|own| match field {
+        let own = match field {
             LIVENESS => own.liveness.as_ref(),
             STARTUP => own.startup.as_ref(),
             _ => None,
-        });
+        };
         let pointer = format!("{}/{field}", target.path);
         match own {
             Some(own) => patch.add(pointer, own.to_value()),
