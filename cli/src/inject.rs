@@ -14,7 +14,7 @@ use cairn_kit::exit::Exit;
 use cairn_kit::log::LogFilter;
 use cairn_store::KeyPrefix;
 use cairn_webhook::admission::inject::Facts;
-use cairn_webhook::admission::settings::Settings;
+use cairn_webhook::admission::settings::{DnsNeed, Settings};
 use cairn_webhook::certs::certificate::Certificate;
 use cairn_webhook::env_mode::{EnvFacts, EnvMode, FileSupport};
 use cairn_webhook::namespaces::NamespaceFacts;
@@ -32,6 +32,8 @@ pub mod template;
 
 /// The ports of agent and etcd, which a mesh must leave alone.
 const OUTBOUND: [u16; 2] = [8443, 2379];
+/// The usual domain of a cluster's DNS.
+const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// What admission knows, without a cluster.
 struct Known {
@@ -163,10 +165,12 @@ impl Known {
                 etcd_cluster_id: None,
                 etcd_prefix: KeyPrefix::default(),
                 log_level: LogFilter::default(),
+                container: Arc::default(),
+                dns: DnsNeed::of([&*args.agent], CLUSTER_DOMAIN),
             },
             catalog: builtin.chain(given).collect(),
             namespace: NamespaceFacts::default(),
-            env: EnvFacts { default: Some(mode), files },
+            env: EnvFacts { default: Some(mode), files, nodes: Arc::default() },
             probe_token: Uuid::new_v4().simple().to_string(),
         })
     }

@@ -168,7 +168,7 @@ pub mod env {
 
 /// Ports of the sidecar.
 pub mod port {
-    /// The claims API, on 127.0.0.1 only.
+    /// The claims API, on 127.0.0.1 and `::1` only.
     pub const API: u16 = 24040;
     /// Health, metrics and `/app/livez`, on the pod's address.
     pub const ADMIN: u16 = 24041;
@@ -229,6 +229,8 @@ pub mod flag {
     pub const IN_POD: &str = "--in-pod";
     /// How much is logged.
     pub const LOG_LEVEL: &str = "--log-level";
+    /// How it is logged.
+    pub const LOG_FORMAT: &str = "--log-format";
     /// The bits of timestamp, node and sequence number in IDs.
     pub const ID_LAYOUT: &str = "--id-layout";
     /// The epoch of the timestamps in IDs.

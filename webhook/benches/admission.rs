@@ -73,6 +73,8 @@ fn admission() -> Admission {
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
             log_level: cairn_kit::log::LogFilter::default(),
+            container: std::sync::Arc::default(),
+            dns: cairn_webhook::admission::settings::DnsNeed::Search,
         },
         trust: tokio::sync::watch::channel(Arc::default()).1,
         installation: tokio::sync::watch::channel(

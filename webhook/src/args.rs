@@ -1,21 +1,24 @@
 //! The command line. Every flag has a variable; flags win.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::duration;
 use cairn_kit::etcd::{Endpoints, EndpointsError, EtcdArgs, https_port};
-use cairn_kit::log::{LogArgs, LogFilter};
+use cairn_kit::log::LogArgs;
 use clap::{Parser, ValueEnum};
 use thiserror::Error;
 
-use crate::admission::settings::Settings;
+use crate::admission::settings::{DnsNeed, Settings};
 use crate::certs::args::CertificateArgs;
 use crate::env_mode::EnvMode;
 use crate::etcd_ca::LifeArgs;
 use etcd::{EtcdAccess, IsolationArgs, IsolationError};
+use sidecar::SidecarArgs;
 
 pub mod etcd;
+pub mod sidecar;
 
 const SIDECAR_ETCD: &str = "--sidecar-etcd";
 
@@ -34,12 +37,12 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(15);
         Exit codes: 0 asked to stop, 1 failed, 2 wrong flags."
 )]
 pub struct Args {
-    /// Where the API server calls, with TLS
+    /// Where the API server calls, with TLS; [::] is every address of IPv6 and IPv4
     #[arg(
         long,
         env = "CAIRN_ADMISSION_LISTEN",
         value_name = "ADDR",
-        default_value = "0.0.0.0:10250",
+        default_value = "[::]:10250",
         value_parser = address
     )]
     pub admission_listen: SocketAddr,
@@ -48,7 +51,7 @@ pub struct Args {
         long,
         env = "CAIRN_AGENT_LISTEN",
         value_name = "ADDR",
-        default_value = "0.0.0.0:8443",
+        default_value = "[::]:8443",
         value_parser = address
     )]
     pub agent_listen: SocketAddr,
@@ -57,7 +60,7 @@ pub struct Args {
         long,
         env = "CAIRN_ADMIN_LISTEN",
         value_name = "ADDR",
-        default_value = "0.0.0.0:9090",
+        default_value = "[::]:9090",
         value_parser = address
     )]
     pub admin_listen: SocketAddr,
@@ -117,18 +120,12 @@ pub struct Args {
     /// etcd members as sidecars reach them [default: those of --etcd]
     #[arg(long, env = "CAIRN_SIDECAR_ETCD", value_name = "URL[,URL...]")]
     pub sidecar_etcd: Option<String>,
-    /// The image of the sidecar
-    #[arg(long, env = "CAIRN_SIDECAR_IMAGE", value_name = "IMAGE")]
-    pub sidecar_image: String,
-    /// Its pull policy [default: that of Kubernetes]
-    #[arg(long, env = "CAIRN_SIDECAR_IMAGE_PULL_POLICY", value_name = "POLICY")]
-    pub sidecar_image_pull_policy: Option<String>,
+    /// What every sidecar gets.
+    #[command(flatten)]
+    pub sidecar: SidecarArgs,
     /// How variables reach app containers when a pod does not say
     #[arg(long, env = "CAIRN_ENV_MODE", value_name = "MODE", default_value = "auto")]
     pub env_mode: EnvModeArg,
-    /// How much sidecars log, in the words of --log-level
-    #[arg(long, env = "CAIRN_SIDECAR_LOG", value_name = "LEVEL", default_value = "info")]
-    pub sidecar_log_level: LogFilter,
     /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -201,7 +198,7 @@ impl Args {
 
     /// What every sidecar gets.
     pub fn settings(&self, etcd: &EtcdAccess) -> Result<Settings, ArgsError> {
-        let image = self.sidecar_image.trim();
+        let image = self.sidecar.sidecar_image.trim();
         if image.is_empty() {
             return Err(ArgsError::NoImage);
         }
@@ -214,15 +211,19 @@ impl Args {
             return Err(ArgsError::AgentUrl(agent));
         };
         let endpoints = self.sidecar_endpoints(etcd)?;
+        let urls = endpoints.urls().iter().map(String::as_str).chain([&*agent]);
+        let dns = DnsNeed::of(urls, &self.certificates.cluster_domain);
         Ok(Settings {
             image: image.to_owned(),
-            pull_policy: self.sidecar_image_pull_policy.clone().filter(|policy| !policy.is_empty()),
+            pull_policy: self.sidecar.pull_policy(),
+            dns,
+            container: Arc::new(self.sidecar.container()),
             agent,
             agent_ca: String::new(),
             outbound_ports: endpoints.ports().iter().copied().chain([agent_port]).collect(),
             etcd_cluster_id: etcd.identity.cluster,
             etcd_prefix: etcd.identity.prefix.clone(),
-            log_level: self.sidecar_log_level.clone(),
+            log_level: self.sidecar.sidecar_log_level.clone(),
         })
     }
 }
@@ -241,7 +242,7 @@ impl From<EnvModeArg> for Option<EnvMode> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("'{text}' is not an address; write it like 0.0.0.0:10250"))
+    text.parse().map_err(|_| format!("'{text}' is not an address; write it like [::]:10250"))
 }
 
 #[cfg(test)]
@@ -324,7 +325,7 @@ mod tests {
             ),
             (
                 "--admission-listen=x",
-                "--admission-listen: 'x' is not an address; write it like 0.0.0.0:10250",
+                "--admission-listen: 'x' is not an address; write it like [::]:10250",
             ),
         ] {
             let argv = ["cairn-webhook"].into_iter().chain(line.split(' '));

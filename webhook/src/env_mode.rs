@@ -44,6 +44,8 @@ pub struct EnvFacts {
     pub default: Option<EnvMode>,
     /// Whether `fileKeyRef` works.
     pub files: FileSupport,
+    /// The nodes. None are known where the operator decided for files.
+    pub nodes: Arc<Known>,
 }
 
 /// Whether `fileKeyRef` works in this cluster.
@@ -89,7 +91,7 @@ impl EnvSupport {
         } else {
             FileSupport::Refused
         };
-        EnvFacts { default: self.default, files }
+        EnvFacts { default: self.default, files, nodes: self.nodes.known() }
     }
 
     /// Keeps the answer up to date for ever. `asked` is lifted with the first attempt at the API server,

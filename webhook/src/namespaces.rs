@@ -11,6 +11,10 @@ use kube::{Client, ResourceExt as _};
 use crate::ready::Block;
 use crate::watching;
 
+/// The lists of ports that a mesh reads from a namespace. Linkerd alone does.
+const MESH_PORTS: [&str; 2] =
+    ["config.linkerd.io/skip-inbound-ports", "config.linkerd.io/skip-outbound-ports"];
+
 /// The facts about one namespace. The default, no labels and no mesh, is for one that the watch has not brought yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceFacts {
@@ -18,6 +22,8 @@ pub struct NamespaceFacts {
     pub labels: BTreeMap<String, String>,
     /// Whether its annotations say that Linkerd injects into its pods.
     pub linkerd: bool,
+    /// Its annotations with the ports that a mesh leaves alone in pods that name none.
+    pub mesh_ports: BTreeMap<String, String>,
 }
 
 /// All namespaces. Cheap to clone.
@@ -73,8 +79,13 @@ impl Namespaces {
 
 fn facts(namespace: &PartialObjectMeta<Namespace>) -> NamespaceFacts {
     let inject = namespace.annotations().get("linkerd.io/inject");
+    let ports = MESH_PORTS.iter().filter_map(|key| {
+        let value = namespace.annotations().get(*key)?;
+        Some(((*key).to_owned(), value.clone()))
+    });
     NamespaceFacts {
         labels: namespace.labels().clone(),
+        mesh_ports: ports.collect(),
         linkerd: inject.is_some_and(|value| matches!(value.as_str(), "enabled" | "ingress")),
     }
 }
@@ -91,11 +102,14 @@ mod tests {
     #[test]
     fn labels_and_the_mesh_are_read() {
         let namespace: PartialObjectMeta<Namespace> = serde_json::from_value(serde_json::json!({
-            "metadata": {"name": "shop", "labels": {"team": "a"}, "annotations": {"linkerd.io/inject": "enabled"}},
+            "metadata": {"name": "shop", "labels": {"team": "a"}, "annotations": {
+                "linkerd.io/inject": "enabled", "config.linkerd.io/skip-outbound-ports": "4222",
+            }},
         }))
         .unwrap();
         let facts = facts(&namespace);
         assert!(facts.linkerd);
+        assert_eq!(facts.mesh_ports["config.linkerd.io/skip-outbound-ports"], "4222");
         assert_eq!(facts.labels["team"], "a");
     }
 }

@@ -88,6 +88,9 @@ pub struct Spec<'a> {
     /// Other rules about the node.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub affinity: Affinity<'a>,
+    /// Secrets with which its images are pulled.
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    pub image_pull_secrets: Vec<Reference<'a>>,
     /// The node, when the pod names it itself.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub node_name: Text<'a>,
@@ -106,6 +109,9 @@ pub struct Spec<'a> {
     /// How names are resolved.
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub dns_policy: Text<'a>,
+    /// Changes of that.
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    pub dns_config: DnsConfig<'a>,
     /// The pod's security context.
     #[serde(default, deserialize_with = "nullable")]
     pub security_context: SecurityContext,
@@ -189,9 +195,32 @@ pub struct Mount<'a> {
     /// Where.
     #[serde(borrow)]
     pub mount_path: Text<'a>,
+    /// Whether the container cannot write there.
+    #[serde(default, deserialize_with = "nullable")]
+    pub read_only: bool,
 }
 
-/// A volume; of its source only the kinds that are ours.
+/// An object of the pod's namespace, by name.
+#[derive(Debug, serde::Deserialize)]
+pub struct Reference<'a> {
+    /// Its name.
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    pub name: Text<'a>,
+}
+
+/// `spec.dnsConfig`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct DnsConfig<'a> {
+    /// Addresses of name servers.
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub nameservers: Vec<Text<'a>>,
+    /// Domains that are tried.
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub searches: Vec<Text<'a>>,
+}
+
+/// A volume; of its source only the kinds that are ours, and those below which no folder can be made.
 #[derive(Debug, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Volume<'a> {
@@ -207,6 +236,18 @@ pub struct Volume<'a> {
     /// `downwardAPI`
     #[serde(borrow, default, rename = "downwardAPI")]
     pub downward_api: Option<&'a RawValue>,
+    /// `configMap`
+    #[serde(borrow, default)]
+    pub config_map: Option<&'a RawValue>,
+    /// `secret`
+    #[serde(borrow, default)]
+    pub secret: Option<&'a RawValue>,
+    /// `image`
+    #[serde(borrow, default)]
+    pub image: Option<&'a RawValue>,
+    /// `hostPath`
+    #[serde(borrow, default)]
+    pub host_path: Option<&'a RawValue>,
 }
 
 /// `spec.os`

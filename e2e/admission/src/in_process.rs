@@ -75,6 +75,8 @@ pub fn admission(files: bool, catalog: Catalog) -> Admission {
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
             log_level: cairn_kit::log::LogFilter::default(),
+            container: Arc::default(),
+            dns: cairn_webhook::admission::settings::DnsNeed::Search,
         },
         trust: watch::channel(Arc::default()).1,
         installation: watch::channel(Verdict::Open).1,

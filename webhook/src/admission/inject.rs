@@ -69,7 +69,8 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let Some(request) = Request::parse(annotations, labels)? else {
         return Ok(plan);
     };
-    placement::check(&pod.spec, request.asked_by())?;
+    placement::check(&pod.spec, request.asked_by(), facts.settings.dns)?;
+    plan.warnings.extend(env::old_node_warning(&pod.spec, facts.env));
     let pools = resolve::pools(&request, facts)?;
     let stop = stop::Stop::of(&pools, &request, &pod.spec)?;
     let group = resolve::group(&request, &pools, metadata, &mut plan.warnings)?;
@@ -106,6 +107,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         host_network: pod.spec.host_network,
         runs_as_root: pod.spec.security_context.run_as_user == Some(0),
         qos: qos::of(&pod.spec, &inits),
+        cpu_limited: qos::is_cpu_limited(&pod.spec, &inits),
         app_probes: &app_probes,
         membership: membership.as_ref(),
     };
@@ -113,7 +115,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     set_label(pod, &mut plan.patch);
     mesh::exclude_ports(pod, &inits, facts, &mut plan.patch);
     for target in &targets {
-        apps::equip(target, &sidecar, ours.is_some(), &mut plan.patch)?;
+        apps::equip(target, &sidecar, &pod.spec.volumes, ours.is_some(), &mut plan.patch)?;
         match (&stop, &before) {
             (Some(stop), _) => stop.aim(target, &app_probes, ours.is_some(), &mut plan.patch),
             (None, Some(before)) => stop::put_back(target, before, &mut plan.patch),
@@ -124,6 +126,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
         }
     }
     add_volumes(pod, &sidecar, &mut plan.patch);
+    add_pull_secrets(pod, facts.settings, &mut plan.patch);
     match ours {
         Some((index, _)) => {
             let raw = found.and_then(|found| pod.spec.init_containers.get(found));
@@ -191,6 +194,15 @@ fn add_volumes(pod: &Pod<'_>, sidecar: &Sidecar<'_>, patch: &mut Patch) {
     };
     let missing: Vec<Value> = sidecar.volumes().into_iter().filter(absent).collect();
     patch.append("/spec/volumes", !volumes.is_empty(), missing);
+}
+
+/// The Secrets with which the sidecar's image is pulled, where the operator named some.
+fn add_pull_secrets(pod: &Pod<'_>, settings: &Settings, patch: &mut Patch) {
+    let present = &pod.spec.image_pull_secrets;
+    let missing = settings.container.pull_secrets.iter();
+    let missing = missing.filter(|name| !present.iter().any(|one| *one.name == ***name));
+    let missing = missing.map(|name| json!({"name": name})).collect();
+    patch.append("/spec/imagePullSecrets", !present.is_empty(), missing);
 }
 
 /// The names of our volumes.

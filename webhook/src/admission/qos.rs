@@ -42,6 +42,18 @@ pub(super) fn of(spec: &Spec<'_>, inits: &[Container<'_>]) -> Qos {
     if guaranteed { Qos::Guaranteed } else { Qos::Ordinary }
 }
 
+/// Whether every container but ours has a limit for CPU.
+pub(super) fn is_cpu_limited(spec: &Spec<'_>, inits: &[Container<'_>]) -> bool {
+    let limited =
+        |resources: Resources| resources.limits.is_some_and(|limits| limits.contains_key("cpu"));
+    let mut others = inits
+        .iter()
+        .filter(|container| *container.name != *cairn_core::contract::pod::CONTAINER)
+        .chain(&spec.containers);
+    !spec.containers.is_empty()
+        && others.all(|container| container.resources.and_then(read).is_some_and(limited))
+}
+
 fn read(raw: &RawValue) -> Option<Resources> {
     serde_json::from_str(raw.get()).ok()
 }

@@ -123,6 +123,19 @@ pub enum Refusal {
     /// An init container with fields of another kind.
     #[error("an init container is not one that Cairn can read: {0}")]
     InitContainer(String),
+    /// A pod that asks its node's name servers.
+    #[error(
+        "a pod with dnsPolicy Default cannot resolve services of the cluster, and Cairn's sidecar needs them; set \
+         dnsPolicy: ClusterFirst, or give dnsConfig nameservers that know them"
+    )]
+    NodeDns,
+    /// A pod whose DNS settings have no search domains.
+    #[error(
+        "a pod with dnsPolicy None or Default needs dnsConfig.searches with the cluster's domain, so that Cairn's \
+         sidecar finds its services; add cluster.local or what the cluster's domain is, or set the chart's \
+         clusterDomain"
+    )]
+    NoSearchDomains,
     /// Another container has our name.
     #[error(
         "the name '{0}' is taken by another container, and Cairn's sidecar needs it; rename that container"
@@ -138,6 +151,18 @@ pub enum Refusal {
         key = annotation::CONTAINERS
     )]
     MountTaken {
+        /// The container.
+        container: String,
+        /// As written.
+        path: String,
+    },
+    /// Our folder would lie in a volume in which none can be made.
+    #[error(
+        "container '{container}' mounts a read-only volume at '{path}', in which the folder for Cairn's files cannot \
+         be made; mount it elsewhere or writable, or leave the container out with {key}",
+        key = annotation::CONTAINERS
+    )]
+    ReadOnlyParent {
         /// The container.
         container: String,
         /// As written.

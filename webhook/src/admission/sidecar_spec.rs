@@ -3,15 +3,14 @@
 //! They pass Pod Security `restricted`. The arguments carry the sidecar's whole configuration; variables carry only
 //! what Kubernetes knows later (UID, name, node, address).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_core::contract::{command, flag, path, pod as names, port};
 use cairn_core::group::Group;
 use cairn_core::pool::{ClockRule, IdsSpec, Pool};
-use cairn_core::request::resources::{Quantity, Resource};
 use cairn_core::request::{Gate, Request};
 use cairn_core::stop_probe::SHORTEST_GRACE;
+use cairn_kit::log::LogFormat;
 use serde_json::{Map, Value, json};
 
 use super::app_probes::AppProbeArgs;
@@ -21,6 +20,7 @@ use super::settings::Settings;
 use crate::env_mode::EnvMode;
 
 pub mod recheck;
+mod resources;
 
 /// The user in pods whose default user is root: the usual one of distroless images.
 const NON_ROOT: u32 = 65532;
@@ -49,17 +49,6 @@ const LIVENESS_FAILURES: u32 = 4;
 /// The startup probe never gives up: a pod waits in the queue without a limit.
 const NEVER: i32 = i32::MAX;
 
-/// Enough for one thread that mostly sleeps.
-const CPU_REQUEST: &str = "10m";
-/// The CPU limit of Guaranteed pods. With a lower one, throttling delays renewals.
-const CPU_GUARANTEED: &str = "50m";
-/// The sidecar takes 5 MB; the rest is for the probe and the memory volume.
-const MEMORY_REQUEST: &str = "16Mi";
-/// Enough for a burst of API clients.
-const MEMORY_LIMIT: &str = "32Mi";
-/// The same with coordination: the largest group, its files in the memory volume, and answers that are being written.
-const COORDINATING_MEMORY_LIMIT: &str = "64Mi";
-
 /// The inputs of our container.
 #[derive(Debug)]
 pub struct Sidecar<'a> {
@@ -81,6 +70,8 @@ pub struct Sidecar<'a> {
     pub runs_as_root: bool,
     /// The pod's quality of service.
     pub qos: Qos,
+    /// Whether every other container has a CPU limit.
+    pub cpu_limited: bool,
     /// The apps that are stopped after a lost claim.
     pub app_probes: &'a AppProbeArgs,
     /// What it coordinates, if anything.
@@ -114,7 +105,7 @@ impl Sidecar<'_> {
         if !self.host_network {
             set("livenessProbe", liveness_probe());
         }
-        if let Some(resources) = self.resources() {
+        if let Some(resources) = resources::of(self) {
             set("resources", resources);
         }
         if self.membership.is_some() {
@@ -182,6 +173,9 @@ impl Sidecar<'_> {
         if !self.settings.log_level.is_default() {
             args.push(with(flag::LOG_LEVEL, &self.settings.log_level.to_string()));
         }
+        if self.settings.container.log_format == LogFormat::Json {
+            args.push(with(flag::LOG_FORMAT, "json"));
+        }
         if let Some(ids) = self.ids() {
             args.push(with(flag::ID_LAYOUT, &ids.layout));
             args.push(with(flag::ID_EPOCH, &ids.epoch));
@@ -244,46 +238,17 @@ impl Sidecar<'_> {
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": true,
             "runAsNonRoot": true,
-            "seccompProfile": {"type": "RuntimeDefault"},
         });
-        // The image has a user of its own. A pod-level 0 would override it, and the container would not start.
-        if let (true, Some(context)) = (self.runs_as_root, context.as_object_mut()) {
-            context.insert("runAsUser".to_owned(), json!(NON_ROOT));
-        }
-        context
-    }
-
-    /// The defaults, overridden by the pod's annotations; none if the pod has pod-level resources.
-    fn resources(&self) -> Option<Value> {
-        let own = &self.request.resources;
-        if self.qos == Qos::PodLevel && own.is_empty() {
-            return None;
-        }
-        let guaranteed = self.qos == Qos::Guaranteed;
-        let most = self.membership.map_or(MEMORY_LIMIT, |_| COORDINATING_MEMORY_LIMIT);
-        let (cpu, memory) =
-            if guaranteed { (CPU_GUARANTEED, most) } else { (CPU_REQUEST, MEMORY_REQUEST) };
-        let mut requests = quantities(&[(Resource::Cpu, cpu), (Resource::Memory, memory)]);
-        let mut limits = quantities(&[(Resource::Memory, most)]);
-        if guaranteed {
-            limits.extend(quantities(&[(Resource::Cpu, CPU_GUARANTEED)]));
-        }
-        requests.extend(own.requests.clone());
-        limits.extend(own.limits.clone());
-        for (resource, limit) in &mut limits {
-            match requests.get_mut(resource) {
-                Some(request) if *request > *limit => {
-                    // The annotation gives only one of the two; the default follows it.
-                    if own.requests.contains_key(resource) {
-                        *limit = request.clone();
-                    } else {
-                        *request = limit.clone();
-                    }
-                }
-                _ => {}
+        if let Some(context) = context.as_object_mut() {
+            if !self.settings.container.no_seccomp_profile {
+                context.insert("seccompProfile".to_owned(), json!({"type": "RuntimeDefault"}));
+            }
+            // The image has a user of its own. A pod-level 0 would override it, and the container would not start.
+            if self.runs_as_root {
+                context.insert("runAsUser".to_owned(), json!(NON_ROOT));
             }
         }
-        Some(json!({"requests": shown(&requests), "limits": shown(&limits)}))
+        context
     }
 }
 
@@ -317,15 +282,4 @@ fn liveness_probe() -> Value {
         // A release takes less than a second.
         "terminationGracePeriodSeconds": SHORTEST_GRACE.as_secs(),
     })
-}
-
-fn quantities(pairs: &[(Resource, &str)]) -> BTreeMap<Resource, Quantity> {
-    pairs.iter().filter_map(|(resource, text)| Some((*resource, Quantity::parse(text)?))).collect()
-}
-
-fn shown(quantities: &BTreeMap<Resource, Quantity>) -> Map<String, Value> {
-    quantities
-        .iter()
-        .map(|(resource, quantity)| (resource.as_str().to_owned(), json!(quantity.to_string())))
-        .collect()
 }

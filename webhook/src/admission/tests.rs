@@ -28,6 +28,8 @@ fn admission() -> (Arc<Admission>, Registry) {
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
             log_level: cairn_kit::log::LogFilter::default(),
+            container: std::sync::Arc::default(),
+            dns: crate::admission::settings::DnsNeed::Search,
         },
         trust: tokio::sync::watch::channel(std::sync::Arc::default()).1,
         installation: tokio::sync::watch::channel(crate::installation::verdict::Verdict::Open).1,

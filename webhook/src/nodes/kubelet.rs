@@ -9,6 +9,9 @@ use super::{OldNode, Taint};
 
 /// The first minor version of Kubernetes 1 whose kubelet has `EnvFiles` on by default.
 const MINOR: u32 = 35;
+/// The first one that runs native sidecars by default. An older one waits for the end of the sidecar, as for that of an
+/// init container.
+const SIDECARS_MINOR: u32 = 29;
 
 /// A label that virtual nodes carry by convention, and its values.
 const TYPE_LABEL: &str = "type";
@@ -138,10 +141,19 @@ fn is_virtual(node: &NodeObject, version: &str) -> bool {
 
 /// `v1.35.4`, and with what vendors append: `-eks-1a2b3c`, `-gke.100`, `+k3s1`.
 fn is_new_enough(version: &str) -> bool {
+    is_at_least(version, MINOR)
+}
+
+/// Whether a kubelet of this version runs native sidecars. One whose version is unreadable may.
+pub fn runs_sidecars(version: &str) -> bool {
+    is_at_least(version, SIDECARS_MINOR) || !is_at_least(version, 0)
+}
+
+fn is_at_least(version: &str, wanted: u32) -> bool {
     let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
     let mut number = || parts.next()?.parse::<u32>().ok();
     match (number(), number()) {
-        (Some(1), Some(minor)) => minor >= MINOR,
+        (Some(1), Some(minor)) => minor >= wanted,
         (Some(major), Some(_)) => major > 1,
         _ => false,
     }
@@ -184,6 +196,16 @@ mod tests {
                 matches!(judged(old, |_| ()), Kubelet::TooOld(node) if node.version == old),
                 "{old}"
             );
+        }
+    }
+
+    #[test]
+    fn kubelets_run_native_sidecars_from_1_29_on() {
+        for new in ["v1.29.0", "v1.29.3-eks-1a2b3c", "v1.34.1", "v2.0.0", "unknown"] {
+            assert!(runs_sidecars(new), "{new}");
+        }
+        for old in ["v1.28.15", "v1.27.1-gke.100"] {
+            assert!(!runs_sidecars(old), "{old}");
         }
     }
 

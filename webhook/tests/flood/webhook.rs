@@ -216,6 +216,8 @@ fn handlers(registry: &mut Registry) -> Admission {
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
             log_level: cairn_kit::log::LogFilter::default(),
+            container: std::sync::Arc::default(),
+            dns: cairn_webhook::admission::settings::DnsNeed::Search,
         },
         trust: watch::channel(Arc::default()).1,
         installation: watch::channel(cairn_webhook::installation::verdict::Verdict::Open).1,

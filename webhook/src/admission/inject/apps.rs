@@ -20,10 +20,12 @@ use crate::admission::patch::Patch;
 use crate::admission::refusal::Refusal;
 use crate::admission::sidecar_spec::Sidecar;
 use crate::env_mode::EnvMode;
-use crate::view::{Container, EnvVar, Pod};
+use crate::view::{Container, EnvVar, Mount, Pod, Volume};
 
 /// `/var/run` is a link to `/run` in most images.
 const DIR_ALIAS: &str = "/run/cairn";
+/// The folders above ours, also by that link.
+const PARENTS: [&str; 3] = ["/var/run", "/run", "/var"];
 
 /// A container that gets the identity.
 pub(super) struct Target<'c, 'a> {
@@ -124,10 +126,11 @@ impl Kind {
 pub(super) fn equip(
     target: &Target<'_, '_>,
     sidecar: &Sidecar<'_>,
+    volumes: &[Volume<'_>],
     injected: bool,
     patch: &mut Patch,
 ) -> Result<(), Refusal> {
-    mount(target, injected, patch)?;
+    mount(target, volumes, injected, patch)?;
     let wanted = variables(sidecar);
     let present = &target.container.env;
     let taken = |name: &str| present.iter().enumerate().find(|(_, var)| *var.name == *name);
@@ -151,7 +154,12 @@ pub(super) fn equip(
     Ok(())
 }
 
-fn mount(target: &Target<'_, '_>, injected: bool, patch: &mut Patch) -> Result<(), Refusal> {
+fn mount(
+    target: &Target<'_, '_>,
+    volumes: &[Volume<'_>],
+    injected: bool,
+    patch: &mut Patch,
+) -> Result<(), Refusal> {
     let mounts = &target.container.volume_mounts;
     let inside = |mount_path: &str| {
         [path::DIR, DIR_ALIAS].into_iter().any(|dir| {
@@ -169,12 +177,37 @@ fn mount(target: &Target<'_, '_>, injected: bool, patch: &mut Patch) -> Result<(
                 container: target.container.name.to_string(),
                 path: mount.mount_path.to_string(),
             });
+        } else if PARENTS.contains(&mount.mount_path.trim_end_matches('/')) {
+            check_parent(target, mount, volumes)?;
         }
     }
     if !present {
         let ours = json!({"name": names::VOLUME, "mountPath": path::DIR, "readOnly": true});
         let list = format!("{}/volumeMounts", target.path);
         patch.append(&list, !mounts.is_empty(), vec![ours]);
+    }
+    Ok(())
+}
+
+/// The container runtime makes our folder in the volume that is mounted above it. On the node, if that is a `hostPath`:
+/// an empty folder does no harm there.
+fn check_parent(
+    target: &Target<'_, '_>,
+    mount: &Mount<'_>,
+    volumes: &[Volume<'_>],
+) -> Result<(), Refusal> {
+    let volume = volumes.iter().find(|volume| *volume.name == *mount.name);
+    // The kubelet mounts these read-only, whatever the mount says.
+    let never_written = |volume: &Volume<'_>| {
+        [volume.config_map, volume.secret, volume.projected, volume.downward_api, volume.image]
+            .iter()
+            .any(Option::is_some)
+    };
+    if mount.read_only || volume.is_some_and(never_written) {
+        return Err(Refusal::ReadOnlyParent {
+            container: target.container.name.to_string(),
+            path: mount.mount_path.to_string(),
+        });
     }
     Ok(())
 }

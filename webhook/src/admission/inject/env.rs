@@ -6,6 +6,8 @@ use cairn_core::request::{EnvChoice, Request};
 use super::apps;
 use crate::admission::refusal::Refusal;
 use crate::env_mode::{EnvFacts, EnvMode, FileSupport};
+use crate::nodes::OldNode;
+use crate::nodes::kubelet::runs_sidecars;
 use crate::nodes::placement::may_run;
 use crate::view::{Container, Pod, Spec};
 
@@ -32,6 +34,18 @@ pub(super) fn mode(
             mode => mode,
         }),
     }
+}
+
+/// A warning if the pod may be placed on a node that does not run native sidecars.
+pub(super) fn old_node_warning(spec: &Spec<'_>, facts: &EnvFacts) -> Option<String> {
+    let old = |node: &&OldNode| !runs_sidecars(&node.version) && may_run(spec, node);
+    facts.nodes.old.iter().find(old).map(|node| {
+        format!(
+            "this pod may be placed on node '{}', which has {} and runs no native sidecars, so it would not start \
+             there; keep it off nodes older than v1.29 with a nodeSelector or an affinity",
+            node.name, node.version
+        )
+    })
 }
 
 // === impl EnvFacts ===

@@ -1,27 +1,54 @@
 //! Excludes our ports from a service mesh. Otherwise a proxy that starts later, or that requires mutual TLS from the
 //! kubelet, would block the sidecar.
+//!
+//! A list on the pod replaces the one that it would have without: that of its namespace where the mesh reads one there,
+//! or that of the mesh's own configuration. The namespace's is merged; the mesh's configuration cannot be seen here.
+
+use std::collections::BTreeMap;
 
 use cairn_core::contract::port;
 use serde_json::{Value, json};
 
 use super::Facts;
 use crate::admission::patch::Patch;
+use crate::namespaces::NamespaceFacts;
 use crate::view::{Container, Pairs, Pod};
 
 struct Mesh {
     inbound: &'static str,
     outbound: &'static str,
+    /// The container of its proxy.
+    proxy: &'static str,
+    /// Whether it puts its proxy into the pod.
+    injects: fn(&Pod<'_>, &NamespaceFacts) -> bool,
 }
 
-const ISTIO: Mesh = Mesh {
-    inbound: "traffic.sidecar.istio.io/excludeInboundPorts",
-    outbound: "traffic.sidecar.istio.io/excludeOutboundPorts",
-};
-
-const LINKERD: Mesh = Mesh {
-    inbound: "config.linkerd.io/skip-inbound-ports",
-    outbound: "config.linkerd.io/skip-outbound-ports",
-};
+const MESHES: [Mesh; 4] = [
+    Mesh {
+        inbound: "traffic.sidecar.istio.io/excludeInboundPorts",
+        outbound: "traffic.sidecar.istio.io/excludeOutboundPorts",
+        proxy: "istio-proxy",
+        injects: in_istio,
+    },
+    Mesh {
+        inbound: "config.linkerd.io/skip-inbound-ports",
+        outbound: "config.linkerd.io/skip-outbound-ports",
+        proxy: "linkerd-proxy",
+        injects: in_linkerd,
+    },
+    Mesh {
+        inbound: "traffic.kuma.io/exclude-inbound-ports",
+        outbound: "traffic.kuma.io/exclude-outbound-ports",
+        proxy: "kuma-sidecar",
+        injects: in_kuma,
+    },
+    Mesh {
+        inbound: "consul.hashicorp.com/transparent-proxy-exclude-inbound-ports",
+        outbound: "consul.hashicorp.com/transparent-proxy-exclude-outbound-ports",
+        proxy: "consul-dataplane",
+        injects: in_consul,
+    },
+];
 
 /// Appends our ports to the exclusions of the mesh that the pod is in, if any.
 pub(super) fn exclude_ports(
@@ -36,45 +63,69 @@ pub(super) fn exclude_ports(
         let is = |container: &Container<'_>| *container.name == *name;
         pod.spec.containers.iter().chain(inits).any(is)
     };
+    let namespace = facts.namespace_facts;
     let mut keys = Vec::new();
-    if in_istio(pod, facts) || has("istio-proxy") {
-        keys.extend(ISTIO.exclusions(annotations, &facts.settings.outbound_ports));
-    }
-    if in_linkerd(pod, facts) || has("linkerd-proxy") {
-        keys.extend(LINKERD.exclusions(annotations, &facts.settings.outbound_ports));
+    for mesh in MESHES {
+        if (mesh.injects)(pod, namespace) || has(mesh.proxy) {
+            let (inherited, outbound) = (&namespace.mesh_ports, &facts.settings.outbound_ports);
+            keys.extend(mesh.exclusions(annotations, inherited, outbound));
+        }
     }
     patch.set_keys("/metadata/annotations", true, keys);
 }
 
-fn in_istio(pod: &Pod<'_>, facts: &Facts<'_>) -> bool {
-    const SWITCH: &str = "sidecar.istio.io/inject";
-    let metadata = &pod.metadata;
-    let own = metadata.labels.get(SWITCH).or_else(|| metadata.annotations.get(SWITCH));
-    if let Some(value) = own {
-        return **value == *"true";
+fn in_istio(pod: &Pod<'_>, namespace: &NamespaceFacts) -> bool {
+    let labels = &namespace.labels;
+    match own(pod, "sidecar.istio.io/inject") {
+        Some(value) => value == "true",
+        None => {
+            labels.get("istio-injection").is_some_and(|value| value == "enabled")
+                || labels.contains_key("istio.io/rev")
+                || pod.metadata.labels.contains_key("istio.io/rev")
+        }
     }
-    let labels = &facts.namespace_facts.labels;
-    labels.get("istio-injection").is_some_and(|value| value == "enabled")
-        || labels.contains_key("istio.io/rev")
-        || metadata.labels.contains_key("istio.io/rev")
 }
 
-fn in_linkerd(pod: &Pod<'_>, facts: &Facts<'_>) -> bool {
+fn in_linkerd(pod: &Pod<'_>, namespace: &NamespaceFacts) -> bool {
     match pod.metadata.annotations.get("linkerd.io/inject") {
         Some(value) => matches!(&**value, "enabled" | "ingress"),
-        None => facts.namespace_facts.linkerd,
+        None => namespace.linkerd,
     }
+}
+
+fn in_kuma(pod: &Pod<'_>, namespace: &NamespaceFacts) -> bool {
+    const SWITCH: &str = "kuma.io/sidecar-injection";
+    let on = |value: &str| matches!(value, "enabled" | "true");
+    own(pod, SWITCH).map_or_else(|| namespace.labels.get(SWITCH).is_some_and(|value| on(value)), on)
+}
+
+/// Consul may also be configured to inject into all pods. Then its proxy is in the pod when we are asked again.
+fn in_consul(pod: &Pod<'_>, _: &NamespaceFacts) -> bool {
+    let inject = pod.metadata.annotations.get("consul.hashicorp.com/connect-inject");
+    inject.is_some_and(|value| **value == *"true")
+}
+
+/// A label of the pod, or else an annotation.
+fn own<'p>(pod: &'p Pod<'_>, key: &str) -> Option<&'p str> {
+    let metadata = &pod.metadata;
+    metadata.labels.get(key).or_else(|| metadata.annotations.get(key)).map(|value| &**value)
 }
 
 // === impl Mesh ===
 
 impl Mesh {
-    fn exclusions(&self, annotations: &Pairs<'_>, outbound: &[u16]) -> Vec<(String, Value)> {
+    fn exclusions(
+        &self,
+        annotations: &Pairs<'_>,
+        inherited: &BTreeMap<String, String>,
+        outbound: &[u16],
+    ) -> Vec<(String, Value)> {
         [(self.inbound, &[port::ADMIN][..]), (self.outbound, outbound)]
             .into_iter()
             .filter_map(|(key, ports)| {
-                let present = annotations.get(key).map(|value| &**value).unwrap_or_default();
-                let list = with_ports(present, ports)?;
+                let own = annotations.get(key).map(|value| &**value);
+                let present = own.or_else(|| inherited.get(key).map(String::as_str));
+                let list = with_ports(present.unwrap_or_default(), ports)?;
                 Some((key.to_owned(), json!(list)))
             })
             .collect()

@@ -5,7 +5,9 @@ use serde_json::value::RawValue;
 
 use super::VOLUMES;
 use crate::admission::refusal::Refusal;
+use crate::admission::settings::DnsNeed;
 use crate::view::object::Object;
+use crate::view::scheduling::Requirement;
 use crate::view::{Container, Pairs, Spec};
 
 /// Proxies that connect other containers to the network. As native sidecars they start before our container.
@@ -27,12 +29,14 @@ pub(super) const MESH_CONTAINERS: [&str; 11] = [
     "consul-connect-inject-init",
 ];
 
-/// Refuses pods that run where Cairn cannot. `asked_by` is the annotation with which they ask.
-pub(super) fn check(spec: &Spec<'_>, asked_by: &'static str) -> Result<(), Refusal> {
+/// Refuses pods that run where Cairn cannot. `asked_by` is the annotation with which they ask, `dns` the names that the
+/// sidecar must resolve.
+pub(super) fn check(spec: &Spec<'_>, asked_by: &'static str, dns: DnsNeed) -> Result<(), Refusal> {
     let selects = |key: &str, value: &str| selects(&spec.node_selector, key, value);
     if *spec.os.name == *"windows"
         || selects("kubernetes.io/os", "windows")
         || selects("beta.kubernetes.io/os", "windows")
+        || runs_only_on_windows(spec)
     {
         return Err(Refusal::Windows(asked_by));
     }
@@ -45,7 +49,35 @@ pub(super) fn check(spec: &Spec<'_>, asked_by: &'static str) -> Result<(), Refus
     if spec.host_network && (spec.dns_policy.is_empty() || *spec.dns_policy == *"ClusterFirst") {
         return Err(Refusal::HostDns);
     }
-    Ok(())
+    check_dns(spec, dns)
+}
+
+/// Whether the pod's own DNS settings can find agent and etcd. Name servers of the pod's may know the cluster's names.
+fn check_dns(spec: &Spec<'_>, need: DnsNeed) -> Result<(), Refusal> {
+    let config = &spec.dns_config;
+    match &*spec.dns_policy {
+        "Default" if need != DnsNeed::Any && config.nameservers.is_empty() => Err(Refusal::NodeDns),
+        "Default" | "None" if need == DnsNeed::Search && config.searches.is_empty() => {
+            Err(Refusal::NoSearchDomains)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether every node that the required affinity allows has Windows.
+fn runs_only_on_windows(spec: &Spec<'_>) -> bool {
+    let only_windows = |requirement: &Requirement<'_>| {
+        matches!(&*requirement.key, "kubernetes.io/os" | "beta.kubernetes.io/os")
+            && *requirement.operator == *"In"
+            && !requirement.values.is_empty()
+            && requirement.values.iter().all(|value| **value == *"windows")
+    };
+    // A node must meet all requirements of one of the terms.
+    spec.affinity.node_affinity.required.as_ref().is_some_and(|required| {
+        let terms = &required.node_selector_terms;
+        !terms.is_empty()
+            && terms.iter().all(|term| term.match_expressions.iter().any(only_windows))
+    })
 }
 
 /// Parses the init containers.

@@ -16,8 +16,10 @@ mod coordination;
 mod inits;
 mod once;
 mod refusals;
+mod settings;
 mod sidecar;
 mod stop;
+mod surroundings;
 
 /// The token of pods that are injected for the first time.
 pub(super) const TOKEN: &str = "0123";
@@ -55,10 +57,16 @@ impl Fixture {
                 etcd_cluster_id: None,
                 etcd_prefix: cairn_store::KeyPrefix::default(),
                 log_level: cairn_kit::log::LogFilter::default(),
+                container: std::sync::Arc::default(),
+                dns: crate::admission::settings::DnsNeed::Search,
             },
             catalog: builtin.chain(others).collect(),
             namespace: NamespaceFacts::default(),
-            env: EnvFacts { default: None, files: with_nodes(Vec::new()) },
+            env: EnvFacts {
+                default: None,
+                files: with_nodes(Vec::new()),
+                nodes: Arc::new(Known::default()),
+            },
             token: TOKEN,
             now: UnixMillis(1_795_230_000_000),
         }
@@ -95,6 +103,14 @@ impl Fixture {
             labels: [(key.to_owned(), value.to_owned())].into(),
             taints: Vec::new(),
         }]);
+        self
+    }
+
+    /// With one node of this version, as any cluster's webhook knows it.
+    pub(super) fn with_node_of(mut self, version: &str) -> Self {
+        let node =
+            OldNode { name: "n-1".to_owned(), version: version.to_owned(), ..OldNode::default() };
+        self.env.nodes = Arc::new(Known { any: true, old: vec![node] });
         self
     }
 

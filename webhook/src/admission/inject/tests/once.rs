@@ -182,6 +182,8 @@ proptest! {
 /// The pod with everything taken away that Cairn may add.
 fn without_ours(mut pod: Value) -> Value {
     pod["metadata"]["labels"].as_object_mut().unwrap().remove("cairn.dev/injected");
+    let annotations = pod["metadata"]["annotations"].as_object_mut().unwrap();
+    annotations.retain(|key, _| !key.starts_with("traffic.kuma.io/exclude-"));
     let spec = pod["spec"].as_object_mut().unwrap();
     for (list, key) in [("initContainers", "name"), ("volumes", "name")] {
         retain(spec.entry(list).or_insert_with(|| json!([])), key, "cairn");

@@ -94,7 +94,7 @@ fn it_leaves_the_user_to_the_image_unless_the_pod_says_root() {
 }
 
 #[test]
-fn a_guaranteed_pod_stays_guaranteed_and_others_get_no_cpu_limit() {
+fn a_guaranteed_pod_stays_guaranteed_and_one_without_a_cpu_limit_gets_none() {
     let resources = |resources| {
         let after =
             Fixture::new().inject(&with(mountains(), "/spec/containers/0/resources", resources));
@@ -103,7 +103,7 @@ fn a_guaranteed_pod_stays_guaranteed_and_others_get_no_cpu_limit() {
     let equal = json!({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1000m", "memory": "1Gi"}});
     let both = json!({"cpu": "50m", "memory": "32Mi"});
     assert_eq!(resources(equal), json!({"requests": both, "limits": both}));
-    let burstable = json!({"requests": {"cpu": "1"}, "limits": {"cpu": "2", "memory": "1Gi"}});
+    let burstable = json!({"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}});
     assert_eq!(resources(burstable)["limits"], json!({"memory": "32Mi"}));
 }
 
