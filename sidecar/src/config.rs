@@ -61,6 +61,8 @@ pub struct Config {
     pub ids: Layout,
     /// The API's address, besides the socket.
     pub api: Option<SocketAddr>,
+    /// The same on `::1`, where it can be bound: in a pod, beside the default.
+    pub api_v6: Option<SocketAddr>,
     /// The admin server's address.
     pub admin: Option<SocketAddr>,
     /// Whether the user states that Cairn has never used this store.
@@ -150,6 +152,8 @@ impl TryFrom<ClaimArgs> for Config {
         if let Some(open) = api.filter(|api| !api.ip().to_canonical().is_loopback()) {
             return Err(ConfigError::OpenApi(open));
         }
+        let api_v6 = (in_pod && api == Some(local))
+            .then_some(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port::API));
         // Dual-stack, so that the kubelet reaches it in IPv6-only clusters too.
         let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port::ADMIN);
         let admin = address("--admin", admin, in_pod.then_some(any))?;
@@ -172,6 +176,7 @@ impl TryFrom<ClaimArgs> for Config {
             prefix,
             ids,
             api,
+            api_v6,
             admin,
             new_store,
             in_pod,

@@ -7,7 +7,7 @@
 //! [`TestEtcd::start`] gives a plain one, [`TestEtcd::start_secure`] one with TLS, client certificates and
 //! authentication.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,10 +36,20 @@ const FREEZE_ROUNDS: u32 = 5000;
 pub struct TestEtcd {
     dir: TempDir,
     client: String,
+    listen: String,
     peer: String,
     flags: Vec<String>,
     pki: Option<Pki>,
     process: Option<Child>,
+}
+
+/// Where clients reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// On 127.0.0.1 alone.
+    V4,
+    /// On `::1`; it listens on every address.
+    V6,
 }
 
 /// Why etcd does not run.
@@ -75,14 +85,18 @@ impl TestEtcd {
 
     /// The same with additional flags of etcd.
     pub fn start_with(flags: &[&str]) -> Result<Self, TestEtcdError> {
-        Self::start_attempts(flags, None)
+        Self::start_attempts(flags, None, Reach::V4)
     }
 
-    fn start_attempts(flags: &[&str], mut pki: Option<Pki>) -> Result<Self, TestEtcdError> {
+    fn start_attempts(
+        flags: &[&str],
+        mut pki: Option<Pki>,
+        reach: Reach,
+    ) -> Result<Self, TestEtcdError> {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let mut attempt = 1;
         loop {
-            let mut etcd = Self::prepare(flags.clone(), pki.take())?;
+            let mut etcd = Self::prepare(flags.clone(), pki.take(), reach)?;
             match etcd.spawn() {
                 Ok(()) => return Ok(etcd),
                 Err(TestEtcdError::Silent(log))
@@ -96,11 +110,17 @@ impl TestEtcd {
         }
     }
 
-    fn prepare(flags: Vec<String>, pki: Option<Pki>) -> Result<Self, TestEtcdError> {
+    fn prepare(flags: Vec<String>, pki: Option<Pki>, reach: Reach) -> Result<Self, TestEtcdError> {
         let scheme = if pki.is_some() { "https" } else { "http" };
-        let (client, peer) = (free_url(scheme)?, free_url("http")?);
+        let address = free_address(reach)?;
+        let client = format!("{scheme}://{address}");
+        let listen = match reach {
+            Reach::V4 => client.clone(),
+            Reach::V6 => format!("{scheme}://0.0.0.0:{}", address.port()),
+        };
+        let peer = format!("http://{}", free_address(Reach::V4)?);
         let dir = TempDir::new().map_err(TestEtcdError::Start)?;
-        let mut etcd = Self { dir, client, peer, flags, pki, process: None };
+        let mut etcd = Self { dir, client, listen, peer, flags, pki, process: None };
         etcd.flags.extend(etcd.tls_flags()?);
         Ok(etcd)
     }
@@ -159,7 +179,7 @@ impl TestEtcd {
         let process = Command::new(&binary)
             .arg("--data-dir")
             .arg(self.dir.path().join("data"))
-            .args(["--listen-client-urls", &self.client, "--advertise-client-urls", &self.client])
+            .args(["--listen-client-urls", &self.listen, "--advertise-client-urls", &self.client])
             .args(["--listen-peer-urls", &self.peer, "--initial-advertise-peer-urls", &self.peer])
             .args(["--initial-cluster", &format!("default={}", self.peer)])
             // The data is not needed after the test, so etcd need not wait for the disk.
@@ -231,9 +251,13 @@ pub fn binary() -> PathBuf {
     home.join("bin/etcd")
 }
 
-/// A URL with a port that is free now. The system is unlikely to give it to another process before etcd has bound it.
-fn free_url(scheme: &str) -> Result<String, TestEtcdError> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(TestEtcdError::Start)?;
-    let address = listener.local_addr().map_err(TestEtcdError::Start)?;
-    Ok(format!("{scheme}://{address}"))
+/// An address with a port that is free now. The system is unlikely to give it to another process before etcd has bound
+/// it.
+fn free_address(reach: Reach) -> Result<SocketAddr, TestEtcdError> {
+    let loopback = match reach {
+        Reach::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Reach::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    let listener = TcpListener::bind((loopback, 0)).map_err(TestEtcdError::Start)?;
+    listener.local_addr().map_err(TestEtcdError::Start)
 }

@@ -7,10 +7,10 @@ use etcd_client::{
 };
 
 use crate::pki::{Certificate, Pki};
-use crate::{TestEtcd, TestEtcdError};
+use crate::{Reach, TestEtcd, TestEtcdError};
 
 /// The names under which the tests reach a member.
-const NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
+const NAMES: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
 
 /// The user who may do everything.
 const ROOT: &str = "root";
@@ -21,7 +21,16 @@ impl TestEtcd {
     /// Starts a member that serves only clients with a certificate of its authority, and turns authentication on. The
     /// user is the certificate's common name; the only one is root.
     pub fn start_secure() -> Result<Self, TestEtcdError> {
-        let etcd = Self::start_tls(&[])?;
+        Self::start_tls(&[])?.with_auth()
+    }
+
+    /// The same on every address, as in an installation. Its URL is that of `::1`.
+    pub fn start_secure_on_v6() -> Result<Self, TestEtcdError> {
+        Self::start_attempts(&[], Some(Pki::new("test")?), Reach::V6)?.with_auth()
+    }
+
+    fn with_auth(self) -> Result<Self, TestEtcdError> {
+        let etcd = self;
         let (url, root) = (etcd.url().to_owned(), etcd.client(ROOT)?);
         // A thread, because the caller may be in a runtime already.
         let enabling = thread::spawn(move || enable_auth(&url, &root));
@@ -35,7 +44,7 @@ impl TestEtcd {
     /// The same with authentication off still, and with additional flags.
     pub fn start_tls(flags: &[&str]) -> Result<Self, TestEtcdError> {
         let pki = Pki::new("test")?;
-        Self::start_attempts(flags, Some(pki))
+        Self::start_attempts(flags, Some(pki), Reach::V4)
     }
 
     /// The authority of a member that was started with certificates.

@@ -50,6 +50,8 @@ pub struct Bound {
     coordination: Option<Coordinating>,
     socket: UnixListener,
     api: Option<TcpListener>,
+    /// The same on `::1`, where some programs look for `localhost` first.
+    api_v6: Option<TcpListener>,
     admin: Option<TcpListener>,
 }
 
@@ -94,6 +96,7 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
     let socket = api::bind_socket(&config.dir)
         .map_err(|source| BuildError::Socket { dir: config.dir.clone(), source })?;
     let api = config.api.map(|address| serve::bind(flag::API, address)).transpose()?;
+    let api_v6 = config.api_v6.and_then(|address| serve::bind(flag::API, address).ok());
     let admin = config.admin.map(|address| serve::bind(flag::ADMIN, address)).transpose()?;
     let holder = Holder {
         namespace: config.namespace.clone(),
@@ -132,6 +135,7 @@ pub async fn build(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Bound, 
         coordination,
         socket,
         api,
+        api_v6,
         admin,
     })
 }
@@ -184,6 +188,7 @@ impl Bound {
             coordination,
             socket,
             api,
+            api_v6,
             admin,
         } = self;
         let (shown, link, published) = match coordination {
@@ -197,8 +202,8 @@ impl Bound {
         let routes =
             api::router(applied.clone(), Some(ids.clone()), shown.clone(), metrics.api_guard());
         serving.socket(socket, routes.clone());
-        if let Some(listener) = api {
-            serving.api(listener, routes);
+        for listener in api.into_iter().chain(api_v6) {
+            serving.api(listener, routes.clone());
         }
         if let Some(listener) = admin {
             probes.spawn_into(&mut asking);

@@ -25,7 +25,7 @@ fn config(more: &[&str]) -> Result<Config, ConfigError> {
 #[test]
 fn outside_a_pod_only_the_socket_listens() {
     let config = config(&[]).unwrap();
-    assert_eq!((config.api, config.admin), (None, None));
+    assert_eq!((config.api, config.api_v6, config.admin), (None, None, None));
     assert_eq!(config.namespace, "default");
     assert_eq!(config.group_text(), "-");
     assert!(!config.pod.is_empty());
@@ -35,6 +35,7 @@ fn outside_a_pod_only_the_socket_listens() {
 fn in_a_pod_the_documented_ports_are_served() {
     let config = config(&["--in-pod", "--instance", "0a1b"]).unwrap();
     assert_eq!(config.api.unwrap().to_string(), "127.0.0.1:24040");
+    assert_eq!(config.api_v6.unwrap().to_string(), "[::1]:24040");
     assert_eq!(config.admin.unwrap().to_string(), "[::]:24041");
 }
 
@@ -85,7 +86,7 @@ fn every_flag_sets_its_field() {
     assert_eq!(pools, ["snowflake", "mountains"]);
     assert_eq!(config.group.unwrap().as_str(), "checkout");
     assert_eq!(config.prefix.unwrap().as_str(), "{name}");
-    assert_eq!(config.api, None);
+    assert_eq!((config.api, config.api_v6), (None, None));
     assert_eq!(config.admin.unwrap().port(), 9);
     assert_eq!(config.ids.to_string(), "42/8/13");
     assert_eq!(config.gate_file, Some("g".into()));

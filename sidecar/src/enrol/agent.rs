@@ -1,6 +1,7 @@
 //! One enrolment: a new key, and a call to the agent with the pod's token.
 
 use std::io;
+use std::iter;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,18 @@ pub enum EnrolError {
         #[source]
         source: tonic::transport::Error,
     },
+    /// The name of the agent cannot be resolved.
+    #[error(
+        "could not look up the name in {url}; if a mesh captures DNS in this pod (Istio with ISTIO_META_DNS_CAPTURE, \
+         Kuma, Consul), let it run its proxy as a native sidecar, which starts before Cairn's"
+    )]
+    Lookup {
+        /// The agent.
+        url: String,
+        /// Why.
+        #[source]
+        source: tonic::transport::Error,
+    },
     /// The agent refused, or the connection broke.
     #[error("Cairn's webhook gives no access to etcd: {}", .0.message())]
     Refused(Status),
@@ -113,10 +126,24 @@ async fn call(
     let setup = |source| EnrolError::Setup { url: url(), source };
     let endpoint = Endpoint::from_shared(url()).map_err(setup)?.tls_config(tls).map_err(setup)?;
     let endpoint = endpoint.connect_timeout(TIMEOUT).timeout(TIMEOUT);
-    let channel =
-        endpoint.connect().await.map_err(|source| EnrolError::Connect { url: url(), source })?;
+    let channel = endpoint.connect().await.map_err(|source| {
+        if is_of_lookup(&source) {
+            EnrolError::Lookup { url: url(), source }
+        } else {
+            EnrolError::Connect { url: url(), source }
+        }
+    })?;
     let mut agent = AgentClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
     Ok(agent.enrol(request).await.map_err(EnrolError::Refused)?.into_inner())
+}
+
+/// Whether the connection failed before there was an address. The library shows that by its words alone.
+fn is_of_lookup(error: &tonic::transport::Error) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    iter::successors(Some(first), |error| error.source()).any(|error| {
+        let text = error.to_string();
+        text.starts_with("dns error") || text.starts_with("failed to lookup address")
+    })
 }
 
 /// What an answer means. Its times count from the send instant, so they end early rather than late.
@@ -183,6 +210,28 @@ mod tests {
         assert_eq!(credentials.valid_for(begun), Some(Duration::from_secs(90)));
         let without_end = EnrolResponse { valid_for_ms: 0, ..answer() };
         assert_eq!(received(without_end, &key(), begun).unwrap().ends_at, None);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_looked_up_makes_one_think_of_a_mesh_that_captures_dns() {
+        let dir = tempfile::tempdir().unwrap();
+        let token_file = dir.path().join("token");
+        std::fs::write(&token_file, "token").unwrap();
+        let root = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
+        let target = |url: &str| AgentTarget {
+            url: url.to_owned(),
+            authorities: root.cert.pem(),
+            token_file: token_file.clone(),
+            dir: dir.path().to_owned(),
+        };
+        let clock = cairn_kit::clock::SystemClock;
+        let unknown = target("https://cairn-webhook.invalid:8443");
+        let error = enrol(&unknown, None, &clock).await.unwrap_err();
+        assert!(matches!(error, EnrolError::Lookup { .. }), "{error:?}");
+        assert!(error.to_string().contains("native sidecar"), "{error}");
+        let closed = target("https://127.0.0.1:1");
+        let error = enrol(&closed, None, &clock).await.unwrap_err();
+        assert!(matches!(error, EnrolError::Connect { .. }), "{error:?}");
     }
 
     #[test]

@@ -49,6 +49,16 @@ async fn only_a_valid_certificate_of_the_own_authority_is_let_in() {
 }
 
 #[tokio::test]
+async fn a_member_is_reached_and_verified_by_its_address_of_ipv6() {
+    let process = cairn_test_etcd::TestEtcd::start_secure_on_v6().unwrap();
+    assert!(process.url().starts_with("https://[::1]:"), "{}", process.url());
+    let root = users::user(&process, "root").await;
+    root.grant_namespace("shop", &[]).await.unwrap();
+    let (lease, _) = root.grant(Duration::from_secs(9)).await.unwrap();
+    assert!(root.keep_alive(lease).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_member_that_the_authorities_do_not_verify_is_not_talked_to() {
     let office = Office::open().await;
     let good = users::pem(&office.process.client("cairn:shop").unwrap());

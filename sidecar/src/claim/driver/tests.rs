@@ -94,6 +94,7 @@ impl Sidecar {
             prefix: None,
             ids: Layout::parse(DEFAULT_LAYOUT, DEFAULT_EPOCH).unwrap(),
             api: None,
+            api_v6: None,
             admin: None,
             new_store: true,
             in_pod,
