@@ -96,7 +96,12 @@ has '--etcd-prefix=/cairn/v1/'
 has '--installation-record=cairn-installation'
 has '--etcd-record=cairn-etcd-cluster'
 ! grep -qx 'kind: ConfigMap' "$OUT" || bad "$what: the record of the cluster must outlive the release"
-has '["kube-system"]'
+count 2 '!(request.namespace in ["kube-system"])'
+# AKS owns the selectors of webhooks.
+awk '/^kind: (Mutating|Validating)WebhookConfiguration/ { config = 1 } /^---/ { config = 0 }
+  config && /namespaceSelector/' "$OUT" >"$SCRATCH/selectors"
+[ ! -s "$SCRATCH/selectors" ] || bad "$what: a webhook configuration has a namespaceSelector"
+count 2 'admissions.enforcer/disabled: "true"'
 has 'volumeClaimTemplates:'
 has_not 'emptyDir: {sizeLimit: "4Gi"}'
 has_not 'OnDelete'
@@ -107,7 +112,7 @@ count 4 'readOnlyRootFilesystem: true'
 # The member's keys are in memory, and only the two helpers have a token.
 has 'emptyDir: {medium: Memory, sizeLimit: 1Mi}'
 has '--etcd-ca-secret=cairn-etcd-ca'
-has '--agent-listen=0.0.0.0:8443'
+has '--agent-listen=[::]:8443'
 has '{name: agent, port: 8443, targetPort: agent}'
 has_not '--isolation'
 has_not 'etcd-issuer-cert'
@@ -129,6 +134,19 @@ awk '/resources: \[pods\]/ { pods = 2 } /resources: \[secrets\]/ { secrets = 3; 
 [ ! -s "$SCRATCH/rights" ] || bad "$what: too much is allowed: $(cat "$SCRATCH/rights")"
 has "? ['secrets/cairn-webhook-ca','configmaps/cairn-installation','leases/cairn-webhook-mirror',"
 has ": ['secrets/cairn-etcd-ca','configmaps/cairn-etcd-cluster']"
+# An unready pod holds up no drain, and Cairn's own pods run on Linux nodes.
+what="every cluster"
+render --set etcd.replicas=3
+count 2 'unhealthyPodEvictionPolicy: AlwaysAllow'
+count 2 'kubernetes.io/os: linux'
+has '--agent-listen=[::]:8443'
+has '--admin-listen=[::]:9090'
+has_not 'hostNetwork'
+has_not 'dnsPolicy'
+has_not 'log-format'
+has_not 'sidecar-resources'
+count 2 'topologyKey: topology.kubernetes.io/zone'
+what="permissions"
 # The webhook, etcd and its two helpers: every container of the chart has the same restrictions.
 count 2 'runAsNonRoot: true'
 count 4 'allowPrivilegeEscalation: false'
@@ -193,6 +211,8 @@ has '--etcd-cert=/etc/cairn/etcd/tls.crt'
 has '--etcd-key=/etc/cairn/etcd/tls.key'
 has 'secretName: t'
 has_not 'issuer-key'
+render --set 'etcd.enabled=false,etcd.isolation=none,etcd.endpoints={http://[fd00::1]:2379}'
+has '--etcd=http://[fd00::1]:2379'
 render --set 'etcd.enabled=false,etcd.isolation=none,etcd.endpoints={http://a.example:2379}'
 has '--isolation=none'
 has_not '--etcd-cacert'
@@ -206,13 +226,48 @@ render --set "fullnameOverride=stone,webhook.replicas=1,webhook.image.digest=$di
 has_not 'kind: PodDisruptionBudget'
 has "image: ghcr.io/cairn-dev/cairn-webhook@$digest"
 has '--sidecar-image=ghcr.io/cairn-dev/cairn-sidecar:dev'
-has '--admission-listen=0.0.0.0:10443'
+has '--admission-listen=[::]:10443'
 has '--secret=stone-webhook-ca'
 has '--mirror-lease=stone-webhook-mirror'
 has 'system:serviceaccount:cairn-system:stone-webhook'
 has '--etcd-ca-secret=stone-etcd-ca'
 has "'secrets/stone-etcd-ca'"
 has_not 'name: cairn-webhook'
+
+say "OpenShift: no fixed user, and no seccomp profile where none may be named"
+what="OpenShift"
+render --set securityContext.fixedIds=false
+has_not '65532'
+count 2 'seccompProfile: {type: RuntimeDefault}'
+render --set securityContext.seccompProfile=None
+has_not 'seccompProfile'
+has '--sidecar-seccomp-profile=none'
+
+say "EKS with another network plugin, Fargate: the node's network, other ports"
+what="host network"
+render --set webhook.hostNetwork=true,webhook.admissionPort=10260,webhook.agentPort=10261,webhook.adminPort=10262
+has 'hostNetwork: true'
+has 'dnsPolicy: ClusterFirstWithHostNet'
+has 'rollingUpdate: {maxSurge: 0, maxUnavailable: 1}'
+has '--agent-listen=[::]:10261'
+has '{name: agent, port: 10261, targetPort: agent}'
+has '{name: admin, containerPort: 10262}'
+render --set webhook.dnsPolicy=Default
+has 'dnsPolicy: Default'
+
+say "settings of sidecars, of logs and of nodes"
+what="settings"
+render --set 'sidecar.resources.requests.cpu=20m,sidecar.resources.limits.memory=48Mi,sidecar.logFormat=json' \
+  --set 'webhook.logFormat=json,sidecar.imagePullSecrets={a,b},webhook.nodeSelector.pool=system' \
+  --set 'etcd.topologySpreadConstraints[0].topologyKey=rack,webhook.topologySpreadConstraints[0].topologyKey=rack' \
+  --set 'etcd.persistence.storageClassName=-'
+has '--sidecar-resources=requests.cpu=20m,limits.memory=48Mi'
+has '--sidecar-image-pull-secrets=a,b'
+has '--sidecar-log-format=json'
+count 3 '--log-format=json'
+has 'pool: system'
+count 2 'topologyKey: rack'
+has 'storageClassName: ""'
 
 say "a certificate of one's own: its Secret is only read; another controller may fill caBundle"
 what="own certificate"
@@ -248,7 +303,13 @@ refused "the bundled etcd always keeps namespaces apart" --set etcd.isolation=no
 refused "the bundled etcd makes its certificates itself" --set etcd.issuerSecret=s
 refused "at '/etcd/isolation': value must be one of 'namespaces', 'none'" --set etcd.isolation=pods
 refused "at '/etcd/issuerSecret'" --set "$external={https://a:2379},etcd.issuerSecret=S_"
-refused "at '/webhook/admissionPort'" --set webhook.admissionPort=8443
+refused "webhook.admissionPort, agentPort and adminPort are 8443, 8443, 9090" --set webhook.admissionPort=8443
+refused "which the kubelet has on every node" --set webhook.hostNetwork=true
+refused "at '/webhook/dnsPolicy': value must be one of" --set webhook.dnsPolicy=None
+refused "at '/webhook/agentPort': maximum: got 70,000, want 65,535" --set webhook.agentPort=70000
+refused "at '/webhook/logFormat': value must be one of 'text', 'json'" --set webhook.logFormat=logfmt
+refused "additional properties 'gpu' not allowed" --set sidecar.resources.limits.gpu=1
+refused "at '/securityContext/seccompProfile': value must be one of" --set securityContext.seccompProfile=Localhost
 refused "at '/etcd/keyPrefix'" --set etcd.keyPrefix=cairn
 refused "at '/etcd/replicas': value must be one of 1, 3, 5" --set etcd.replicas=2
 refused "additional properties 'replica' not allowed" --set webhook.replica=3
@@ -260,6 +321,31 @@ refused "at '/webhook/certificate/secretName': minLength: got 0, want 1" --set w
 refused "at '/webhook/image/digest'" --set webhook.image.digest=latest
 refused "at '/etcd/persistence/enabled': got string, want boolean" --set-string etcd.persistence.enabled=no
 refused "chart requires kubeVersion: >=1.30.0-0" --kube-version 1.29.9
+
+say "an upgrade with --reuse-values: Helm then leaves out every default that the new chart has added"
+mkdir "$SCRATCH/previous" && tar -xzf ../e2e/charts/cairn-previous.tgz -C "$SCRATCH/previous"
+cp -r cairn "$SCRATCH/reused"
+cp "$SCRATCH/previous/cairn/values.yaml" "$SCRATCH/reused/"
+render && cp "$OUT" "$SCRATCH/first"
+"$HELM" template cairn "$SCRATCH/reused" --namespace cairn-system >"$OUT" 2>"$SCRATCH/error" ||
+  bad "values of the previous chart are refused: $(cat "$SCRATCH/error")"
+diff "$SCRATCH/first" "$OUT" >"$SCRATCH/drift" ||
+  bad "values of the previous chart render something else: $(head -40 "$SCRATCH/drift")"
+
+say "as a dependency of another chart, with a condition"
+what="dependency"
+mkdir -p "$SCRATCH/umbrella/charts" && cp -r cairn "$SCRATCH/umbrella/charts/"
+cat >"$SCRATCH/umbrella/Chart.yaml" <<EOT
+{apiVersion: v2, name: umbrella, version: 1.0.0, dependencies: [{name: cairn, version: "*", condition: cairn.enabled}]}
+EOT
+umbrella() {
+  "$HELM" template shop "$SCRATCH/umbrella" --namespace shop "$@" >"$OUT" 2>&1 || bad "$what: $(cat "$OUT")"
+}
+umbrella --set cairn.enabled=true,global.team=a
+has 'name: shop-cairn-webhook'
+has "request.namespace == 'shop'"
+umbrella --set cairn.enabled=false
+has_not 'cairn'
 
 say "the version strings of EKS and GKE are accepted"
 what="EKS and GKE"

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use cairn_e2e::app::{App, rolled_out};
+use crate::minting::Apps;
 use cairn_e2e::cluster::Cluster;
 use cairn_e2e::install::{NAMESPACE, WEBHOOK};
 use cairn_e2e::members::{Members, RECORD, STATEFUL_SET};
-use cairn_e2e::minted::{MINTS, Minted};
-use cairn_e2e::ns::{Namespace, apart, in_namespace};
+use cairn_e2e::ns::{apart, in_namespace};
 use cairn_e2e::run::Output;
 use cairn_e2e::wait::{Seen, secs, until};
 use cairn_e2e::{Done, Failure, json, local_volumes, paths};
-use serde_json::Value;
 
 /// How many pods mint while etcd grows, restarts and loses a member.
 const MINTING: u32 = 30;
@@ -22,6 +20,7 @@ const ON_VOLUMES: &str = "etcd.persistence.enabled=true,etcd.persistence.storage
 #[test]
 fn etcd_stays_one_cluster_while_it_grows_restarts_loses_a_volume_and_is_installed_again() -> Done {
     apart("etcd", |cluster| {
+        without_a_default_storage_class_the_installation_says_so(cluster)?;
         local_volumes::prepare(cluster, 7)?;
         without_a_volume_a_restarted_single_member_is_the_same_cluster(cluster)?;
         helm_upgrade_grows_etcd_and_stops_no_app(cluster)?;
@@ -35,11 +34,22 @@ fn etcd_stays_one_cluster_while_it_grows_restarts_loses_a_volume_and_is_installe
     })
 }
 
+fn without_a_default_storage_class_the_installation_says_so(cluster: &Cluster) -> Done {
+    say("without a default StorageClass the installation says so");
+    let refused = upgrade(cluster, "etcd.persistence.enabled=true", &[])?;
+    let message = "this cluster has no default StorageClass, so etcd would wait for its volume; name a class with \
+                   etcd.persistence.storageClassName";
+    assert!(refused.stderr.contains(message), "{}", refused.stderr);
+    Ok(())
+}
+
 fn without_a_volume_a_restarted_single_member_is_the_same_cluster(cluster: &Cluster) -> Done {
-    say("without a volume, a restarted single member is the same cluster");
+    say("helm install --wait waits for etcd, too");
     helm(cluster, "etcd.replicas=1")?.ok()?;
+    let pod = cluster.get(&["-n", NAMESPACE, "pod", "cairn-etcd-0"])?;
+    assert!(json::is_ready(&pod), "etcd is not ready: {:?}", pod.get("status"));
+    say("without a volume, a restarted single member is the same cluster");
     let members = Members::of(cluster);
-    members.ready(1)?;
     let before = members.one_cluster(1)?;
     members.delete_pod(0)?;
     members.ready(1)?;
@@ -200,85 +210,6 @@ fn a_second_release_says_so_is_not_ready_and_does_not_disturb_the_first(cluster:
     let ready = cluster.get(&["-n", second, deployment])?;
     assert_eq!(ready.pointer("/status/readyReplicas"), None, "a second release is ready");
     in_namespace(cluster, "first", |ns| Apps::start(ns, 1).map(drop))
-}
-
-/// Apps of a Stop pool that mint IDs. An app that loses its claim is restarted.
-struct Apps<'a> {
-    ns: &'a Namespace,
-    count: u32,
-    started: BTreeSet<String>,
-}
-
-impl<'a> Apps<'a> {
-    fn start(ns: &'a Namespace, count: u32) -> Result<Self, Failure> {
-        let app = App::claiming("press", "snowflake").script(MINTS).replicas(count);
-        ns.apply(&app.deployment().to_string())?;
-        rolled_out(ns, "press")?;
-        let apps = Self { ns, count, started: containers(ns, count)? };
-        apps.mint()?;
-        Ok(apps)
-    }
-
-    /// Checks that no app was stopped since its start, and that all of them mint.
-    fn run_on(&self) -> Done {
-        self.mint()?;
-        let now = containers(self.ns, self.count)?;
-        assert_eq!(now, self.started, "an app was stopped");
-        Ok(())
-    }
-
-    /// Waits until all of them have minted more IDs, and checks that no ID was minted twice.
-    fn mint(&self) -> Done {
-        let (cluster, name) = (&self.ns.cluster, &self.ns.name);
-        let before = Minted::of(cluster, name)?;
-        before.all_go_on(cluster, name, self.count as usize)?;
-        let minted = Minted::of(cluster, name)?;
-        assert!(minted.twice().is_empty(), "minted twice: {:?}", minted.twice());
-        say(&format!("{} pods have minted {} IDs, none twice", self.count, minted.count()));
-        Ok(())
-    }
-
-    /// Checks that the arguments of their sidecars name this etcd cluster.
-    fn know_cluster(&self, id: &str) -> Done {
-        for pod in json::list(&self.ns.get(&["pods", "-l", "app=press"])?, "/items") {
-            let containers = json::list(pod, "/spec/initContainers");
-            let sidecar =
-                containers.iter().find(|one| json::text(one, "/name").as_deref() == Some("cairn"));
-            let wanted = Value::from(format!("--etcd-cluster-id={id}"));
-            let args = sidecar.map_or(&[][..], |sidecar| json::list(sidecar, "/args"));
-            assert!(args.contains(&wanted), "{args:?}");
-        }
-        Ok(())
-    }
-
-    /// Scales them up, and checks that no running app was stopped.
-    fn grow(mut self, count: u32) -> Result<Self, Failure> {
-        let replicas = format!("--replicas={count}");
-        self.ns.kubectl(&["scale", "deployment", "press", &replicas])?;
-        rolled_out(self.ns, "press")?;
-        let now = containers(self.ns, count)?;
-        assert!(self.started.is_subset(&now), "an app was stopped");
-        (self.count, self.started) = (count, now);
-        self.mint()?;
-        Ok(self)
-    }
-}
-
-/// The app containers of exactly this many pods, each with the number of its restarts.
-fn containers(ns: &Namespace, count: u32) -> Result<BTreeSet<String>, Failure> {
-    until(&format!("{count} apps"), secs(60), || {
-        let pods = ns.get(&["pods", "-l", "app=press"])?;
-        let statuses = json::list(&pods, "/items").iter().filter_map(|pod| {
-            let status = pod.pointer("/status/containerStatuses/0")?;
-            Some(format!("{} {}", json::text(status, "/containerID")?, status.get("restartCount")?))
-        });
-        let all: BTreeSet<String> = statuses.collect();
-        Ok(if all.len() == count as usize {
-            Seen::Yes(all)
-        } else {
-            Seen::NotYet(format!("{} apps", all.len()))
-        })
-    })
 }
 
 /// Uninstalls Cairn and deletes the record of its etcd cluster, so that the next step starts without one.

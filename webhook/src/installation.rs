@@ -2,7 +2,9 @@
 //!
 //! The installation is recorded in Kubernetes, on the CRD of pools, and in etcd, below the key prefix. If either names
 //! another installation, this one writes nothing, reports it and is not ready. A second release in one Kubernetes
-//! cluster also sets its webhooks to `Ignore`. Nothing waits for etcd: while it does not answer, the verdict is open.
+//! cluster also sets its webhooks to `Ignore`. While etcd does not answer, the verdict is open. Only the first
+//! installation waits for it before it is ready, so that `helm install --wait` returns when pods get names: a webhook
+//! that was installed before must admit pods while etcd is away.
 //!
 //! Not for: which of the replicas writes; see [`crate::leader`].
 
@@ -94,7 +96,8 @@ enum InstallationError {
 // === impl Installation ===
 
 impl Installation {
-    /// Checks for ever. `block` is lifted once the CRD names this release.
+    /// Checks for ever. `block` is lifted once the CRD names this release, and etcd has answered at least once since
+    /// Cairn was installed for the first time.
     pub async fn run(self, block: Block) {
         let mut block = Some(block);
         let mut said = String::new();
@@ -106,8 +109,11 @@ impl Installation {
                         Verdict::NotOurs(_) if block.is_none() => {
                             block = Some(self.ready.register(BLOCK));
                         }
-                        Verdict::Open | Verdict::Ours(_) => block = None,
-                        Verdict::NotOurs(_) | Verdict::Unknown => {}
+                        Verdict::Ours(_) => block = None,
+                        Verdict::Open if block.is_some() && self.is_recorded().await => {
+                            block = None;
+                        }
+                        Verdict::Open | Verdict::NotOurs(_) | Verdict::Unknown => {}
                     }
                     self.show(verdict).await;
                     pause
@@ -138,6 +144,17 @@ impl Installation {
             record::save(&self.client, &self.site, &ours, cluster).await?;
         }
         Ok(verdict)
+    }
+
+    /// Whether Cairn was installed before, so that etcd has answered once.
+    async fn is_recorded(&self) -> bool {
+        match record::exists(&self.client, &self.site).await {
+            Ok(exists) => exists,
+            Err(error) => {
+                warn!("installation: {}", report(&error));
+                false
+            }
+        }
     }
 
     async fn identity(&self) -> Result<Identity, InstallationError> {

@@ -1,9 +1,50 @@
 {{/* Fails with a sentence when values do not fit each other. The schema checks each of them alone. */}}
 {{- define "cairn.check" -}}
+{{- include "cairn.checkPorts" . -}}
 {{- if .Values.etcd.enabled -}}
 {{- include "cairn.checkBundledEtcd" .Values.etcd -}}
+{{- include "cairn.checkStorageClass" . -}}
 {{- else -}}
 {{- include "cairn.checkOwnEtcd" .Values.etcd -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "cairn.checkPorts" -}}
+{{- $ports := list
+  (.Values.webhook.admissionPort | toString) (include "cairn.agentPort" .) (include "cairn.adminPort" .) -}}
+{{- if ne (len (uniq $ports)) 3 -}}
+{{- fail (printf "webhook.admissionPort, agentPort and adminPort are %s; give each a port of its own"
+  (join ", " $ports)) -}}
+{{- end -}}
+{{- if and (dig "hostNetwork" false .Values.webhook) (has "10250" $ports) -}}
+{{- fail (print "webhook.hostNetwork is true and a port of the webhook is 10250, which the kubelet has on every node; "
+  "set webhook.admissionPort to a port that is free there, for example 10260") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Only on a real cluster, when etcd is installed for the first time: without a class its volume would wait for ever, and
+Kubernetes says so in an Event that few read. A render without a cluster finds no kube-system and checks nothing.
+*/}}
+{{- define "cairn.checkStorageClass" -}}
+{{- $persistence := .Values.etcd.persistence -}}
+{{- if and .Release.IsInstall $persistence.enabled (not $persistence.storageClassName) -}}
+{{- if and (lookup "v1" "Namespace" "" "kube-system")
+  (not (lookup "v1" "PersistentVolumeClaim" .Release.Namespace (printf "data-%s-0" (include "cairn.etcd" .)))) -}}
+{{- $default := false -}}
+{{- range (lookup "storage.k8s.io/v1" "StorageClass" "" "").items -}}
+{{- $annotations := .metadata.annotations | default dict -}}
+{{- if or (eq (get $annotations "storageclass.kubernetes.io/is-default-class") "true")
+  (eq (get $annotations "storageclass.beta.kubernetes.io/is-default-class") "true") -}}
+{{- $default = true -}}
+{{- end -}}
+{{- end -}}
+{{- if not $default -}}
+{{- fail (print "this cluster has no default StorageClass, so etcd would wait for its volume; name a class with "
+  "etcd.persistence.storageClassName (kubectl get storageclass lists them), or set etcd.persistence.enabled=false "
+  "to try Cairn without a volume") -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -112,7 +112,20 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "cairn.webhook" . }}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "cairn.etcd" . }}
 {{- end -}}
 
-{{/* Selects the namespaces whose pods Cairn admits. Webhook and policies must use the same selector. */}}
+{{/* CEL: whether Cairn admits pods of a namespace. It says the same as the selector below. */}}
+{{- define "cairn.isAdmitted" -}}
+!(request.namespace in {{ .Values.excludedNamespaces | uniq | toJson }})
+{{- end -}}
+
+{{/* Annotations of the webhook configurations. The first keeps AKS from changing them. */}}
+{{- define "cairn.webhookAnnotations" -}}
+admissions.enforcer/disabled: "true"
+{{- with .Values.webhook.certificate.caInjection }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Selects the namespaces whose pods Cairn admits, for policies. */}}
 {{- define "cairn.namespaceSelector" -}}
 matchExpressions:
   - key: kubernetes.io/metadata.name
@@ -127,10 +140,42 @@ object.metadata.?labels['app.kubernetes.io/name'].orValue('') == {{ include "cai
 && request.namespace == {{ .Release.Namespace | squote }}
 {{- end -}}
 
+{{/*
+Values that the previous chart did not have are read with dig and a default: `helm upgrade --reuse-values` leaves them
+out. charts/check.sh renders the values of the previous chart.
+*/}}
+
 {{/* The fields that the Pod Security standard "restricted" requires. */}}
 {{- define "cairn.podSecurityContext" -}}
 runAsNonRoot: true
+{{- if ne (include "cairn.seccompProfile" .) "None" }}
 seccompProfile: {type: RuntimeDefault}
+{{- end }}
+{{- end -}}
+{{- define "cairn.seccompProfile" -}}
+{{ dig "seccompProfile" "RuntimeDefault" (.Values.securityContext | default dict) }}
+{{- end -}}
+{{- define "cairn.fixedIds" -}}
+{{ dig "fixedIds" true (.Values.securityContext | default dict) }}
+{{- end -}}
+
+{{/* Labels of nodes that Cairn's own pods run on. Called with .Values.webhook or .Values.etcd. */}}
+{{- define "cairn.nodeSelector" -}}
+{{- merge (dict) (.nodeSelector | default dict) (dict "kubernetes.io/os" "linux") | toYaml -}}
+{{- end -}}
+
+{{- define "cairn.agentPort" -}}{{ dig "agentPort" 8443 .Values.webhook }}{{- end -}}
+{{- define "cairn.adminPort" -}}{{ dig "adminPort" 9090 .Values.webhook }}{{- end -}}
+
+{{/* The sidecar's resources in the words of the annotation cairn.dev/resources. */}}
+{{- define "cairn.sidecarResources" -}}
+{{- $entries := list -}}
+{{- range $kind := list "requests" "limits" -}}
+{{- range $resource, $quantity := dig "resources" $kind dict $.Values.sidecar -}}
+{{- $entries = append $entries (printf "%s.%s=%v" $kind $resource $quantity) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $entries -}}
 {{- end -}}
 {{- define "cairn.containerSecurityContext" -}}
 allowPrivilegeEscalation: false

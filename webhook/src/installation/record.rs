@@ -36,6 +36,12 @@ pub async fn known_cluster(
     Ok(found.and_then(|data| data.get(CLUSTER)?.parse().ok()))
 }
 
+/// Whether there is a record. It is written once etcd has answered for the first time, and outlives the release.
+pub async fn exists(client: &Client, site: &Site) -> Result<bool, ConfigMapError> {
+    let maps = ConfigMaps::of(client.clone(), &site.namespace);
+    Ok(maps.read(&site.record).await?.is_some())
+}
+
 /// Writes the record if it differs.
 pub async fn save(
     client: &Client,
