@@ -14,7 +14,7 @@ DENY := -D warnings
 
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients
 .PHONY: admission test-versions bench-claims bench-coordination bench-scale bench-enrol
-.PHONY: images archives reproducible sbom licences deploy down clean help
+.PHONY: images push archives reproducible sbom licences deploy down clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +25,8 @@ help:
 	@echo "make bench-scale   10,000 pods, restarts under load, half of the CPU (root): docs/scale-benchmarks.md"
 	@echo "make test-versions the corpus of admission on the oldest and the newest Kubernetes that can be built"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
-	@echo "make images        the three images with Docker; ARCH=arm64 for the other architecture"
+	@echo "make images        the images for amd64 and arm64 with Docker; ARCHES=amd64 for one of them"
+	@echo "make push          push them to REGISTRY, with one tag for both architectures"
 	@echo "make archives      the same as archives, without Docker"
 	@echo "make reproducible  build the images twice and compare them"
 	@echo "make sbom          what is in each binary, as CycloneDX; make licences lists licences"
@@ -147,18 +148,29 @@ e2e: tools
 
 # --- for your own cluster ---
 
-# Static binaries for one architecture, in images that contain nothing else.
+# Static binaries, in images that contain nothing else. An image has a tag for each architecture, and `make push` puts
+# them together under the version, which is the one that the chart asks for.
 REGISTRY ?= localhost
-VERSION ?= dev
+VERSION ?= $(shell sed -n 's/^appVersion: "\(.*\)"/\1/p' charts/cairn/Chart.yaml)
 DOCKER ?= docker
 ARCH ?= $(subst x86_64,amd64,$(subst aarch64,arm64,$(shell uname -m)))
+ARCHES ?= amd64 arm64
+IMAGES := sidecar webhook cli
 images:
-	@set -e; for name in sidecar webhook cli; do \
-	  binary=$$(deploy/images/binary.sh $$name $(ARCH)); \
-	  $(DOCKER) build --platform linux/$(ARCH) -t $(REGISTRY)/cairn-$$name:$(VERSION) \
+	@set -e; for name in $(IMAGES); do for arch in $(ARCHES); do \
+	  binary=$$(deploy/images/binary.sh $$name $$arch); \
+	  $(DOCKER) build --platform linux/$$arch -t $(REGISTRY)/cairn-$$name:$(VERSION)-$$arch \
 	    -f deploy/images/$$name.Dockerfile $$(dirname $$binary); \
+	done; done
+	@echo "push them with: make push REGISTRY=$(REGISTRY) VERSION=$(VERSION) ARCHES='$(ARCHES)'"
+
+push:
+	@set -e; for name in $(IMAGES); do \
+	  image=$(REGISTRY)/cairn-$$name:$(VERSION); tags=; \
+	  for arch in $(ARCHES); do $(DOCKER) push $$image-$$arch; tags="$$tags $$image-$$arch"; done; \
+	  $(DOCKER) manifest create --amend $$image $$tags; \
+	  $(DOCKER) manifest push $$image; \
 	done
-	@echo "push them with: $(DOCKER) push $(REGISTRY)/cairn-sidecar:$(VERSION), and likewise cairn-webhook and cairn-cli"
 
 # The same images as archives, without Docker: `make archives ARCH=arm64`.
 archives:
