@@ -87,6 +87,8 @@ doc:
 deny:
 	@e2e/cargo-deny.sh check bans licenses sources
 
+# The same random inputs each time: a red run must be one that the change has caused.
+unit: export BOLERO_RANDOM_SEED ?= 20261127
 unit: etcd
 	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
 	  -p cairn-herd -p cairn-test-app -p cairn-test-etcd -p cairn-test-admission -p cairn-bench -p cairn-client

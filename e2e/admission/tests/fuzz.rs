@@ -82,6 +82,9 @@ fn check(admission: &'static LocalKey<InProcess>, pod: &Value) {
     if is_typed(pod) {
         assert!(is_typed(&once), "{pod}\nbecomes\n{once}");
     }
+    if has_doubles(pod) {
+        return;
+    }
     let again = admission.with(|admission| admission.create(&once)).unwrap();
     match again {
         Answer::Allowed(twice, _) => assert_eq!(once, twice, "of {pod}"),
@@ -94,6 +97,15 @@ fn iterations() -> usize {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(ITERATIONS)
+}
+
+/// Whether two containers have one name. Kubernetes refuses such a pod: the sidecar's arguments tell containers apart
+/// by their names.
+fn has_doubles(pod: &Value) -> bool {
+    let lists = ["initContainers", "containers"].map(|list| pod["spec"][list].as_array());
+    let containers = lists.into_iter().flatten().flatten();
+    let mut names = std::collections::HashSet::new();
+    !containers.into_iter().all(|container| names.insert(container["name"].to_string()))
 }
 
 fn is_typed(pod: &Value) -> bool {
