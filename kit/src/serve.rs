@@ -35,6 +35,7 @@ mod eviction;
 mod io_watch;
 mod limits;
 mod listen;
+pub mod local;
 mod metrics;
 mod peer;
 mod phase;
