@@ -22,6 +22,7 @@ use crate::prefix::KeyPrefix;
 mod access;
 mod classify;
 mod clients;
+mod cluster_health;
 mod cluster_id_check;
 mod connection;
 mod convert;
@@ -39,6 +40,7 @@ mod tls;
 mod watch;
 
 use clients::Clients;
+pub use cluster_health::{ClusterHealth, EndpointHealth, MemberAlarm, MemberStatus};
 use cluster_id_check::ClusterIdCheck;
 pub use connection::Connection;
 use connection::Connector;

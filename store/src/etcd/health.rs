@@ -41,12 +41,7 @@ impl Membership {
         let status = self.call("asking for the status", client.status()).await?;
         let asking = client.alarm(AlarmAction::Get, AlarmType::None, None);
         let alarms = self.call("asking for alarms", asking).await?;
-        let alarm = |kind| match kind {
-            AlarmType::None => None,
-            AlarmType::Nospace => Some(Alarm::NoSpace),
-            AlarmType::Corrupt => Some(Alarm::Corrupt),
-        };
-        let alarms = alarms.alarms().iter().filter_map(|found| alarm(found.alarm()));
+        let alarms = alarms.alarms().iter().filter_map(|found| Alarm::of(found.alarm()));
         let sufficient = version::is_sufficient(status.version());
         Ok(MemberHealth {
             version: status.version().to_owned(),
@@ -56,5 +51,25 @@ impl Membership {
             learner: status.is_learner(),
             alarms: alarms.collect(),
         })
+    }
+}
+
+// === impl Alarm ===
+
+impl Alarm {
+    pub(super) fn of(kind: AlarmType) -> Option<Self> {
+        match kind {
+            AlarmType::None => None,
+            AlarmType::Nospace => Some(Self::NoSpace),
+            AlarmType::Corrupt => Some(Self::Corrupt),
+        }
+    }
+
+    /// As etcd calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSpace => "NOSPACE",
+            Self::Corrupt => "CORRUPT",
+        }
     }
 }
