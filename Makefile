@@ -12,7 +12,7 @@ CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webho
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
-.PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients
+.PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients test-ui
 .PHONY: admission test-versions bench-claims bench-coordination bench-scale bench-enrol
 .PHONY: images push archives reproducible sbom licences deploy down clean help
 .DEFAULT_GOAL := help
@@ -43,7 +43,7 @@ demo: setup tools
 	step "Cairn's images"; $(CLUSTER) images demo; \
 	step "Cairn on it"; target/debug/cairn-demo demo
 
-STEPS := fmt clippy alone circles doc deny unit test-clients model chart admission faults e2e
+STEPS := fmt clippy alone circles doc deny unit test-ui test-clients model chart admission faults e2e
 
 test: setup
 	@set -e; . e2e/steps.sh; \
@@ -92,6 +92,11 @@ unit: export BOLERO_RANDOM_SEED ?= 20261127
 unit: etcd
 	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
 	  -p cairn-herd -p cairn-test-app -p cairn-test-etcd -p cairn-test-admission -p cairn-bench -p cairn-client
+
+# The page of `cairn ui` in a real headless browser, on a real etcd.
+test-ui: etcd
+	@e2e/browser.sh
+	$(CARGO) test --quiet -p cairn --features browser --test page
 
 # The example apps of clients/, beside real sidecars on a real etcd: Python, Go, Rust, and what else has its tools here.
 test-clients: etcd

@@ -62,6 +62,8 @@ pub enum Command {
     Drain(DrainArgs),
     /// Administrative operations
     Admin(AdminArgs),
+    /// Show pools, pods, groups and etcd in a browser, live
+    Ui(UiArgs),
     /// Measure claims on your own etcd
     Bench(BenchArgs),
     /// Say what is wrong in the cluster, why a pod waits, or what admission would say to manifests
@@ -95,6 +97,27 @@ pub struct PoolsArgs {
     /// How to print
     #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
     pub output: Output,
+    /// The etcd to read.
+    #[command(flatten)]
+    pub access: AccessArgs,
+}
+
+/// The flags of `cairn ui`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Listens on 127.0.0.1 only, and prints a URL with a path that is new at each start, so that nobody \
+        can guess it. The page changes nothing."
+)]
+pub struct UiArgs {
+    /// The port on 127.0.0.1 [default: a free one]
+    #[arg(
+        long,
+        env = "CAIRN_UI_PORT",
+        value_name = "PORT",
+        default_value = "0",
+        hide_default_value = true
+    )]
+    pub port: u16,
     /// The etcd to read.
     #[command(flatten)]
     pub access: AccessArgs,

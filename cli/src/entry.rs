@@ -16,7 +16,7 @@ use crate::etcd::EtcdError;
 use crate::report::Report;
 use crate::{
     admin, ask, bench, check, claims, completion, inject, leader, members, owner, pools, release,
-    shards,
+    shards, ui,
 };
 
 /// The name in messages, also as a plugin of kubectl.
@@ -91,6 +91,7 @@ fn execute(command: &Command, program: &str) -> Result<Report, EtcdError> {
             BenchCommand::Herd(args) => wait(bench::run(args)),
         },
         Command::Pools(args) => wait(pools::run(args)),
+        Command::Ui(args) => wait(ui::run(args, say)),
     }
 }
 

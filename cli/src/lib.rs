@@ -30,4 +30,5 @@ pub mod sidecar;
 pub mod snapshot;
 pub mod table;
 pub mod terminal;
+pub mod ui;
 pub mod yaml;

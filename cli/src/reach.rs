@@ -109,6 +109,11 @@ impl Reach {
         Store::new(Arc::clone(&self.etcd))
     }
 
+    /// The connection, for as long as this value lives.
+    pub fn etcd(&self) -> &Etcd {
+        &self.etcd
+    }
+
     /// The connection itself, for an etcd of the flags.
     pub fn into_etcd(self) -> Arc<Etcd> {
         self.etcd

@@ -17,8 +17,8 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
     let table = [
         (
             String::new(),
-            "say what to do: claims, pools, release, members, leader, step-down, shards, owner, drain, admin, bench, \
-             check, inject or completion",
+            "say what to do: claims, pools, release, members, leader, step-down, shards, owner, drain, admin, ui, \
+             bench, check, inject or completion",
         ),
         ("claim".into(), "'claim' is not a command of cairn; did you mean claims?"),
         ("frobnicate".into(), "'frobnicate' is not a command of cairn; see cairn --help"),

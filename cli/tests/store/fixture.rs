@@ -1,12 +1,13 @@
 //! A real etcd with pools and claims, and helpers that run the command line.
 
+use std::cell::Cell;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use cairn_core::claim::{Fence, Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
 use cairn_core::lease::{ClaimRequest, QueueMode, ReadRequest, ReleaseRequest, Won};
-use cairn_core::pool::{Pool, PoolName};
+use cairn_core::pool::{Pool, PoolName, Scope};
 use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
 use cairn_store::Store;
@@ -23,6 +24,8 @@ pub(crate) struct Fixture {
     pub(crate) process: TestEtcd,
     pub(crate) runtime: Runtime,
     pub(crate) store: Store<Etcd>,
+    /// Since when the claims of [`Fixture::claim`] are held.
+    pub(crate) since: Cell<UnixMillis>,
 }
 
 // === impl Fixture ===
@@ -41,7 +44,7 @@ impl Fixture {
             }
             store
         });
-        Self { process, runtime, store }
+        Self { process, runtime, store, since: Cell::new(UnixMillis(1_795_230_000_000)) }
     }
 
     pub(crate) fn claim(
@@ -52,6 +55,18 @@ impl Fixture {
         key: &str,
         pod: &str,
     ) -> Won {
+        self.try_claim(pool, namespace, group, key, pod).unwrap()
+    }
+
+    /// `None` for a name that is not free.
+    pub(crate) fn try_claim(
+        &self,
+        pool: &str,
+        namespace: &str,
+        group: Option<&str>,
+        key: &str,
+        pod: &str,
+    ) -> Option<Won> {
         let path = path(pool, namespace, group);
         let read = ReadRequest {
             path: path.clone(),
@@ -70,9 +85,9 @@ impl Fixture {
                 queue: QueueMode::Ahead { despite_freeze: false },
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
-                ..joining(path, record(namespace, pod), granted.lease)
+                ..joining(path, self.record(namespace, pod), granted.lease)
             };
-            self.store.claim(&request).await.unwrap().won().unwrap()
+            self.store.claim(&request).await.unwrap().won()
         })
     }
 
@@ -81,7 +96,7 @@ impl Fixture {
         let granted =
             self.runtime.block_on(self.store.grant(BootInstant::default(), LONG)).unwrap();
         let path = path(pool, namespace, group);
-        let request = joining(path, record(namespace, pod), granted.lease);
+        let request = joining(path, self.record(namespace, pod), granted.lease);
         assert_eq!(self.runtime.block_on(self.store.claim(&request)).unwrap().won(), None);
     }
 
@@ -109,11 +124,21 @@ impl Fixture {
         };
         assert!(self.runtime.block_on(self.store.release(&request)).unwrap());
     }
+
+    fn record(&self, namespace: &str, pod: &str) -> SlotRecord {
+        SlotRecord {
+            holder: holder(namespace, pod),
+            nonce: pod.to_owned(),
+            since: self.since.get(),
+            validity_ms: 30_000,
+            quarantine_ms: 15_000,
+        }
+    }
 }
 
 pub(crate) fn path(pool: &str, namespace: &str, group: Option<&str>) -> ClaimPath {
     let pool: PoolName = pool.parse().unwrap();
-    let scope = Pool::builtin(&pool).unwrap().spec.scope;
+    let scope = Pool::builtin(&pool).map_or(Scope::Namespace, |pool| pool.spec.scope);
     ClaimPath::new(pool, scope, namespace, group.map(|group| group.parse().unwrap()))
 }
 
@@ -140,16 +165,6 @@ fn joining(path: ClaimPath, record: SlotRecord, lease: i64) -> ClaimRequest {
         clock: None,
         sentinel: 0,
         spec: 0,
-    }
-}
-
-fn record(namespace: &str, pod: &str) -> SlotRecord {
-    SlotRecord {
-        holder: holder(namespace, pod),
-        nonce: pod.to_owned(),
-        since: UnixMillis(1_795_230_000_000),
-        validity_ms: 30_000,
-        quarantine_ms: 15_000,
     }
 }
 
