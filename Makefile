@@ -8,13 +8,14 @@ CARGO ?= cargo
 E2E_CLUSTER ?= e2e
 CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
   cairn-model-check cairn-coordination-model cairn-test-app cairn-test-etcd cairn-test-admission cairn-bench \
-  cairn-faults cairn-circles cairn-client cairn-e2e
+  cairn-faults cairn-circles cairn-client cairn-e2e cairn-plane
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients test-ui
 .PHONY: admission test-versions bench-claims bench-coordination bench-scale bench-enrol
 .PHONY: images push archives reproducible sbom licences deploy down clean help
+.PHONY: test-prometheus
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +26,7 @@ help:
 	@echo "make bench-scale   10,000 pods, restarts under load, half of the CPU (root): docs/scale-benchmarks.md"
 	@echo "make test-versions the corpus of admission on the oldest and the newest Kubernetes that can be built"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
+	@echo "make test-prometheus  build Prometheus; check alerts, dashboard and docs/metrics.md with it"
 	@echo "make images        the images for amd64 and arm64 with Docker; ARCHES=amd64 for one of them"
 	@echo "make push          push them to REGISTRY, with one tag for both architectures"
 	@echo "make archives      the same as archives, without Docker"
@@ -145,6 +147,14 @@ bench-enrol: tools
 	@$(CLUSTER) images $(E2E_CLUSTER)
 	@$(CARGO) build --release -p cairn-e2e --bin cairn-enrol --bin cairn-bench-enrol
 	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) target/release/cairn-bench-enrol
+
+# Not a step of `make test`: Prometheus takes minutes to build, once. Real binaries are scraped by a real Prometheus.
+test-prometheus: tools
+	@e2e/prometheus/build
+	$(CAIRN_HOME)/bin/promtool check rules charts/cairn/files/alerts.yaml
+	$(CAIRN_HOME)/bin/promtool test rules e2e/prometheus/alerts.test.yaml
+	$(CARGO) build --quiet -p cairn-webhook -p cairn-sidecar
+	$(CARGO) test --quiet -p cairn-plane --features prometheus
 
 e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)

@@ -13,7 +13,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Uri};
-use prometheus_client::encoding::EncodeLabelValue;
 
 use super::Peer;
 
@@ -21,7 +20,7 @@ use super::Peer;
 const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Why a request is not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Forbidden {
     /// The peer is not on this machine, or it is not known where it is.
     Peer,
@@ -30,6 +29,7 @@ pub enum Forbidden {
     /// A browser sent it for a page of another site.
     CrossSite,
 }
+
 /// Whether to answer a request with this target and these headers. An unknown peer is a foreign one.
 pub fn decide(peer: Option<Peer>, target: &Uri, headers: &HeaderMap) -> Result<(), Forbidden> {
     match peer {

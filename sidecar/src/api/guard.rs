@@ -28,7 +28,7 @@ pub struct Guard {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByReason {
-    reason: Forbidden,
+    reason: &'static str,
 }
 
 // === impl Guard ===
@@ -51,11 +51,20 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     match local::decide(peer, request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(reason) => {
-            guard.refused.get_or_create(&ByReason { reason }).inc();
+            guard.refused.get_or_create(&ByReason { reason: label(reason) }).inc();
             let message = message(reason);
             debug!(message, "request refused");
             refuse(StatusCode::FORBIDDEN, message.to_owned())
         }
+    }
+}
+
+/// As metrics name it.
+const fn label(reason: Forbidden) -> &'static str {
+    match reason {
+        Forbidden::Peer => "peer",
+        Forbidden::Host => "host",
+        Forbidden::CrossSite => "cross_site",
     }
 }
 
