@@ -316,10 +316,15 @@ impl Refusal {
             Self::LeavingPool { .. } => "leaving_pool",
             Self::NotAllowed { .. } => "namespace",
             Self::EnvFile | Self::EnvFileOldNode { .. } => "kubernetes_version",
-            Self::Windows(_) | Self::VirtualNode(_) | Self::HostDns => "platform",
+            Self::Windows(_)
+            | Self::VirtualNode(_)
+            | Self::HostDns
+            | Self::NodeDns
+            | Self::NoSearchDomains => "platform",
             Self::ContainerTaken(_)
             | Self::VolumeTaken(_)
             | Self::MountTaken { .. }
+            | Self::ReadOnlyParent { .. }
             | Self::EnvTaken { .. } => "conflict",
             Self::UnknownContainer { .. }
             | Self::EarlyInitContainer { .. }
