@@ -160,7 +160,7 @@ pub(crate) fn request(what: String) -> impl FnOnce(kube::Error) -> ClusterError 
 }
 
 /// The API server's sentence; the words of the library repeat it with all of its fields.
-fn words(error: &kube::Error) -> String {
+pub(crate) fn words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.message.contains("page not found") => {
             "the API server does not know them; is Cairn installed?".to_owned()
@@ -168,7 +168,7 @@ fn words(error: &kube::Error) -> String {
         kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
         kube::Error::UpgradeConnection(error) => {
             format!(
-                "{error}; the user needs the right to create pods/exec and pods/portforward there"
+                "{error}; the user must be allowed to get and create pods/exec and pods/portforward there"
             )
         }
         other => report(other),

@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::finding::Finding;
-use crate::cluster::Cluster;
 use crate::cluster::webhook_pod::WebhookPod;
+use crate::cluster::{Cluster, words};
 
 const ABOUT: &str = "certificates";
 /// The webhook renews at half of the life of seven days.
@@ -92,7 +92,7 @@ async fn trusts(cluster: &Cluster, webhook: &WebhookPod) -> Result<Vec<Trust>, F
             ABOUT,
             format!("there is no {what}, so no pod gets a sidecar; run helm upgrade again"),
         ),
-        error => Finding::unknown(ABOUT, format!("could not read {what}: {error}")),
+        error => Finding::unknown(ABOUT, format!("could not read {what}: {}", words(error))),
     };
     let (pods, pools) = ("--webhook-config", "--pool-webhook-config");
     let name = webhook.flag(pods).ok_or_else(|| missing(pods))?;
@@ -134,7 +134,7 @@ async fn served(
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let forwarded = pods.portforward(&replica.name(), &[port]).await;
     let mut forwarded =
-        forwarded.map_err(|error| format!("port {port} cannot be forwarded: {error}"))?;
+        forwarded.map_err(|error| format!("port {port} cannot be forwarded: {}", words(&error)))?;
     let stream = forwarded.take_stream(port).ok_or("the port was not forwarded")?;
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     let connected = connected.map_err(|error| error.to_string())?;

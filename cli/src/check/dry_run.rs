@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::finding::Finding;
 use super::pods::has_sidecar;
+use crate::cluster::words;
 
 const ABOUT: &str = "admission";
 /// The API server's words about a webhook that it cannot ask.
@@ -24,7 +25,9 @@ pub async fn check(client: &Client, namespace: &str, pool: &str) -> Finding {
     match pods.create(&params, &pod).await {
         Ok(pod) => admitted(&pod, namespace, pool),
         Err(kube::Error::Api(status)) => refused(&status.message, namespace),
-        Err(error) => Finding::unknown(ABOUT, format!("the dry run of a pod failed: {error}")),
+        Err(error) => {
+            Finding::unknown(ABOUT, format!("the dry run of a pod failed: {}", words(&error)))
+        }
     }
 }
 
