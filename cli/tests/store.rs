@@ -109,6 +109,11 @@ fn held_names_and_names_in_quarantine_are_shown() {
         })
     );
 
+    assert_pools_are_counted(url);
+}
+
+/// The pools of the claims above.
+fn assert_pools_are_counted(url: &str) {
     let pools = say(url, &["pools"]);
     assert_eq!(
         words(&pools),
