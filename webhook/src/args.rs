@@ -37,7 +37,7 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(15);
         Exit codes: 0 asked to stop, 1 failed, 2 wrong flags."
 )]
 pub struct Args {
-    /// Where the API server calls, with TLS; [::] is every address of IPv6 and IPv4
+    /// Where the API server calls, with TLS; by default every address of IPv6 and IPv4
     #[arg(
         long,
         env = "CAIRN_ADMISSION_LISTEN",
