@@ -14,7 +14,8 @@ use cairn_e2e::{Done, Failure, json};
 use serde_json::Value;
 
 const SHARDS: usize = 8;
-const SETTLED: Duration = secs(60);
+/// The former member is known for a validity, and its shards are free a takeover delay later: 64 s with 30 s.
+const SETTLED: Duration = secs(120);
 /// Where the CNI plugin `host-local` keeps the addresses that it has given.
 const ADDRESSES: &str = "/run/ipam/pods";
 
@@ -83,7 +84,7 @@ fn a_pod_with_the_address_of_a_gone_one_is_not_taken_for_it() -> Done {
 
 /// A bare pod of the group. Its key is the shard's number.
 fn member(name: &str) -> App {
-    app(name, 1, SHARDS, "15s")
+    app(name, 1, SHARDS, "30s")
         .annotation("cairn.dev/group", "pair")
         .annotation("cairn.dev/min-participants", "2")
         .annotation("cairn.dev/shard-hash", "int")
