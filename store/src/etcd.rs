@@ -84,6 +84,10 @@ impl Etcd {
     /// The lower limit, for pools with a very short validity: a member that is busy or far away answers within this.
     const MIN_REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
 
+    /// The upper limit, for pods that hold nothing yet and ask a slow etcd. A member that hangs is found earlier: it
+    /// does not answer the connection's pings.
+    const MAX_REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
     /// A large answer may take so many times as long: it has up to 2 MB, and all members of a group may ask for it
     /// together. No deadline rests on it.
     const LARGE: u32 = 3;
@@ -225,7 +229,7 @@ impl Kv for Etcd {
     }
 
     fn set_request_timeout(&self, timeout: Duration) {
-        let timeout = timeout.clamp(Self::MIN_REQUEST_TIMEOUT, Self::DEFAULT_REQUEST_TIMEOUT);
+        let timeout = timeout.clamp(Self::MIN_REQUEST_TIMEOUT, Self::MAX_REQUEST_TIMEOUT);
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         self.request_timeout.store(millis, Ordering::Relaxed);
     }

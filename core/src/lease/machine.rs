@@ -115,9 +115,13 @@ impl Machine {
     }
 
     /// How long one request to one etcd member may take: a sixth of the validity, so that the next member is asked
-    /// while the claim is still believed.
+    /// while the claim is still believed. A pod that has no claim loses nothing by a late answer, and a request that it
+    /// gives up has cost a busy etcd as much as an answer: so it waits longer.
     pub fn request_timeout(&self) -> Duration {
-        shortest_validity(&self.claims) / 6
+        let usual = shortest_validity(&self.claims) / 6;
+        let has_none = |claim: &Claim| matches!(claim.phase(), Phase::Pending(_));
+        let waits = self.config.inherited.is_empty() && self.claims.iter().all(has_none);
+        if waits { self.claiming.patience(usual) } else { usual }
     }
 
     /// Takes note of the latest timestamp that was minted under a claim, for its release.

@@ -17,6 +17,7 @@ mod arbitrary;
 mod corners;
 mod evidence;
 mod machine_test;
+mod patience;
 mod queue;
 mod queue_ends;
 mod regain;

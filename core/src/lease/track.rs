@@ -15,6 +15,19 @@ const RETRY: Duration = Duration::from_secs(1);
 /// enough after an outage.
 const MOST_DOUBLINGS: u32 = 2;
 
+/// A pod without a claim waits so many times as long for an answer as one that must renew in time. With the default
+/// validity that is more than the 7 s after which etcd itself gives a request up.
+const PATIENCE: u32 = 2;
+
+/// After each request without a good answer a pod without a claim waits twice as long for the next one, up to so often.
+const MOST_PATIENCE_DOUBLINGS: u32 = 2;
+
+/// A failed renewal is tried again after this part of the validity at first.
+const RENEWAL_RETRY_PART: u32 = 30;
+
+/// It slows down to four times that, so that five tries of a second each fit between a renewal and the deadline.
+const MOST_RENEWAL_DOUBLINGS: u32 = 2;
+
 /// After a lost compare. Others are claiming at this moment, and the spread keeps them apart.
 const CONFLICT_SPREAD: Duration = Duration::from_millis(50);
 
@@ -32,6 +45,8 @@ pub(super) struct ClaimTrack {
     read_at: BootInstant,
     /// Requests in a row that had no good answer.
     failures: u32,
+    /// Requests in all that had no good answer. The store stays as slow as it was, whatever it answers meanwhile.
+    unanswered: u32,
     /// What to do for other pods once there is nothing to claim.
     chore: Option<QuarantineRequest>,
     watching: bool,
@@ -42,6 +57,8 @@ pub(super) struct ClaimTrack {
 pub(super) struct Pace {
     uid: String,
     round: u64,
+    /// Renewals in a row that failed.
+    unrenewed: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,6 +147,7 @@ impl ClaimTrack {
     /// A request had no good answer.
     pub(super) fn failed(&mut self) {
         self.failures = self.failures.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1);
         self.track.finish();
     }
 
@@ -170,6 +188,11 @@ impl ClaimTrack {
         self.failures
     }
 
+    /// How long an answer is waited for that nothing hangs on. `usual`: one that something hangs on.
+    pub(super) fn patience(&self, usual: Duration) -> Duration {
+        usual * (PATIENCE << self.unanswered.min(MOST_PATIENCE_DOUBLINGS))
+    }
+
     pub(super) fn set_chore(&mut self, chore: Option<QuarantineRequest>) {
         self.chore = chore;
     }
@@ -191,7 +214,7 @@ impl ClaimTrack {
 
 impl Pace {
     pub(super) fn new(uid: &str) -> Self {
-        Self { uid: uid.to_owned(), round: 0 }
+        Self { uid: uid.to_owned(), round: 0, unrenewed: 0 }
     }
 
     /// The pauses after this one are spread anew.
@@ -213,6 +236,20 @@ impl Pace {
     /// Between two renewals: a third of the validity ± 10 %, so that three tries fit into it.
     pub(super) fn renewal(&self, validity: Duration) -> Duration {
         validity.mul_f64((0.9 + 0.2 * self.jitter(0)) / 3.0)
+    }
+
+    /// After a failed renewal: the next member may answer. An etcd that is behind fails the renewals of all pods within
+    /// a second, and must not be asked ten times as often for that: so pauses grow, and are spread.
+    pub(super) fn renewal_retry(&mut self, validity: Duration) -> Duration {
+        let slower = 1 << self.unrenewed.min(MOST_RENEWAL_DOUBLINGS);
+        let jitter = self.jitter(u64::from(self.unrenewed));
+        self.unrenewed = self.unrenewed.saturating_add(1);
+        (validity / RENEWAL_RETRY_PART * slower).mul_f64(0.75 + jitter / 2.0)
+    }
+
+    /// A renewal had a good answer.
+    pub(super) fn renewed(&mut self) {
+        self.unrenewed = 0;
     }
 
     /// Between two reads of a waiting pod: the validity ± 10 %. A watch may miss a change, these reads may not.
