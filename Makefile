@@ -8,12 +8,13 @@ CARGO ?= cargo
 E2E_CLUSTER ?= e2e
 CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
   cairn-model-check cairn-coordination-model cairn-test-app cairn-test-etcd cairn-bench cairn-faults cairn-circles \
-  cairn-client cairn-e2e
+  cairn-client cairn-e2e cairn-plane
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients
 .PHONY: bench-claims bench-coordination bench-enrol images archives reproducible sbom licences deploy down clean help
+.PHONY: test-prometheus
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +23,7 @@ help:
 	@echo "make bench-claims  measure the cost of claims on this machine: writes docs/benchmarks.md and its plot"
 	@echo "make bench-coordination  the same for members, leader, shards and lookups: docs/coordination-benchmarks.md"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
+	@echo "make test-prometheus  build Prometheus; check alerts, dashboard and docs/metrics.md with it"
 	@echo "make images        both images with Docker; ARCH=arm64 for the other architecture"
 	@echo "make archives      the same as archives, without Docker"
 	@echo "make reproducible  build both images twice and compare them"
@@ -119,6 +121,14 @@ bench-enrol: tools
 	@$(CLUSTER) images $(E2E_CLUSTER)
 	@$(CARGO) build --release -p cairn-e2e --bin cairn-enrol --bin cairn-bench-enrol
 	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) target/release/cairn-bench-enrol
+
+# Not a step of `make test`: Prometheus takes minutes to build, once. Real binaries are scraped by a real Prometheus.
+test-prometheus: tools
+	@e2e/prometheus/build
+	$(CAIRN_HOME)/bin/promtool check rules charts/cairn/files/alerts.yaml
+	$(CAIRN_HOME)/bin/promtool test rules e2e/prometheus/alerts.test.yaml
+	$(CARGO) build --quiet -p cairn-webhook -p cairn-sidecar
+	$(CARGO) test --quiet -p cairn-plane --features prometheus
 
 e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)

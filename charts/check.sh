@@ -227,7 +227,37 @@ count 2 'cert-manager.io/inject-ca-from: a/b'
 render --set webhook.certificate.secretName=stone-tls
 has_not '--leave-ca-bundle'
 
+say "monitoring is off by default; each part is one value, and an etcd of one's own is not scraped"
+what="monitoring"
+render
+has_not 'monitoring.coreos.com'
+has_not 'grafana'
+count 1 'name: admin, port: 9090'
+count 1 'name: metrics, port: 2381'
+render --set monitoring.podMonitors.enabled=true,monitoring.podMonitors.labels.release=prometheus
+count 3 'kind: PodMonitor'
+count 3 'release: prometheus'
+has_not 'kind: PrometheusRule'
+# The ports that the PodMonitors name are those of the pods.
+has 'port: admin'
+has '{name: admin, containerPort: 9090}'
+has 'port: metrics'
+has '{name: metrics, containerPort: 2381}'
+has 'port: cairn-admin'
+grep -q '"name": "cairn-admin"' ../webhook/src/admission/sidecar_spec.rs || bad "$what: sidecars have another port"
+render --set monitoring.podMonitors.enabled=true \
+  --set "etcd.enabled=false,etcd.endpoints={https://a:2379},etcd.issuerSecret=s"
+count 2 'kind: PodMonitor'
+render --set monitoring.alerts.enabled=true
+count 1 'kind: PrometheusRule'
+has 'alert: CairnPoolExhausted'
+has '{{ $labels.pool }}'
+render --set monitoring.dashboard.enabled=true
+has 'grafana_dashboard: "1"'
+has 'cairn.json: |'
+
 say "values that are refused"
+refused "at '/monitoring/podMonitors/interval'" --set monitoring.podMonitors.interval=often
 refused "at '/etcd/endpoints': minItems: got 0, want 1" --set etcd.enabled=false
 refused "set etcd.enabled=false to use them" --set 'etcd.endpoints={http://a:2379}'
 refused "at '/etcd/endpoints/0'" --set 'etcd.enabled=false,etcd.endpoints={a:2379}'

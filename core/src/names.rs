@@ -145,6 +145,17 @@ impl Names {
             }
         }
     }
+
+    /// How many of these different keys are names of the pool.
+    pub fn count_of<'a>(&self, keys: impl Iterator<Item = &'a str>) -> usize {
+        match self {
+            Self::List(list) => {
+                let known: HashSet<&str> = list.iter().map(String::as_str).collect();
+                keys.filter(|key| known.contains(key)).count()
+            }
+            Self::Range(_) => keys.filter(|key| self.index_of(key).is_some()).count(),
+        }
+    }
 }
 
 impl TryFrom<&NamesSpec> for Names {

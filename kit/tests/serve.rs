@@ -138,7 +138,7 @@ async fn one_connection_too_many_evicts_the_idlest_of_the_greediest_peer() {
     for stream in [&mut modest].into_iter().chain(&mut others) {
         assert!(ask(stream, REQUEST).await.ends_with("ok\n"));
     }
-    assert_eq!((service.evicted("ListenerFull"), service.evicted("PeerLimit")), (1, 0));
+    assert_eq!((service.evicted("listener_full"), service.evicted("peer_limit")), (1, 0));
     assert_eq!(service.open(), 4);
 }
 
@@ -155,7 +155,7 @@ async fn a_peer_with_too_many_connections_loses_its_own() {
         assert!(is_closed(stream).await);
     }
     assert!(ask(&mut other, REQUEST).await.ends_with("ok\n"));
-    assert_eq!((service.evicted("ListenerFull"), service.evicted("PeerLimit")), (0, 3));
+    assert_eq!((service.evicted("listener_full"), service.evicted("peer_limit")), (0, 3));
 }
 
 #[tokio::test]
@@ -281,7 +281,7 @@ async fn bodies_beyond_the_budget_cost_the_peer_that_holds_the_most() {
     assert!(answered.ends_with("50000"), "{answered}");
     // The last bodies may still be in the kernel's buffers.
     let evicted = async {
-        while service.evicted("BodyBudget") < 2 {
+        while service.evicted("body_budget") < 2 {
             yield_now().await;
         }
     };

@@ -3,6 +3,7 @@
 //! The number of label values is bounded: pools, states, and names of a bounded pool.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cairn_core::claim::ClaimState;
@@ -25,14 +26,25 @@ use crate::coordination::metrics::Gauges;
 /// From one round trip to the wait during a long rollout, in seconds.
 const WAIT_BUCKETS: [f64; 9] = [0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
 
+/// A renewal takes two round trips to etcd. The largest request timeout is that of the longest validity.
+const RENEWAL_BUCKETS: [f64; 12] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// A renewal is due after a third of the validity, 30 s by default, so the slack of a healthy one is about 20 s.
+const SLACK_BUCKETS: [f64; 10] = [0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0];
+
 const STATES: [ClaimState; 4] =
     [ClaimState::Waiting, ClaimState::Held, ClaimState::Degraded, ClaimState::Lost];
+
+type Seconds = Gauge<f64, AtomicU64>;
 
 /// The counters of the driver.
 #[derive(Clone, Debug)]
 pub struct ClaimMetrics {
     renewals: Counter,
     renewal_failures: Counter,
+    renewal: Histogram,
+    slack: Histogram,
     wait: Histogram,
 }
 
@@ -52,7 +64,8 @@ pub struct Metrics {
 #[derive(Clone, Debug, Default)]
 struct ClaimGauges {
     state: Family<StateLabels, Gauge>,
-    deadline: Family<PoolLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    deadline: Family<PoolLabels, Seconds>,
+    validity: Family<PoolLabels, Seconds>,
     info: Family<InfoLabels, Gauge>,
     rank: Family<PoolLabels, Gauge>,
     unpublished: Gauge,
@@ -104,7 +117,23 @@ impl ClaimMetrics {
             Unit::Seconds,
             wait.clone(),
         );
+        let renewal = Histogram::new(RENEWAL_BUCKETS);
+        registry.register_with_unit(
+            "renewal",
+            "From the sending of a renewal to the answer of etcd",
+            Unit::Seconds,
+            renewal.clone(),
+        );
+        let slack = Histogram::new(SLACK_BUCKETS);
+        registry.register_with_unit(
+            "deadline_slack",
+            "How long before the earliest deadline of a claim each renewal was answered",
+            Unit::Seconds,
+            slack.clone(),
+        );
         Self {
+            renewal,
+            slack,
             renewals: register(registry, "renewals", "Renewals that etcd answered well"),
             renewal_failures: register(
                 registry,
@@ -115,9 +144,13 @@ impl ClaimMetrics {
         }
     }
 
-    /// Counts a renewal.
-    pub fn renewed(&self) {
+    /// Counts a renewal, which took this time. `slack`: how long the claims would still have been believed without it.
+    pub fn renewed(&self, took: Duration, slack: Option<Duration>) {
         self.renewals.inc();
+        self.renewal.observe(took.as_secs_f64());
+        if let Some(slack) = slack {
+            self.slack.observe(slack.as_secs_f64());
+        }
     }
 
     /// Counts a failed renewal.
@@ -170,7 +203,15 @@ impl ClaimGauges {
             Unit::Seconds,
             deadline.clone(),
         );
+        let validity = Family::default();
+        registry.register_with_unit(
+            "validity",
+            "How long a renewal of the claim is worth",
+            Unit::Seconds,
+            validity.clone(),
+        );
         Self {
+            validity,
             state: register(registry, "state", "1 for the state that each claim is in"),
             deadline,
             info: register(registry, "info", "The name that each claim gave, always 1"),
@@ -187,6 +228,7 @@ impl ClaimGauges {
         let now = clock.now().boot;
         self.info.clear();
         self.deadline.clear();
+        self.validity.clear();
         self.rank.clear();
         for claim in &applied.snapshot.claims {
             let identity = &claim.status.identity;
@@ -207,6 +249,10 @@ impl ClaimGauges {
             let left = until.since(now).as_secs_f64() - now.since(until).as_secs_f64();
             let labels = PoolLabels { pool: pool.clone() };
             self.deadline.get_or_create_owned(&labels).set(left);
+            if let Some(mark) = &claim.status.mark {
+                let validity = Duration::from_millis(mark.validity_ms).as_secs_f64();
+                self.validity.get_or_create_owned(&labels).set(validity);
+            }
             let labels =
                 InfoLabels { pool, group: identity.group.clone(), name: slot.name.clone() };
             self.info.get_or_create_owned(&labels).set(1);

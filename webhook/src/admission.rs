@@ -27,7 +27,7 @@ use crate::namespaces::Namespaces;
 use crate::pools::catalog::Catalog;
 use crate::view::Pod;
 use inject::{Facts, Plan};
-use metrics::{Metrics, Outcome};
+use metrics::{Metrics, Outcome, UNREADABLE};
 use refusal::Refusal;
 use review::{AdmissionRequest, AdmissionResponse};
 use settings::Settings;
@@ -143,9 +143,7 @@ impl Admission {
                 let (outcome, answer) = self.answer(&request, begun + POOL_WAIT).await;
                 (request.uid.to_string(), outcome, dry_run, answer)
             }
-            Err(message) => {
-                (String::new(), Outcome::Refused, false, AdmissionResponse::refused(message))
-            }
+            Err(message) => (String::new(), UNREADABLE, false, AdmissionResponse::refused(message)),
         };
         if !dry_run {
             self.metrics.observe(outcome, begun.elapsed());
@@ -160,27 +158,30 @@ impl Admission {
     ) -> (Outcome, AdmissionResponse) {
         // The configuration selects only CREATE. If somebody changed it, other operations pass.
         let Some(object) = request.object.filter(|_| *request.operation == *"CREATE") else {
-            return (Outcome::Unchanged, AdmissionResponse::allowed());
+            return (Outcome::NotAsked, AdmissionResponse::allowed());
         };
         let pod: Pod<'_> = match serde_json::from_str(object.get()) {
             Ok(pod) => pod,
             Err(error) => {
                 let message = format!("this is not a pod that Cairn can read: {error}");
-                return (Outcome::Refused, AdmissionResponse::refused(message));
+                return (UNREADABLE, AdmissionResponse::refused(message));
             }
         };
         let (namespace, name) = (&*request.namespace, pod.metadata.shown_name());
         match self.decide_with_pools(&pod, namespace, pools_known_by).await {
             Ok(Plan { patch, warnings, injected }) => {
-                let changed = injected && !patch.is_empty();
                 debug!(namespace, name, injected, "admitted");
-                let outcome = if changed { Outcome::Injected } else { Outcome::Unchanged };
+                let outcome = match (injected, patch.is_empty()) {
+                    (true, false) => Outcome::Injected,
+                    (true, true) => Outcome::Complete,
+                    (false, _) => Outcome::NotAsked,
+                };
                 (outcome, AdmissionResponse { refusal: None, patch, warnings })
             }
             Err(refusal) => {
                 let message = refusal.to_string();
                 info!(namespace, name, reason = message, "refused");
-                (Outcome::Refused, AdmissionResponse::refused(message))
+                (Outcome::Refused(refusal.reason()), AdmissionResponse::refused(message))
             }
         }
     }

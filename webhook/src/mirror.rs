@@ -92,6 +92,11 @@ pub struct Counts {
     pub waiters: Vec<String>,
     /// The latest instant until which a current or earlier holder reserved time.
     pub reserved_until: Option<UnixMillis>,
+    /// How many names the pool has; `None` without a readable spec.
+    pub capacity: Option<u64>,
+    /// How many names can be claimed now. In a pool of scope Namespace each group has all names; then it is the number
+    /// of the group with the fewest.
+    pub free: Option<u64>,
     /// The pool's spec in etcd at the time of the count.
     pub spec: SpecSeen,
 }

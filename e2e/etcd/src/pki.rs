@@ -102,6 +102,15 @@ impl Pki {
         self.sign(params)
     }
 
+    /// The issuer itself, for a program that signs clients.
+    pub fn issuer(&self) -> Certificate {
+        Certificate {
+            authorities: self.root.clone(),
+            chain: self.issuer_pem.clone(),
+            key: self.issuer.key().serialize_pem(),
+        }
+    }
+
     fn sign(&self, mut params: CertificateParams) -> Result<Certificate, rcgen::Error> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -1,6 +1,6 @@
 //! What is counted per listener: connections open, accepted, evicted, timed out and refused.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -29,7 +29,7 @@ pub(super) struct Listener {
 }
 
 /// Why a connection had to make room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Eviction {
     /// Its peer opened more connections than a peer may have.
     PeerLimit,
@@ -40,7 +40,7 @@ pub(super) enum Eviction {
 }
 
 /// Why a connection or a request was not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The accept failed, for example for want of file descriptors.
     AcceptFailed,
@@ -58,7 +58,7 @@ struct ByListener {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByEviction {
     listener: &'static str,
-    reason: Eviction,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -70,7 +70,31 @@ struct ByPhase {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByRefusal {
     listener: &'static str,
-    reason: Refusal,
+    reason: &'static str,
+}
+
+// === impl Eviction ===
+
+impl Eviction {
+    fn name(self) -> &'static str {
+        match self {
+            Self::PeerLimit => "peer_limit",
+            Self::ListenerFull => "listener_full",
+            Self::BodyBudget => "body_budget",
+        }
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::AcceptFailed => "accept_failed",
+            Self::HandshakeFailed => "handshake_failed",
+            Self::BodyBudget => "body_budget",
+        }
+    }
 }
 
 // === impl Metrics ===
@@ -123,7 +147,7 @@ impl Listener {
     }
 
     pub(super) fn evicted(&self, reason: Eviction) {
-        let label = ByEviction { listener: self.name, reason };
+        let label = ByEviction { listener: self.name, reason: reason.name() };
         self.metrics.evicted.get_or_create(&label).inc();
     }
 
@@ -133,7 +157,7 @@ impl Listener {
     }
 
     pub(super) fn refused(&self, reason: Refusal) {
-        let label = ByRefusal { listener: self.name, reason };
+        let label = ByRefusal { listener: self.name, reason: reason.name() };
         self.metrics.refused.get_or_create(&label).inc();
     }
 }

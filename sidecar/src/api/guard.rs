@@ -21,7 +21,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use cairn_kit::metrics::register;
 use cairn_kit::serve::Peer;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -34,7 +34,7 @@ use super::http::refuse;
 const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Why a request is not answered. The text is the message for the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Forbidden {
     /// The peer is not on this machine, or it is not known where it is.
     #[error(
@@ -61,7 +61,19 @@ pub struct Guard {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByReason {
-    reason: Forbidden,
+    reason: &'static str,
+}
+
+// === impl Forbidden ===
+
+impl Forbidden {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Host => "host",
+            Self::CrossSite => "cross_site",
+        }
+    }
 }
 
 // === impl Guard ===
@@ -84,7 +96,7 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     match decide(peer, request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(reason) => {
-            guard.refused.get_or_create(&ByReason { reason }).inc();
+            guard.refused.get_or_create(&ByReason { reason: reason.name() }).inc();
             debug!(%reason, "request refused");
             refuse(StatusCode::FORBIDDEN, reason.to_string())
         }

@@ -179,12 +179,14 @@ impl<K: Kv + 'static> Driver<K> {
 
     /// Counts and logs the result of an action.
     fn record(&mut self, event: Option<&Event>, error: Option<Error>, deps: &Deps) {
+        let now = self.clock.now().boot;
         match event {
-            Some(Event::Renewed(_)) => deps.metrics.renewed(),
+            Some(Event::Renewed(renewal)) => {
+                deps.metrics.renewed(now.since(renewal.sent), slack(&deps.snapshots.borrow(), now));
+            }
             Some(Event::RenewingFailed) => deps.metrics.renewal_failed(),
             _ => {}
         }
-        let now = self.clock.now().boot;
         let Some(error) = error else {
             self.had_contact |= event.is_some();
             if let Some(line) = self.failures.succeeded(now) {
@@ -220,6 +222,12 @@ impl<K: Kv + 'static> Driver<K> {
             changed
         });
     }
+}
+
+/// How long the claims would still have been believed without the renewal that was answered now: the shortest of them.
+fn slack(snapshot: &Snapshot, now: BootInstant) -> Option<Duration> {
+    let slots = snapshot.claims.iter().filter_map(|claim| claim.status.identity.slot.as_ref());
+    slots.map(|slot| slot.valid_until_boottime.since(now)).min()
 }
 
 /// Waits until the session's driver tells that the app does not call any more, or is back.

@@ -68,7 +68,7 @@ async fn requests_for_another_host_are_refused_on_every_path() {
         let message = refusal(&app.sends(&request).await);
         assert!(message.contains("localhost, 127.0.0.1 or [::1]"), "{path}: {message}");
     }
-    assert_eq!(app.refused("Host").await, 5);
+    assert_eq!(app.refused("host").await, 5);
     assert!(app.dir.read("snowflake/ids.json").is_none(), "an ID was minted");
 }
 
@@ -79,7 +79,7 @@ async fn requests_without_a_host_are_refused() {
     {
         refusal(&app.sends(request).await);
     }
-    assert_eq!(app.refused("Host").await, 2);
+    assert_eq!(app.refused("host").await, 2);
     let (head, _) = app.sends("GET /v1/claims HTTP/1.0\nHost: localhost\n\n").await;
     assert!(head.starts_with("http/1.0 200"), "{head}");
 }
@@ -116,7 +116,7 @@ async fn pages_of_other_sites_are_refused_and_cannot_mint() {
         let message = refusal(&app.sends(&request).await);
         assert!(message.contains("on behalf of other sites"), "{method}: {message}");
     }
-    assert_eq!(app.refused("CrossSite").await, 5);
+    assert_eq!(app.refused("cross_site").await, 5);
     assert!(app.dir.read("snowflake/ids.json").is_none(), "an ID was minted");
     let (head, _) = app.sends("OPTIONS /v1/ids HTTP/1.0\nHost: localhost\n\n").await;
     assert!(head.starts_with("http/1.0 405") && !head.contains(CORS), "{head}");
@@ -146,7 +146,7 @@ async fn a_peer_that_is_not_on_loopback_is_refused() {
     let request = "GET /v1/claims HTTP/1.1\nHost: localhost\nConnection: close\n\n";
     let message = refusal(&answer(stream, request).await);
     assert!(message.contains("only clients in the same pod"), "{message}");
-    assert_eq!(app.refused("Peer").await, 1);
+    assert_eq!(app.refused("peer").await, 1);
 }
 
 #[tokio::test]

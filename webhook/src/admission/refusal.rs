@@ -258,6 +258,53 @@ pub enum Refusal {
     },
 }
 
+// === impl Refusal ===
+
+impl Refusal {
+    /// Every word that [`Self::reason`] may return.
+    pub const REASONS: [&'static str; 12] = [
+        "annotations",
+        "not_installed",
+        "unknown_pool",
+        "broken_pool",
+        "refused_pool",
+        "leaving_pool",
+        "namespace",
+        "kubernetes_version",
+        "platform",
+        "conflict",
+        "containers",
+        "on_loss",
+    ];
+
+    /// The word in metrics: few, because each is a time series.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Request(_) | Self::GroupOnCluster { .. } | Self::NoGroup => "annotations",
+            Self::NotInstalled(_) => "not_installed",
+            Self::UnknownPool { .. } => "unknown_pool",
+            Self::BrokenPool { .. } => "broken_pool",
+            Self::RefusedPool { .. } => "refused_pool",
+            Self::LeavingPool { .. } => "leaving_pool",
+            Self::NotAllowed { .. } => "namespace",
+            Self::EnvFile | Self::EnvFileOldNode { .. } => "kubernetes_version",
+            Self::Windows(_) | Self::VirtualNode(_) | Self::HostDns => "platform",
+            Self::ContainerTaken(_)
+            | Self::VolumeTaken(_)
+            | Self::MountTaken { .. }
+            | Self::EnvTaken { .. } => "conflict",
+            Self::UnknownContainer { .. } | Self::EarlyInitContainer { .. } => "containers",
+            Self::StopInitContainer { .. }
+            | Self::StopWithoutGate { .. }
+            | Self::StopHostNetwork { .. }
+            | Self::StopAnnotationEnv { .. }
+            | Self::StopQuarantine { .. }
+            | Self::StopSidecarStartup { .. }
+            | Self::StopProbe { .. } => "on_loss",
+        }
+    }
+}
+
 fn mend(error: &AppProbeError) -> &'static str {
     match error {
         AppProbeError::Exec | AppProbeError::Action => "use httpGet, tcpSocket or grpc",

@@ -76,7 +76,7 @@ async fn an_opted_in_pod_gets_a_patch_under_the_uid_of_its_review() {
     assert_eq!(answer["response"]["allowed"], true);
     assert_eq!(answer["response"]["patchType"], "JSONPatch");
     assert!(
-        counted(&registry).contains("pods_total{outcome=\"Injected\"} 1"),
+        counted(&registry).contains("pods_total{outcome=\"injected\",reason=\"asked\"} 1"),
         "{}",
         counted(&registry)
     );
@@ -104,7 +104,7 @@ async fn a_pod_waits_half_a_second_for_a_pool_that_is_not_known_yet() {
     let ((_, answer), ()) = tokio::join!(posting, creating);
     assert_eq!(answer["response"]["allowed"], true, "{answer}");
     assert_eq!(begun.elapsed(), Duration::from_millis(400));
-    assert!(counted(&registry).contains("pods_total{outcome=\"Injected\"} 1"));
+    assert!(counted(&registry).contains("pods_total{outcome=\"injected\",reason=\"asked\"} 1"));
 
     let begun = Instant::now();
     let (_, answer) = post_to(&admission, "/mutate", review("montains", false)).await;

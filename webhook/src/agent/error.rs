@@ -35,6 +35,16 @@ pub enum EnrolError {
 // === impl EnrolError ===
 
 impl EnrolError {
+    /// Every word that [`Self::name`] may return.
+    pub const NAMES: [&'static str; 6] = [
+        "unauthenticated",
+        "review_failed",
+        "too_many",
+        "not_installed",
+        "access_failed",
+        "issue_failed",
+    ];
+
     /// The word in metrics.
     pub fn name(&self) -> &'static str {
         match self {

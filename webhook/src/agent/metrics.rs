@@ -13,6 +13,8 @@ use super::error::EnrolError;
 /// From a review on an idle API server to the timeout of a sidecar.
 const SECONDS: [f64; 10] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
+const ENROLLED: &str = "enrolled";
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     outcome: &'static str,
@@ -34,6 +36,10 @@ impl Metrics {
             enrolments: Family::default(),
             seconds: Histogram::new(SECONDS.iter().copied()),
         };
+        // A rate can be computed only from a series that was there before its first event.
+        for outcome in EnrolError::NAMES.into_iter().chain([ENROLLED]) {
+            drop(metrics.enrolments.get_or_create(&Labels { outcome }));
+        }
         let enrolments = metrics.enrolments.clone();
         registry.register("enrolments", "Enrolments by how they were answered", enrolments);
         registry.register_with_unit(
@@ -47,7 +53,7 @@ impl Metrics {
 
     /// Counts one answer.
     pub fn observe(&self, error: Option<&EnrolError>, took: Duration) {
-        let outcome = error.map_or("enrolled", EnrolError::name);
+        let outcome = error.map_or(ENROLLED, EnrolError::name);
         self.enrolments.get_or_create(&Labels { outcome }).inc();
         self.seconds.observe(took.as_secs_f64());
     }

@@ -13,7 +13,7 @@ use super::Census;
 use super::members::Totals;
 
 /// From one round trip to a burst of pods at a slow API server.
-const LAG_BUCKETS: [f64; 9] = [0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0];
+const LAG_BUCKETS: [f64; 11] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 120.0];
 
 /// Handles into the registry.
 #[derive(Clone, Debug)]
@@ -22,12 +22,19 @@ pub struct Metrics {
     failures: Counter,
     lag: Histogram,
     claims: Family<Labels, Gauge>,
+    capacity: Family<PoolLabel, Gauge>,
+    free: Family<PoolLabel, Gauge>,
     leading: Gauge,
     groups: Gauge,
     members: Family<StateLabel, Gauge>,
     shards: Family<StateLabel, Gauge>,
     leader_changes: Counter,
     removed_groups: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PoolLabel {
+    pool: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -51,6 +58,8 @@ impl Metrics {
             failures: Counter::default(),
             lag: Histogram::new(LAG_BUCKETS),
             claims: Family::default(),
+            capacity: Family::default(),
+            free: Family::default(),
             leading: Gauge::default(),
             groups: Gauge::default(),
             members: Family::default(),
@@ -64,7 +73,7 @@ impl Metrics {
     }
 
     fn register_claims(&self, registry: &mut Registry) {
-        let Self { patches, failures, lag, claims, leading, .. } = self;
+        let Self { patches, failures, lag, claims, capacity, free, leading, .. } = self;
         registry.register("patches", "Pods whose annotations were written", patches.clone());
         registry.register(
             "patch_failures",
@@ -78,6 +87,12 @@ impl Metrics {
             lag.clone(),
         );
         registry.register("claims", "Names and pods by pool and state", claims.clone());
+        registry.register("capacity", "Names of each pool", capacity.clone());
+        registry.register(
+            "free",
+            "Names of each pool that can be claimed; of the fullest group if each has all names",
+            free.clone(),
+        );
         registry.register("leading", "Whether this replica writes", leading.clone());
     }
 
@@ -143,7 +158,16 @@ impl Metrics {
     pub(super) fn count(&self, census: &Census) {
         // Deleted pools must not be exported any more.
         self.claims.clear();
+        self.capacity.clear();
+        self.free.clear();
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         for (pool, counts) in census {
+            let label = PoolLabel { pool: pool.to_string() };
+            for (family, count) in [(&self.capacity, counts.capacity), (&self.free, counts.free)] {
+                if let Some(count) = count {
+                    family.get_or_create(&label).set(number(count));
+                }
+            }
             let states = [
                 ("held", counts.held),
                 ("waiting", counts.waiting),
@@ -151,8 +175,7 @@ impl Metrics {
             ];
             for (state, count) in states {
                 let labels = Labels { pool: pool.to_string(), state };
-                let count = i64::try_from(count).unwrap_or(i64::MAX);
-                self.claims.get_or_create(&labels).set(count);
+                self.claims.get_or_create(&labels).set(number(count));
             }
         }
     }

@@ -115,7 +115,7 @@ async fn bodies_that_never_end_take_no_more_than_their_budget_and_keep_no_review
         webhook.admits().await;
     }
     let evicted =
-        "cairn_webhook_connections_evicted_total{listener=\"admission\",reason=\"BodyBudget\"}";
+        "cairn_webhook_connections_evicted_total{listener=\"admission\",reason=\"body_budget\"}";
     let too_slow =
         "cairn_webhook_connections_timed_out_total{listener=\"admission\",phase=\"body\"}";
     // The last bodies may still be in the kernel's buffers. On a slow machine the first ones reach the

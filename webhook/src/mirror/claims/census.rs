@@ -1,5 +1,8 @@
 //! The usage of every pool, counted from the keys.
 
+use std::collections::HashSet;
+
+use cairn_core::names::Names;
 use cairn_core::pool::PoolName;
 
 use super::{Claims, Slot, Spec};
@@ -12,7 +15,10 @@ impl Claims {
     /// Counts the keys of every pool that is defined or has keys. The caller adds pods that wait without a ticket.
     pub fn census(&self) -> Census {
         let seen = |(pool, spec): (&PoolName, &Spec)| {
-            (pool.clone(), Counts { spec: spec.seen(), ..Counts::default() })
+            let capacity = spec.pool.as_ref().map(|pool| count(pool.names.len()));
+            let counts =
+                Counts { spec: spec.seen(), capacity, free: capacity, ..Counts::default() };
+            (pool.clone(), counts)
         };
         let mut census: Census = self.pools.iter().map(seen).collect();
         for (path, keys) in &self.paths {
@@ -21,6 +27,9 @@ impl Claims {
                 keys.slots.iter().filter(|(_, slot)| self.is_owned(&path.pool, slot)).collect();
             counts.held += count(owned.len());
             counts.add(keys);
+            if let (Some(free), Some(pool)) = (counts.free, self.pool(&path.pool)) {
+                counts.free = Some(free.min(count(pool.names.len() - taken(keys, &pool.names))));
+            }
             for (key, slot) in owned {
                 let (namespace, pod) = (&slot.pod.namespace, &slot.pod_name);
                 note(&mut counts.holders, || {
@@ -55,6 +64,13 @@ impl Spec {
             _ => SpecSeen::Closed(self.revision),
         }
     }
+}
+
+/// How many of these names cannot be claimed now.
+fn taken(keys: &PathKeys, names: &Names) -> usize {
+    let taken = keys.slots.keys().chain(keys.quarantines.keys()).chain(keys.notes.keys());
+    let taken: HashSet<&str> = taken.map(String::as_str).collect();
+    names.count_of(taken.into_iter())
 }
 
 /// Adds a text, and keeps the first [`NAMED`] in byte order.

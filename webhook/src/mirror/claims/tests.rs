@@ -166,6 +166,8 @@ fn names_are_counted_by_pool_whether_held_or_resting_and_holders_are_named() {
         tickets: 1,
         holders: vec!["shop/p: Denali".into()],
         reserved_until: Some(UnixMillis(7)),
+        capacity: Some(1),
+        free: Some(0),
         spec: SpecSeen::Open,
         ..Counts::default()
     };
@@ -173,13 +175,20 @@ fn names_are_counted_by_pool_whether_held_or_resting_and_holders_are_named() {
     // The slot goes, and its note stands: the name rests, although nobody has begun its quarantine.
     let gone = ["x/MtLogan", "s/Denali", "q/u9", "h/Denali"];
     claims.apply(&gone.map(|rest| Change::Delete(below(rest))));
-    let counts = Counts { quarantined: 1, spec: SpecSeen::Open, ..Counts::default() };
+    let counts = Counts {
+        quarantined: 1,
+        capacity: Some(1),
+        free: Some(0),
+        spec: SpecSeen::Open,
+        ..Counts::default()
+    };
     assert_eq!(claims.census(), Census::from([(mountains(), counts)]));
     // A quarantine that has begun is not counted beside its note.
     claims.apply(&[Change::Put(key(&below("x/Denali"), "", 12))]);
     assert_eq!(claims.census()[&mountains()].quarantined, 1);
     claims.apply(&["x/Denali", "d/Denali"].map(|rest| Change::Delete(below(rest))));
-    assert_eq!(claims.census()[&mountains()].quarantined, 0);
+    let census = claims.census();
+    assert_eq!((census[&mountains()].quarantined, census[&mountains()].free), (0, Some(1)));
     assert_eq!(claims.paths().count(), 0, "a path without keys is forgotten");
 }
 
