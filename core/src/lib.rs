@@ -17,6 +17,7 @@ pub mod ids;
 pub mod keys;
 pub mod lease;
 pub mod names;
+pub mod opt_in;
 pub mod pick;
 pub mod pool;
 pub mod prefix;

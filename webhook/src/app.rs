@@ -38,7 +38,7 @@ use crate::namespaces::Namespaces;
 use crate::ready::Ready;
 use crate::server::Servers;
 use crate::tls::{Leaf, Tls};
-use crate::{admin, mirror, pools};
+use crate::{admin, mirror, missed, pools};
 use reach::Reach;
 use tasks::Tasks;
 
@@ -172,6 +172,12 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         metrics: mirror::Metrics::register(registry.sub_registry_with_prefix("mirror")),
         shutdown: stopping.clone(),
     };
+    let missed = missed::Deps {
+        client: client.clone(),
+        instance: args.pod_name.clone(),
+        leader: writes_kubernetes.clone(),
+        metrics: missed::metrics::Metrics::register(&mut registry),
+    };
     let homing = Arc::clone(&etcd);
     let installation = Installation {
         client: client.clone(),
@@ -199,6 +205,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
     tasks.start("etcd gate", installation::gate(leading, judged, Verdict::is_ours, in_etcd));
     tasks.start("home member", async move { homing.keep_home().await });
     tasks.start("namespaces", namespaces.run(client.clone(), ready.register("namespaces")));
+    tasks.start("missed pods", missed::run(missed));
     tasks.start("pools", pools::controller::run(controller));
     let (asked, listed) = (ready.register("environment"), ready.register("nodes"));
     tasks.start("environment", env.run(client, args.namespace, asked, listed));

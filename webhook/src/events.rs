@@ -1,6 +1,7 @@
-//! Kubernetes Events on pods. Best effort: a failure is logged at debug level.
+//! Kubernetes Events on pods and their owners. Best effort: a failure is logged at debug level.
 
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 use kube::runtime::events::{Event, Recorder, Reporter};
 
@@ -16,7 +17,19 @@ pub fn pod(namespace: &str, name: &str, uid: Option<&str>) -> ObjectReference {
     }
 }
 
-/// Publishes one Event about a pod. `controller` has the form that the API requires: a domain and a name.
+/// The reference to the controller of a pod.
+pub fn owner(namespace: &str, owner: &OwnerReference) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(owner.api_version.clone()),
+        kind: Some(owner.kind.clone()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(owner.name.clone()),
+        uid: Some(owner.uid.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+/// Publishes one Event about a pod or its owner. `controller` has the form that the API requires: a domain and a name.
 ///
 /// Each Event has a recorder of its own, because one recorder would count two claims of a pod as a repetition.
 pub async fn publish(
@@ -24,11 +37,11 @@ pub async fn publish(
     controller: &str,
     instance: &str,
     event: &Event,
-    pod: &ObjectReference,
+    about: &ObjectReference,
 ) {
     let (controller, instance) = (controller.to_owned(), Some(instance.to_owned()));
     let recorder = Recorder::new(client.clone(), Reporter { controller, instance });
-    if let Err(error) = recorder.publish(event, pod).await {
-        tracing::debug!(%error, pod = pod.name, "an Event was not recorded");
+    if let Err(error) = recorder.publish(event, about).await {
+        tracing::debug!(%error, object = about.name, "an Event was not recorded");
     }
 }

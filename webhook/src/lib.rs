@@ -22,6 +22,7 @@ pub mod events;
 pub mod installation;
 pub mod leader;
 pub mod mirror;
+pub mod missed;
 pub mod namespaces;
 pub mod nodes;
 pub mod pools;
