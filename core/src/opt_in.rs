@@ -1,7 +1,7 @@
 //! Which pods ask for the sidecar, and which of those run without it.
 //!
-//! The sidecar can only be added when a pod is created. A pod that asks for it, and was created while the webhook was not
-//! asked, never gets it. Not for: whether what a pod asks for is valid, which [`crate::request`] decides.
+//! The sidecar can only be added when a pod is created. A pod that asks for it, and was created while the webhook was
+//! not asked, never gets it. Not for: whether what a pod asks for is valid, which [`crate::request`] decides.
 
 use std::collections::BTreeMap;
 

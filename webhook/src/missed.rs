@@ -1,7 +1,7 @@
 //! Pods that asked for the sidecar and run without it: counts them, and says so in Events on the pod and its owner.
 //!
-//! Such a pod was created while the webhook was not asked, with `webhook.recheck: Warn` or without the policies. It never
-//! gets a sidecar, because containers of a pod cannot be added. All replicas count; only the leader publishes.
+//! Such a pod was created while the webhook was not asked, with `webhook.recheck: Warn` or without the policies. It
+//! never gets a sidecar, because containers of a pod cannot be added. All replicas count; only the leader publishes.
 //!
 //! Not for: pods that have the label `cairn.dev/injected` but whose sidecar another webhook removed.
 

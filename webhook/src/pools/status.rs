@@ -15,7 +15,10 @@ use super::watched::Watched;
 use crate::mirror::Counts;
 use crate::timestamp;
 
+mod exhausted;
 pub mod writer;
+
+use exhausted::{EXHAUSTED, Exhausted};
 
 const READY: &str = "Ready";
 const ETCD_UNREACHABLE: &str = "EtcdUnreachable";
@@ -28,6 +31,7 @@ const OTHER_SHAPE: &str = "OtherShape";
 struct Status {
     capacity: Option<u64>,
     held: Option<u64>,
+    free: Option<u64>,
     waiting: Option<u64>,
     quarantined: Option<u64>,
     conditions: Vec<Condition>,
@@ -60,9 +64,16 @@ pub fn desired(
     let status = Status {
         capacity: watched.pool.as_ref().ok().and_then(|pool| u64::try_from(pool.names.len()).ok()),
         held: number(counts.map(|counts| counts.held), stored.held),
+        free: number(counts.and_then(|counts| counts.free), stored.free),
         waiting: number(counts.map(|counts| counts.waiting), stored.waiting),
         quarantined: number(counts.map(|counts| counts.quarantined), stored.quarantined),
-        conditions: conditions(&stored.conditions, ready_condition, watched.generation, now),
+        conditions: conditions(
+            &stored.conditions,
+            ready_condition,
+            counts.and_then(Exhausted::of),
+            watched.generation,
+            now,
+        ),
     };
     if status == stored { None } else { serde_json::to_value(status).ok() }
 }
@@ -142,26 +153,34 @@ pub fn other_shape(status: &Value) -> Option<String> {
     (found.reason == OTHER_SHAPE).then_some(found.message)
 }
 
-/// Replaces our condition and keeps others. The time is that of the last change between True and False.
+/// Replaces our conditions and keeps others. The time is that of the last change between True and False.
 fn conditions(
     stored: &[Condition],
-    ready_condition: ReadyCondition,
+    ready: ReadyCondition,
+    exhausted: Option<Exhausted>,
     generation: Option<i64>,
     now: UnixMillis,
 ) -> Vec<Condition> {
-    let status = if ready_condition.ready { "True" } else { "False" };
-    let (ours, mut all): (Vec<Condition>, Vec<Condition>) =
-        stored.iter().cloned().partition(|condition| condition.type_ == READY);
-    let since = ours.into_iter().find(|condition| condition.status == status);
-    all.push(Condition {
-        type_: READY.to_owned(),
-        status: status.to_owned(),
-        reason: ready_condition.reason.to_owned(),
-        message: ready_condition.message,
-        observed_generation: generation,
-        last_transition_time: since
-            .map_or_else(|| Time(timestamp::of(now)), |condition| condition.last_transition_time),
-    });
+    let ready = (READY, ready.ready, ready.reason, ready.message);
+    let exhausted = exhausted.map(|it| (EXHAUSTED, it.exhausted, it.reason, it.message));
+    let mut all = stored.to_vec();
+    for (type_, holds, reason, message) in [Some(ready), exhausted].into_iter().flatten() {
+        let status = if holds { "True" } else { "False" };
+        let before = all.iter().find(|old| old.type_ == type_ && old.status == status);
+        let since = before.map(|old| old.last_transition_time.clone());
+        let new = Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message,
+            observed_generation: generation,
+            last_transition_time: since.unwrap_or_else(|| Time(timestamp::of(now))),
+        };
+        match all.iter_mut().find(|old| old.type_ == type_) {
+            Some(old) => *old = new,
+            None => all.push(new),
+        }
+    }
     all
 }
 
@@ -189,14 +208,19 @@ mod tests {
 
     #[test]
     fn a_defined_pool_is_ready_and_its_names_are_counted() {
-        let counts = Counts { held: 2, waiting: 1, quarantined: 4, ..Counts::default() };
+        let counts =
+            Counts { held: 2, free: Some(0), waiting: 1, quarantined: 4, ..Counts::default() };
         let pool = watched(&["mint", "assam"]);
         let status = desired(&pool, Some(&PoolStage::Defined), Some(&counts), NOW).unwrap();
         assert_eq!(
             status,
-            json!({"capacity": 2, "held": 2, "waiting": 1, "quarantined": 4, "conditions": [{
+            json!({"capacity": 2, "held": 2, "free": 0, "waiting": 1, "quarantined": 4, "conditions": [{
                 "type": "Ready", "status": "True", "reason": "Defined", "observedGeneration": 3,
                 "message": "pods can claim from this pool",
+                "lastTransitionTime": "2026-11-21T03:00:00Z"}, {
+                "type": "Exhausted", "status": "True", "reason": "PodsWait", "observedGeneration": 3,
+                "message": "no name is free and 1 pod has to wait; give the pool more names, or stop pods that hold \
+                    one",
                 "lastTransitionTime": "2026-11-21T03:00:00Z"}]})
         );
         let written = with(pool, status);
