@@ -21,6 +21,7 @@ use super::path_keys::{PathKeys, Quarantine, Reserved, Slot};
 use super::pod::PodId;
 
 pub(super) mod census;
+pub mod place;
 
 /// One claim of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,7 +231,7 @@ impl Claims {
                 self.paths.entry(path).or_default().quarantines.insert(key, quarantine);
             }
             Some(Key::Ticket(path, uid)) => {
-                self.paths.entry(path).or_default().tickets.insert(uid);
+                self.paths.entry(path).or_default().tickets.insert(uid, found.create_revision);
             }
             Some(Key::Note(path, key)) => {
                 self.paths.entry(path).or_default().notes.insert(key, found.mod_revision);

@@ -4,10 +4,12 @@
 //! dropped. The annotations are authoritative.
 
 use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType};
 use tokio::sync::mpsc;
 
+use super::claims::place::Place;
 use super::desired::News;
 use crate::events;
 
@@ -26,6 +28,8 @@ pub struct PodEvent {
     pub name: String,
     /// The pod's UID.
     pub uid: String,
+    /// The pod's controller. What concerns whoever runs the workload is said there too.
+    pub owner: Option<OwnerReference>,
     /// The change.
     pub news: News,
 }
@@ -35,11 +39,23 @@ pub async fn publish(client: Client, instance: String, mut queued: mpsc::Receive
     let stream = futures::stream::poll_fn(move |context| queued.poll_recv(context));
     let (client, instance) = (&client, &instance);
     stream
-        .for_each_concurrent(AT_ONCE, |PodEvent { namespace, name, uid, news }| async move {
+        .for_each_concurrent(AT_ONCE, |PodEvent { namespace, name, uid, owner, news }| async move {
             let pod = events::pod(&namespace, &name, Some(&uid));
-            events::publish(client, CONTROLLER, instance, &kube_event(&news), &pod).await;
+            let event = kube_event(&news);
+            events::publish(client, CONTROLLER, instance, &event, &pod).await;
+            if let Some(owner) = owner.filter(|_| concerns_owner(&news)) {
+                let note = event.note.map(|note| format!("pod {name}: {note}"));
+                let owner = events::owner(&namespace, &owner);
+                events::publish(client, CONTROLLER, instance, &Event { note, ..event }, &owner)
+                    .await;
+            }
         })
         .await;
+}
+
+/// Whether whoever runs the workload should see it: a pod does not get what it asked for, or lost it.
+fn concerns_owner(news: &News) -> bool {
+    matches!(news, News::Waiting { .. } | News::Lost { .. })
 }
 
 fn kube_event(news: &News) -> Event {
@@ -47,12 +63,21 @@ fn kube_event(news: &News) -> Event {
         News::Claimed { pool, name, fence } => {
             (EventType::Normal, "Claimed", "Claim", format!("{pool}: {name}, fence {fence}"))
         }
-        News::Waiting { pool } => (
-            EventType::Normal,
-            "Waiting",
-            "Claim",
-            format!("{pool}: no name yet; the startup probe of container cairn says why"),
-        ),
+        News::Waiting { pool, place: Place { before, exhausted } } => {
+            let rank = before.map_or_else(String::new, |before| match before {
+                0 => ", and no other pod is before it".to_owned(),
+                1 => ", and 1 pod is before it".to_owned(),
+                pods => format!(", and {pods} pods are before it"),
+            });
+            let (type_, reason, cause) = if *exhausted {
+                (EventType::Warning, "Exhausted", "no name is free")
+            } else {
+                (EventType::Normal, "Waiting", "no name yet")
+            };
+            let note =
+                format!("{pool}: {cause}{rank}; the startup probe of container cairn says more");
+            (type_, reason, "Claim", note)
+        }
         News::Lost { pool, name, kept: true } => (
             EventType::Warning,
             "ClaimLost",
@@ -109,6 +134,20 @@ mod tests {
         });
         assert_eq!((claimed.type_, claimed.reason.as_str()), (EventType::Normal, "Claimed"));
         assert_eq!(claimed.note.unwrap(), "mountains: Denali, fence 5-17");
+        let waiting = |before, exhausted| {
+            let place = Place { before, exhausted };
+            let event = kube_event(&News::Waiting { pool: pool.clone(), place });
+            (event.reason, event.note.unwrap())
+        };
+        let (reason, note) = waiting(Some(3), true);
+        assert_eq!(reason, "Exhausted");
+        assert!(
+            note.starts_with("mountains: no name is free, and 3 pods are before it;"),
+            "{note}"
+        );
+        let (reason, note) = waiting(None, false);
+        assert_eq!(reason, "Waiting");
+        assert!(note.starts_with("mountains: no name yet;"), "{note}");
         let lost = kube_event(&News::Lost { pool, name: "Denali".into(), kept: false });
         assert_eq!((lost.type_, lost.reason.as_str()), (EventType::Warning, "ClaimLost"));
         assert!(lost.note.unwrap().contains("must not use it"));
