@@ -7,12 +7,13 @@ CARGO ?= cargo
 # The name of a cluster is unique on the machine, so the tests of another checkout need another name.
 E2E_CLUSTER ?= e2e
 CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
-  cairn-model-check cairn-coordination-model cairn-test-app cairn-test-etcd cairn-bench cairn-faults cairn-circles \
-  cairn-client cairn-e2e
+  cairn-model-check cairn-coordination-model cairn-test-app cairn-test-etcd cairn-test-admission cairn-bench \
+  cairn-faults cairn-circles cairn-client cairn-e2e
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients
+.PHONY: admission test-versions bench-admission
 .PHONY: bench-claims bench-coordination bench-enrol images archives reproducible sbom licences deploy down clean help
 .DEFAULT_GOAL := help
 
@@ -21,6 +22,8 @@ help:
 	@echo "make test          format, lints, model, unit, fault and end-to-end tests, as CI runs them"
 	@echo "make bench-claims  measure the cost of claims on this machine: writes docs/benchmarks.md and its plot"
 	@echo "make bench-coordination  the same for members, leader, shards and lookups: docs/coordination-benchmarks.md"
+	@echo "make bench-admission  the same for reviews of pods: docs/admission-benchmarks.md"
+	@echo "make test-versions the corpus of admission on the oldest and the newest Kubernetes that can be built"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
 	@echo "make images        both images with Docker; ARCH=arm64 for the other architecture"
 	@echo "make archives      the same as archives, without Docker"
@@ -39,7 +42,7 @@ demo: setup tools
 	step "Cairn's images"; $(CLUSTER) images demo; \
 	step "Cairn on it"; target/debug/cairn-demo demo
 
-STEPS := fmt clippy alone circles doc deny unit test-clients model chart faults e2e
+STEPS := fmt clippy alone circles doc deny unit test-clients model chart admission faults e2e
 
 test: setup
 	@set -e; . e2e/steps.sh; \
@@ -85,7 +88,7 @@ deny:
 
 unit: etcd
 	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
-	  -p cairn-herd -p cairn-test-app -p cairn-test-etcd -p cairn-bench -p cairn-client
+	  -p cairn-herd -p cairn-test-app -p cairn-test-etcd -p cairn-test-admission -p cairn-bench -p cairn-client
 
 # The example apps of clients/, beside real sidecars on a real etcd: Python, Go, Rust, and what else has its tools here.
 test-clients: etcd
@@ -100,6 +103,15 @@ model:
 chart: tools
 	@HELM=$(CAIRN_HOME)/bin/helm charts/check.sh
 
+# The corpus of manifests through a real API server, alone and beside a webhook that changes pods too.
+admission: tools
+	$(CARGO) test -p cairn-test-admission --features api-server --test api_server --test restart_storm -- --nocapture
+
+# Not part of `make test`: the same on other versions of Kubernetes, whose API servers are built first (20 minutes).
+test-versions: etcd
+	@e2e/admission/versions/run.sh $(CARGO) test -p cairn-test-admission --features api-server --test api_server \
+	  -- --nocapture
+
 # Checks the implementation of the protocol on a real three-member etcd with injected faults.
 faults: setup etcd
 	$(CARGO) test -p cairn-faults --features histories -- --nocapture
@@ -112,6 +124,11 @@ bench-claims: setup etcd
 # Not a test: measures coordination for docs/, and two simpler protocols in the same run. Eight minutes, no other load.
 bench-coordination: setup etcd
 	$(CARGO) run --release -p cairn-bench -- coordination --write docs
+
+# Not a test: measures admission for docs/, beside a handler with typed structs in the same run. Ten minutes.
+bench-admission: tools
+	$(CARGO) build --release -p cairn-test-admission
+	target/release/cairn-admission bench --write docs
 
 # Not a test: measures enrolments on a real cluster.
 bench-enrol: tools

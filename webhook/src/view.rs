@@ -11,6 +11,7 @@ use cairn_core::request::owner::Owner;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
+pub mod object;
 pub mod scheduling;
 
 use scheduling::{Affinity, Toleration};
@@ -26,10 +27,10 @@ pub type Pairs<'a> = std::collections::BTreeMap<Text<'a>, Text<'a>>;
 #[derive(Debug, serde::Deserialize)]
 pub struct Pod<'a> {
     /// `metadata`
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub metadata: Metadata<'a>,
     /// `spec`
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object::one")]
     pub spec: Spec<'a>,
 }
 
@@ -76,7 +77,7 @@ pub struct Spec<'a> {
     #[serde(borrow, default, deserialize_with = "nullable")]
     pub init_containers: Vec<&'a RawValue>,
     /// App containers.
-    #[serde(borrow, default, deserialize_with = "nullable")]
+    #[serde(borrow, default, deserialize_with = "object::list")]
     pub containers: Vec<Container<'a>>,
     /// Volumes.
     #[serde(borrow, default, deserialize_with = "nullable")]
@@ -170,6 +171,9 @@ pub struct EnvVar<'a> {
     /// Its name.
     #[serde(borrow)]
     pub name: Text<'a>,
+    /// Its value, when it is a literal.
+    #[serde(borrow, default)]
+    pub value: Option<&'a RawValue>,
     /// Where its value comes from, when it is not a literal.
     #[serde(borrow, default)]
     pub value_from: Option<&'a RawValue>,

@@ -19,7 +19,7 @@ use super::sidecar_spec::{self, Sidecar};
 use crate::env_mode::EnvFacts;
 use crate::namespaces::NamespaceFacts;
 use crate::pools::catalog::Catalog;
-use crate::view::Pod;
+use crate::view::{Container, Pod};
 
 mod apps;
 mod drain;
@@ -73,7 +73,11 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let pools = resolve::pools(&request, facts)?;
     let stop = stop::Stop::of(&pools, &request, &pod.spec)?;
     let group = resolve::group(&request, &pools, metadata, &mut plan.warnings)?;
-    let inits = placement::init_containers(&pod.spec);
+    let mut inits = placement::init_containers(&pod.spec)?;
+    let found = placement::find_ours(&inits)?.map(|(index, _)| index);
+    if let Some(index) = found {
+        move_before_waiting(index, pod, &mut inits, &mut plan.patch);
+    }
     let ours = placement::find_ours(&inits)?;
     placement::check_volumes(&pod.spec, ours.is_some())?;
     let stopped_for = stop.as_ref().map(stop::Stop::loss);
@@ -122,7 +126,8 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     add_volumes(pod, &sidecar, &mut plan.patch);
     match ours {
         Some((index, _)) => {
-            let raw = pod.spec.init_containers.get(index).map(|raw| raw.get());
+            let raw = found.and_then(|found| pod.spec.init_containers.get(found));
+            let raw = raw.map(|raw| raw.get());
             let path = format!("/spec/initContainers/{index}");
             sidecar_spec::recheck::correct(raw.unwrap_or("{}"), &sidecar, &path, &mut plan.patch);
         }
@@ -135,6 +140,18 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     }
     plan.injected = true;
     Ok(plan)
+}
+
+/// Moves our container before the first one that waits for a claim. From here on, indexes are those after the move.
+fn move_before_waiting(from: usize, pod: &Pod<'_>, inits: &mut [Container<'_>], patch: &mut Patch) {
+    let Some(to) = placement::index_before_waiting(inits, from) else { return };
+    let Some(raw) = pod.spec.init_containers.get(from) else { return };
+    patch.remove(format!("/spec/initContainers/{from}"));
+    let container = serde_json::from_str(raw.get()).unwrap_or_default();
+    patch.add(format!("/spec/initContainers/{to}"), container);
+    if let Some(between) = inits.get_mut(to..=from) {
+        between.rotate_right(1);
+    }
 }
 
 /// Whether the app containers get SIGTERM after the drain only. Warns about a grace period that is too short for that.

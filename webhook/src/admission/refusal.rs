@@ -120,6 +120,9 @@ pub enum Refusal {
          ClusterFirstWithHostNet"
     )]
     HostDns,
+    /// An init container with fields of another kind.
+    #[error("an init container is not one that Cairn can read: {0}")]
+    InitContainer(String),
     /// Another container has our name.
     #[error(
         "the name '{0}' is taken by another container, and Cairn's sidecar needs it; rename that container"

@@ -11,6 +11,7 @@ use cairn_core::identity::ClaimField;
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::request::Request;
 use cairn_core::suggest;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::placement::{self, MESH_CONTAINERS};
@@ -129,11 +130,14 @@ pub(super) fn equip(
     mount(target, injected, patch)?;
     let wanted = variables(sidecar);
     let present = &target.container.env;
-    let taken = |name: &str| present.iter().find(|var| *var.name == *name);
+    let taken = |name: &str| present.iter().enumerate().find(|(_, var)| *var.name == *name);
     let mut missing = Vec::with_capacity(wanted.len());
     for (name, source) in wanted {
         match taken(&name) {
-            Some(var) if injected && is_ours(var) => {}
+            Some((_, var)) if injected && is_ours(var) => {}
+            Some((index, var)) if injected && has_lost_its_source(var) => {
+                patch.add(format!("{}/env/{index}/valueFrom", target.path), source);
+            }
             Some(_) => {
                 return Err(Refusal::EnvTaken {
                     container: target.container.name.to_string(),
@@ -214,9 +218,23 @@ pub(super) fn take_files(pod: &Pod<'_>) -> bool {
     apps.flat_map(|container| &container.env).any(|var| source(var) == Some(EnvMode::File))
 }
 
+/// Whether a container of an injected pod starts only once there is a claim.
+pub(super) fn waits_for_claim(container: &Container<'_>) -> bool {
+    let mounts = container.volume_mounts.iter();
+    mounts.map(|mount| &mount.name).any(|name| **name == *names::VOLUME)
+        || container.env.iter().any(is_ours)
+}
+
 /// Whether a variable takes its value from Cairn.
 fn is_ours(var: &EnvVar<'_>) -> bool {
     source(var).is_some()
+}
+
+/// Whether a variable has neither value nor source. Another webhook drops `fileKeyRef` when it reads pods with a
+/// library that is older than this field.
+fn has_lost_its_source(var: &EnvVar<'_>) -> bool {
+    let is_empty = |raw: &&RawValue| matches!(raw.get(), "null" | "{}" | "\"\"");
+    var.value.is_none_or(|raw| is_empty(&raw)) && var.value_from.is_none_or(|raw| is_empty(&raw))
 }
 
 /// How a variable takes its value from Cairn; `None` if it does not.

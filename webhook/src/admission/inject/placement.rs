@@ -1,9 +1,11 @@
 //! Whether Cairn can run in the pod, and the index of our container.
 
 use cairn_core::contract::{flag, pod as names};
+use serde_json::value::RawValue;
 
-use super::VOLUMES;
+use super::{VOLUMES, apps};
 use crate::admission::refusal::Refusal;
+use crate::view::object::Object;
 use crate::view::{Container, Pairs, Spec};
 
 /// Proxies that connect other containers to the network. As native sidecars they start before our container.
@@ -46,12 +48,17 @@ pub(super) fn check(spec: &Spec<'_>, asked_by: &'static str) -> Result<(), Refus
     Ok(())
 }
 
-/// Parses the init containers. An unreadable one gets an empty name, so that indexes stay correct.
-pub(super) fn init_containers<'a>(spec: &Spec<'a>) -> Vec<Container<'a>> {
-    spec.init_containers
-        .iter()
-        .map(|raw| serde_json::from_str(raw.get()).unwrap_or_default())
-        .collect()
+/// Parses the init containers.
+pub(super) fn init_containers<'a>(spec: &Spec<'a>) -> Result<Vec<Container<'a>>, Refusal> {
+    let read = |raw: &&'a RawValue| serde_json::from_str(raw.get()).map(|Object(read)| read);
+    let all: Result<_, serde_json::Error> = spec.init_containers.iter().map(read).collect();
+    all.map_err(|error| Refusal::InitContainer(error.to_string()))
+}
+
+/// Where our container at this index must go, because one before it waits for a claim: another webhook has changed the
+/// order, and the pod would never start.
+pub(super) fn index_before_waiting(inits: &[Container<'_>], ours: usize) -> Option<usize> {
+    inits.iter().take(ours).position(apps::waits_for_claim)
 }
 
 /// Our container with its index, if the pod has it already.
@@ -102,9 +109,9 @@ pub(super) fn check_volumes(spec: &Spec<'_>, injected: bool) -> Result<(), Refus
     Ok(())
 }
 
+/// Its `restartPolicy` is corrected: another webhook drops it when its library is older than native sidecars.
 fn is_ours(container: &Container<'_>) -> bool {
-    *container.restart_policy == *"Always"
-        && container.args.iter().any(|arg| **arg == *flag::IN_POD)
+    container.args.iter().any(|arg| **arg == *flag::IN_POD)
 }
 
 fn selects(selector: &Pairs<'_>, key: &str, value: &str) -> bool {

@@ -123,7 +123,10 @@ impl Stop {
         let stopped = targets.iter().filter(|target| target.kind.has_probes());
         let read = stopped.map(|target| own::read(target, before, &self.loss));
         let token = before.map_or(token, |before| &before.token).to_owned();
-        Ok(AppProbeArgs { containers: read.collect::<Result<_, _>>()?, token })
+        let mut containers = read.collect::<Result<Vec<_>, _>>()?;
+        // Another webhook may change the order of containers, and that is no reason to change the sidecar.
+        containers.sort_by(|a, b| a.container.cmp(&b.container));
+        Ok(AppProbeArgs { containers, token })
     }
 
     /// Aims the kubelet's probes of a container, or of a native sidecar, at our sidecar.

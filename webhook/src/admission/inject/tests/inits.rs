@@ -97,8 +97,9 @@ fn a_name_before_our_container_is_refused() {
     };
     let before = with_inits(annotations.clone(), inits);
     assert_eq!(Fixture::new().refuse(&before), message("istio-proxy"));
-    let mut injected = Fixture::new().inject(&with_inits(annotations, json!([init("early")])));
-    injected["spec"]["initContainers"].as_array_mut().unwrap().swap(0, 1);
+    let mut injected = Fixture::new().inject(&mountains());
+    injected["metadata"]["annotations"] = annotations;
+    injected["spec"]["initContainers"].as_array_mut().unwrap().insert(0, init("early"));
     assert_eq!(Fixture::new().refuse(&injected), message("cairn"));
 }
 

@@ -47,6 +47,53 @@ fn wrong_changes_by_another_webhook_or_a_copy_are_corrected() {
     assert_eq!(names_of(&after["spec"]["containers"][1]["env"])[0], "CAIRN_NAME");
 }
 
+/// As webhooks do whose library is older than a field: they read pods into structs, which drop it.
+#[test]
+fn fields_that_another_webhook_has_dropped_are_put_back() {
+    let golden = Fixture::new().inject(&mountains());
+    let mut pod = golden.clone();
+    pod["spec"]["initContainers"][0].as_object_mut().unwrap().remove("restartPolicy");
+    for (index, var) in
+        pod["spec"]["containers"][0]["env"].as_array_mut().unwrap()[..6].iter_mut().enumerate()
+    {
+        if index % 2 == 0 {
+            var["valueFrom"] = json!({});
+        } else {
+            var.as_object_mut().unwrap().remove("valueFrom");
+        }
+    }
+    assert_eq!(Fixture::new().inject(&pod), golden);
+    pod["spec"]["containers"][0]["env"][0]["value"] = json!("mine");
+    assert!(Fixture::new().refuse(&pod).contains("already sets CAIRN_NAME"));
+}
+
+#[test]
+fn a_sidecar_behind_a_container_that_waits_for_its_claim_is_moved_before_it() {
+    let inits = json!([{"name": "first"}, {"name": "prepare"}]);
+    let golden = Fixture::new().inject(&with(mountains(), "/spec/initContainers", inits));
+    let mut pod = golden.clone();
+    pod["spec"]["initContainers"].as_array_mut().unwrap().rotate_left(1);
+    assert_eq!(names_of(&pod["spec"]["initContainers"]), ["first", "prepare", "cairn"]);
+    pod["spec"]["initContainers"].as_array_mut().unwrap().insert(0, json!({"name": "late"}));
+    let after = Fixture::new().inject(&pod);
+    assert_eq!(names_of(&after["spec"]["initContainers"]), ["late", "cairn", "first", "prepare"]);
+    assert_eq!(
+        after["spec"]["initContainers"].as_array().unwrap()[1..],
+        *golden["spec"]["initContainers"].as_array().unwrap()
+    );
+    assert!(Fixture::new().decide(&after).unwrap().patch.is_empty());
+}
+
+#[test]
+fn containers_in_another_order_do_not_change_the_sidecar() {
+    let apps =
+        json!([{"name": "app", "livenessProbe": {"tcpSocket": {"port": 1}}}, {"name": "worker"}]);
+    let pod = with(pod(json!({"cairn.dev/pool": "snowflake"})), "/spec/containers", apps);
+    let mut after = Fixture::new().inject(&pod);
+    after["spec"]["containers"].as_array_mut().unwrap().reverse();
+    assert!(Fixture::new().decide(&after).unwrap().patch.is_empty());
+}
+
 #[test]
 fn a_pod_keeps_the_way_of_its_variables_when_the_cluster_changes_between_two_looks() {
     let by_annotation = Fixture::new().without_env_files().inject(&mountains());

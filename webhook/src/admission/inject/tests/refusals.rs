@@ -175,3 +175,13 @@ fn a_group_applies_to_the_namespace_pools_beside_a_cluster_pool() {
     let pod = pod(json!({"cairn.dev/pool": "snowflake,mountains", "cairn.dev/group": "g"}));
     assert!(Fixture::new().decide(&pod).is_ok());
 }
+
+/// The API server sends none. Its mounts would be replaced by Cairn's.
+#[test]
+fn an_init_container_that_cannot_be_read_is_refused() {
+    for container in [json!({"name": 1}), json!(null), json!({"name": "a", "volumeMounts": {}})] {
+        let pod = with(mountains(), "/spec/initContainers", json!([container]));
+        let said = Fixture::new().refuse(&pod);
+        assert!(said.starts_with("an init container is not one that Cairn can read: "), "{said}");
+    }
+}

@@ -1,0 +1,115 @@
+//! Sends reviews or creates pods at a steady rate, whether or not earlier ones are answered.
+//!
+//! A time begins at the instant at which the request is due, so that a server which is late makes all that wait look
+//! slow too. Not for: the highest rate that is possible.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::client::Client;
+use super::server::Served;
+use super::{BenchError, Times};
+use crate::api_server::client::{Kubernetes, Store};
+use crate::in_process::NAMESPACE;
+use crate::review::Answer;
+
+/// More than are ever busy at these rates.
+const CONNECTIONS: usize = 16;
+
+/// So many pods in each second, for so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Pods in each second.
+    pub per_second: u32,
+    /// How many.
+    pub pods: u32,
+}
+
+/// Posts a review at a rate, over TLS.
+pub async fn over_tls(served: &Served, body: &[u8], rate: Rate) -> Result<Times, BenchError> {
+    let body: Arc<[u8]> = body.into();
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut client = Client::connect(served).await?;
+        // The handshake is over with the first answer.
+        client.post(&body).await?;
+        clients.push(client);
+    }
+    let (due, jobs) = mpsc::unbounded_channel::<Instant>();
+    let jobs = Arc::new(Mutex::new(jobs));
+    let mut workers = JoinSet::new();
+    for mut client in clients {
+        let (jobs, body) = (Arc::clone(&jobs), Arc::clone(&body));
+        workers.spawn(async move {
+            let mut micros = Vec::new();
+            loop {
+                let next = jobs.lock().await.recv().await;
+                let Some(due) = next else { return Ok::<_, BenchError>(micros) };
+                client.post(&body).await?;
+                micros.push(since(due));
+            }
+        });
+    }
+    pace(rate, async |at| {
+        let _ = due.send(at);
+    })
+    .await;
+    drop(due);
+    let mut all = Vec::new();
+    while let Some(ended) = workers.join_next().await {
+        all.extend(ended.map_err(|error| BenchError::Answer(error.to_string()))??);
+    }
+    Ok(Times::of(all))
+}
+
+/// Creates a pod at a rate through an API server, as dry runs. `injected` says whether it must get a sidecar.
+pub async fn over_api_server(
+    kubernetes: &Kubernetes,
+    pod: &Value,
+    injected: bool,
+    rate: Rate,
+) -> Result<Times, BenchError> {
+    let pod = Arc::new(pod.clone());
+    let mut requests = JoinSet::new();
+    pace(rate, async |due| {
+        let (kubernetes, pod) = (kubernetes.clone(), Arc::clone(&pod));
+        requests.spawn(async move {
+            let answer = kubernetes.create(&pod, NAMESPACE, Store::DryRun).await;
+            let micros = since(due);
+            match answer {
+                Ok(Answer::Allowed(pod, _)) => {
+                    let has = pod["metadata"]["labels"]["cairn.dev/injected"].is_string();
+                    let wrong = || BenchError::Answer(format!("the pod has a sidecar: {has}"));
+                    if has == injected { Ok(micros) } else { Err(wrong()) }
+                }
+                Ok(Answer::Refused(message)) => Err(BenchError::Answer(message)),
+                Err(error) => Err(BenchError::Answer(error.to_string())),
+            }
+        });
+    })
+    .await;
+    let mut all = Vec::new();
+    while let Some(ended) = requests.join_next().await {
+        all.push(ended.map_err(|error| BenchError::Answer(error.to_string()))??);
+    }
+    Ok(Times::of(all))
+}
+
+async fn pace(rate: Rate, mut send: impl AsyncFnMut(Instant)) {
+    let step = Duration::from_secs(1) / rate.per_second.max(1);
+    let begun = Instant::now();
+    for number in 0..rate.pods {
+        let due = begun + step * number;
+        sleep_until(due).await;
+        send(due).await;
+    }
+}
+
+fn since(due: Instant) -> f64 {
+    due.elapsed().as_secs_f64() * 1e6
+}
