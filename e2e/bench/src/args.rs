@@ -115,7 +115,7 @@ pub struct CoordinationArgs {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub rollout_shards: u32,
     /// Members of the large group: all in one process, on a thread for each CPU
-    #[arg(long, value_name = "N", default_value_t = 400)]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     pub scale_members: usize,
     /// Shards of the large group
     #[arg(long, value_name = "N", default_value_t = 10_000)]

@@ -184,18 +184,32 @@ fn lost_nodes_rollouts_and_a_resize_break_no_promise() -> Result<(), Failure> {
 fn a_restore_and_a_wipe_of_etcd_give_no_shard_two_owners() -> Result<(), Failure> {
     let seed = seed();
     let faults = [Fault::Kill, Fault::Freeze, Fault::Cut, Fault::Drain, Fault::Lose, Fault::Twin];
-    let acts = |seed, members| {
-        let act =
-            |index, span| drawn(seed + index, members, span, Duration::from_millis(1_500), &faults);
+    let pace = Duration::from_millis(1_500);
+    let acts = |seed, members, faults: &[Fault]| {
+        let act = |index, span| drawn(seed + index, members, span, pace, faults);
         vec![act(0, 6), act(1, 5), act(2, 15), act(3, 8)]
     };
-    let mut ten = group("ten", 6, acts(seed + 10, 6));
+    let mut ten = group("ten", 6, acts(seed + 10, 6, &faults));
     ten.validity = Validity::DEFAULT;
-    has_no_violation(Scene {
+    let mannered =
+        |name, seed, manner, faults| GroupScene { manner, ..group(name, 4, acts(seed, 4, faults)) };
+    let heartbeat = Manner { heartbeat: Some(seconds(2)), ..Manner::default() };
+    let confirm = Manner { confirm_required: true, ..Manner::default() };
+    let values = Manner { values: true, ..Manner::default() };
+    let leading = [Fault::Kill, Fault::Freeze, Fault::Deaf, Fault::Drain, Fault::Resign];
+    let reports = has_no_violation(Scene {
         seed,
-        groups: vec![group("three", 6, acts(seed, 6)), ten],
+        groups: vec![
+            group("three", 6, acts(seed, 6, &faults)),
+            ten,
+            mannered("heartbeats", seed + 20, heartbeat, &[Fault::Hang, Fault::Kill, Fault::Cut]),
+            mannered("required", seed + 30, confirm, &faults),
+            mannered("values", seed + 40, values, &leading),
+        ],
         store_faults: Vec::new(),
         upheavals: vec![Upheaval::Save, Upheaval::Restore, Upheaval::Wipe],
-    })
-    .map(drop)
+    })?;
+    let values = reports.iter().find(|report| report.name == "values");
+    assert!(values.is_some_and(|values| values.values > 30), "few values were put");
+    Ok(())
 }

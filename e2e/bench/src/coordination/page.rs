@@ -14,6 +14,7 @@ pub fn write(figures: &Figures) -> String {
     let mut next = || tables.next().unwrap_or_default();
     let (targets, published, lookups, balance, plans) = (next(), next(), next(), next(), next());
     let (handovers, leaders, rollout, steady, changes) = (next(), next(), next(), next(), next());
+    let spread = next();
     let [handover_plot, lookup_plot] = PLOTS;
     let (shards, members) = (figures.handovers.shards, figures.handovers.members);
     format!(
@@ -84,6 +85,10 @@ A member that joins is given shards once the group was calm for 2 s, which is in
 contain the renewals of that time and what the new member has read, too. The group was written into etcd before its
 members started: each of them resumed a session, as after a restart of its sidecar, and so did those that leave here.
 Nobody hands over before it is older than the takeover delay.
+
+{spread}
+The first two rows count each write of the joins at each member. They contain the time that members wait for each other:
+here two CPUs serve etcd and all members, and in a cluster each member has its own.
 "
     )
 }

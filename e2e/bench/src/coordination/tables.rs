@@ -36,6 +36,7 @@ pub fn all(figures: &Figures) -> Vec<Table> {
         rollout(figures),
         steady(figures),
         changes(figures),
+        spread(figures),
     ]
 }
 
@@ -273,6 +274,28 @@ fn changes(figures: &Figures) -> Table {
             "all bytes from etcd per member",
         ],
         joins.chain(leaves).collect(),
+    )
+}
+
+fn spread(figures: &Figures) -> Table {
+    let scale = &figures.scale;
+    let row = |what: &str, found: &[Duration]| {
+        let (p50, p99) = ends(found);
+        vec![what.to_owned(), found.len().to_string(), span(p50), span(p99)]
+    };
+    let mean = span(scale.changes.mean());
+    let steps = scale.changes.steps.to_string();
+    Table::new(
+        "From the send of a write to all members of the large group, while members join",
+        vec!["until", "times", "p50", "p99"],
+        measured(
+            scale.members,
+            vec![
+                row("a member's process has it", &scale.delivered),
+                row("its machine has taken it in", &scale.applied),
+                vec!["a member's computation for it, mean".to_owned(), steps, mean, String::new()],
+            ],
+        ),
     )
 }
 

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::clock::MemberClock;
-use super::journal::{Ending, Journal, Span};
+use super::journal::{Ending, Journal, LeaderValue, Span};
 use super::slot::{Slot, Told};
 use crate::boottime::{self, Nanos, nanos};
 
@@ -167,14 +167,13 @@ impl Work {
 
     /// Puts another value while it leads.
     fn put_value(&mut self, now: Nanos) {
-        let leads = |((of, fence), _): (&(Ownable, Fence), _)| {
-            (*of == Ownable::Leader).then_some(fence.revision)
-        };
+        let leads =
+            |((of, fence), _): (&(Ownable, Fence), _)| (*of == Ownable::Leader).then_some(*fence);
         let Some(fence) = self.open.iter().find_map(leads) else { return };
         if self.duties.values && !self.slot.app_rests() && now >= self.put_again {
             self.put_again = now.saturating_add(nanos(VALUES));
             self.puts += 1;
-            let value = format!("{fence} {}", self.puts).into_bytes();
+            let value = LeaderValue { under: fence, put: self.puts }.to_bytes();
             self.slot.command(Command::PutLeaderValue { value, expected: None });
         }
     }

@@ -4,10 +4,14 @@ mod hurt;
 
 use std::time::Duration;
 
+use cairn_core::claim::Fence;
 use cairn_core::coordination::owner::Ownable;
 use cairn_core::group::Group as GroupName;
-use cairn_store::Store;
 use cairn_store::etcd::Etcd;
+use cairn_store::kv::prefix_end;
+use cairn_store::{Change, Delta, Follow, Kv as _, Span, Store};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
 use tokio::time::sleep;
 
 use super::journal::Journal;
@@ -164,6 +168,42 @@ impl Group {
         let numbers: Vec<_> = members.iter().map(|(number, _)| number).collect();
         let why = |why| Violation::now(Kind::Uneven, format!("{why}, of the pods {numbers:?}"));
         Ok(uneven.map(why))
+    }
+
+    /// Notes in the journal which sessions have ended. etcd must still have all revisions of this epoch.
+    pub async fn note_ended_sessions(&self) -> Result<(), Failure> {
+        let failure = |what| move |source| Failure::Store { what, source };
+        let path = &self.common.path;
+        let now = self.root.read_group(path, false).await.map_err(failure("reading a group"))?;
+        let epoch = now.epoch.unwrap_or_default();
+        let (deltas, mut coming) = mpsc::unbounded();
+        let members = path.members();
+        let follow = Follow {
+            spans: vec![Span::deletions(members.clone(), prefix_end(&members))],
+            from: 1,
+            progress: TENDING,
+            elsewhere: false,
+        };
+        let reading = async {
+            while let Some(Delta { revision, changes }) = coming.next().await {
+                let ended = |change| match change {
+                    Change::Delete(key) => key.strip_prefix(&members).map(str::to_owned),
+                    Change::Put(_) => None,
+                };
+                let ends = changes.into_iter().filter_map(ended);
+                let ends = ends.map(|uid| (Fence { epoch, revision }, uid));
+                self.common.journal.with(|evidence| evidence.sessions_ended.extend(ends));
+                if revision >= now.revision {
+                    break;
+                }
+            }
+        };
+        tokio::select! {
+            error = self.root.kv().follow(follow, deltas) => {
+                Err(failure("reading the past of a group")(error))
+            }
+            () = reading => Ok(()),
+        }
     }
 
     fn steps(&self, acts: &Acts) -> Vec<(Duration, Step)> {

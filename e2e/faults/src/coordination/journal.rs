@@ -44,6 +44,15 @@ pub enum Ending {
     Dead,
 }
 
+/// A value that a leader's app puts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeaderValue {
+    /// The leadership under which it is put.
+    pub under: Fence,
+    /// The number of the put by this app.
+    pub put: u64,
+}
+
 /// What was recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
@@ -53,12 +62,12 @@ pub struct Evidence {
     pub losses: Vec<(Nanos, String)>,
     /// Apps that hung from an instant on.
     pub hangs: Vec<(Nanos, String)>,
-    /// Pods that were ended, and when.
-    pub ended: Vec<(Nanos, String)>,
+    /// The epochs and revisions at which sessions ended in etcd, and whose they were.
+    pub sessions_ended: BTreeSet<(Fence, String)>,
     /// Deadlines that were told beyond the app's last heartbeat and its time.
     pub overruns: Vec<(Nanos, String)>,
-    /// The leader's values by their revisions.
-    pub values: BTreeMap<i64, Vec<u8>>,
+    /// The leader's values by their epochs and revisions.
+    pub values: BTreeMap<Fence, LeaderValue>,
     /// The half steps of hand-overs at which processes died.
     pub deaths: BTreeSet<u32>,
     /// What was done to the group, for the reader.
@@ -68,6 +77,22 @@ pub struct Evidence {
 /// The journal of one group. Clones write to the same one.
 #[derive(Clone, Debug, Default)]
 pub struct Journal(Arc<Mutex<Evidence>>);
+
+// === impl LeaderValue ===
+
+impl LeaderValue {
+    /// The bytes in etcd.
+    pub fn to_bytes(self) -> Vec<u8> {
+        format!("{} {} {}", self.under.epoch, self.under.revision, self.put).into_bytes()
+    }
+
+    /// Reads them; `None` when no app of this harness has written them.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut parts = std::str::from_utf8(bytes).ok()?.split(' ');
+        let (epoch, revision) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { under: Fence { epoch, revision }, put: parts.next()?.parse().ok()? })
+    }
+}
 
 // === impl Journal ===
 
@@ -85,11 +110,6 @@ impl Journal {
     /// An app hangs.
     pub fn hung(&self, uid: &str) {
         self.with(|evidence| evidence.hangs.push((boottime::now(), uid.to_owned())));
-    }
-
-    /// A pod ends.
-    pub fn ended(&self, uid: &str) {
-        self.with(|evidence| evidence.ended.push((boottime::now(), uid.to_owned())));
     }
 
     /// Something was done.

@@ -182,10 +182,9 @@ impl Pod {
     }
 
     /// SIGTERM of a pod whose app has ended.
-    pub fn terminate(&mut self, journal: &Journal) {
+    pub fn terminate(&mut self) {
         self.leaving = true;
         self.app.end();
-        journal.ended(&self.uid);
         self.tell(&Event::Terminate);
     }
 
@@ -195,7 +194,6 @@ impl Pod {
         // First, so that what is served at this instant is lost with it.
         journal.lost(&self.uid);
         self.app.end();
-        journal.ended(&self.uid);
     }
 
     /// Looks after the processes. False when the pod has left. Answers with what nobody has asked for.

@@ -6,6 +6,7 @@ mod planted;
 
 use std::sync::Arc;
 
+use cairn_core::claim::Fence;
 use cairn_core::coordination::picture::Change;
 use cairn_core::coordination::session::{Action, Command, Config, EndReason, Event, Machine};
 use cairn_core::coordination::write::{WriteAnswer, WriteKind};
@@ -20,7 +21,7 @@ use tokio::time::timeout;
 use super::bug::Bug;
 use super::clock::MemberClock;
 use super::input::Input;
-use super::journal::Journal;
+use super::journal::{Journal, LeaderValue};
 use super::link::Link;
 use super::newer::Newer;
 use super::slot::{Slot, Told};
@@ -245,8 +246,9 @@ impl Driver {
         };
         for change in &changes.changes {
             if let Change::LeaderValue(Some(value)) = change {
-                let (revision, value) = (value.revision, value.value.clone());
-                self.setup.journal.with(|evidence| evidence.values.insert(revision, value));
+                let Some(put) = LeaderValue::from_bytes(&value.value) else { continue };
+                let at = Fence { epoch: put.under.epoch, revision: value.revision };
+                self.setup.journal.with(|evidence| evidence.values.insert(at, put));
             }
         }
     }

@@ -161,8 +161,9 @@ async fn play(scene: Scene, net: Net, dir: TempDir) -> Result<Vec<Report>, Failu
     } else {
         ended = settle(&mut cluster, &mut groups).await?;
     }
+    note_ended_sessions(&scene, &groups).await?;
     let reports = scene.groups.iter().zip(&groups).map(|(cast, group)| {
-        let mut report = report(cast, group, over);
+        let mut report = report(cast, group, over, scene.upheavals.is_empty());
         report.violations.extend(
             ended
                 .iter()
@@ -172,6 +173,12 @@ async fn play(scene: Scene, net: Net, dir: TempDir) -> Result<Vec<Report>, Failu
         report
     });
     Ok(reports.collect())
+}
+
+/// What the judge of confirmations needs, before etcd forgets it.
+async fn note_ended_sessions(scene: &Scene, groups: &[Group]) -> Result<(), Failure> {
+    let judged = scene.groups.iter().zip(groups).filter(|(cast, _)| cast.manner.confirm_required);
+    try_join_all(judged.map(|(_, group)| group.note_ended_sessions())).await.map(drop)
 }
 
 /// Does something to the data of etcd, and what an administrator then has to do, before members reach it again.
@@ -186,6 +193,7 @@ async fn overturn(
         group.journal().note(format!("{upheaval:?}"));
         group.set_way(Way::Cut, |_| true);
     }
+    note_ended_sessions(scene, groups).await?;
     match upheaval {
         Upheaval::Save => cluster.save().await?,
         Upheaval::Restore => cluster.restore().await?,
@@ -253,7 +261,8 @@ async fn settle(
     }
 }
 
-fn report(cast: &GroupScene, group: &Group, over: Nanos) -> Report {
+/// `calm`: etcd has kept its data.
+fn report(cast: &GroupScene, group: &Group, over: Nanos, calm: bool) -> Report {
     let evidence = group.journal().evidence();
     let mut violations = judge::judge(&evidence.spans);
     if let Some(limit) = cast.gap {
@@ -264,12 +273,12 @@ fn report(cast: &GroupScene, group: &Group, over: Nanos) -> Report {
         let why = format!("{of} had no server for {gap:.2?}");
         violations.push(Violation::now(Kind::Gap, why));
     }
-    if let Some(heartbeat) = cast.manner.heartbeat {
+    if let Some(heartbeat) = cast.manner.heartbeat.filter(|_| calm) {
         // It is missed, its deadline has passed, and what it served is handed over after the margin.
         let limit = heartbeat + MARGIN + LATEST;
         violations.extend(judge::gaps(&evidence.spans, &evidence.hangs, limit));
-        violations.extend(judge::overruns(&evidence));
     }
+    violations.extend(judge::overruns(&evidence));
     if cast.manner.confirm_required {
         violations.extend(judge::unconfirmed(&evidence));
     }

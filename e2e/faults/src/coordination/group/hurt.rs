@@ -47,7 +47,7 @@ impl Group {
                 pod.start_twin(&common);
             }
             Fault::Drain => pod.drain(),
-            Fault::Terminate => pod.terminate(&common.journal),
+            Fault::Terminate => pod.terminate(),
             Fault::Lose => {
                 pod.lose(&common.journal);
                 if let Some(place) = self.pods.get_mut(planned.member) {

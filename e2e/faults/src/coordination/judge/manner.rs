@@ -5,22 +5,24 @@ use std::collections::BTreeMap;
 use cairn_core::coordination::owner::Ownable;
 
 use super::{Kind, Violation};
-use crate::boottime::Nanos;
 use crate::coordination::journal::{Evidence, Span};
 
-/// What went to another pod though the app had not confirmed that it has stopped. Only for groups in which sessions end
-/// with their pods.
+/// What went to another pod though the app had not confirmed that it has stopped, and though its session was there when
+/// the other pod got it. A session that etcd has ended is taken over by time, and one of an earlier epoch after a hold:
+/// nobody can confirm for it.
 pub fn unconfirmed(evidence: &Evidence) -> Vec<Violation> {
-    let ended: BTreeMap<&str, Nanos> =
-        evidence.ended.iter().map(|(at, uid)| (uid.as_str(), *at)).collect();
+    let had_ended = |old: &Span, new: &Span| {
+        let ends = evidence.sessions_ended.range((old.fence, String::new())..);
+        ends.take_while(|(at, _)| *at < new.fence).any(|(_, uid)| *uid == old.uid)
+    };
     let mut last: BTreeMap<Ownable, &Span> = BTreeMap::new();
     let mut spans: Vec<&Span> = evidence.spans.iter().collect();
     spans.sort_by_key(|span| span.first);
     let mut found = Vec::new();
     for new in spans {
         let Some(old) = last.insert(new.of, new).filter(|old| old.uid != new.uid) else { continue };
+        let over = old.fence.epoch < new.fence.epoch || had_ended(old, new);
         let confirmed = old.confirmed.is_some_and(|at| at <= new.first);
-        let over = ended.get(old.uid.as_str()).is_some_and(|at| *at <= new.first);
         if !confirmed && !over {
             let (of, from, to) = (old.of, &old.uid, &new.uid);
             let text = format!("{of} went from {from} to {to}, and {from} had not confirmed");
@@ -38,17 +40,10 @@ pub fn overruns(evidence: &Evidence) -> Vec<Violation> {
 
 /// Values that do not go forward: each is the fence under which the leader's app put it, and the number of the put.
 pub fn values(evidence: &Evidence) -> Vec<Violation> {
-    let number = |value: &[u8]| -> Option<(i64, u64)> {
-        let (fence, put) = std::str::from_utf8(value).ok()?.split_once(' ')?;
-        Some((fence.parse().ok()?, put.parse().ok()?))
-    };
-    let numbers = evidence.values.iter();
-    let numbers: Vec<_> =
-        numbers.map(|(revision, value)| (revision, number(value).unwrap_or_default())).collect();
-    let pairs = numbers.iter().zip(numbers.iter().skip(1));
+    let pairs = evidence.values.iter().zip(evidence.values.iter().skip(1));
     let back = pairs.filter(|((_, old), (_, new))| new <= old);
-    back.map(|(old, new)| {
-        let text = format!("value {:?} was put over {:?} at revision {}", new.1, old.1, new.0);
+    back.map(|((_, old), (at, new))| {
+        let text = format!("value {new:?} was put over {old:?} at {at:?}");
         Violation::now(Kind::Value, text)
     })
     .collect()

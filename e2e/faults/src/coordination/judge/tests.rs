@@ -6,16 +6,20 @@ use cairn_core::claim::Fence;
 use cairn_core::coordination::owner::Ownable;
 
 use super::{Kind, gaps, judge, longest_gap, overruns, restless, unconfirmed, uneven, values};
-use crate::coordination::journal::{Ending, Evidence, Span};
+use crate::coordination::journal::{Ending, Evidence, LeaderValue, Span};
 
 const S: u64 = 1_000_000_000;
+
+const fn fence(revision: i64) -> Fence {
+    Fence { epoch: 1, revision }
+}
 
 fn span(uid: &str, revision: i64, first: u64, until: u64) -> Span {
     Span {
         of: Ownable::Shard(3),
         map: 16,
         uid: uid.to_owned(),
-        fence: Fence { epoch: 1, revision },
+        fence: fence(revision),
         first,
         last: first,
         until,
@@ -112,30 +116,36 @@ fn what_moves_although_nothing_happens_is_found() {
 
 #[test]
 fn a_hand_over_that_time_has_ended_is_found_where_a_confirmation_is_required() {
-    let of = |confirmed, ended: &[(u64, &str)]| {
+    let of = |confirmed, ended: &[(i64, &str)]| {
         let spans = vec![Span { confirmed, ..span("a", 3, S, 2 * S) }, span("b", 5, 4 * S, 5 * S)];
-        let ended = ended.iter().map(|(at, uid)| (*at, (*uid).to_owned())).collect();
-        unconfirmed(&Evidence { spans, ended, ..Evidence::default() }).len()
+        let ends = ended.iter().map(|(at, uid)| (fence(*at), (*uid).to_owned()));
+        let sessions_ended = ends.collect();
+        unconfirmed(&Evidence { spans, sessions_ended, ..Evidence::default() }).len()
     };
     assert_eq!((of(None, &[]), of(Some(5 * S), &[])), (1, 1));
-    assert_eq!((of(Some(3 * S), &[]), of(None, &[(3 * S, "a")])), (0, 0));
-    assert_eq!((of(None, &[(3 * S, "b")]), of(None, &[(5 * S, "a")])), (1, 1));
+    assert_eq!((of(Some(3 * S), &[]), of(None, &[(4, "a")])), (0, 0));
+    // Another pod's session, one from before the grant, one that ended after the hand-over.
+    assert_eq!((of(None, &[(4, "b")]), of(None, &[(2, "a")]), of(None, &[(6, "a")])), (1, 1, 1));
 }
 
 #[test]
 fn values_of_the_leader_go_forward() {
-    let of = |values: &[(i64, &str)]| {
-        let values = values.iter().map(|(at, value)| (*at, value.as_bytes().to_vec())).collect();
-        values_of(values)
+    let of = |found: &[(i64, &str)]| {
+        let read = |text: &str| LeaderValue::from_bytes(text.as_bytes()).unwrap();
+        let values_found = found.iter().map(|(at, text)| (fence(*at), read(text))).collect();
+        values(&Evidence { values: values_found, ..Evidence::default() }).len()
     };
-    assert_eq!(of(&[(9, "3 1"), (11, "3 2"), (20, "15 1")]), 0);
-    assert_eq!(of(&[(9, "3 2"), (11, "3 1")]), 1);
-    assert_eq!(of(&[(9, "3 2"), (11, "3 2")]), 1);
-    assert_eq!(of(&[(9, "15 1"), (11, "3 2")]), 1);
+    assert_eq!(of(&[(9, "1 3 1"), (11, "1 3 2"), (20, "1 15 1"), (22, "2 5 1")]), 0);
+    assert_eq!(of(&[(9, "1 3 2"), (11, "1 3 1")]), 1);
+    assert_eq!(of(&[(9, "1 3 2"), (11, "1 3 2")]), 1);
+    assert_eq!(of(&[(9, "1 15 1"), (11, "1 3 2")]), 1);
 }
 
-fn values_of(found: std::collections::BTreeMap<i64, Vec<u8>>) -> usize {
-    values(&Evidence { values: found, ..Evidence::default() }).len()
+#[test]
+fn a_value_is_read_as_it_was_written() {
+    let value = LeaderValue { under: fence(7), put: 3 };
+    assert_eq!(LeaderValue::from_bytes(&value.to_bytes()), Some(value));
+    assert_eq!(LeaderValue::from_bytes(b"1 2"), None);
 }
 
 #[test]
