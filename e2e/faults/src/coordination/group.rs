@@ -170,11 +170,12 @@ impl Group {
         Ok(uneven.map(why))
     }
 
-    /// Notes in the journal which sessions have ended. etcd must still have all revisions of this epoch.
-    pub async fn note_ended_sessions(&self) -> Result<(), Failure> {
+    /// Notes in the journal which sessions have ended. etcd must still have all revisions of this epoch. `root` was
+    /// connected in this epoch.
+    pub async fn note_ended_sessions(&self, root: &Store<Etcd>) -> Result<(), Failure> {
         let failure = |what| move |source| Failure::Store { what, source };
         let path = &self.common.path;
-        let now = self.root.read_group(path, false).await.map_err(failure("reading a group"))?;
+        let now = root.read_group(path, false).await.map_err(failure("reading a group"))?;
         let epoch = now.epoch.unwrap_or_default();
         let (deltas, mut coming) = mpsc::unbounded();
         let members = path.members();
@@ -199,7 +200,7 @@ impl Group {
             }
         };
         tokio::select! {
-            error = self.root.kv().follow(follow, deltas) => {
+            error = root.kv().follow(follow, deltas) => {
                 Err(failure("reading the past of a group")(error))
             }
             () = reading => Ok(()),

@@ -9,7 +9,7 @@ use cairn_core::coordination::owner::Ownable;
 use cairn_core::coordination::path::GroupPath;
 use cairn_core::coordination::validity::{MARGIN, Validity};
 use cairn_core::group::Group as GroupName;
-use cairn_store::Kv as _;
+use cairn_store::{Kv as _, Store};
 use futures::future::try_join_all;
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -161,7 +161,7 @@ async fn play(scene: Scene, net: Net, dir: TempDir) -> Result<Vec<Report>, Failu
     } else {
         ended = settle(&mut cluster, &mut groups).await?;
     }
-    note_ended_sessions(&scene, &groups).await?;
+    note_ended_sessions(&scene, &groups, &cluster, &access).await?;
     let reports = scene.groups.iter().zip(&groups).map(|(cast, group)| {
         let mut report = report(cast, group, over, scene.upheavals.is_empty());
         report.violations.extend(
@@ -176,9 +176,15 @@ async fn play(scene: Scene, net: Net, dir: TempDir) -> Result<Vec<Report>, Failu
 }
 
 /// What the judge of confirmations needs, before etcd forgets it.
-async fn note_ended_sessions(scene: &Scene, groups: &[Group]) -> Result<(), Failure> {
+async fn note_ended_sessions(
+    scene: &Scene,
+    groups: &[Group],
+    cluster: &Cluster,
+    access: &Access,
+) -> Result<(), Failure> {
+    let root = &Store::new(access.connect(&cluster.urls(), REQUEST_TIMEOUT).await?);
     let judged = scene.groups.iter().zip(groups).filter(|(cast, _)| cast.manner.confirm_required);
-    try_join_all(judged.map(|(_, group)| group.note_ended_sessions())).await.map(drop)
+    try_join_all(judged.map(|(_, group)| group.note_ended_sessions(root))).await.map(drop)
 }
 
 /// Does something to the data of etcd, and what an administrator then has to do, before members reach it again.
@@ -193,7 +199,7 @@ async fn overturn(
         group.journal().note(format!("{upheaval:?}"));
         group.set_way(Way::Cut, |_| true);
     }
-    note_ended_sessions(scene, groups).await?;
+    note_ended_sessions(scene, groups, cluster, access).await?;
     match upheaval {
         Upheaval::Save => cluster.save().await?,
         Upheaval::Restore => cluster.restore().await?,
