@@ -1,6 +1,6 @@
 //! Pods that wait for a name, a name that is released by force, and minted IDs.
 
-use cairn_e2e::app::App;
+use cairn_e2e::app::{App, pods_of};
 use cairn_e2e::etcd::Etcd;
 use cairn_e2e::ns::{Namespace, within};
 use cairn_e2e::operator;
@@ -41,6 +41,28 @@ fn waiting_pods_get_the_names_of_an_exhausted_pool_in_the_order_of_their_tickets
             assert_eq!(next.file("name")?, "only");
             held = next;
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pod_without_a_name_is_told_of_on_its_controller_too() -> Done {
+    within("owner", |ns| {
+        let spec = object!({"names": {"list": ["only"]}, "quarantine": "1s"});
+        let pool = TestPool::create(&ns.cluster, "owner", &spec)?;
+        let app = App::claiming("orders", &pool.name).replicas(2);
+        ns.apply(&app.deployment().to_string())?;
+        let pods = pods_of(ns, "orders", 2)?;
+        let owners = ns.get(&["replicasets", "-l", "app=orders"])?;
+        let owner = json::text(&owners, "/items/0/metadata/name").unwrap_or_default();
+        let told = exhausted(ns, &owner)?;
+        println!("{owner}: {told}");
+        let waiting = pods.iter().find(|pod| told.starts_with(&format!("pod {}: ", pod.name)));
+        let waiting = waiting.ok_or_else(|| Failure::new(format!("of no pod: {told}")))?;
+        assert_eq!(waiting.annotation(&format!("claim.cairn.dev/{}", pool.name))?, None);
+        let said = format!("{}: no name is free, and no other pod is before it;", pool.name);
+        assert!(told.contains(&said), "{told}");
+        println!("{}: {}", waiting.name, exhausted(ns, &waiting.name)?);
         Ok(())
     })
 }
@@ -143,6 +165,16 @@ fn event(pod: &Pod<'_>, text: &str) -> Result<String, Failure> {
         let telling = events.iter().find(|event| event.contains(text));
         Ok(telling
             .map_or_else(|| Seen::NotYet(events.join(" | ")), |event| Seen::Yes(event.clone())))
+    })
+}
+
+/// The message of the Event on an object that says that a pool is exhausted.
+fn exhausted(ns: &Namespace, name: &str) -> Result<String, Failure> {
+    let selector = format!("reason=Exhausted,involvedObject.name={name}");
+    until(&format!("an Event of {name} says that the pool is exhausted"), secs(60), || {
+        let list = ns.get(&["events", "--field-selector", &selector])?;
+        let message = json::text(&list, "/items/0/message");
+        Ok(message.map_or_else(|| Seen::NotYet("no Event".to_owned()), Seen::Yes))
     })
 }
 

@@ -5,6 +5,7 @@
 //!
 //! Pure: [`super::claims_watch`] reads the keys, which `docs/protocol.md` describes.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cairn_core::claim::{Fence, OwnerRecord, SlotRecord};
@@ -21,6 +22,7 @@ use super::path_keys::{PathKeys, Quarantine, Reserved, Slot};
 use super::pod::PodId;
 
 pub(super) mod census;
+pub mod place;
 
 /// One claim of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub struct Claims {
     pools: HashMap<PoolName, Spec>,
     paths: HashMap<ClaimPath, PathKeys>,
     owners: HashMap<PodId, BTreeMap<PoolName, OwnedSlot>>,
+    /// Whether no name of a path is free, as far as it was asked since the last change.
+    exhausted: RefCell<HashMap<ClaimPath, bool>>,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,7 @@ impl Claims {
     /// Applies one batch of changes.
     pub fn apply(&mut self, changes: &[Change]) -> Touched {
         let mut touched = Touched::default();
+        self.exhausted.take();
         for change in changes {
             match change {
                 Change::Put(key) => self.put(key, &mut touched),
@@ -230,7 +235,7 @@ impl Claims {
                 self.paths.entry(path).or_default().quarantines.insert(key, quarantine);
             }
             Some(Key::Ticket(path, uid)) => {
-                self.paths.entry(path).or_default().tickets.insert(uid);
+                self.paths.entry(path).or_default().tickets.insert(uid, found.create_revision);
             }
             Some(Key::Note(path, key)) => {
                 self.paths.entry(path).or_default().notes.insert(key, found.mod_revision);

@@ -18,6 +18,7 @@ use cairn_core::prefix::Values;
 use serde_json::{Map, Value, json};
 
 use super::claims::Claim;
+use super::claims::place::Place;
 use super::pod::{Facts, Life, PodAnnotations};
 
 pub mod member;
@@ -57,6 +58,8 @@ pub enum News {
     Waiting {
         /// The pool.
         pool: PoolName,
+        /// Its place among those that wait.
+        place: Place,
     },
     /// The claim is lost, and the pod has not ended.
     Lost {
@@ -94,6 +97,8 @@ pub trait Absent {
     fn keeps(&self, pool: &PoolName) -> bool;
     /// Whether the pod released the name and may re-claim it.
     fn comes_back(&self, pool: &PoolName) -> bool;
+    /// The place of the pod among those that wait for the pool.
+    fn place(&self, pool: &PoolName) -> Place;
     /// Whether another pod holds the name.
     fn is_anothers(&self, pool: &PoolName, name: &str) -> bool;
 }
@@ -191,7 +196,7 @@ impl Desired {
                 if self.is_pending(absent.missing(pool), WAITING_AFTER) {
                     return None;
                 }
-                self.news.push(News::Waiting { pool: pool.clone() });
+                self.news.push(News::Waiting { pool: pool.clone(), place: absent.place(pool) });
             }
             let state = ClaimState::Waiting;
             return Some(StatusEntry { name: None, fence: None, state, since: None });

@@ -1,13 +1,19 @@
 //! Kubernetes Events on pods: claimed, waiting, lost, leading, stuck, and a group that looks generated.
 //!
+//! What a pod waits for or has lost is on its controller too, where most people look first. There the pods are counted
+//! in one Event for each pool and reason, so that a thousand waiting pods do not fill a controller's Events.
+//!
 //! Best effort: Events follow the annotations and never delay a write; an Event that does not fit into the queue is
 //! dropped. The annotations are authoritative.
 
+use cairn_core::pool::PoolName;
 use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType};
 use tokio::sync::mpsc;
 
+use super::claims::place::Place;
 use super::desired::News;
 use crate::events;
 
@@ -26,6 +32,8 @@ pub struct PodEvent {
     pub name: String,
     /// The pod's UID.
     pub uid: String,
+    /// The pod's controller. What concerns whoever runs the workload is said there too.
+    pub owner: Option<OwnerReference>,
     /// The change.
     pub news: News,
 }
@@ -33,13 +41,31 @@ pub struct PodEvent {
 /// Publishes Events until the sender is dropped.
 pub async fn publish(client: Client, instance: String, mut queued: mpsc::Receiver<PodEvent>) {
     let stream = futures::stream::poll_fn(move |context| queued.poll_recv(context));
-    let (client, instance) = (&client, &instance);
+    let on_owners = events::recorder(&client, CONTROLLER, &instance);
+    let (client, instance, on_owners) = (&client, &instance, &on_owners);
     stream
-        .for_each_concurrent(AT_ONCE, |PodEvent { namespace, name, uid, news }| async move {
-            let pod = events::pod(&namespace, &name, Some(&uid));
-            events::publish(client, CONTROLLER, instance, &kube_event(&news), &pod).await;
+        .for_each_concurrent(AT_ONCE, |queued| async move {
+            let PodEvent { namespace, name, uid, owner, news } = queued;
+            let (event, about) = (kube_event(&news), events::pod(&namespace, &name, Some(&uid)));
+            events::publish(client, CONTROLLER, instance, &event, &about).await;
+            if let (Some(owner), Some(pool)) = (owner, of_owner(&news)) {
+                let note = event.note.map(|note| format!("pod {name}: {note}"));
+                let event = Event { note, secondary: Some(events::pool(pool)), ..event };
+                events::record(on_owners, &event, &events::owner(&namespace, &owner)).await;
+            }
         })
         .await;
+}
+
+/// The pool, if the news concerns whoever runs the workload: a pod does not get a name, or has lost one.
+fn of_owner(news: &News) -> Option<&PoolName> {
+    match news {
+        News::Waiting { pool, .. } | News::Lost { pool, .. } => Some(pool),
+        News::Claimed { .. }
+        | News::Leads { .. }
+        | News::Stuck { .. }
+        | News::GroupLooksGenerated { .. } => None,
+    }
 }
 
 fn kube_event(news: &News) -> Event {
@@ -47,12 +73,21 @@ fn kube_event(news: &News) -> Event {
         News::Claimed { pool, name, fence } => {
             (EventType::Normal, "Claimed", "Claim", format!("{pool}: {name}, fence {fence}"))
         }
-        News::Waiting { pool } => (
-            EventType::Normal,
-            "Waiting",
-            "Claim",
-            format!("{pool}: no name yet; the startup probe of container cairn says why"),
-        ),
+        News::Waiting { pool, place: Place { before, exhausted } } => {
+            let rank = before.map_or_else(String::new, |before| match before {
+                0 => ", and no other pod is before it".to_owned(),
+                1 => ", and 1 pod is before it".to_owned(),
+                pods => format!(", and {pods} pods are before it"),
+            });
+            let (type_, reason, cause) = if *exhausted {
+                (EventType::Warning, "Exhausted", "no name is free")
+            } else {
+                (EventType::Normal, "Waiting", "no name yet")
+            };
+            let note =
+                format!("{pool}: {cause}{rank}; the startup probe of container cairn says more");
+            (type_, reason, "Claim", note)
+        }
         News::Lost { pool, name, kept: true } => (
             EventType::Warning,
             "ClaimLost",
@@ -96,21 +131,4 @@ fn kube_event(news: &News) -> Event {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_says_what_happened_to_which_name() {
-        let pool: cairn_core::pool::PoolName = "mountains".parse().unwrap();
-        let claimed = kube_event(&News::Claimed {
-            pool: pool.clone(),
-            name: "Denali".into(),
-            fence: "5-17".into(),
-        });
-        assert_eq!((claimed.type_, claimed.reason.as_str()), (EventType::Normal, "Claimed"));
-        assert_eq!(claimed.note.unwrap(), "mountains: Denali, fence 5-17");
-        let lost = kube_event(&News::Lost { pool, name: "Denali".into(), kept: false });
-        assert_eq!((lost.type_, lost.reason.as_str()), (EventType::Warning, "ClaimLost"));
-        assert!(lost.note.unwrap().contains("must not use it"));
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Pure. Not for: decisions. [`super::chores`] decides what is done about these keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cairn_core::quarantine::QuarantineRecord;
 use cairn_core::time::UnixMillis;
@@ -18,8 +18,8 @@ pub struct PathKeys {
     pub quarantines: BTreeMap<String, Quarantine>,
     /// Quarantine notes, by key: their mod revisions, which are those of the claims.
     pub notes: BTreeMap<String, i64>,
-    /// The UIDs of waiting pods.
-    pub tickets: BTreeSet<String>,
+    /// The UIDs of waiting pods, with the create revisions of their tickets: the order of arrival.
+    pub tickets: BTreeMap<String, i64>,
     /// The mod revision of the queue's sentinel; 0 without one.
     pub sentinel: i64,
     /// The mod revision of the reclaims key; 0 without one.

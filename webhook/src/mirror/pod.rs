@@ -13,7 +13,7 @@ use cairn_core::prefix::Template;
 use cairn_core::request::owner::{self, Owner};
 use futures::Stream;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::{Api, Client, Resource};
@@ -93,7 +93,7 @@ struct Terminated {
 }
 
 /// What the mirror needs to know of a pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// Its name.
     pub name: String,
@@ -105,6 +105,8 @@ pub struct Facts {
     pub prefix: Option<Template>,
     /// A hint about its group, if that looks generated.
     pub group_hint: Option<String>,
+    /// The controller that created it, for Events.
+    pub owner: Option<OwnerReference>,
     /// Whether it runs.
     pub life: Life,
 }
@@ -154,6 +156,7 @@ impl PodObject {
             group: arg(flag::GROUP).and_then(|group| group.parse().ok()),
             prefix: arg(flag::PREFIX).and_then(|prefix| Template::parse(prefix).ok()),
             group_hint: group_hint(&self.metadata),
+            owner: controller(&self.metadata).cloned(),
             name: self.metadata.name.unwrap_or_default(),
             shown: shown(self.metadata.annotations.unwrap_or_default()),
             life,
@@ -195,11 +198,14 @@ fn group_hint(metadata: &ObjectMeta) -> Option<String> {
     if note(annotation::GROUP).is_some() {
         return None;
     }
-    let mut owners = metadata.owner_references.iter().flatten();
-    let controller = owners
-        .find(|owner| owner.controller == Some(true))
-        .map(|owner| Owner { kind: &owner.kind, name: &owner.name });
+    let controller =
+        controller(metadata).map(|owner| Owner { kind: &owner.kind, name: &owner.name });
     owner::group(controller, label, note).warning()
+}
+
+fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    let mut owners = metadata.owner_references.iter().flatten();
+    owners.find(|owner| owner.controller == Some(true))
 }
 
 impl Resource for PodObject {

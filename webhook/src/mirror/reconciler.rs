@@ -16,6 +16,7 @@ use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::claims::place::Place;
 use super::claims_watch::Update;
 use super::desired::News;
 use super::events::PodEvent;
@@ -147,11 +148,12 @@ impl Reconciler {
     }
 
     fn publish(&self, write: Write) {
-        let Write { pod, name, news, .. } = write;
+        let Write { pod, name, owner, news, .. } = write;
         for news in news {
             log(&pod.namespace, &name, &news);
             let (namespace, name, uid) = (pod.namespace.clone(), name.clone(), pod.uid.clone());
-            if self.events.try_send(PodEvent { namespace, name, uid, news }).is_err() {
+            let event = PodEvent { namespace, name, uid, owner: owner.clone(), news };
+            if self.events.try_send(event).is_err() {
                 tracing::debug!(pod = pod.uid, "an Event was dropped: too many at once");
             }
         }
@@ -197,7 +199,9 @@ fn log(namespace: &str, pod: &str, news: &News) {
         News::Claimed { pool, name, fence } => {
             tracing::info!(namespace, pod, %pool, name, fence, "showed the claim on the pod");
         }
-        News::Waiting { pool } => tracing::info!(namespace, pod, %pool, "the pod waits for a name"),
+        News::Waiting { pool, place: Place { before, exhausted } } => {
+            tracing::info!(namespace, pod, %pool, before, exhausted, "the pod waits for a name");
+        }
         News::Lost { pool, name, kept } => {
             tracing::info!(namespace, pod, %pool, name, kept, "took the lost claim off the pod");
         }

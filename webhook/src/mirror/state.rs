@@ -11,6 +11,7 @@ use std::time::Duration;
 use cairn_core::coordination::path::GroupPath;
 use cairn_core::pool::PoolName;
 use cairn_core::time::UnixMillis;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::runtime::watcher::Event;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -64,6 +65,8 @@ pub struct Write {
     pub pod: PodId,
     /// The pod's name.
     pub name: String,
+    /// The pod's controller.
+    pub owner: Option<OwnerReference>,
     /// The merge patch.
     pub patch: Value,
     /// What to publish afterwards.

@@ -67,7 +67,7 @@ impl Spec {
 }
 
 /// How many of these names cannot be claimed now.
-fn taken(keys: &PathKeys, names: &Names) -> usize {
+pub(super) fn taken(keys: &PathKeys, names: &Names) -> usize {
     let taken = keys.slots.keys().chain(keys.quarantines.keys()).chain(keys.notes.keys());
     let taken: HashSet<&str> = taken.map(String::as_str).collect();
     names.count_of(taken.into_iter())

@@ -83,6 +83,7 @@ mod tests {
             group: Some("checkout".parse().unwrap()),
             prefix: None,
             group_hint: None,
+            owner: None,
             life: Life::Runs,
         }
     }

@@ -7,6 +7,7 @@ use super::*;
 
 const STATUS: &str = "cairn.dev/status";
 const CLAIM: &str = "claim.cairn.dev/mountains";
+const PLACE: Place = Place { before: Some(2), exhausted: true };
 const LONG: Duration = Duration::from_mins(1);
 
 fn pool(name: &str) -> PoolName {
@@ -21,6 +22,7 @@ fn asking(pools: &[&str]) -> Facts {
         group: Some("checkout".parse().unwrap()),
         prefix: None,
         group_hint: None,
+        owner: None,
         life: Life::Runs,
     }
 }
@@ -58,6 +60,10 @@ impl Absent for Says {
 
     fn comes_back(&self, _: &PoolName) -> bool {
         self.comes_back
+    }
+
+    fn place(&self, _: &PoolName) -> Place {
+        PLACE
     }
 
     fn is_anothers(&self, _: &PoolName, name: &str) -> bool {
@@ -142,7 +148,7 @@ fn a_pod_that_waits_says_so_without_a_name_and_tells_it_once() {
         wanted.results,
         BTreeMap::from([(STATUS.to_owned(), r#"{"mountains":{"state":"waiting"}}"#.to_owned())])
     );
-    assert_eq!(wanted.news, [News::Waiting { pool: pool("mountains") }]);
+    assert_eq!(wanted.news, [News::Waiting { pool: pool("mountains"), place: PLACE }]);
     let again = look(&after(&pod, &wanted), &BTreeMap::new(), LONG);
     assert!(again.news.is_empty());
     // A restarted mirror starts to count from zero, and takes nothing back.
@@ -218,7 +224,7 @@ fn a_name_that_others_wrote_on_a_waiting_pod_is_removed() {
     let wanted = look(&pod, &BTreeMap::new(), LONG);
     let patch = patch("u1", &pod.shown, &wanted.results).unwrap();
     assert_eq!(patch["metadata"]["annotations"][CLAIM], Value::Null);
-    assert_eq!(wanted.news, [News::Waiting { pool: pool("mountains") }]);
+    assert_eq!(wanted.news, [News::Waiting { pool: pool("mountains"), place: PLACE }]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{MirrorState, PodEntry, Write, WriteResult};
 use crate::mirror::claims::Claims;
+use crate::mirror::claims::place::Place;
 use crate::mirror::desired::{self, Absent};
 use crate::mirror::pod::{Life, PodId};
 
@@ -82,8 +83,8 @@ impl MirrorState {
             entry.seen = None;
             return None;
         };
-        let name = entry.facts.name.clone();
-        Some(Write { pod: id.clone(), name, patch, news: wanted.news, seen: entry.seen })
+        let (name, owner) = (entry.facts.name.clone(), entry.facts.owner.clone());
+        Some(Write { pod: id.clone(), name, owner, patch, news: wanted.news, seen: entry.seen })
     }
 
     /// Whether another pod still carries a name that this pod holds. Then that pod is written to first.
@@ -161,6 +162,10 @@ impl Absent for Absence<'_> {
             Life::Runs => quarantine.is_some(),
             Life::Leaves | Life::Ended => quarantine == Some(WaitsFor::PodEnd),
         }
+    }
+
+    fn place(&self, pool: &PoolName) -> Place {
+        self.path(pool).map(|path| self.claims.place(self.id, &path)).unwrap_or_default()
     }
 
     fn is_anothers(&self, pool: &PoolName, name: &str) -> bool {
