@@ -260,7 +260,8 @@ what="settings"
 render --set 'sidecar.resources.requests.cpu=20m,sidecar.resources.limits.memory=48Mi,sidecar.logFormat=json' \
   --set 'webhook.logFormat=json,sidecar.imagePullSecrets={a,b},webhook.nodeSelector.pool=system' \
   --set 'etcd.topologySpreadConstraints[0].topologyKey=rack,webhook.topologySpreadConstraints[0].topologyKey=rack' \
-  --set 'etcd.persistence.storageClassName=-'
+  --set 'etcd.persistence.storageClassName=-,webhook.mirrorRequestsPerSecond=50'
+has '--mirror-requests-per-second=50'
 has '--sidecar-resources=requests.cpu=20m,limits.memory=48Mi'
 has '--sidecar-image-pull-secrets=a,b'
 has '--sidecar-log-format=json'
@@ -337,6 +338,7 @@ refused "webhook.admissionPort, agentPort and adminPort are 8443, 8443, 9090" --
 refused "which the kubelet has on every node" --set webhook.hostNetwork=true
 refused "at '/webhook/dnsPolicy': value must be one of" --set webhook.dnsPolicy=None
 refused "at '/webhook/agentPort': maximum: got 70,000, want 65,535" --set webhook.agentPort=70000
+refused "at '/webhook/mirrorRequestsPerSecond': minimum: got 0, want 1" --set webhook.mirrorRequestsPerSecond=0
 refused "at '/webhook/logFormat': value must be one of 'text', 'json'" --set webhook.logFormat=logfmt
 refused "additional properties 'gpu' not allowed" --set sidecar.resources.limits.gpu=1
 refused "at '/securityContext/seccompProfile': value must be one of" --set securityContext.seccompProfile=Localhost

@@ -34,6 +34,7 @@ use crate::installation::record;
 use crate::installation::verdict::Verdict;
 use crate::installation::{self, Installation, Site};
 use crate::leader::{self, Candidate};
+use crate::mirror::limit::Limits;
 use crate::namespaces::Namespaces;
 use crate::ready::Ready;
 use crate::server::Servers;
@@ -169,6 +170,7 @@ pub async fn build(args: Args) -> Result<Bound, BuildError> {
         instance: args.pod_name.clone(),
         leader: writes_etcd.clone(),
         counts,
+        limits: Limits { requests: args.mirror.mirror_requests_per_second },
         metrics: mirror::Metrics::register(registry.sub_registry_with_prefix("mirror")),
         shutdown: stopping.clone(),
     };
@@ -296,7 +298,7 @@ fn candidate(client: Client, args: &Args) -> Candidate {
     Candidate {
         client,
         namespace: args.namespace.clone(),
-        lease: args.mirror_lease.clone(),
+        lease: args.mirror.mirror_lease.clone(),
         identity: args.pod_name.clone(),
     }
 }

@@ -15,9 +15,11 @@ use crate::certs::args::CertificateArgs;
 use crate::env_mode::EnvMode;
 use crate::etcd_ca::LifeArgs;
 use etcd::{EtcdAccess, IsolationArgs, IsolationError};
+use mirror::MirrorArgs;
 use sidecar::SidecarArgs;
 
 pub mod etcd;
+pub mod mirror;
 pub mod sidecar;
 
 const SIDECAR_ETCD: &str = "--sidecar-etcd";
@@ -82,9 +84,9 @@ pub struct Args {
     /// Where certificates come from.
     #[command(flatten)]
     pub certificates: CertificateArgs,
-    /// The Lease of the replica that writes
-    #[arg(long, env = "CAIRN_MIRROR_LEASE", value_name = "NAME", default_value = "cairn-mirror")]
-    pub mirror_lease: String,
+    /// How the claims mirror writes.
+    #[command(flatten)]
+    pub mirror: MirrorArgs,
     /// Where etcd is.
     #[command(flatten)]
     pub etcd: EtcdArgs,
@@ -319,6 +321,10 @@ mod tests {
             ("--namespace=a --pod-name=b", "also give --sidecar-image <IMAGE>"),
             ("--etcd", "--etcd needs a value; write it like --etcd <URL[,URL...]>"),
             ("--env-mode=fil", "--env-mode 'fil' is not known; use auto, file, annotation or none"),
+            (
+                "--mirror-requests-per-second=0",
+                "--mirror-requests-per-second: '0' is not a number from 1 on; write it like 200",
+            ),
             (
                 "--certificate-lives=retain=6d",
                 "--certificate-lives: retain must be at least leaf, so that no served leaf loses its authority",

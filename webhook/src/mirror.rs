@@ -27,6 +27,7 @@ pub mod claims;
 pub mod claims_watch;
 pub mod desired;
 pub mod events;
+pub mod limit;
 pub mod members;
 pub mod metrics;
 pub mod path_keys;
@@ -39,6 +40,7 @@ mod testing;
 pub mod upkeep;
 pub mod writer;
 
+use limit::Limits;
 pub use metrics::Metrics;
 
 /// Updates between the watch and the loop. A short delay of the loop fits; a longer one stops the watch.
@@ -59,6 +61,8 @@ pub struct Deps {
     pub leader: watch::Receiver<bool>,
     /// Receives the counts, on all replicas.
     pub counts: watch::Sender<Counted>,
+    /// How many requests the API server gets.
+    pub limits: Limits,
     /// The mirror's metrics.
     pub metrics: Metrics,
     /// Ends the mirror.
@@ -139,10 +143,10 @@ impl Counts {
 
 /// Runs until shutdown.
 pub async fn run(deps: Deps) {
-    let Deps { client, etcd, instance, leader, counts, metrics, shutdown } = deps;
+    let Deps { client, etcd, instance, leader, counts, limits, metrics, shutdown } = deps;
     let (updates, followed) = mpsc::channel(UPDATES);
     let (events, queued) = mpsc::channel(QUEUED_EVENTS);
-    let publishing = events::publish(client.clone(), instance, queued);
+    let publishing = events::publish(client.clone(), instance, limits.of_events(), queued);
     let store = Store::new(Arc::clone(&etcd));
     let reconciler = reconciler::Reconciler {
         client,
@@ -151,6 +155,7 @@ pub async fn run(deps: Deps) {
         leader,
         events,
         counts,
+        limit: Arc::new(limits.of_requests()),
         metrics,
     };
     // Nothing is finished on shutdown: the next leader repeats a patch that was interrupted.

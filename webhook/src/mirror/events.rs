@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::claims::place::Place;
 use super::desired::News;
+use super::limit::RequestLimit;
 use crate::events;
 
 /// Concurrent Events: few beside sixteen patches.
@@ -39,18 +40,25 @@ pub struct PodEvent {
 }
 
 /// Publishes Events until the sender is dropped.
-pub async fn publish(client: Client, instance: String, mut queued: mpsc::Receiver<PodEvent>) {
+pub async fn publish(
+    client: Client,
+    instance: String,
+    limit: RequestLimit,
+    mut queued: mpsc::Receiver<PodEvent>,
+) {
     let stream = futures::stream::poll_fn(move |context| queued.poll_recv(context));
     let on_owners = events::recorder(&client, CONTROLLER, &instance);
-    let (client, instance, on_owners) = (&client, &instance, &on_owners);
+    let (client, instance, limit, on_owners) = (&client, &instance, &limit, &on_owners);
     stream
         .for_each_concurrent(AT_ONCE, |queued| async move {
             let PodEvent { namespace, name, uid, owner, news } = queued;
             let (event, about) = (kube_event(&news), events::pod(&namespace, &name, Some(&uid)));
+            limit.ready().await;
             events::publish(client, CONTROLLER, instance, &event, &about).await;
             if let (Some(owner), Some(pool)) = (owner, of_owner(&news)) {
                 let note = event.note.map(|note| format!("pod {name}: {note}"));
                 let event = Event { note, secondary: Some(events::pool(pool)), ..event };
+                limit.ready().await;
                 events::record(on_owners, &event, &events::owner(&namespace, &owner)).await;
             }
         })

@@ -20,6 +20,7 @@ const LAG_BUCKETS: [f64; 11] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0
 pub struct Metrics {
     patches: Counter,
     failures: Counter,
+    limited: Counter,
     lag: Histogram,
     claims: Family<Labels, Gauge>,
     capacity: Family<PoolLabel, Gauge>,
@@ -56,6 +57,7 @@ impl Metrics {
         let metrics = Self {
             patches: Counter::default(),
             failures: Counter::default(),
+            limited: Counter::default(),
             lag: Histogram::new(LAG_BUCKETS),
             claims: Family::default(),
             capacity: Family::default(),
@@ -73,12 +75,17 @@ impl Metrics {
     }
 
     fn register_claims(&self, registry: &mut Registry) {
-        let Self { patches, failures, lag, claims, capacity, free, leading, .. } = self;
+        let Self { patches, failures, limited, lag, claims, capacity, free, leading, .. } = self;
         registry.register("patches", "Pods whose annotations were written", patches.clone());
         registry.register(
             "patch_failures",
             "Patches that were not answered well",
             failures.clone(),
+        );
+        registry.register(
+            "limited",
+            "Writes that were put off because of the limit of requests",
+            limited.clone(),
         );
         registry.register_with_unit(
             "lag",
@@ -126,6 +133,10 @@ impl Metrics {
 
     pub(super) fn failed(&self) {
         self.failures.inc();
+    }
+
+    pub(super) fn limited(&self) {
+        self.limited.inc();
     }
 
     pub(super) fn lead(&self, leads: bool) {

@@ -3,7 +3,7 @@
 //! Pure: time is passed in. Not for: fairness between namespaces. A check takes microseconds and a write milliseconds,
 //! so a pod waits at most for the pods of one burst.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,7 +20,8 @@ const RETRIES: Backoff =
 pub struct Queue {
     due: HashMap<PodId, Instant>,
     order: BTreeSet<(Instant, PodId)>,
-    running: HashSet<PodId>,
+    /// With the instants at which they were due.
+    running: HashMap<PodId, Instant>,
     /// Pods that were marked while they were running.
     again: HashMap<PodId, Instant>,
     failures: HashMap<PodId, u32>,
@@ -31,7 +32,7 @@ pub struct Queue {
 impl Queue {
     /// Makes the pod due at this instant; the earliest of several instants counts.
     pub fn mark(&mut self, pod: &PodId, at: Instant) {
-        if self.running.contains(pod) {
+        if self.running.contains_key(pod) {
             let again = self.again.entry(pod.clone()).or_insert(at);
             *again = at.min(*again);
             return;
@@ -50,10 +51,18 @@ impl Queue {
         if self.order.first().is_none_or(|(at, _)| *at > now) {
             return None;
         }
-        let (_, pod) = self.order.pop_first()?;
+        let (at, pod) = self.order.pop_first()?;
         self.due.remove(&pod);
-        self.running.insert(pod.clone());
+        self.running.insert(pod.clone(), at);
         Some(pod)
+    }
+
+    /// The pod was not written to. It is due as before, so that it keeps its turn.
+    pub fn put_back(&mut self, pod: &PodId) {
+        if let Some(at) = self.running.remove(pod) {
+            self.again.remove(pod);
+            self.mark(pod, at);
+        }
     }
 
     /// The pod was checked and, if needed, written to.
@@ -125,6 +134,21 @@ mod tests {
         assert_eq!(queue.take(now), Some(pod("a")));
         queue.done(&pod("a"));
         assert_eq!(queue.take(now), None);
+    }
+
+    #[test]
+    fn a_pod_that_was_put_back_keeps_its_turn() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let later = now + Duration::from_secs(1);
+        queue.mark(&pod("b"), now);
+        queue.mark(&pod("a"), now + Duration::from_millis(1));
+        assert_eq!(queue.take(later), Some(pod("b")));
+        queue.mark(&pod("b"), later);
+        queue.put_back(&pod("b"));
+        assert_eq!(queue.running(), 0);
+        assert_eq!(queue.take(later), Some(pod("b")));
+        assert_eq!(queue.take(later), Some(pod("a")));
+        assert_eq!(queue.take(later), None);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::claims::place::Place;
 use super::claims_watch::Update;
 use super::desired::News;
 use super::events::PodEvent;
+use super::limit::RequestLimit;
 use super::state::{MirrorState, Write, WriteResult};
 use super::upkeep::{self, ApiServer};
 use super::writer::{self, WriteError};
@@ -39,6 +40,7 @@ pub struct Reconciler {
     pub(super) leader: watch::Receiver<bool>,
     pub(super) events: mpsc::Sender<PodEvent>,
     pub(super) counts: watch::Sender<Counted>,
+    pub(super) limit: Arc<RequestLimit>,
     pub(super) metrics: Metrics,
 }
 
@@ -50,7 +52,7 @@ impl Reconciler {
         let mut state = MirrorState::default();
         let mut writes = FuturesUnordered::new();
         let mut chores = FuturesUnordered::new();
-        let api = ApiServer(self.client.clone());
+        let api = ApiServer { client: self.client.clone(), limit: Arc::clone(&self.limit) };
         let mut pods = pin!(pod::watched(self.client.clone()));
         let mut census = interval(CENSUS_EVERY);
         census.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,7 +62,7 @@ impl Reconciler {
         let mut failing = false;
         self.lead(&mut state);
         loop {
-            while let Some(write) = state.next(Instant::now()) {
+            while let Some(write) = self.next(&mut state) {
                 let client = self.client.clone();
                 writes.push(async move {
                     let (outcome, error) = writer::write(&client, &write).await;
@@ -120,6 +122,19 @@ impl Reconciler {
                         self.metrics.removed_group();
                     }
                 }
+            }
+        }
+    }
+
+    /// The next write. Beyond the limit its pod is due again, and what is written is decided then.
+    fn next(&self, state: &mut MirrorState) -> Option<Write> {
+        let write = state.next(Instant::now())?;
+        match self.limit.take() {
+            Ok(()) => Some(write),
+            Err(until) => {
+                self.metrics.limited();
+                state.postpone(&write.pod, until);
+                None
             }
         }
     }

@@ -47,6 +47,8 @@ pub struct MirrorState {
     queue: Queue,
     chores: Chores,
     sight: Sight,
+    /// No write starts before this instant.
+    paused: Option<Instant>,
     leads: bool,
     counted: bool,
 }
@@ -192,7 +194,8 @@ impl MirrorState {
 
     /// When to call [`Self::next`] again if no event comes first.
     pub fn wake(&self) -> Option<Instant> {
-        if self.may_write() { self.queue.next() } else { None }
+        let next = if self.may_write() { self.queue.next() } else { None };
+        next.map(|next| self.paused.map_or(next, |until| next.max(until)))
     }
 
     /// When to call [`Self::chores`] again if no event comes first.

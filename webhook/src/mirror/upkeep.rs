@@ -1,5 +1,6 @@
 //! Runs the mirror's [`Chore`]s in etcd.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::keys::ClaimPath;
@@ -11,6 +12,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use super::chores::{Chore, QuarantineAt, Task};
+use super::limit::RequestLimit;
 use super::pod::{Life, PodObject};
 
 /// The request timeout. An API server answers a list of one pod within milliseconds.
@@ -53,7 +55,12 @@ pub trait PodLookup: Send + Sync {
 
 /// The API server.
 #[derive(Clone)]
-pub struct ApiServer(pub Client);
+pub struct ApiServer {
+    /// For pods.
+    pub client: Client,
+    /// How often it is asked.
+    pub limit: Arc<RequestLimit>,
+}
 
 // === impl ApiServer ===
 
@@ -64,7 +71,8 @@ impl PodLookup for ApiServer {
         name: &str,
         uid: &str,
     ) -> Result<Option<Life>, UpkeepError> {
-        let pods: Api<PodObject> = Api::namespaced(self.0.clone(), namespace);
+        self.limit.ready().await;
+        let pods: Api<PodObject> = Api::namespaced(self.client.clone(), namespace);
         let by_name = ListParams::default().fields(&format!("metadata.name={name}"));
         let found = timeout(REQUEST_TIMEOUT, pods.list(&by_name)).await;
         let found = found.map_err(|_| UpkeepError::Timeout)?.map_err(UpkeepError::Pod)?;

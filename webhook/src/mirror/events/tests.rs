@@ -1,5 +1,6 @@
 //! What Events say, and on which objects they are.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
 use axum::http::{Request, Response};
@@ -25,13 +26,17 @@ fn api(received: &Received) -> Client {
     Client::new(service, "default")
 }
 
+fn unlimited() -> RequestLimit {
+    RequestLimit::per_second(NonZeroU32::MAX)
+}
+
 async fn published(events: Vec<PodEvent>) -> Vec<(String, Value)> {
     let received = Received::default();
     for event in events {
         let (sender, queued) = mpsc::channel(1);
         sender.send(event).await.unwrap();
         drop(sender);
-        publish(api(&received), "webhook-0".to_owned(), queued).await;
+        publish(api(&received), "webhook-0".to_owned(), unlimited(), queued).await;
     }
     let received = received.lock().unwrap();
     received.clone()
@@ -94,7 +99,8 @@ async fn good_news_and_pods_without_a_controller_have_one_event() {
 async fn many_waiting_pods_are_counted_in_one_event_of_their_controller_for_each_pool() {
     let received = Received::default();
     let (sender, queued) = mpsc::channel(8);
-    let publishing = tokio::spawn(publish(api(&received), "webhook-0".to_owned(), queued));
+    let publishing =
+        tokio::spawn(publish(api(&received), "webhook-0".to_owned(), unlimited(), queued));
     for (count, pod) in ["a", "b", "c"].iter().enumerate() {
         sender.send(about(pod, waiting(mountains()))).await.unwrap();
         // One after the other: those that are published at the same time are not counted together.

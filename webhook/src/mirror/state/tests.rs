@@ -295,6 +295,25 @@ fn a_burst_is_written_sixteen_at_a_time_and_completely() {
 }
 
 #[test]
+fn a_write_that_was_put_off_is_made_later_and_shows_the_claim_of_then() {
+    let now = Instant::now();
+    let mut state = state(&["u1", "u2"], now);
+    state.update(put(claim("u1", "Denali", 7)), now);
+    state.update(put(claim("u2", "MtLogan", 8)), now);
+    let until = now + Duration::from_millis(300);
+    let put_off = state.next(now).unwrap().pod;
+    state.postpone(&put_off, until);
+    assert_eq!((state.next(now), state.wake()), (None, Some(until)));
+    state.update(gone(claim("u1", "Denali", 7)), now);
+    state.update(put(claim("u1", "Foraker", 9)), now);
+    let writes: Vec<Write> = std::iter::from_fn(|| state.next(until)).collect();
+    let names = writes
+        .iter()
+        .map(|write| &write.patch["metadata"]["annotations"]["claim.cairn.dev/mountains"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["Foraker", "MtLogan"]);
+}
+
+#[test]
 fn a_failed_write_is_made_again_after_a_pause_and_one_to_a_pod_that_is_gone_is_not() {
     let now = Instant::now();
     let mut state = state(&["u1", "u2"], now);

@@ -28,6 +28,9 @@ const BLOCKED_FOR: Duration = Duration::from_secs(5);
 impl MirrorState {
     /// The next write, if one is due and fewer than [`super::WRITES`] are under way.
     pub fn next(&mut self, now: Instant) -> Option<Write> {
+        if self.paused.is_some_and(|until| now < until) {
+            return None;
+        }
         while self.may_write() {
             let id = self.queue.take(now)?;
             match self.look(&id, now) {
@@ -36,6 +39,12 @@ impl MirrorState {
             }
         }
         None
+    }
+
+    /// Takes back a write that was not made. Its pod keeps its turn, and no write starts before `until`.
+    pub fn postpone(&mut self, id: &PodId, until: Instant) {
+        self.queue.put_back(id);
+        self.paused = Some(until);
     }
 
     /// Takes the result of a write. Returns the time since the mirror saw the change, if known.
