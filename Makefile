@@ -13,7 +13,7 @@ CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webho
 DENY := -D warnings
 
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients test-ui
-.PHONY: admission test-versions bench-claims bench-coordination bench-scale bench-enrol
+.PHONY: admission test-versions bench-admission bench-claims bench-coordination bench-scale bench-enrol
 .PHONY: images push archives reproducible sbom licences deploy down clean help
 .PHONY: test-prometheus
 .DEFAULT_GOAL := help
@@ -23,6 +23,7 @@ help:
 	@echo "make test          format, lints, model, unit, fault and end-to-end tests, as CI runs them"
 	@echo "make bench-claims  measure the cost of claims on this machine: writes docs/benchmarks.md and its plot"
 	@echo "make bench-coordination  the same for members, leader, shards and lookups: docs/coordination-benchmarks.md"
+	@echo "make bench-admission  the same for reviews of pods: docs/admission-benchmarks.md"
 	@echo "make bench-scale   10,000 pods, restarts under load, half of the CPU (root): docs/scale-benchmarks.md"
 	@echo "make test-versions the corpus of admission on the oldest and the newest Kubernetes that can be built"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
@@ -135,6 +136,12 @@ bench-claims: setup etcd
 # Fails when the large group could not be measured.
 bench-coordination: setup etcd
 	$(CARGO) run --release -p cairn-bench -- coordination --write docs
+
+# Not a test: measures admission for docs/, beside a handler with typed structs in the same run. Ten minutes, no other
+# load.
+bench-admission: tools
+	$(CARGO) build --release -p cairn-test-admission
+	target/release/cairn-admission bench --write docs
 
 # Not a test: measures 10,000 pods, and herds on an etcd with half of its CPU, as root. Fails when a claim is lost or a
 # herd collapses. Ten minutes, no other load.

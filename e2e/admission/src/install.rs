@@ -75,7 +75,7 @@ pub enum InstallError {
 // === impl Installed ===
 
 impl Installed {
-    /// Starts everything. `program` does what `cairn-webhook` does.
+    /// Starts everything. `program` does what `cairn-webhook` does when it is called with `webhook`.
     pub async fn start(program: &Path, replicas: usize) -> Result<Self, InstallError> {
         let server = ApiServer::start().await?;
         let kubernetes = server.kubernetes().clone();
@@ -106,6 +106,7 @@ impl Installed {
 
     fn webhook(&self, program: &Path, number: usize, endpoint: SocketAddr) -> io::Result<Child> {
         Command::new(program)
+            .arg("webhook")
             .env("KUBECONFIG", self.server.kubeconfig())
             .args(["--namespace", OWN, "--pod-name", &format!("cairn-webhook-{number}")])
             .args(["--webhook-config", "cairn-webhook", "--pool-webhook-config", "cairn-webhook"])
@@ -123,6 +124,11 @@ impl Installed {
     /// Kills the first replica of the webhook with SIGKILL.
     pub fn kill_first_webhook(&mut self) -> io::Result<()> {
         self.webhooks.first_mut().map_or(Ok(()), Child::kill)
+    }
+
+    /// The process ID of the first replica of the webhook.
+    pub fn first_webhook(&self) -> Option<u32> {
+        self.webhooks.first().map(Child::id)
     }
 
     /// Asks the API server.
@@ -219,7 +225,7 @@ pub async fn create(
 }
 
 /// The objects of the manifest that an API server alone can use; `port` is the webhook's.
-fn manifest(port: u16) -> Result<Vec<Value>, InstallError> {
+pub fn manifest(port: u16) -> Result<Vec<Value>, InstallError> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/cairn.yaml");
     let mut objects = corpus::documents("cairn.yaml", &fs::read_to_string(path)?)?;
     objects.retain(|object| object["kind"].as_str().is_some_and(|kind| KINDS.contains(&kind)));

@@ -9,6 +9,8 @@
 
 pub mod api_server;
 pub mod balancer;
+pub mod bench;
+pub mod command;
 pub mod corpus;
 pub mod hostile;
 pub mod in_process;

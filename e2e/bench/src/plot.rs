@@ -12,9 +12,11 @@ use crate::claims::{Protocol, Run, count};
 const SIZE: (u32, u32) = (1000, 440);
 
 /// The plot has a background of its own, so that it is readable on a dark page too.
-pub(crate) const PAPER: RGBColor = RGBColor(255, 255, 255);
-pub(crate) const INK: RGBColor = RGBColor(40, 44, 52);
-pub(crate) const GRID: RGBColor = RGBColor(226, 229, 234);
+pub const PAPER: RGBColor = RGBColor(255, 255, 255);
+/// Of letters and axes.
+pub const INK: RGBColor = RGBColor(40, 44, 52);
+/// Of the lines behind the plot.
+pub const GRID: RGBColor = RGBColor(226, 229, 234);
 
 /// More labels would overlap when the axis has more than two decades.
 const LABELS: usize = 4;
@@ -28,7 +30,7 @@ pub struct PlotError(String);
 
 impl PlotError {
     /// By the words of the drawing's own error.
-    pub(crate) fn of(error: impl std::fmt::Display) -> Self {
+    pub fn of(error: impl std::fmt::Display) -> Self {
         Self(error.to_string())
     }
 }
@@ -155,7 +157,7 @@ fn near(values: impl Iterator<Item = f64>) -> Range<f64> {
 }
 
 /// Whole decades around all values, so that the axis ends at round numbers.
-pub(crate) fn decades(values: impl Iterator<Item = f64>) -> Range<f64> {
+pub fn decades(values: impl Iterator<Item = f64>) -> Range<f64> {
     let Some((low, high)) = bounds(values) else { return 1.0..10.0 };
     let (low, high) = (low.log10().floor(), high.log10().ceil());
     10_f64.powf(low)..10_f64.powf(high.max(low + 1.0))
@@ -168,7 +170,8 @@ fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-pub(crate) fn number(value: f64) -> String {
+/// A number as a label.
+pub fn number(value: f64) -> String {
     if value >= 1.0 { format!("{value:.0}") } else { format!("{value}") }
 }
 
