@@ -31,6 +31,7 @@ mod event;
 mod evidence;
 mod inherited;
 mod known_pool;
+mod look;
 mod machine;
 mod phase;
 mod queue;

@@ -27,3 +27,4 @@ pub mod shared_map;
 pub mod stop_probe;
 pub mod suggest;
 pub mod time;
+pub mod time_limits;

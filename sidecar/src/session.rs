@@ -14,6 +14,7 @@ use cairn_core::coordination::picture::Changes;
 use cairn_core::coordination::session::{Action, EndReason, Event, Machine, Status};
 use cairn_core::coordination::write::{How, WriteAnswer, WriteKind};
 use cairn_core::time::BootInstant;
+use cairn_core::time_limits::TimeLimits;
 use cairn_kit::clock::Clock;
 use cairn_store::coordination::{Coordination as Group, Performed, Watch};
 use cairn_store::{Error, Kv, Store};
@@ -131,7 +132,7 @@ impl<K: Kv + 'static> Driver<K> {
                 let validity = self.link.own.config.terms.validity;
                 let usual = validity.request_timeout();
                 let limit = if terminating { usual.min(LEAVE_TIMEOUT) } else { usual };
-                self.store.kv().set_request_timeout(limit);
+                self.store.kv().set_time_limits(TimeLimits::fixed(limit));
                 self.store.kv().set_longest_lease(validity.lease_ttl());
             }
             self.step(event);

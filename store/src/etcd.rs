@@ -7,9 +7,9 @@
 //! Invariant: no answer is returned before its cluster id was checked, and no key before its prefix was mapped back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use cairn_core::time_limits::TimeLimits;
 use etcd_client::LeaseGrantOptions;
 use tokio::sync::{Mutex, Notify, watch as channel};
 
@@ -32,6 +32,7 @@ mod home;
 mod jitter;
 mod keep_alive;
 mod lease_id;
+mod limits;
 mod membership;
 mod reading;
 mod replacing;
@@ -46,6 +47,7 @@ pub use connection::Connection;
 use connection::Connector;
 pub use health::{Alarm, MemberHealth};
 use keep_alive::KeepAliveStreams;
+use limits::Limits;
 pub use membership::{MemberEntry, MemberList, Membership};
 use requests::kv_client;
 pub use tls::{ClientPem, Tls, TlsFiles, TlsPem};
@@ -64,8 +66,7 @@ pub struct Etcd {
     /// The files that the certificates come from.
     tls_files: Option<TlsFiles>,
     left_home: Notify,
-    /// The time limit of one attempt at one member, in milliseconds.
-    request_timeout: AtomicU64,
+    limits: Limits,
     prefix: KeyPrefix,
     cluster: ClusterIdCheck,
     keep_alive_streams: KeepAliveStreams,
@@ -82,9 +83,6 @@ pub struct Etcd {
 impl Etcd {
     /// The default time limit of one attempt: a sixth of the validity of the shipped pools.
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-    /// The lower limit, for pools with a very short validity: a member that is busy or far away answers within this.
-    const MIN_REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
 
     /// A large answer may take so many times as long: it has up to 2 MB, and all members of a group may ask for it
     /// together. No deadline rests on it.
@@ -114,21 +112,19 @@ impl Etcd {
     }
 
     fn with_clients(connection: &Connection, clients: Clients) -> Self {
-        let etcd = Self {
+        Self {
             clients: channel::Sender::new(Arc::new(clients)),
             connector: connection.connector(),
             tls_files: connection.tls.as_ref().and_then(Tls::files).cloned(),
             left_home: Notify::new(),
-            request_timeout: AtomicU64::new(0),
+            limits: Limits::new(connection.request_timeout),
             prefix: connection.prefix.clone(),
             cluster: ClusterIdCheck::new(connection.cluster),
             keep_alive_streams: KeepAliveStreams::default(),
             access: Mutex::new(()),
             absence: channel::Sender::new("its members are not known".to_owned()),
             refused: Notify::new(),
-        };
-        etcd.set_request_timeout(connection.request_timeout);
-        etcd
+        }
     }
 
     /// Says why there are no members yet, for the errors of requests that have waited for them.
@@ -165,10 +161,10 @@ impl Etcd {
             .map_or_else(|_| String::new(), |member| member.endpoint().to_owned())
     }
 
-    async fn transact(&self, txn: Txn, limit: Duration) -> Result<TxnReply, Error> {
+    async fn transact(&self, txn: Txn, times: u32) -> Result<TxnReply, Error> {
         let request = convert::txn(self.prefix.outer_txn(txn));
         let (member, answer) = self
-            .call_within(limit, "a transaction", |client| {
+            .call_within(times, "a transaction", |client| {
                 let (mut kv, request) = (kv_client(client), request.clone());
                 async move { kv.txn(request).await }
             })
@@ -186,11 +182,11 @@ impl Etcd {
 
 impl Kv for Etcd {
     async fn txn(&self, txn: Txn) -> Result<TxnReply, Error> {
-        self.transact(txn, self.request_timeout()).await
+        self.transact(txn, 1).await
     }
 
     async fn large_txn(&self, txn: Txn) -> Result<TxnReply, Error> {
-        self.transact(txn, self.request_timeout().saturating_mul(Self::LARGE)).await
+        self.transact(txn, Self::LARGE).await
     }
 
     async fn grant(&self, ttl: Duration) -> Result<(i64, Duration), Error> {
@@ -226,10 +222,8 @@ impl Kv for Etcd {
         self.lease_time_to_live(lease).await
     }
 
-    fn set_request_timeout(&self, timeout: Duration) {
-        let timeout = timeout.clamp(Self::MIN_REQUEST_TIMEOUT, Self::DEFAULT_REQUEST_TIMEOUT);
-        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        self.request_timeout.store(millis, Ordering::Relaxed);
+    fn set_time_limits(&self, limits: TimeLimits) {
+        self.limits.set(limits);
     }
 
     fn set_longest_lease(&self, ttl: Duration) {

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_core::time_limits::TimeLimits;
+
 use crate::cluster::ClusterId;
 use crate::error::Error;
 
@@ -33,9 +35,9 @@ pub trait Kv: Send + Sync {
     fn keep_alive(&self, lease: i64) -> impl Future<Output = Result<Duration, Error>> + Send;
     /// Revokes a lease. The keys that are attached to it are deleted.
     fn revoke(&self, lease: i64) -> impl Future<Output = Result<(), Error>> + Send;
-    /// Sets the time limit of one attempt at one member. It is a part of the validity, which is known only after
-    /// the pools were read. A store whose requests cannot hang ignores it.
-    fn set_request_timeout(&self, _timeout: Duration) {}
+    /// Sets the time limits of one attempt at one member, for attempts that run too. They are parts of the validity,
+    /// which is known only after the pools were read. A store whose requests cannot hang ignores it.
+    fn set_time_limits(&self, _limits: TimeLimits) {}
     /// The time until a lease ends unless it is renewed; `None` when it does not exist, or when the store does not
     /// tell.
     fn time_to_live(
@@ -131,8 +133,8 @@ impl<K: Kv> Kv for Arc<K> {
         K::revoke(self, lease)
     }
 
-    fn set_request_timeout(&self, timeout: Duration) {
-        K::set_request_timeout(self, timeout);
+    fn set_time_limits(&self, limits: TimeLimits) {
+        K::set_time_limits(self, limits);
     }
 
     fn time_to_live(

@@ -38,6 +38,7 @@ async fn reads_a_pool_of(names: usize) {
         store.kv().read(chunk.to_vec().into()).await.unwrap();
     }
     let request = ReadRequest {
+        lists: true,
         path: path.clone(),
         pools: vec![path.pool.clone()],
         namespace: path.namespace.clone().unwrap(),

@@ -142,6 +142,7 @@ suite! {
     admin {
         a_force_release_deletes_slot_and_owner_and_quarantines_the_name_as_the_slot_records
         a_quarantine_without_a_lease_is_read_as_unsettled_and_settled_once
+        as_many_quarantines_as_a_request_may_name_are_settled_at_once
         a_reclaim_invalidates_every_rank
         during_a_freeze_only_a_reclaim_that_ignores_it_succeeds
         a_freeze_invalidates_every_earlier_rank

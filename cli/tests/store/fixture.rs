@@ -69,6 +69,7 @@ impl Fixture {
     ) -> Option<Won> {
         let path = path(pool, namespace, group);
         let read = ReadRequest {
+            lists: true,
             path: path.clone(),
             pools: vec![path.pool.clone()],
             namespace: namespace.to_owned(),

@@ -107,6 +107,8 @@ pub struct ReadRequest {
     pub clocks: bool,
     /// The key of the slot that this pod had before. Its quarantine record is read.
     pub wanted: Option<String>,
+    /// Whether to list slots, quarantines and notes. In a large pool they are nearly all of what a read costs.
+    pub lists: bool,
 }
 
 /// One attempt at a slot (T1, T7).
@@ -174,6 +176,12 @@ pub struct QuarantineRequest {
     pub path: ClaimPath,
     /// The slots' keys.
     pub keys: Vec<String>,
+}
+
+impl QuarantineRequest {
+    /// So many slots at once: etcd takes 128 operations, and each slot needs three reads, and then two puts and two
+    /// compares.
+    pub const MOST: usize = 42;
 }
 
 /// Leaving the queue.

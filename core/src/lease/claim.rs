@@ -63,6 +63,11 @@ impl Claim {
         self.pool.learn(view, held);
     }
 
+    /// Takes in whether others wait.
+    pub(super) fn see_crowd(&mut self, view: &PoolView) {
+        self.pool.set_crowded(view.queued > 0);
+    }
+
     /// Takes in what a read, sent at `read_at`, showed of the queue.
     pub(super) fn see_queue(&mut self, view: &PoolView, read_at: BootInstant, now: BootInstant) {
         self.frozen = view.frozen;

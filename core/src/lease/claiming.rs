@@ -2,20 +2,20 @@
 //!
 //! Pools are claimed one at a time, in byte order, so that two pods never wait for each other.
 
-use super::action::{Action, EndReason, ReadRequest};
+use super::action::{Action, EndReason};
 use super::claim::Claim;
 use super::config::Config;
 use super::decide::{Decision, claim_request, decide};
 use super::define::define;
 use super::event::Won;
 use super::evidence::Evidence;
+use super::look;
 use super::phase::{Attempt, PodLease};
 use super::queue::{self, QueueHandler};
 use super::reason;
 use super::regain::Former;
 use super::resume::ResumeHandler;
 use super::settle;
-use super::ticket::OwnTicket;
 use super::together::{needed_ttl, shortest_validity};
 use super::track::{ClaimTrack, Pace, Track};
 use super::view::PoolView;
@@ -55,7 +55,9 @@ impl ClaimHandler<'_> {
             self.out.push(Action::ReadAt { path, revision: ticket.revision() });
             return;
         }
-        let read = self.read_request(claim);
+        // Before the lease only the specs count.
+        let lists = self.lease.is_some() || self.unknown_pool().is_none();
+        let read = look::request(self.config, self.claims, claim, lists);
         self.evidence.note_read();
         self.out.push(match self.lease {
             Some(_) => Action::Read(read),
@@ -64,19 +66,6 @@ impl ClaimHandler<'_> {
             None if self.unknown_pool().is_some() => Action::Read(read),
             None => Action::Begin { ttl: needed_ttl(self.claims), read },
         });
-    }
-
-    fn read_request(&self, claim: &Claim) -> ReadRequest {
-        ReadRequest {
-            path: claim.pool().path(self.config),
-            pools: self.claims.iter().map(|claim| claim.pool().name().clone()).collect(),
-            namespace: self.config.holder.namespace.clone(),
-            uid: self.config.holder.uid.clone(),
-            ticket: claim.ticket().map(OwnTicket::revision),
-            // In the queue the rank decides.
-            clocks: claim.pool().reserves() && claim.ticket().is_none(),
-            wanted: claim.former().map(|held| held.key),
-        }
     }
 
     /// Takes in the answer to a read. A message means that there will be no name.
@@ -89,6 +78,9 @@ impl ClaimHandler<'_> {
         }
         let asked = self.read_shape();
         self.learn(view);
+        if let Some(claim) = self.claims.get_mut(self.track.current()) {
+            claim.see_crowd(view);
+        }
         if !view.owners.is_empty() {
             self.resume().recognise_attempts(view);
         }
@@ -217,7 +209,7 @@ impl ClaimHandler<'_> {
                 self.queue().redeem(key, seen);
             }
             Decision::Stay(why) => self.queue().wait(view, &why),
-            Decision::AskRank => {}
+            Decision::AskMore => {}
             Decision::Define => self.define(index),
             Decision::Wait(why) => self.wait(index, &why),
             Decision::Lose(held, why) => self.claims.get_mut(index)?.lose_for_good(held, why),
@@ -305,7 +297,13 @@ impl ClaimHandler<'_> {
             if claim.ticket().is_some() {
                 self.track.set_chore(None);
             }
-            claim.won(&attempt, won, Some(attempt.believed_from()), self.now);
+            let late = attempt.continues().is_none() && attempt.is_late(self.now);
+            if late {
+                // A renewal has to prove it first. Until then nothing is shown, so nothing is shown as lost.
+                self.renewing.hurry();
+            }
+            let believed_from = (!late).then_some(attempt.believed_from());
+            claim.won(&attempt, won, believed_from, self.now);
         }
     }
 

@@ -24,8 +24,8 @@ pub(super) enum Decision {
     TakeBack(Former),
     /// Join the queue.
     Join,
-    /// We have a ticket, but the read did not ask for its rank.
-    AskRank,
+    /// The read did not ask for what is needed: the rank of our ticket, or the slots.
+    AskMore,
     /// Turn our ticket into the slot of this key.
     Redeem(String),
     /// Stay in the queue, for this reason.
@@ -107,6 +107,10 @@ pub(super) fn claim_request(
 
 /// Without a ticket.
 fn take(pool: &Pool, view: &PoolView, now: UnixMillis) -> Decision {
+    if view.without_lists {
+        // Who may only join the queue needs no lists.
+        return if view.queued > 0 || view.frozen { Decision::Join } else { Decision::AskMore };
+    }
     let first = pick::soonest(&pool.names, &view.held, &view.quarantined, &view.clocks, now);
     match first.and_then(|index| pool.names.key(index)) {
         // Nobody waits: with the sentinel unchanged, nobody is overtaken either.
@@ -121,7 +125,7 @@ fn take(pool: &Pool, view: &PoolView, now: UnixMillis) -> Decision {
 /// With a ticket.
 fn redeem(pool: &Pool, view: &PoolView, ticket: &OwnTicket) -> Decision {
     let Some(ahead) = &view.ahead else {
-        return Decision::AskRank;
+        return Decision::AskMore;
     };
     let position = reason::queue_position(ahead.rank);
     if view.frozen {
@@ -197,7 +201,7 @@ impl Decision {
             Self::Take(_)
             | Self::TakeBack(_)
             | Self::Join
-            | Self::AskRank
+            | Self::AskMore
             | Self::Redeem(_)
             | Self::Stay(_)
             | Self::Define

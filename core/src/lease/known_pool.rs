@@ -23,6 +23,8 @@ pub(super) struct KnownPool {
     spec: Option<Pool>,
     spec_revision: i64,
     unusable: Option<String>,
+    /// Others waited when it was last read.
+    crowded: bool,
 }
 
 // === impl KnownPool ===
@@ -38,6 +40,7 @@ impl KnownPool {
             spec: None,
             spec_revision: 0,
             unusable: None,
+            crowded: false,
         }
     }
 
@@ -65,6 +68,14 @@ impl KnownPool {
     /// A slot of this pool was found, which shows its scope even if the spec is gone.
     pub(super) fn set_scope(&mut self, scope: Scope) {
         self.scope = scope;
+    }
+
+    pub(super) fn set_crowded(&mut self, crowded: bool) {
+        self.crowded = crowded;
+    }
+
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded
     }
 
     pub(super) fn name(&self) -> &PoolName {

@@ -20,10 +20,15 @@ use super::view::PoolView;
 use crate::claim::Fence;
 use crate::pool::PoolName;
 use crate::time::{BootInstant, Now, UnixMillis};
+use crate::time_limits::TimeLimits;
 
 /// Between two attempts at a release. A process that is to end has a second for it and asks the next member soon, but
 /// not in a busy loop.
 const RELEASE_RETRY: Duration = Duration::from_millis(10);
+
+/// A pod without a claim waits so long for an answer, after one that came too late. etcd itself gives a request up
+/// after 7 s, so a longer wait brings no answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The lease and claims of one pod.
 #[derive(Clone, Debug)]
@@ -114,10 +119,16 @@ impl Machine {
         needed_ttl(&self.claims)
     }
 
-    /// How long one request to one etcd member may take: a sixth of the validity, so that the next member is asked
-    /// while the claim is still believed.
-    pub fn request_timeout(&self) -> Duration {
-        shortest_validity(&self.claims) / 6
+    /// How long one attempt at one etcd member may take: a sixth of the validity, so that the next member is asked
+    /// while the claim is still believed. A pod that has no claim loses nothing by a late answer, so it waits longer
+    /// after an attempt that had none. A release never waits longer, and neither does a process that had claims before.
+    pub fn time_limits(&self) -> TimeLimits {
+        let first = shortest_validity(&self.claims) / 6;
+        let has_none = |claim: &Claim| matches!(claim.phase(), Phase::Pending(_));
+        let waits = matches!(self.mode, Mode::Running)
+            && self.config.inherited.is_empty()
+            && self.claims.iter().all(has_none);
+        TimeLimits { first, longest: if waits { first.max(PATIENCE) } else { first } }
     }
 
     /// Takes note of the latest timestamp that was minted under a claim, for its release.

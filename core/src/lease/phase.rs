@@ -258,6 +258,11 @@ impl Attempt {
         self.believed_from
     }
 
+    /// Whether a slot that is won now could not be believed in any more.
+    pub(super) fn is_late(&self, now: Now) -> bool {
+        self.believed_from.after(self.record.validity()) <= now.boot
+    }
+
     pub(super) fn continues(&self) -> Option<Fence> {
         self.continues
     }

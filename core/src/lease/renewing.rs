@@ -12,9 +12,6 @@ use super::track::{ClaimTrack, Pace, Track};
 use crate::pool::PoolName;
 use crate::time::{BootInstant, Now};
 
-/// A failed renewal is tried again after this part of the validity: the next member may answer.
-const RETRY_PART: u32 = 30;
-
 /// Renews the lease and the belief in its slots. It may prove a claim or lose it, but claims nothing.
 pub(super) struct RenewHandler<'m> {
     pub(super) config: &'m Config,
@@ -60,7 +57,9 @@ impl RenewHandler<'_> {
     }
 
     pub(super) fn on_failed(&mut self) {
-        let retry = shortest_validity(self.claims) / RETRY_PART;
+        let mut phases = self.claims.iter().map(Claim::phase);
+        let has_slot = phases.any(|phase| phase.has_slot() || phase.believable().is_some());
+        let retry = self.pace.renewal_retry(shortest_validity(self.claims), has_slot);
         self.track.wait_until(self.now.boot.after(retry));
     }
 
@@ -83,6 +82,7 @@ impl RenewHandler<'_> {
         lease.renewed(renewal.sent, renewal.ttl);
         self.evidence.settle_clocks(self.now);
         self.pace.advance();
+        self.pace.renewed();
         let period = self.pace.renewal(shortest_validity(self.claims));
         self.track.wait_until(renewal.sent.after(period).max(self.now.boot));
         if let Some(why) = read.and_then(|read| self.judge(renewal.sent, read)) {

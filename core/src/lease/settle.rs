@@ -12,16 +12,13 @@ use super::config::Config;
 use super::decide::Decision;
 use super::view::PoolView;
 
-/// In one transaction. etcd takes 128 operations, and each slot needs two, and two compares.
-const AT_ONCE: usize = 50;
-
 /// What there is to settle.
 pub(super) fn settlement(
     config: &Config,
     claim: &Claim,
     view: &PoolView,
 ) -> Option<QuarantineRequest> {
-    let keys: Vec<String> = view.unsettled.iter().take(AT_ONCE).cloned().collect();
+    let keys: Vec<String> = view.unsettled.iter().take(QuarantineRequest::MOST).cloned().collect();
     let path = claim.pool().path(config);
     (!keys.is_empty()).then_some(QuarantineRequest { path, keys })
 }
@@ -38,7 +35,7 @@ pub(super) fn is_due(claim: &Claim, view: &PoolView, decision: &Decision) -> boo
         Decision::Take(_)
         | Decision::TakeBack(_)
         | Decision::Join
-        | Decision::AskRank
+        | Decision::AskMore
         | Decision::Redeem(_)
         | Decision::Define
         | Decision::Wait(_)

@@ -15,6 +15,15 @@ const RETRY: Duration = Duration::from_secs(1);
 /// enough after an outage.
 const MOST_DOUBLINGS: u32 = 2;
 
+/// A failed renewal is tried again after this part of the validity at first.
+const RENEWAL_RETRY_PART: u32 = 30;
+
+/// The same without a slot: the lease outlasts the validity.
+const IDLE_RETRY_PART: u32 = 10;
+
+/// It slows down to four times that, so that five tries of a second each fit between a renewal and the deadline.
+const MOST_RENEWAL_DOUBLINGS: u32 = 2;
+
 /// After a lost compare. Others are claiming at this moment, and the spread keeps them apart.
 const CONFLICT_SPREAD: Duration = Duration::from_millis(50);
 
@@ -42,6 +51,8 @@ pub(super) struct ClaimTrack {
 pub(super) struct Pace {
     uid: String,
     round: u64,
+    /// Renewals in a row that failed.
+    unrenewed: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -191,7 +202,7 @@ impl ClaimTrack {
 
 impl Pace {
     pub(super) fn new(uid: &str) -> Self {
-        Self { uid: uid.to_owned(), round: 0 }
+        Self { uid: uid.to_owned(), round: 0, unrenewed: 0 }
     }
 
     /// The pauses after this one are spread anew.
@@ -213,6 +224,22 @@ impl Pace {
     /// Between two renewals: a third of the validity ± 10 %, so that three tries fit into it.
     pub(super) fn renewal(&self, validity: Duration) -> Duration {
         validity.mul_f64((0.9 + 0.2 * self.jitter(0)) / 3.0)
+    }
+
+    /// After a failed renewal: the next member may answer. An etcd that is behind fails the renewals of all pods within
+    /// a second, and must not be asked ten times as often for that: so pauses grow, and are spread.
+    /// A slot has a deadline to meet; without one there is only the lease to keep.
+    pub(super) fn renewal_retry(&mut self, validity: Duration, has_slot: bool) -> Duration {
+        let part = if has_slot { RENEWAL_RETRY_PART } else { IDLE_RETRY_PART };
+        let slower = 1 << self.unrenewed.min(MOST_RENEWAL_DOUBLINGS);
+        let jitter = self.jitter(u64::from(self.unrenewed));
+        self.unrenewed = self.unrenewed.saturating_add(1);
+        (validity / part * slower).mul_f64(0.75 + jitter / 2.0)
+    }
+
+    /// A renewal had a good answer.
+    pub(super) fn renewed(&mut self) {
+        self.unrenewed = 0;
     }
 
     /// Between two reads of a waiting pod: the validity ± 10 %. A watch may miss a change, these reads may not.

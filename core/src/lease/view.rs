@@ -28,6 +28,8 @@ pub struct PoolView {
     pub epoch_revision: i64,
     /// Owner records of this pod.
     pub owners: Vec<FoundOwner>,
+    /// The request did not ask for slots, quarantines and notes: this view shows none.
+    pub without_lists: bool,
     /// Keys of held slots.
     pub held: HashSet<String>,
     /// Keys of slots in quarantine, or that must still go into it.
@@ -101,7 +103,7 @@ pub struct RankGuard {
 /// The answer to [`super::Action::ReadAt`]: which slots were not free at that revision, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PastView {
-    /// Held slots.
+    /// Held slots, and those whose quarantine must still begin.
     pub held: HashSet<String>,
     /// Slots in quarantine.
     pub quarantined: HashSet<String>,

@@ -112,14 +112,14 @@ impl<K: Kv + 'static> Driver<K> {
                 }
             }
             self.publish(deps);
-            let usual = self.machine.request_timeout();
+            let usual = self.machine.time_limits();
             // The session shares the connection.
             let session = deps.config.coordination.as_ref().map(|own| own.terms.validity);
-            let usual = session.map_or(usual, |validity| usual.min(validity.request_timeout()));
+            let usual = session.map_or(usual, |validity| usual.at_most(validity.request_timeout()));
             let needed = self.machine.needed_ttl();
             let needed = session.map_or(needed, |validity| needed.max(validity.lease_ttl()));
-            let limit = if terminating { usual.min(RELEASE_TIMEOUT) } else { usual };
-            self.store.kv().set_request_timeout(limit);
+            let limits = if terminating { usual.at_most(RELEASE_TIMEOUT) } else { usual };
+            self.store.kv().set_time_limits(limits);
             self.store.kv().set_longest_lease(needed);
             let may_give_up = !deps.config.in_pod && !self.had_contact && !terminating;
             event = tokio::select! {

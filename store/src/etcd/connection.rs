@@ -24,8 +24,8 @@ pub struct Connection {
     pub endpoints: Vec<String>,
     /// Certificates; needed for `https` members.
     pub tls: Option<Tls>,
-    /// The time limit of one attempt at one member, until [`Kv::set_request_timeout`](crate::Kv::set_request_timeout)
-    /// changes it.
+    /// The time limit of one attempt at one member, until
+    /// [`Kv::set_time_limits`](crate::Kv::set_time_limits) changes it.
     pub request_timeout: Duration,
     /// The prefix of the keys.
     pub prefix: KeyPrefix,

@@ -3,12 +3,14 @@
 //! While users or roles are being changed, etcd refuses requests of everybody with "revision of auth store is old".
 //! Nothing was applied then, and the member is not at fault, so the same request is sent again after a short pause.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::keys;
 use etcd_client::{Client, KvClient, ResponseHeader};
 use futures::FutureExt as _;
+use futures::future::{Either, select};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::clients::ChosenMember;
@@ -56,13 +58,13 @@ impl Etcd {
         F: Fn(&Client) -> Fut,
         Fut: Future<Output = Result<T, etcd_client::Error>>,
     {
-        self.call_within(self.request_timeout(), operation, request)
+        self.call_within(1, operation, request)
     }
 
-    /// The same with a time limit of its own.
+    /// The same, but an attempt may take so many times the limit.
     pub(super) async fn call_within<T, F, Fut>(
         &self,
-        limit: Duration,
+        times: u32,
         operation: &'static str,
         request: F,
     ) -> Result<(ChosenMember, T), Error>
@@ -73,10 +75,20 @@ impl Etcd {
         let patience = self.auth_patience();
         loop {
             let member = self.next_member().await?;
-            let request = request(member.client());
-            let error = match self.try_call(limit, operation, &member, request).await {
+            let answer = {
+                let passed = pin!(self.limits.passed(self.limits.begin(times)));
+                let request = pin!(request(member.client()));
+                match select(request, passed).await {
+                    Either::Left((answer, _)) => {
+                        answer.map_err(|source| call_failed(operation, &member, source))
+                    }
+                    Either::Right((after, _)) => Err(no_answer(operation, &member, after)),
+                }
+            };
+            let error = match answer {
                 Ok(answer) => return Ok((member, answer)),
-                Err(error) => error,
+                // Boxed, because the future of every request would have to be as large otherwise.
+                Err(error) => Box::pin(self.failed(&member, error)).await,
             };
             if !patience.allows(&error).await {
                 return Err(error);
@@ -95,21 +107,6 @@ impl Etcd {
         match timeout(self.request_timeout(), known).await {
             Ok(Ok(clients)) => Arc::clone(&clients).choose(),
             Ok(Err(_)) | Err(_) => Err(Error::NoAccess { reason: self.absence.borrow().clone() }),
-        }
-    }
-
-    /// Sends a request to a member, once.
-    async fn try_call<T>(
-        &self,
-        limit: Duration,
-        operation: &'static str,
-        member: &ChosenMember,
-        request: impl Future<Output = Result<T, etcd_client::Error>>,
-    ) -> Result<T, Error> {
-        match with_limit(limit, operation, member, request).await {
-            Ok(answer) => Ok(answer),
-            // Boxed, because the future of every request would have to be as large otherwise.
-            Err(error) => Err(Box::pin(self.failed(member, error)).await),
         }
     }
 
@@ -194,8 +191,9 @@ impl Etcd {
         }
     }
 
+    /// The limit of a request on whose answer a deadline hangs, or of one beside another request.
     pub(super) fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.request_timeout.load(std::sync::atomic::Ordering::Relaxed))
+        self.limits.first()
     }
 }
 
@@ -206,17 +204,24 @@ fn with_limit<T>(
     member: &ChosenMember,
     request: impl Future<Output = Result<T, etcd_client::Error>>,
 ) -> impl Future<Output = Result<T, Error>> {
-    let endpoint = || member.endpoint().to_owned();
     timeout(limit, request).map(move |answer| match answer {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(source)) => Err(Error::Call {
-            operation,
-            endpoint: endpoint(),
-            class: classify::class(&source),
-            source: Box::new(source),
-        }),
-        Err(_) => Err(Error::Timeout { operation, endpoint: endpoint(), after: limit }),
+        Ok(Err(source)) => Err(call_failed(operation, member, source)),
+        Err(_) => Err(no_answer(operation, member, limit)),
     })
+}
+
+fn call_failed(
+    operation: &'static str,
+    member: &ChosenMember,
+    source: etcd_client::Error,
+) -> Error {
+    let (endpoint, class) = (member.endpoint().to_owned(), classify::class(&source));
+    Error::Call { operation, endpoint, class, source: Box::new(source) }
+}
+
+fn no_answer(operation: &'static str, member: &ChosenMember, after: Duration) -> Error {
+    Error::Timeout { operation, endpoint: member.endpoint().to_owned(), after }
 }
 
 /// The cluster that sent an answer.

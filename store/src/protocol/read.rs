@@ -23,13 +23,15 @@ impl<K: Kv> Store<K> {
         let epoch_key = batch.get(keys::EPOCH);
         let freeze = batch.get(keys::freeze(&path.pool));
         let sentinel = batch.get(path.sentinel());
-        let slots = batch.list_keys(path.slots());
-        let quarantines = batch.list_keys(path.quarantines());
+        let lists = request.lists.then(|| {
+            let slots = batch.list_keys(path.slots());
+            let quarantines = batch.list_keys(path.quarantines());
+            (slots, quarantines, batch.list_keys(path.notes()))
+        });
         let owners = batch.list(keys::owners(&request.namespace, &request.uid));
         let ticket = batch.get(path.ticket(&request.uid));
         let queued = batch.count(path.tickets());
         let reclaims = batch.get(path.reclaims());
-        let notes = batch.list_keys(path.notes());
         let specs: Vec<_> =
             request.pools.iter().map(|pool| (pool, batch.get(keys::pool(pool)))).collect();
         let older = request.ticket.map(|revision| queue::list_older(&mut batch, path, revision));
@@ -49,9 +51,14 @@ impl<K: Kv> Store<K> {
         let ahead = older.map(queue::ahead);
         let first = ahead.as_ref().is_some_and(|ahead| ahead.rank == 0);
         let frozen_for = self.attend_freeze(answer.key(freeze)?, first).await;
-        let (slots, quarantines) = (answer.keys(slots)?, answer.keys(quarantines)?);
+        let (slots, quarantines, notes): (&[KeyValue], &[KeyValue], &[KeyValue]) = match lists {
+            Some((slots, quarantines, notes)) => {
+                (answer.keys(slots)?, answer.keys(quarantines)?, answer.keys(notes)?)
+            }
+            None => Default::default(),
+        };
         let held = names(slots);
-        let notes = quarantine::due(&held, answer.keys(notes)?);
+        let notes = quarantine::due(&held, notes);
         let clocks = clocks.map(|handle| answer.keys(handle)).transpose()?;
         let wanted = wanted.map(|handle| answer.key(handle)).transpose()?.flatten();
         Ok(PoolView {
@@ -61,6 +68,7 @@ impl<K: Kv> Store<K> {
             epoch_revision: answer.mod_revision(epoch_key)?,
             frozen: answer.exists(freeze)?,
             frozen_for,
+            without_lists: lists.is_none(),
             sentinel: answer.mod_revision(sentinel)?,
             reclaims: answer.mod_revision(reclaims)?,
             unsettled: quarantine::unsettled(quarantines, &notes),
@@ -85,21 +93,19 @@ impl<K: Kv> Store<K> {
         revision: i64,
     ) -> Result<Option<PastView>, Error> {
         let mut batch = Batch::default();
-        let slots = batch.list_keys_at(path.slots(), revision);
+        // Every slot has a note, so the notes tell of the slots, too.
+        let notes = batch.list_keys_at(path.notes(), revision);
         let quarantines = batch.list_keys_at(path.quarantines(), revision);
         let reclaims = batch.list_keys_at(path.reclaims(), revision);
         let epoch = batch.list_keys_at(keys::EPOCH.to_owned(), revision);
-        let notes = batch.list_keys_at(path.notes(), revision);
         let answer = match self.kv().read(batch).await {
             Ok(answer) => answer,
             Err(error) if error.class() == Class::NotApplied => return Ok(None),
             Err(error) => return Err(error),
         };
-        let held = names(answer.keys(slots)?);
-        let notes = quarantine::due(&held, answer.keys(notes)?);
         Ok(Some(PastView {
-            quarantined: quarantine::quarantined(answer.keys(quarantines)?, &notes),
-            held,
+            quarantined: names(answer.keys(quarantines)?),
+            held: names(answer.keys(notes)?),
             seen: RankGuard {
                 reclaims: newest(answer.keys(reclaims)?),
                 epoch: newest(answer.keys(epoch)?),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cairn_core::time::BootInstant;
+use cairn_core::time_limits::TimeLimits;
 use cairn_store::Kv;
 use etcd_client::Client;
 use tokio::task::JoinSet;
@@ -74,7 +75,7 @@ async fn users_that_come_and_go_cost_no_renewal_and_no_claim() {
 async fn pods(office: &Office) -> Fixture<Arc<cairn_store::etcd::Etcd>> {
     let etcd = users::user(&office.process, "cairn:shop").await;
     // No renewal may need more than this: a sixth of the validity of the shipped pools.
-    etcd.set_request_timeout(cairn_store::etcd::Etcd::DEFAULT_REQUEST_TIMEOUT);
+    etcd.set_time_limits(TimeLimits::fixed(cairn_store::etcd::Etcd::DEFAULT_REQUEST_TIMEOUT));
     let client = office.raw("root").await;
     Fixture::new(etcd, Arc::clone(&office.root), Compactor::Etcd(Box::new(client)))
 }

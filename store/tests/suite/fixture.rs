@@ -77,6 +77,7 @@ impl<K: Kv> Fixture<K> {
     /// What a process reads that uses this store.
     pub(crate) async fn view_by(store: &Store<K>, uid: &str, ticket: Option<i64>) -> PoolView {
         let request = ReadRequest {
+            lists: true,
             path: path(),
             pools: vec![tea()],
             namespace: "shop".into(),

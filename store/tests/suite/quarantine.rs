@@ -145,6 +145,7 @@ impl<K: Kv> Fixture<K> {
     /// What a pod reads that held the name before.
     async fn view_of_former_holder(&self, uid: &str) -> PoolView {
         let request = ReadRequest {
+            lists: true,
             path: path(),
             pools: vec![tea()],
             namespace: "shop".into(),

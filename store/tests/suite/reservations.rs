@@ -155,6 +155,7 @@ pub(crate) async fn reservations_are_read_only_on_request<K: Kv>(fixture: &Fixtu
     done(fixture.store.reserve(&reserve_request("u1", won, 0, 5)).await.unwrap());
     let ticket = fixture.join("u2", fixture.grant(60).await.lease).await.revision;
     let request = |clocks| ReadRequest {
+        lists: true,
         path: path(),
         pools: vec![tea()],
         namespace: "shop".into(),

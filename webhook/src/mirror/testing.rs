@@ -55,6 +55,7 @@ impl Sidecars {
     ) -> ClaimRequest {
         let lease = self.store.grant(BootInstant::default(), ttl).await.unwrap().lease;
         let request = ReadRequest {
+            lists: true,
             path: path(),
             pools: vec![pool()],
             namespace: "shop".into(),

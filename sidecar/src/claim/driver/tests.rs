@@ -176,6 +176,7 @@ async fn define<K: Kv>(store: &Store<K>, names: usize, rule: &str) {
 async fn view<K: Kv>(store: &Store<K>, uid: &str) -> PoolView {
     let pool: PoolName = TEA.parse().unwrap();
     let look = ReadRequest {
+        lists: true,
         path: ClaimPath::new(pool.clone(), Scope::Namespace, "shop", None),
         pools: vec![pool],
         namespace: "shop".into(),

@@ -108,6 +108,7 @@ async fn minting_continues_after_a_kill_and_the_release_records_its_last_timesta
             }
             assert_eq!(sidecar.stop().await, EndReason::Released);
             let look = ReadRequest {
+                lists: true,
                 path: ClaimPath::new(clock::IDS.parse().unwrap(), Scope::Cluster, "shop", None),
                 pools: Vec::new(),
                 namespace: "shop".into(),
@@ -188,6 +189,26 @@ async fn a_release_succeeds_in_time_although_the_first_member_does_not_respond()
         assert!(took < Duration::from_millis(850), "{took:?}");
         let path = ClaimPath::new(TEA.parse().unwrap(), Scope::Namespace, "shop", None);
         assert_eq!(store.quarantines(&path).await.unwrap().len(), 1);
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_a_request_that_had_time_before_it() {
+    local(Box::pin(async {
+        let etcd = TestEtcd::start().unwrap();
+        let hung = Way::to(&etcd).await;
+        hung.frozen.send_replace(true);
+        let urls = [hung.url.clone()];
+        let kv =
+            Connection::connect(&urls, None, Connection::DEFAULT_REQUEST_TIMEOUT).await.unwrap();
+        let sidecar = Sidecar::start_on(kv, Arc::new(SystemClock), "u1", &[TEA]);
+        // The first request is under way.
+        tokio::task::yield_now().await;
+        let before = Instant::now();
+        assert_eq!(sidecar.stop().await, EndReason::Released);
+        let took = before.elapsed();
+        assert!(took < Duration::from_millis(850), "{took:?}");
     }))
     .await;
 }
