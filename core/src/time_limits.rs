@@ -1,8 +1,8 @@
 //! How long one attempt at one member of etcd may take.
 //!
 //! A limit that is too short makes a busy etcd busier: a request that is given up has cost it as much as one that is
-//! answered, and is sent again. A limit that is too long keeps a process at a member that hangs. Not for: watches, which
-//! have no limit.
+//! answered, and is sent again. A limit that is too long keeps a process at a member that hangs. Not for: watches,
+//! which have no limit.
 
 use std::time::Duration;
 

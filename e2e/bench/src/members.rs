@@ -19,6 +19,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::http::{self, HttpError};
 
+mod sample;
+
+pub use sample::{Requests, Sample};
+
 /// How long a start with an election may take on a busy machine when the binary is not in the page cache.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
@@ -58,23 +62,6 @@ pub enum MembersError {
     /// A page could not be read.
     #[error("could not read etcd's metrics or version")]
     Page(#[from] HttpError),
-}
-
-/// etcd's own counters at one instant.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sample {
-    /// Raft entries since the start.
-    pub entries: f64,
-    /// CPU time of all members since the start, in seconds.
-    pub cpu: f64,
-    /// Resident memory of all members, in bytes.
-    pub memory: f64,
-    /// Bytes that all members have sent to clients since the start.
-    pub sent: f64,
-    /// Open files of all members: connections, and some that are always there.
-    pub files: f64,
-    /// Bytes of one database that are in use.
-    pub database: f64,
 }
 
 // === impl Members ===
@@ -191,15 +178,7 @@ impl Members {
     pub async fn sample(&self) -> Result<Sample, MembersError> {
         let mut sum = Sample::default();
         for address in &self.pages {
-            let page = http::get(address, "/metrics").await?;
-            let read = |name| value(&page, name).unwrap_or_default();
-            sum.entries = read("etcd_server_proposals_committed_total").max(sum.entries);
-            sum.cpu += read("process_cpu_seconds_total");
-            sum.memory += read("process_resident_memory_bytes");
-            sum.sent += read("etcd_network_client_grpc_sent_bytes_total");
-            sum.files += read("process_open_fds");
-            let database = read("etcd_mvcc_db_total_size_in_use_in_bytes");
-            sum.database = database.max(sum.database);
+            sum.add(&http::get(address, "/metrics").await?);
         }
         Ok(sum)
     }
@@ -251,26 +230,9 @@ fn security(pki: Option<&Pki>, dir: &TempDir) -> Result<Vec<String>, MembersErro
     ])
 }
 
-/// The value of a metric without labels.
-fn value(page: &str, name: &str) -> Option<f64> {
-    page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
-}
-
 /// Addresses with ports that are free now. All listeners stay open until all ports are known, so that the ports differ.
 fn free_addresses(count: usize) -> io::Result<Vec<String>> {
     let listeners: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
     listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_metric_is_found_by_its_whole_name() {
-        let page = "# HELP a_total help\n# TYPE a_total gauge\na_total_more 4\na_total 1.5e+03\n";
-        assert_eq!(value(page, "a_total"), Some(1500.0));
-        assert_eq!(value(page, "a"), None);
-    }
 }

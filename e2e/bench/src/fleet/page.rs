@@ -126,6 +126,7 @@ fn herds(figures: &Figures) -> Table {
         row.push(if is_calm(herd) { "yes" } else { "NO" }.to_owned());
         for run in [&herd.whole, &herd.half] {
             row.push(run.troubles.failed.to_string());
+            row.push(format!("{:.1}", run.requests));
             row.push(format!("{:.2}", run.writes));
             row.push(span(Duration::from_micros(
                 u64::try_from(run.cpu.as_micros()).unwrap_or(u64::MAX),
@@ -142,9 +143,11 @@ fn herds(figures: &Figures) -> Table {
             "times as long",
             "met",
             "whole: failed requests",
+            "requests per pod",
             "Raft writes per pod",
             "etcd's CPU per pod",
             "half: failed requests",
+            "requests per pod",
             "Raft writes per pod",
             "etcd's CPU per pod",
         ],

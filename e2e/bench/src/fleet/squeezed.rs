@@ -29,6 +29,8 @@ pub struct Run {
     pub troubles: Troubles,
     /// Raft writes per pod.
     pub writes: f64,
+    /// Requests that etcd got, per pod.
+    pub requests: f64,
     /// The CPU time that etcd used, per pod.
     pub cpu: Duration,
 }
@@ -72,16 +74,17 @@ async fn run(pods: usize, milli_cpus: u64) -> Result<Run, FleetError> {
     let after = fleet.etcd.sample().await?;
     let took_text = took.map_or_else(|| "given up".to_owned(), |took| format!("{took:.1?}"));
     let errors = fleet.roll.errors();
-    eprintln!(
-        "  {pods} pods, {milli_cpus} m: {took_text}, {held} hold a name, {troubles:?}{errors}"
-    );
+    let (requests, cpu) = (after.requests.since(before.requests), after.cpu - before.cpu);
+    eprintln!("  {pods} pods, {milli_cpus} m: {took_text}, {held} hold a name, {troubles:?}");
+    eprintln!("    {requests:?}, {cpu:.1} s of CPU{errors}");
     Ok(Run {
         milli_cpus,
         took,
         held,
         troubles,
+        requests: requests.all() / count(pods.max(1)),
         writes: (after.entries - before.entries) / count(pods.max(1)),
-        cpu: Duration::from_secs_f64(((after.cpu - before.cpu) / count(pods.max(1))).max(0.0)),
+        cpu: Duration::from_secs_f64((cpu / count(pods.max(1))).max(0.0)),
     })
 }
 
