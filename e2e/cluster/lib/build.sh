@@ -105,8 +105,8 @@ build_progress() {
       count=$((count + 1))
       doing="last $line"
     else
-      # Go prints nothing while it links or reads its cache.
-      doing=linking
+      # Compilers print nothing during a long step.
+      doing="compiling or linking"
     fi
     if [ "$(now_ms)" -ge "$next" ]; then
       say "  $1 $count $2$3, $doing, $(seconds_since "$began") s"

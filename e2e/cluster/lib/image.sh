@@ -182,7 +182,8 @@ image_load() {
     die "$2 could not be imported into cluster '$1': is it an image archive?"
   # The kubelet sees an image once containerd's CRI plugin has registered it.
   until_deadline 20 image_is_noted "$1" || die "containerd of cluster '$1' has not registered $2 after 20 s"
-  say "image $(basename "$2" .tar): imported into '$1', $(seconds_since "$began") s"
+  tag=$(image_archive_tags "$2" | paste -sd ' ')
+  say "image $(basename "$2" .tar): imported into '$1' as $tag, $(seconds_since "$began") s"
 }
 
 # The tags in an archive; none when it does not have docker's layout.
