@@ -13,7 +13,7 @@ CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webho
 DENY := -D warnings
 
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients test-ui
-.PHONY: admission test-versions bench-admission bench-claims bench-coordination bench-scale bench-enrol
+.PHONY: admission test-versions bench-admission bench-claims bench-coordination bench-scale bench-mirror bench-enrol
 .PHONY: images push archives reproducible sbom licences deploy down clean help
 .PHONY: test-prometheus
 .DEFAULT_GOAL := help
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-coordination  the same for members, leader, shards and lookups: docs/coordination-benchmarks.md"
 	@echo "make bench-admission  the same for reviews of pods: docs/admission-benchmarks.md"
 	@echo "make bench-scale   10,000 pods, restarts under load, half of the CPU (root): docs/scale-benchmarks.md"
+	@echo "make bench-mirror  10,000 claims on a real API server: docs/mirror-benchmarks.md"
 	@echo "make test-versions the corpus of admission on the oldest and the newest Kubernetes that can be built"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
 	@echo "make test-prometheus  build Prometheus; check alerts, dashboard and docs/metrics.md with it"
@@ -147,6 +148,12 @@ bench-admission: tools
 # herd collapses. Ten minutes, no other load.
 bench-scale: setup etcd
 	ulimit -n $$(ulimit -Hn); $(CARGO) run --release -p cairn-bench -- fleet --write docs
+
+# Not a test: measures the claims mirror with 10,000 claims, on a real API server and etcd. Six minutes, no other load.
+# Fails when a target is missed.
+bench-mirror: tools
+	$(CARGO) build --release -p cairn-webhook
+	$(CARGO) run --release -p cairn-bench -- mirror --write docs
 
 # Not a test: measures enrolments on a real cluster.
 bench-enrol: tools

@@ -6,13 +6,14 @@ use std::{fs, io};
 use cairn_kit::clock;
 use thiserror::Error;
 
-use crate::args::{Args, CoordinationArgs, FleetArgs, What};
+use crate::args::{Args, CoordinationArgs, FleetArgs, MirrorArgs, What};
 use crate::claims::{self, MeasureError};
 use crate::coordination::{self, CoordinationError, page as coordination_page, plots, tables};
 use crate::fleet::{self, FleetError};
 use crate::isolation::{self, IsolationError};
 use crate::machine;
 use crate::members::{Members, MembersError};
+use crate::mirror::{self, MirrorError};
 use crate::page::{self, Facts};
 use crate::plot::{self, PlotError};
 use crate::steady::{self, SteadyError};
@@ -39,7 +40,10 @@ pub enum AppError {
     /// Many pods could not be measured.
     #[error("could not measure many pods")]
     Fleet(#[from] FleetError),
-    /// A pod lost its claim, or a herd collapsed. The page is written, and says so.
+    /// The claims mirror could not be measured.
+    #[error("could not measure the claims mirror")]
+    Mirror(#[from] MirrorError),
+    /// A pod lost its claim, a herd collapsed, or a target is missed. The page is written, and says so.
     #[error("{0}")]
     Broken(String),
     /// etcd's version could not be read.
@@ -67,6 +71,7 @@ pub async fn run(args: &Args) -> Result<(), AppError> {
         What::Isolation => show(&[Table::isolation(&Box::pin(isolation::measure()).await?)]),
         What::Coordination(args) => Box::pin(coordinate(args)).await?,
         What::Fleet(args) => Box::pin(fleet(args)).await?,
+        What::Mirror(args) => Box::pin(mirror(args)).await?,
         What::All { claims: args, steady, write } => {
             let claims = claims::measure(args).await?;
             let tables = Table::claims(&claims);
@@ -125,6 +130,15 @@ async fn fleet(args: &FleetArgs) -> Result<(), AppError> {
     show(&fleet::page::tables(&figures));
     if let Some(dir) = &args.write {
         save(&dir.join("scale-benchmarks.md"), &fleet::page::write(&figures))?;
+    }
+    figures.judge().map_err(AppError::Broken)
+}
+
+async fn mirror(args: &MirrorArgs) -> Result<(), AppError> {
+    let figures = mirror::measure(args).await?;
+    show(&mirror::page::tables(&figures));
+    if let Some(dir) = &args.write {
+        save(&dir.join("mirror-benchmarks.md"), &mirror::page::write(&figures))?;
     }
     figures.judge().map_err(AppError::Broken)
 }

@@ -26,6 +26,8 @@ pub enum What {
     Coordination(CoordinationArgs),
     /// Ten thousand pods, restarts of etcd and of the pods, and herds on an etcd with half of its CPU; needs root
     Fleet(FleetArgs),
+    /// The claims mirror with ten thousand claims, on a real API server
+    Mirror(MirrorArgs),
     /// All of claims, and the page and the plot of the documentation
     All {
         /// How to measure claims.
@@ -89,6 +91,26 @@ pub struct FleetArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub seconds: u64,
     /// The folder for scale-benchmarks.md
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+}
+
+/// How to measure the claims mirror. The defaults are those of the documentation.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct MirrorArgs {
+    /// How many pods hold a name
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub claims: usize,
+    /// How many of them are created in a second
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub rate: u32,
+    /// How many more pods claim at once
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub burst: usize,
+    /// From how many pods annotations are removed
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub removed: usize,
+    /// The folder for mirror-benchmarks.md
     #[arg(long, value_name = "DIR")]
     pub write: Option<PathBuf>,
 }

@@ -21,6 +21,12 @@ pub fn resident(pid: u32) -> u64 {
     kib(&status, "VmRSS:").unwrap_or_default()
 }
 
+/// The largest resident memory that a process has had, in KiB.
+pub fn peak(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    kib(&status, "VmHWM:").unwrap_or_default()
+}
+
 /// The value of a line such as `VmRSS:     1234 kB`.
 pub fn kib(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
@@ -34,6 +40,7 @@ mod tests {
     fn cpu_time_and_memory_of_this_process_are_not_zero() {
         assert!(used(std::process::id()) > Duration::ZERO);
         assert!(resident(std::process::id()) > 0);
+        assert!(peak(std::process::id()) > 0);
     }
 
     #[test]

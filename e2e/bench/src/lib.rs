@@ -17,6 +17,7 @@ pub mod http;
 pub mod isolation;
 pub mod machine;
 pub mod members;
+pub mod mirror;
 pub mod page;
 pub mod plot;
 pub mod quota;

@@ -47,6 +47,13 @@ impl Process {
         if until(|| !alive() || done()) && alive() { Ok(()) } else { Err(ended()) }
     }
 
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        // Both fail only when the process has already ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -60,9 +67,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only when the process has already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

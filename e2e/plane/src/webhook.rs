@@ -63,6 +63,11 @@ impl Webhook {
         line.parse().ok()
     }
 
+    /// Ends it at once, as a lost node would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.process.id()
