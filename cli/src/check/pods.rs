@@ -1,6 +1,7 @@
 //! Pods that ask for Cairn and run without its sidecar. Pure.
 
-use cairn_core::contract::{annotation, pod as names};
+use cairn_core::contract::pod as names;
+use cairn_core::opt_in::ASKING;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
@@ -63,8 +64,7 @@ impl Survey {
 
 /// Whether a pod asks for Cairn.
 pub fn asks(pod: &Pod) -> bool {
-    let keys = [annotation::POOL, annotation::COORDINATE];
-    keys.iter().any(|key| pod.annotations().contains_key(*key))
+    ASKING.iter().any(|key| pod.annotations().contains_key(*key))
 }
 
 /// Whether it has a sidecar.
