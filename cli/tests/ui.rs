@@ -149,6 +149,43 @@ fn the_feed_begins_with_everything_and_goes_on_with_what_changes() {
 }
 
 #[test]
+fn a_browser_that_comes_back_gets_what_it_has_missed() {
+    let fixture = Fixture::new();
+    fixture.claim("mountains", "shop", None, "Denali", "pod-a");
+    let server = Server::start(fixture.process.url());
+    // The id, the name and the data of the first event that contains this.
+    let event = |last: Option<&str>, wanted: &str| {
+        let last = last.map(|id| format!("Last-Event-ID: {id}\n")).unwrap_or_default();
+        let path = format!("/{}/events", server.secret());
+        let request = format!("GET {path} HTTP/1.1\nHost: localhost\n{last}\n");
+        let mut fields = [const { String::new() }; 3];
+        for line in BufReader::new(server.sends(&request)).lines().map(Result::unwrap) {
+            let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+            match name {
+                "id" => fields[0] = value.trim().to_owned(),
+                "event" => fields[1] = value.trim().to_owned(),
+                "data" => fields[2] = value.trim().to_owned(),
+                _ if line.is_empty() && fields[2].contains(wanted) => break,
+                _ => {}
+            }
+        }
+        fields
+    };
+    let [id, name, _] = event(None, "slot/mountains/shop/-/Denali");
+    assert!(name == "all" || name == "changes", "{name}");
+    fixture.claim("mountains", "shop", None, "MtLogan", "pod-b");
+    let [_, name, missed] = event(Some(&id), "slot/mountains/shop/-/MtLogan");
+    assert_eq!(name, "changes");
+    assert!(!missed.contains("slot/mountains/shop/-/Denali"), "it has that: {missed}");
+    // Numbers that this server cannot have given, and what is no number.
+    for unknown in ["18446744073709551615", "denali"] {
+        let [_, name, all] = event(Some(unknown), "slot/mountains/shop/-/MtLogan");
+        assert_eq!(name, "all", "{unknown}");
+        assert!(all.contains("slot/mountains/shop/-/Denali"), "{all}");
+    }
+}
+
+#[test]
 fn a_lease_is_read_for_somebody_who_looks_at_it() {
     let fixture = Fixture::new();
     fixture.claim("mountains", "shop", None, "Denali", "pod-a");

@@ -130,9 +130,11 @@ async fn keep(
     let mut model = Model::new(clock::now().wall);
     let mut leases = JoinSet::new();
     let at_once = Arc::new(Semaphore::new(LEASES_AT_ONCE));
+    let mut newest = Arc::new(View::default());
     loop {
         let (view, unknown) = model.view(clock::now().wall);
-        publish.send_replace(Some(Arc::new(view)));
+        newest = Arc::new(view.after(&newest));
+        publish.send_replace(Some(Arc::clone(&newest)));
         let reach = connected.borrow().clone();
         // The same leases are asked for again after the next event, if there was no answer.
         if leases.is_empty()

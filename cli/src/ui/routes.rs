@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -33,6 +33,8 @@ use super::view::{Changes, View};
 const MAX_WATCHERS: usize = 16;
 /// Below the minute after which proxies close a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Browsers send it when they connect again.
+const LAST_EVENT_ID: &str = "last-event-id";
 /// Nothing from other hosts, no inline script, and no page that shows this one in a frame.
 const CONTENT_POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'; require-trusted-types-for 'script'";
@@ -51,6 +53,15 @@ struct Message<'v> {
     now: i64,
     #[serde(flatten)]
     changes: Changes<'v>,
+}
+
+/// What a browser has.
+#[derive(Debug)]
+struct Known {
+    /// The number of its view.
+    number: Option<u64>,
+    /// Whether this connection has brought something.
+    is_told: bool,
 }
 
 /// The routes, all below a secret path.
@@ -112,22 +123,24 @@ fn answer(file: &File) -> Response {
     ([(header::CONTENT_TYPE, file.content_type)], file.content).into_response()
 }
 
-/// The whole view, then changes, as server-sent events. A browser that comes back gets the whole view again.
-async fn events(State(page): State<Page>) -> Response {
+/// The whole view, then changes, as server-sent events. A browser that comes back says what it had last, and gets what
+/// it has missed; or the whole view again, if that is not known any more. Numbers of another start never come here,
+/// because its URL was another.
+async fn events(State(page): State<Page>, headers: HeaderMap) -> Response {
     let Ok(permit) = Arc::clone(&page.watchers).try_acquire_owned() else {
         let message = "too many windows show this page; close one of them\n";
         return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
     };
     let mut views = page.views;
     views.mark_changed();
-    let known: Option<Arc<View>> = None;
+    let known = Known { number: last_event(&headers), is_told: false };
     // The permit is held for as long as the stream lives.
-    let events = stream::unfold((views, known, permit), async |(mut views, known, permit)| {
+    let events = stream::unfold((views, known, permit), async |(mut views, mut known, permit)| {
         loop {
             views.changed().await.ok()?;
             let Some(newest) = views.borrow_and_update().clone() else { continue };
-            if let Some(event) = event(&newest, known.as_deref()) {
-                return Some((Ok::<_, Infallible>(event), (views, Some(newest), permit)));
+            if let Some(event) = known.advance(&newest) {
+                return Some((Ok::<_, Infallible>(event), (views, known, permit)));
             }
         }
     });
@@ -135,15 +148,28 @@ async fn events(State(page): State<Page>) -> Response {
     (Extension(serve::Stream), events).into_response()
 }
 
-/// `None` when nothing has changed.
-fn event(newest: &View, known: Option<&View>) -> Option<Event> {
-    let changes = newest.changes(known);
-    if known.is_some() && changes.is_empty() {
-        return None;
+/// The number of the last event that a browser has received.
+fn last_event(headers: &HeaderMap) -> Option<u64> {
+    headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok()
+}
+
+// === impl Known ===
+
+impl Known {
+    /// What leads to the newest view. `None` when nothing has changed since this connection was told something: the
+    /// first message also says that the connection is there.
+    fn advance(&mut self, newest: &View) -> Option<Event> {
+        let since = self.number.filter(|number| newest.remembers(*number));
+        let changes = newest.changes(since);
+        if self.is_told && changes.is_empty() {
+            return None;
+        }
+        *self = Self { number: Some(newest.number()), is_told: true };
+        let name = if since.is_none() { "all" } else { "changes" };
+        let message = Message { now: clock::now().wall.0, changes };
+        let data = serde_json::to_string(&message).unwrap_or_default();
+        Some(Event::default().event(name).id(newest.number().to_string()).data(data))
     }
-    let name = if known.is_none() { "all" } else { "changes" };
-    let message = Message { now: clock::now().wall.0, changes };
-    Some(Event::default().event(name).data(serde_json::to_string(&message).unwrap_or_default()))
 }
 
 /// How many seconds a lease has left: it moves with every renewal, so it is read only for somebody who looks at it.

@@ -70,10 +70,10 @@ fn health(status: Result<MemberStatus, Error>) -> Event {
 #[test]
 fn a_claim_and_its_release_are_small_changes() {
     let mut model = listed(vec![key(keys::EPOCH, &json!(5), 1), pool()]);
-    let (empty, _) = model.view(NOW);
+    let empty = model.view(NOW).0.after(&View::default());
     model.apply(Event::Changed(vec![Change::Put(slot("Denali", "pod-a", 60))]), NOW);
-    let (held, _) = model.view(NOW);
-    let changes = serde_json::to_value(held.changes(Some(&empty))).unwrap();
+    let held = model.view(NOW).0.after(&empty);
+    let changes = serde_json::to_value(held.changes(Some(empty.number()))).unwrap();
     let ids: Vec<&String> = changes["set"].as_object().unwrap().keys().collect();
     assert_eq!(ids, ["about", "slot/mountains/shop/-/Denali"], "the revision, and the claim");
     let claim = held.get("slot/mountains/shop/-/Denali").unwrap();
@@ -85,8 +85,8 @@ fn a_claim_and_its_release_are_small_changes() {
     assert_eq!(claim["lease"], "ff", "in hexadecimal: it is too large for a number of JavaScript");
 
     model.apply(Event::Changed(vec![Change::Delete(format!("{SHOP}/s/Denali"))]), NOW);
-    let (free, _) = model.view(NOW);
-    let changes = serde_json::to_value(free.changes(Some(&held))).unwrap();
+    let free = model.view(NOW).0.after(&held);
+    let changes = serde_json::to_value(free.changes(Some(held.number()))).unwrap();
     assert_eq!(changes["drop"], json!(["slot/mountains/shop/-/Denali"]));
 }
 
@@ -122,11 +122,11 @@ fn one_pod_that_leaves_a_queue_changes_nobody_else() {
     let ticket = |pod: &str, revision| key(&format!("{SHOP}/q/{pod}"), &holder(pod), revision);
     let mut model =
         listed(vec![pool(), ticket("first", 61), ticket("second", 62), ticket("third", 63)]);
-    let (three, _) = model.view(NOW);
+    let three = model.view(NOW).0.after(&View::default());
     assert_eq!(three.get("wait/mountains/shop/-/second").unwrap()["ticket"], 62);
     model.apply(Event::Changed(vec![Change::Delete(format!("{SHOP}/q/first"))]), NOW);
-    let (two, _) = model.view(NOW);
-    let changes = serde_json::to_value(two.changes(Some(&three))).unwrap();
+    let two = model.view(NOW).0.after(&three);
+    let changes = serde_json::to_value(two.changes(Some(three.number()))).unwrap();
     assert_eq!(changes, json!({"set": {}, "drop": ["wait/mountains/shop/-/first"]}));
 }
 

@@ -1,4 +1,4 @@
-// The feed of the server: all values once, then changes. It reconnects by itself, and then gets all values again.
+// The feed of the server: all values once, then changes. It reconnects by itself, and then gets what it has missed.
 
 import { setServerTime } from "./time.js";
 
