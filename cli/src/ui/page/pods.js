@@ -15,6 +15,7 @@ export function drawPods(main) {
       pod.namespace,
       pod.node,
       pod.member?.group,
+      ...pod.names.map((slot) => slot.group ?? ""),
       ...pod.names.map((slot) => `${slot.pool} ${slot.name}`),
       ...pod.waiting.map((of) => `${of.pool} waiting`),
     ),
@@ -106,7 +107,7 @@ function drawRow(row, pod) {
       );
     },
   );
-  text(group, groupWords(pod.member));
+  text(group, groupWords(pod));
   text(node, pod.node ?? "");
   const at = first.since ?? first.admitted;
   if (!at) time.replaceChildren();
@@ -118,8 +119,9 @@ function createClaim(claim) {
   return h("button", { type: "button", "data-id": claim.id }, h("i", { class: `mark ${claim.state}` }), h("span"));
 }
 
-function groupWords(member) {
-  if (!member) return "";
+function groupWords({ member, names, waiting }) {
+  // A pod has one group. Claims of Cluster pools do not name it.
+  if (!member) return [...names, ...waiting].find((claim) => claim.group)?.group ?? "";
   const parts = [member.group, member.leads ? "leads" : null, member.state === "participant" ? null : member.state];
   if (member.shards) parts.push(count(member.shards, "shard"));
   return parts.filter(Boolean).join(" · ");
