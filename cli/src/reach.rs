@@ -13,7 +13,7 @@ use std::time::Duration;
 use cairn_core::contract::flag;
 use cairn_core::keys;
 use cairn_kit::etcd::{Endpoints, EtcdArgs};
-use cairn_store::etcd::{Connection, Etcd, MemberHealth, Membership, Tls, TlsPem};
+use cairn_store::etcd::{Alarm, Connection, Etcd, MemberStatus, Tls};
 use cairn_store::{Class, ExpectedCluster, KeyValue, Kv as _, Store};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kube::ResourceExt;
@@ -34,10 +34,18 @@ pub struct Reach {
     etcd: Arc<Etcd>,
     /// How each member is reached: what it is called, and its URL.
     members: Vec<(String, String)>,
-    tls: Option<TlsPem>,
     /// The pods, when ports of them are forwarded.
     pods: Option<String>,
     _forwards: Vec<Forward>,
+}
+
+/// How etcd is.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// What each member says of itself, or why it does not answer.
+    pub members: Vec<(String, Result<MemberStatus, String>)>,
+    /// The alarms that are on, or why they are not known.
+    pub alarms: Result<Vec<Alarm>, String>,
 }
 
 // === impl Reach ===
@@ -60,7 +68,7 @@ impl Reach {
         let named = |url: &String| (url.clone(), url.clone());
         let members = target.endpoints.urls().iter().map(named).collect();
         let etcd = Arc::new(etcd);
-        Ok(Self { etcd, members, tls: None, pods: None, _forwards: Vec::new() })
+        Ok(Self { etcd, members, pods: None, _forwards: Vec::new() })
     }
 
     /// The etcd of a cluster. `given` may say which keys in it are meant.
@@ -94,14 +102,14 @@ impl Reach {
         }
         let urls: Vec<String> = members.iter().map(|(_, url)| url.clone()).collect();
         let connection = Connection {
-            tls: tls.clone().map(Tls::Pem),
+            tls: tls.map(Tls::Pem),
             request_timeout: FORWARDED_TIMEOUT,
             prefix: identity.prefix,
             cluster: identity.cluster.map_or(ExpectedCluster::Any, ExpectedCluster::Required),
             ..Connection::new(&urls)
         };
         let etcd = Etcd::open(&connection).await.map_err(EtcdError::Setup)?;
-        Ok(Self { etcd: Arc::new(etcd), members, tls, pods, _forwards: forwards })
+        Ok(Self { etcd: Arc::new(etcd), members, pods, _forwards: forwards })
     }
 
     /// The protocol's transactions on it.
@@ -141,17 +149,20 @@ impl Reach {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// How each member is, or why it does not answer.
-    pub async fn health(&self) -> Vec<(String, Result<MemberHealth, String>)> {
-        let of = async |url: &str| {
-            let tls = self.tls.as_ref();
-            Membership::connect_with(url, tls, FORWARDED_TIMEOUT).await?.health().await
+    /// How etcd is, each member under the name by which it is reached.
+    pub async fn health(&self) -> Health {
+        let found = self.etcd.health().await;
+        let name = |url: &str| {
+            let named = self.members.iter().find(|(_, of)| of == url);
+            named.map_or(url, |(name, _)| name).to_owned()
         };
-        let mut all = Vec::with_capacity(self.members.len());
-        for (name, url) in &self.members {
-            all.push((name.clone(), of(url).await.map_err(|error| error.report())));
-        }
-        all
+        let members = found
+            .endpoints
+            .into_iter()
+            .map(|endpoint| (name(&endpoint.url), endpoint.status.map_err(|error| error.report())));
+        let alarms = found.alarms.map_err(|error| error.report());
+        let alarms = alarms.map(|found| found.into_iter().map(|of| of.alarm).collect());
+        Health { members: members.collect(), alarms }
     }
 
     /// Sends a request until a member has responded or every member was tried.

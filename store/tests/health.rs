@@ -1,15 +1,22 @@
-//! The health of a real member.
+//! The health of a real cluster.
 
-use cairn_store::etcd::{Etcd, Membership};
+#![expect(clippy::unwrap_used, reason = "a test that fails")]
+
+use cairn_store::etcd::{Connection, Etcd};
 use cairn_test_etcd::TestEtcd;
 
 #[tokio::test]
-async fn a_member_tells_its_version_its_size_and_that_it_has_a_leader() {
+async fn a_member_tells_its_version_its_size_and_its_leader() {
     let process = TestEtcd::start().unwrap();
-    let member = Membership::connect(process.url(), Etcd::DEFAULT_REQUEST_TIMEOUT).await.unwrap();
-    let health = member.health().await.unwrap();
-    assert!(health.version.starts_with("3."), "{health:?}");
-    assert_eq!(health.too_old_for, None, "{health:?}");
-    assert!(health.size > 0 && health.has_leader && !health.learner, "{health:?}");
-    assert_eq!(health.alarms, []);
+    let urls = [process.url().to_owned()];
+    let etcd = Etcd::open(&Connection::new(&urls)).await.unwrap();
+    let health = etcd.health().await;
+    assert!(health.is_reachable());
+    assert_eq!(health.endpoints[0].url, process.url());
+    let status = health.endpoints[0].status.as_ref().unwrap();
+    assert!(status.version.starts_with("3."), "{status:?}");
+    assert_eq!(status.too_old_for(), None, "{status:?}");
+    assert!(status.db_size > 0 && status.leader == status.id && !status.learner, "{status:?}");
+    assert_eq!(health.alarms.unwrap(), []);
+    assert_eq!(health.members.unwrap().len(), 1);
 }

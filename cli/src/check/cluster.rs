@@ -126,11 +126,11 @@ async fn health(cluster: &Cluster, webhook: Option<&WebhookPod>) -> Vec<Finding>
         Ok(reach) => reach,
         Err(error) => return vec![Finding::unknown("etcd", error.to_string())],
     };
-    let asked = reach.health().await;
+    let health = reach.health().await;
     let bundled = etcd_pods::all(cluster, webhook).await.unwrap_or_default();
     let quota = bundled.iter().find_map(etcd_pods::quota);
     let pods = Some(bundled.len()).filter(|_| webhook.flag(etcd_pods::BUNDLED).is_some());
-    etcd::judge(&etcd::Members { pods, asked, quota })
+    etcd::judge(&etcd::Members { pods, health, quota })
 }
 
 async fn workloads(client: &Client) -> Result<Vec<Workload>, ClusterError> {

@@ -1,20 +1,23 @@
 //! etcd's health: members, versions, alarms and quota. Pure.
 
-use cairn_store::etcd::{Alarm, MemberHealth};
+use std::collections::BTreeSet;
+
+use cairn_store::etcd::{Alarm, MemberStatus};
 
 use super::finding::Finding;
+use crate::reach::Health;
 
 const ABOUT: &str = "etcd";
 /// Percent of the quota from which on it should grow.
 const NEARLY_FULL: u64 = 80;
 
 /// What is known of an etcd.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Members {
     /// How many pods the bundled etcd has; `None` for another etcd.
     pub pods: Option<usize>,
-    /// Each member that was asked: where it is, and how it is or why it does not answer.
-    pub asked: Vec<(String, Result<MemberHealth, String>)>,
+    /// What it says.
+    pub health: Health,
     /// The size at which it refuses writes, in bytes, where that is known.
     pub quota: Option<u64>,
 }
@@ -22,7 +25,8 @@ pub struct Members {
 /// Judges them.
 pub fn judge(members: &Members) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (name, asked) in &members.asked {
+    let asked = &members.health.members;
+    for (name, asked) in asked {
         match asked {
             Err(error) => findings.push(Finding::problem(
                 ABOUT,
@@ -33,22 +37,30 @@ pub fn judge(members: &Members) -> Vec<Finding> {
             Ok(health) => findings.extend(member(name, health)),
         }
     }
-    let healthy = || members.asked.iter().filter_map(|(_, asked)| asked.as_ref().ok());
-    if let Some(pods) = members.pods.filter(|pods| *pods > members.asked.len()) {
+    let healthy = || asked.iter().filter_map(|(_, asked)| asked.as_ref().ok());
+    if let Some(pods) = members.pods.filter(|pods| *pods > asked.len()) {
         findings.push(Finding::problem(
             ABOUT,
             format!(
                 "{} of {pods} members are ready; look at the others with kubectl describe pod, and see \
                  docs/operations.md, An etcd member lost its volume",
-                members.asked.len()
+                asked.len()
             ),
         ));
     }
-    let mut alarms: Vec<Alarm> = healthy().flat_map(|health| health.alarms.clone()).collect();
-    alarms.sort();
-    alarms.dedup();
-    findings.extend(alarms.into_iter().map(alarm));
-    let size = healthy().map(|health| health.size).max().unwrap_or_default();
+    match &members.health.alarms {
+        Ok(alarms) => {
+            let alarms: BTreeSet<Alarm> = alarms.iter().copied().collect();
+            findings.extend(alarms.into_iter().map(alarm));
+        }
+        Err(error) if healthy().next().is_some() => {
+            findings
+                .push(Finding::unknown(ABOUT, format!("its alarms could not be read: {error}")));
+        }
+        // Who does not answer is said already.
+        Err(_) => {}
+    }
+    let size = healthy().map(|health| health.db_size).max().unwrap_or_default();
     let percent =
         members.quota.filter(|quota| *quota > 0).map(|quota| size.saturating_mul(100) / quota);
     if let Some(percent) = percent.filter(|percent| *percent >= NEARLY_FULL) {
@@ -63,7 +75,7 @@ pub fn judge(members: &Members) -> Vec<Finding> {
     if findings.is_empty()
         && let Some(first) = healthy().next()
     {
-        let count = members.asked.len();
+        let count = asked.len();
         let members = if count == 1 { "member" } else { "members" };
         let used = percent.map(|percent| format!(", {percent} % of its quota")).unwrap_or_default();
         let megabytes = size.div_ceil(1 << 20);
@@ -84,9 +96,9 @@ pub fn judge(members: &Members) -> Vec<Finding> {
     findings
 }
 
-fn member(name: &str, health: &MemberHealth) -> Vec<Finding> {
+fn member(name: &str, health: &MemberStatus) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Some(needed) = &health.too_old_for {
+    if let Some(needed) = health.too_old_for() {
         findings.push(Finding::problem(
             ABOUT,
             format!(
@@ -95,7 +107,7 @@ fn member(name: &str, health: &MemberHealth) -> Vec<Finding> {
             ),
         ));
     }
-    if !health.has_leader {
+    if health.leader == 0 {
         findings.push(Finding::problem(
             ABOUT,
             format!("member {name} has no leader, so nothing can be written; bring a majority of members back"),
@@ -130,21 +142,16 @@ mod tests {
     use super::super::finding::Level;
     use super::*;
 
-    fn healthy() -> MemberHealth {
-        MemberHealth {
-            version: "3.6.14".into(),
-            too_old_for: None,
-            size: 3 << 20,
-            has_leader: true,
-            learner: false,
-            alarms: Vec::new(),
-        }
+    fn healthy() -> MemberStatus {
+        MemberStatus { version: "3.6.14".into(), db_size: 3 << 20, leader: 7, ..Default::default() }
     }
 
-    fn of(healths: Vec<Result<MemberHealth, String>>) -> Members {
-        let asked = healths.into_iter().enumerate();
-        let asked: Vec<_> = asked.map(|(i, health)| (format!("etcd-{i}"), health)).collect();
-        Members { pods: Some(asked.len()), asked, quota: Some(100 << 20) }
+    fn of(statuses: Vec<Result<MemberStatus, String>>) -> Members {
+        let members = statuses.into_iter().enumerate();
+        let members: Vec<_> = members.map(|(i, status)| (format!("etcd-{i}"), status)).collect();
+        let pods = Some(members.len());
+        let health = Health { members, alarms: Ok(Vec::new()) };
+        Members { pods, health, quota: Some(100 << 20) }
     }
 
     fn messages(members: &Members, level: Level) -> Vec<String> {
@@ -162,15 +169,23 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_what_to_do() {
-        let full = MemberHealth { alarms: vec![Alarm::NoSpace], size: 90 << 20, ..healthy() };
-        let old =
-            MemberHealth { too_old_for: Some("3.6.14".into()), has_leader: false, ..healthy() };
+        let full = MemberStatus { db_size: 90 << 20, ..healthy() };
+        let old = MemberStatus { version: "3.6.13".into(), leader: 0, ..healthy() };
         let mut members = of(vec![Ok(full), Ok(old), Err("refused".into())]);
+        members.health.alarms = Ok(vec![Alarm::NoSpace, Alarm::NoSpace]);
         members.pods = Some(4);
         let problems = messages(&members, Level::Problem);
         assert_eq!(problems.len(), 5, "{problems:?}");
         assert!(problems.iter().any(|text| text.starts_with("alarm NOSPACE")), "{problems:?}");
         assert_eq!(messages(&members, Level::Warning).len(), 1);
         assert_eq!(messages(&of(vec![Ok(healthy())]), Level::Warning).len(), 1, "one member");
+    }
+
+    #[test]
+    fn alarms_that_cannot_be_read_are_not_taken_for_none() {
+        let mut members = of(vec![Ok(healthy()), Ok(healthy()), Ok(healthy())]);
+        members.health.alarms = Err("denied".into());
+        assert_eq!(messages(&members, Level::Unknown), ["its alarms could not be read: denied"]);
+        assert!(messages(&members, Level::Fine).is_empty());
     }
 }

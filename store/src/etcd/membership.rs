@@ -36,7 +36,7 @@ pub struct MemberEntry {
 /// A connection to one member.
 pub struct Membership {
     endpoint: String,
-    pub(super) client: Client,
+    client: Client,
     request_timeout: Duration,
 }
 
@@ -105,7 +105,7 @@ impl Membership {
         self.call("promoting a member", client.member_promote(id)).await.map(drop)
     }
 
-    pub(super) async fn call<T>(
+    async fn call<T>(
         &self,
         operation: &'static str,
         request: impl Future<Output = Result<T, etcd_client::Error>>,
