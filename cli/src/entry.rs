@@ -70,7 +70,7 @@ fn execute(command: &Command, program: &str) -> Result<Report, EtcdError> {
         Command::Check(args) => match &args.what {
             Some(CheckCommand::Pod(args)) => wait(check::pod::run(args)),
             None if args.files.is_empty() => wait(check::cluster::run(args)),
-            None => Ok(check::files::run(&args.files)),
+            None => Ok(check::files::run(&args.files, args.namespace.as_deref())),
         },
         Command::Claims(args) => wait(claims::run(args)),
         Command::Release(args) => wait(release::run(args)),

@@ -4,45 +4,23 @@
 //! are lost, and keys are sorted.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cairn_core::pool::Pool;
-use cairn_kit::clock;
 use cairn_kit::exit::Exit;
-use cairn_kit::log::LogFilter;
-use cairn_store::KeyPrefix;
-use cairn_webhook::admission::inject::Facts;
-use cairn_webhook::admission::settings::{DnsNeed, Settings};
 use cairn_webhook::certs::certificate::Certificate;
-use cairn_webhook::env_mode::{EnvFacts, EnvMode, FileSupport};
-use cairn_webhook::namespaces::NamespaceFacts;
-use cairn_webhook::pools::catalog::{Catalog, CatalogEntry};
 use cairn_webhook::pools::resource;
 use serde_json::Value;
-use uuid::Uuid;
 
-use crate::args::check::{InjectArgs, Variables};
+use crate::args::check::InjectArgs;
 use crate::check::files::{self, FileError};
 use crate::report::Report;
 use crate::yaml;
+use known::Known;
 
+pub mod known;
 pub mod template;
-
-/// The ports of agent and etcd, which a mesh must leave alone.
-const OUTBOUND: [u16; 2] = [8443, 2379];
-/// The usual domain of a cluster's DNS.
-const CLUSTER_DOMAIN: &str = "cluster.local";
-
-/// What admission knows, without a cluster.
-struct Known {
-    settings: Settings,
-    catalog: Catalog,
-    namespace: NamespaceFacts,
-    env: EnvFacts,
-    probe_token: String,
-}
 
 /// Runs the command.
 pub fn run(args: &InjectArgs) -> Report {
@@ -60,7 +38,7 @@ pub fn run(args: &InjectArgs) -> Report {
             Err(error) => fail(&mut report, &error),
         }
     }
-    let known = match Known::new(args, pools) {
+    let known = match args.known(pools) {
         Ok(known) => known,
         Err(error) => {
             fail(&mut report, &error);
@@ -120,71 +98,20 @@ fn pools_in(document: &Value) -> Vec<(String, Result<Pool, String>)> {
 impl InjectArgs {
     /// All files that are read, and whether each is printed.
     fn all_files(&self) -> impl Iterator<Item = (&PathBuf, bool)> {
-        let printed = self.files.iter().map(|path| (path, true));
+        let printed = self.files.iter().chain(&self.more).map(|path| (path, true));
         printed.chain(self.pools.iter().map(|path| (path, false)))
     }
-}
 
-// === impl Known ===
-
-impl Known {
-    fn new(
-        args: &InjectArgs,
-        given: Vec<(String, Result<Pool, String>)>,
-    ) -> Result<Self, FileError> {
-        let builtin = Pool::builtin_names().into_iter().filter_map(|name| Pool::builtin(&name));
-        let builtin = builtin.map(|pool| (pool.name.clone(), CatalogEntry::Ready(Arc::new(pool))));
-        let given = given.into_iter().filter_map(|(name, pool)| {
-            let entry = match pool {
-                Ok(pool) => CatalogEntry::Ready(Arc::new(pool)),
-                Err(reason) => CatalogEntry::Broken(reason),
-            };
-            Some((name.parse().ok()?, entry))
-        });
-        let mode = match args.env_mode {
-            Variables::File => EnvMode::File,
-            Variables::Annotation => EnvMode::Annotation,
-            Variables::None => EnvMode::None,
-        };
-        let files = match mode {
-            EnvMode::File => FileSupport::Assumed,
-            EnvMode::Annotation | EnvMode::None => FileSupport::Refused,
-        };
-        Ok(Self {
-            settings: Settings {
-                image: args.sidecar_image.clone(),
-                pull_policy: Some("IfNotPresent".to_owned()),
-                agent: args.agent.clone(),
-                agent_ca: args
-                    .agent_ca
-                    .as_deref()
-                    .map(authorities)
-                    .transpose()?
-                    .unwrap_or_default(),
-                outbound_ports: OUTBOUND.to_vec(),
-                etcd_cluster_id: None,
-                etcd_prefix: KeyPrefix::default(),
-                log_level: LogFilter::default(),
-                container: Arc::default(),
-                dns: DnsNeed::of([&*args.agent], CLUSTER_DOMAIN),
-            },
-            catalog: builtin.chain(given).collect(),
-            namespace: NamespaceFacts::default(),
-            env: EnvFacts { default: Some(mode), files, nodes: Arc::default() },
-            probe_token: Uuid::new_v4().simple().to_string(),
-        })
-    }
-
-    fn facts<'a>(&'a self, namespace: &'a str) -> Facts<'a> {
-        Facts {
-            settings: &self.settings,
-            catalog: &self.catalog,
-            namespace,
-            namespace_facts: &self.namespace,
-            env: &self.env,
-            probe_token: &self.probe_token,
-            now: clock::now().wall,
-        }
+    /// What the flags say of a cluster.
+    fn known(&self, pools: Vec<(String, Result<Pool, String>)>) -> Result<Known, FileError> {
+        let authorities = self.agent_ca.as_deref().map(authorities).transpose()?;
+        let mut known = Known::new(pools, self.env_mode);
+        let settings = &mut known.settings;
+        settings.image.clone_from(&self.sidecar_image);
+        settings.agent.clone_from(&self.agent);
+        settings.agent_ca = authorities.unwrap_or_default();
+        settings.dns = Known::dns(&self.agent);
+        Ok(known)
     }
 }
 

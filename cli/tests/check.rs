@@ -87,6 +87,45 @@ fn each_bad_object_gets_one_message_and_exit_code_1() {
 }
 
 #[test]
+fn what_admission_refuses_because_of_the_pod_is_refused() {
+    let pod = |annotations: &str, container: &str| {
+        let container = format!("{{name: app, image: app, {container}}}");
+        format!(
+            "{POD}  annotations: {{{annotations}}}\nspec: {{nodeSelector: {{}}, containers: [{container}]}}\n"
+        )
+    };
+    let exec = "livenessProbe: {exec: {command: [live]}}";
+    let asks = "cairn.dev/pool: snowflake";
+    let cases = [
+        (pod(asks, exec), "refused: container 'app': its livenessProbe is an exec probe"),
+        (
+            pod("cairn.dev/coordinate: peers", ""),
+            "refused: annotation 'cairn.dev/coordinate' needs a group",
+        ),
+        (pod("cairn.dev/coordinate: peers, cairn.dev/group: g", ""), "fine, coordinates peers"),
+        (pod(&format!("{asks}, cairn.dev/stop: self"), exec), "fine, claims from snowflake"),
+        // Whether it exists there, and which rules it has, only the cluster knows.
+        (pod("cairn.dev/pool: ids", exec), "fine, claims from ids"),
+        (pod("cairn.dev/pool: mountains, cairn.dev/env: file", ""), "fine, claims from mountains"),
+        (
+            pod("cairn.dev/pool: mountains, cairn.dev/env: annotation", ""),
+            "fine, claims from mountains",
+        ),
+    ];
+    for (manifest, verdict) in cases {
+        let (code, stdout, stderr) = check(&["-"], &manifest);
+        assert!(stdout.starts_with(&format!("standard input: Pod p: {verdict}")), "{stdout}");
+        assert_eq!((code, &*stderr), (i32::from(verdict.starts_with("refused")), ""), "{stdout}");
+    }
+    // A pool of the same files.
+    let pool = "---\napiVersion: cairn.dev/v1alpha1\nkind: Pool\nmetadata: {name: ids}\n\
+                spec: {names: {list: [a]}, onLoss: Stop}\n";
+    let (code, stdout, _) = check(&["-"], &(pod("cairn.dev/pool: ids", exec) + pool));
+    assert!(stdout.contains("its livenessProbe is an exec probe"), "{stdout}");
+    assert_eq!(code, 1);
+}
+
+#[test]
 fn files_that_cannot_be_read_give_exit_code_2_and_the_others_are_checked() {
     let dir = TempDir::new().unwrap();
     let write = |name: &str, text: &str| {

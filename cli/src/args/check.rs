@@ -7,14 +7,20 @@ use clap::{Subcommand, ValueEnum};
 use super::access::{AccessArgs, ClusterArgs};
 use crate::output::Output;
 
+/// The image of sidecars, where no cluster says it.
+pub const SIDECAR_IMAGE: &str =
+    concat!("ghcr.io/cairn-dev/cairn-sidecar:", env!("CARGO_PKG_VERSION"));
+/// The webhook's agent, where no cluster says it.
+pub const AGENT: &str = "https://cairn-webhook.cairn-system.svc:8443";
+
 /// The arguments of `cairn check`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    after_help = "Without FILE it looks at the cluster and changes nothing. With FILE it looks at manifests and at no \
-        cluster: whether a pool exists there, whether the namespace may claim from it, and whether the node can run \
-        the sidecar is decided at admission.\n\n\
+    after_help = "Without FILE it looks at the cluster and changes nothing. With FILE it says of manifests what \
+        admission would say, without a cluster: whether a pool exists there, whether the namespace may claim from it, \
+        and whether the node can run the sidecar is decided at admission.\n\n\
         Exit codes: 0 no problem (warnings are none), 1 a problem, 2 wrong usage, no kubeconfig, or an unreadable file."
 )]
 pub struct CheckArgs {
@@ -24,7 +30,8 @@ pub struct CheckArgs {
     /// Files of Kubernetes manifests in YAML or JSON; - for standard input
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The namespace of the pod whose admission is tried by a dry run [default: that of the kubeconfig]
+    /// The namespace of the pod whose admission is tried by a dry run [default: that of the kubeconfig], and of what
+    /// manifests do not place [default: default]
     #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
     pub namespace: Option<String>,
     /// How to print findings about the cluster
@@ -72,8 +79,11 @@ pub struct CheckPodArgs {
 )]
 pub struct InjectArgs {
     /// Files of Kubernetes manifests in YAML or JSON; - for standard input
-    #[arg(short = 'f', long = "filename", required = true, value_name = "FILE")]
+    #[arg(short = 'f', long = "filename", required_unless_present = "more", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// The same without -f
+    #[arg(value_name = "FILE")]
+    pub more: Vec<PathBuf>,
     /// Files with more pools than those of the manifests and those that ship with Cairn
     #[arg(long, value_name = "FILE")]
     pub pools: Vec<PathBuf>,
@@ -81,14 +91,10 @@ pub struct InjectArgs {
     #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
     pub namespace: Option<String>,
     /// The sidecar's image
-    #[arg(
-        long,
-        value_name = "IMAGE",
-        default_value = concat!("ghcr.io/cairn-dev/cairn-sidecar:", env!("CARGO_PKG_VERSION"))
-    )]
+    #[arg(long, value_name = "IMAGE", default_value = SIDECAR_IMAGE)]
     pub sidecar_image: String,
     /// The webhook's agent
-    #[arg(long, value_name = "URL", default_value = "https://cairn-webhook.cairn-system.svc:8443")]
+    #[arg(long, value_name = "URL", default_value = AGENT)]
     pub agent: String,
     /// File with the authorities that verify the agent [default: none, admission adds them]
     #[arg(long, value_name = "FILE")]

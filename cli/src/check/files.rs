@@ -12,8 +12,19 @@ use cairn_kit::exit::Exit;
 use thiserror::Error;
 
 use super::manifest::{self, Finding, Verdict};
+use crate::args::check::Variables;
+use crate::inject::known::Known;
+use crate::inject::template;
 use crate::report::Report;
 use crate::yaml;
+
+/// What is known without a cluster.
+struct Offline<'a> {
+    pools: BTreeSet<PoolName>,
+    admission: Known,
+    /// The namespace of objects that do not say theirs.
+    namespace: &'a str,
+}
 
 /// A file that cannot be checked.
 #[derive(Debug, Error)]
@@ -47,52 +58,39 @@ pub enum FileError {
 }
 
 /// Runs the command.
-pub fn run(paths: &[PathBuf]) -> Report {
+pub fn run(paths: &[PathBuf], namespace: Option<&str>) -> Report {
     let mut report = Report::default();
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let file = shown(path);
-        match examine(path) {
-            Ok(findings) => files.push((file, findings)),
+        match documents(path) {
+            Ok(documents) => files.push((shown(path), documents)),
             Err(error) => {
                 report.errors.push(error.to_string());
                 report.exit = Exit::Usage;
             }
         }
     }
-    let known = known_pools(files.iter().flat_map(|(_, findings)| findings));
+    let files: Vec<(&str, Vec<Finding<'_>>)> = files
+        .iter()
+        .map(|(file, documents)| (&**file, documents.iter().flat_map(manifest::examine).collect()))
+        .collect();
+    let offline = Offline::new(files.iter().flat_map(|(_, findings)| findings), namespace);
     for (file, findings) in &files {
         if findings.is_empty() {
             line(&mut report.text, format_args!("{file}: no pods and no pools"));
         }
-        for Finding { subject, verdict } in findings {
-            let text = &mut report.text;
-            match verdict {
-                Verdict::Refused(message) => {
-                    line(text, format_args!("{file}: {subject}: refused: {message}"));
-                    report.exit = report.exit.max(Exit::Failed);
-                }
-                Verdict::Pool(pool) => {
-                    line(
-                        text,
-                        format_args!("{file}: {subject}: fine, {}", count(pool.names.len())),
-                    );
-                }
-                Verdict::Nothing => {
-                    line(text, format_args!("{file}: {subject}: fine, asks for no name"));
-                }
-                Verdict::Asks(pools, coordination) => {
-                    let from: Vec<&str> = pools.iter().map(PoolName::as_str).collect();
-                    let from =
-                        (!from.is_empty()).then(|| format!("claims from {}", from.join(", ")));
-                    let with = coordination.as_ref().map(|with| format!("coordinates {with}"));
-                    let asks: Vec<String> = from.into_iter().chain(with).collect();
-                    let asks = asks.join(" and ");
-                    line(text, format_args!("{file}: {subject}: fine, {asks}"));
-                    for pool in pools.iter().filter(|pool| !known.contains(*pool)) {
-                        let note = unknown(pool, &known);
-                        line(text, format_args!("{file}: {subject}: note: {note}"));
+        for finding in findings {
+            let subject = &finding.subject;
+            match offline.judge(finding) {
+                Ok((fine, notes)) => {
+                    line(&mut report.text, format_args!("{file}: {subject}: fine, {fine}"));
+                    for note in notes {
+                        line(&mut report.text, format_args!("{file}: {subject}: note: {note}"));
                     }
+                }
+                Err(message) => {
+                    line(&mut report.text, format_args!("{file}: {subject}: refused: {message}"));
+                    report.exit = report.exit.max(Exit::Failed);
                 }
             }
         }
@@ -100,8 +98,63 @@ pub fn run(paths: &[PathBuf]) -> Report {
     report
 }
 
-fn examine(path: &Path) -> Result<Vec<Finding>, FileError> {
-    Ok(documents(path)?.iter().flat_map(manifest::examine).collect())
+// === impl Offline ===
+
+impl<'a> Offline<'a> {
+    /// The built-in pools and those of the files.
+    fn new<'f, 'd: 'f>(
+        findings: impl Iterator<Item = &'f Finding<'d>>,
+        namespace: Option<&'a str>,
+    ) -> Self {
+        let given = findings.filter_map(|finding| match &finding.verdict {
+            Verdict::Pool(pool) => Some(Pool::clone(pool)),
+            _ => None,
+        });
+        let given: Vec<Pool> = given.collect();
+        let names = given.iter().map(|pool| pool.name.clone());
+        let pools = Pool::builtin_names().into_iter().chain(names).collect();
+        let given = given.into_iter().map(|pool| (pool.name.to_string(), Ok(pool)));
+        // Variables may come from files in a cluster that is not known.
+        let admission = Known::new(given, Variables::File);
+        let namespace = namespace.filter(|name| !name.is_empty()).unwrap_or("default");
+        Self { pools, admission, namespace }
+    }
+
+    /// Why something is fine, and notes about it; or why it is refused.
+    fn judge(&self, finding: &Finding<'_>) -> Result<(String, Vec<String>), String> {
+        match &finding.verdict {
+            Verdict::Refused(message) => Err(message.clone()),
+            Verdict::Pool(pool) => Ok((count(pool.names.len()), Vec::new())),
+            Verdict::Nothing => Ok(("asks for no name".to_owned(), Vec::new())),
+            Verdict::Asks(pools, coordination) => {
+                let unknown = pools.iter().filter(|pool| !self.pools.contains(*pool));
+                let mut notes: Vec<String> = unknown.map(|pool| self.unknown(pool)).collect();
+                // The rules for a pod depend on its pools.
+                if notes.is_empty() {
+                    let facts = self.admission.facts(self.namespace);
+                    notes = template::admit(finding.object, &facts)?;
+                }
+                let from: Vec<&str> = pools.iter().map(PoolName::as_str).collect();
+                let from = (!from.is_empty()).then(|| format!("claims from {}", from.join(", ")));
+                let with = coordination.as_ref().map(|with| format!("coordinates {with}"));
+                let asks: Vec<String> = from.into_iter().chain(with).collect();
+                Ok((asks.join(" and "), notes))
+            }
+        }
+    }
+
+    fn unknown(&self, pool: &PoolName) -> String {
+        match suggest::nearest(pool.as_str(), self.pools.iter().map(PoolName::as_str)) {
+            Some(near) => {
+                format!(
+                    "pool '{pool}' is neither built in nor in these files; did you mean '{near}'?"
+                )
+            }
+            None => format!(
+                "pool '{pool}' is neither built in nor in these files; it has to exist in the cluster"
+            ),
+        }
+    }
 }
 
 /// The documents of a file, or of standard input for `-`.
@@ -115,26 +168,6 @@ pub fn documents(path: &Path) -> Result<Vec<serde_json::Value>, FileError> {
     };
     let text = text.map_err(|source| FileError::Read { file: file.clone(), source })?;
     yaml::documents(&text).map_err(|source| FileError::Yaml { file, source })
-}
-
-/// The built-in pools and those of the files.
-fn known_pools<'f>(findings: impl Iterator<Item = &'f Finding>) -> BTreeSet<PoolName> {
-    let given = findings.filter_map(|finding| match &finding.verdict {
-        Verdict::Pool(pool) => Some(pool.name.clone()),
-        _ => None,
-    });
-    Pool::builtin_names().into_iter().chain(given).collect()
-}
-
-fn unknown(pool: &PoolName, known: &BTreeSet<PoolName>) -> String {
-    match suggest::nearest(pool.as_str(), known.iter().map(PoolName::as_str)) {
-        Some(near) => {
-            format!("pool '{pool}' is neither built in nor in these files; did you mean '{near}'?")
-        }
-        None => format!(
-            "pool '{pool}' is neither built in nor in these files; it has to exist in the cluster"
-        ),
-    }
 }
 
 fn count(names: usize) -> String {

@@ -13,7 +13,9 @@ const POOL_VERSION: &str = "cairn.dev/v1alpha1";
 
 /// A verdict with its subject.
 #[derive(Debug)]
-pub struct Finding {
+pub struct Finding<'d> {
+    /// The object.
+    pub object: &'d Value,
     /// Such as `Deployment shop/checkout`.
     pub subject: String,
     /// What Cairn would do.
@@ -42,7 +44,7 @@ pub struct Layout {
 }
 
 /// The findings about one document; none for kinds without pods that are no pools.
-pub fn examine(document: &Value) -> Vec<Finding> {
+pub fn examine(document: &Value) -> Vec<Finding<'_>> {
     let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
     let (kind, version) = (text("kind"), text("apiVersion"));
     if kind == "List" {
@@ -57,7 +59,8 @@ pub fn examine(document: &Value) -> Vec<Finding> {
         return Vec::new();
     };
     let subject = subject(kind, document);
-    verdicts.into_iter().map(|verdict| Finding { subject: subject.clone(), verdict }).collect()
+    let finding = |verdict| Finding { object: document, subject: subject.clone(), verdict };
+    verdicts.into_iter().map(finding).collect()
 }
 
 fn pool(object: &Value, version: &str) -> Verdict {

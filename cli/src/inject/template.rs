@@ -37,6 +37,15 @@ pub fn inject(document: &mut Value, facts: &Facts<'_>) -> Result<Vec<String>, St
     one(document, &kind, &layout, facts).map_err(|reason| format!("{subject}: refused: {reason}"))
 }
 
+/// What admission says of the pods of an object: its warnings, or the reason why it refuses them.
+pub fn admit(object: &Value, facts: &Facts<'_>) -> Result<Vec<String>, String> {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    match Layout::of(kind, object) {
+        Some(layout) => one(&mut object.clone(), kind, &layout, facts),
+        None => Ok(Vec::new()),
+    }
+}
+
 fn one(
     document: &mut Value,
     kind: &str,
