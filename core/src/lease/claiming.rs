@@ -183,7 +183,8 @@ impl ClaimHandler<'_> {
             lease.carry_ticket();
         }
         let decision = decide(claim, view, lease.ttl(), former, now.wall);
-        Some(decision.with_freeze_end(view, now.wall, self.config.define_missing))
+        let advise = self.config.define_missing && !self.config.new_store;
+        Some(decision.with_freeze_end(view, now.wall, advise))
     }
 
     // --- request ---

@@ -187,14 +187,9 @@ fn implausible_clock(known: &KnownPool, view: &PoolView, now: UnixMillis) -> Opt
 // === impl Decision ===
 
 impl Decision {
-    /// Adds to the reason of a freeze when it ends and, without Kubernetes, what to do about it.
-    pub(super) fn with_freeze_end(
-        self,
-        view: &PoolView,
-        now: UnixMillis,
-        standalone: bool,
-    ) -> Self {
-        let explain = |why: &str| reason::with_freeze_end(why, view, now, standalone);
+    /// Adds to the reason of a freeze when it ends and, if wanted, how it is avoided without Kubernetes.
+    pub(super) fn with_freeze_end(self, view: &PoolView, now: UnixMillis, advise: bool) -> Self {
+        let explain = |why: &str| reason::with_freeze_end(why, view, now, advise);
         match self {
             Self::Wait(why) if view.frozen => Self::Wait(explain(&why)),
             Self::Stay(why) if view.frozen => Self::Stay(explain(&why)),
@@ -225,9 +220,9 @@ mod tests {
             ..PoolView::default()
         };
         let now = UnixMillis(1_795_230_000_000);
-        let told = |standalone| {
+        let told = |advise| {
             let Decision::Wait(text) =
-                Decision::Wait("frozen".to_owned()).with_freeze_end(&view, now, standalone)
+                Decision::Wait("frozen".to_owned()).with_freeze_end(&view, now, advise)
             else {
                 panic!("another decision")
             };

@@ -49,18 +49,18 @@ pub(super) fn frozen(pool: &PoolName) -> String {
     format!("pool '{pool}' grants nothing for a while, because its store was wiped or restored")
 }
 
-/// Adds when a freeze ends and, without Kubernetes, what to do about it.
+/// Adds when a freeze ends and, if wanted, how it is avoided without Kubernetes.
 pub(super) fn with_freeze_end(
     reason: &str,
     view: &PoolView,
     now: UnixMillis,
-    standalone: bool,
+    advise: bool,
 ) -> String {
     let end = view.frozen_for.map_or_else(String::new, |left| {
         let left = Duration::from_secs(left.as_secs());
         format!("; this ends in {}, at {}", duration::print(left), now.after(left))
     });
-    let advice = if standalone {
+    let advice = if advise {
         "; on an etcd that Cairn has never used, start with --new-store instead"
     } else {
         ""
