@@ -61,7 +61,10 @@ pub async fn step_down(args: &StepDownArgs) -> Result<Report, EtcdError> {
     groups.select(&args.selection);
     groups.groups.retain(|_, view| view.picture.leader.is_some());
     if groups.groups.is_empty() {
-        return Ok(Report::refused(format!("nobody leads{}", args.selection.words())));
+        return Ok(Report::refused(format!(
+            "there is no leader{}; see cairn leader",
+            args.selection.words()
+        )));
     }
     let (path, view) = match groups.only() {
         Ok(only) => only,

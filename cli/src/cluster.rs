@@ -39,7 +39,8 @@ pub struct Cluster {
 pub enum ClusterError {
     /// No kubeconfig.
     #[error(
-        "there is no usable kubeconfig ({0}); give --kubeconfig, or --etcd with the URLs of etcd"
+        "there is no usable kubeconfig ({0}); name one with --kubeconfig; without Kubernetes, claims, pools and ui \
+         take --etcd"
     )]
     Config(String),
     /// The API server does not answer, or refuses.
@@ -166,6 +167,10 @@ pub(crate) fn words(error: &kube::Error) -> String {
             "the API server does not know them; is Cairn installed?".to_owned()
         }
         kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        kube::Error::Service(_) => format!(
+            "{}; does the API server of the kubeconfig run? Look with kubectl cluster-info",
+            report(error)
+        ),
         kube::Error::UpgradeConnection(error) => {
             format!(
                 "{error}; the user must be allowed to get and create pods/exec and pods/portforward there"

@@ -56,7 +56,8 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
         (
             "claims".into(),
             "there is no usable kubeconfig (failed to read kubeconfig from '\"/nonexistent/.kube/config\"': No such \
-             file or directory (os error 2)); give --kubeconfig, or --etcd with the URLs of etcd",
+             file or directory (os error 2)); name one with --kubeconfig; without Kubernetes, claims, pools and ui \
+             take --etcd",
         ),
         (
             "pools --etcd= --etcd-cacert /none".into(),
@@ -114,7 +115,7 @@ fn wrong_usage_of_the_commands_about_clusters_and_manifests_is_an_error_of_one_l
         (
             "pools --kubeconfig /none",
             "there is no usable kubeconfig (failed to read kubeconfig from '\"/none\"': No such file or directory \
-             (os error 2)); give --kubeconfig, or --etcd with the URLs of etcd",
+             (os error 2)); name one with --kubeconfig; without Kubernetes, claims, pools and ui take --etcd",
         ),
     ];
     for (line, message) in table {
