@@ -1,7 +1,5 @@
 //! The health of a real cluster.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails")]
-
 use cairn_store::etcd::{Connection, Etcd};
 use cairn_test_etcd::TestEtcd;
 

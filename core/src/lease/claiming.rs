@@ -183,8 +183,8 @@ impl ClaimHandler<'_> {
             lease.carry_ticket();
         }
         let decision = decide(claim, view, lease.ttl(), former, now.wall);
-        let advise = self.config.define_missing && !self.config.new_store;
-        Some(decision.with_freeze_end(view, now.wall, advise))
+        let names_new_store = self.config.define_missing && !self.config.new_store;
+        Some(decision.with_freeze_end(view, now.wall, names_new_store))
     }
 
     // --- request ---

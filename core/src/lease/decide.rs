@@ -188,8 +188,13 @@ fn implausible_clock(known: &KnownPool, view: &PoolView, now: UnixMillis) -> Opt
 
 impl Decision {
     /// Adds to the reason of a freeze when it ends and, if wanted, how it is avoided without Kubernetes.
-    pub(super) fn with_freeze_end(self, view: &PoolView, now: UnixMillis, advise: bool) -> Self {
-        let explain = |why: &str| reason::with_freeze_end(why, view, now, advise);
+    pub(super) fn with_freeze_end(
+        self,
+        view: &PoolView,
+        now: UnixMillis,
+        names_new_store: bool,
+    ) -> Self {
+        let explain = |why: &str| reason::with_freeze_end(why, view, now, names_new_store);
         match self {
             Self::Wait(why) if view.frozen => Self::Wait(explain(&why)),
             Self::Stay(why) if view.frozen => Self::Stay(explain(&why)),
@@ -220,9 +225,9 @@ mod tests {
             ..PoolView::default()
         };
         let now = UnixMillis(1_795_230_000_000);
-        let told = |advise| {
+        let told = |names_new_store| {
             let Decision::Wait(text) =
-                Decision::Wait("frozen".to_owned()).with_freeze_end(&view, now, advise)
+                Decision::Wait("frozen".to_owned()).with_freeze_end(&view, now, names_new_store)
             else {
                 panic!("another decision")
             };

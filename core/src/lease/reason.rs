@@ -54,13 +54,13 @@ pub(super) fn with_freeze_end(
     reason: &str,
     view: &PoolView,
     now: UnixMillis,
-    advise: bool,
+    names_new_store: bool,
 ) -> String {
     let end = view.frozen_for.map_or_else(String::new, |left| {
         let left = Duration::from_secs(left.as_secs());
         format!("; this ends in {}, at {}", duration::print(left), now.after(left))
     });
-    let advice = if advise {
+    let advice = if names_new_store {
         "; on an etcd that Cairn has never used, start with --new-store instead"
     } else {
         ""
