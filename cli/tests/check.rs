@@ -167,7 +167,10 @@ fn files_that_cannot_be_read_give_exit_code_2_and_the_others_are_checked() {
 fn a_pool_that_may_exist_elsewhere_is_a_note_and_no_refusal() {
     let tea = "---\napiVersion: cairn.dev/v1alpha1\nkind: Pool\nmetadata: {name: green-tea}\n\
                spec: {names: {list: [Assam]}}\n";
-    let asks = |pools: &str| format!("{POD}  annotations: {{cairn.dev/pool: '{pools}'}}\n{tea}");
+    let asks = |pools: &str| {
+        let spec = "spec: {containers: [{name: app, image: app}]}";
+        format!("{POD}  annotations: {{cairn.dev/pool: '{pools}'}}\n{spec}\n{tea}")
+    };
     let here = "standard input: Pod p: ";
     for (pools, note) in [
         ("mountains, green-tea", None),

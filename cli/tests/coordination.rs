@@ -39,7 +39,7 @@ fn an_etcd_without_groups_is_reported_in_one_line() {
     }
     let nobody = "no such group has members or owners; see cairn members";
     assert_refused(url, &["owner", "customer-17"], nobody);
-    assert_refused(url, &["step-down"], "there is no leader");
+    assert_refused(url, &["step-down"], "there is no leader; see cairn leader");
     for command in [&["drain", "x"][..], &["members", "drop", "x"]] {
         assert_refused(url, command, "no member is called 'x'; see cairn members");
     }
