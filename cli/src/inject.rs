@@ -14,7 +14,7 @@ use cairn_webhook::pools::resource;
 use serde_json::Value;
 
 use crate::args::check::InjectArgs;
-use crate::check::files::{self, FileError};
+use crate::manifest::file::{self, FileError};
 use crate::report::Report;
 use crate::yaml;
 use known::Known;
@@ -28,11 +28,11 @@ pub fn run(args: &InjectArgs) -> Report {
     let mut files = Vec::new();
     let mut pools = Vec::new();
     for (path, is_printed) in args.all_files() {
-        match files::documents(path) {
+        match file::documents(path) {
             Ok(documents) => {
                 pools.extend(documents.iter().flat_map(pools_in));
                 if is_printed {
-                    files.push((files::shown(path), documents));
+                    files.push((file::shown(path), documents));
                 }
             }
             Err(error) => fail(&mut report, &error),

@@ -17,6 +17,7 @@ pub mod etcd;
 pub mod groups;
 pub mod inject;
 pub mod leader;
+pub mod manifest;
 pub mod members;
 pub mod output;
 pub mod owner;

@@ -3,20 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cairn_core::pool::{Pool, PoolName};
 use cairn_core::suggest;
 use cairn_kit::exit::Exit;
-use thiserror::Error;
 
-use super::manifest::{self, Finding, Verdict};
+use super::verdict::{self, Finding, Verdict};
 use crate::args::check::Variables;
 use crate::inject::known::Known;
 use crate::inject::template;
+use crate::manifest::file::{documents, shown};
 use crate::report::Report;
-use crate::yaml;
 
 /// What is known without a cluster.
 struct Offline<'a> {
@@ -24,37 +22,6 @@ struct Offline<'a> {
     admission: Known,
     /// The namespace of objects that do not say theirs.
     namespace: &'a str,
-}
-
-/// A file that cannot be checked.
-#[derive(Debug, Error)]
-pub enum FileError {
-    /// The file cannot be read, or is not UTF-8.
-    #[error(
-        "cannot read {file}: {source}; name a file of Kubernetes manifests, or - for standard input"
-    )]
-    Read {
-        /// The file.
-        file: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is not YAML, or not a manifest.
-    #[error(
-        "{file} is not a Kubernetes manifest: {source}; correct it, or render it first if it is a template"
-    )]
-    Yaml {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        source: yaml::YamlError,
-    },
-    /// No certificate.
-    #[error("{file} has no certificate; give a PEM file")]
-    NoCertificate {
-        /// The file.
-        file: String,
-    },
 }
 
 /// Runs the command.
@@ -72,7 +39,7 @@ pub fn run(paths: &[PathBuf], namespace: Option<&str>) -> Report {
     }
     let files: Vec<(&str, Vec<Finding<'_>>)> = files
         .iter()
-        .map(|(file, documents)| (&**file, documents.iter().flat_map(manifest::examine).collect()))
+        .map(|(file, documents)| (&**file, documents.iter().flat_map(verdict::examine).collect()))
         .collect();
     let offline = Offline::new(files.iter().flat_map(|(_, findings)| findings), namespace);
     for (file, findings) in &files {
@@ -157,26 +124,8 @@ impl<'a> Offline<'a> {
     }
 }
 
-/// The documents of a file, or of standard input for `-`.
-pub fn documents(path: &Path) -> Result<Vec<serde_json::Value>, FileError> {
-    let file = shown(path);
-    let text = if path.as_os_str() == "-" {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(path)
-    };
-    let text = text.map_err(|source| FileError::Read { file: file.clone(), source })?;
-    yaml::documents(&text).map_err(|source| FileError::Yaml { file, source })
-}
-
 fn count(names: usize) -> String {
     if names == 1 { "1 name".to_owned() } else { format!("{names} names") }
-}
-
-/// The file in messages.
-pub fn shown(path: &Path) -> String {
-    if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 fn line(text: &mut String, words: std::fmt::Arguments<'_>) {

@@ -8,8 +8,8 @@ use cairn_webhook::view::Pod;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::check::manifest::Layout;
-use crate::check::metadata::subject;
+use crate::manifest::layout::Layout;
+use crate::manifest::metadata::subject;
 
 /// Stands for what Kubernetes generates; the group of a pod does not contain it.
 const HASH: &str = "5d59d67564";

@@ -10,6 +10,7 @@ pub mod alone;
 pub mod app;
 pub mod client;
 pub mod driver;
+pub mod figures;
 pub mod handler;
 pub mod page;
 pub mod plot;

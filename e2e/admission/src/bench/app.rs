@@ -7,57 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::alone::Alone;
-use super::driver::{Created, Rate, over_api_server, over_tls};
+use super::driver::{RATES, Rate, over_api_server, over_tls};
+use super::figures::{Figures, Run};
 use super::page::{self, Facts};
 use super::server::{HOST, Server};
-use super::whole::{self, Whole};
+use super::whole;
 use super::{BenchError, Kind, Size, Times, plot, pods};
 use crate::api_server::ApiServer;
 use crate::api_server::client::Kubernetes;
 use crate::in_process::NAMESPACE;
 use crate::install::{create, manifest, until};
 use crate::review;
-
-/// One pod a second shows a webhook whose caches are cold.
-pub const RATES: [Rate; 3] = [
-    Rate { per_second: 1, pods: 10 },
-    Rate { per_second: 50, pods: 500 },
-    Rate { per_second: 200, pods: 2_000 },
-];
-
-/// The figures of one handler, one pod and one rate.
-#[derive(Clone, Copy, Debug)]
-pub struct Run {
-    /// Which handler.
-    pub kind: Kind,
-    /// Which pod.
-    pub size: Size,
-    /// Pods in each second.
-    pub rate: Rate,
-    /// From the read body to the written answer.
-    pub in_handler: Times,
-    /// From the client and back, with TLS.
-    pub over_tls: Times,
-    /// The creation of a pod by an API server that calls the handler.
-    pub created: Created,
-    /// The handler's time while an API server called it.
-    pub called: Times,
-    /// Resident memory of the server's process afterwards, KiB.
-    pub resident: u64,
-}
-
-/// All figures.
-#[derive(Clone, Debug, Default)]
-pub struct Figures {
-    /// Without a server.
-    pub alone: Vec<Alone>,
-    /// With one.
-    pub runs: Vec<Run>,
-    /// The creation of the same pods without a webhook.
-    pub without: Vec<(Size, Rate, Created)>,
-    /// The same with all of Cairn.
-    pub whole: Vec<Whole>,
-}
 
 /// Measures all that needs a server, prints everything, and writes the page and the plot into a folder.
 pub async fn run(

@@ -33,6 +33,13 @@ pub struct Rate {
     pub pods: u32,
 }
 
+/// One pod a second shows a webhook whose caches are cold.
+pub const RATES: [Rate; 3] = [
+    Rate { per_second: 1, pods: 10 },
+    Rate { per_second: 50, pods: 500 },
+    Rate { per_second: 200, pods: 2_000 },
+];
+
 // === impl Rate ===
 
 impl Rate {

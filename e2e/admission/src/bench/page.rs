@@ -1,6 +1,6 @@
 //! The page `docs/admission-benchmarks.md`. All of its figures are from the run that writes it.
 
-use super::app::Figures;
+use super::figures::Figures;
 use super::tables::{alone, created, served, targets};
 
 /// What the page says about the run besides its figures.

@@ -4,7 +4,7 @@ use cairn_bench::plot::{GRID, INK, PAPER, PlotError, decades, number};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::app::Run;
+use super::figures::Run;
 use super::{Kind, Size};
 
 const SIZE: (u32, u32) = (1000, 440);

@@ -2,8 +2,8 @@
 
 use cairn_bench::table::Table;
 
-use super::app::{Figures, Run};
 use super::driver::{Created, Rate};
+use super::figures::{Figures, Run};
 use super::{Kind, Size, Times};
 
 /// The rate of the targets.

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::app::RATES;
-use super::driver::{Created, Rate, over_api_server};
+use super::driver::{Created, RATES, Rate, over_api_server};
 use super::{BenchError, Size, pods};
 use crate::install::Installed;
 

@@ -6,7 +6,8 @@ use cairn_core::request::Request;
 use cairn_core::request::coordination::Coordination;
 use serde_json::Value;
 
-use super::metadata::{ours, subject};
+use crate::manifest::layout::{Layout, at};
+use crate::manifest::metadata::{ours, subject};
 
 /// The only version of `Pool`.
 const POOL_VERSION: &str = "cairn.dev/v1alpha1";
@@ -33,14 +34,6 @@ pub enum Verdict {
     Pool(Box<Pool>),
     /// Admission refuses the object with this message, or it would ignore what the user meant for Cairn.
     Refused(String),
-}
-
-/// The position of the pod template in a kind.
-pub struct Layout {
-    /// The fields that lead to the pod template.
-    pub template: &'static [&'static str],
-    /// The objects around it, on which users put annotations by mistake.
-    around: &'static [&'static [&'static str]],
 }
 
 /// The findings about one document; none for kinds without pods that are no pools.
@@ -141,29 +134,6 @@ fn misplaced(object: &Value, template: &Value, kind: &str, layout: &Layout) -> O
     Some(format!(
         "{what} {key} has no effect on the {kind} itself; write it under {path}.metadata.annotations"
     ))
-}
-
-fn at<'v>(object: &'v Value, path: &[&str]) -> Option<&'v Value> {
-    path.iter().try_fold(object, |value, field| value.get(field))
-}
-
-// === impl Layout ===
-
-impl Layout {
-    /// Where a kind has it; `None` for kinds without pods.
-    pub fn of(kind: &str, object: &Value) -> Option<Self> {
-        const TEMPLATE: Layout = Layout { template: &["spec", "template"], around: &[&[]] };
-        match kind {
-            "Pod" => Some(Self { template: &[], around: &[] }),
-            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => Some(TEMPLATE),
-            "CronJob" => Some(Self {
-                template: &["spec", "jobTemplate", "spec", "template"],
-                around: &[&[], &["spec", "jobTemplate"]],
-            }),
-            // Other kinds with the usual template, such as Rollouts and ReplicationControllers.
-            _ => at(object, &["spec", "template", "spec", "containers"]).map(|_| TEMPLATE),
-        }
-    }
 }
 
 #[cfg(test)]
