@@ -2,16 +2,16 @@
 //!
 //! Pure: takes the annotations that the API server has.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use cairn_core::identity::ClaimField;
 use cairn_core::pool::PoolName;
 
 use super::pod::{PodAnnotations, PodId};
 
-/// All carriers, by pool and name.
+/// All carriers, by pool and name. Nearly always there is one, so they are a list: a set has room for eleven at once.
 #[derive(Debug, Default)]
-pub struct Carriers(HashMap<(PoolName, String), BTreeSet<PodId>>);
+pub struct Carriers(HashMap<(PoolName, String), Vec<PodId>>);
 
 // === impl Carriers ===
 
@@ -19,7 +19,10 @@ impl Carriers {
     /// Adds what a pod carries.
     pub fn add(&mut self, pod: &PodId, shown: &PodAnnotations) {
         for name in names(shown) {
-            self.0.entry(name).or_default().insert(pod.clone());
+            let pods = self.0.entry(name).or_insert_with(|| Vec::with_capacity(1));
+            if !pods.contains(pod) {
+                pods.push(pod.clone());
+            }
         }
     }
 
@@ -27,7 +30,7 @@ impl Carriers {
     pub fn remove(&mut self, pod: &PodId, shown: &PodAnnotations) {
         for name in names(shown) {
             if let Some(pods) = self.0.get_mut(&name) {
-                pods.remove(pod);
+                pods.retain(|other| other != pod);
                 if pods.is_empty() {
                     self.0.remove(&name);
                 }

@@ -58,7 +58,9 @@ pub struct Claims {
     epoch: i64,
     pools: HashMap<PoolName, Spec>,
     paths: HashMap<ClaimPath, PathKeys>,
-    owners: HashMap<PodId, BTreeMap<PoolName, OwnedSlot>>,
+    /// By pool. Nearly every pod has one claim, so this is a list: a sorted map has room for eleven entries at once, which
+    /// was a quarter of the mirror's memory.
+    owners: HashMap<PodId, Vec<(PoolName, OwnedSlot)>>,
     /// Whether no name of a path is free, as far as it was asked since the last change.
     exhausted: RefCell<HashMap<ClaimPath, bool>>,
 }
@@ -204,7 +206,9 @@ impl Claims {
                     return self.forget_owner(&pod, &pool);
                 };
                 let owner = OwnedSlot { path, key, created: found.create_revision };
-                self.owners.entry(pod).or_default().insert(pool, owner);
+                let owners = self.owners.entry(pod).or_insert_with(|| Vec::with_capacity(1));
+                owners.retain(|(own, _)| *own != pool);
+                owners.push((pool, owner));
             }
             Some(Key::Slot(path, key)) => {
                 let slot = record::<SlotRecord>(found)
@@ -300,7 +304,7 @@ impl Claims {
 
     fn forget_owner(&mut self, pod: &PodId, pool: &PoolName) {
         if let Some(owners) = self.owners.get_mut(pod) {
-            owners.remove(pool);
+            owners.retain(|(own, _)| own != pool);
             if owners.is_empty() {
                 self.owners.remove(pod);
             }

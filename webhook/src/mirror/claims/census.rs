@@ -41,8 +41,8 @@ impl Claims {
     }
 
     fn is_owned(&self, pool: &PoolName, slot: &Slot) -> bool {
-        let owner = self.owners.get(&slot.pod).and_then(|owners| owners.get(pool));
-        owner.is_some_and(|owner| owner.created == slot.created)
+        let mut owners = self.owners.get(&slot.pod).into_iter().flatten();
+        owners.any(|(own, owner)| own == pool && owner.created == slot.created)
     }
 }
 
