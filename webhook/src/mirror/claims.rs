@@ -58,8 +58,7 @@ pub struct Claims {
     epoch: i64,
     pools: HashMap<PoolName, Spec>,
     paths: HashMap<ClaimPath, PathKeys>,
-    /// By pool. Nearly every pod has one claim, so this is a list: a sorted map has room for eleven entries at once, which
-    /// was a quarter of the mirror's memory.
+    /// By pool. Nearly every pod has one claim, so this is a list: a sorted map has room for eleven entries at once.
     owners: HashMap<PodId, Vec<(PoolName, OwnedSlot)>>,
     /// Whether no name of a path is free, as far as it was asked since the last change.
     exhausted: RefCell<HashMap<ClaimPath, bool>>,
