@@ -28,10 +28,14 @@ pub mod roll;
 pub mod rolling;
 pub mod squeezed;
 
+use pod::Place;
 use roll::Roll;
 
-/// The pool, and the namespace of all pods.
+/// The namespace of all pods. Pools have this name with a number.
 const NAME: &str = "fleet";
+
+/// A pool has at most 8,192 names. A fleet is divided among so many pools that none has more than this.
+const MOST_NAMES: usize = 5000;
 
 /// Between two looks at all pods.
 const LOOK: Duration = Duration::from_millis(20);
@@ -66,14 +70,15 @@ pub enum FleetError {
     },
 }
 
-/// An etcd with a pool, and the pods that use it.
+/// An etcd with pools, and the pods that use it.
 #[derive(Debug)]
 pub struct Fleet {
     /// The etcd.
     pub etcd: Members,
     /// Who holds which name.
     pub roll: Arc<Roll>,
-    pool: Pool,
+    /// The pod with number n is in the pool with number n modulo their count.
+    pools: Vec<Pool>,
     /// By number. Dropped, it tells the pod to end.
     pods: Vec<Option<oneshot::Sender<()>>>,
     hosts: Hosts,
@@ -82,20 +87,26 @@ pub struct Fleet {
 // === impl Fleet ===
 
 impl Fleet {
-    /// Starts an etcd of so many members with a pool of so many names.
+    /// Starts an etcd of so many members, and pools with so many names together.
     pub async fn start(members: usize, names: usize) -> Result<Self, FleetError> {
         let etcd = Members::start(members).await?;
-        let to = u32::try_from(names.saturating_sub(1)).unwrap_or(u32::MAX);
+        let count = names.div_ceil(MOST_NAMES).max(1);
+        let to = u32::try_from(names.div_ceil(count).saturating_sub(1)).unwrap_or(u32::MAX);
         let range = Range { from: 0, to, prefix: String::new(), width: 0 };
         let spec = PoolSpec {
             names: NamesSpec { range: Some(range), ..NamesSpec::default() },
             ..PoolSpec::default()
         };
-        let pool = Pool::new(NAME.parse()?, spec)?;
         let store = Etcd::connect(&etcd.urls(), None, Etcd::DEFAULT_REQUEST_TIMEOUT).await?;
-        Store::new(store).define(&pool, clock::now().wall.0 / 1000, None).await?;
+        let store = Store::new(store);
+        let mut pools = Vec::with_capacity(count);
+        for number in 0..count {
+            let pool = Pool::new(format!("{NAME}-{number}").parse()?, spec.clone())?;
+            store.define(&pool, clock::now().wall.0 / 1000, None).await?;
+            pools.push(pool);
+        }
         let hosts = Hosts::start().map_err(FleetError::Thread)?;
-        Ok(Self { etcd, roll: Arc::default(), pool, pods: Vec::new(), hosts })
+        Ok(Self { etcd, roll: Arc::default(), pools, pods: Vec::new(), hosts })
     }
 
     /// Starts pods, all at once.
@@ -103,7 +114,10 @@ impl Fleet {
         for _ in 0..count {
             let number = self.roll.enter();
             let (end, ended) = oneshot::channel();
-            let machine = machine(NAME, &self.pool.name, number);
+            let index = number % self.pools.len().max(1);
+            let Some(pool) = self.pools.get(index) else { return };
+            let machine = machine(NAME, &pool.name, number);
+            let place = Place { number, pool: index };
             let uid = Some(format!("pod-{number}"));
             let connection = Connection { home_of: uid, ..Connection::new(&self.etcd.urls()) };
             let roll = Arc::clone(&self.roll);
@@ -113,7 +127,7 @@ impl Fleet {
                     match Etcd::open(&connection).await {
                         Ok(etcd) => {
                             let store = Arc::new(Store::new(etcd));
-                            pod::live(store, machine, number, roll, ended).await;
+                            pod::live(store, machine, place, roll, ended).await;
                         }
                         Err(error) => roll.failed(&error),
                     }
@@ -123,9 +137,9 @@ impl Fleet {
         }
     }
 
-    /// The validity of the pool.
-    pub const fn validity(&self) -> Duration {
-        self.pool.spec.validity
+    /// The validity of the pools.
+    pub fn validity(&self) -> Duration {
+        self.pools.first().map(|pool| pool.spec.validity).unwrap_or_default()
     }
 
     /// Tells a pod to end.

@@ -72,7 +72,8 @@ A pod is the lease machine of the sidecar with the sidecar's store, on a connect
 in one process, on a thread for each CPU. [What these figures mean for an etcd](scale.md) explains them.
 
 {fleet}
-The members of etcd are restarted one after the other, and then all pods are replaced, 5 % at a time, new ones first.
+Pods start 5 % at a time, in pools of at most 5,000 names. Then the members of etcd are restarted one after the other,
+and all pods are replaced, 5 % at a time, new ones first.
 *Lost*: a pod that was not told to end holds its name no longer, or under another fence.
 
 {herds}
@@ -96,8 +97,8 @@ fn rows(fleet: &Rolling) -> Vec<Vec<String>> {
     let restarts: Vec<String> = fleet.restarts.iter().map(|took| span(*took)).collect();
     let rows = [
         ("pods", fleet.pods.to_string()),
-        ("all at once: until every pod has a name", span(fleet.claimed)),
-        ("all at once: p99 of a pod", span(fleet.p99)),
+        ("started 5 % at a time: until every pod had a name", span(fleet.claimed)),
+        ("p99 of a pod, from its start to its name", span(fleet.p99)),
         ("etcd, one member without pods: memory", mebibytes(fleet.empty_memory / members)),
         ("etcd, one member with all pods: memory", mebibytes(fleet.memory / members)),
         ("etcd, all members: memory for each pod", format!("{each:.1} KiB")),

@@ -13,9 +13,17 @@ use tokio::sync::oneshot;
 
 use super::roll::Roll;
 
+/// Which pod it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) number: usize,
+    /// The number of its pool.
+    pub(super) pool: usize,
+}
+
 /// Writes into the roll.
 struct Entry {
-    number: usize,
+    place: Place,
     roll: Arc<Roll>,
 }
 
@@ -23,11 +31,11 @@ struct Entry {
 pub(super) async fn live(
     store: Arc<Store<Etcd>>,
     machine: Machine,
-    number: usize,
+    place: Place,
     roll: Arc<Roll>,
     end: oneshot::Receiver<()>,
 ) {
-    drive(store, machine, Entry { number, roll }, end.map(drop)).await;
+    drive(store, machine, Entry { place, roll }, end.map(drop)).await;
 }
 
 // === impl Entry ===
@@ -42,11 +50,12 @@ impl Witness for Entry {
     }
 
     fn shows(&mut self, held: Option<HeldSlot>, ending: bool) -> bool {
-        self.roll.shows(self.number, held, ending);
+        let name = held.map(|(index, fence)| ((self.place.pool, index), fence));
+        self.roll.shows(self.place.number, name, ending);
         false
     }
 
     fn ended(&mut self, reason: &EndReason) {
-        self.roll.ended(self.number, reason);
+        self.roll.ended(self.place.number, reason);
     }
 }

@@ -14,11 +14,14 @@ use cairn_store::Error;
 /// So many kinds of failures are told.
 const MOST_ERRORS: usize = 5;
 
+/// A name: the number of its pool, and its index there.
+pub type Name = (usize, usize);
+
 /// All pods.
 #[derive(Debug, Default)]
 pub struct Roll {
     entries: Mutex<Vec<Entry>>,
-    holders: Mutex<BTreeMap<usize, usize>>,
+    holders: Mutex<BTreeMap<Name, usize>>,
     sent: AtomicU64,
     failed: AtomicU64,
     lost: AtomicU64,
@@ -32,7 +35,7 @@ struct Entry {
     started: BootInstant,
     /// The time to its first claim.
     claimed: Option<Duration>,
-    held: Option<(usize, Fence)>,
+    held: Option<(Name, Fence)>,
     ended: bool,
 }
 
@@ -60,7 +63,7 @@ impl Roll {
     }
 
     /// A pod shows what it holds. `ending`: it releases its name.
-    pub fn shows(&self, number: usize, held: Option<(usize, Fence)>, ending: bool) {
+    pub fn shows(&self, number: usize, held: Option<(Name, Fence)>, ending: bool) {
         let mut entries = lock(&self.entries);
         let Some(entry) = entries.get_mut(number).filter(|entry| entry.held != held) else {
             return;
@@ -166,8 +169,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn slot(name: usize, revision: i64) -> (usize, Fence) {
-        (name, Fence { epoch: 1, revision })
+    fn slot(name: usize, revision: i64) -> (Name, Fence) {
+        ((0, name), Fence { epoch: 1, revision })
     }
 
     #[test]

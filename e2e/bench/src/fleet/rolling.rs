@@ -28,7 +28,7 @@ pub struct Rolling {
     pub pods: usize,
     /// Members of etcd.
     pub members: usize,
-    /// Until every pod had a name.
+    /// Until every pod had a name. They start a part at a time.
     pub claimed: Duration,
     /// The longest of 99 in 100 claims.
     pub p99: Duration,
@@ -69,8 +69,7 @@ pub async fn measure(args: &FleetArgs) -> Result<Rolling, FleetError> {
     let own = std::process::id();
     let mut fleet = Fleet::start(MEMBERS, pods + spare).await?;
     let (empty, resident) = (fleet.etcd.sample().await?, cpu::resident(own));
-    fleet.add(pods);
-    let claimed = fleet.held(pods, LIMIT).await?;
+    let claimed = grow(&mut fleet, pods).await?;
     let times = fleet.roll.claimed();
     eprintln!("  all hold a name after {claimed:.1?}; {:?}", fleet.roll.troubles());
     let pod_memory = cpu::resident(own).saturating_sub(resident);
@@ -101,6 +100,20 @@ pub async fn measure(args: &FleetArgs) -> Result<Rolling, FleetError> {
     rolling.troubles = fleet.roll.troubles();
     eprintln!("  in all: {:?}", rolling.troubles);
     Ok(rolling)
+}
+
+/// Starts all pods, a part at a time, as a rollout does.
+async fn grow(fleet: &mut Fleet, pods: usize) -> Result<Duration, FleetError> {
+    let since = clock::now().boot;
+    let part = (pods / PARTS).max(1);
+    let mut started = 0;
+    while started < pods {
+        let next = part.min(pods - started);
+        fleet.add(next);
+        started += next;
+        fleet.held(started, LIMIT).await?;
+    }
+    Ok(clock::now().boot.since(since))
 }
 
 /// Restarts one member after the other, each when all pods have renewed since the last one.
