@@ -119,9 +119,9 @@ impl OwnTicket {
         self.initial_rank.take()
     }
 
-    /// A request had no good answer. While the store does not answer, no pod ahead can be called idle.
+    /// A request had no good answer. While the store does not answer, no pod ahead can be called idle. What was true
+    /// when our ticket was created stays true, so that read may be sent again: it costs the store less than another.
     pub(super) fn request_failed(&mut self) {
-        self.initial_rank = None;
         self.idle = None;
     }
 

@@ -16,13 +16,13 @@ const RETRY: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 2;
 
 /// A failed renewal is tried again after this part of the validity at first.
-const RENEWAL_RETRY_PART: u32 = 30;
+const RENEWAL_RETRY_PART: u32 = 15;
 
 /// The same without a slot: the lease outlasts the validity.
 const IDLE_RETRY_PART: u32 = 10;
 
-/// It slows down to four times that, so that five tries of a second each fit between a renewal and the deadline.
-const MOST_RENEWAL_DOUBLINGS: u32 = 2;
+/// It slows down to twice that, so that five tries of a second each fit between a renewal and the deadline.
+const MOST_RENEWAL_DOUBLINGS: u32 = 1;
 
 /// After a lost compare. Others are claiming at this moment, and the spread keeps them apart.
 const CONFLICT_SPREAD: Duration = Duration::from_millis(50);
