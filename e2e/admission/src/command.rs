@@ -47,7 +47,7 @@ pub fn run(argv: &[OsString]) -> ExitCode {
 
 fn bench(write: Option<PathBuf>) -> Result<(), Box<dyn Error>> {
     let program = std::env::current_exe()?;
-    let alone = alone::measure()?;
+    let alone = alone::measure(&program)?;
     for one in &alone {
         eprintln!("{one:?}");
     }

@@ -24,6 +24,8 @@ pub const RATES: [Rate; 3] = [
     Rate { per_second: 50, pods: 500 },
     Rate { per_second: 200, pods: 2_000 },
 ];
+/// An API server that has just started is busy with itself.
+pub const WARM_UP: Rate = Rate { per_second: 50, pods: 500 };
 
 /// The figures of one handler, one pod and one rate.
 #[derive(Clone, Copy, Debug)]
@@ -82,10 +84,10 @@ async fn served(program: &Path, figures: &mut Figures) -> Result<Facts, BenchErr
     let api_server = ApiServer::start().await.map_err(|error| failed("the API server", error))?;
     let kubernetes = api_server.kubernetes();
     prepare(kubernetes).await?;
+    over_api_server(kubernetes, &without_cairn(Size::Small), false, WARM_UP).await?;
     for size in Size::ALL {
         for rate in RATES {
-            let mut pod = pods::pod(size);
-            pod["metadata"]["annotations"] = json!({"example.com/team": "shop"});
+            let pod = without_cairn(size);
             let created =
                 over_api_server(kubernetes, &pod, false, rate.for_api_server(size)).await?;
             eprintln!("without a webhook: {size:?} {rate:?} {created:?}");
@@ -121,6 +123,13 @@ async fn served(program: &Path, figures: &mut Figures) -> Result<Facts, BenchErr
 
 const CONFIGURATION: &str =
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/cairn-webhook";
+
+/// A pod that does not ask for Cairn.
+fn without_cairn(size: Size) -> Value {
+    let mut pod = pods::pod(size);
+    pod["metadata"]["annotations"] = json!({"example.com/team": "shop"});
+    pod
+}
 
 fn put(path: &Path, text: &str) -> Result<(), BenchError> {
     std::fs::write(path, text).map_err(|error| BenchError::Write(path.to_owned(), error))

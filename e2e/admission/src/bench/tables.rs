@@ -62,8 +62,8 @@ pub fn alone(figures: &Figures) -> Table {
             one.name.to_owned(),
             millis(one.times.p50),
             millis(one.times.p99),
-            format!("{:.0}", one.allocations),
-            format!("{:.1}", one.bytes / 1024.0),
+            format!("{:.0}", one.allocated.count),
+            format!("{:.1}", one.allocated.bytes / 1024.0),
         ]
     });
     let head = vec!["pod", "handler", "p50, ms", "p99, ms", "allocations", "KiB allocated"];

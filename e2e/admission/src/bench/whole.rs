@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::app::RATES;
+use super::app::{RATES, WARM_UP};
 use super::driver::{Created, Rate, over_api_server};
 use super::{BenchError, Size, pods};
 use crate::install::Installed;
@@ -24,6 +24,7 @@ pub struct Whole {
 pub async fn measure(program: &Path) -> Result<Vec<Whole>, BenchError> {
     let setup = BenchError::setup("Cairn");
     let cairn = Installed::start(program, 1).await.map_err(|error| setup(Box::new(error)))?;
+    over_api_server(cairn.kubernetes(), &pods::pod(Size::Small), true, WARM_UP).await?;
     let mut all = Vec::new();
     for size in Size::ALL {
         for rate in RATES {
