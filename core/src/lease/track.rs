@@ -21,8 +21,9 @@ const RENEWAL_RETRY_PART: u32 = 30;
 /// The same without a slot: the lease outlasts the validity.
 const IDLE_RETRY_PART: u32 = 10;
 
-/// It slows down to four times that, so that five tries of a second each fit between a renewal and the deadline.
-const MOST_RENEWAL_DOUBLINGS: u32 = 2;
+/// It slows down to twice that. With four times that, the last tenth of V can pass without a try, so that an etcd that
+/// comes back in time is found too late for an app of a Stop pool.
+const MOST_RENEWAL_DOUBLINGS: u32 = 1;
 
 /// After a lost compare. Others are claiming at this moment, and the spread keeps them apart.
 const CONFLICT_SPREAD: Duration = Duration::from_millis(50);
