@@ -1,7 +1,7 @@
 //! The webhook's certificates are rotated, damaged and replaced by hand while pods are created. These tests change what
 //! every other test needs, so each of them runs alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cairn_e2e::admissions::{self, Admissions};
@@ -19,8 +19,11 @@ const COMPRESSED: &str = "authority=36s,leaf=12s,announce=4s,retain=12s,settle=2
 const ROTATIONS: usize = 4;
 /// The first rotation takes a few seconds, each further one 24.
 const ROTATED: Duration = secs(180);
-/// From damage to repair. It contains the call of `kubectl` that does the damage, and the one that sees the repair.
-const REPAIRED: Duration = secs(2);
+/// From damage to repair. A watch tells of damage, so this is far below the five minutes after which everything is
+/// looked at again. It contains calls of `kubectl`, on a machine that other tests use too. The time is printed.
+const REPAIRED: Duration = secs(10);
+/// Authorities of [`COMPRESSED`] live for 36 seconds.
+const SETTLED: Duration = secs(90);
 
 #[test]
 fn no_admission_is_refused_while_certificates_are_rotated_several_times() -> Done {
@@ -60,18 +63,19 @@ fn no_admission_is_refused_while_certificates_are_rotated_several_times() -> Don
 }
 
 #[test]
-fn a_secret_that_is_deleted_or_damaged_is_restored_within_two_seconds_and_no_admission_is_refused()
--> Done {
+fn a_secret_that_is_deleted_or_damaged_is_restored_at_once_and_no_admission_is_refused() -> Done {
     alone("secret", |ns| {
         let certificates = Certificates::of(&ns.cluster);
-        let before = certificates.secret(SECRET)?;
+        let before = settled(&certificates)?;
         let same = |what: &str, began: Moment| {
             until_quickly(what, REPAIRED, || {
                 let now = certificates.secret(SECRET)?;
-                let same = |key: &&str| now.get(*key) == before.get(*key);
-                let restored = ["ca.crt", "ca.key", "bundle.crt"].iter().all(same);
-                let keys: Vec<_> = now.keys().cloned().collect();
-                Ok(if restored { Seen::Yes(()) } else { Seen::NotYet(keys.join(" ")) })
+                let differs = |key: &&&str| now.get(**key) != before.get(**key);
+                let others: Vec<_> =
+                    ["ca.crt", "ca.key", "bundle.crt"].iter().filter(differs).copied().collect();
+                let restored = others.is_empty();
+                let found = format!("{} of {:?}", others.join(" "), now.keys());
+                Ok(if restored { Seen::Yes(()) } else { Seen::NotYet(found) })
             })?;
             println!("{what}: restored within {:?}", began.age());
             Ok(())
@@ -99,7 +103,7 @@ fn a_secret_that_is_deleted_or_damaged_is_restored_within_two_seconds_and_no_adm
 }
 
 #[test]
-fn a_ca_bundle_that_is_replaced_or_emptied_is_written_again_within_two_seconds() -> Done {
+fn a_ca_bundle_that_is_replaced_or_emptied_is_written_again_at_once() -> Done {
     alone("bundle", |ns| {
         let certificates = Certificates::of(&ns.cluster);
         let foreign = Issued::new("somebody-else", 1)?.authority;
@@ -199,10 +203,21 @@ fn all_admitted(load: &Admissions) {
     assert!(load.admitted > 100, "only {} pods were admitted", load.admitted);
 }
 
+/// The Secret when one authority is all that it trusts. After rotations by [`COMPRESSED`] lives, the former authorities
+/// leave the Secret by themselves when they end.
+fn settled(certificates: &Certificates) -> Result<BTreeMap<String, String>, Failure> {
+    until("the Secret has one authority", SETTLED, || {
+        let secret = certificates.secret(SECRET)?;
+        let one = secret.get("bundle.crt") == secret.get("ca.crt");
+        let keys: Vec<_> = secret.keys().cloned().collect();
+        Ok(if one { Seen::Yes(secret) } else { Seen::NotYet(keys.join(" ")) })
+    })
+}
+
 /// Waits until every webhook of the configuration trusts what the Secret holds.
 fn written(certificates: &Certificates, kind: Kind) -> Done {
-    let trusted = Trusted::read(certificates)?.bundle;
     until_quickly(&format!("caBundle of {kind:?} is written"), REPAIRED, || {
+        let trusted = Trusted::read(certificates)?.bundle;
         let bundles = certificates.bundles(kind)?;
         let complete = bundles.iter().all(|bundle| bundle.is_superset(&trusted));
         let sizes: Vec<usize> = bundles.iter().map(BTreeSet::len).collect();
