@@ -24,6 +24,8 @@ mod groups;
 #[path = "coordination/played.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod played;
+#[path = "page/pools.rs"]
+mod pools;
 #[path = "page/scenes.rs"]
 mod scenes;
 #[path = "page/server.rs"]

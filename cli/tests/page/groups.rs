@@ -25,6 +25,21 @@ fn a_handover_of_a_shard_is_in_the_timeline() {
 }
 
 #[test]
+fn a_hold_is_a_notice() {
+    let mut page = Page::of(|fixture| {
+        Group::new(fixture, "shop", "ledger", 2).join("a", "participant");
+    });
+    page.browser.press("3");
+    page.browser.wait("document.querySelectorAll('.members .role').length === 1");
+    let notice = "Boolean(document.querySelector('.group .notice:not([hidden])'))";
+    assert_eq!(page.browser.eval(notice), json!(false));
+    Group::new(&page.fixture, "shop", "ledger", 2).hold();
+    page.browser.wait(notice);
+    page.browser.wait_for_text("A hold forbids changes of owners");
+    page.assert_calm();
+}
+
+#[test]
 fn a_member_whose_app_has_not_asked_to_participate_is_seen() {
     let mut page = Page::of(|fixture| {
         let group = Group::new(fixture, "shop", "ledger", 2);
