@@ -12,7 +12,8 @@ pub mod access;
 pub mod check;
 pub mod group;
 
-use access::{AccessArgs, ReadArgs};
+use crate::output::Output;
+use access::AccessArgs;
 use check::{CheckArgs, InjectArgs};
 use group::{DrainArgs, GroupArgs, MembersArgs, OwnerArgs, ShardsArgs, StepDownArgs};
 
@@ -82,17 +83,23 @@ pub struct ClaimsArgs {
     /// Only claims on this pool
     #[arg(long, env = "CAIRN_POOL", value_name = "NAME")]
     pub pool: Option<String>,
-    /// How to print, and where from.
+    /// How to print
+    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+    /// The etcd to read.
     #[command(flatten)]
-    pub read: ReadArgs,
+    pub access: AccessArgs,
 }
 
 /// The flags of `cairn pools`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PoolsArgs {
-    /// How to print, and where from.
+    /// How to print
+    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+    /// The etcd to read.
     #[command(flatten)]
-    pub read: ReadArgs,
+    pub access: AccessArgs,
 }
 
 /// The flags of `cairn ui`.

@@ -58,8 +58,8 @@ pub use action::{
 };
 pub use config::Config;
 pub use event::{
-    Adopted, ClaimAnswer, Event, Failure, FoundSlot, Granted, Queued, Renewal, ReserveAnswer,
-    Resumed, SeenSlot, SlotsRead, Won,
+    Adopted, ClaimAnswer, Event, Failure, FoundSlot, Granted, Origin, Queued, Renewal,
+    ReserveAnswer, Resumed, SeenSlot, SlotsRead, Won,
 };
 pub use inherited::{Deadline, Inherited};
 pub use machine::Machine;

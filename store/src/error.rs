@@ -138,6 +138,14 @@ pub enum Error {
     Injected(Class),
 }
 
+/// What etcd says when it cannot keep up (etcd `api/v3rpc/rpctypes`): its apply is a second behind, a request was not
+/// applied within 7 s, or more than 5,000 entries wait for it.
+const OVERLOADS: [&str; 3] = [
+    "etcdserver: request timed out, waiting for the applied index took too long",
+    "etcdserver: request timed out",
+    "etcdserver: too many requests",
+];
+
 /// Whether a request that failed was applied (`docs/protocol.md`, "Answers").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -175,6 +183,17 @@ impl Error {
     /// Whether trying again, perhaps at another member, can help.
     pub fn is_transient(&self) -> bool {
         matches!(self.class(), Class::NotApplied | Class::Ambiguous)
+    }
+
+    /// Whether etcd has answered that it cannot keep up: it is not away, and asking again costs it what others need.
+    pub fn is_overload(&self) -> bool {
+        match self {
+            Self::Call { source, .. } => match source.as_ref() {
+                etcd_client::Error::GRpcStatus(status) => OVERLOADS.contains(&status.message()),
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     /// The known cluster and the one that answered in its place, when that is what is wrong.

@@ -33,7 +33,7 @@ impl<K: Kv> Store<K> {
             Ok(event) => Performed { event, error: None },
             Err(error) => {
                 let event = match (renewing, revoking) {
-                    (true, _) => Some(Event::RenewingFailed),
+                    (true, _) => Some(Event::RenewingFailed { overloaded: error.is_overload() }),
                     (_, true) => None,
                     _ if reserving => Some(Event::ReservingFailed),
                     _ => Some(Event::ClaimingFailed(Failure {
@@ -69,7 +69,12 @@ impl<K: Kv> Store<K> {
                 ClaimAnswer::Conflict => Event::Conflict,
                 ClaimAnswer::Queued(queued) => Event::Queued(queued),
             },
-            Action::ReadAt { path, revision } => Event::Past(self.read_at(&path, revision).await?),
+            Action::ReadOrigin { path, revision } => {
+                Event::Origin(self.read_origin(&path, revision).await?)
+            }
+            Action::ReadAt { path, revision, only } => {
+                Event::Past(self.read_at(&path, revision, only.as_deref()).await?)
+            }
             Action::Redeem(request) => {
                 self.redeem(&request).await?.map_or(Event::Conflict, Event::Claimed)
             }

@@ -118,6 +118,7 @@ impl KeyPrefix {
             Op::Get(key) => Op::Get(outer(key)),
             Op::List { prefix, keys_only } => Op::List { prefix: outer(prefix), keys_only },
             Op::Count(prefix) => Op::Count(outer(prefix)),
+            Op::CountAt { prefix, revision } => Op::CountAt { prefix: outer(prefix), revision },
             Op::ListBefore { prefix, revision } => {
                 Op::ListBefore { prefix: outer(prefix), revision }
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::access::{ClusterArgs, ReadArgs};
+use super::access::{AccessArgs, ClusterArgs};
 use crate::output::Output;
 
 /// The image of sidecars, where no cluster says it.
@@ -61,9 +61,12 @@ pub struct CheckPodArgs {
     /// Its namespace [default: that of the kubeconfig]
     #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
     pub namespace: Option<String>,
-    /// How to print, and where from.
+    /// How to print
+    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+    /// How to reach etcd and the cluster.
     #[command(flatten)]
-    pub read: ReadArgs,
+    pub access: AccessArgs,
 }
 
 /// The arguments of `cairn inject`.

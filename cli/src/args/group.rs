@@ -4,7 +4,8 @@ use cairn_core::coordination::path::GroupPath;
 use cairn_core::group::Group;
 use clap::Subcommand;
 
-use super::access::{AccessArgs, ReadArgs};
+use super::access::AccessArgs;
+use crate::output::Output;
 
 /// Which groups are meant.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -23,9 +24,12 @@ pub struct GroupArgs {
     /// Which groups.
     #[command(flatten)]
     pub selection: Selection,
-    /// How to print, and where from.
+    /// How to print
+    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+    /// The etcd to read.
     #[command(flatten)]
-    pub read: ReadArgs,
+    pub access: AccessArgs,
 }
 
 /// The arguments of `cairn members`.

@@ -35,8 +35,7 @@ pub async fn run(args: &CheckArgs) -> Result<Report, EtcdError> {
     let progress = Progress::say("asking the API server");
     let replicas = WebhookPod::all(&cluster).await?;
     let mut findings = versions(&cluster, &replicas).await;
-    let ready = replicas.iter().filter(|replica| is_ready(&replica.0)).count();
-    findings.push(running(&cluster.namespace, ready, replicas.len()));
+    findings.push(running(&cluster, &replicas));
     let ready: Vec<WebhookPod> =
         replicas.into_iter().filter(|replica| is_ready(&replica.0)).collect();
     let found = list::<PoolObject>(&cluster.client, "pools").await;
@@ -73,9 +72,11 @@ fn checked(pool: &PoolObject) -> Option<Pool> {
     resource::check(pool.name(), &pool.spec).ok()
 }
 
-fn running(namespace: &str, ready: usize, all: usize) -> Finding {
+fn running(cluster: &Cluster, replicas: &[WebhookPod]) -> Finding {
     const ABOUT: &str = "webhook";
-    match (ready, all) {
+    let ready = replicas.iter().filter(|replica| is_ready(&replica.0)).count();
+    let namespace = &cluster.namespace;
+    match (ready, replicas.len()) {
         (0, _) => Finding::problem(
             ABOUT,
             format!(
@@ -171,6 +172,3 @@ where
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

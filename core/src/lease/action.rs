@@ -42,6 +42,15 @@ pub enum Action {
         path: ClaimPath,
         /// The ticket's create revision.
         revision: i64,
+        /// The key of the one name that is asked about; `None` for all names.
+        only: Option<String>,
+    },
+    /// Read what was true at the revision that created our ticket, whose creation had no answer.
+    ReadOrigin {
+        /// Where.
+        path: ClaimPath,
+        /// The ticket's create revision.
+        revision: i64,
     },
     /// Turn our ticket into a slot (T2).
     Redeem(Box<RedeemRequest>),

@@ -98,7 +98,7 @@ impl Claim {
     pub(super) fn request_failed(&mut self, message: &str) {
         self.uncertain |= self.attempt.is_some();
         if let Some(ticket) = &mut self.ticket {
-            ticket.request_failed();
+            ticket.request_failed(self.attempt.is_some());
         }
         self.say(message);
     }
@@ -122,8 +122,8 @@ impl Claim {
         self.attempt = None;
         self.uncertain = false;
         self.may_be_queued = false;
-        if let Some(rank) = queued.rank {
-            self.say(&reason::joined(self.pool.name(), rank));
+        if let Some(origin) = queued.origin {
+            self.say(&reason::joined(self.pool.name(), origin.rank));
         }
         self.ticket = Some(OwnTicket::created(queued, self.frozen));
     }
@@ -317,8 +317,8 @@ impl Claim {
         self.ticket.as_ref()
     }
 
-    pub(super) fn take_initial_rank(&mut self) -> Option<usize> {
-        self.ticket.as_mut().and_then(OwnTicket::take_initial_rank)
+    pub(super) fn ticket_mut(&mut self) -> Option<&mut OwnTicket> {
+        self.ticket.as_mut()
     }
 
     pub(super) fn before(&self) -> Option<&Inherited> {

@@ -14,9 +14,10 @@ use super::phase::{Attempt, PodLease};
 use super::queue::{self, QueueHandler};
 use super::reason;
 use super::regain::Former;
+use super::renewing;
 use super::resume::ResumeHandler;
 use super::settle;
-use super::together::{needed_ttl, shortest_validity};
+use super::together::needed_ttl;
 use super::track::{ClaimTrack, Pace, Track};
 use super::view::PoolView;
 use crate::pool::Scope;
@@ -50,10 +51,8 @@ impl ClaimHandler<'_> {
         let Some(claim) = self.claims.get(index) else {
             return;
         };
-        if let Some(ticket) = claim.ticket().filter(|ticket| ticket.has_initial_rank()) {
-            let path = claim.pool().path(self.config);
-            self.out.push(Action::ReadAt { path, revision: ticket.revision() });
-            return;
+        if let Some(past) = queue::ask_past(self.config, claim) {
+            return self.out.push(past);
         }
         // Before the lease only the specs count.
         let lists = self.lease.is_some() || self.unknown_pool().is_none();
@@ -83,6 +82,7 @@ impl ClaimHandler<'_> {
         }
         if !view.owners.is_empty() {
             self.resume().recognise_attempts(view);
+            renewing::renew_in_time(self.renewing, *self.lease, self.claims, self.pace);
         }
         if terminating || (!view.owners.is_empty() && self.resume().take_older_lease(view)) {
             return None;
@@ -117,10 +117,7 @@ impl ClaimHandler<'_> {
             claim.learn(view);
         }
         // A lease is granted before the pools are known: their validity may want it renewed sooner.
-        if let Some(lease) = self.lease {
-            let period = self.pace.renewal(shortest_validity(self.claims));
-            self.renewing.bring_forward(lease.believed_from().after(period));
-        }
+        renewing::renew_in_time(self.renewing, *self.lease, self.claims, self.pace);
     }
 
     fn read_shape(&self) -> ReadShape {
@@ -305,6 +302,7 @@ impl ClaimHandler<'_> {
             }
             let believed_from = (!late).then_some(attempt.believed_from());
             claim.won(&attempt, won, believed_from, self.now);
+            renewing::renew_in_time(self.renewing, *self.lease, self.claims, self.pace);
         }
     }
 

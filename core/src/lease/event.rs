@@ -28,6 +28,8 @@ pub enum Event {
     Conflict,
     /// [`super::Action::Claim`] left us with a ticket.
     Queued(Queued),
+    /// [`super::Action::ReadOrigin`] answered. `None` when the store does not have that revision any more.
+    Origin(Option<Origin>),
     /// [`super::Action::ReadAt`] answered. `None` when the store does not have that revision yet, or any more.
     Past(Option<PastView>),
     /// [`super::Action::Settle`] answered.
@@ -44,8 +46,11 @@ pub enum Event {
     Adopted(Adopted),
     /// [`super::Action::Renew`] answered. A lease that is gone is no failure: its renewal has a TTL of zero.
     Renewed(Renewal),
-    /// [`super::Action::Renew`] failed.
-    RenewingFailed,
+    /// [`super::Action::Renew`] failed. `overloaded`: the store has answered that it cannot keep up.
+    RenewingFailed {
+        /// Asking again costs the store what others need.
+        overloaded: bool,
+    },
     /// [`super::Action::Reserve`] answered.
     Reserved(ReserveAnswer),
     /// [`super::Action::Reserve`] failed without an answer from a compare.
@@ -100,8 +105,17 @@ pub struct Won {
 pub struct Queued {
     /// The ticket's create revision.
     pub revision: i64,
-    /// Its rank at that revision. `None` when it existed already.
-    pub rank: Option<usize>,
+    /// What was true at that revision. `None` when it existed already.
+    pub origin: Option<Origin>,
+}
+
+/// What was true at the revision that created a ticket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The ticket's rank.
+    pub rank: usize,
+    /// How many names were held or rested. A name that must still begin to rest may count twice.
+    pub in_use: usize,
 }
 
 /// A slot found on our own lease after a restart.
@@ -155,11 +169,11 @@ pub enum ReserveAnswer {
 pub struct Renewal {
     /// The lease that was renewed.
     pub lease: LeaseId,
-    /// When keepalive and read were sent.
+    /// When the keepalive was sent. The read follows its answer.
     pub sent: BootInstant,
     /// The lease TTL that the server granted; zero when the lease is gone.
     pub ttl: Duration,
-    /// What the read saw. `None` when no slot was asked for.
+    /// What the read saw. `None` when no slot was asked for, or the lease is gone.
     pub read: Option<SlotsRead>,
 }
 

@@ -20,12 +20,18 @@ pub(super) fn request(
         pools: claims.iter().map(|claim| claim.pool().name().clone()).collect(),
         namespace: config.holder.namespace.clone(),
         uid: config.holder.uid.clone(),
-        ticket: claim.ticket().map(OwnTicket::revision),
+        ticket: claim.ticket().filter(|_| !has_past(claim)).map(OwnTicket::revision),
         // In the queue the rank decides.
         clocks: claim.pool().reserves() && claim.ticket().is_none(),
         wanted: claim.former().map(|held| held.key),
-        lists: lists && !joins_only(claim),
+        lists: lists && !joins_only(claim) && !has_past(claim),
     }
+}
+
+/// Whether an attempt with the slots of the past is still open to a claim. Then a read only has to show whether its
+/// ticket is still there.
+fn has_past(claim: &Claim) -> bool {
+    claim.ticket().is_some_and(OwnTicket::has_past) && claim.former().is_none()
 }
 
 /// Whether nothing but the queue is open to a claim, as far as is known: others wait.

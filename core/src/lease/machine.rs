@@ -158,7 +158,7 @@ impl Machine {
                     self.lose_lease(now, "the lease ran out before it was renewed");
                 }
             }
-            Event::RenewingFailed => self.renew(now, out).on_failed(),
+            Event::RenewingFailed { overloaded } => self.renew(now, out).on_failed(overloaded),
             Event::Reserved(answer) => self.reserve(now, out).on_answer(answer),
             Event::ReservingFailed => self.reserve(now, out).on_failed(),
             Event::Woken => self.claim(now, out).queue().on_woken(),
@@ -174,6 +174,7 @@ impl Machine {
             Event::Claimed(won) => self.claim(now, out).on_claimed(won),
             Event::Conflict => self.claim(now, out).on_conflict(),
             Event::Queued(queued) => self.claim(now, out).queue().on_queued(queued),
+            Event::Origin(origin) => self.claim(now, out).queue().on_origin(origin),
             Event::Past(past) => self.claim(now, out).queue().on_past(past, terminating),
             Event::LeftQueue => self.claim(now, out).queue().on_left(),
             Event::Resumed(resumed) => self.claim(now, out).resume().on_resumed(resumed),

@@ -1,9 +1,11 @@
 //! The claiming track in the queue: from a ticket to a slot (T2), or out of the queue.
 
+use std::borrow::Cow;
+
 use super::action::{Action, LeaveQueueRequest, RedeemRequest, Watch};
 use super::claim::Claim;
 use super::config::Config;
-use super::event::Queued;
+use super::event::{Origin, Queued};
 use super::phase::{Attempt, PodLease, slot_record};
 use super::ticket::OwnTicket;
 use super::together::shortest_validity;
@@ -35,22 +37,33 @@ impl QueueHandler<'_> {
         }
     }
 
+    /// What was true when our ticket was created.
+    pub(super) fn on_origin(&mut self, origin: Option<Origin>) {
+        self.track.answered();
+        if let Some(ticket) = self.wanting().and_then(Claim::ticket_mut) {
+            ticket.set_origin(origin);
+        }
+    }
+
     /// The slots as they were when our ticket was created. With the rank of that instant they name the slot that
     /// no other waiting pod will try.
     pub(super) fn on_past(&mut self, past: Option<PastView>, terminating: bool) {
         self.track.answered();
-        let Some(claim) = self.wanting() else { return };
-        let rank = claim.take_initial_rank();
-        let (Some(rank), Some(past), Some(pool)) = (rank, past, claim.pool().spec()) else {
-            return;
-        };
-        if terminating {
-            return;
-        }
-        let target = pick::free(&pool.names, &past.held, &past.quarantined).nth(rank);
-        if let Some(key) = target.and_then(|index| pool.names.key(index)) {
-            let key = key.into_owned();
-            self.redeem(key, past.seen);
+        let Some(claim) = self.wanting().filter(|_| !terminating) else { return };
+        let expected = expected(claim);
+        let was_expected = expected.is_some();
+        let target = past.and_then(|past| {
+            let key = match expected {
+                Some(key) if past.held.contains(&key) || past.quarantined.contains(&key) => None,
+                Some(key) => Some(key),
+                None => of_rank(claim, &past),
+            };
+            Some((key?, past.seen))
+        });
+        match (target, claim.ticket_mut()) {
+            (Some((key, seen)), _) => self.redeem(key, seen),
+            (None, Some(ticket)) => ticket.not_free(was_expected),
+            (None, None) => {}
         }
     }
 
@@ -159,6 +172,29 @@ impl QueueHandler<'_> {
     fn waits(&self) -> bool {
         self.claims.get(self.track.current()).is_some_and(|claim| claim.ticket().is_some())
     }
+}
+
+/// What is asked about the revision that created the ticket of this claim, as long as that may be of use.
+pub(super) fn ask_past(config: &Config, claim: &Claim) -> Option<Action> {
+    let ticket = claim.ticket().filter(|ticket| ticket.asks_for_past())?;
+    let (path, revision) = (claim.pool().path(config), ticket.revision());
+    Some(match ticket.initial_rank() {
+        Some(_) => Action::ReadAt { path, revision, only: expected(claim) },
+        None => Action::ReadOrigin { path, revision },
+    })
+}
+
+/// The key of the name that is ours if the names in use are the first ones of the pool.
+fn expected(claim: &Claim) -> Option<String> {
+    let index = claim.ticket()?.expected()?;
+    claim.pool().names()?.key(index).map(Cow::into_owned)
+}
+
+/// The key of the free name of our rank, both as they were when our ticket was created.
+fn of_rank(claim: &Claim, past: &PastView) -> Option<String> {
+    let (names, rank) = (claim.pool().names()?, claim.ticket()?.initial_rank()?);
+    let index = pick::free(names, &past.held, &past.quarantined).nth(rank)?;
+    names.key(index).map(Cow::into_owned)
 }
 
 /// Deletes a ticket that exists, or may exist. A ticket that stayed behind would stop those behind it. True while

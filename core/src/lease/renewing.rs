@@ -7,7 +7,6 @@ use super::event::{Renewal, SeenSlot, SlotsRead};
 use super::evidence::Evidence;
 use super::phase::PodLease;
 use super::reason;
-use super::together::shortest_validity;
 use super::track::{ClaimTrack, Pace, Track};
 use crate::pool::PoolName;
 use crate::time::{BootInstant, Now};
@@ -35,6 +34,18 @@ enum Verdict {
     Fenced(String),
 }
 
+/// A pool's validity has become known, or there is a slot: both may want the lease renewed sooner.
+pub(super) fn renew_in_time(
+    track: &mut Track,
+    lease: Option<PodLease>,
+    claims: &[Claim],
+    pace: &Pace,
+) {
+    if let Some(lease) = lease {
+        track.bring_forward(lease.believed_from().after(pace.renewal(claims)));
+    }
+}
+
 // === impl RenewHandler ===
 
 impl RenewHandler<'_> {
@@ -52,14 +63,12 @@ impl RenewHandler<'_> {
 
     /// A lease was granted. Renewing it begins.
     pub(super) fn on_granted(&mut self, sent: BootInstant) {
-        let period = self.pace.renewal(shortest_validity(self.claims));
-        self.track.wait_until(sent.after(period));
+        self.track.wait_until(sent.after(self.pace.renewal(self.claims)));
     }
 
-    pub(super) fn on_failed(&mut self) {
-        let mut phases = self.claims.iter().map(Claim::phase);
-        let has_slot = phases.any(|phase| phase.has_slot() || phase.believable().is_some());
-        let retry = self.pace.renewal_retry(shortest_validity(self.claims), has_slot);
+    /// `overloaded`: the store has answered that it cannot keep up.
+    pub(super) fn on_failed(&mut self, overloaded: bool) {
+        let retry = self.pace.renewal_retry(self.claims, overloaded);
         self.track.wait_until(self.now.boot.after(retry));
     }
 
@@ -76,14 +85,14 @@ impl RenewHandler<'_> {
         if let Some(read) = read
             && self.evidence.check_renewal(read.epoch, read.revision).is_some()
         {
-            self.on_failed();
+            self.on_failed(false);
             return true;
         }
         lease.renewed(renewal.sent, renewal.ttl);
         self.evidence.settle_clocks(self.now);
         self.pace.advance();
         self.pace.renewed();
-        let period = self.pace.renewal(shortest_validity(self.claims));
+        let period = self.pace.renewal(self.claims);
         self.track.wait_until(renewal.sent.after(period).max(self.now.boot));
         if let Some(why) = read.and_then(|read| self.judge(renewal.sent, read)) {
             self.out.push(Action::Finish(EndReason::Fenced(why)));

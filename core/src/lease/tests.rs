@@ -18,6 +18,7 @@ mod corners;
 mod evidence;
 mod look;
 mod machine_test;
+mod past;
 mod patience;
 mod queue;
 mod queue_ends;

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::event::Queued;
+use super::event::{Origin, Queued};
 use super::view::{PoolView, Ticket};
 use crate::names::Names;
 use crate::pick;
@@ -24,18 +24,38 @@ pub const FRONT: usize = 16;
 /// any change, one more ticket ahead counts as abandoned.
 const IDLE_STEP: Duration = Duration::from_secs(1);
 
+/// With so many names in use, their list costs the store more than the rest of a claim.
+const MANY_NAMES: usize = 500;
+
+/// With so many tickets the same is true of the list of those ahead.
+const MANY_TICKETS: usize = 100;
+
 /// Our ticket.
 #[derive(Clone, Debug)]
 pub(super) struct OwnTicket {
     /// Its create revision.
     revision: i64,
-    /// Its rank at that revision. It is good for one read of the slots as they were then.
-    initial_rank: Option<usize>,
+    origin: PastOrigin,
+    /// That attempt had no clear answer. A read has to show first whether the ticket is still there.
+    is_unclear: bool,
     /// Its rank as last seen.
     rank: Option<usize>,
     idle: Option<Idle>,
     /// Attempts that lost a compare although no change was seen.
     conflicts: u32,
+}
+
+/// What was true at the revision that created our ticket. It is good for one attempt.
+#[derive(Clone, Copy, Debug)]
+enum PastOrigin {
+    /// Not known, and worth a request: the present would be read from long lists.
+    Unknown,
+    /// With many names in use, the name that is ours if they are the first ones of the pool is read first.
+    Name(Origin),
+    /// The lists of that revision tell which name is ours.
+    Lists(Origin),
+    /// It is of no use any more: the present counts.
+    Over,
 }
 
 /// How long nothing has changed.
@@ -63,11 +83,22 @@ struct QueueActivity {
 // === impl OwnTicket ===
 
 impl OwnTicket {
-    /// A ticket that a claim request has left us. During a freeze nothing is granted, so its initial rank is
-    /// not worth a request.
+    /// A ticket that a claim request has left us. During a freeze nothing is granted, so its origin is not worth a
+    /// request.
     pub(super) fn created(queued: Queued, frozen: bool) -> Self {
-        let initial_rank = queued.rank.filter(|_| !frozen);
-        Self { initial_rank, ..Self::new(queued.revision, queued.rank) }
+        let rank = queued.origin.map(|origin| origin.rank);
+        let mut ticket = Self::new(queued.revision, rank);
+        ticket.set_origin(queued.origin.filter(|_| !frozen));
+        ticket
+    }
+
+    /// What a read of the past, or the creation itself, has told.
+    pub(super) fn set_origin(&mut self, origin: Option<Origin>) {
+        self.origin = match origin {
+            Some(origin) if origin.in_use >= MANY_NAMES => PastOrigin::Name(origin),
+            Some(origin) => PastOrigin::Lists(origin),
+            None => PastOrigin::Over,
+        };
     }
 
     /// The ticket that a read has found. `known` is what we knew of ours when the read was sent at `read_at`.
@@ -80,8 +111,17 @@ impl OwnTicket {
         now: BootInstant,
     ) -> Self {
         let known = known.filter(|known| known.revision == found.revision);
-        let mut ticket = known.unwrap_or_else(|| Self::new(found.revision, None));
-        ticket.initial_rank = None;
+        let mut ticket = known.unwrap_or_else(|| {
+            let mut ticket = Self::new(found.revision, None);
+            if view.queued >= MANY_TICKETS {
+                ticket.origin = PastOrigin::Unknown;
+            }
+            ticket
+        });
+        ticket.is_unclear = false;
+        if view.frozen || view.ahead.is_some() {
+            ticket.origin = PastOrigin::Over;
+        }
         if let Some(ahead) = &view.ahead {
             ticket.rank = Some(ahead.rank);
             ticket.observe(QueueActivity::of(view, spec_revision), read_at, now);
@@ -90,7 +130,14 @@ impl OwnTicket {
     }
 
     fn new(revision: i64, rank: Option<usize>) -> Self {
-        Self { revision, initial_rank: None, rank, idle: None, conflicts: 0 }
+        Self {
+            revision,
+            origin: PastOrigin::Over,
+            is_unclear: false,
+            rank,
+            idle: None,
+            conflicts: 0,
+        }
     }
 
     fn observe(&mut self, activity: QueueActivity, read_at: BootInstant, now: BootInstant) {
@@ -111,23 +158,53 @@ impl OwnTicket {
         self.rank
     }
 
-    pub(super) fn has_initial_rank(&self) -> bool {
-        self.initial_rank.is_some()
+    /// Its rank when it was created, as long as that is good for an attempt.
+    pub(super) fn initial_rank(&self) -> Option<usize> {
+        match self.origin {
+            PastOrigin::Name(origin) | PastOrigin::Lists(origin) => Some(origin.rank),
+            PastOrigin::Unknown | PastOrigin::Over => None,
+        }
     }
 
-    pub(super) fn take_initial_rank(&mut self) -> Option<usize> {
-        self.initial_rank.take()
+    /// The index of the name that is ours if the names in use are the first ones of the pool. Many pods that start at
+    /// once find it so. Then a read of this name saves a list of all names in use.
+    pub(super) fn expected(&self) -> Option<usize> {
+        match self.origin {
+            PastOrigin::Name(Origin { rank, in_use }) => Some(in_use + rank),
+            PastOrigin::Unknown | PastOrigin::Lists(_) | PastOrigin::Over => None,
+        }
     }
 
-    /// A request had no good answer. While the store does not answer, no pod ahead can be called idle.
-    pub(super) fn request_failed(&mut self) {
-        self.initial_rank = None;
+    /// Whether the past is still worth a request.
+    pub(super) fn has_past(&self) -> bool {
+        !matches!(self.origin, PastOrigin::Over)
+    }
+
+    /// Whether a read of the past comes next.
+    pub(super) fn asks_for_past(&self) -> bool {
+        self.has_past() && !self.is_unclear
+    }
+
+    /// A read of the past has shown no name for us. `was_expected`: of one name, so the lists come next.
+    pub(super) fn not_free(&mut self, was_expected: bool) {
+        self.origin = match self.origin {
+            PastOrigin::Name(origin) if was_expected => PastOrigin::Lists(origin),
+            _ => PastOrigin::Over,
+        };
+    }
+
+    /// A request had no good answer. `attempted`: it may have turned the ticket into a slot. What was true when the
+    /// ticket was created stays true, and asking for that again costs the store less than anything else. While the
+    /// store does not answer, no pod ahead can be called idle.
+    pub(super) fn request_failed(&mut self, attempted: bool) {
+        self.is_unclear |= attempted;
         self.idle = None;
     }
 
     /// An attempt lost a compare. True for the first one: it is the price of a read that came too early. Later
     /// ones must not lead to a stream of writes.
     pub(super) fn conflict(&mut self) -> bool {
+        self.origin = PastOrigin::Over;
         self.conflicts += 1;
         self.conflicts == 1
     }

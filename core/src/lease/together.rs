@@ -20,3 +20,9 @@ pub(super) fn shortest_validity(claims: &[Claim]) -> Duration {
         claims.iter().filter_map(|claim| claim.pool().spec().map(|pool| pool.spec.validity));
     granted.chain(defined).min().unwrap_or(UNKNOWN_VALIDITY)
 }
+
+/// Whether a deadline hangs on renewals. Without a slot there is only the lease to keep.
+pub(super) fn needs_renewals(claims: &[Claim]) -> bool {
+    let mut phases = claims.iter().map(Claim::phase);
+    phases.any(|phase| phase.has_slot() || phase.believable().is_some())
+}

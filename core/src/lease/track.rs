@@ -6,6 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::action::QuarantineRequest;
+use super::claim::Claim;
+use super::together::{needs_renewals, shortest_validity};
 use crate::time::BootInstant;
 
 /// Between two reads of a store that has no name for us, or that does not answer.
@@ -15,11 +17,19 @@ const RETRY: Duration = Duration::from_secs(1);
 /// enough after an outage.
 const MOST_DOUBLINGS: u32 = 2;
 
-/// A failed renewal is tried again after this part of the validity at first.
+/// A failed renewal is tried again after this part of the validity at first. A store that is away, or comes back, is
+/// not burdened by that.
 const RENEWAL_RETRY_PART: u32 = 30;
+
+/// The same after the answer that the store cannot keep up. With the second that etcd takes for this answer, all pods
+/// together ask it half as often again as without failures, and four tries fit between a renewal and the deadline.
+const OVERLOAD_RETRY_PART: u32 = 6;
 
 /// The same without a slot: the lease outlasts the validity.
 const IDLE_RETRY_PART: u32 = 10;
+
+/// The same without a slot, after the answer that the store cannot keep up.
+const IDLE_OVERLOAD_RETRY_PART: u32 = 3;
 
 /// It slows down to twice that. With four times that, the last tenth of V can pass without a try, so that an etcd that
 /// comes back in time is found too late for an app of a Stop pool.
@@ -222,20 +232,26 @@ impl Pace {
         CONFLICT_SPREAD.mul_f64(self.jitter(0))
     }
 
-    /// Between two renewals: a third of the validity ± 10 %, so that three tries fit into it.
-    pub(super) fn renewal(&self, validity: Duration) -> Duration {
-        validity.mul_f64((0.9 + 0.2 * self.jitter(0)) / 3.0)
+    /// Between two renewals: a third of the validity ± 10 %, so that three tries fit into it. Without a slot there is
+    /// only the lease to keep, which outlasts the validity: two thirds of it.
+    pub(super) fn renewal(&self, claims: &[Claim]) -> Duration {
+        let thirds = if needs_renewals(claims) { 1.0 } else { 2.0 };
+        shortest_validity(claims).mul_f64((0.9 + 0.2 * self.jitter(0)) * thirds / 3.0)
     }
 
-    /// After a failed renewal: the next member may answer. An etcd that is behind fails the renewals of all pods within
+    /// After a failed renewal: the next member may answer. A store that is behind fails the renewals of all pods within
     /// a second, and must not be asked ten times as often for that: so pauses grow, and are spread.
-    /// A slot has a deadline to meet; without one there is only the lease to keep.
-    pub(super) fn renewal_retry(&mut self, validity: Duration, has_slot: bool) -> Duration {
-        let part = if has_slot { RENEWAL_RETRY_PART } else { IDLE_RETRY_PART };
+    pub(super) fn renewal_retry(&mut self, claims: &[Claim], overloaded: bool) -> Duration {
         let slower = 1 << self.unrenewed.min(MOST_RENEWAL_DOUBLINGS);
+        let (part, slower) = match (needs_renewals(claims), overloaded) {
+            (true, false) => (RENEWAL_RETRY_PART, slower),
+            (true, true) => (OVERLOAD_RETRY_PART, 1),
+            (false, false) => (IDLE_RETRY_PART, slower),
+            (false, true) => (IDLE_OVERLOAD_RETRY_PART, 1),
+        };
         let jitter = self.jitter(u64::from(self.unrenewed));
         self.unrenewed = self.unrenewed.saturating_add(1);
-        (validity / part * slower).mul_f64(0.75 + jitter / 2.0)
+        (shortest_validity(claims) / part * slower).mul_f64(0.75 + jitter / 2.0)
     }
 
     /// A renewal had a good answer.

@@ -100,7 +100,8 @@ pub struct RankGuard {
     pub epoch: i64,
 }
 
-/// The answer to [`super::Action::ReadAt`]: which slots were not free at that revision, by key.
+/// The answer to [`super::Action::ReadAt`]: which slots were not free at that revision, by key. Of the
+/// names that begin with one key, if only that was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PastView {
     /// Held slots, and those whose quarantine must still begin.

@@ -184,7 +184,7 @@ impl<K: Kv + 'static> Driver<K> {
             Some(Event::Renewed(renewal)) => {
                 deps.metrics.renewed(now.since(renewal.sent), slack(&deps.snapshots.borrow(), now));
             }
-            Some(Event::RenewingFailed) => deps.metrics.renewal_failed(),
+            Some(Event::RenewingFailed { .. }) => deps.metrics.renewal_failed(),
             _ => {}
         }
         let Some(error) = error else {

@@ -61,6 +61,10 @@ fn op(op: Op) -> TxnOp {
         Op::Count(prefix) => {
             TxnOp::get(prefix, Some(GetOptions::new().with_prefix().with_count_only()))
         }
+        Op::CountAt { prefix, revision } => {
+            let options = GetOptions::new().with_prefix().with_count_only();
+            TxnOp::get(prefix, Some(options.with_revision(revision).with_serializable()))
+        }
         Op::ListBefore { prefix, revision } => {
             let options = GetOptions::new().with_prefix().with_keys_only();
             let options = options.with_sort(SortTarget::Create, SortOrder::Descend);

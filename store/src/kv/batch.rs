@@ -123,6 +123,11 @@ impl Batch {
         CountHandle(self.add(Op::Count(prefix.into())))
     }
 
+    /// Counts the keys with a prefix as they were at a revision.
+    pub fn count_at(&mut self, prefix: String, revision: i64) -> CountHandle {
+        CountHandle(self.add(Op::CountAt { prefix, revision }))
+    }
+
     /// Writes one key.
     pub fn put(&mut self, key: impl Into<String>, value: impl Into<Vec<u8>>, lease: i64) {
         self.push(Op::put(key, value, lease));

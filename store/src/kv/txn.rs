@@ -40,6 +40,14 @@ pub enum Op {
     },
     /// Count the keys with a prefix.
     Count(String),
+    /// Count the keys with a prefix as they were at a revision. Any member answers from what it has. It refuses when
+    /// it does not have that revision.
+    CountAt {
+        /// The prefix.
+        prefix: String,
+        /// The revision.
+        revision: i64,
+    },
     /// Read all keys with a prefix that were created before a revision, without values. The key that was created
     /// last comes first.
     ListBefore {
@@ -186,6 +194,7 @@ impl Txn {
             Op::Get(_)
             | Op::List { .. }
             | Op::Count(_)
+            | Op::CountAt { .. }
             | Op::ListBefore { .. }
             | Op::ListAt { .. }
             | Op::Page { .. } => false,

@@ -212,6 +212,10 @@ impl Inner {
             Op::Count(prefix) => {
                 OpReply::Keys { keys: Vec::new(), count: list(&self.keys, prefix).len() }
             }
+            Op::CountAt { prefix, revision } => {
+                let count = list(&self.keys_at(*revision)?, prefix).len();
+                OpReply::Keys { keys: Vec::new(), count }
+            }
             Op::ListBefore { prefix, revision } => {
                 let mut found = without_values(list(&self.keys, prefix));
                 let count = found.len();

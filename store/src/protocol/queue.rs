@@ -3,10 +3,11 @@
 use cairn_core::claim::TicketRecord;
 use cairn_core::keys::{self, ClaimPath};
 use cairn_core::lease::{
-    ClaimAnswer, ClaimRequest, FRONT, LeaveQueueRequest, Queued, Ticket, TicketsAhead, Watch,
+    ClaimAnswer, ClaimRequest, FRONT, LeaveQueueRequest, Origin, Queued, Ticket, TicketsAhead,
+    Watch,
 };
 
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::kv::{
     Answer, Batch, Branch, Compare, CountHandle, Guarded, KeyHandle, KeyValue, KeysHandle, Kv,
     Span, TxnHandle,
@@ -21,7 +22,14 @@ pub(super) struct JoinHandle {
     ticket_before: KeyHandle,
     joining: TxnHandle,
     new_ticket: KeyHandle,
+    origin: OriginHandle,
+}
+
+/// Gives what was true when a ticket was created.
+#[derive(Clone, Copy, Debug)]
+struct OriginHandle {
     queued: CountHandle,
+    in_use: [CountHandle; 2],
 }
 
 // === impl Store ===
@@ -36,6 +44,22 @@ impl<K: Kv> Store<K> {
         let mut batch = Batch::default();
         let join = join(&mut batch, request, me)?;
         joined(&self.kv().read(batch).await?, join)
+    }
+
+    /// What was true at the revision that created a ticket. `None` when the member that was asked does not have that
+    /// revision.
+    pub async fn read_origin(
+        &self,
+        path: &ClaimPath,
+        revision: i64,
+    ) -> Result<Option<Origin>, Error> {
+        let mut batch = Batch::default();
+        let origin = OriginHandle::new(path, |prefix| batch.count_at(prefix, revision));
+        match self.kv().read(batch).await {
+            Ok(answer) => origin.read(&answer).map(Some),
+            Err(error) if error.class() == Class::NotApplied => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Leaves the queue. A ticket with another create revision than the request's stays.
@@ -62,6 +86,27 @@ impl<K: Kv> Store<K> {
     }
 }
 
+// === impl OriginHandle ===
+
+impl OriginHandle {
+    /// `count` asks for the number of keys with a prefix.
+    fn new(path: &ClaimPath, mut count: impl FnMut(String) -> CountHandle) -> Self {
+        // Every slot has a note, so the notes count the slots, too.
+        Self {
+            queued: count(path.tickets()),
+            in_use: [path.notes(), path.quarantines()].map(count),
+        }
+    }
+
+    fn read(self, answer: &Answer) -> Result<Origin, Error> {
+        let [notes, quarantines] = self.in_use;
+        Ok(Origin {
+            rank: answer.count(self.queued)?.saturating_sub(1),
+            in_use: answer.count(notes)? + answer.count(quarantines)?,
+        })
+    }
+}
+
 /// Joins the queue, unless this pod holds a slot or has a ticket. The inner transaction has its own compares: a copy
 /// that lands late would otherwise leave a ticket on a holder and block the queue for ever.
 pub(super) fn join(
@@ -79,13 +124,13 @@ pub(super) fn join(
     inner.then.put(request.path.sentinel(), "", 0);
     inner.then.put(&ticket, encode(&ticket, &record)?, request.lease);
     let new_ticket = inner.then.get(&ticket);
-    let queued = inner.then.count(request.path.tickets());
+    let origin = OriginHandle::new(&request.path, |prefix| inner.then.count(prefix));
     Ok(JoinHandle {
         owner: batch.get(me),
         ticket_before: batch.get(ticket),
         joining: batch.txn(inner),
         new_ticket,
-        queued,
+        origin,
     })
 }
 
@@ -94,12 +139,12 @@ pub(super) fn joined(answer: &Answer, handle: JoinHandle) -> Result<ClaimAnswer,
     if let Branch::Then(inner) = answer.txn(handle.joining)?
         && let Some(ticket) = inner.key(handle.new_ticket)?
     {
-        let rank = Some(inner.count(handle.queued)?.saturating_sub(1));
-        return Ok(ClaimAnswer::Queued(Queued { revision: ticket.create_revision, rank }));
+        let origin = Some(handle.origin.read(&inner)?);
+        return Ok(ClaimAnswer::Queued(Queued { revision: ticket.create_revision, origin }));
     }
     Ok(match (answer.key(handle.owner)?, answer.key(handle.ticket_before)?) {
         (None, Some(ticket)) => {
-            ClaimAnswer::Queued(Queued { revision: ticket.create_revision, rank: None })
+            ClaimAnswer::Queued(Queued { revision: ticket.create_revision, origin: None })
         }
         _ => ClaimAnswer::Conflict,
     })

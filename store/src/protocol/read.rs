@@ -85,17 +85,23 @@ impl<K: Kv> Store<K> {
         })
     }
 
-    /// The slots that were taken at a revision. `None` when the member that was asked does not have that revision: it
-    /// was compacted, or has not arrived yet.
+    /// The slots that were taken at a revision; with `only`, whether this name was. `None` when the member that was
+    /// asked does not have that revision: it was compacted, or has not arrived yet.
     pub async fn read_at(
         &self,
         path: &ClaimPath,
         revision: i64,
+        only: Option<&str>,
     ) -> Result<Option<PastView>, Error> {
         let mut batch = Batch::default();
         // Every slot has a note, so the notes tell of the slots, too.
-        let notes = batch.list_keys_at(path.notes(), revision);
-        let quarantines = batch.list_keys_at(path.quarantines(), revision);
+        // A longer name may begin with the one that is asked for. It does no harm in the answer.
+        let (notes, quarantines) = match only {
+            Some(key) => (path.note(key), path.quarantine(key)),
+            None => (path.notes(), path.quarantines()),
+        };
+        let notes = batch.list_keys_at(notes, revision);
+        let quarantines = batch.list_keys_at(quarantines, revision);
         let reclaims = batch.list_keys_at(path.reclaims(), revision);
         let epoch = batch.list_keys_at(keys::EPOCH.to_owned(), revision);
         let answer = match self.kv().read(batch).await {

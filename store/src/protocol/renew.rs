@@ -22,10 +22,10 @@ impl<K: Kv> Store<K> {
         lease: LeaseId,
         slots: &[(PoolName, String)],
     ) -> Result<Renewal, Error> {
-        let reading = async {
-            if slots.is_empty() { Ok(None) } else { self.read_slots(slots).await.map(Some) }
-        };
-        let (ttl, read) = futures::try_join!(self.kv().keep_alive(lease), reading)?;
+        // One after the other: an etcd that is behind refuses keepalives, and then it is spared the read.
+        let ttl = self.kv().keep_alive(lease).await?;
+        let reads = !slots.is_empty() && !ttl.is_zero();
+        let read = if reads { Some(self.read_slots(slots).await?) } else { None };
         Ok(Renewal { lease, sent, ttl, read })
     }
 

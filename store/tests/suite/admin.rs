@@ -72,11 +72,11 @@ pub(crate) async fn a_reclaim_invalidates_every_rank<K: Kv>(fixture: &Fixture<K>
     let outdated = fixture.redeem_request("u1", "ceylon", ticket, lease).await;
     assert!(fixture.claim("u0", "assam", 60).await.0.is_some());
     assert_eq!(fixture.store.redeem(&outdated).await.unwrap(), None);
-    let past = fixture.store.read_at(&path(), ticket).await.unwrap().unwrap();
+    let past = fixture.store.read_at(&path(), ticket, None).await.unwrap().unwrap();
     assert_eq!(past.seen, outdated.seen);
     let view = fixture.view("u1").await;
     assert!(view.reclaims > outdated.seen.reclaims);
-    let past = fixture.store.read_at(&path(), view.revision).await.unwrap().unwrap();
+    let past = fixture.store.read_at(&path(), view.revision, None).await.unwrap().unwrap();
     assert_eq!(past.seen, rank_guard(&view));
     let fresh = fixture.redeem_request("u1", "ceylon", ticket, lease).await;
     assert!(fixture.store.redeem(&fresh).await.unwrap().is_some());
@@ -125,7 +125,7 @@ pub(crate) async fn a_slot_whose_lease_ended_is_quarantined_before_it_is_granted
     let view = fixture.view("u2").await;
     assert!(view.held.is_empty() && view.quarantined.contains("assam"));
     assert_eq!((&view.unsettled[..], view.notes["assam"]), (&["assam".to_owned()][..], fence));
-    let past = fixture.store.read_at(&path(), view.revision).await.unwrap().unwrap();
+    let past = fixture.store.read_at(&path(), view.revision, None).await.unwrap().unwrap();
     assert!(past.held.contains("assam"), "its note still stands");
     assert_eq!(fixture.claim("u2", "assam", 60).await.0, None);
     let waiting = fixture.grant(60).await.lease;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cairn_core::keys;
-use cairn_core::lease::{ClaimAnswer, ClaimRequest, FRONT, LeaveQueueRequest, QueueMode, Queued};
+use cairn_core::lease::{
+    ClaimAnswer, ClaimRequest, FRONT, LeaveQueueRequest, Origin, QueueMode, Queued,
+};
 use cairn_store::Kv;
 
 use crate::fixture::{Fixture, LIMIT, path, tea};
@@ -27,7 +29,7 @@ pub(crate) async fn a_claim_of_a_taken_slot_joins_the_end_of_the_queue<K: Kv>(
         let ClaimAnswer::Queued(queued) = fixture.store.claim(&request).await.unwrap() else {
             panic!()
         };
-        assert_eq!(queued.rank, Some(rank));
+        assert_eq!(queued.origin, Some(Origin { rank, in_use: 1 }));
         assert!(queued.revision > revision);
         revision = queued.revision;
         let ticket = fixture.view(uid).await.ticket.unwrap();
@@ -51,7 +53,8 @@ pub(crate) async fn a_claim_joins_a_queue_that_was_created_after_its_read<K: Kv>
     let ClaimAnswer::Queued(queued) = fixture.store.claim(&request).await.unwrap() else {
         panic!()
     };
-    assert_eq!((first.rank, queued.rank), (Some(0), Some(1)));
+    assert_eq!(first.origin, Some(Origin { rank: 0, in_use: 0 }));
+    assert_eq!(queued.origin, Some(Origin { rank: 1, in_use: 0 }));
 }
 
 pub(crate) async fn a_repeated_join_finds_its_first_ticket<K: Kv>(fixture: &Fixture<K>) {
@@ -60,7 +63,7 @@ pub(crate) async fn a_repeated_join_finds_its_first_ticket<K: Kv>(fixture: &Fixt
     let first = fixture.join("u1", lease).await;
     fixture.join("u2", fixture.grant(60).await.lease).await;
     let again = fixture.join("u1", lease).await;
-    assert_eq!(again, Queued { revision: first.revision, rank: None });
+    assert_eq!(again, Queued { revision: first.revision, origin: None });
 }
 
 pub(crate) async fn a_late_copy_of_a_claim_puts_no_ticket_of_a_holder<K: Kv>(fixture: &Fixture<K>) {
@@ -91,10 +94,10 @@ pub(crate) async fn waiters_redeem_the_slots_of_their_ranks_without_a_conflict<K
     waiters.swap(1, 2);
     let names = ["assam", "ceylon", "darjeeling", "nilgiri", "sikkim"];
     for (uid, lease, queued) in waiters {
-        let past = fixture.store.read_at(&path(), queued.revision).await.unwrap().unwrap();
+        let past = fixture.store.read_at(&path(), queued.revision, None).await.unwrap().unwrap();
         let free: Vec<_> = names.iter().filter(|name| !past.held.contains(**name)).collect();
         assert_eq!(free.len(), 4);
-        let key = free[queued.rank.unwrap()];
+        let key = free[queued.origin.unwrap().rank];
         let redeem_request = fixture.redeem_request(uid, key, queued.revision, lease).await;
         let won = fixture.store.redeem(&redeem_request).await.unwrap();
         assert!(won.is_some(), "{uid} did not get {key}");
@@ -205,14 +208,21 @@ pub(crate) async fn a_past_revision_is_read_until_it_is_compacted<K: Kv>(fixture
     let (won, _) = fixture.claim("u0", "assam", 60).await;
     let queued = fixture.join("u1", fixture.grant(60).await.lease).await;
     assert!(fixture.release("u0", "assam", won.unwrap().own_mod_revision, 60).await);
-    let past = fixture.store.read_at(&path(), queued.revision).await.unwrap().unwrap();
+    let past = fixture.store.read_at(&path(), queued.revision, None).await.unwrap().unwrap();
     assert!(past.held.contains("assam") && past.quarantined.is_empty());
     let now = fixture.view("u1").await.revision;
-    let past = fixture.store.read_at(&path(), now).await.unwrap().unwrap();
+    let past = fixture.store.read_at(&path(), now, None).await.unwrap().unwrap();
     assert!(past.held.is_empty() && past.quarantined.contains("assam"));
-    assert_eq!(fixture.store.read_at(&path(), now + 100).await.unwrap(), None);
+    assert_eq!(fixture.store.read_at(&path(), now + 100, None).await.unwrap(), None);
+    let one = fixture.store.read_at(&path(), queued.revision, Some("ceylon")).await.unwrap();
+    assert!(one.unwrap().held.is_empty());
+    let one = fixture.store.read_at(&path(), queued.revision, Some("assam")).await.unwrap();
+    assert!(one.unwrap().held.contains("assam"));
+    let origin = fixture.store.read_origin(&path(), queued.revision).await.unwrap();
+    assert_eq!((origin, queued.origin), (Some(Origin { rank: 0, in_use: 1 }), origin));
     fixture.compact().await;
-    assert_eq!(fixture.store.read_at(&path(), queued.revision).await.unwrap(), None);
+    assert_eq!(fixture.store.read_origin(&path(), queued.revision).await.unwrap(), None);
+    assert_eq!(fixture.store.read_at(&path(), queued.revision, None).await.unwrap(), None);
 }
 
 pub(crate) async fn every_release_deleted_ticket_edit_and_freeze_wakes_the_front_of_the_queue<

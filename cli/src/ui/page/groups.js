@@ -95,8 +95,7 @@ function drawMember(item, group, member) {
   const [swatch, pod, role, load] = item.firstElementChild.children;
   drawLetter(swatch, group, member.uid);
   text(pod, member.pod || member.uid);
-  const state = [member.leads ? "leader" : null, member.state].filter(Boolean).join(", ");
-  text(role, member.why ? `${state}: ${member.why}` : state);
+  text(role, [member.leads ? "leader" : null, member.state].filter(Boolean).join(", "));
   text(load, member.state === "viewer" ? "" : count(member.shards, "shard"));
 }
 

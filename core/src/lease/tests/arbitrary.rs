@@ -1,5 +1,6 @@
 //! Any event at all, whether or not the machine has asked for it.
 
+use super::queue::origin;
 use super::*;
 
 /// What may happen to a machine.
@@ -16,6 +17,7 @@ pub(super) enum AnyEvent {
     RenewedFromSnapshot,
     RenewedByAnother,
     RenewingFailed,
+    Overloaded,
     LeaseGone,
     ClaimingFailed,
     Adopted,
@@ -48,6 +50,7 @@ pub(super) fn histories() -> impl Strategy<Value = Vec<(AnyEvent, u64)>> {
         AnyEvent::RenewedFromSnapshot,
         AnyEvent::RenewedByAnother,
         AnyEvent::RenewingFailed,
+        AnyEvent::Overloaded,
         AnyEvent::LeaseGone,
         AnyEvent::ClaimingFailed,
         AnyEvent::Adopted,
@@ -96,13 +99,14 @@ impl MachineTest {
             AnyEvent::RenewedByAnother => self.changed_pair(|read| {
                 read.slots.iter_mut().flat_map(|(_, seen)| seen).for_each(|s| s.uid.clear());
             }),
-            AnyEvent::RenewingFailed => Event::RenewingFailed,
+            AnyEvent::RenewingFailed => Event::RenewingFailed { overloaded: false },
+            AnyEvent::Overloaded => Event::RenewingFailed { overloaded: true },
             AnyEvent::Silent => Event::Silent(true),
             AnyEvent::Back => Event::Silent(false),
             AnyEvent::LeaseGone => Event::ClaimingFailed(failure(true)),
             AnyEvent::ClaimingFailed => Event::ClaimingFailed(failure(false)),
             AnyEvent::Adopted => Event::Adopted(Adopted { own_mod_revision: 12, clock: None }),
-            AnyEvent::Queued => Event::Queued(Queued { revision: 20, rank: Some(0) }),
+            AnyEvent::Queued => Event::Queued(Queued { revision: 20, origin: Some(origin(0)) }),
             AnyEvent::Past => Event::Past(Some(PastView::default())),
             AnyEvent::PastUnknown => Event::Past(None),
             AnyEvent::LeftQueue => Event::LeftQueue,

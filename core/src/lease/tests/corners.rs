@@ -1,5 +1,6 @@
 //! What may hang on which lease, and about tracks that must not fall asleep.
 
+use super::queue::origin;
 use super::*;
 
 fn view_with(test: &MachineTest, pool: &str, spec: &str) -> PoolView {
@@ -77,7 +78,7 @@ fn a_lost_lease_wakes_the_claiming_track_that_slept_in_a_queue() {
     let all: Vec<String> = (0..1024).map(|id| id.to_string()).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     test.step(Event::Viewed(Box::new(test.view(&all))));
-    test.step(Event::Queued(Queued { revision: 31, rank: Some(4) }));
+    test.step(Event::Queued(Queued { revision: 31, origin: Some(origin(4)) }));
     test.step(Event::Past(None));
     let stays = test.step(Event::Viewed(Box::new(test.in_line(&all, 31, 4))));
     assert!(matches!(stays.as_slice(), [Action::Watch(_)]), "{stays:?}");

@@ -24,7 +24,7 @@ pub(super) fn joining(rule: &str) -> MachineTest {
 /// A pod that waits with ticket 20 behind so many others while these names are held.
 pub(super) fn waiting(rank: usize, held: &[&str]) -> MachineTest {
     let mut test = joining("Wait");
-    test.step(Event::Queued(Queued { revision: 20, rank: None }));
+    test.step(Event::Queued(Queued { revision: 20, origin: None }));
     let waits = test.read(tea(test.in_line(held, 20, rank), "Wait"));
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
     test
@@ -38,6 +38,11 @@ impl MachineTest {
     fn reason(&self) -> String {
         self.shown("tea").identity.reason.unwrap()
     }
+}
+
+/// What a join tells of its ticket.
+pub(super) fn origin(rank: usize) -> Origin {
+    Origin { rank, in_use: 0 }
 }
 
 pub(super) fn target(actions: &[Action]) -> &str {
@@ -66,42 +71,9 @@ fn a_name_is_claimed_without_a_ticket_only_when_one_is_free_nobody_waits_and_not
 }
 
 #[test]
-fn a_fresh_ticket_takes_the_name_of_its_rank_as_of_its_own_revision() {
-    let mut test = joining("Wait");
-    let read = test.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
-    assert!(matches!(read.as_slice(), [Action::ReadAt { revision: 20, .. }]), "{read:?}");
-    let past = PastView { held: ["Ceylon".to_owned()].into(), ..PastView::default() };
-    let redeem = test.step(Event::Past(Some(past)));
-    assert_eq!(target(&redeem), "Sikkim");
-    let [Action::Redeem(request)] = redeem.as_slice() else { panic!() };
-    assert_eq!((request.ticket, request.spec, request.lease), (20, 3, 1));
-    assert_eq!(test.step(Event::Claimed(MachineTest::won(31))), []);
-    assert_eq!(test.state("tea"), ClaimState::Held);
-    assert_eq!(test.shown("tea").identity.rank, None);
-}
-
-#[test]
-fn without_that_revision_or_after_a_failed_attempt_the_present_is_read() {
-    let mut unknown = joining("Wait");
-    unknown.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
-    let read = unknown.step(Event::Past(None));
-    let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
-    assert_eq!(read.ticket, Some(20));
-
-    let mut outrun = joining("Wait");
-    outrun.step(Event::Queued(Queued { revision: 20, rank: Some(1) }));
-    outrun.step(Event::Past(Some(PastView::default())));
-    let read = outrun.step(Event::Conflict);
-    let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
-    assert_eq!(read.ticket, Some(20));
-    let again = outrun.read(tea(outrun.in_line(&["Assam"], 20, 0), "Wait"));
-    assert_eq!(target(&again), "Ceylon");
-}
-
-#[test]
 fn attempts_that_fail_again_and_again_without_a_change_are_spread_out() {
     let mut test = joining("Wait");
-    test.step(Event::Queued(Queued { revision: 20, rank: None }));
+    test.step(Event::Queued(Queued { revision: 20, origin: None }));
     for _ in 0..2 {
         let redeem = test.read(tea(test.in_line(&["Assam"], 20, 0), "Wait"));
         assert_eq!(target(&redeem), "Ceylon");
@@ -127,7 +99,7 @@ fn a_spec_that_cannot_be_read_is_waited_out_without_an_attempt() {
 #[test]
 fn a_ticket_that_was_there_already_asks_for_its_rank_as_of_now() {
     let mut test = joining("Wait");
-    let read = test.step(Event::Queued(Queued { revision: 20, rank: None }));
+    let read = test.step(Event::Queued(Queued { revision: 20, origin: None }));
     let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!(read.ticket, Some(20));
     // A read that did not know of the ticket has found it: one more read.
@@ -202,7 +174,7 @@ fn a_change_brings_the_next_read_at_once_and_a_broken_watch_after_a_pause() {
 #[test]
 fn the_front_watches_everything_and_the_others_the_ticket_ahead() {
     let mut test = joining("Wait");
-    test.step(Event::Queued(Queued { revision: 20, rank: None }));
+    test.step(Event::Queued(Queued { revision: 20, origin: None }));
     let mut view = tea(test.in_line(&ALL, 20, FRONT), "Wait");
     view.ahead = Some(TicketsAhead { rank: FRONT, watched_ticket: Some("key".into()) });
     let behind = test.read(view);
@@ -219,7 +191,7 @@ fn during_a_freeze_a_pod_joins_the_queue_and_tries_no_name() {
     let mut test = MachineTest::new(&["tea"]);
     test.step(Event::Start);
     test.begun(tea(PoolView { frozen: true, ..test.view(&[]) }, "Fail"));
-    let read = test.step(Event::Queued(Queued { revision: 20, rank: Some(0) }));
+    let read = test.step(Event::Queued(Queued { revision: 20, origin: Some(origin(0)) }));
     assert!(matches!(read.as_slice(), [Action::Read(_)]), "{read:?}");
     let held_up = PoolView { frozen: true, ..test.in_line(&[], 20, 0) };
     let waits = test.read(tea(held_up, "Fail"));
@@ -282,7 +254,7 @@ fn idle_time_starts_again_when_an_edit_or_the_end_of_a_freeze_frees_a_name() {
     assert!(matches!(waits.as_slice(), [Action::Watch(_)]), "{waits:?}");
 
     let mut freed = joining("Wait");
-    freed.step(Event::Queued(Queued { revision: 20, rank: None }));
+    freed.step(Event::Queued(Queued { revision: 20, origin: None }));
     let held_up = PoolView { frozen: true, ..freed.in_line(&["Assam", "Ceylon"], 20, 1) };
     freed.read(tea(held_up, "Wait"));
     freed.pass(20);
