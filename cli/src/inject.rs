@@ -109,8 +109,8 @@ impl InjectArgs {
         let settings = &mut known.settings;
         settings.image.clone_from(&self.sidecar_image);
         settings.agent.clone_from(&self.agent);
-        settings.agent_ca = authorities.unwrap_or_default();
         settings.dns = Known::dns(&self.agent);
+        known.agent_ca = authorities.unwrap_or_default();
         Ok(known)
     }
 }

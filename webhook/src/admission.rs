@@ -32,6 +32,7 @@ use refusal::Refusal;
 use review::{AdmissionRequest, AdmissionResponse};
 use settings::Settings;
 
+pub mod api_types;
 pub mod app_probes;
 pub mod inject;
 pub mod loss;
@@ -126,6 +127,11 @@ fn answered(body: Vec<u8>) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// A random token, which distinguishes the kubelet's probes of one pod from other requests.
+pub fn probe_token() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
 fn unreadable(rejection: &BytesRejection) -> Response {
     let message = format!("the request could not be read: {rejection}");
     answered(review::write("", &AdmissionResponse::refused(message)))
@@ -214,21 +220,18 @@ impl Admission {
             Verdict::Ours(cluster) => Some(*cluster),
             Verdict::Unknown | Verdict::Open => self.settings.etcd_cluster_id,
         };
-        let settings = Settings {
-            etcd_cluster_id: cluster,
-            agent_ca: self.trust.borrow().argument().to_owned(),
-            ..self.settings.clone()
-        };
-        let probe_token = Uuid::new_v4().simple().to_string();
+        let trust = Arc::clone(&self.trust.borrow());
         inject::decide(
             pod,
             &Facts {
-                settings: &settings,
+                settings: &self.settings,
+                etcd_cluster_id: cluster,
+                agent_ca: trust.argument(),
                 catalog,
                 namespace,
                 namespace_facts: &self.namespaces.get(namespace),
                 env: &self.env.facts(),
-                probe_token: &probe_token,
+                probe_token,
                 now: clock::now().wall,
             },
         )

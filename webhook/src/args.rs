@@ -221,7 +221,6 @@ impl Args {
             dns,
             container: Arc::new(self.sidecar.container()),
             agent,
-            agent_ca: String::new(),
             outbound_ports: endpoints.ports().iter().copied().chain([agent_port]).collect(),
             etcd_cluster_id: etcd.identity.cluster,
             etcd_prefix: etcd.identity.prefix.clone(),

@@ -7,11 +7,11 @@ use cairn_kit::clock;
 use cairn_kit::log::LogFilter;
 use cairn_store::KeyPrefix;
 use cairn_webhook::admission::inject::Facts;
+use cairn_webhook::admission::probe_token;
 use cairn_webhook::admission::settings::{DnsNeed, Settings};
 use cairn_webhook::env_mode::{EnvFacts, EnvMode, FileSupport};
 use cairn_webhook::namespaces::NamespaceFacts;
 use cairn_webhook::pools::catalog::{Catalog, CatalogEntry};
-use uuid::Uuid;
 
 use crate::args::check::{AGENT, SIDECAR_IMAGE, Variables};
 
@@ -24,10 +24,11 @@ const CLUSTER_DOMAIN: &str = "cluster.local";
 pub struct Known {
     /// What the chart sets.
     pub settings: Settings,
+    /// The authorities that verify the agent, as an argument of the sidecar.
+    pub agent_ca: String,
     catalog: Catalog,
     namespace: NamespaceFacts,
     env: EnvFacts,
-    probe_token: String,
 }
 
 // === impl Known ===
@@ -57,7 +58,6 @@ impl Known {
                 image: SIDECAR_IMAGE.to_owned(),
                 pull_policy: Some("IfNotPresent".to_owned()),
                 agent: AGENT.to_owned(),
-                agent_ca: String::new(),
                 outbound_ports: OUTBOUND.to_vec(),
                 etcd_cluster_id: None,
                 etcd_prefix: KeyPrefix::default(),
@@ -68,7 +68,7 @@ impl Known {
             catalog: builtin.chain(given).collect(),
             namespace: NamespaceFacts::default(),
             env: EnvFacts { default: Some(mode), files, nodes: Arc::default() },
-            probe_token: Uuid::new_v4().simple().to_string(),
+            agent_ca: String::new(),
         }
     }
 
@@ -81,11 +81,13 @@ impl Known {
     pub fn facts<'a>(&'a self, namespace: &'a str) -> Facts<'a> {
         Facts {
             settings: &self.settings,
+            etcd_cluster_id: self.settings.etcd_cluster_id,
+            agent_ca: &self.agent_ca,
             catalog: &self.catalog,
             namespace,
             namespace_facts: &self.namespace,
             env: &self.env,
-            probe_token: &self.probe_token,
+            probe_token,
             now: clock::now().wall,
         }
     }

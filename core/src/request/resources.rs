@@ -201,6 +201,11 @@ impl Quantity {
         let divisor = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
         Some(Self { text: text.to_owned(), nanos: digits.checked_mul(scale)?.div_ceil(divisor) })
     }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
 }
 
 impl PartialEq for Quantity {

@@ -40,7 +40,7 @@ impl AppProbeArgs {
 }
 
 /// The probes in the arguments of an injected pod's sidecar. Unreadable arguments are ignored.
-pub(super) fn recorded(sidecar: &Container<'_>, token: &str) -> AppProbeArgs {
+pub(super) fn recorded(sidecar: &Container<'_>, token: fn() -> String) -> AppProbeArgs {
     let value = |name: &str| {
         let of = move |arg: &str| arg.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
         sidecar.args.iter().filter_map(move |arg| of(arg)).collect::<Vec<_>>()
@@ -51,6 +51,6 @@ pub(super) fn recorded(sidecar: &Container<'_>, token: &str) -> AppProbeArgs {
             .iter()
             .filter_map(|json| serde_json::from_str(&json.replace("$$", "$")).ok())
             .collect(),
-        token: value(flag::PROBE_TOKEN).pop().unwrap_or_else(|| token.to_owned()),
+        token: value(flag::PROBE_TOKEN).pop().unwrap_or_else(token),
     }
 }

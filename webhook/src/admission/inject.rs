@@ -7,8 +7,9 @@
 use cairn_core::contract::{annotation, pod as names};
 use cairn_core::request::Request;
 use cairn_core::time::UnixMillis;
-use serde_json::{Value, json};
+use cairn_store::ClusterId;
 
+use super::api_types::{Secret, Volume};
 use super::app_probes::{self, AppProbeArgs};
 use super::membership::Membership;
 use super::patch::{Patch, escape};
@@ -34,6 +35,10 @@ mod stop;
 pub struct Facts<'a> {
     /// The settings of sidecars.
     pub settings: &'a Settings,
+    /// The etcd cluster that sidecars talk to, if it is known.
+    pub etcd_cluster_id: Option<ClusterId>,
+    /// The authorities that verify the agent, as an argument of the sidecar.
+    pub agent_ca: &'a str,
     /// All pools.
     pub catalog: &'a Catalog,
     /// The pod's namespace.
@@ -42,8 +47,8 @@ pub struct Facts<'a> {
     pub namespace_facts: &'a NamespaceFacts,
     /// How variables can get into app containers in this cluster.
     pub env: &'a EnvFacts,
-    /// A fresh random token, for a pod that is injected for the first time.
-    pub probe_token: &'a str,
+    /// Draws a random token, for a pod that is injected for the first time and needs one.
+    pub probe_token: fn() -> String,
     /// When a pod that is injected for the first time is admitted.
     pub now: UnixMillis,
 }
@@ -99,6 +104,8 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
     let holds_app = drains_first(membership.as_ref(), pod, &mut plan.warnings);
     let sidecar = Sidecar {
         settings: facts.settings,
+        etcd_cluster_id: facts.etcd_cluster_id,
+        agent_ca: facts.agent_ca,
         request: &request,
         pools: &pools,
         group: group.as_ref(),
@@ -138,7 +145,7 @@ pub fn decide(pod: &Pod<'_>, facts: &Facts<'_>) -> Result<Plan, Refusal> {
             "/spec/initContainers",
             !inits.is_empty(),
             Some(placement::index_for_ours(&inits)),
-            vec![sidecar.container()],
+            &[sidecar.container()],
         ),
     }
     plan.injected = true;
@@ -150,8 +157,7 @@ fn move_before_waiting(from: usize, pod: &Pod<'_>, inits: &mut [Container<'_>], 
     let Some(to) = apps::index_before_waiting(inits, from) else { return };
     let Some(raw) = pod.spec.init_containers.get(from) else { return };
     patch.remove(format!("/spec/initContainers/{from}"));
-    let container = serde_json::from_str(raw.get()).unwrap_or_default();
-    patch.add(format!("/spec/initContainers/{to}"), container);
+    patch.add(format!("/spec/initContainers/{to}"), raw);
     if let Some(between) = inits.get_mut(to..=from) {
         between.rotate_right(1);
     }
@@ -181,19 +187,16 @@ fn strip_results(pod: &Pod<'_>, patch: &mut Patch) {
 fn set_label(pod: &Pod<'_>, patch: &mut Patch) {
     let labels = &pod.metadata.labels;
     if labels.get(annotation::INJECTED_LABEL).is_none_or(|value| **value != *"true") {
-        let key = (annotation::INJECTED_LABEL.to_owned(), json!("true"));
-        patch.set_keys("/metadata/labels", !labels.is_empty(), vec![key]);
+        let key = (annotation::INJECTED_LABEL, "true");
+        patch.set_keys("/metadata/labels", !labels.is_empty(), &[key]);
     }
 }
 
 fn add_volumes(pod: &Pod<'_>, sidecar: &Sidecar<'_>, patch: &mut Patch) {
     let volumes = &pod.spec.volumes;
-    let absent = |volume: &Value| {
-        let name = volume.get("name").and_then(Value::as_str).unwrap_or_default();
-        !volumes.iter().any(|present| *present.name == *name)
-    };
-    let missing: Vec<Value> = sidecar.volumes().into_iter().filter(absent).collect();
-    patch.append("/spec/volumes", !volumes.is_empty(), missing);
+    let absent = |volume: &Volume| !volumes.iter().any(|present| *present.name == *volume.name);
+    let missing: Vec<Volume> = sidecar.volumes().into_iter().filter(absent).collect();
+    patch.append("/spec/volumes", !volumes.is_empty(), &missing);
 }
 
 /// The Secrets with which the sidecar's image is pulled, where the operator named some.
@@ -201,8 +204,8 @@ fn add_pull_secrets(pod: &Pod<'_>, settings: &Settings, patch: &mut Patch) {
     let present = &pod.spec.image_pull_secrets;
     let missing = settings.container.pull_secrets.iter();
     let missing = missing.filter(|name| !present.iter().any(|one| *one.name == ***name));
-    let missing = missing.map(|name| json!({"name": name})).collect();
-    patch.append("/spec/imagePullSecrets", !present.is_empty(), missing);
+    let missing: Vec<_> = missing.map(|name| Secret { name }).collect();
+    patch.append("/spec/imagePullSecrets", !present.is_empty(), &missing);
 }
 
 /// The names of our volumes.

@@ -14,8 +14,8 @@ use cairn_core::duration;
 use cairn_core::pool::OnLoss;
 use cairn_core::request::coordination::Coordination;
 use cairn_core::time::UnixMillis;
-use serde_json::{Value, json};
 
+use super::api_types::{Exec, Hook, Lifecycle};
 use crate::view::{Container, Metadata};
 
 /// Labels that say of which generation of its workload a pod is: of `Deployment`s, of Argo Rollouts, and of
@@ -116,9 +116,9 @@ impl<'a> Membership<'a> {
     }
 
     /// `lifecycle` of the sidecar: its preStop blocks until the member owns nothing.
-    pub(super) fn lifecycle() -> Value {
+    pub(super) fn lifecycle() -> Lifecycle {
         let command = [pod::BINARY, command::DRAIN, flag::DIR, path::DIR];
-        json!({"preStop": {"exec": {"command": command}}})
+        Lifecycle { pre_stop: Hook { exec: Exec { command } } }
     }
 
     /// How long a pod's grace period must be, so that everything is handed over and the app still has time to end.

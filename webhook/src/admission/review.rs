@@ -14,6 +14,9 @@ use crate::view::Text;
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
+/// What a response usually takes besides its patch.
+const OTHER_BYTES: usize = 256;
+
 /// The request of the API server.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -115,7 +118,12 @@ pub fn write(uid: &str, answer: &AdmissionResponse) -> Vec<u8> {
             warnings: &answer.warnings,
         },
     };
-    serde_json::to_vec(&review).unwrap_or_default()
+    let patch_bytes = review.response.patch.as_ref().map_or(0, String::len);
+    let mut body = Vec::with_capacity(patch_bytes + OTHER_BYTES);
+    match serde_json::to_writer(&mut body, &review) {
+        Ok(()) => body,
+        Err(_) => Vec::new(),
+    }
 }
 
 // === impl AdmissionResponse ===

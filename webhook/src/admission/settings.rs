@@ -15,11 +15,9 @@ pub struct Settings {
     pub pull_policy: Option<String>,
     /// URL of the agent as sidecars reach it.
     pub agent: String,
-    /// The authorities that verify the agent, as an argument of the sidecar.
-    pub agent_ca: String,
     /// The ports to which sidecars connect: the agent's and etcd's.
     pub outbound_ports: Vec<u16>,
-    /// The one etcd cluster that sidecars talk to.
+    /// The one etcd cluster that sidecars talk to, if the operator named it.
     pub etcd_cluster_id: Option<ClusterId>,
     /// The prefix of all keys in etcd.
     pub etcd_prefix: KeyPrefix,

@@ -1,4 +1,4 @@
-//! Our container and its volumes, as JSON.
+//! Our container and its volumes.
 //!
 //! They pass Pod Security `restricted`. The arguments carry the sidecar's whole configuration; variables carry only
 //! what Kubernetes knows later (UID, name, node, address).
@@ -11,8 +11,13 @@ use cairn_core::pool::{ClockRule, IdsSpec, Pool};
 use cairn_core::request::{Gate, Request};
 use cairn_core::stop_probe::SHORTEST_GRACE;
 use cairn_kit::log::LogFormat;
-use serde_json::{Map, Value, json};
+use cairn_store::ClusterId;
 
+use super::api_types::{
+    Capabilities, Container, DownwardApi, DownwardFile, EmptyDir, Exec, FieldRef, HttpGet, Port,
+    Probe, Projected, Projection, SeccompProfile, SecurityContext, Source, Variable, Volume,
+    VolumeMount,
+};
 use super::app_probes::AppProbeArgs;
 use super::membership::Membership;
 use super::qos::Qos;
@@ -45,7 +50,7 @@ const PROBE_TIMEOUT: u32 = 5;
 /// minute must not cause a restart: all of its sidecars would restart at the same time.
 const LIVENESS_PERIOD: u32 = 10;
 const LIVENESS_TIMEOUT: u32 = 5;
-const LIVENESS_FAILURES: u32 = 4;
+const LIVENESS_FAILURES: i32 = 4;
 /// The startup probe never gives up: a pod waits in the queue without a limit.
 const NEVER: i32 = i32::MAX;
 
@@ -54,6 +59,10 @@ const NEVER: i32 = i32::MAX;
 pub struct Sidecar<'a> {
     /// The settings of sidecars.
     pub settings: &'a Settings,
+    /// The etcd cluster that it talks to, if it is known.
+    pub etcd_cluster_id: Option<ClusterId>,
+    /// The authorities that verify the agent, as an argument.
+    pub agent_ca: &'a str,
     /// The pod's annotations.
     pub request: &'a Request,
     /// The pools, in the user's order.
@@ -82,78 +91,67 @@ pub struct Sidecar<'a> {
 
 impl Sidecar<'_> {
     /// The container.
-    pub fn container(&self) -> Value {
-        let mut container = Map::new();
-        let mut set = |key: &str, value: Value| container.insert(key.to_owned(), value);
-        set("name", json!(names::CONTAINER));
-        set("image", json!(self.settings.image));
-        if let Some(policy) = &self.settings.pull_policy {
-            set("imagePullPolicy", json!(policy));
+    pub fn container(&self) -> Container<'_> {
+        Container {
+            name: names::CONTAINER,
+            image: &self.settings.image,
+            image_pull_policy: self.settings.pull_policy.as_deref(),
+            restart_policy: "Always",
+            args: self.args(),
+            env: env(self.needs_address()),
+            ports: (!self.host_network).then_some([ADMIN_PORT]),
+            startup_probe: (self.request.gate == Gate::Startup).then_some(STARTUP_PROBE),
+            liveness_probe: (!self.host_network).then_some(LIVENESS_PROBE),
+            resources: resources::of(self),
+            lifecycle: self.membership.map(|_| Membership::lifecycle()),
+            security_context: self.security_context(),
+            termination_message_policy: "FallbackToLogsOnError",
+            volume_mounts: self.mounts(),
         }
-        set("restartPolicy", json!("Always"));
-        set("args", json!(self.args()));
-        set("env", Value::Array(env(self.needs_address())));
-        if !self.host_network {
-            set(
-                "ports",
-                json!([{"name": "cairn-admin", "containerPort": port::ADMIN, "protocol": "TCP"}]),
-            );
-        }
-        if self.request.gate == Gate::Startup {
-            set("startupProbe", startup_probe());
-        }
-        if !self.host_network {
-            set("livenessProbe", liveness_probe());
-        }
-        if let Some(resources) = resources::of(self) {
-            set("resources", resources);
-        }
-        if self.membership.is_some() {
-            set(recheck::LIFECYCLE, Membership::lifecycle());
-        }
-        set("securityContext", self.security_context());
-        set("terminationMessagePolicy", json!("FallbackToLogsOnError"));
-        set("volumeMounts", Value::Array(self.mounts()));
-        Value::Object(container)
     }
 
     /// The volumes.
-    pub fn volumes(&self) -> Vec<Value> {
-        let size = self.membership.map_or(VOLUME_SIZE, |_| COORDINATING_VOLUME_SIZE);
+    pub fn volumes(&self) -> Vec<Volume> {
+        let size_limit = self.membership.map_or(VOLUME_SIZE, |_| COORDINATING_VOLUME_SIZE);
+        let in_memory = |name, size_limit| Volume {
+            name,
+            empty_dir: Some(EmptyDir { medium: "Memory", size_limit }),
+            ..Volume::default()
+        };
+        let token = Projection::ServiceAccountToken {
+            audience: names::TOKEN_AUDIENCE,
+            expiration_seconds: TOKEN_SECONDS,
+            path: names::TOKEN_FILE,
+        };
         let mut volumes = vec![
-            json!({
-                "name": names::VOLUME,
-                "emptyDir": {"medium": "Memory", "sizeLimit": size},
-            }),
-            json!({
-                "name": names::CREDENTIALS_VOLUME,
-                "emptyDir": {"medium": "Memory", "sizeLimit": CREDENTIALS_SIZE},
-            }),
-            json!({"name": names::TOKEN_VOLUME, "projected": {"sources": [{
-                "serviceAccountToken": {
-                    "audience": names::TOKEN_AUDIENCE,
-                    "expirationSeconds": TOKEN_SECONDS,
-                    "path": names::TOKEN_FILE,
-                },
-            }]}}),
+            in_memory(names::VOLUME, size_limit),
+            in_memory(names::CREDENTIALS_VOLUME, CREDENTIALS_SIZE),
+            Volume {
+                name: names::TOKEN_VOLUME,
+                projected: Some(Projected { sources: [token] }),
+                ..Volume::default()
+            },
         ];
         if self.mode == EnvMode::Annotation {
-            volumes.push(json!({"name": names::ANNOTATIONS_VOLUME, "downwardAPI": {"items": [{
-                "path": ANNOTATIONS_FILE,
-                "fieldRef": {"fieldPath": "metadata.annotations"},
-            }]}}));
+            let field_ref = FieldRef { field_path: "metadata.annotations" };
+            let items = [DownwardFile { path: ANNOTATIONS_FILE, field_ref }];
+            volumes.push(Volume {
+                name: names::ANNOTATIONS_VOLUME,
+                downward_api: Some(DownwardApi { items }),
+                ..Volume::default()
+            });
         }
         volumes
     }
 
     fn args(&self) -> Vec<String> {
         let pools: Vec<&str> = self.pools.iter().map(|pool| pool.name.as_str()).collect();
-        let with = |flag: &str, value: &str| format!("{flag}={value}");
+        let with = |flag: &str, value: &str| [flag, "=", value].concat();
         let mut args = vec![
             flag::IN_POD.to_owned(),
             with(flag::DIR, path::DIR),
             with(flag::AGENT, &self.settings.agent),
-            with(flag::AGENT_CA, &self.settings.agent_ca),
+            with(flag::AGENT_CA, self.agent_ca),
         ];
         if !pools.is_empty() {
             args.push(with(flag::POOL, &pools.join(",")));
@@ -164,7 +162,7 @@ impl Sidecar<'_> {
             with(flag::POD, "$(POD_NAME)"),
             with(flag::NODE, "$(NODE_NAME)"),
         ]);
-        if let Some(cluster) = self.settings.etcd_cluster_id {
+        if let Some(cluster) = self.etcd_cluster_id {
             args.push(with(flag::ETCD_CLUSTER_ID, &cluster.to_string()));
         }
         if !self.settings.etcd_prefix.is_default() {
@@ -216,70 +214,62 @@ impl Sidecar<'_> {
         self.app_probes.are_any() || self.membership.is_some()
     }
 
-    fn mounts(&self) -> Vec<Value> {
+    fn mounts(&self) -> Vec<VolumeMount> {
+        let mount = |name, mount_path, read_only| VolumeMount { name, mount_path, read_only };
         let mut mounts = vec![
-            json!({"name": names::VOLUME, "mountPath": path::DIR}),
-            json!({"name": names::CREDENTIALS_VOLUME, "mountPath": names::CREDENTIALS_DIR}),
-            json!({"name": names::TOKEN_VOLUME, "mountPath": names::TOKEN_DIR, "readOnly": true}),
+            mount(names::VOLUME, path::DIR, false),
+            mount(names::CREDENTIALS_VOLUME, names::CREDENTIALS_DIR, false),
+            mount(names::TOKEN_VOLUME, names::TOKEN_DIR, true),
         ];
         if self.mode == EnvMode::Annotation {
-            mounts.push(json!({
-                "name": names::ANNOTATIONS_VOLUME,
-                "mountPath": names::ANNOTATIONS_DIR,
-                "readOnly": true,
-            }));
+            mounts.push(mount(names::ANNOTATIONS_VOLUME, names::ANNOTATIONS_DIR, true));
         }
         mounts
     }
 
-    fn security_context(&self) -> Value {
-        let mut context = json!({
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": true,
-            "runAsNonRoot": true,
-        });
-        if let Some(context) = context.as_object_mut() {
-            if !self.settings.container.no_seccomp_profile {
-                context.insert("seccompProfile".to_owned(), json!({"type": "RuntimeDefault"}));
-            }
+    fn security_context(&self) -> SecurityContext {
+        let forbidden = self.settings.container.no_seccomp_profile;
+        SecurityContext {
+            allow_privilege_escalation: false,
+            capabilities: Capabilities { drop: ["ALL"] },
+            read_only_root_filesystem: true,
+            run_as_non_root: true,
             // The image has a user of its own. A pod-level 0 would override it, and the container would not start.
-            if self.runs_as_root {
-                context.insert("runAsUser".to_owned(), json!(NON_ROOT));
-            }
+            run_as_user: self.runs_as_root.then_some(NON_ROOT),
+            seccomp_profile: (!forbidden).then_some(SeccompProfile { kind: "RuntimeDefault" }),
         }
-        context
     }
 }
 
 /// The file in the downward API volume.
 const ANNOTATIONS_FILE: &str = "annotations";
 
-fn env(with_address: bool) -> Vec<Value> {
+const ADMIN_PORT: Port = Port { name: "cairn-admin", number: port::ADMIN, protocol: "TCP" };
+
+const STARTUP_PROBE: Probe = Probe {
+    exec: Some(Exec { command: [names::BINARY, command::PROBE, flag::DIR, path::DIR] }),
+    http_get: None,
+    period_seconds: 1,
+    timeout_seconds: PROBE_TIMEOUT,
+    failure_threshold: NEVER,
+    termination_grace_period_seconds: None,
+};
+
+const LIVENESS_PROBE: Probe = Probe {
+    exec: None,
+    http_get: Some(HttpGet { path: port::LIVEZ, port: port::ADMIN }),
+    period_seconds: LIVENESS_PERIOD,
+    timeout_seconds: LIVENESS_TIMEOUT,
+    failure_threshold: LIVENESS_FAILURES,
+    // A release takes less than a second.
+    termination_grace_period_seconds: Some(SHORTEST_GRACE.as_secs()),
+};
+
+fn env(with_address: bool) -> Vec<Variable<'static>> {
     let address = with_address.then_some(("POD_IP", "status.podIP"));
     [("POD_UID", "metadata.uid"), ("POD_NAME", "metadata.name"), ("NODE_NAME", "spec.nodeName")]
         .into_iter()
         .chain(address)
-        .map(|(name, field)| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}))
+        .map(|(name, field)| Variable { name, value_from: Source::field(field) })
         .collect()
-}
-
-fn startup_probe() -> Value {
-    json!({
-        "exec": {"command": [names::BINARY, command::PROBE, flag::DIR, path::DIR]},
-        "periodSeconds": 1,
-        "timeoutSeconds": PROBE_TIMEOUT,
-        "failureThreshold": NEVER,
-    })
-}
-
-fn liveness_probe() -> Value {
-    json!({
-        "httpGet": {"path": port::LIVEZ, "port": port::ADMIN},
-        "periodSeconds": LIVENESS_PERIOD,
-        "timeoutSeconds": LIVENESS_TIMEOUT,
-        "failureThreshold": LIVENESS_FAILURES,
-        // A release takes less than a second.
-        "terminationGracePeriodSeconds": SHORTEST_GRACE.as_secs(),
-    })
 }

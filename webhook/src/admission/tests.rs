@@ -2,7 +2,10 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cairn_core::pool::Pool as CorePool;
+use cairn_store::ClusterId;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -23,7 +26,6 @@ fn admission() -> (Arc<Admission>, Registry) {
             image: "example.com/cairn-sidecar:1".into(),
             pull_policy: None,
             agent: "https://cairn-webhook.cairn.svc:8443".into(),
-            agent_ca: "QUJD".into(),
             outbound_ports: vec![2379, 8443],
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),
@@ -126,6 +128,48 @@ async fn a_refusal_is_a_well_formed_response_with_the_message() {
             "message": "pool 'montains' does not exist; did you mean 'mountains'?",
         }})
     );
+}
+
+#[tokio::test]
+async fn the_sidecar_gets_the_agents_authorities_and_the_etcd_cluster_of_this_moment() {
+    let (admission, _) = admission();
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let (_trust, trust) = watch::channel(Arc::new(TrustBundle::from(pem)));
+    let (verdict, installation) = watch::channel(Verdict::Open);
+    let admission =
+        Arc::new(Admission { installation, trust, ..Arc::into_inner(admission).unwrap() });
+    let args = async || {
+        let (_, answer) = post_to(&admission, "/mutate", review("mountains", false)).await;
+        let patch = STANDARD.decode(answer["response"]["patch"].as_str().unwrap()).unwrap();
+        let patch: Vec<Value> = serde_json::from_slice(&patch).unwrap();
+        let sidecar = patch.iter().find(|one| one["path"] == "/spec/initContainers").unwrap();
+        sidecar["value"][0]["args"].as_array().unwrap().clone()
+    };
+    let (authorities, cluster) = (json!("--agent-ca=AAAA"), json!("--etcd-cluster-id=1f"));
+    assert!(args().await.contains(&authorities));
+    assert!(!args().await.contains(&cluster));
+    verdict.send_replace(Verdict::Ours(ClusterId::new(0x1f)));
+    assert!(args().await.contains(&cluster), "{:?}", args().await);
+}
+
+#[tokio::test]
+async fn no_pod_is_admitted_where_another_installation_was_first() {
+    let (admission, registry) = admission();
+    let installation = watch::channel(Verdict::NotOurs("another one was first".into())).1;
+    let admission = Arc::new(Admission { installation, ..Arc::into_inner(admission).unwrap() });
+    let (_, answer) = post_to(&admission, "/mutate", review("mountains", false)).await;
+    assert_eq!(answer["response"]["allowed"], false);
+    assert_eq!(answer["response"]["status"]["message"], "another one was first");
+    assert!(counted(&registry).contains("reason=\"not_installed\"} 1"), "{}", counted(&registry));
+}
+
+/// The configuration asks for no updates, but may have been changed by hand.
+#[tokio::test]
+async fn an_update_of_a_pod_passes_without_a_patch() {
+    let (admission, _) = admission();
+    let update = review("mountains", false).replace("CREATE", "UPDATE");
+    let (_, answer) = post_to(&admission, "/mutate", update).await;
+    assert_eq!(answer["response"], json!({"uid": "0b5", "allowed": true}));
 }
 
 #[tokio::test]

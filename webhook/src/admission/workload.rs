@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use cairn_core::contract::annotation;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::patch::{Patch, escape};
@@ -91,14 +90,14 @@ pub fn decide(object: &RawValue) -> Patch {
         .any(|key| annotations.contains_key(key));
     if asks && present != Some(&generate_name) {
         let key = escape(annotation::GENERATE_NAME);
-        patch.add(format!("{pointer}/metadata/annotations/{key}"), json!(&*generate_name));
+        patch.add(format!("{pointer}/metadata/annotations/{key}"), &*generate_name);
     }
     patch
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 

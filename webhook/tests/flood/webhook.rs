@@ -211,7 +211,6 @@ fn handlers(registry: &mut Registry) -> Admission {
             image: "example.com/cairn-sidecar:1".to_owned(),
             pull_policy: None,
             agent: "https://cairn-webhook.cairn.svc:8443".to_owned(),
-            agent_ca: "QUJD".to_owned(),
             outbound_ports: vec![2379, 8443],
             etcd_cluster_id: None,
             etcd_prefix: cairn_store::KeyPrefix::default(),

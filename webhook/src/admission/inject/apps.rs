@@ -3,18 +3,19 @@
 //! Apps, native sidecars and init containers get the same, if they start after our container: before it there is no
 //! claim.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use cairn_core::contract::{annotation, path, pod as names};
 use cairn_core::identity::ClaimField;
-use cairn_core::pool::{Pool, PoolName};
+use cairn_core::pool::PoolName;
 use cairn_core::request::Request;
 use cairn_core::suggest;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::placement::{self, MESH_CONTAINERS};
+use crate::admission::api_types::{self, Source, Variable};
 use crate::admission::loss::Loss;
 use crate::admission::patch::Patch;
 use crate::admission::refusal::Refusal;
@@ -131,26 +132,27 @@ pub(super) fn equip(
     patch: &mut Patch,
 ) -> Result<(), Refusal> {
     mount(target, volumes, injected, patch)?;
-    let wanted = variables(sidecar);
     let present = &target.container.env;
     let taken = |name: &str| present.iter().enumerate().find(|(_, var)| *var.name == *name);
+    let wanted = variables(sidecar);
     let mut missing = Vec::with_capacity(wanted.len());
-    for (name, source) in wanted {
-        match taken(&name) {
+    for wanted in &wanted {
+        let value_from = wanted.source(sidecar.mode);
+        match taken(&wanted.name) {
             Some((_, var)) if injected && is_ours(var) => {}
             Some((index, var)) if injected && has_lost_its_source(var) => {
-                patch.add(format!("{}/env/{index}/valueFrom", target.path), source);
+                patch.add(format!("{}/env/{index}/valueFrom", target.path), value_from);
             }
             Some(_) => {
                 return Err(Refusal::EnvTaken {
                     container: target.container.name.to_string(),
-                    name,
+                    name: wanted.name.to_string(),
                 });
             }
-            None => missing.push(json!({"name": name, "valueFrom": source})),
+            None => missing.push(Variable { name: &wanted.name, value_from }),
         }
     }
-    patch.prepend(&format!("{}/env", target.path), !present.is_empty(), missing);
+    patch.prepend(&format!("{}/env", target.path), !present.is_empty(), &missing);
     Ok(())
 }
 
@@ -182,9 +184,8 @@ fn mount(
         }
     }
     if !present {
-        let ours = json!({"name": names::VOLUME, "mountPath": path::DIR, "readOnly": true});
         let list = format!("{}/volumeMounts", target.path);
-        patch.append(&list, !mounts.is_empty(), vec![ours]);
+        patch.append(&list, !mounts.is_empty(), &[OURS]);
     }
     Ok(())
 }
@@ -212,37 +213,52 @@ fn check_parent(
     Ok(())
 }
 
-/// The variables and their sources; both modes have the same variables.
-fn variables(sidecar: &Sidecar<'_>) -> Vec<(String, Value)> {
-    match sidecar.mode {
-        EnvMode::None => Vec::new(),
-        EnvMode::File => from_file(fields(sidecar.pools)),
-        EnvMode::Annotation => from_annotations(fields(sidecar.pools)),
+/// The mount of every container with an identity.
+const OURS: api_types::VolumeMount =
+    api_types::VolumeMount { name: names::VOLUME, mount_path: path::DIR, read_only: true };
+
+/// A variable that every container with an identity has.
+struct Wanted<'p> {
+    name: Cow<'static, str>,
+    field: ClaimField,
+    pool: &'p PoolName,
+}
+
+/// The variables of the first pool without the pool's name, then those of every pool with it. Both modes have the same.
+fn variables<'p>(sidecar: &Sidecar<'p>) -> Vec<Wanted<'p>> {
+    if sidecar.mode == EnvMode::None {
+        return Vec::new();
     }
-}
-
-fn from_file(variables: Vec<(String, ClaimField, &PoolName)>) -> Vec<(String, Value)> {
-    let source = |key: &str| json!({"fileKeyRef": {"volumeName": names::VOLUME, "path": path::ENV, "key": key}});
-    variables.into_iter().map(|(name, ..)| (name.clone(), source(&name))).collect()
-}
-
-fn from_annotations(variables: Vec<(String, ClaimField, &PoolName)>) -> Vec<(String, Value)> {
-    let source = |field: ClaimField, pool: &PoolName| {
-        let path = format!("metadata.annotations['{}']", field.annotation(pool));
-        json!({"fieldRef": {"fieldPath": path}})
-    };
-    variables.into_iter().map(|(name, field, pool)| (name, source(field, pool))).collect()
-}
-
-/// The variables of the first pool without the pool's name, then those of every pool with it.
-fn fields(pools: &[Arc<Pool>]) -> Vec<(String, ClaimField, &PoolName)> {
+    let pools = sidecar.pools;
     let plain = pools.first().into_iter().flat_map(|pool| {
-        ClaimField::ALL.map(|field| (field.variable().to_owned(), field, &pool.name))
+        let of =
+            |field: ClaimField| Wanted { name: field.variable().into(), field, pool: &pool.name };
+        ClaimField::ALL.map(of)
     });
     let of_pools = pools.iter().flat_map(|pool| {
-        ClaimField::ALL.map(|field| (field.pool_variable(&pool.name), field, &pool.name))
+        let of = |field: ClaimField| {
+            let name = field.pool_variable(&pool.name).into();
+            Wanted { name, field, pool: &pool.name }
+        };
+        ClaimField::ALL.map(of)
     });
     plain.chain(of_pools).collect()
+}
+
+// === impl Wanted ===
+
+impl Wanted<'_> {
+    fn source(&self, mode: EnvMode) -> Source<'_> {
+        match mode {
+            EnvMode::Annotation => {
+                let key = self.field.annotation(self.pool);
+                Source::FieldRef { field_path: format!("metadata.annotations['{key}']").into() }
+            }
+            EnvMode::File | EnvMode::None => {
+                Source::FileKeyRef { volume_name: names::VOLUME, path: path::ENV, key: &self.name }
+            }
+        }
+    }
 }
 
 /// Whether a container of the pod has variables from the env file.

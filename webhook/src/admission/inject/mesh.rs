@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use cairn_core::contract::port;
-use serde_json::{Value, json};
 
 use super::Facts;
 use crate::admission::patch::Patch;
@@ -71,7 +70,7 @@ pub(super) fn exclude_ports(
             keys.extend(mesh.exclusions(annotations, inherited, outbound));
         }
     }
-    patch.set_keys("/metadata/annotations", true, keys);
+    patch.set_keys("/metadata/annotations", true, &keys);
 }
 
 fn in_istio(pod: &Pod<'_>, namespace: &NamespaceFacts) -> bool {
@@ -119,14 +118,14 @@ impl Mesh {
         annotations: &Pairs<'_>,
         inherited: &BTreeMap<String, String>,
         outbound: &[u16],
-    ) -> Vec<(String, Value)> {
+    ) -> Vec<(&'static str, String)> {
         [(self.inbound, &[port::ADMIN][..]), (self.outbound, outbound)]
             .into_iter()
             .filter_map(|(key, ports)| {
                 let own = annotations.get(key).map(|value| &**value);
                 let present = own.or_else(|| inherited.get(key).map(String::as_str));
                 let list = with_ports(present.unwrap_or_default(), ports)?;
-                Some((key.to_owned(), json!(list)))
+                Some((key, list))
             })
             .collect()
     }

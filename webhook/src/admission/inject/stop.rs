@@ -113,16 +113,16 @@ impl Stop {
     }
 
     /// The own probes of the containers that are stopped, for the sidecar's arguments. `before` are those of an
-    /// injected pod; `token` is for other pods.
+    /// injected pod; `token` draws one for other pods.
     pub(super) fn app_probes(
         &self,
         targets: &[Target<'_, '_>],
         before: Option<&AppProbeArgs>,
-        token: &str,
+        token: fn() -> String,
     ) -> Result<AppProbeArgs, Refusal> {
         let stopped = targets.iter().filter(|target| target.kind.has_probes());
         let read = stopped.map(|target| own::read(target, before, &self.loss));
-        let token = before.map_or(token, |before| &before.token).to_owned();
+        let token = before.map_or_else(token, |before| before.token.clone());
         let mut containers = read.collect::<Result<Vec<_>, _>>()?;
         // Another webhook may change the order of containers, and that is no reason to change the sidecar.
         containers.sort_by(|a, b| a.container.cmp(&b.container));

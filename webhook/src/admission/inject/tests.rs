@@ -30,7 +30,7 @@ pub(super) struct Fixture {
     catalog: Catalog,
     namespace: NamespaceFacts,
     env: EnvFacts,
-    token: &'static str,
+    token: fn() -> String,
     now: UnixMillis,
 }
 
@@ -52,7 +52,6 @@ impl Fixture {
                 image: "example.com/cairn-sidecar:1".into(),
                 pull_policy: None,
                 agent: "https://cairn-webhook.cairn.svc:8443".into(),
-                agent_ca: "QUJD".into(),
                 outbound_ports: vec![2379, 8443],
                 etcd_cluster_id: None,
                 etcd_prefix: cairn_store::KeyPrefix::default(),
@@ -67,7 +66,7 @@ impl Fixture {
                 files: with_nodes(Vec::new()),
                 nodes: Arc::new(Known::default()),
             },
-            token: TOKEN,
+            token: || TOKEN.to_owned(),
             now: UnixMillis(1_795_230_000_000),
         }
     }
@@ -85,7 +84,7 @@ impl Fixture {
 
     /// At a later request, which comes with another token and another time.
     pub(super) fn later(mut self) -> Self {
-        self.token = "4567";
+        self.token = || "4567".to_owned();
         self.now = UnixMillis(1_795_230_060_000);
         self
     }
@@ -127,6 +126,8 @@ impl Fixture {
             &pod,
             &Facts {
                 settings: &self.settings,
+                etcd_cluster_id: self.settings.etcd_cluster_id,
+                agent_ca: "QUJD",
                 catalog: &self.catalog,
                 namespace: "shop",
                 namespace_facts: &self.namespace,

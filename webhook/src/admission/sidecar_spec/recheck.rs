@@ -29,7 +29,7 @@ const LIVENESS: &str = "livenessProbe";
 /// Corrects the container `raw`, whose JSON pointer is `pointer`.
 pub fn correct(raw: &str, sidecar: &Sidecar<'_>, pointer: &str, patch: &mut Patch) {
     let present: Map<String, Value> = serde_json::from_str(raw).unwrap_or_default();
-    let expected = sidecar.container();
+    let expected = serde_json::to_value(sidecar.container()).unwrap_or_default();
     if let (None, Some(wanted)) = (present.get(LIVENESS), expected.get(LIVENESS)) {
         patch.add(format!("{pointer}/{LIVENESS}"), wanted.clone());
     }

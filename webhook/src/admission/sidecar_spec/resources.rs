@@ -1,11 +1,9 @@
 //! Requests and limits of our container: the defaults, changed by the operator and by the pod's annotation.
 
-use std::collections::BTreeMap;
-
 use cairn_core::request::resources::{Quantity, Resource, Resources};
-use serde_json::{Map, Value, json};
 
 use super::Sidecar;
+use crate::admission::api_types::{self, Quantities};
 use crate::admission::qos::Qos;
 
 /// Enough for one thread that mostly sleeps.
@@ -19,11 +17,8 @@ const MEMORY_LIMIT: &str = "32Mi";
 /// The same with coordination: the largest group, its files in the memory volume, and answers that are being written.
 const COORDINATING_MEMORY_LIMIT: &str = "64Mi";
 
-/// By resource.
-type Quantities = BTreeMap<Resource, Quantity>;
-
 /// `resources` of our container; none if the pod has pod-level resources, which ours could exceed.
-pub(super) fn of(sidecar: &Sidecar<'_>) -> Option<Value> {
+pub(super) fn of(sidecar: &Sidecar<'_>) -> Option<api_types::Resources> {
     let own = &sidecar.request.resources;
     if sidecar.qos == Qos::PodLevel && own.is_empty() {
         return None;
@@ -44,7 +39,7 @@ pub(super) fn of(sidecar: &Sidecar<'_>) -> Option<Value> {
         limits.extend(given.limits.clone());
         settle(given, &mut requests, &mut limits);
     }
-    Some(json!({"requests": shown(&requests), "limits": shown(&limits)}))
+    Some(api_types::Resources { requests, limits })
 }
 
 /// What the operator set, for this pod. A Guaranteed pod stays one: its requests are its limits.
@@ -81,11 +76,4 @@ fn settle(given: &Resources, requests: &mut Quantities, limits: &mut Quantities)
 
 fn quantities(pairs: &[(Resource, &str)]) -> Quantities {
     pairs.iter().filter_map(|(resource, text)| Some((*resource, Quantity::parse(text)?))).collect()
-}
-
-fn shown(quantities: &Quantities) -> Map<String, Value> {
-    quantities
-        .iter()
-        .map(|(resource, quantity)| (resource.as_str().to_owned(), json!(quantity.to_string())))
-        .collect()
 }
