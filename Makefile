@@ -138,11 +138,11 @@ bench-claims: setup etcd
 bench-coordination: setup etcd
 	$(CARGO) run --release -p cairn-bench -- coordination --write docs
 
-# Not a test: measures admission for docs/, beside a handler with typed structs in the same run. Ten minutes, no other
-# load.
+# Not a test: measures admission for docs/, beside a handler with typed structs in the same run, and with the webhook of
+# the image. Ten minutes, no other load.
 bench-admission: tools
 	$(CARGO) build --release -p cairn-test-admission
-	target/release/cairn-admission bench --write docs
+	target/release/cairn-admission bench "$$(deploy/images/binary.sh webhook)" --write docs
 
 # Not a test: measures 10,000 pods, and herds on an etcd with half of its CPU, as root. Fails when a claim is lost or a
 # herd collapses. Ten minutes, no other load.

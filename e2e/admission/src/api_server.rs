@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use self::client::{ApiError, Kubernetes};
 
 pub mod client;
+pub mod metrics;
 
 /// How long a start may take on a busy machine. Otherwise it takes some seconds.
 const START_LIMIT: Duration = Duration::from_mins(3);
@@ -112,6 +113,11 @@ impl ApiServer {
     /// The file with which programs reach it as an administrator.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// Its process ID.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// The URL of its etcd.

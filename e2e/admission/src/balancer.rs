@@ -29,6 +29,8 @@ impl Balancer {
                 tokio::spawn(async move {
                     // A client of a dead endpoint sees its connection end.
                     if let Ok(mut server) = TcpStream::connect(endpoint).await {
+                        // A Service only rewrites packets, and so holds none back.
+                        let _ = (client.set_nodelay(true), server.set_nodelay(true));
                         let _ = copy_bidirectional(&mut client, &mut server).await;
                     }
                 });

@@ -9,6 +9,8 @@ use thiserror::Error;
 pub mod alone;
 pub mod app;
 pub mod client;
+pub mod cost;
+pub mod creations;
 pub mod driver;
 pub mod figures;
 pub mod handler;

@@ -7,12 +7,13 @@ use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
-use crate::bench::{Kind, alone, app, server};
+use crate::bench::app::{self, Programs};
+use crate::bench::{Kind, alone, server};
 
 const USAGE: &str = "cairn-admission: write one of\n\
-    cairn-admission bench [--write DIR]      measure, print, and write the page of the documentation into a folder\n\
-    cairn-admission serve cairn|typed        a server of the benchmark, until standard input is closed\n\
-    cairn-admission webhook [FLAGS]          what cairn-webhook does";
+    cairn-admission bench WEBHOOK [--write DIR]  measure with this cairn-webhook, print, and write the page into a folder\n\
+    cairn-admission serve cairn|typed            a server of the benchmark, until standard input is closed\n\
+    cairn-admission webhook [FLAGS]              what cairn-webhook does";
 
 /// Runs a command line.
 pub fn run(argv: &[OsString]) -> ExitCode {
@@ -26,8 +27,8 @@ pub fn run(argv: &[OsString]) -> ExitCode {
             Some(kind) => server::serve(kind),
             None => return wrong(),
         },
-        ["bench"] => bench(None),
-        ["bench", "--write", folder] => bench(Some(PathBuf::from(folder))),
+        ["bench", webhook] => bench(webhook, None),
+        ["bench", webhook, "--write", folder] => bench(webhook, Some(PathBuf::from(folder))),
         _ => return wrong(),
     };
     match done {
@@ -45,14 +46,14 @@ pub fn run(argv: &[OsString]) -> ExitCode {
     }
 }
 
-fn bench(write: Option<PathBuf>) -> Result<(), Box<dyn Error>> {
-    let program = std::env::current_exe()?;
-    let alone = alone::measure()?;
+fn bench(webhook: &str, write: Option<PathBuf>) -> Result<(), Box<dyn Error>> {
+    let programs = Programs { own: std::env::current_exe()?, webhook: PathBuf::from(webhook) };
+    let alone = alone::measure(&programs.own)?;
     for one in &alone {
         eprintln!("{one:?}");
     }
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    Ok(runtime.block_on(app::run(&program, alone, write))?)
+    Ok(runtime.block_on(app::run(&programs, alone, write))?)
 }
 
 fn wrong() -> ExitCode {

@@ -35,6 +35,15 @@ const KINDS: [&str; 6] = [
 pub const LIMIT: Duration = Duration::from_mins(3);
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The program that is the webhook.
+#[derive(Clone, Copy, Debug)]
+pub enum Program<'p> {
+    /// `cairn-webhook` itself.
+    Webhook(&'p Path),
+    /// `cairn-admission`, which does the same when it is called with `webhook`.
+    OfTests(&'p Path),
+}
+
 /// An API server with Cairn.
 #[derive(Debug)]
 pub struct Installed {
@@ -72,11 +81,26 @@ pub enum InstallError {
     Late(&'static str),
 }
 
+// === impl Program ===
+
+impl Program<'_> {
+    fn command(self) -> Command {
+        match self {
+            Self::Webhook(path) => Command::new(path),
+            Self::OfTests(path) => {
+                let mut command = Command::new(path);
+                command.arg("webhook");
+                command
+            }
+        }
+    }
+}
+
 // === impl Installed ===
 
 impl Installed {
-    /// Starts everything. `program` does what `cairn-webhook` does when it is called with `webhook`.
-    pub async fn start(program: &Path, replicas: usize) -> Result<Self, InstallError> {
+    /// Starts everything.
+    pub async fn start(program: Program<'_>, replicas: usize) -> Result<Self, InstallError> {
         let server = ApiServer::start().await?;
         let kubernetes = server.kubernetes().clone();
         let endpoints: Vec<SocketAddr> =
@@ -104,9 +128,14 @@ impl Installed {
         Ok(installed)
     }
 
-    fn webhook(&self, program: &Path, number: usize, endpoint: SocketAddr) -> io::Result<Child> {
-        Command::new(program)
-            .arg("webhook")
+    fn webhook(
+        &self,
+        program: Program<'_>,
+        number: usize,
+        endpoint: SocketAddr,
+    ) -> io::Result<Child> {
+        program
+            .command()
             .env("KUBECONFIG", self.server.kubeconfig())
             .args(["--namespace", OWN, "--pod-name", &format!("cairn-webhook-{number}")])
             .args(["--webhook-config", "cairn-webhook", "--pool-webhook-config", "cairn-webhook"])
@@ -129,6 +158,11 @@ impl Installed {
     /// The process ID of the first replica of the webhook.
     pub fn first_webhook(&self) -> Option<u32> {
         self.webhooks.first().map(Child::id)
+    }
+
+    /// The API server.
+    pub fn api_server(&self) -> &ApiServer {
+        &self.server
     }
 
     /// Asks the API server.

@@ -18,4 +18,5 @@ pub mod install;
 pub mod judge;
 pub mod mutation;
 pub mod review;
+pub mod tls_servers;
 pub mod workload;

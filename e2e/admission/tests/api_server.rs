@@ -12,7 +12,7 @@ use cairn_test_admission::corpus::{self, Expected, Place};
 use cairn_test_admission::hostile::server::Hostile;
 use cairn_test_admission::hostile::{self, Manner};
 use cairn_test_admission::in_process::NAMESPACE;
-use cairn_test_admission::install::Installed;
+use cairn_test_admission::install::{Installed, Program};
 use cairn_test_admission::judge::{judge, references_resolve};
 use cairn_test_admission::review::Answer;
 use cairn_test_admission::workload;
@@ -59,7 +59,7 @@ fn the_corpus_becomes_what_its_files_say_in_kubernetes() -> Done {
 fn with_cairn(test: impl AsyncFnOnce(&Installed) -> Done) -> Done {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let cairn = Installed::start(Path::new(PROGRAM), 1).await?;
+        let cairn = Installed::start(Program::OfTests(Path::new(PROGRAM)), 1).await?;
         println!("Kubernetes {}, files: {}", cairn.version().await?, cairn.files());
         test(&cairn).await
     })

@@ -14,7 +14,7 @@ use std::time::Duration;
 use cairn_test_admission::api_server::client::Store;
 use cairn_test_admission::corpus::Expected;
 use cairn_test_admission::in_process::NAMESPACE;
-use cairn_test_admission::install::{Installed, LIMIT};
+use cairn_test_admission::install::{Installed, LIMIT, Program};
 use cairn_test_admission::judge;
 use cairn_test_admission::review::Answer;
 use serde_json::{Value, json};
@@ -37,8 +37,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 fn no_pod_is_lost_or_without_a_sidecar_when_a_replica_is_killed() -> Done {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let mut cairn =
-            Installed::start(Path::new(env!("CARGO_BIN_EXE_cairn-admission")), 2).await?;
+        let program = Program::OfTests(Path::new(env!("CARGO_BIN_EXE_cairn-admission")));
+        let mut cairn = Installed::start(program, 2).await?;
         let begun = Instant::now();
         let (created, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let places = Arc::new(Semaphore::new(AT_A_TIME));

@@ -35,35 +35,67 @@ impl PlotError {
     }
 }
 
-/// The line of one protocol.
+/// One of two panels beside each other. Both axes are logarithmic.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    label: &'static str,
-    color: RGBColor,
-    points: Vec<Point>,
+pub struct Panel {
+    /// Above it.
+    pub title: &'static str,
+    /// What its lines are.
+    pub lines: Vec<Line>,
 }
 
-/// One herd.
+/// A line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// In the legend.
+    pub label: &'static str,
+    /// Of line and marks.
+    pub color: RGBColor,
+    /// From left to right.
+    pub points: Vec<Point>,
+    /// Marks alone, without a line and without a place in the legend.
+    pub only_marks: bool,
+}
+
+/// A point of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    pods: f64,
-    value: f64,
-    /// The run did not finish: the value is a lower bound.
-    open: bool,
+    /// To the right.
+    pub x: f64,
+    /// Upwards.
+    pub y: f64,
+    /// Its mark is open: the value is a bound, or of another kind.
+    pub open: bool,
 }
 
 /// Draws the herds on the etcd with the fewest members.
 pub fn draw(runs: &[Run]) -> Result<String, PlotError> {
+    let panel = |title, lines| Panel { title, lines };
+    let panels = [
+        panel(
+            "Until every pod has its name, seconds",
+            lines(runs, |run| run.elapsed.as_secs_f64()),
+        ),
+        panel("Raft writes per claim", lines(runs, |run| run.writes)),
+    ];
+    draw_panels(&panels, "pods at once", &SeriesLabelPosition::UpperLeft)
+}
+
+/// Draws two panels with the same horizontal axis.
+pub fn draw_panels(
+    panels: &[Panel; 2],
+    x: &str,
+    legend: &SeriesLabelPosition,
+) -> Result<String, PlotError> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        root.fill(&PAPER).map_err(|error| PlotError(error.to_string()))?;
+        root.fill(&PAPER).map_err(PlotError::of)?;
         let (left, right) = root.split_horizontally(SIZE.0 / 2);
-        let time = lines(runs, |run| run.elapsed.as_secs_f64());
-        panel(&left, "Until every pod has its name, seconds", &time)?;
-        let writes = lines(runs, |run| run.writes);
-        panel(&right, "Raft writes per claim", &writes)?;
-        root.present().map_err(|error| PlotError(error.to_string()))?;
+        for (area, panel) in [left, right].iter().zip(panels) {
+            draw_panel(area, panel, x, legend)?;
+        }
+        root.present().map_err(PlotError::of)?;
     }
     Ok(svg)
 }
@@ -79,22 +111,24 @@ fn lines(runs: &[Run], value: impl Fn(&Run) -> f64) -> Vec<Line> {
         .into_iter()
         .map(|(protocol, color)| {
             let runs = runs.iter().filter(|run| run.members == members && run.protocol == protocol);
+            // A run that did not finish has a lower bound.
             let point = |run: &Run| Point {
-                pods: count(run.figures.pods),
-                value: value(run),
+                x: count(run.figures.pods),
+                y: value(run),
                 open: !run.finished,
             };
-            Line { label: protocol.name(), color, points: runs.map(point).collect() }
+            let points = runs.map(point).collect();
+            Line { label: protocol.name(), color, points, only_marks: false }
         })
         .collect()
 }
 
-fn panel(
+fn draw_panel(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
-    title: &str,
-    lines: &[Line],
+    Panel { title, lines }: &Panel,
+    x: &str,
+    legend: &SeriesLabelPosition,
 ) -> Result<(), PlotError> {
-    let failed = |error: &dyn std::fmt::Display| PlotError(error.to_string());
     let points = || lines.iter().flat_map(|line| &line.points);
     let text = |size: u32| ("sans-serif", size).into_font().color(&INK);
     let mut chart = ChartBuilder::on(area)
@@ -104,49 +138,49 @@ fn panel(
         .x_label_area_size(44)
         .y_label_area_size(56)
         .build_cartesian_2d(
-            near(points().map(|point| point.pods)).log_scale(),
-            decades(points().map(|point| point.value)).log_scale(),
+            near(points().map(|point| point.x)).log_scale(),
+            decades(points().map(|point| point.y)).log_scale(),
         )
-        .map_err(|error| failed(&error))?;
+        .map_err(PlotError::of)?;
     chart
         .configure_mesh()
-        .x_desc("pods at once")
+        .x_desc(x)
         .x_labels(LABELS)
         .axis_style(INK)
         .bold_line_style(GRID)
         .light_line_style(PAPER)
         .label_style(text(13))
         .axis_desc_style(text(14))
-        .x_label_formatter(&|pods| number(*pods))
-        .y_label_formatter(&|value| number(*value))
+        .x_label_formatter(&|x| number(*x))
+        .y_label_formatter(&|y| number(*y))
         .draw()
-        .map_err(|error| failed(&error))?;
-    for Line { label, color, points } in lines.iter().filter(|line| !line.points.is_empty()) {
+        .map_err(PlotError::of)?;
+    for line in lines.iter().filter(|line| !line.points.is_empty()) {
+        let Line { label, color, points, only_marks } = line;
         let style = color.stroke_width(2);
-        chart
-            .draw_series(LineSeries::new(
-                points.iter().map(|point| (point.pods, point.value)),
-                style,
-            ))
-            .map_err(|error| failed(&error))?
-            .label(*label)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        if !only_marks {
+            chart
+                .draw_series(LineSeries::new(points.iter().map(|point| (point.x, point.y)), style))
+                .map_err(PlotError::of)?
+                .label(*label)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        }
         let marks = points.iter().map(|point| {
             let fill = if point.open { PAPER.filled() } else { color.filled() };
-            EmptyElement::at((point.pods, point.value))
+            EmptyElement::at((point.x, point.y))
                 + Circle::new((0, 0), 5, fill)
                 + Circle::new((0, 0), 5, style)
         });
-        chart.draw_series(marks).map_err(|error| failed(&error))?;
+        chart.draw_series(marks).map_err(PlotError::of)?;
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(legend.clone())
         .background_style(PAPER)
         .border_style(GRID)
         .label_font(text(13))
         .draw()
-        .map_err(|error| failed(&error))
+        .map_err(PlotError::of)
 }
 
 /// A range a little larger than that of all values.

@@ -54,10 +54,13 @@ impl Kubernetes {
 
     /// Whether it is ready.
     pub async fn is_ready(&self) -> bool {
-        match Request::get("/readyz").body(Vec::new()) {
-            Ok(request) => self.client.request_text(request).await.is_ok_and(|text| text == "ok"),
-            Err(_) => false,
-        }
+        self.text("/readyz").await.is_ok_and(|text| text == "ok")
+    }
+
+    /// What is at a path, as text.
+    pub async fn text(&self, path: &str) -> Result<String, ApiError> {
+        let request = Request::get(path).body(Vec::new())?;
+        Ok(self.client.request_text(request).await.map_err(Box::new)?)
     }
 
     /// Creates an object. A status of 400 to 499 is an answer too.

@@ -7,10 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::alone::Alone;
+use super::cost::Meter;
+use super::creations::{climb, once, warm_up};
 use super::driver::{RATES, Rate, over_api_server, over_tls};
-use super::figures::{Figures, Run};
+use super::figures::{Creation, Figures, Run, With};
 use super::page::{self, Facts};
-use super::server::{HOST, Server};
+use super::server::Server;
 use super::whole;
 use super::{BenchError, Kind, Size, Times, plot, pods};
 use crate::api_server::ApiServer;
@@ -18,16 +20,26 @@ use crate::api_server::client::Kubernetes;
 use crate::in_process::NAMESPACE;
 use crate::install::{create, manifest, until};
 use crate::review;
+use crate::tls_servers::HOST;
+
+/// What the benchmark runs beside itself.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// This program.
+    pub own: PathBuf,
+    /// `cairn-webhook`.
+    pub webhook: PathBuf,
+}
 
 /// Measures all that needs a server, prints everything, and writes the page and the plot into a folder.
 pub async fn run(
-    program: &Path,
+    programs: &Programs,
     alone: Vec<Alone>,
     write: Option<PathBuf>,
 ) -> Result<(), BenchError> {
     let mut figures = Figures { alone, ..Figures::default() };
-    let facts = served(program, &mut figures).await?;
-    figures.whole = whole::measure(program).await?;
+    let facts = served(&programs.own, &mut figures).await?;
+    whole::measure(&programs.webhook, &mut figures).await?;
     let page = page::write(&facts, &figures);
     println!("{page}");
     if let Some(folder) = write {
@@ -42,33 +54,26 @@ async fn served(program: &Path, figures: &mut Figures) -> Result<Facts, BenchErr
     let api_server = ApiServer::start().await.map_err(|error| failed("the API server", error))?;
     let kubernetes = api_server.kubernetes();
     prepare(kubernetes).await?;
+    let meter = Meter { api_server: &api_server, webhook: None };
+    warm_up(meter, With::Nothing).await?;
     for size in Size::ALL {
         for rate in RATES {
-            let mut pod = pods::pod(size);
-            pod["metadata"]["annotations"] = json!({"example.com/team": "shop"});
-            let created =
-                over_api_server(kubernetes, &pod, false, rate.for_api_server(size)).await?;
-            eprintln!("without a webhook: {size:?} {rate:?} {created:?}");
-            figures.without.push((size, rate, created));
+            let rate = rate.for_api_server(size);
+            figures.creations.push(once(meter, With::Nothing, size, rate).await?);
         }
     }
+    figures.climbs.extend(climb(meter, With::Nothing).await?);
     for kind in Kind::ALL {
         let server = Server::start(program, kind)?;
         register(kubernetes, &server).await?;
+        let meter = Meter { webhook: Some(server.pid()), ..meter };
         for size in Size::ALL {
-            let pod = pods::pod(size);
-            let body = review::body(&pod, NAMESPACE, false);
             for rate in RATES {
-                server.times().await?;
-                let over_tls = over_tls(&server.served, &body, rate).await?;
-                let in_handler = Times::of(server.times().await?);
-                let created =
-                    over_api_server(kubernetes, &pod, true, rate.for_api_server(size)).await?;
-                let called = Times::of(server.times().await?);
-                let resident = server.resident();
-                let run = Run { kind, size, rate, in_handler, over_tls, created, called, resident };
-                eprintln!("{run:?}");
-                figures.runs.push(run);
+                figures.runs.push(reviewed(&server, kind, size, rate).await?);
+                let rate = rate.for_api_server(size);
+                let creation = once(meter, With::Handler(kind), size, rate).await?;
+                let in_handler = Some(Times::of(server.times().await?));
+                figures.creations.push(Creation { in_handler, ..creation });
             }
         }
         kubernetes
@@ -77,6 +82,17 @@ async fn served(program: &Path, figures: &mut Figures) -> Result<Facts, BenchErr
             .map_err(|error| failed("the end of the webhook", error))?;
     }
     Ok(Facts::of(&version(kubernetes).await))
+}
+
+/// Reviews over TLS.
+async fn reviewed(server: &Server, kind: Kind, size: Size, rate: Rate) -> Result<Run, BenchError> {
+    let body = review::body(&pods::pod(size), NAMESPACE, false);
+    server.times().await?;
+    let over_tls = over_tls(&server.served, &body, rate).await?;
+    let in_handler = Times::of(server.times().await?);
+    let run = Run { kind, size, rate, in_handler, over_tls, resident: server.resident() };
+    eprintln!("{run:?}");
+    Ok(run)
 }
 
 const CONFIGURATION: &str =

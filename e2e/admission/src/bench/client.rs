@@ -11,7 +11,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::BenchError;
-use super::server::{HOST, Served};
+use super::server::Served;
+use crate::tls_servers::HOST;
 
 /// One connection.
 #[derive(Debug)]

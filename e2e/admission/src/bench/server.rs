@@ -10,18 +10,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use cairn_kit::clock;
-use cairn_kit::serve::{Metrics, bind};
-use cairn_webhook::certs::lives::Lives;
-use cairn_webhook::certs::mint;
-use cairn_webhook::server::Servers;
-use cairn_webhook::tls::{Leaf, Tls};
-use prometheus_client::registry::Registry;
+use cairn_kit::serve::bind;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -30,12 +24,10 @@ use tokio::time::Instant;
 
 use super::handler::Handler;
 use super::{BenchError, Kind};
+use crate::tls_servers::tls_servers;
 
-/// The name in its certificate.
-pub const HOST: &str = "localhost";
 /// As in cairn-webhook.
 const THREADS: usize = 2;
-const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// Where it serves.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,9 +82,14 @@ impl Server {
         Ok(serde_json::from_str(body).map_err(io::Error::from)?)
     }
 
+    /// Its process ID.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its resident memory in KiB.
     pub fn resident(&self) -> u64 {
-        cairn_bench::cpu::resident(self.process.id())
+        cairn_bench::cpu::resident(self.pid())
     }
 }
 
@@ -106,17 +103,9 @@ impl Drop for Server {
 
 /// Serves until standard input is closed.
 pub fn serve(kind: Kind) -> Result<(), Box<dyn std::error::Error>> {
-    let now = clock::now().wall;
-    let lives = Lives::default();
-    let authority = mint::authority(&lives, now)?;
-    let leaf = Arc::new(Leaf::default());
-    leaf.replace(mint::leaf(&authority, &[HOST.to_owned()], &lives, now)?.key);
-    let servers = Servers::new(Metrics::register(&mut Registry::default()));
+    let servers = tls_servers()?;
     let shared = Arc::new(Shared { handler: Handler::new(kind)?, micros: Mutex::default() });
-    let reviews = Router::new()
-        .route("/mutate", post(mutate))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(Arc::clone(&shared));
+    let reviews = Router::new().route("/mutate", post(mutate)).with_state(Arc::clone(&shared));
     let times = Router::new().route("/times", get(times)).with_state(shared);
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let _entered = runtime.enter();
@@ -125,10 +114,9 @@ pub fn serve(kind: Kind) -> Result<(), Box<dyn std::error::Error>> {
     let served = Served {
         admission: admission.local_addr()?,
         admin: admin.local_addr()?,
-        authority: authority.certificate().pem(),
+        authority: servers.authority.clone(),
     };
-    let (of_reviews, of_times) =
-        (servers.admission(reviews, Tls::http1(leaf)?), servers.admin(times));
+    let (of_reviews, of_times) = (servers.reviews(reviews), servers.admin(times));
     runtime.spawn(async move { of_reviews.run(admission).await });
     runtime.spawn(async move { of_times.run(admin).await });
     println!("{}", serde_json::to_string(&served)?);

@@ -2,8 +2,10 @@
 
 use cairn_bench::table::Table;
 
-use super::driver::{Created, Rate};
-use super::figures::{Figures, Run};
+use super::cost::Cost;
+use super::creations::is_met;
+use super::driver::Rate;
+use super::figures::{Creation, Figures, Run, With};
 use super::{Kind, Size, Times};
 
 /// The rate of the targets.
@@ -16,7 +18,9 @@ pub fn targets(figures: &Figures) -> Table {
         let is_it = |run: &&Run| run.kind == Kind::Cairn && is_target(run.size, run.rate, size);
         runs.find(is_it)
     };
-    let whole = figures.whole.iter().find(|one| is_target(one.size, one.rate, Size::Small));
+    let is_whole =
+        |one: &&Creation| one.with == With::All && is_target(one.size, one.rate, Size::Small);
+    let whole = figures.creations.iter().find(is_whole);
     let (small, large) = (run(Size::Small), run(Size::Large));
     let rows = vec![
         row("in the handler, 12 variables, p50, ms", 0.05, small.map(|run| run.in_handler.p50)),
@@ -29,7 +33,7 @@ pub fn targets(figures: &Figures) -> Table {
             10.0,
             whole.map(|one| one.created.times.p99),
         ),
-        memory(whole.map(|one| one.resident)),
+        memory(whole.and_then(|one| one.resident)),
     ];
     let head = vec!["what", "target", "Cairn", "met"];
     Table::new("Targets, at 200 pods in each second", head, rows)
@@ -62,80 +66,171 @@ pub fn alone(figures: &Figures) -> Table {
             one.name.to_owned(),
             millis(one.times.p50),
             millis(one.times.p99),
-            format!("{:.0}", one.allocations),
-            format!("{:.1}", one.bytes / 1024.0),
+            millis(one.cold.p50),
+            millis(one.cold.p99),
+            format!("{:.0}", one.allocated.count),
+            format!("{:.1}", one.allocated.bytes / 1024.0),
         ]
     });
-    let head = vec!["pod", "handler", "p50, ms", "p99, ms", "allocations", "KiB allocated"];
+    let head = vec![
+        "pod",
+        "handler",
+        "p50, ms",
+        "p99, ms",
+        "cold: p50, ms",
+        "p99, ms",
+        "allocations",
+        "KiB allocated",
+    ];
     Table::new("The handler alone", head, rows.collect())
 }
 
 /// Reviews over TLS.
 pub fn served(figures: &Figures) -> Table {
-    let rows = figures.runs.iter().map(|run| {
-        let mut row = start(run.size, run.rate, run.kind.name());
-        row.extend(pair(run.in_handler));
-        row.extend(pair(run.over_tls));
-        row.push(format!("{:.1}", mebi(run.resident)));
-        row
+    let rows = figures.runs.iter().map(|run| Row {
+        start: start(run.size, run.rate, run.kind.name()),
+        in_handler: Some(run.in_handler),
+        outside: run.over_tls,
+        failed: None,
+        resident: Some(run.resident),
     });
-    let head = vec![
-        "pod",
-        "pods/s",
-        "handler",
-        "in the handler: p50, ms",
-        "p99, ms",
-        "over TLS: p50, ms",
-        "p99, ms",
-        "RSS, MiB",
-    ];
-    Table::new("Reviews over TLS", head, sorted(rows.collect()))
+    timed("Reviews over TLS", "over TLS: p50, ms", rows)
 }
 
 /// Pods that an API server creates.
 pub fn created(figures: &Figures) -> Table {
-    let none = || ["-".to_owned(), "-".to_owned()];
-    let without = figures.without.iter().map(|(size, rate, created)| {
-        line(start(*size, *rate, "without a webhook"), none(), created, None)
+    let rows = figures.creations.iter().map(|one| Row {
+        start: start(one.size, one.rate, one.with.name()),
+        in_handler: one.in_handler,
+        outside: one.created.times,
+        failed: Some(one.created.failed),
+        resident: one.resident,
     });
-    let with = figures.runs.iter().map(|run| {
-        let start = start(run.size, run.rate, run.kind.name());
-        line(start, pair(run.called), &run.created, None)
-    });
-    let whole = figures.whole.iter().map(|one| {
-        let start = start(one.size, one.rate, "all of Cairn");
-        line(start, none(), &one.created, Some(one.resident))
+    timed("Pods created through an API server", "created: p50, ms", rows)
+}
+
+/// Where the time of a pod goes, by the API server's own metrics.
+pub fn costs(figures: &Figures) -> Table {
+    let rows = figures.creations.iter().filter(|one| one.size == Size::Small).map(|one| {
+        let Cost { request, calls, mutating, policies, others, called, .. } = one.cost;
+        let rest = request - calls - mutating - policies - others;
+        let mut row = vec![one.rate.per_second.to_string(), one.with.name().to_owned()];
+        row.push(format!("{called:.2}"));
+        row.extend([request, calls, mutating, policies, others, rest].map(|ms| format!("{ms:.2}")));
+        row
     });
     let head = vec![
-        "pod",
         "pods/s",
-        "handler",
-        "in the handler: p50, ms",
-        "p99, ms",
-        "created: p50, ms",
-        "p99, ms",
-        "failed",
-        "RSS, MiB",
+        "with",
+        "calls of the webhook",
+        "whole request, ms",
+        "calls, ms",
+        "other mutating admission, ms",
+        "policies, ms",
+        "other admission, ms",
+        "outside of admission, ms",
     ];
-    let rows = sorted(without.chain(with).chain(whole).collect());
-    Table::new("Pods created through an API server", head, rows)
+    Table::new("Where the API server spends the time of a pod", head, by_rate(rows.collect()))
+}
+
+/// What a pod costs the machine.
+pub fn processors(figures: &Figures) -> Table {
+    let rows = figures.creations.iter().filter(|one| one.size == Size::Small).map(|one| {
+        let Cost { api_server, webhook, client, busy, .. } = one.cost;
+        let mut row = vec![one.rate.per_second.to_string(), one.with.name().to_owned()];
+        row.extend([api_server, webhook, client].map(|ms| format!("{ms:.2}")));
+        row.push(percent(busy));
+        row
+    });
+    let head = vec![
+        "pods/s",
+        "with",
+        "API server, CPU ms per pod",
+        "webhook, CPU ms per pod",
+        "client, CPU ms per pod",
+        "all CPUs in use",
+    ];
+    Table::new("What a pod costs the machine", head, by_rate(rows.collect()))
+}
+
+/// The small pod at ever higher rates.
+pub fn climbs(figures: &Figures) -> Table {
+    let found = |with, per_second| {
+        let mut all = figures.climbs.iter();
+        all.find(|one| one.with == with && one.rate.per_second == per_second)
+    };
+    let mut rates: Vec<u32> = figures.climbs.iter().map(|one| one.rate.per_second).collect();
+    rates.sort_unstable();
+    rates.dedup();
+    let cells = |one: Option<&Creation>| match one {
+        None => ["-", "-", "-"].map(str::to_owned),
+        Some(one) => {
+            let [p50, p99] = pair(one.created.times);
+            [p50, p99, percent(one.cost.busy)]
+        }
+    };
+    let rows = rates.into_iter().map(|rate| {
+        let mut row = vec![rate.to_string()];
+        row.extend(
+            [With::Nothing, With::All].into_iter().flat_map(|with| cells(found(with, rate))),
+        );
+        row
+    });
+    let head = vec![
+        "pods/s",
+        "no Cairn: p50, ms",
+        "p99, ms",
+        "CPUs in use",
+        "all of Cairn: p50, ms",
+        "p99, ms",
+        "CPUs in use",
+    ];
+    Table::new("The highest rate", head, rows.collect())
+}
+
+/// The highest rate up to which every p99 is below the limit; `None` if there is none.
+pub fn highest(figures: &Figures, with: With) -> Option<u32> {
+    let climb = figures.climbs.iter().filter(|one| one.with == with);
+    climb.take_while(|one| is_met(one)).map(|one| one.rate.per_second).last()
+}
+
+/// One row of times within the handler and outside of it.
+struct Row {
+    start: Vec<String>,
+    in_handler: Option<Times>,
+    outside: Times,
+    failed: Option<usize>,
+    resident: Option<u64>,
+}
+
+/// A table of such rows. The column of failures is there if a row has one.
+fn timed(title: &'static str, outside: &'static str, rows: impl Iterator<Item = Row>) -> Table {
+    let rows: Vec<Row> = rows.collect();
+    let counts = rows.iter().any(|row| row.failed.is_some());
+    let mut head = vec!["pod", "pods/s", "handler", "in the handler: p50, ms", "p99, ms"];
+    head.extend([outside, "p99, ms"]);
+    head.extend(counts.then_some("failed"));
+    head.push("RSS, MiB");
+    let none = || "-".to_owned();
+    let cells = |row: Row| {
+        let mut cells = row.start;
+        cells.extend(row.in_handler.map_or_else(|| [none(), none()], pair));
+        cells.extend(pair(row.outside));
+        cells.extend(row.failed.map(|failed| failed.to_string()));
+        cells.push(row.resident.map_or_else(none, |kibi| format!("{:.1}", mebi(kibi))));
+        cells
+    };
+    Table::new(title, head, sorted(rows.into_iter().map(cells).collect()))
 }
 
 fn start(size: Size, rate: Rate, handler: &str) -> Vec<String> {
     vec![size.name().to_owned(), rate.per_second.to_string(), handler.to_owned()]
 }
 
-fn line(
-    mut row: Vec<String>,
-    in_handler: [String; 2],
-    created: &Created,
-    resident: Option<u64>,
-) -> Vec<String> {
-    row.extend(in_handler);
-    row.extend(pair(created.times));
-    row.push(created.failed.to_string());
-    row.push(resident.map_or_else(|| "-".to_owned(), |kibi| format!("{:.1}", mebi(kibi))));
-    row
+/// By rate; what is compared stands together.
+fn by_rate(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    rows.sort_by_key(|row| row.first().and_then(|cell| cell.parse::<u32>().ok()));
+    rows
 }
 
 /// By pod and rate; what is compared stands together.
@@ -147,6 +242,10 @@ fn sorted(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
 
 fn pair(times: Times) -> [String; 2] {
     [millis(times.p50), millis(times.p99)]
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
 }
 
 fn millis(micros: f64) -> String {

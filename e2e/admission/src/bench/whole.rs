@@ -2,38 +2,54 @@
 
 use std::path::Path;
 
-use super::driver::{Created, RATES, Rate, over_api_server};
-use super::{BenchError, Size, pods};
-use crate::install::Installed;
+use super::cost::Meter;
+use super::creations::{climb, once, warm_up};
+use super::driver::RATES;
+use super::figures::{Creation, Figures, With};
+use super::{BenchError, Size};
+use crate::install::{InstallError, Installed, Program, manifest};
 
-/// The figures of one pod and one rate.
-#[derive(Clone, Copy, Debug)]
-pub struct Whole {
-    /// Which pod.
-    pub size: Size,
-    /// Pods in each second.
-    pub rate: Rate,
-    /// The creation of a pod.
-    pub created: Created,
-    /// Resident memory of the webhook's process afterwards, KiB.
-    pub resident: u64,
-}
-
-/// Measures one replica of the webhook.
-pub async fn measure(program: &Path) -> Result<Vec<Whole>, BenchError> {
-    let setup = BenchError::setup("Cairn");
-    let cairn = Installed::start(program, 1).await.map_err(|error| setup(Box::new(error)))?;
-    let mut all = Vec::new();
-    for size in Size::ALL {
+/// Measures one replica of the webhook, which is this program.
+pub async fn measure(webhook: &Path, figures: &mut Figures) -> Result<(), BenchError> {
+    let failed = |error: InstallError| BenchError::Setup("Cairn", Box::new(error));
+    let cairn = Installed::start(Program::Webhook(webhook), 1).await.map_err(failed)?;
+    let meter = Meter { api_server: cairn.api_server(), webhook: cairn.first_webhook() };
+    warm_up(meter, With::All).await?;
+    for with in [With::NotAsking, With::All] {
         for rate in RATES {
-            let of_size = rate.for_api_server(size);
-            let created =
-                over_api_server(cairn.kubernetes(), &pods::pod(size), true, of_size).await?;
-            let resident = cairn.first_webhook().map_or(0, cairn_bench::cpu::resident);
-            let whole = Whole { size, rate, created, resident };
-            eprintln!("{whole:?}");
-            all.push(whole);
+            let creation = once(meter, with, Size::Small, rate).await?;
+            figures.creations.push(Creation { resident: resident(&cairn, with), ..creation });
         }
     }
-    Ok(all)
+    figures.climbs.extend(climb(meter, With::All).await?);
+    for rate in RATES {
+        let rate = rate.for_api_server(Size::Large);
+        let creation = once(meter, With::All, Size::Large, rate).await?;
+        figures.creations.push(Creation { resident: resident(&cairn, With::All), ..creation });
+    }
+    forget_policies(&cairn).await.map_err(failed)?;
+    warm_up(meter, With::NoPolicies).await?;
+    for rate in RATES {
+        figures.creations.push(once(meter, With::NoPolicies, Size::Small, rate).await?);
+    }
+    Ok(())
+}
+
+fn resident(cairn: &Installed, with: With) -> Option<u64> {
+    cairn.first_webhook().filter(|_| with == With::All).map(cairn_bench::cpu::resident)
+}
+
+/// Deletes the policies, and what binds them. The API server looks for changes once a second.
+async fn forget_policies(cairn: &Installed) -> Result<(), InstallError> {
+    for object in manifest(0)? {
+        let plural = match object["kind"].as_str() {
+            Some("ValidatingAdmissionPolicy") => "validatingadmissionpolicies",
+            Some("ValidatingAdmissionPolicyBinding") => "validatingadmissionpolicybindings",
+            _ => continue,
+        };
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let path = format!("/apis/admissionregistration.k8s.io/v1/{plural}/{name}");
+        cairn.kubernetes().delete(&path).await?;
+    }
+    Ok(())
 }

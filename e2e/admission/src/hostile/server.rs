@@ -2,21 +2,14 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cairn_kit::clock;
-use cairn_kit::serve::{BindError, Metrics, bind};
-use cairn_webhook::certs::lives::Lives;
-use cairn_webhook::certs::mint;
-use cairn_webhook::server::Servers;
-use cairn_webhook::tls::{Leaf, Tls};
-use prometheus_client::registry::Registry;
+use cairn_kit::serve::{BindError, bind};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::task::JoinHandle;
@@ -26,10 +19,7 @@ use crate::api_server::client::Store;
 use crate::in_process::NAMESPACE;
 use crate::install::{InstallError, Installed, create, until};
 use crate::review::Answer;
-
-const HOST: &str = "localhost";
-/// A pod with 2,000 variables has 200 kB.
-const MAX_BODY: usize = 4 * 1024 * 1024;
+use crate::tls_servers::{HOST, TlsServersError, tls_servers};
 
 /// The API server calls webhooks in the order of their configurations' names, so this one comes after Cairn's.
 const CONFIGURATION: &str = "zz-hostile";
@@ -43,12 +33,9 @@ pub struct Hostile {
 /// Why it does not serve.
 #[derive(Debug, Error)]
 pub enum HostileError {
-    /// Its certificate.
-    #[error("could not make a certificate")]
-    Certificate(#[from] cairn_webhook::certs::mint::MintError),
-    /// Its TLS.
-    #[error("could not set up TLS")]
-    Tls(#[from] rustls::Error),
+    /// Its certificate or TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsServersError),
     /// Its port.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -70,24 +57,16 @@ impl Hostile {
         manner: Manner,
         again: bool,
     ) -> Result<Self, HostileError> {
-        let now = clock::now().wall;
-        let lives = Lives::default();
-        let authority = mint::authority(&lives, now)?;
-        let leaf = Arc::new(Leaf::default());
-        leaf.replace(mint::leaf(&authority, &[HOST.to_owned()], &lives, now)?.key);
-        let servers = Servers::new(Metrics::register(&mut Registry::default()));
-        let routes = Router::new()
-            .route("/mutate", post(mutate))
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-            .with_state(manner);
+        let servers = tls_servers()?;
+        let routes = Router::new().route("/mutate", post(mutate)).with_state(manner);
         let listener = bind("--listen", (Ipv4Addr::LOCALHOST, 0).into())?;
         let port = listener.local_addr()?.port();
-        let server = servers.admission(routes, Tls::http1(leaf)?);
+        let server = servers.reviews(routes);
         let serving = tokio::spawn(async move {
             server.run(listener).await;
         });
         let hostile = Self { serving };
-        let bundle = STANDARD.encode(authority.certificate().pem());
+        let bundle = STANDARD.encode(&servers.authority);
         let registration = registration(port, &bundle, again);
         create(installed.kubernetes(), &registration, "").await?;
         until("the call of the other webhook", async || is_called(installed).await).await?;
