@@ -300,7 +300,7 @@ has '{name: admin, containerPort: 9090}'
 has 'port: metrics'
 has '{name: metrics, containerPort: 2381}'
 has 'port: cairn-admin'
-grep -q '"name": "cairn-admin"' ../webhook/src/admission/sidecar_spec.rs || bad "$what: sidecars have another port"
+grep -q 'name: "cairn-admin"' ../webhook/src/admission/sidecar_spec.rs || bad "$what: sidecars have another port"
 render --set monitoring.podMonitors.enabled=true \
   --set "etcd.enabled=false,etcd.endpoints={https://a:2379},etcd.issuerSecret=s"
 count 2 'kind: PodMonitor'

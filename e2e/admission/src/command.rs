@@ -11,7 +11,7 @@ use crate::bench::app::{self, Programs};
 use crate::bench::{Kind, alone, server};
 
 const USAGE: &str = "cairn-admission: write one of\n\
-    cairn-admission bench WEBHOOK [--write DIR]  measure with this cairn-webhook, print, and write the page into a folder\n\
+    cairn-admission bench WEBHOOK [--write DIR]  measure with this cairn-webhook, print, and write the page into DIR\n\
     cairn-admission serve cairn|typed            a server of the benchmark, until standard input is closed\n\
     cairn-admission webhook [FLAGS]              what cairn-webhook does";
 

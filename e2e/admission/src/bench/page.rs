@@ -68,32 +68,32 @@ due. There are 10 pods at one a second, 500 at 50 and 2,000 at 200; through an A
 variables.
 
 {targets}
-*In the handler* is measured behind its server while reviews come over TLS: from the body, which is there as a whole, to
-the bytes of the answer. It contains reading the JSON, the decision, and writing the answer with its patch in base64. TLS,
-HTTP, and waiting for a thread are outside of it. *Of a pod, through an API server* is the whole creation of a pod with
-Cairn installed; the tables below say where that time goes.
+*In the handler* is measured behind its server while reviews come over TLS: from the body, which is there as a whole,
+to the bytes of the answer. It contains reading the JSON, the decision, and writing the answer with its patch in
+base64. TLS, HTTP, and waiting for a thread are outside of it. *Of a pod, through an API server* is the whole creation
+of a pod with Cairn installed; the tables below say where that time goes.
 
 {alone}
-One review after the other on one thread. *Cold* is the same after a pause of 5 ms, as it is at 200 reviews a second, and
-with 4 MiB of something else written meanwhile: the difference is caches, not work. Reallocations count as allocations;
-they are counted by another program, because counting takes time.
+One review after the other on one thread. *Cold* is the same after a pause of 5 ms, as it is at 200 reviews a second,
+and with 4 MiB of something else written meanwhile: the difference is caches, not work. Reallocations count as
+allocations; they are counted by another program, because counting takes time.
 
 {served}
 *Over TLS* is what a client sees on connections that it keeps. *RSS* is the server's process after that row.
 
 {created}
-Dry runs of `kubectl create`, without the write to etcd. *No Cairn* is the same pod without Cairn's annotations. *Cairn's
-handler* and *typed structs* are the handlers alone behind their server. *All of Cairn* is the process of `cairn-webhook`
-as in its image, with its watches, its RSS, and the policies of the chart; *not asked* is a pod without Cairn's
-annotations beside it. *Failed* are creations that the API server gave up because it was too slow for its own limits;
-times are those of the others. Every API server had created 500 pods before.
+Dry runs of `kubectl create`, without the write to etcd. *No Cairn* is the same pod without Cairn's annotations.
+*Cairn's handler* and *typed structs* are the handlers alone behind their server. *All of Cairn* is the process of
+`cairn-webhook` as in its image, with its watches, its RSS, and the policies of the chart; *not asked* is a pod
+without Cairn's annotations beside it. *Failed* are creations that the API server gave up because it was too slow for
+its own limits; times are those of the others. Every API server had created 500 pods before.
 
 {costs}
 Means of one pod with 12 variables, by the API server's metrics (`apiserver_request_duration_seconds`,
 `apiserver_admission_webhook_admission_duration_seconds`, `apiserver_admission_controller_admission_duration_seconds`,
-`apiserver_admission_step_admission_duration_seconds`). *Calls* last until the webhook's answer is there. *Other mutating
-admission* evaluates match conditions and applies the patch. One call of the webhook for each pod means that the API
-server did not ask it again. The validating webhook of the chart is about pools and is never called for pods.
+`apiserver_admission_step_admission_duration_seconds`). *Calls* last until the webhook's answer is there. *Other
+mutating admission* evaluates match conditions and applies the patch. One call of the webhook for each pod means that
+the API server did not ask it again. The validating webhook of the chart is about pools and is never called for pods.
 
 {processors}
 CPU time of each process, for one pod of the table above. *All CPUs in use* is the share of the whole machine, whoever
