@@ -6,6 +6,7 @@
 //! | | file |
 //! |---|---|
 //! | T0: read; the read at a ticket's revision | `read.rs` |
+//! | names in use, as T0 lists them | `lists.rs` |
 //! | T1: claim a free name or join the queue; T7: re-claim the own name | `claim.rs` |
 //! | T2: turn a ticket into a slot | `redeem.rs` |
 //! | T3: adopt after a restart | `adopt.rs` |
@@ -20,6 +21,7 @@
 mod adopt;
 mod claim;
 mod force;
+mod lists;
 mod quarantine;
 mod queue;
 mod read;

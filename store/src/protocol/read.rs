@@ -6,6 +6,7 @@ use cairn_core::keys::{self, ClaimPath, Key};
 use cairn_core::lease::{FoundOwner, PastView, PoolView, RankGuard, ReadRequest};
 use cairn_core::time::UnixMillis;
 
+use super::lists::{ListHandles, Lists, newest};
 use super::slot::names;
 use super::{quarantine, queue};
 use crate::error::{Class, Error};
@@ -18,16 +19,25 @@ use crate::store::Store;
 impl<K: Kv> Store<K> {
     /// T0: everything that a claim depends on, at one revision. It costs no Raft entry.
     pub async fn read(&self, request: &ReadRequest) -> Result<PoolView, Error> {
+        if let Some(view) = self.read_once(request, false).await? {
+            return Ok(view);
+        }
+        let view = self.read_once(request, true).await?;
+        view.ok_or(Error::Malformed { operation: "reading a pool" })
+    }
+
+    /// T0 with the slots listed or only counted. `None` when they have to be listed.
+    async fn read_once(
+        &self,
+        request: &ReadRequest,
+        listed: bool,
+    ) -> Result<Option<PoolView>, Error> {
         let path = &request.path;
         let mut batch = Batch::default();
         let epoch_key = batch.get(keys::EPOCH);
         let freeze = batch.get(keys::freeze(&path.pool));
         let sentinel = batch.get(path.sentinel());
-        let lists = request.lists.then(|| {
-            let slots = batch.list_keys(path.slots());
-            let quarantines = batch.list_keys(path.quarantines());
-            (slots, quarantines, batch.list_keys(path.notes()))
-        });
+        let lists = request.lists.then(|| ListHandles::new(&mut batch, path, listed));
         let owners = batch.list(keys::owners(&request.namespace, &request.uid));
         let ticket = batch.get(path.ticket(&request.uid));
         let queued = batch.count(path.tickets());
@@ -39,6 +49,14 @@ impl<K: Kv> Store<K> {
         let wanted = request.wanted.as_ref().map(|key| batch.get(path.quarantine(key)));
 
         let answer = self.kv().read(batch).await?;
+        let without_lists = lists.is_none();
+        let lists = match lists {
+            Some(lists) => match lists.read(&answer)? {
+                Some(lists) => lists,
+                None => return Ok(None),
+            },
+            None => Lists::default(),
+        };
         let specs = specs.into_iter().filter_map(|(pool, handle)| {
             let found = answer.key(handle).transpose()?;
             Some(found.map(|found| (pool.clone(), found.value.clone(), found.mod_revision)))
@@ -51,38 +69,30 @@ impl<K: Kv> Store<K> {
         let ahead = older.map(queue::ahead);
         let first = ahead.as_ref().is_some_and(|ahead| ahead.rank == 0);
         let frozen_for = self.attend_freeze(answer.key(freeze)?, first).await;
-        let (slots, quarantines, notes): (&[KeyValue], &[KeyValue], &[KeyValue]) = match lists {
-            Some((slots, quarantines, notes)) => {
-                (answer.keys(slots)?, answer.keys(quarantines)?, answer.keys(notes)?)
-            }
-            None => Default::default(),
-        };
-        let held = names(slots);
-        let notes = quarantine::due(&held, notes);
         let clocks = clocks.map(|handle| answer.keys(handle)).transpose()?;
         let wanted = wanted.map(|handle| answer.key(handle)).transpose()?.flatten();
-        Ok(PoolView {
+        Ok(Some(PoolView {
             revision: answer.revision(),
             specs,
             epoch: answer.key(epoch_key)?.and_then(epoch),
             epoch_revision: answer.mod_revision(epoch_key)?,
             frozen: answer.exists(freeze)?,
             frozen_for,
-            without_lists: lists.is_none(),
+            without_lists,
             sentinel: answer.mod_revision(sentinel)?,
             reclaims: answer.mod_revision(reclaims)?,
-            unsettled: quarantine::unsettled(quarantines, &notes),
-            quarantined: quarantine::quarantined(quarantines, &notes),
-            held,
-            notes,
-            newest: newest(slots).max(newest(quarantines)),
+            unsettled: quarantine::unsettled(lists.quarantines, &lists.due),
+            quarantined: quarantine::quarantined(lists.quarantines, &lists.due),
+            held: lists.held,
+            notes: lists.due,
+            newest: lists.newest,
             owners: answer.keys(owners)?.iter().map(owner).collect::<Result<_, _>>()?,
             ticket,
             queued: answer.count(queued)?,
             ahead,
             wanted_quarantine: wanted.and_then(quarantine::parse),
             clocks: reserved_until(clocks.unwrap_or_default()),
-        })
+        }))
     }
 
     /// The slots that were taken at a revision; with `only`, whether this name was. `None` when the member that was
@@ -118,11 +128,6 @@ impl<K: Kv> Store<K> {
             },
         }))
     }
-}
-
-/// The greatest mod revision of these keys; 0 without any.
-fn newest(found: &[KeyValue]) -> i64 {
-    found.iter().map(|key| key.mod_revision).max().unwrap_or_default()
 }
 
 fn owner(found: &KeyValue) -> Result<FoundOwner, Error> {
