@@ -11,11 +11,14 @@ use crate::error::Error;
 
 mod batch;
 mod follow;
+mod pages;
 mod span;
 mod txn;
 
 pub use batch::{Answer, Batch, Branch, CountHandle, Guarded, KeyHandle, KeysHandle, TxnHandle};
 pub use follow::{Change, Delta, Deltas, Follow};
+pub use pages::Listing;
+pub(crate) use pages::Pages;
 pub use span::Span;
 pub use txn::{Compare, Expected, KeyValue, Op, OpReply, Txn, TxnReply, prefix_end};
 

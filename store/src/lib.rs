@@ -29,8 +29,8 @@ pub use cluster::{ClusterId, ExpectedCluster};
 pub use coordination::Coordination;
 pub use error::{Class, Error};
 pub use kv::{
-    Batch, Branch, Change, Compare, Delta, Deltas, Follow, Guarded, KeyValue, Kv, Op, OpReply,
-    Span, Txn, TxnReply,
+    Batch, Branch, Change, Compare, Delta, Deltas, Follow, Guarded, KeyValue, Kv, Listing, Op,
+    OpReply, Span, Txn, TxnReply,
 };
 pub use perform::Performed;
 pub use prefix::KeyPrefix;

@@ -31,6 +31,8 @@ mod interfering;
 mod maps;
 #[path = "suite/owners.rs"]
 mod owners;
+#[path = "suite/pages.rs"]
+mod pages;
 #[path = "suite/quarantine.rs"]
 mod quarantine;
 #[path = "suite/queue.rs"]
@@ -200,6 +202,11 @@ suite! {
         puts_of_slots_quarantines_and_tickets_wake_no_waiter
         a_waiter_behind_the_front_is_woken_by_the_deletion_of_its_watched_ticket
         the_end_of_a_lease_wakes_the_waiters
+    }
+    pages {
+        pages_join_without_a_gap_at_the_revision_of_the_first_one
+        a_page_of_exactly_all_keys_is_the_last_one
+        a_page_whose_revision_is_compacted_is_refused
     }
     sessions {
         a_session_begins_with_its_record_and_the_first_map

@@ -86,7 +86,7 @@ impl Fixture {
                 queue: QueueMode::Ahead { despite_freeze: false },
                 sentinel: view.sentinel,
                 spec: view.specs[0].2,
-                ..joining(path, self.record(namespace, pod), granted.lease)
+                ..ClaimRequest::unread(path, self.record(namespace, pod), granted.lease)
             };
             self.store.claim(&request).await.unwrap().won()
         })
@@ -97,7 +97,7 @@ impl Fixture {
         let granted =
             self.runtime.block_on(self.store.grant(BootInstant::default(), LONG)).unwrap();
         let path = path(pool, namespace, group);
-        let request = joining(path, self.record(namespace, pod), granted.lease);
+        let request = ClaimRequest::unread(path, self.record(namespace, pod), granted.lease);
         assert_eq!(self.runtime.block_on(self.store.claim(&request)).unwrap().won(), None);
     }
 
@@ -150,22 +150,6 @@ pub(crate) fn holder(namespace: &str, pod: &str) -> Holder {
         uid: pod.to_owned(),
         node: "node-1".to_owned(),
         incarnation: 1,
-    }
-}
-
-/// A request to join the queue of a pool that nobody has read.
-fn joining(path: ClaimPath, record: SlotRecord, lease: i64) -> ClaimRequest {
-    ClaimRequest {
-        path,
-        key: None,
-        record,
-        lease,
-        queue: QueueMode::Join,
-        note: 0,
-        quarantine: 0,
-        clock: None,
-        sentinel: 0,
-        spec: 0,
     }
 }
 

@@ -147,6 +147,24 @@ pub struct ClaimRequest {
     pub spec: i64,
 }
 
+impl ClaimRequest {
+    /// Joins the queue of a path that nobody has read: it expects no slot, note, sentinel or spec.
+    pub fn unread(path: ClaimPath, record: SlotRecord, lease: LeaseId) -> Self {
+        Self {
+            path,
+            key: None,
+            record,
+            lease,
+            queue: QueueMode::Join,
+            note: 0,
+            quarantine: 0,
+            clock: None,
+            sentinel: 0,
+            spec: 0,
+        }
+    }
+}
+
 /// What a claim request does about the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueMode {

@@ -11,7 +11,7 @@ use cairn_core::keys;
 use super::Coordination;
 use super::decode::{Decoder, epoch, granted, leader_value, map};
 use crate::error::{Class, Error};
-use crate::kv::{Answer, Batch, KeyValue, KeysHandle, Kv, prefix_end};
+use crate::kv::{Batch, KeyValue, Kv, Pages};
 use crate::store::Store;
 
 /// Records of one page: 2 MB at the most.
@@ -23,15 +23,6 @@ const SHARDS: i64 = 4_000;
 /// A page is refused when its revision was compacted meanwhile. etcd compacts minutes apart, so the next attempt
 /// succeeds.
 const ROUNDS: usize = 3;
-
-/// Everything with a prefix, read in pages.
-#[derive(Debug)]
-struct Pages {
-    /// The first key that was not read; `None` when all were.
-    from: Option<String>,
-    to: String,
-    limit: i64,
-}
 
 /// Grants by their values. Nearly all shards of a session have the same one, which is decoded once.
 #[derive(Debug, Default)]
@@ -68,7 +59,7 @@ impl<K: Kv> Store<K> {
         let mut members = Pages::below(&path.members(), RECORDS);
         let mut owners = Pages::below(&path.shards(), SHARDS);
         if !shards {
-            owners.from = None;
+            owners.skip();
         }
         let mut batch = Batch::default();
         let epoch_key = batch.get(keys::EPOCH);
@@ -92,7 +83,7 @@ impl<K: Kv> Store<K> {
         let mut grants = Decoded::default();
         decoder.add_members(members.take(&answer, pages[0])?, &mut picture);
         decoder.add_owners(owners.take(&answer, pages[1])?, &mut grants, &mut picture)?;
-        while members.from.is_some() || owners.from.is_some() {
+        while members.has_next() || owners.has_next() {
             let mut batch = Batch::default();
             let revision = picture.revision;
             let pages = [members.ask(&mut batch, revision), owners.ask(&mut batch, revision)];
@@ -144,36 +135,5 @@ impl Decoded {
         let granted = granted(found)?;
         self.0.insert(found.value.clone(), Arc::clone(&granted.grant));
         Ok(granted)
-    }
-}
-
-// === impl Pages ===
-
-impl Pages {
-    fn below(prefix: &str, limit: i64) -> Self {
-        let from = Some(prefix.to_owned());
-        Self { from, to: prefix_end(prefix), limit }
-    }
-
-    /// Adds the next page to a batch.
-    fn ask(&self, batch: &mut Batch, revision: i64) -> Option<KeysHandle> {
-        let from = self.from.as_ref()?;
-        Some(batch.page(from, &self.to, self.limit, revision))
-    }
-
-    /// What a page has brought.
-    fn take<'a>(
-        &mut self,
-        answer: &'a Answer,
-        page: Option<KeysHandle>,
-    ) -> Result<&'a [KeyValue], Error> {
-        let Some(page) = page else {
-            return Ok(&[]);
-        };
-        let found = answer.keys(page)?;
-        let last = found.last().filter(|_| answer.has_more(page).unwrap_or_default());
-        // The next key after the last one.
-        self.from = last.map(|last| format!("{}\0", last.key));
-        Ok(found)
     }
 }

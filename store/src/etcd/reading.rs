@@ -2,51 +2,21 @@
 
 use std::time::Duration;
 
-use etcd_client::GetOptions;
-
-use super::requests::kv_client;
-use super::{Etcd, convert};
+use super::Etcd;
 use crate::error::Error;
-use crate::kv::{KeyValue, prefix_end};
+use crate::kv::{KeyValue, Listing};
 
 impl Etcd {
-    /// All keys with a prefix, at one revision. They are read in pages, so that no answer exceeds gRPC's message limit.
+    /// All keys with a prefix, at one revision.
     pub async fn list(&self, prefix: &str) -> Result<(i64, Vec<KeyValue>), Error> {
         /// A slot record takes up to about 700 bytes.
         const PAGE: i64 = 2000;
-        let outer = self.prefix.outer(prefix);
-        let end = prefix_end(&outer);
-        let mut from = outer.as_bytes().to_vec();
-        let mut revision = 0;
-        let mut found: Vec<KeyValue> = Vec::new();
-        loop {
-            let options =
-                GetOptions::new().with_range(end.clone()).with_limit(PAGE).with_revision(revision);
-            let (member, mut answer) = self
-                .call("listing keys", |client| {
-                    let (mut kv, start, options) =
-                        (kv_client(client), from.clone(), options.clone());
-                    async move { kv.get(start, Some(options)).await }
-                })
-                .await?;
-            self.check_cluster(&member, answer.header()).await?;
-            if revision == 0 {
-                revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
-            }
-            let more = answer.more();
-            found.extend(answer.take_kvs().into_iter().map(convert::key_value));
-            match found.last() {
-                Some(last) if more => {
-                    from = last.key.as_bytes().to_vec();
-                    from.push(0);
-                }
-                _ => break,
-            }
+        let mut listing = Listing::below(prefix, PAGE);
+        let mut found = Vec::new();
+        while let Some(page) = listing.next(self).await? {
+            found.extend(page);
         }
-        for key in &mut found {
-            key.key = self.prefix.inner(&key.key).into_owned();
-        }
-        Ok((revision, found))
+        Ok((listing.revision(), found))
     }
 
     /// The time until a lease ends unless it is renewed; `None` when it does not exist.

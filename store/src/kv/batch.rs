@@ -249,6 +249,15 @@ impl Answer {
         self.found(handle.0).map(|(keys, _)| keys)
     }
 
+    /// The keys, taken out of the answer.
+    pub fn into_keys(mut self, handle: KeysHandle) -> Result<Vec<KeyValue>, Error> {
+        self.found(handle.0)?;
+        match self.replies.get_mut(handle.0.index) {
+            Some(OpReply::Keys { keys, .. }) => Ok(std::mem::take(keys)),
+            Some(OpReply::Done | OpReply::Txn(_)) | None => Err(malformed()),
+        }
+    }
+
     /// Whether the range has more keys than the page.
     pub fn has_more(&self, handle: KeysHandle) -> Result<bool, Error> {
         self.found(handle.0).map(|(keys, count)| count > keys.len())

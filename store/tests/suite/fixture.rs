@@ -91,16 +91,11 @@ impl<K: Kv> Fixture<K> {
 
     pub(crate) fn claim_request(view: &PoolView, uid: &str, key: &str, lease: i64) -> ClaimRequest {
         ClaimRequest {
-            path: path(),
             key: Some(key.into()),
-            record: record(uid, 1),
-            lease,
             queue: QueueMode::Ahead { despite_freeze: false },
-            note: 0,
-            quarantine: 0,
-            clock: None,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
+            ..ClaimRequest::unread(path(), record(uid, 1), lease)
         }
     }
 
