@@ -43,8 +43,8 @@ pub mod writer;
 use limit::Limits;
 pub use metrics::Metrics;
 
-/// Updates between the watch and the loop. A short delay of the loop fits; a longer one stops the watch.
-const UPDATES: usize = 64;
+/// Updates between the watch and the loop. They are pages of a list, too, so few fit; the watch waits for the loop.
+const UPDATES: usize = 2;
 
 /// Events that may wait to be published: one for each pod of a large burst.
 const QUEUED_EVENTS: usize = 4096;

@@ -70,6 +70,9 @@ pub enum TestEtcdError {
     /// Authentication could not be turned on.
     #[error("could not turn authentication on: {0}")]
     Auth(String),
+    /// Earlier revisions were not forgotten.
+    #[error("could not compact")]
+    Compact(#[source] etcd_client::Error),
     /// The member was started without certificates.
     #[error("this etcd was started without certificates; use start_secure")]
     Plain,
@@ -160,6 +163,13 @@ impl TestEtcd {
     /// Sends SIGCONT.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// Forgets everything before a revision. Of a member without certificates.
+    pub async fn compact(&self, revision: i64) -> Result<(), TestEtcdError> {
+        let client = etcd_client::Client::connect([self.url()], None).await;
+        let mut client = client.map_err(TestEtcdError::Compact)?;
+        client.compact(revision, None).await.map(drop).map_err(TestEtcdError::Compact)
     }
 
     fn signal(&self, signal: Signal) {

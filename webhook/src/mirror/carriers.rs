@@ -52,7 +52,7 @@ impl Carriers {
 
 fn names(shown: &PodAnnotations) -> impl Iterator<Item = (PoolName, String)> {
     shown.results.iter().filter_map(|(key, value)| match ClaimField::of_annotation(key)? {
-        (pool, ClaimField::Name) => Some((pool, value.clone())),
+        (pool, ClaimField::Name) => Some((pool, value.to_owned())),
         _ => None,
     })
 }

@@ -24,6 +24,8 @@ use super::pod::PodId;
 pub(super) mod census;
 pub mod place;
 
+use place::Wait;
+
 /// One claim of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -60,8 +62,8 @@ pub struct Claims {
     paths: HashMap<ClaimPath, PathKeys>,
     /// By pool. Nearly every pod has one claim, so this is a list: a sorted map has room for eleven entries at once.
     owners: HashMap<PodId, Vec<(PoolName, OwnedSlot)>>,
-    /// Whether no name of a path is free, as far as it was asked since the last change.
-    exhausted: RefCell<HashMap<ClaimPath, bool>>,
+    /// What pods that wait at a path want to know, as far as it was asked since the last change.
+    waits: RefCell<HashMap<ClaimPath, Wait>>,
 }
 
 #[derive(Debug)]
@@ -81,11 +83,16 @@ struct OwnedSlot {
 // === impl Claims ===
 
 impl Claims {
-    /// Replaces the content with a list of all keys.
-    pub fn reset(&mut self, keys: &[KeyValue]) {
+    /// Forgets everything: a list of all keys begins.
+    pub fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Adds a page of that list.
+    pub fn add(&mut self, page: &[KeyValue]) {
         let mut touched = Touched::default();
-        for key in keys {
+        self.waits.take();
+        for key in page {
             self.put(key, &mut touched);
         }
     }
@@ -93,7 +100,7 @@ impl Claims {
     /// Applies one batch of changes.
     pub fn apply(&mut self, changes: &[Change]) -> Touched {
         let mut touched = Touched::default();
-        self.exhausted.take();
+        self.waits.take();
         for change in changes {
             match change {
                 Change::Put(key) => self.put(key, &mut touched),
@@ -105,15 +112,12 @@ impl Claims {
 
     /// The claims of one pod, by pool.
     pub fn of(&self, pod: &PodId) -> BTreeMap<PoolName, Claim> {
-        let owners = self.owners.get(pod).into_iter().flatten();
-        owners
-            .filter_map(|(pool, owner)| {
-                let slot = self.paths.get(&owner.path)?.slots.get(&owner.key)?;
-                let one =
-                    slot.created == owner.created && slot.pod == *pod && owner.path.pool == *pool;
-                one.then(|| (pool.clone(), self.claim(owner, slot)))
-            })
-            .collect()
+        self.held(pod).map(|(pool, owner, slot)| (pool.clone(), self.claim(owner, slot))).collect()
+    }
+
+    /// Whether a pod has a claim to a pool.
+    pub fn holds(&self, pod: &PodId, pool: &PoolName) -> bool {
+        self.held(pod).any(|(held, ..)| held == pool)
     }
 
     /// Whether a lost name stays with its pod. An unknown pool counts as `Stop`: no name is better than a wrong one.
@@ -150,6 +154,19 @@ impl Claims {
     ) -> Option<ClaimPath> {
         let scope = self.pool(pool)?.spec.scope;
         Some(ClaimPath::new(pool.clone(), scope, namespace, group.cloned()))
+    }
+
+    /// The owner records of a pod that are claims, with their slots.
+    fn held<'a>(
+        &'a self,
+        pod: &'a PodId,
+    ) -> impl Iterator<Item = (&'a PoolName, &'a OwnedSlot, &'a Slot)> {
+        let owners = self.owners.get(pod).into_iter().flatten();
+        owners.filter_map(|(pool, owner)| {
+            let slot = self.paths.get(&owner.path)?.slots.get(&owner.key)?;
+            let one = slot.created == owner.created && slot.pod == *pod && owner.path.pool == *pool;
+            one.then_some((pool, owner, slot))
+        })
     }
 
     fn pool(&self, name: &PoolName) -> Option<&Pool> {

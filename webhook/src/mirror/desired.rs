@@ -159,12 +159,12 @@ pub fn patch(
 ) -> Option<Value> {
     let mut annotations = Map::new();
     for (key, value) in wanted {
-        if shown.results.get(key) != Some(value) {
+        if shown.results.get(key) != Some(value.as_str()) {
             annotations.insert(key.clone(), value.as_str().into());
         }
     }
-    for key in shown.results.keys().filter(|key| !wanted.contains_key(*key)) {
-        annotations.insert(key.clone(), Value::Null);
+    for (key, _) in shown.results.iter().filter(|(key, _)| !wanted.contains_key(*key)) {
+        annotations.insert(key.to_owned(), Value::Null);
     }
     (!annotations.is_empty()).then(|| json!({"metadata": {"uid": uid, "annotations": annotations}}))
 }
@@ -208,7 +208,7 @@ impl Desired {
             return Some(self.keep(pool, shown, old));
         }
         // A name that was removed is not shown again: another pod may hold it at any time.
-        let still = !was_lost || shown.results.contains_key(&ClaimField::Name.annotation(pool));
+        let still = !was_lost || shown.results.get(&ClaimField::Name.annotation(pool)).is_some();
         let kept = absent.keeps(pool) && !taken && still;
         if !was_lost {
             self.news.push(News::Lost { pool: pool.clone(), name: name.clone(), kept });
@@ -230,12 +230,12 @@ impl Desired {
     /// Keeps what was shown before.
     fn keep(&mut self, pool: &PoolName, shown: &PodAnnotations, old: &StatusEntry) -> StatusEntry {
         let known = [
-            (ClaimField::Name, old.name.as_ref()),
-            (ClaimField::Fence, old.fence.as_ref()),
+            (ClaimField::Name, old.name.as_deref()),
+            (ClaimField::Fence, old.fence.as_deref()),
             (ClaimField::Prefix, shown.results.get(&ClaimField::Prefix.annotation(pool))),
         ];
         for (field, value) in known {
-            self.results.extend(value.map(|value| (field.annotation(pool), value.clone())));
+            self.results.extend(value.map(|value| (field.annotation(pool), value.to_owned())));
         }
         old.clone()
     }

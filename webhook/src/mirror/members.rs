@@ -66,20 +66,33 @@ pub struct Members {
     groups: HashMap<GroupPath, GroupKeys>,
     pods: HashMap<PodId, GroupPath>,
     leader_changes: u64,
+    /// The groups as they were before a list that is not complete yet.
+    before: Option<HashMap<GroupPath, GroupKeys>>,
 }
 
 // === impl Members ===
 
 impl Members {
-    /// Replaces the content with a list of all keys. What is known to last since an earlier instant keeps it.
-    pub fn reset(&mut self, keys: &[KeyValue], now: Instant) {
-        let before = std::mem::take(self);
-        for key in keys {
+    /// Forgets everything: a list of all keys begins. Only since when something lasts is kept until it is complete.
+    pub fn clear(&mut self) {
+        let groups = std::mem::take(&mut self.groups);
+        self.pods.clear();
+        // A list that broke off has less.
+        self.before.get_or_insert(groups);
+    }
+
+    /// Adds a page of that list.
+    pub fn add(&mut self, page: &[KeyValue], now: Instant) {
+        for key in page {
             self.put(key, now, &mut BTreeSet::new());
         }
-        self.leader_changes = before.leader_changes;
+    }
+
+    /// The list is complete. What is known to last since an earlier instant keeps it.
+    pub fn complete(&mut self) {
+        let before = self.before.take().unwrap_or_default();
         for (path, group) in &mut self.groups {
-            if let Some(known) = before.groups.get(path) {
+            if let Some(known) = before.get(path) {
                 group.last_since(known);
             }
         }

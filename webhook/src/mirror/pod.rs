@@ -20,8 +20,13 @@ use kube::{Api, Client, Resource};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// Pods per request: a response stays below ten megabytes.
-const PAGE: u32 = 200;
+mod metadata;
+mod results;
+
+pub use results::Results;
+
+/// Pods per request. The client has a response in memory three times while it reads it: some megabytes.
+const PAGE: u32 = 100;
 
 /// A pod, as keys in etcd identify it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +43,7 @@ pub struct PodAnnotations {
     /// The pools that it asks for, in byte order.
     pub asked: Vec<PoolName>,
     /// Its result annotations, by any writer.
-    pub results: BTreeMap<String, String>,
+    pub results: Results,
 }
 
 /// The fields of a pod object that the mirror reads.
@@ -46,6 +51,7 @@ pub struct PodAnnotations {
 #[serde(default)]
 pub struct PodObject {
     /// Name, UID, annotations.
+    #[serde(deserialize_with = "metadata::needed")]
     pub metadata: ObjectMeta,
     spec: Spec,
     status: Status,

@@ -40,10 +40,9 @@ const MEMBER_PAUSE: Duration = Duration::from_secs(1);
 pub struct MirrorState {
     claims: Claims,
     members: Members,
-    pods: HashMap<PodId, PodEntry>,
+    /// Boxed: the table has room for up to twice as many, and another one while it grows.
+    pods: HashMap<PodId, Box<PodEntry>>,
     carriers: Carriers,
-    /// The pods of a list that is not complete yet.
-    listing: Option<HashSet<PodId>>,
     queue: Queue,
     chores: Chores,
     sight: Sight,
@@ -92,6 +91,8 @@ pub enum WriteResult {
 struct PodEntry {
     facts: Facts,
     version: Option<u64>,
+    /// Whether the list of pods that is under way, or was the last one, has it.
+    listed: bool,
     /// Since when a claim to the pool has been missing.
     missing: BTreeMap<PoolName, Instant>,
     seen: Option<Instant>,
@@ -106,9 +107,17 @@ impl MirrorState {
     pub fn update(&mut self, update: Update, now: Instant) {
         self.counted = false;
         match update {
-            Update::Listed(keys) => {
-                self.claims.reset(&keys);
-                self.members.reset(&keys, now);
+            Update::Listing => {
+                self.sight.etcd = false;
+                self.claims.clear();
+                self.members.clear();
+            }
+            Update::Page(keys) => {
+                self.claims.add(&keys);
+                self.members.add(&keys, now);
+            }
+            Update::Listed => {
+                self.members.complete();
                 self.sight.etcd = true;
                 self.chores.listed(now);
                 self.mark_everybody(now);
@@ -141,27 +150,18 @@ impl MirrorState {
     /// Takes a watch event about pods.
     pub fn watched(&mut self, event: Event<PodObject>, now: Instant) {
         match event {
-            Event::Init => self.listing = Some(HashSet::new()),
-            Event::InitApply(found) => {
-                if let Some(id) = self.found(found, true, now)
-                    && let Some(listing) = &mut self.listing
-                {
-                    listing.insert(id);
-                }
-            }
+            Event::Init => self.pods.values_mut().for_each(|entry| entry.listed = false),
+            Event::InitApply(found) => self.found(found, true, now),
             Event::InitDone => {
-                let listed = self.listing.take().unwrap_or_default();
-                let gone: Vec<PodId> =
-                    self.pods.keys().filter(|id| !listed.contains(*id)).cloned().collect();
+                let gone = self.pods.iter().filter(|(_, entry)| !entry.listed);
+                let gone: Vec<PodId> = gone.map(|(id, _)| id.clone()).collect();
                 for id in &gone {
                     self.forget(id, now);
                 }
                 self.sight.pods = true;
                 self.mark_everybody(now);
             }
-            Event::Apply(found) => {
-                self.found(found, false, now);
-            }
+            Event::Apply(found) => self.found(found, false, now),
             Event::Delete(gone) => {
                 if let Some(id) = pod::id(&gone.metadata) {
                     self.forget(&id, now);
@@ -211,8 +211,8 @@ impl MirrorState {
         self.counted = true;
         let mut census = self.claims.census();
         for (id, entry) in self.pods.iter().filter(|(_, entry)| entry.facts.life != Life::Ended) {
-            let claims = self.claims.of(id);
-            for pool in entry.facts.shown.asked.iter().filter(|pool| !claims.contains_key(pool)) {
+            let asked = entry.facts.shown.asked.iter();
+            for pool in asked.filter(|pool| !self.claims.holds(id, pool)) {
                 let counts = census.entry(pool.clone()).or_default();
                 // A pod that is being deleted does not wait, but may hold a name until it has ended.
                 match entry.facts.life {
@@ -242,16 +242,17 @@ impl MirrorState {
 
     /// Takes a pod. An older version than the known one is ignored unless it comes from a list: a list is valid even
     /// after the API server was restored from a backup.
-    fn found(&mut self, found: PodObject, listed: bool, now: Instant) -> Option<PodId> {
-        let id = pod::id(&found.metadata)?;
+    fn found(&mut self, found: PodObject, listed: bool, now: Instant) {
+        let Some(id) = pod::id(&found.metadata) else { return };
         let version = pod::version(&found.metadata);
         let facts = found.facts();
         match self.pods.get_mut(&id) {
-            Some(entry) if !listed && version < entry.version => return Some(id),
+            Some(entry) if !listed && version < entry.version => return,
             Some(entry) => {
                 entry.version = version;
+                entry.listed |= listed;
                 if entry.facts == facts {
-                    return Some(id);
+                    return;
                 }
                 self.carriers.remove(&id, &entry.facts.shown);
                 self.carriers.add(&id, &facts.shown);
@@ -260,14 +261,13 @@ impl MirrorState {
             None => {
                 self.carriers.add(&id, &facts.shown);
                 let missing = BTreeMap::new();
-                let entry = PodEntry { facts, version, missing, seen: None, blocked: None };
-                self.pods.insert(id.clone(), entry);
+                let entry = PodEntry { facts, version, listed, missing, seen: None, blocked: None };
+                self.pods.insert(id.clone(), Box::new(entry));
             }
         }
         self.counted = false;
         self.chores.changed(now);
         self.queue.mark(&id, now);
-        Some(id)
     }
 
     fn forget(&mut self, id: &PodId, now: Instant) {
@@ -293,7 +293,7 @@ impl Sight {
 }
 
 /// The view that chores have of the pods.
-struct Known<'a>(&'a HashMap<PodId, PodEntry>);
+struct Known<'a>(&'a HashMap<PodId, Box<PodEntry>>);
 
 impl Pods for Known<'_> {
     fn life(&self, pod: &PodId) -> Option<Life> {

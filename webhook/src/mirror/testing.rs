@@ -1,4 +1,4 @@
-//! For tests: claims and releases on a real etcd, as sidecars make them.
+//! For tests: keys as values, and claims and releases on a real etcd, as sidecars make them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,11 @@ use cairn_core::lease::{ClaimRequest, QueueMode, ReadRequest, ReleaseRequest};
 use cairn_core::pool::{Pool, PoolName, Scope};
 use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::{BootInstant, UnixMillis};
-use cairn_store::Store;
 use cairn_store::etcd::Etcd;
+use cairn_store::{KeyValue, Store};
 use cairn_test_etcd::TestEtcd;
+
+use super::claims::Claims;
 
 /// The epoch of the store.
 const EPOCH: i64 = 5;
@@ -27,6 +29,24 @@ pub(super) fn pool() -> PoolName {
 
 pub(super) fn path() -> ClaimPath {
     ClaimPath::new(pool(), Scope::Namespace, "shop", Some("checkout".parse().unwrap()))
+}
+
+/// A key that was put once.
+pub(super) fn key(key: &str, value: &str, revision: i64) -> KeyValue {
+    KeyValue {
+        key: key.into(),
+        value: value.into(),
+        create_revision: revision,
+        mod_revision: revision,
+        lease: 0,
+    }
+}
+
+/// The view of an etcd with these keys.
+pub(super) fn claims(keys: &[KeyValue]) -> Claims {
+    let mut claims = Claims::default();
+    claims.add(keys);
+    claims
 }
 
 pub(super) async fn connect(etcd: &TestEtcd) -> Etcd {
@@ -73,16 +93,11 @@ impl Sidecars {
             quarantine_ms: 15_000,
         };
         ClaimRequest {
-            path: path(),
             key: Some(name.to_owned()),
-            record,
-            lease,
             queue,
-            note: 0,
-            quarantine: 0,
-            clock: None,
             sentinel: view.sentinel,
             spec: view.specs[0].2,
+            ..ClaimRequest::unread(path(), record, lease)
         }
     }
 

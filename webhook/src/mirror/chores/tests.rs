@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
-use cairn_store::KeyValue;
 use cairn_store::etcd::Change;
 
 use super::*;
+use crate::mirror::testing::key;
 
 const BASE: &str = "/cairn/v1/ns/shop/c/mountains/checkout/";
 const WALL: UnixMillis = UnixMillis(1_795_230_000_000);
@@ -34,14 +34,8 @@ struct Fixture {
     wall: UnixMillis,
 }
 
-fn key(at: &str, value: &str, revision: i64) -> Change {
-    Change::Put(KeyValue {
-        key: format!("{BASE}{at}"),
-        value: value.into(),
-        create_revision: revision,
-        mod_revision: revision,
-        lease: 0,
-    })
+fn put(at: &str, value: &str, revision: i64) -> Change {
+    Change::Put(key(&format!("{BASE}{at}"), value, revision))
 }
 
 fn quarantine(waits_for: &str, revision: i64) -> Change {
@@ -49,7 +43,7 @@ fn quarantine(waits_for: &str, revision: i64) -> Change {
         r#"{{"namespace":"shop","pod":"p","uid":"u1","node":"n","incarnation":1,
             "fence":{{"epoch":5,"revision":7}},"since":0,"waits_for":"{waits_for}"}}"#
     );
-    key("x/Denali", &record, revision)
+    put("x/Denali", &record, revision)
 }
 
 fn deleted(at: &str) -> Change {
@@ -147,7 +141,7 @@ fn the_rest_of_a_pod_that_runs_is_put_on_a_new_lease_in_time_and_at_once_when_it
 #[test]
 fn the_note_of_a_dead_pod_is_settled_and_that_of_a_pod_that_may_take_its_name_back_is_not() {
     let mut fixture = Fixture::new(&[]);
-    fixture.apply(&[key("s/Denali", "{}", 7), key("d/Denali", "46", 7)]);
+    fixture.apply(&[put("s/Denali", "{}", 7), put("d/Denali", "46", 7)]);
     fixture.claims.apply(&[deleted("s/Denali")]);
     fixture.pods.fences = vec![7];
     assert_eq!(fixture.due(), []);
@@ -158,20 +152,20 @@ fn the_note_of_a_dead_pod_is_settled_and_that_of_a_pod_that_may_take_its_name_ba
     let mut held = Fixture::new(&[]);
     let record = r#"{"namespace":"shop","pod":"p","uid":"u1","node":"n","incarnation":1,"nonce":"x",
         "since":0,"validity_ms":30000,"quarantine_ms":15000}"#;
-    held.apply(&[key("s/Denali", record, 7), key("d/Denali", "46", 7)]);
+    held.apply(&[put("s/Denali", record, 7), put("d/Denali", "46", 7)]);
     assert_eq!(held.due(), []);
 }
 
 #[test]
 fn keys_of_a_group_go_once_nothing_has_hung_there_for_long() {
     let mut fixture = Fixture::new(&[]);
-    fixture.apply(&[key("g", "", 5), key("r", "", 6), key("q/u1", "{}", 5)]);
+    fixture.apply(&[put("g", "", 5), put("r", "", 6), put("q/u1", "{}", 5)]);
     fixture.pass(DEAD_AFTER);
     assert_eq!(fixture.due(), [], "somebody waits");
     fixture.apply(&[deleted("q/u1")]);
     assert_eq!(fixture.due(), []);
     fixture.pass(DEAD_AFTER / 2);
-    fixture.apply(&[key("x/Denali", "", 9)]);
+    fixture.apply(&[put("x/Denali", "", 9)]);
     assert_eq!(fixture.due(), [], "a new quarantine begins its time anew");
     fixture.apply(&[deleted("x/Denali")]);
     assert_eq!(fixture.due(), []);
@@ -185,10 +179,10 @@ fn a_reservation_outlives_its_group_by_a_day() {
     let reserved = |key_at: &str, until: i64, revision: i64| {
         let record =
             format!(r#"{{"reserved_until_ms":{until},"fence":{{"epoch":5,"revision":7}}}}"#);
-        key(key_at, &record, revision)
+        put(key_at, &record, revision)
     };
     let mut fixture = Fixture::new(&[]);
-    fixture.apply(&[key("g", "", 5), reserved("h/3", WALL.0 + 60_000, 8)]);
+    fixture.apply(&[put("g", "", 5), reserved("h/3", WALL.0 + 60_000, 8)]);
     assert_eq!(fixture.due(), []);
     fixture.pass(DEAD_AFTER * 2);
     assert_eq!(fixture.due(), [], "the queue's sentinel stays with it");
@@ -196,7 +190,7 @@ fn a_reservation_outlives_its_group_by_a_day() {
     let clocks = vec![("3".to_owned(), 8)];
     assert_eq!(fixture.due(), [Task::Sweep { sentinel: 5, reclaims: 0, clocks, last: true }]);
     // One that cannot be read stands for ever.
-    fixture.apply(&[key("h/4", "?", 9)]);
+    fixture.apply(&[put("h/4", "?", 9)]);
     fixture.pass(Duration::from_hours(1000));
     assert_eq!(fixture.due(), []);
 }
@@ -205,7 +199,7 @@ fn a_reservation_outlives_its_group_by_a_day() {
 fn many_reservations_go_in_several_transactions_and_the_queue_last() {
     let mut fixture = Fixture::new(&[]);
     let record = r#"{"reserved_until_ms":5,"fence":{"epoch":5,"revision":7}}"#;
-    let clocks: Vec<Change> = (0..40).map(|at| key(&format!("h/{at}"), record, 8)).collect();
+    let clocks: Vec<Change> = (0..40).map(|at| put(&format!("h/{at}"), record, 8)).collect();
     fixture.apply(&clocks);
     assert_eq!(fixture.due(), []);
     fixture.pass(DEAD_AFTER);
@@ -219,7 +213,7 @@ fn after_a_burst_of_ends_a_bounded_number_of_chores_runs_at_a_time_and_all_run()
     let mut fixture = Fixture::new(&[]);
     let record = r#"{"namespace":"shop","pod":"p","uid":"u1","node":"n","incarnation":1,
         "fence":{"epoch":5,"revision":7},"since":0,"waits_for":"pod-end"}"#;
-    let quarantines: Vec<Change> = (0..100).map(|n| key(&format!("x/N{n}"), record, 9)).collect();
+    let quarantines: Vec<Change> = (0..100).map(|n| put(&format!("x/N{n}"), record, 9)).collect();
     fixture.apply(&quarantines);
     let mut done = 0;
     while fixture.chores.wake().is_some_and(|at| at <= fixture.now) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mirror::testing::{claims, key};
 use crate::mirror::{Census, Counts, SpecSeen};
 
 const SLOT: &str = "/cairn/v1/ns/shop/c/mountains/checkout/s/Denali";
@@ -6,16 +7,6 @@ const OWNER: &str = "/cairn/v1/ns/shop/o/u1/mountains";
 
 fn pod(namespace: &str, uid: &str) -> PodId {
     PodId { namespace: namespace.into(), uid: uid.into() }
-}
-
-fn key(key: &str, value: &str, revision: i64) -> KeyValue {
-    KeyValue {
-        key: key.into(),
-        value: value.into(),
-        create_revision: revision,
-        mod_revision: revision,
-        lease: 0,
-    }
 }
 
 fn slot(at: &str, namespace: &str, uid: &str, revision: i64) -> KeyValue {
@@ -28,12 +19,6 @@ fn slot(at: &str, namespace: &str, uid: &str, revision: i64) -> KeyValue {
 
 fn owner(at: &str, slot: &str, revision: i64) -> KeyValue {
     key(at, &format!(r#"{{"slot":"{slot}","nonce":"x"}}"#), revision)
-}
-
-fn claims(keys: &[KeyValue]) -> Claims {
-    let mut claims = Claims::default();
-    claims.reset(keys);
-    claims
 }
 
 fn mountains() -> PoolName {

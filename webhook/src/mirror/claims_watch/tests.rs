@@ -36,14 +36,33 @@ impl View {
         Self { claims: Claims::default(), updates, blind: true }
     }
 
+    /// A view whose lists have one key in each page. No page is read before the one before the last one was taken.
+    async fn of_small_pages(etcd: &TestEtcd) -> Self {
+        let etcd = Arc::new(connect(etcd).await);
+        let (sender, updates) = mpsc::channel(1);
+        tokio::spawn(async move { follow_in_pages(&etcd, &sender, 1).await });
+        Self { claims: Claims::default(), updates, blind: true }
+    }
+
+    /// Takes updates up to the first page that has a slot.
+    async fn until_first_slot(&mut self) {
+        self.until("the first slot", |view| {
+            view.claims.paths().any(|(_, keys)| !keys.slots.is_empty())
+        })
+        .await;
+        assert!(self.blind, "the list goes on");
+    }
+
     async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let following = async {
             while !condition(self) {
                 match self.updates.recv().await.expect("the claims_watch goes on for ever") {
-                    Update::Listed(keys) => {
-                        self.claims.reset(&keys);
-                        self.blind = false;
+                    Update::Listing => {
+                        self.claims.clear();
+                        self.blind = true;
                     }
+                    Update::Page(keys) => self.claims.add(&keys),
+                    Update::Listed => self.blind = false,
                     Update::Changed(changes) => drop(self.claims.apply(&changes)),
                     Update::Disconnected => self.blind = true,
                 }
@@ -100,7 +119,44 @@ async fn an_etcd_that_restarts_is_followed_again_and_what_was_missed_is_made_up_
     assert_eq!(view.name("u1").as_deref(), Some("Denali"), "silence proves nothing");
     etcd.restart().unwrap();
     sidecars.claim("u2", "MtLogan", LONG).await;
-    view.until("the second claim", |view| view.name("u2").is_some()).await;
-    assert!(!view.blind);
+    view.until("the second claim", |view| !view.blind && view.name("u2").is_some()).await;
     assert_eq!(view.name("u1").as_deref(), Some("Denali"));
+}
+
+/// Names in the order of their keys; each has four keys.
+const NAMES: [&str; 4] = ["Denali", "Elbert", "MtLogan", "Rainier"];
+
+#[tokio::test]
+async fn what_changes_during_a_list_is_seen_after_it() {
+    let etcd = TestEtcd::start().unwrap();
+    let sidecars = Sidecars::of(&etcd).await;
+    let mut own = Vec::new();
+    for (uid, name) in ["u0", "u1", "u2", "u3"].into_iter().zip(NAMES) {
+        own.push(sidecars.claim(uid, name, LONG).await);
+    }
+    let mut view = View::of_small_pages(&etcd).await;
+    view.until_first_slot().await;
+    // One claim that was read already, and one that was not, and one that comes.
+    sidecars.release("u0", NAMES[0], own[0], LONG, WaitsFor::Time).await;
+    sidecars.release("u3", NAMES[3], own[3], LONG, WaitsFor::Time).await;
+    sidecars.claim("u4", "Whitney", LONG).await;
+    view.until("the end of the list", |view| !view.blind).await;
+    let held = |view: &View| ["u0", "u1", "u2", "u3", "u4"].map(|uid| view.name(uid).is_some());
+    assert_eq!(held(&view), [true, true, true, true, false], "as it was when the list began");
+    view.until("what has changed", |view| held(view) == [false, true, true, false, true]).await;
+}
+
+#[tokio::test]
+async fn a_list_whose_revision_is_compacted_begins_again() {
+    let etcd = TestEtcd::start().unwrap();
+    let sidecars = Sidecars::of(&etcd).await;
+    for (uid, name) in ["u0", "u1", "u2", "u3"].into_iter().zip(NAMES) {
+        sidecars.claim(uid, name, LONG).await;
+    }
+    let mut view = View::of_small_pages(&etcd).await;
+    view.until_first_slot().await;
+    let revision = sidecars.claim("u4", "Whitney", LONG).await;
+    etcd.compact(revision).await.unwrap();
+    view.until("a list with all claims", |view| !view.blind).await;
+    assert!(["u0", "u1", "u2", "u3", "u4"].iter().all(|uid| view.name(uid).is_some()));
 }

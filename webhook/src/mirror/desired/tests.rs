@@ -4,6 +4,7 @@ use cairn_core::prefix::Template;
 use cairn_core::time::UnixMillis;
 
 use super::*;
+use crate::mirror::pod::Results;
 
 const STATUS: &str = "cairn.dev/status";
 const CLAIM: &str = "claim.cairn.dev/mountains";
@@ -14,11 +15,15 @@ fn pool(name: &str) -> PoolName {
     name.parse().unwrap()
 }
 
+fn results(all: &[(&str, &str)]) -> Results {
+    all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
 fn asking(pools: &[&str]) -> Facts {
     let asked = pools.iter().map(|name| pool(name)).collect();
     Facts {
         name: "checkout-1".into(),
-        shown: PodAnnotations { asked, results: BTreeMap::new() },
+        shown: PodAnnotations { asked, results: Results::default() },
         group: Some("checkout".parse().unwrap()),
         prefix: None,
         group_hint: None,
@@ -78,7 +83,8 @@ fn look(pod: &Facts, claims: &BTreeMap<PoolName, Claim>, missing: Duration) -> D
 
 /// The pod once what is wanted was written.
 fn after(pod: &Facts, wanted: &Desired) -> Facts {
-    let shown = PodAnnotations { asked: pod.shown.asked.clone(), results: wanted.results.clone() };
+    let results = wanted.results.clone().into_iter().collect();
+    let shown = PodAnnotations { asked: pod.shown.asked.clone(), results };
     Facts { shown, ..pod.clone() }
 }
 
@@ -205,10 +211,8 @@ fn a_claim_with_a_new_fence_is_published_again() {
 #[test]
 fn what_others_wrote_into_our_annotations_is_healed() {
     let mut pod = asking(&["mountains"]);
-    pod.shown.results = BTreeMap::from(
-        [(CLAIM, "K2"), ("claim.cairn.dev/tea", "assam"), (STATUS, "not json")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned())),
-    );
+    pod.shown.results =
+        results(&[(CLAIM, "K2"), ("claim.cairn.dev/tea", "assam"), (STATUS, "not json")]);
     let wanted = look(&pod, &denali(7), LONG);
     let patch = patch("u1", &pod.shown, &wanted.results).unwrap();
     let annotations = &patch["metadata"]["annotations"];
@@ -220,7 +224,7 @@ fn what_others_wrote_into_our_annotations_is_healed() {
 #[test]
 fn a_name_that_others_wrote_on_a_waiting_pod_is_removed() {
     let mut pod = asking(&["mountains"]);
-    pod.shown.results.insert(CLAIM.into(), "K2".into());
+    pod.shown.results = results(&[(CLAIM, "K2")]);
     let wanted = look(&pod, &BTreeMap::new(), LONG);
     let patch = patch("u1", &pod.shown, &wanted.results).unwrap();
     assert_eq!(patch["metadata"]["annotations"][CLAIM], Value::Null);
@@ -256,9 +260,9 @@ fn a_pod_that_has_ended_shows_no_name_whatever_etcd_says() {
 #[test]
 fn a_pod_that_leaves_shows_its_name_until_it_has_given_it_up() {
     let pod = Facts { life: Life::Leaves, ..showing() };
-    assert_eq!(look(&pod, &denali(7), LONG).results, pod.shown.results);
+    assert_eq!(after(&pod, &look(&pod, &denali(7), LONG)), pod);
     let waits = Says { comes_back: true, ..Says::default() };
-    assert_eq!(desired(&pod, &BTreeMap::new(), &waits).results, pod.shown.results);
+    assert_eq!(after(&pod, &desired(&pod, &BTreeMap::new(), &waits)), pod);
     let wanted = look(&pod, &BTreeMap::new(), Duration::ZERO);
     assert_eq!(keys(&wanted), [STATUS]);
     assert!(wanted.results[STATUS].contains(r#""state":"ended""#));
@@ -271,7 +275,7 @@ fn a_pod_that_leaves_shows_its_name_until_it_has_given_it_up() {
 fn a_name_that_its_pod_may_take_back_stays_on_it_however_long_that_takes() {
     let waits = Says { comes_back: true, missing: LONG, ..Says::default() };
     let wanted = desired(&showing(), &BTreeMap::new(), &waits);
-    assert_eq!((wanted.results, wanted.news), (showing().shown.results, Vec::new()));
+    assert_eq!((after(&showing(), &wanted), wanted.news), (showing(), Vec::new()));
 }
 
 #[test]

@@ -35,6 +35,12 @@ fn map(shards: u32) -> Change {
     put(path().key(&GroupKey::Map), serde_json::to_vec(&map).unwrap())
 }
 
+fn list(members: &mut Members, keys: &[KeyValue], now: Instant) {
+    members.clear();
+    members.add(keys, now);
+    members.complete();
+}
+
 fn keys(changes: Vec<Change>) -> Vec<KeyValue> {
     let put = |change| match change {
         Change::Put(found) => Some(found),
@@ -47,7 +53,8 @@ fn keys(changes: Vec<Change>) -> Vec<KeyValue> {
 async fn a_member_stands_with_its_state_its_shards_and_its_leadership() {
     let now = Instant::now();
     let mut members = Members::default();
-    members.reset(
+    list(
+        &mut members,
         &keys(vec![
             map(3),
             member("a", MemberState::Participant),
@@ -94,14 +101,10 @@ async fn a_drain_counts_from_its_begin_while_somebody_else_could_take() {
     members.apply(&[draining(), member("b", MemberState::Participant)], later);
     let (since, limit) = members.standing(&pod("a")).unwrap().drains.unwrap();
     assert_eq!((since, limit.as_secs()), (now, 22));
-    members.reset(
-        &keys(vec![
-            draining(),
-            member("b", MemberState::Participant),
-            owner(Ownable::Shard(0), "a"),
-        ]),
-        later,
-    );
+    // A list that breaks off, and another one.
+    members.clear();
+    let listed = [draining(), member("b", MemberState::Participant), owner(Ownable::Shard(0), "a")];
+    list(&mut members, &keys(listed.into()), later);
     assert_eq!(members.standing(&pod("a")).unwrap().drains.unwrap().0, now, "after a list");
     members.apply(&[owner(Ownable::Shard(0), "b")], later);
     assert_eq!(members.standing(&pod("a")).unwrap().drains, None);
@@ -116,7 +119,8 @@ async fn a_group_is_dead_an_hour_after_its_last_member_and_gone_with_its_last_ke
     assert_eq!(members.dead(begun + DEAD_AFTER * 2), []);
     let left = begun + DEAD_AFTER;
     members.apply(&[Change::Delete(path().member("a"))], left);
-    members.reset(&keys(vec![map(1), owner(Ownable::Shard(0), "a")]), left + DEAD_AFTER / 2);
+    let rest = keys(vec![map(1), owner(Ownable::Shard(0), "a")]);
+    list(&mut members, &rest, left + DEAD_AFTER / 2);
     assert_eq!(members.dead(left + DEAD_AFTER / 2), []);
     assert_eq!(members.dead(left + DEAD_AFTER), [path()]);
     let rest = [path().owner(Ownable::Shard(0)), path().key(&GroupKey::Map)];

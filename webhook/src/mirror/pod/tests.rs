@@ -17,8 +17,22 @@ fn of_a_pods_annotations_only_ours_are_kept() {
     let shown = shown(annotations);
     let asked: Vec<&str> = shown.asked.iter().map(PoolName::as_str).collect();
     assert_eq!(asked, ["mountains", "snowflake"]);
-    let results: Vec<&String> = shown.results.keys().collect();
+    let results: Vec<&str> = shown.results.iter().map(|(key, _)| key).collect();
     assert_eq!(results, ["cairn.dev/status", "claim.cairn.dev/mountains"]);
+}
+
+#[test]
+fn of_the_metadata_only_what_is_needed_is_kept() {
+    let pod: PodObject = serde_json::from_value(json!({"metadata": {
+        "name": "p", "namespace": "shop", "uid": "u1", "resourceVersion": "7",
+        "creationTimestamp": "2026-11-21T02:00:00Z", "generation": 1, "selfLink": null,
+        "labels": {"app": "web"}, "annotations": {"cairn.dev/status": "{}"},
+        "managedFields": [{"manager": "kubelet", "fieldsV1": {"f:metadata": {"f:labels": {".": {}}}}}],
+    }}))
+    .unwrap();
+    assert_eq!((id(&pod.metadata).unwrap().uid.as_str(), version(&pod.metadata)), ("u1", Some(7)));
+    assert!(pod.metadata.labels.is_some() && pod.metadata.annotations.is_some());
+    assert_eq!((pod.metadata.managed_fields, pod.metadata.generation), (None, None));
 }
 
 #[test]

@@ -7,6 +7,9 @@ use serde_json::json;
 use super::*;
 use crate::mirror::Counts;
 use crate::mirror::desired::{LOST_AFTER, WAITING_AFTER};
+use crate::mirror::testing::key;
+
+mod listing;
 
 fn id(uid: &str) -> PodId {
     PodId { namespace: "shop".into(), uid: uid.into() }
@@ -40,30 +43,23 @@ fn finished(uid: &str, version: u64, results: &BTreeMap<String, String>) -> PodO
 }
 
 fn claim(uid: &str, name: &str, revision: i64) -> Vec<KeyValue> {
-    let key = |key: String, value: String| KeyValue {
-        key,
-        value: value.into(),
-        create_revision: revision,
-        mod_revision: revision,
-        lease: 0,
-    };
     let slot = format!("/cairn/v1/ns/shop/c/mountains/-/s/{name}");
     let record = json!({"namespace": "shop", "pod": "p", "uid": uid, "node": "n", "incarnation": 1,
         "nonce": "x", "since": 0, "validity_ms": 30_000, "quarantine_ms": 15_000});
     let owner = json!({"slot": slot, "nonce": "x"});
     vec![
-        key(slot, record.to_string()),
-        key(format!("/cairn/v1/ns/shop/o/{uid}/mountains"), owner.to_string()),
+        key(&slot, &record.to_string(), revision),
+        key(&format!("/cairn/v1/ns/shop/o/{uid}/mountains"), &owner.to_string(), revision),
     ]
 }
 
 fn spec() -> KeyValue {
-    KeyValue {
-        key: "/cairn/v1/pools/mountains".into(),
-        value: br#"{"names":{"list":["Denali"]}}"#.to_vec(),
-        create_revision: 1,
-        mod_revision: 1,
-        lease: 0,
+    key("/cairn/v1/pools/mountains", r#"{"names":{"list":["Denali"]}}"#, 1)
+}
+
+fn list(state: &mut MirrorState, keys: Vec<KeyValue>, now: Instant) {
+    for update in [Update::Listing, Update::Page(keys), Update::Listed] {
+        state.update(update, now);
     }
 }
 
@@ -83,7 +79,7 @@ fn state(uids: &[&str], now: Instant) -> MirrorState {
         state.watched(Event::InitApply(pod(uid, 1)), now);
     }
     state.watched(Event::InitDone, now);
-    state.update(Update::Listed(Vec::new()), now);
+    list(&mut state, Vec::new(), now);
     state.lead(true, now);
     assert_eq!(state.next(now), None);
     state
@@ -142,7 +138,7 @@ fn only_a_leader_that_has_seen_both_sides_writes() {
     let mut state = MirrorState::default();
     state.lead(true, now);
     state.watched(Event::Apply(pod("u1", 1)), now);
-    state.update(Update::Listed(claim("u1", "Denali", 7)), now);
+    list(&mut state, claim("u1", "Denali", 7), now);
     assert_eq!(state.next(now), None);
     state.watched(Event::Init, now);
     state.watched(Event::InitApply(pod("u1", 1)), now);
@@ -166,7 +162,7 @@ fn nothing_is_concluded_from_an_etcd_that_cannot_be_read() {
     let later = now + LOST_AFTER * 2;
     assert_eq!((state.next(later), state.wake()), (None, None));
     // It can be read again, and only now the claim begins to be missed.
-    state.update(Update::Listed(Vec::new()), later);
+    list(&mut state, Vec::new(), later);
     assert_eq!(state.next(later), None);
     assert_eq!(state.wake(), Some(later + LOST_AFTER));
     let write = state.next(later + LOST_AFTER).unwrap();

@@ -104,7 +104,7 @@ impl MirrorState {
         let mut carriers = Vec::new();
         for (pool, claim) in &self.claims.of(id) {
             if entry.facts.shown.results.get(&ClaimField::Name.annotation(pool))
-                == Some(&claim.name)
+                == Some(claim.name.as_str())
             {
                 continue;
             }
