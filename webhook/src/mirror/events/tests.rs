@@ -27,7 +27,7 @@ fn api(received: &Received) -> Client {
 }
 
 fn unlimited() -> RequestLimit {
-    RequestLimit::per_second(NonZeroU32::MAX)
+    RequestLimit::new(NonZeroU32::MAX, NonZeroU32::MAX)
 }
 
 async fn published(events: Vec<PodEvent>) -> Vec<(String, Value)> {
