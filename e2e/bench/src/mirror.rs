@@ -57,6 +57,10 @@ pub struct Figures {
     pub full: u64,
     /// Claims of a burst.
     pub burst: Lags,
+    /// How long etcd took for these claims.
+    pub answered: Lags,
+    /// How often a write has waited for the limit of requests during the burst.
+    pub limited: f64,
     /// From the removal of an annotation to its return.
     pub repaired: Lags,
     /// The largest resident memory until then, in KiB.
@@ -133,8 +137,11 @@ pub async fn measure(args: &MirrorArgs) -> Result<Figures, MirrorError> {
 
     eprintln!("{} pods claim at once", args.burst);
     let pods = load.create(args.claims..args.claims + args.burst).await?;
-    let claimed = load.claim_at_once(pods).await?;
+    let limited = scene.limited();
+    let (claimed, answered) = load.claim_at_once(pods).await?;
     figures.burst = scene.shown.lags("an annotation on every pod of the burst", &claimed).await?;
+    figures.answered = answered;
+    figures.limited = scene.limited() - limited;
 
     eprintln!("annotations are removed from {} pods", args.removed);
     let removed = load.remove(0..args.removed).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cairn_core::claim::{Holder, SlotRecord};
 use cairn_core::keys::ClaimPath;
-use cairn_core::lease::{ClaimRequest, QueueMode};
+use cairn_core::lease::ClaimRequest;
 use cairn_core::pool::{PoolName, Scope};
 use cairn_core::time::BootInstant;
 use cairn_kit::clock;
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::MirrorError;
+use super::lags::Lags;
 use super::pods::{self, namespace, pool};
 use super::scene::Scene;
 
@@ -90,17 +91,23 @@ impl Load {
         creating.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
-    /// All of them claim.
+    /// All of them claim. Answers also how long etcd took.
     pub(super) async fn claim_at_once(
         self: &Arc<Self>,
         pods: Vec<Created>,
-    ) -> Result<Vec<Since>, MirrorError> {
+    ) -> Result<(Vec<Since>, Lags), MirrorError> {
         let mut tasks = JoinSet::new();
         for pod in pods {
             let load = Arc::clone(self);
-            tasks.spawn(async move { load.claim(pod).await });
+            tasks.spawn(async move {
+                let claimed = load.claim(pod).await?;
+                let took = clock::now().boot.since(claimed.1);
+                Ok::<_, MirrorError>((claimed, took))
+            });
         }
-        tasks.join_all().await.into_iter().collect()
+        let claimed: Result<Vec<_>, _> = tasks.join_all().await.into_iter().collect();
+        let (claimed, took) = claimed?.into_iter().unzip();
+        Ok((claimed, Lags::new(took)))
     }
 
     /// Removes the claims' annotations from pods.
@@ -142,24 +149,17 @@ impl Load {
         let node = pods::node(number);
         let holder =
             Holder { namespace: namespace.clone(), pod: name.clone(), uid, node, incarnation: 1 };
-        let request = ClaimRequest {
-            spec: self.specs.get(&pool).copied().unwrap_or_default(),
-            path: ClaimPath::new(pool, Scope::Cluster, &namespace, None),
-            key: Some(pods::number_in_pool(number).to_string()),
-            record: SlotRecord {
-                holder,
-                nonce: format!("nonce-{number}"),
-                since: now.wall,
-                validity_ms: 30_000,
-                quarantine_ms: 15_000,
-            },
-            lease,
-            queue: QueueMode::Join,
-            note: 0,
-            quarantine: 0,
-            clock: None,
-            sentinel: 0,
+        let record = SlotRecord {
+            holder,
+            nonce: format!("nonce-{number}"),
+            since: now.wall,
+            validity_ms: 30_000,
+            quarantine_ms: 15_000,
         };
+        let spec = self.specs.get(&pool).copied().unwrap_or_default();
+        let path = ClaimPath::new(pool, Scope::Cluster, &namespace, None);
+        let key = Some(pods::number_in_pool(number).to_string());
+        let request = ClaimRequest { key, spec, ..ClaimRequest::unread(path, record, lease) };
         let at = clock::now().boot;
         match self.store.claim(&request).await?.won() {
             Some(_) => Ok((name, at)),

@@ -93,6 +93,8 @@ fn rows(figures: &Figures) -> Vec<Vec<String>> {
         ("webhook: memory at most until here", mebibytes(figures.peak)),
         ("pods that claimed at once", figures.burst.count().to_string()),
         ("these: claim to annotation: p50, p99, longest", lags(&figures.burst)),
+        ("of it, until etcd has answered the claim: p50, p99, longest", lags(&figures.answered)),
+        ("times that a write waited for the limit meanwhile", format!("{:.0}", figures.limited)),
         ("pods whose annotations were removed at once", figures.repaired.count().to_string()),
         ("these: removal to return: p50, p99, longest", lags(&figures.repaired)),
         ("another webhook with all claims: until it is ready", span(figures.ready)),

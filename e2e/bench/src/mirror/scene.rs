@@ -107,6 +107,11 @@ impl Scene {
         self.webhook.metric("cairn_webhook_mirror_patch_failures_total").unwrap_or_default()
     }
 
+    /// How often a write of the mirror has waited for the limit of requests.
+    pub(super) fn limited(&self) -> f64 {
+        self.webhook.metric("cairn_webhook_mirror_limited_total").unwrap_or_default()
+    }
+
     async fn wait_for_pools(&mut self) -> Result<(), MirrorError> {
         let began = clock::now().boot;
         for name in POOLS {
