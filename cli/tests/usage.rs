@@ -151,7 +151,7 @@ fn an_unreachable_etcd_is_an_error_of_one_line_with_exit_code_1() {
         // The message names the member that was tried last.
         assert_eq!(
             String::from_utf8_lossy(&output.stderr).replace("127.0.0.1:2", "127.0.0.1:1"),
-            "cairn: listing keys failed at http://127.0.0.1:1: Connection refused (os error 111); \
+            "cairn: a transaction failed at http://127.0.0.1:1: Connection refused (os error 111); \
              is etcd running at the --etcd address?\n"
         );
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));

@@ -75,8 +75,8 @@ of a pod with Cairn installed; the tables below say where that time goes.
 
 {alone}
 One review after the other on one thread. *Cold* is the same after a pause of 5 ms, as it is at 200 reviews a second,
-and with 4 MiB of something else written meanwhile: the difference is caches, not work. Reallocations count as
-allocations; they are counted by another program, because counting takes time.
+and with 4 MiB of something else written meanwhile. The work is the same; cold caches are a likely reason for the
+difference. Reallocations count as allocations; they are counted by another program, because counting takes time.
 
 {served}
 *Over TLS* is what a client sees on connections that it keeps. *RSS* is the server's process after that row.
