@@ -19,9 +19,13 @@ mod browser;
 #[path = "store/fixture.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod fixture;
+#[path = "page/groups.rs"]
+mod groups;
 #[path = "coordination/played.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod played;
+#[path = "page/pools.rs"]
+mod pools;
 #[path = "page/scenes.rs"]
 mod scenes;
 #[path = "page/server.rs"]
@@ -234,25 +238,6 @@ fn an_etcd_that_hangs_is_noticed_and_goes_on_where_it_stopped() {
     page.browser.wait("document.querySelector('#link.away')");
     page.fixture.process.thaw();
     page.browser.wait("document.querySelector('#link.live')");
-}
-
-#[test]
-fn a_handover_of_a_shard_is_in_the_timeline() {
-    let mut sessions = (0, 0);
-    let mut page = Page::of(|fixture| {
-        let group = played::Group::new(fixture, "shop", "ledger", 2);
-        sessions = (group.join("a", "participant"), group.join("b", "participant"));
-        group.grant("s/00000", "a", sessions.0);
-        group.grant("s/00001", "b", sessions.1);
-    });
-    page.browser.press("3");
-    page.browser.wait("document.querySelectorAll('.timeline rect').length === 2");
-    page.browser.wait_for_text("No owner has changed");
-    let group = played::Group::new(&page.fixture, "shop", "ledger", 2);
-    group.grant("s/00000", "b", sessions.1);
-    page.browser.wait_for_text("shard 0: pod-a → pod-b");
-    page.browser.wait("document.querySelectorAll('.timeline rect').length === 3");
-    page.assert_calm();
 }
 
 #[test]

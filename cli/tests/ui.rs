@@ -186,6 +186,21 @@ fn a_browser_that_comes_back_gets_what_it_has_missed() {
 }
 
 #[test]
+fn the_number_of_windows_is_bounded() {
+    let server = Server::start(NO_ETCD);
+    let path = format!("/{}/events", server.secret());
+    let request = format!("GET {path} HTTP/1.1\nHost: localhost\n\n");
+    let windows: Vec<_> = (0..17).map(|_| server.sends(&request)).collect();
+    let mut statuses = windows.iter().map(|window| {
+        let mut status = String::new();
+        BufReader::new(window).read_line(&mut status).unwrap();
+        status.split(' ').nth(1).unwrap().to_owned()
+    });
+    let refused: Vec<String> = statuses.by_ref().filter(|status| status == "503").collect();
+    assert_eq!(refused.len(), 1, "of 17");
+}
+
+#[test]
 fn a_lease_is_read_for_somebody_who_looks_at_it() {
     let fixture = Fixture::new();
     fixture.claim("mountains", "shop", None, "Denali", "pod-a");

@@ -201,6 +201,36 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_of_workload_replaces_its_pods_in_its_own_way() {
+        let object = |spec: &Value| {
+            let mut object = json!({"metadata": {"name": "a", "namespace": "shop"}, "spec": spec});
+            object["spec"]["selector"] = json!({});
+            object["spec"]["template"]["metadata"]["annotations"] =
+                json!({"cairn.dev/pool": "five"});
+            object
+        };
+        let of = |workload: Option<Workload>| levels("Namespace", &[workload.unwrap()]);
+        let deployment =
+            |spec: Value| of(Workload::deployment(&serde_json::from_value(object(&spec)).unwrap()));
+        assert_eq!(deployment(json!({"replicas": 5})), [Level::Warning], "a quarter more");
+        assert_eq!(deployment(json!({"replicas": 5, "strategy": {"type": "Recreate"}})), []);
+        let stateful_set = |replicas: usize| {
+            let object = object(&json!({"replicas": replicas, "serviceName": "a"}));
+            of(Workload::stateful_set(&serde_json::from_value(object).unwrap()))
+        };
+        assert_eq!((stateful_set(5), stateful_set(6)), (vec![], vec![Level::Problem]));
+        let daemon_set = |nodes: usize| {
+            let mut object = object(&json!({}));
+            object["status"] = json!({
+                "desiredNumberScheduled": nodes, "currentNumberScheduled": 0, "numberMisscheduled": 0,
+                "numberReady": 0,
+            });
+            of(Workload::daemon_set(&serde_json::from_value(object).unwrap()))
+        };
+        assert_eq!((daemon_set(5), daemon_set(6)), (vec![], vec![Level::Problem]));
+    }
+
+    #[test]
     fn pods_that_share_names_are_counted_together() {
         let asks = json!({"cairn.dev/pool": "five"});
         let grouped = json!({"cairn.dev/pool": "five", "cairn.dev/group": "both"});

@@ -1,7 +1,6 @@
 //! What an etcd looks like in situations that operators meet.
 
 use std::path::Path;
-use std::time::Duration;
 
 use cairn_core::pool::Pool;
 use cairn_core::time::UnixMillis;
@@ -48,12 +47,20 @@ pub(crate) fn draw(folder: Option<&Path>) {
     let mut page = Page::of(exhausted);
     draw_scene(&mut page, folder, "exhausted", "pools");
     let mut page = Page::of(sharded);
-    for (shard, to) in [(3, "c"), (7, "c"), (11, "a")] {
-        std::thread::sleep(Duration::from_millis(if folder.is_some() { 4000 } else { 0 }));
+    page.browser.eval("location.hash = 'groups'");
+    // Each owner has its shard for long enough that the timeline shows it.
+    let every_bar = |bars: usize| {
+        format!(
+            "((bars) => bars.length === {bars} && bars.every((bar) => bar.width.baseVal.value > 40))(
+                [...document.querySelectorAll('.timeline rect')])"
+        )
+    };
+    for (bars, shard, to) in [(13, 3, "c"), (14, 7, "c"), (15, 11, "a")] {
+        page.browser.wait(&every_bar(bars));
         let group = Group::new(&page.fixture, "shop", "ledger", 12);
         group.grant(&format!("s/{shard:05}"), to, session(&page.fixture, to));
     }
-    page.browser.eval("location.hash = 'groups'");
+    page.browser.wait(&every_bar(16));
     page.browser.wait_for_text("3 changes of owners");
     draw_scene(&mut page, folder, "shards", "groups");
 }

@@ -93,22 +93,69 @@ fn the_reason_is_the_first_thing_that_is_not_done() {
     let mut before = sidecar(&json!({"waiting": {"reason": "PodInitializing"}}));
     let statuses = before.status.as_mut().unwrap().init_container_statuses.as_mut().unwrap();
     statuses[0].state = serde_json::from_value(json!({"running": {}})).unwrap();
+    assert_eq!(
+        only(&facts(Some(before.clone()))).1,
+        "init container 'first' comes before its sidecar"
+    );
+    let statuses = before.status.as_mut().unwrap().init_container_statuses.as_mut().unwrap();
+    statuses[0].state = serde_json::from_value(json!({"terminated": {"exitCode": 1}})).unwrap();
     assert_eq!(only(&facts(Some(before))).1, "init container 'first' comes before its sidecar");
 }
 
 #[test]
-fn a_waiting_pod_has_a_rank_and_a_running_one_a_name() {
-    let key = |key: &str, value: &str, revision: i64| KeyValue {
+fn the_newest_words_of_the_sidecar_are_its_reason() {
+    let words = |words: &str, time: &str| {
+        let mut event = event("Pod", "p", &format!("Startup probe failed: {words}"));
+        event.last_timestamp = serde_json::from_value(json!(time)).unwrap();
+        event
+    };
+    let mut waits = facts(Some(sidecar(&json!({"running": {}}))));
+    waits.events = vec![
+        words("a", "2026-11-21T03:00:00Z"),
+        words("the last", "2026-11-21T05:00:00Z"),
+        words("b", "2026-11-21T04:00:00Z"),
+    ];
+    assert!(only(&waits).1.ends_with(": the last"), "{}", only(&waits).1);
+}
+
+#[test]
+fn a_name_that_rests_is_not_free() {
+    let mut keys = vec![
+        key("/cairn/v1/pools/teas", SPEC, 1),
+        key("/cairn/v1/cluster/teas/-/q/u", &ticket("u"), 3),
+    ];
+    let advice = |keys: &[KeyValue]| {
+        let mut waits = facts(Some(sidecar(&json!({"running": {}}))));
+        waits.claims = Some(Ok(Snapshot::read(keys)));
+        explain(&waits).last().unwrap().message.clone()
+    };
+    let free = advice(&keys);
+    assert!(
+        free.contains("it is the next one; held: 0 of 1, resting: 0; a name is free"),
+        "{free}"
+    );
+    keys.push(key("/cairn/v1/cluster/teas/-/x/only", "7", 2));
+    let rests = advice(&keys);
+    assert!(rests.contains("resting: 1; it goes on when a pod ends"), "{rests}");
+}
+
+fn key(key: &str, value: &str, revision: i64) -> KeyValue {
+    KeyValue {
         key: key.to_owned(),
         value: value.as_bytes().to_vec(),
         create_revision: revision,
         mod_revision: revision,
         lease: 1,
-    };
-    let ticket = |uid: &str| {
-        json!({"namespace": "shop", "pod": uid, "uid": uid, "node": "n", "incarnation": 1, "since": 0})
-            .to_string()
-    };
+    }
+}
+
+fn ticket(uid: &str) -> String {
+    json!({"namespace": "shop", "pod": uid, "uid": uid, "node": "n", "incarnation": 1, "since": 0})
+        .to_string()
+}
+
+#[test]
+fn a_waiting_pod_has_a_rank_and_a_running_one_a_name() {
     let keys = [
         key("/cairn/v1/pools/teas", SPEC, 1),
         key("/cairn/v1/cluster/teas/-/q/other", &ticket("other"), 2),

@@ -1,5 +1,6 @@
 //! What follows from keys, changes and answers.
 
+use cairn_core::coordination::path::HOLD;
 use cairn_core::pool::Pool;
 use cairn_store::Error;
 use cairn_store::etcd::{EndpointHealth, MemberStatus};
@@ -144,6 +145,24 @@ fn a_group_has_its_members_its_shards_and_their_owners() {
         (&json!("pod-a"), &json!("owned"), &json!("5-20"))
     );
     assert_eq!(view.get("spans/shop/ledger/0").unwrap()[0]["uid"], "a");
+}
+
+#[test]
+fn a_freeze_a_hold_and_pods_that_are_kept_out_are_shown() {
+    let mut keys = group_keys(&["a"]);
+    keys.push(pool());
+    let shown = |keys: &[KeyValue]| {
+        let (view, _) = listed(keys.to_vec()).view(NOW);
+        let group = view.get("group/shop/ledger").unwrap();
+        let kept_out = group["kept_out"].as_array().unwrap().len();
+        let frozen = view.get("pool/mountains").unwrap()["frozen"].clone();
+        (frozen, group["hold"].clone(), kept_out)
+    };
+    assert_eq!(shown(&keys), (json!(false), json!(false), 0));
+    keys.push(key(&keys::freeze(&"mountains".parse().unwrap()), &json!({}), 20));
+    keys.push(key(HOLD, &json!({}), 21));
+    keys.push(key("/cairn/v1/ns/shop/g/ledger/x/b", &json!({"since": 1}), 22));
+    assert_eq!(shown(&keys), (json!(true), json!(true), 1));
 }
 
 #[test]
