@@ -12,8 +12,7 @@ pub mod access;
 pub mod check;
 pub mod group;
 
-use crate::output::Output;
-use access::AccessArgs;
+use access::{AccessArgs, ReadArgs};
 use check::{CheckArgs, InjectArgs};
 use group::{DrainArgs, GroupArgs, MembersArgs, OwnerArgs, ShardsArgs, StepDownArgs};
 
@@ -83,23 +82,17 @@ pub struct ClaimsArgs {
     /// Only claims on this pool
     #[arg(long, env = "CAIRN_POOL", value_name = "NAME")]
     pub pool: Option<String>,
-    /// How to print
-    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
-    pub output: Output,
-    /// The etcd to read.
+    /// How to print, and where from.
     #[command(flatten)]
-    pub access: AccessArgs,
+    pub read: ReadArgs,
 }
 
 /// The flags of `cairn pools`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PoolsArgs {
-    /// How to print
-    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
-    pub output: Output,
-    /// The etcd to read.
+    /// How to print, and where from.
     #[command(flatten)]
-    pub access: AccessArgs,
+    pub read: ReadArgs,
 }
 
 /// The flags of `cairn ui`.

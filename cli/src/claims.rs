@@ -29,7 +29,7 @@ struct Listing<'s> {
 
 /// Runs the command.
 pub async fn run(args: &ClaimsArgs) -> Result<Report, EtcdError> {
-    let etcd = Reach::open(&args.access).await?;
+    let etcd = Reach::open(&args.read.access).await?;
     let snapshot = Snapshot::read(&etcd.read().await?);
     // An empty environment variable counts as none.
     let namespace = args.namespace.as_deref().filter(|text| !text.is_empty());
@@ -49,10 +49,10 @@ pub async fn run(args: &ClaimsArgs) -> Result<Report, EtcdError> {
         return Ok(report);
     }
     listing.leases = etcd.leases(listing.lease_ids()).await?;
-    let text = match args.output.object(|| listing.as_json()) {
+    let text = match args.read.output.object(|| listing.as_json()) {
         Some(text) => text,
         None if listing.is_empty() => nothing(namespace, pool),
-        None => listing.as_table(args.output, clock::now().wall),
+        None => listing.as_table(args.read.output, clock::now().wall),
     };
     Ok(Report { text, errors: snapshot.errors, exit: Exit::Clean })
 }

@@ -15,6 +15,7 @@ use crate::args::access::ClusterArgs;
 pub mod etcd_pods;
 pub mod exec;
 pub mod forward;
+pub mod kubeconfig;
 pub mod tar;
 pub mod webhook_pod;
 
@@ -122,7 +123,8 @@ impl std::fmt::Debug for Cluster {
 
 /// A client with the user's rights.
 pub async fn connect(args: &ClusterArgs) -> Result<Client, ClusterError> {
-    let wrong = |error: &(dyn std::error::Error + 'static)| ClusterError::Config(report(error));
+    let wrong =
+        |error: &(dyn std::error::Error + 'static)| ClusterError::Config(kubeconfig::words(error));
     let options = KubeConfigOptions { context: args.context.clone(), ..Default::default() };
     let config = match &args.kubeconfig {
         Some(file) => {

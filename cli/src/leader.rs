@@ -17,16 +17,16 @@ use crate::table::Table;
 
 /// Runs the command.
 pub async fn run(args: &GroupArgs) -> Result<Report, EtcdError> {
-    let mut groups = Groups::read(&Reach::open(&args.access).await?.read().await?);
+    let mut groups = Groups::read(&Reach::open(&args.read.access).await?.read().await?);
     groups.select(&args.selection);
     groups.groups.retain(|_, view| has_leadership(view));
     let listed = groups.groups.iter().map(|(path, view)| as_json(path, view));
-    let text = match args.output.object(|| json!({"groups": listed.collect::<Vec<_>>()})) {
+    let text = match args.read.output.object(|| json!({"groups": listed.collect::<Vec<_>>()})) {
         Some(text) => text,
         None if groups.groups.is_empty() => {
             format!("No member coordinates a leader{}.\n", args.selection.words())
         }
-        None => as_table(&groups, args.output),
+        None => as_table(&groups, args.read.output),
     };
     Ok(Report { text, errors: groups.errors, exit: Exit::Clean })
 }

@@ -24,7 +24,7 @@ use crate::table::Table;
 
 /// Runs the command.
 pub async fn run(args: &GroupArgs) -> Result<Report, EtcdError> {
-    let etcd = Reach::open(&args.access).await?;
+    let etcd = Reach::open(&args.read.access).await?;
     let mut groups = Groups::read(&etcd.read().await?);
     groups.select(&args.selection);
     let of_views = groups.groups.values();
@@ -34,12 +34,12 @@ pub async fn run(args: &GroupArgs) -> Result<Report, EtcdError> {
     let leases = etcd.leases(leases).await?;
     let nobody = |view: &GroupView| view.picture.members.is_empty() && view.dropped.is_empty();
     let listed = groups.groups.iter().map(|(path, view)| as_json(path, view, &leases));
-    let text = match args.output.object(|| json!({"groups": listed.collect::<Vec<_>>()})) {
+    let text = match args.read.output.object(|| json!({"groups": listed.collect::<Vec<_>>()})) {
         Some(text) => text,
         None if groups.groups.values().all(nobody) => {
             format!("There is no member{}.\n", args.selection.words())
         }
-        None => as_table(&groups, &leases, args.output),
+        None => as_table(&groups, &leases, args.read.output),
     };
     Ok(Report { text, errors: groups.errors, exit: Exit::Clean })
 }

@@ -15,7 +15,7 @@ use crate::table::Table;
 
 /// Runs the command.
 pub async fn run(args: &OwnerArgs) -> Result<Report, EtcdError> {
-    let mut groups = Groups::read(&Reach::open(&args.show.access).await?.read().await?);
+    let mut groups = Groups::read(&Reach::open(&args.show.read.access).await?.read().await?);
     groups.select(&args.show.selection);
     // A group without a map has no shard that a key could have.
     groups.groups.retain(|_, view| view.picture.map.is_some());
@@ -49,7 +49,7 @@ pub async fn run(args: &OwnerArgs) -> Result<Report, EtcdError> {
             "waits_at_most_ms": wait.at_most().map(|span| span.as_millis()),
         })
     };
-    let text = if let Some(text) = args.show.output.object(object) {
+    let text = if let Some(text) = args.show.read.output.object(object) {
         text
     } else {
         let endpoints = member.map(|member| &member.record.endpoints).into_iter().flatten();
@@ -66,7 +66,7 @@ pub async fn run(args: &OwnerArgs) -> Result<Report, EtcdError> {
             endpoints.join(","),
             wait.reason().unwrap_or_default(),
         ]);
-        table.print(args.show.output)
+        table.print(args.show.read.output)
     };
     Ok(Report { text, errors: groups.errors.clone(), ..Report::default() })
 }

@@ -26,16 +26,16 @@ struct Row<'s> {
 
 /// Runs the command.
 pub async fn run(args: &PoolsArgs) -> Result<Report, EtcdError> {
-    let snapshot = Snapshot::read(&Reach::open(&args.access).await?.read().await?);
+    let snapshot = Snapshot::read(&Reach::open(&args.read.access).await?.read().await?);
     let rows: Vec<Row<'_>> = snapshot.pools.values().map(|pool| count(pool, &snapshot)).collect();
     let object = || json!({"pools": rows.iter().map(as_json).collect::<Vec<_>>()});
-    let text = match args.output.object(object) {
+    let text = match args.read.output.object(object) {
         Some(text) => text,
         None if rows.is_empty() => {
             "No pool is defined; the webhook or a sidecar defines them once it reaches this etcd.\n"
                 .to_owned()
         }
-        None => as_table(&rows, args.output),
+        None => as_table(&rows, args.read.output),
     };
     Ok(Report { text, errors: snapshot.errors, exit: Exit::Clean })
 }

@@ -30,21 +30,21 @@ struct Row<'g> {
 
 /// Runs the command.
 pub async fn run(args: &ShardsArgs) -> Result<Report, EtcdError> {
-    let etcd = Reach::open(&args.show.access).await?;
+    let etcd = Reach::open(&args.show.read.access).await?;
     let mut groups = Groups::read(&etcd.read().await?);
     groups.select(&args.show.selection);
     groups.groups.retain(|_, view| view.picture.map.is_some() || !view.picture.shards.is_empty());
     let listed = groups.groups.iter().map(|(path, view)| as_json(path, view));
-    let object = args.show.output.object(|| json!({"groups": listed.collect::<Vec<_>>()}));
+    let object = args.show.read.output.object(|| json!({"groups": listed.collect::<Vec<_>>()}));
     if let Some(text) = object {
         return Ok(Report { text, errors: groups.errors, exit: Exit::Clean });
     }
     let mut text = if groups.groups.is_empty() {
         format!("There is no shard{}.\n", args.show.selection.words())
     } else if args.by_member {
-        by_member(&groups, args.show.output)
+        by_member(&groups, args.show.read.output)
     } else {
-        as_table(&groups, args.show.output)
+        as_table(&groups, args.show.read.output)
     };
     if let Some(lease) = groups.hold {
         text.push_str(&hold(&etcd, lease).await?);

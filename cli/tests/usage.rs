@@ -55,9 +55,8 @@ fn wrong_usage_is_an_error_of_one_line_with_exit_code_2() {
         ("claims --etcd".into(), "--etcd needs a value; write it like --etcd <URL[,URL...]>"),
         (
             "claims".into(),
-            "there is no usable kubeconfig (failed to read kubeconfig from '\"/nonexistent/.kube/config\"': No such \
-             file or directory (os error 2)); name one with --kubeconfig; without Kubernetes, claims, pools and ui \
-             take --etcd",
+            "there is no usable kubeconfig (cannot read /nonexistent/.kube/config: No such file or directory (os error \
+             2)); name one with --kubeconfig; without Kubernetes, claims, pools and ui take --etcd",
         ),
         (
             "pools --etcd= --etcd-cacert /none".into(),
@@ -114,12 +113,33 @@ fn wrong_usage_of_the_commands_about_clusters_and_manifests_is_an_error_of_one_l
         ("completion csh", "<SHELL>: 'csh' is not known; use bash, zsh or fish"),
         (
             "pools --kubeconfig /none",
-            "there is no usable kubeconfig (failed to read kubeconfig from '\"/none\"': No such file or directory \
-             (os error 2)); name one with --kubeconfig; without Kubernetes, claims, pools and ui take --etcd",
+            "there is no usable kubeconfig (cannot read /none: No such file or directory (os error 2)); name one with \
+             --kubeconfig; without Kubernetes, claims, pools and ui take --etcd",
         ),
     ];
     for (line, message) in table {
         assert_usage(line, message);
+    }
+}
+
+#[test]
+fn a_file_that_a_kubeconfig_names_and_that_cannot_be_read_is_named() {
+    let dir = TempDir::new().unwrap();
+    let kubeconfig = dir.path().join("config");
+    for (of_cluster, of_user) in [
+        ("certificate-authority: /none", "token: t"),
+        ("", "client-certificate: /none, client-key: /none"),
+    ] {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+             contexts: [{{name: c, context: {{cluster: k, user: u}}}}]\n\
+             clusters: [{{name: k, cluster: {{server: 'https://127.0.0.1:1', {of_cluster}}}}}]\n\
+             users: [{{name: u, user: {{{of_user}}}}}]\n"
+        );
+        std::fs::write(&kubeconfig, text).unwrap();
+        let message = "there is no usable kubeconfig (cannot read /none: No such file or directory (os error 2)); \
+                       name one with --kubeconfig; without Kubernetes, claims, pools and ui take --etcd";
+        assert_usage(&format!("pools --kubeconfig {}", kubeconfig.display()), message);
     }
 }
 

@@ -1,8 +1,21 @@
-//! Where etcd and Kubernetes are.
+//! Where etcd and Kubernetes are, and how commands print what they have read.
 
 use std::path::PathBuf;
 
 use cairn_kit::etcd::EtcdArgs;
+
+use crate::output::Output;
+
+/// What commands that show something have in common.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReadArgs {
+    /// How to print
+    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+    /// The etcd to read.
+    #[command(flatten)]
+    pub access: AccessArgs,
+}
 
 /// How to reach etcd: as the flags say, or through the Kubernetes cluster.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::access::{AccessArgs, ClusterArgs};
+use super::access::{ClusterArgs, ReadArgs};
 use crate::output::Output;
 
 /// The image of sidecars, where no cluster says it.
@@ -61,12 +61,9 @@ pub struct CheckPodArgs {
     /// Its namespace [default: that of the kubeconfig]
     #[arg(short, long, env = "CAIRN_NAMESPACE", value_name = "NS")]
     pub namespace: Option<String>,
-    /// How to print
-    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
-    pub output: Output,
-    /// How to reach etcd and the cluster.
+    /// How to print, and where from.
     #[command(flatten)]
-    pub access: AccessArgs,
+    pub read: ReadArgs,
 }
 
 /// The arguments of `cairn inject`.

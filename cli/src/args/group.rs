@@ -4,8 +4,7 @@ use cairn_core::coordination::path::GroupPath;
 use cairn_core::group::Group;
 use clap::Subcommand;
 
-use super::access::AccessArgs;
-use crate::output::Output;
+use super::access::{AccessArgs, ReadArgs};
 
 /// Which groups are meant.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -24,12 +23,9 @@ pub struct GroupArgs {
     /// Which groups.
     #[command(flatten)]
     pub selection: Selection,
-    /// How to print
-    #[arg(short, long, env = "CAIRN_OUTPUT", value_name = "FORMAT", default_value = "table")]
-    pub output: Output,
-    /// The etcd to read.
+    /// How to print, and where from.
     #[command(flatten)]
-    pub access: AccessArgs,
+    pub read: ReadArgs,
 }
 
 /// The arguments of `cairn members`.

@@ -35,7 +35,8 @@ pub async fn run(args: &CheckArgs) -> Result<Report, EtcdError> {
     let progress = Progress::say("asking the API server");
     let replicas = WebhookPod::all(&cluster).await?;
     let mut findings = versions(&cluster, &replicas).await;
-    findings.push(running(&cluster, &replicas));
+    let ready = replicas.iter().filter(|replica| is_ready(&replica.0)).count();
+    findings.push(running(&cluster.namespace, ready, replicas.len()));
     let ready: Vec<WebhookPod> =
         replicas.into_iter().filter(|replica| is_ready(&replica.0)).collect();
     let found = list::<PoolObject>(&cluster.client, "pools").await;
@@ -72,11 +73,9 @@ fn checked(pool: &PoolObject) -> Option<Pool> {
     resource::check(pool.name(), &pool.spec).ok()
 }
 
-fn running(cluster: &Cluster, replicas: &[WebhookPod]) -> Finding {
+fn running(namespace: &str, ready: usize, all: usize) -> Finding {
     const ABOUT: &str = "webhook";
-    let ready = replicas.iter().filter(|replica| is_ready(&replica.0)).count();
-    let namespace = &cluster.namespace;
-    match (ready, replicas.len()) {
+    match (ready, all) {
         (0, _) => Finding::problem(
             ABOUT,
             format!(
@@ -172,3 +171,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ pub struct Facts {
 /// Runs the command.
 pub async fn run(args: &CheckPodArgs) -> Result<Report, EtcdError> {
     let progress = Progress::say("asking the API server");
-    let client = connect(&args.access.cluster).await?;
+    let client = connect(&args.read.access.cluster).await?;
     let namespace = args.namespace.as_deref().filter(|text| !text.is_empty());
     let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
@@ -59,11 +59,11 @@ pub async fn run(args: &CheckPodArgs) -> Result<Report, EtcdError> {
     };
     let events = events.unwrap_or_default();
     let facts = Facts { name: args.pod.clone(), namespace, pod, events, claims };
-    Ok(report(&explain(&facts), args.output))
+    Ok(report(&explain(&facts), args.read.output))
 }
 
 async fn snapshot(args: &CheckPodArgs) -> Result<Snapshot, EtcdError> {
-    Ok(Snapshot::read(&Reach::open(&args.access).await?.read().await?))
+    Ok(Snapshot::read(&Reach::open(&args.read.access).await?.read().await?))
 }
 
 /// Why the pod waits, or that it does not wait for Cairn.

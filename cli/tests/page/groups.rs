@@ -38,3 +38,22 @@ fn a_hold_is_a_notice() {
     page.browser.wait_for_text("A hold forbids changes of owners");
     page.assert_calm();
 }
+
+#[test]
+fn a_member_whose_app_has_not_asked_to_participate_is_seen() {
+    let mut page = Page::of(|fixture| {
+        let group = Group::new(fixture, "shop", "ledger", 2);
+        group.join("a", "participant");
+        group.join("b", "viewer");
+    });
+    page.browser.press("3");
+    page.browser.wait("document.querySelectorAll('.members .role').length === 2");
+    let states = "[...document.querySelectorAll('.members .role')].map((role) => role.textContent)";
+    assert_eq!(
+        page.browser.eval(states),
+        json!(["participant", "viewer: its app has not asked to participate"])
+    );
+    Group::new(&page.fixture, "shop", "ledger", 2).join("b", "participant");
+    page.browser.wait(&format!("{states}.join() === 'participant,participant'"));
+    page.assert_calm();
+}

@@ -95,7 +95,8 @@ function drawMember(item, group, member) {
   const [swatch, pod, role, load] = item.firstElementChild.children;
   drawLetter(swatch, group, member.uid);
   text(pod, member.pod || member.uid);
-  text(role, [member.leads ? "leader" : null, member.state].filter(Boolean).join(", "));
+  const state = [member.leads ? "leader" : null, member.state].filter(Boolean).join(", ");
+  text(role, member.why ? `${state}: ${member.why}` : state);
   text(load, member.state === "viewer" ? "" : count(member.shards, "shard"));
 }
 
