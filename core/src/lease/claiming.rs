@@ -82,8 +82,10 @@ impl ClaimHandler<'_> {
         }
         if !view.owners.is_empty() {
             self.resume().recognise_attempts(view);
-            renewing::renew_in_time(self.renewing, *self.lease, self.claims, self.pace);
         }
+        // A lease is granted before the pools are known: their validity may want it renewed sooner. So may a slot that
+        // was recognised.
+        renewing::renew_in_time(self.renewing, *self.lease, self.claims, self.pace);
         if terminating || (!view.owners.is_empty() && self.resume().take_older_lease(view)) {
             return None;
         }
@@ -116,8 +118,6 @@ impl ClaimHandler<'_> {
         for claim in self.claims.iter_mut() {
             claim.learn(view);
         }
-        // A lease is granted before the pools are known: their validity may want it renewed sooner.
-        renewing::renew_in_time(self.renewing, *self.lease, self.claims, self.pace);
     }
 
     fn read_shape(&self) -> ReadShape {

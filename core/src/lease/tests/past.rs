@@ -95,8 +95,8 @@ fn with_many_names_in_use_only_the_expected_name_is_read_and_the_lists_when_it_w
     queued(1998, None);
 }
 
-#[test]
-fn a_ticket_whose_creation_had_no_answer_learns_its_rank_of_the_past_when_many_wait() {
+/// A pod that has found its ticket among a hundred, and asks what was true when it was created.
+fn ticket_of_an_unanswered_join() -> MachineTest {
     let mut test = joining("Wait");
     test.step(Event::ClaimingFailed(Failure { lease_gone: false, message: "timeout".to_owned() }));
     test.pass(2);
@@ -105,6 +105,12 @@ fn a_ticket_whose_creation_had_no_answer_learns_its_rank_of_the_past_when_many_w
     let view = PoolView { ticket: own, without_lists: true, queued: 100, ..test.view(&[]) };
     let ask = test.read(tea(view, "Wait"));
     assert!(matches!(ask.as_slice(), [Action::ReadOrigin { revision: 20, .. }]), "{ask:?}");
+    test
+}
+
+#[test]
+fn a_ticket_whose_creation_had_no_answer_learns_its_rank_of_the_past_when_many_wait() {
+    let mut test = ticket_of_an_unanswered_join();
     let past = test.step(Event::Origin(Some(origin(1))));
     assert!(matches!(past.as_slice(), [Action::ReadAt { revision: 20, .. }]), "{past:?}");
     assert_eq!(target(&test.step(Event::Past(Some(PastView::default())))), "Ceylon");
@@ -112,13 +118,7 @@ fn a_ticket_whose_creation_had_no_answer_learns_its_rank_of_the_past_when_many_w
 
 #[test]
 fn without_the_rank_of_the_past_the_present_is_read() {
-    let mut test = joining("Wait");
-    test.step(Event::ClaimingFailed(Failure { lease_gone: false, message: "timeout".to_owned() }));
-    test.pass(2);
-    test.step(Event::Tick);
-    let own = Some(Ticket { revision: 20, lease: 1 });
-    let view = PoolView { ticket: own, without_lists: true, queued: 100, ..test.view(&[]) };
-    test.read(tea(view, "Wait"));
+    let mut test = ticket_of_an_unanswered_join();
     let read = test.step(Event::Origin(None));
     let [Action::Read(read)] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!((read.lists, read.ticket), (true, Some(20)));
