@@ -7,7 +7,7 @@ use cairn_core::lease::{
     Watch,
 };
 
-use crate::error::{Class, Error};
+use crate::error::Error;
 use crate::kv::{
     Answer, Batch, Branch, Compare, CountHandle, Guarded, KeyHandle, KeyValue, KeysHandle, Kv,
     Span, TxnHandle,
@@ -55,11 +55,8 @@ impl<K: Kv> Store<K> {
     ) -> Result<Option<Origin>, Error> {
         let mut batch = Batch::default();
         let origin = OriginHandle::new(path, |prefix| batch.count_at(prefix, revision));
-        match self.kv().read(batch).await {
-            Ok(answer) => origin.read(&answer).map(Some),
-            Err(error) if error.class() == Class::NotApplied => Ok(None),
-            Err(error) => Err(error),
-        }
+        let answer = self.read_past(batch).await?;
+        answer.map(|answer| origin.read(&answer)).transpose()
     }
 
     /// Leaves the queue. A ticket with another create revision than the request's stays.
