@@ -63,6 +63,7 @@ impl RenewHandler<'_> {
 
     /// A lease was granted. Renewing it begins.
     pub(super) fn on_granted(&mut self, sent: BootInstant) {
+        self.pace.renewed(self.claims, self.now.boot.since(sent));
         self.track.wait_until(sent.after(self.pace.renewal(self.claims)));
     }
 
@@ -91,7 +92,7 @@ impl RenewHandler<'_> {
         lease.renewed(renewal.sent, renewal.ttl);
         self.evidence.settle_clocks(self.now);
         self.pace.advance();
-        self.pace.renewed();
+        self.pace.renewed(self.claims, self.now.boot.since(renewal.sent));
         let period = self.pace.renewal(self.claims);
         self.track.wait_until(renewal.sent.after(period).max(self.now.boot));
         if let Some(why) = read.and_then(|read| self.judge(renewal.sent, read)) {

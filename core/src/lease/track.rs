@@ -25,6 +25,10 @@ const RENEWAL_RETRY_PART: u32 = 30;
 /// together ask it half as often again as without failures, and four tries fit between a renewal and the deadline.
 const OVERLOAD_RETRY_PART: u32 = 6;
 
+/// A renewal that took this part of the validity was answered by a store that has more to do than it can. etcd fails
+/// renewals that it cannot answer within a second, which is this part of the default.
+const SLOW_PART: u32 = 30;
+
 /// The same without a slot: the lease outlasts the validity.
 const IDLE_RETRY_PART: u32 = 10;
 
@@ -64,6 +68,8 @@ pub(super) struct Pace {
     round: u64,
     /// Renewals in a row that failed.
     unrenewed: u32,
+    /// The last grant or renewal was answered late.
+    slow: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -213,7 +219,7 @@ impl ClaimTrack {
 
 impl Pace {
     pub(super) fn new(uid: &str) -> Self {
-        Self { uid: uid.to_owned(), round: 0, unrenewed: 0 }
+        Self { uid: uid.to_owned(), round: 0, unrenewed: 0, slow: false }
     }
 
     /// The pauses after this one are spread anew.
@@ -232,11 +238,16 @@ impl Pace {
         CONFLICT_SPREAD.mul_f64(self.jitter(0))
     }
 
-    /// Between two renewals: a third of the validity ± 10 %, so that three tries fit into it. Without a slot there is
-    /// only the lease to keep, which outlasts the validity: two thirds of it.
+    /// Between two renewals: a third of the validity ± 10 %, so that three tries fit into it, and half of it with a
+    /// store that is slow. Without a slot there is only the lease to keep, which outlasts the validity: two thirds of
+    /// it.
     pub(super) fn renewal(&self, claims: &[Claim]) -> Duration {
-        let thirds = if needs_renewals(claims) { 1.0 } else { 2.0 };
-        shortest_validity(claims).mul_f64((0.9 + 0.2 * self.jitter(0)) * thirds / 3.0)
+        let part = match (needs_renewals(claims), self.slow) {
+            (true, false) => 1.0 / 3.0,
+            (true, true) => 1.0 / 2.0,
+            (false, _) => 2.0 / 3.0,
+        };
+        shortest_validity(claims).mul_f64((0.9 + 0.2 * self.jitter(0)) * part)
     }
 
     /// After a failed renewal: the next member may answer. A store that is behind fails the renewals of all pods within
@@ -254,9 +265,10 @@ impl Pace {
         (shortest_validity(claims) / part * slower).mul_f64(0.75 + jitter / 2.0)
     }
 
-    /// A renewal had a good answer.
-    pub(super) fn renewed(&mut self) {
+    /// A grant or a renewal had a good answer after this time.
+    pub(super) fn renewed(&mut self, claims: &[Claim], took: Duration) {
         self.unrenewed = 0;
+        self.slow = took >= shortest_validity(claims) / SLOW_PART;
     }
 
     /// Between two reads of a waiting pod: the validity ± 10 %. A watch may miss a change, these reads may not.

@@ -36,8 +36,9 @@ impl Deadline {
         let until = slots.map(|slot| slot.valid_until_boottime).min();
         if until.is_some() && until != self.until {
             self.until = until;
-            // A claim is renewed when two thirds of its time are left. Half of it is a grace that ends no good claim.
-            self.lead = until.map_or(Duration::ZERO, |until| self.grace.min(until.since(now) / 2));
+            // A claim is renewed when half of its time is left at the latest. A third of it is a grace that ends no good
+            // claim.
+            self.lead = until.map_or(Duration::ZERO, |until| self.grace.min(until.since(now) / 3));
         }
     }
 
@@ -131,8 +132,8 @@ mod tests {
     fn a_short_validity_shortens_the_grace_so_that_good_renewals_end_nothing() {
         let mut deadline = Deadline::new(GRACE);
         deadline.learn(&held(OnLoss::Stop, 3.0), at(0.0));
-        assert!(!deadline.is_near(at(1.1)), "renewed after a third of its time");
-        assert!(deadline.is_near(at(1.5)));
+        assert!(!deadline.is_near(at(1.9)), "renewed after half of its time, and a tenth more");
+        assert!(deadline.is_near(at(2.0)));
     }
 
     #[test]
