@@ -87,9 +87,9 @@ fn a_store_that_is_fast_again_is_asked_as_often_as_before() {
     let slow = test.renewal(7, 7);
     test.pass(1);
     test.step(Event::Renewed(slow));
-    assert_eq!(renewals(&mut test, 12, false), [], "it was sent a second ago");
+    assert!(renewals(&mut test, 12, false).is_empty(), "it was sent a second ago");
     test.step(Event::Renewed(test.renewal(7, 7)));
-    assert_ne!(renewals(&mut test, 11, false), []);
+    assert!(!renewals(&mut test, 11, false).is_empty());
 }
 
 /// The seconds, of so many, in which a renewal is sent, when each of them fails.
