@@ -60,6 +60,8 @@ pub enum Error {
         endpoint: String,
         /// Whether it was applied.
         class: Class,
+        /// Whether etcd has answered that it cannot keep up.
+        overloaded: bool,
         /// The error of the client library.
         #[source]
         source: Box<etcd_client::Error>,
@@ -138,14 +140,6 @@ pub enum Error {
     Injected(Class),
 }
 
-/// What etcd says when it cannot keep up (etcd `api/v3rpc/rpctypes`): its apply is a second behind, a request was not
-/// applied within 7 s, or more than 5,000 entries wait for it.
-const OVERLOADS: [&str; 3] = [
-    "etcdserver: request timed out, waiting for the applied index took too long",
-    "etcdserver: request timed out",
-    "etcdserver: too many requests",
-];
-
 /// Whether a request that failed was applied (`docs/protocol.md`, "Answers").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -187,13 +181,7 @@ impl Error {
 
     /// Whether etcd has answered that it cannot keep up: it is not away, and asking again costs it what others need.
     pub fn is_overload(&self) -> bool {
-        match self {
-            Self::Call { source, .. } => match source.as_ref() {
-                etcd_client::Error::GRpcStatus(status) => OVERLOADS.contains(&status.message()),
-                _ => false,
-            },
-            _ => false,
-        }
+        matches!(self, Self::Call { overloaded: true, .. })
     }
 
     /// The known cluster and the one that answered in its place, when that is what is wrong.

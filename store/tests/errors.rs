@@ -15,7 +15,11 @@ use cairn_core::time::BootInstant;
 use cairn_store::etcd::Etcd;
 use cairn_store::{Batch, Class, Error, Kv, Store};
 use cairn_test_etcd::TestEtcd;
-use etcd_client::{Client, Permission, PermissionType};
+use etcd_client::{
+    Client, GetOptions, Permission, PermissionType, SortOrder, SortTarget, Txn, TxnOp,
+};
+use futures::future::join_all;
+use tokio::task::JoinHandle;
 
 #[path = "suite/fixture.rs"]
 #[expect(dead_code, reason = "shared with the suite")]
@@ -138,4 +142,47 @@ async fn the_read_of_a_whole_group_has_a_time_limit_of_its_own() {
         other => panic!("{other}"),
     });
     assert_eq!(limits, [usual, usual * 3]);
+}
+
+/// Keeps etcd behind with what it has committed: it applies one transaction after the other, and each of these reads
+/// thousands of keys many times.
+async fn keep_behind(client: &Client) -> JoinHandle<()> {
+    let mut filling = client.kv_client();
+    for page in 0..40 {
+        let put = |number| TxnOp::put(format!("/filler/{page}/{number}"), "", None);
+        filling.txn(Txn::new().and_then((0..125).map(put).collect::<Vec<_>>())).await.unwrap();
+    }
+    let newest = GetOptions::new().with_prefix().with_limit(1).with_keys_only();
+    let newest = newest.with_sort(SortTarget::Mod, SortOrder::Descend);
+    let mut work = vec![TxnOp::get("/filler/", Some(newest)); 120];
+    work.push(TxnOp::put("/applied", "", None));
+    let client = client.clone();
+    tokio::spawn(async move {
+        // Several at a time: the next one is committed when one has been applied.
+        for _ in 0..20 {
+            let slow = (0..6).map(|_| {
+                let (mut client, work) = (client.kv_client(), work.clone());
+                async move { client.txn(Txn::new().and_then(work)).await }
+            });
+            join_all(slow).await;
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_leader_that_is_behind_says_so_instead_of_renewing_a_lease() {
+    let process = TestEtcd::start().unwrap();
+    let fixture = fixture(&[&process]).await;
+    let client = Client::connect([process.url()], None).await.unwrap();
+    let lease = fixture.grant(60).await.lease;
+    let busy = keep_behind(&client).await;
+    let behind = async || match fixture.store.renew(BootInstant::default(), lease, &[]).await {
+        Err(error) => {
+            assert!(error.is_overload(), "{}", error.report());
+            true
+        }
+        Ok(_) => false,
+    };
+    fixture.until("a refused renewal", behind).await;
+    busy.abort();
 }

@@ -1,4 +1,4 @@
-//! Which errors of etcd prove that nothing was applied.
+//! Which errors of etcd prove that nothing was applied, and which that etcd cannot keep up.
 //!
 //! etcd tells its errors apart by gRPC code and message (etcd `api/v3rpc/rpctypes`). An error that is not listed here
 //! is ambiguous: one more read is harmless, a wrong belief is not.
@@ -33,8 +33,29 @@ const ALERTS: [&str; 8] = [
 const ACCESS: [&str; 4] =
     ["user name ", "role name ", "role is not granted", "permission is not granted"];
 
+/// What etcd says instead of a proposal when it has committed more than 5,000 entries that it has not applied yet.
+///
+/// Its code is "unknown", and not "resource exhausted" as etcd's table of errors says: the server returns the error of
+/// that table that is meant for clients, which gRPC cannot translate (etcd 3.6, `api/v3rpc/util.go` of the server).
+const TOO_MANY_REQUESTS: &str = "etcdserver: too many requests";
+
+/// What a leader says instead of renewing a lease when it has not applied within a second what was committed.
+const APPLY_IS_BEHIND: &str =
+    "etcdserver: request timed out, waiting for the applied index took too long";
+
+/// The failure of a call to a member that answered with an error, or to which the connection broke.
+pub(super) fn call_failed(operation: &'static str, endpoint: &str, source: Error) -> error::Error {
+    error::Error::Call {
+        operation,
+        endpoint: endpoint.to_owned(),
+        class: class(&source),
+        overloaded: is_overload(&source),
+        source: Box::new(source),
+    }
+}
+
 /// Whether a request was applied that ended with this error of the client library.
-pub(super) fn class(error: &Error) -> Class {
+fn class(error: &Error) -> Class {
     match error {
         Error::GRpcStatus(status) => by_status(status.code() as i32, status.message()),
         Error::LeaseKeepAliveError(text) if text.contains("lease not found") => Class::LeaseGone,
@@ -43,6 +64,17 @@ pub(super) fn class(error: &Error) -> Class {
         }
         _ => Class::Ambiguous,
     }
+}
+
+/// Whether etcd has answered that it cannot keep up: it is not away, and asking again costs it what others need.
+fn is_overload(error: &Error) -> bool {
+    matches!(error, Error::GRpcStatus(status) if overloaded(status.message()))
+}
+
+/// The plain "request timed out" is not among them, because it does not tell a slow etcd from one without a leader.
+/// Nor would a renewal see it: etcd says it after five seconds and two elections.
+fn overloaded(message: &str) -> bool {
+    [APPLY_IS_BEHIND, TOO_MANY_REQUESTS].contains(&message)
 }
 
 /// Whether a request failed only because users or roles were being changed. Nothing was applied; the same request may
@@ -116,6 +148,7 @@ pub(super) fn says(error: &error::Error, text: &str) -> bool {
 
 /// Numbers of gRPC's status codes (grpc/statuscodes). The client library does not re-export their type.
 mod code {
+    pub(super) const UNKNOWN: i32 = 2;
     pub(super) const INVALID_ARGUMENT: i32 = 3;
     pub(super) const NOT_FOUND: i32 = 5;
     pub(super) const PERMISSION_DENIED: i32 = 7;
@@ -128,8 +161,9 @@ mod code {
 fn by_status(code: i32, message: &str) -> Class {
     match code {
         code::NOT_FOUND if message.contains("lease not found") => Class::LeaseGone,
-        // "too many requests", "database space exceeded", future and compacted revisions.
+        // "database space exceeded", future and compacted revisions.
         code::RESOURCE_EXHAUSTED | code::OUT_OF_RANGE => Class::NotApplied,
+        code::UNKNOWN if message == TOO_MANY_REQUESTS => Class::NotApplied,
         code::INVALID_ARGUMENT if message.contains(AUTH_CHANGED) => Class::NotApplied,
         // Other failed preconditions, such as "not leader", may have been met after a proposal.
         code::FAILED_PRECONDITION if ACCESS.iter().any(|subject| message.contains(subject)) => {
@@ -151,6 +185,7 @@ mod tests {
     fn only_what_etcd_certainly_refuses_counts_as_not_applied() {
         let cases = [
             (5, "etcdserver: requested lease not found", Class::LeaseGone),
+            (2, "etcdserver: too many requests", Class::NotApplied),
             (8, "etcdserver: too many requests", Class::NotApplied),
             (8, "etcdserver: mvcc: database space exceeded", Class::NotApplied),
             (11, "etcdserver: mvcc: required revision has been compacted", Class::NotApplied),
@@ -162,11 +197,30 @@ mod tests {
             (9, "etcdserver: user name not found", Class::Denied),
             (9, "etcdserver: not leader", Class::Ambiguous),
             (14, "etcdserver: leader changed", Class::Ambiguous),
+            (14, "etcdserver: request timed out", Class::Ambiguous),
             (4, "context deadline exceeded", Class::Ambiguous),
             (2, "transport error", Class::Ambiguous),
         ];
         for (code, message, expected) in cases {
             assert_eq!(by_status(code, message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_etcd_that_cannot_keep_up_is_told_from_one_without_a_leader() {
+        let cases = [
+            ("etcdserver: request timed out, waiting for the applied index took too long", true),
+            ("etcdserver: too many requests", true),
+            ("etcdserver: request timed out", false),
+            ("etcdserver: request timed out, possibly due to previous leader failure", false),
+            ("etcdserver: request timed out, possibly due to connection lost", false),
+            ("etcdserver: no leader", false),
+            ("etcdserver: leader changed", false),
+            ("etcdserver: mvcc: database space exceeded", false),
+            ("transport error", false),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(overloaded(message), expected, "{message}");
         }
     }
 

@@ -110,16 +110,11 @@ impl Membership {
         operation: &'static str,
         request: impl Future<Output = Result<T, etcd_client::Error>>,
     ) -> Result<T, Error> {
-        let endpoint = self.endpoint.clone();
-        match tokio::time::timeout(self.request_timeout, request).await {
+        let after = self.request_timeout;
+        match tokio::time::timeout(after, request).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(source)) => Err(Error::Call {
-                operation,
-                endpoint,
-                class: classify::class(&source),
-                source: Box::new(source),
-            }),
-            Err(_) => Err(Error::Timeout { operation, endpoint, after: self.request_timeout }),
+            Ok(Err(source)) => Err(classify::call_failed(operation, &self.endpoint, source)),
+            Err(_) => Err(Error::Timeout { operation, endpoint: self.endpoint.clone(), after }),
         }
     }
 }

@@ -80,7 +80,8 @@ impl Etcd {
                 let request = pin!(request(member.client()));
                 match select(request, passed).await {
                     Either::Left((answer, _)) => {
-                        answer.map_err(|source| call_failed(operation, &member, source))
+                        let endpoint = member.endpoint();
+                        answer.map_err(|error| classify::call_failed(operation, endpoint, error))
                     }
                     Either::Right((after, _)) => Err(no_answer(operation, &member, after)),
                 }
@@ -206,18 +207,9 @@ fn with_limit<T>(
 ) -> impl Future<Output = Result<T, Error>> {
     timeout(limit, request).map(move |answer| match answer {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(source)) => Err(call_failed(operation, member, source)),
+        Ok(Err(source)) => Err(classify::call_failed(operation, member.endpoint(), source)),
         Err(_) => Err(no_answer(operation, member, limit)),
     })
-}
-
-fn call_failed(
-    operation: &'static str,
-    member: &ChosenMember,
-    source: etcd_client::Error,
-) -> Error {
-    let (endpoint, class) = (member.endpoint().to_owned(), classify::class(&source));
-    Error::Call { operation, endpoint, class, source: Box::new(source) }
 }
 
 fn no_answer(operation: &'static str, member: &ChosenMember, after: Duration) -> Error {

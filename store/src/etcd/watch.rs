@@ -115,12 +115,7 @@ impl Etcd {
 }
 
 pub(super) fn watch_error(member: &ChosenMember, source: etcd_client::Error) -> Error {
-    Error::Call {
-        operation: OPERATION,
-        endpoint: member.endpoint().to_owned(),
-        class: classify::class(&source),
-        source: Box::new(source),
-    }
+    classify::call_failed(OPERATION, member.endpoint(), source)
 }
 
 fn watch_request((id, (span, from)): (i64, &(Span, i64))) -> (String, WatchOptions) {
