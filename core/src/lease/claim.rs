@@ -10,6 +10,7 @@ use super::reason;
 use super::reservation::ReservedTime;
 use super::ticket::OwnTicket;
 use super::view::PoolView;
+use crate::names::Names;
 use crate::pool::{OnLoss, PoolName, Scope};
 use crate::time::{BootInstant, Now};
 
@@ -59,8 +60,7 @@ impl Claim {
 
     /// Takes in the pool's spec.
     pub(super) fn learn(&mut self, view: &PoolView) {
-        let held = self.phase.held().is_some();
-        self.pool.learn(view, held);
+        self.pool.learn(view, self.phase.held().is_some());
     }
 
     /// Takes in whether others wait.
@@ -317,8 +317,9 @@ impl Claim {
         self.ticket.as_ref()
     }
 
-    pub(super) fn ticket_mut(&mut self) -> Option<&mut OwnTicket> {
-        self.ticket.as_mut()
+    /// The ticket, and the pool's names.
+    pub(super) fn ticket_mut(&mut self) -> Option<(&mut OwnTicket, Option<&Names>)> {
+        Some((self.ticket.as_mut()?, self.pool.names()))
     }
 
     pub(super) fn before(&self) -> Option<&Inherited> {

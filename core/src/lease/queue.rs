@@ -1,7 +1,5 @@
 //! The claiming track in the queue: from a ticket to a slot (T2), or out of the queue.
 
-use std::borrow::Cow;
-
 use super::action::{Action, LeaveQueueRequest, RedeemRequest, Watch};
 use super::claim::Claim;
 use super::config::Config;
@@ -11,7 +9,6 @@ use super::ticket::OwnTicket;
 use super::together::shortest_validity;
 use super::track::{ClaimTrack, Pace};
 use super::view::{PastView, PoolView, RankGuard};
-use crate::pick;
 use crate::time::Now;
 
 /// Acts for the claim that waits. It may change the claim's ticket, attempt and reason.
@@ -40,7 +37,7 @@ impl QueueHandler<'_> {
     /// What was true when our ticket was created.
     pub(super) fn on_origin(&mut self, origin: Option<Origin>) {
         self.track.answered();
-        if let Some(ticket) = self.wanting().and_then(Claim::ticket_mut) {
+        if let Some((ticket, _)) = self.wanting().and_then(Claim::ticket_mut) {
             ticket.set_origin(origin);
         }
     }
@@ -50,20 +47,10 @@ impl QueueHandler<'_> {
     pub(super) fn on_past(&mut self, past: Option<PastView>, terminating: bool) {
         self.track.answered();
         let Some(claim) = self.wanting().filter(|_| !terminating) else { return };
-        let expected = expected(claim);
-        let was_expected = expected.is_some();
-        let target = past.and_then(|past| {
-            let key = match expected {
-                Some(key) if past.held.contains(&key) || past.quarantined.contains(&key) => None,
-                Some(key) => Some(key),
-                None => of_rank(claim, &past),
-            };
-            Some((key?, past.seen))
-        });
-        match (target, claim.ticket_mut()) {
-            (Some((key, seen)), _) => self.redeem(key, seen),
-            (None, Some(ticket)) => ticket.not_free(was_expected),
-            (None, None) => {}
+        let Some((ticket, names)) = claim.ticket_mut() else { return };
+        let key = ticket.name_of_past(past.as_ref(), names);
+        if let (Some(key), Some(past)) = (key, past) {
+            self.redeem(key, past.seen);
         }
     }
 
@@ -178,23 +165,11 @@ impl QueueHandler<'_> {
 pub(super) fn ask_past(config: &Config, claim: &Claim) -> Option<Action> {
     let ticket = claim.ticket().filter(|ticket| ticket.asks_for_past())?;
     let (path, revision) = (claim.pool().path(config), ticket.revision());
-    Some(match ticket.initial_rank() {
-        Some(_) => Action::ReadAt { path, revision, only: expected(claim) },
-        None => Action::ReadOrigin { path, revision },
+    Some(if ticket.knows_origin() {
+        Action::ReadAt { path, revision, only: ticket.expected(claim.pool().names()) }
+    } else {
+        Action::ReadOrigin { path, revision }
     })
-}
-
-/// The key of the name that is ours if the names in use are the first ones of the pool.
-fn expected(claim: &Claim) -> Option<String> {
-    let index = claim.ticket()?.expected()?;
-    claim.pool().names()?.key(index).map(Cow::into_owned)
-}
-
-/// The key of the free name of our rank, both as they were when our ticket was created.
-fn of_rank(claim: &Claim, past: &PastView) -> Option<String> {
-    let (names, rank) = (claim.pool().names()?, claim.ticket()?.initial_rank()?);
-    let index = pick::free(names, &past.held, &past.quarantined).nth(rank)?;
-    names.key(index).map(Cow::into_owned)
 }
 
 /// Deletes a ticket that exists, or may exist. A ticket that stayed behind would stop those behind it. True while

@@ -7,10 +7,11 @@
 //! A ticket whose pod has died stays until its lease expires. It is overtaken: for each [`IDLE_STEP`] in which a
 //! name was free and nothing changed, one ticket ahead counts as abandoned.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::event::{Origin, Queued};
-use super::view::{PoolView, Ticket};
+use super::view::{PastView, PoolView, Ticket};
 use crate::names::Names;
 use crate::pick;
 use crate::time::BootInstant;
@@ -158,19 +159,16 @@ impl OwnTicket {
         self.rank
     }
 
-    /// Its rank when it was created, as long as that is good for an attempt.
-    pub(super) fn initial_rank(&self) -> Option<usize> {
-        match self.origin {
-            PastOrigin::Name(origin) | PastOrigin::Lists(origin) => Some(origin.rank),
-            PastOrigin::Unknown | PastOrigin::Over => None,
-        }
+    /// Whether its rank when it was created is known, as long as that is good for an attempt.
+    pub(super) fn knows_origin(&self) -> bool {
+        matches!(self.origin, PastOrigin::Name(_) | PastOrigin::Lists(_))
     }
 
-    /// The index of the name that is ours if the names in use are the first ones of the pool. Many pods that start at
+    /// The key of the name that is ours if the names in use are the first ones of the pool. Many pods that start at
     /// once find it so. Then a read of this name saves a list of all names in use.
-    pub(super) fn expected(&self) -> Option<usize> {
+    pub(super) fn expected(&self, names: Option<&Names>) -> Option<String> {
         match self.origin {
-            PastOrigin::Name(Origin { rank, in_use }) => Some(in_use + rank),
+            PastOrigin::Name(Origin { rank, in_use }) => key(names?, in_use + rank),
             PastOrigin::Unknown | PastOrigin::Lists(_) | PastOrigin::Over => None,
         }
     }
@@ -185,12 +183,31 @@ impl OwnTicket {
         self.has_past() && !self.is_unclear
     }
 
-    /// A read of the past has shown no name for us. `was_expected`: of one name, so the lists come next.
-    pub(super) fn not_free(&mut self, was_expected: bool) {
-        self.origin = match self.origin {
-            PastOrigin::Name(origin) if was_expected => PastOrigin::Lists(origin),
-            _ => PastOrigin::Over,
+    /// The key of the name that is ours by a read of the past. Without one, something else is read next: the lists
+    /// after the expected name, and the present after the lists.
+    pub(super) fn name_of_past(
+        &mut self,
+        past: Option<&PastView>,
+        names: Option<&Names>,
+    ) -> Option<String> {
+        let (found, next) = match (self.origin, self.expected(names)) {
+            (PastOrigin::Name(origin), Some(expected)) => {
+                let found = past.filter(|past| past.is_free(&expected)).map(|_| expected);
+                (found, PastOrigin::Lists(origin))
+            }
+            (PastOrigin::Name(Origin { rank, .. }) | PastOrigin::Lists(Origin { rank, .. }), _) => {
+                let free = past.zip(names).and_then(|(past, names)| {
+                    let index = pick::free(names, &past.held, &past.quarantined).nth(rank)?;
+                    key(names, index)
+                });
+                (free, PastOrigin::Over)
+            }
+            (PastOrigin::Unknown | PastOrigin::Over, _) => (None, PastOrigin::Over),
         };
+        if found.is_none() {
+            self.origin = next;
+        }
+        found
     }
 
     /// A request had no good answer. `attempted`: it may have turned the ticket into a slot. What was true when the
@@ -253,4 +270,8 @@ impl QueueActivity {
             frozen: view.frozen,
         }
     }
+}
+
+fn key(names: &Names, index: usize) -> Option<String> {
+    names.key(index).map(Cow::into_owned)
 }

@@ -120,3 +120,12 @@ impl PoolView {
         RankGuard { reclaims: self.reclaims, epoch: self.epoch_revision }
     }
 }
+
+// === impl PastView ===
+
+impl PastView {
+    /// Whether the slot of this key was free, as far as it was asked for.
+    pub(super) fn is_free(&self, key: &str) -> bool {
+        !self.held.contains(key) && !self.quarantined.contains(key)
+    }
+}

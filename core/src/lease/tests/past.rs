@@ -91,8 +91,11 @@ fn with_many_names_in_use_only_the_expected_name_is_read_and_the_lists_when_it_w
     let mut taken = queued(700, Some("702"));
     assert_eq!(asked(&taken.step(past(&["702"]))), None);
     assert_eq!(target(&taken.step(past(&["0", "1"]))), "4");
+    assert_eq!(asked(&queued(700, Some("702")).step(Event::Past(None))), None);
     queued(499, None);
-    queued(1998, None);
+    // The pool has no name at that place. Then the lists come first, and the present follows them.
+    let present = queued(1998, None).step(Event::Past(None));
+    assert!(matches!(present.as_slice(), [Action::Read(_)]), "{present:?}");
 }
 
 /// A pod that has found its ticket among a hundred, and asks what was true when it was created.
