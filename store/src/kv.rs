@@ -78,9 +78,7 @@ pub trait Kv: Send + Sync {
     fn read(&self, batch: Batch) -> impl Future<Output = Result<Answer, Error>> + Send {
         async move {
             let (txn, branches) = Guarded::from(batch).into_txn();
-            // Without compares etcd does the first branch.
-            let answer = branches.answer(self.txn(txn).await?).then();
-            answer.ok_or(Error::Malformed { operation: "a transaction" })
+            branches.answer_unconditional(self.txn(txn).await?)
         }
     }
 
@@ -88,8 +86,7 @@ pub trait Kv: Send + Sync {
     fn read_large(&self, batch: Batch) -> impl Future<Output = Result<Answer, Error>> + Send {
         async move {
             let (txn, branches) = Guarded::from(batch).into_txn();
-            let answer = branches.answer(self.large_txn(txn).await?).then();
-            answer.ok_or(Error::Malformed { operation: "a transaction" })
+            branches.answer_unconditional(self.large_txn(txn).await?)
         }
     }
 

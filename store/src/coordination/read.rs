@@ -10,8 +10,8 @@ use cairn_core::keys;
 
 use super::Coordination;
 use super::decode::{Decoder, epoch, granted, leader_value, map};
-use crate::error::{Class, Error};
-use crate::kv::{Batch, KeyValue, Kv, Pages};
+use crate::error::Error;
+use crate::kv::{Answer, Batch, KeyValue, Kv, Pages};
 use crate::store::Store;
 
 /// Records of one page: 2 MB at the most.
@@ -87,10 +87,8 @@ impl<K: Kv> Store<K> {
             let mut batch = Batch::default();
             let revision = picture.revision;
             let pages = [members.ask(&mut batch, revision), owners.ask(&mut batch, revision)];
-            let answer = match self.kv().read_large(batch).await {
-                Ok(answer) => answer,
-                Err(error) if error.class() == Class::NotApplied => return Ok(None),
-                Err(error) => return Err(error),
+            let Some(answer) = Answer::of_past(self.kv().read_large(batch).await)? else {
+                return Ok(None);
             };
             decoder.add_members(members.take(&answer, pages[0])?, &mut picture);
             decoder.add_owners(owners.take(&answer, pages[1])?, &mut grants, &mut picture)?;

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::txn::{Compare, KeyValue, Op, OpReply, Txn, TxnReply};
-use crate::error::Error;
+use crate::error::{Class, Error};
 
 /// Tells batches apart.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -202,6 +202,12 @@ impl Branches {
             Branch::Otherwise(Answer { batch: self.otherwise, revision, replies })
         }
     }
+
+    /// The answer to operations without a condition.
+    pub(super) fn answer_unconditional(self, reply: TxnReply) -> Result<Answer, Error> {
+        // Without compares etcd does the first branch.
+        self.answer(reply).then().ok_or_else(malformed)
+    }
 }
 
 // === impl Branch ===
@@ -224,6 +230,16 @@ impl Branch {
 // === impl Answer ===
 
 impl Answer {
+    /// The answer to a read of an earlier revision. `None` when the member that was asked does not have that revision:
+    /// it was compacted, or has not arrived yet.
+    pub(crate) fn of_past(answer: Result<Self, Error>) -> Result<Option<Self>, Error> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.class() == Class::NotApplied => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The store's revision. All puts of the transaction have this revision.
     pub fn revision(&self) -> i64 {
         self.revision

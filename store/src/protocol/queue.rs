@@ -55,7 +55,7 @@ impl<K: Kv> Store<K> {
     ) -> Result<Option<Origin>, Error> {
         let mut batch = Batch::default();
         let origin = OriginHandle::new(path, |prefix| batch.count_at(prefix, revision));
-        let answer = self.read_past(batch).await?;
+        let answer = Answer::of_past(self.kv().read(batch).await)?;
         answer.map(|answer| origin.read(&answer)).transpose()
     }
 

@@ -9,7 +9,7 @@ use cairn_core::time::UnixMillis;
 use super::lists::{ListHandles, Lists, newest};
 use super::slot::names;
 use super::{quarantine, queue};
-use crate::error::{Class, Error};
+use crate::error::Error;
 use crate::kv::{Answer, Batch, KeyValue, Kv};
 use crate::records::{decode, epoch, reservation};
 use crate::store::Store;
@@ -114,7 +114,7 @@ impl<K: Kv> Store<K> {
         let quarantines = batch.list_keys_at(quarantines, revision);
         let reclaims = batch.list_keys_at(path.reclaims(), revision);
         let epoch = batch.list_keys_at(keys::EPOCH.to_owned(), revision);
-        let Some(answer) = self.read_past(batch).await? else {
+        let Some(answer) = Answer::of_past(self.kv().read(batch).await)? else {
             return Ok(None);
         };
         Ok(Some(PastView {
@@ -125,15 +125,6 @@ impl<K: Kv> Store<K> {
                 epoch: newest(answer.keys(epoch)?),
             },
         }))
-    }
-
-    /// Reads what was true at a revision. `None` when the member that was asked does not have that revision.
-    pub(super) async fn read_past(&self, batch: Batch) -> Result<Option<Answer>, Error> {
-        match self.kv().read(batch).await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) if error.class() == Class::NotApplied => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }
 
