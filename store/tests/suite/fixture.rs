@@ -76,17 +76,7 @@ impl<K: Kv> Fixture<K> {
 
     /// What a process reads that uses this store.
     pub(crate) async fn view_by(store: &Store<K>, uid: &str, ticket: Option<i64>) -> PoolView {
-        let request = ReadRequest {
-            lists: true,
-            path: path(),
-            pools: vec![tea()],
-            namespace: "shop".into(),
-            uid: uid.into(),
-            ticket,
-            clocks: true,
-            wanted: None,
-        };
-        store.read(&request).await.unwrap()
+        store.read(&ReadRequest { ticket, ..read_request(uid) }).await.unwrap()
     }
 
     pub(crate) fn claim_request(view: &PoolView, uid: &str, key: &str, lease: i64) -> ClaimRequest {
@@ -197,6 +187,20 @@ impl<K: Kv> Fixture<K> {
             sleep(pause).await;
             waited += pause;
         }
+    }
+}
+
+/// Everything that a pod without a ticket may read.
+pub(crate) fn read_request(uid: &str) -> ReadRequest {
+    ReadRequest {
+        lists: true,
+        path: path(),
+        pools: vec![tea()],
+        namespace: "shop".into(),
+        uid: uid.into(),
+        ticket: None,
+        clocks: true,
+        wanted: None,
     }
 }
 

@@ -11,7 +11,7 @@ use cairn_core::time::UnixMillis;
 use cairn_store::Kv;
 use cairn_store::memory::MemoryKv;
 
-use crate::fixture::{Fixture, path, quarantine_record, rank_guard, tea};
+use crate::fixture::{Fixture, path, quarantine_record, rank_guard, read_request, tea};
 
 pub(crate) async fn a_pod_reclaims_its_released_name_out_of_the_quarantine<K: Kv>(
     fixture: &Fixture<K>,
@@ -144,16 +144,7 @@ fn reclaim_request(view: &PoolView, lease: i64) -> ClaimRequest {
 impl<K: Kv> Fixture<K> {
     /// What a pod reads that held the name before.
     async fn view_of_former_holder(&self, uid: &str) -> PoolView {
-        let request = ReadRequest {
-            lists: true,
-            path: path(),
-            pools: vec![tea()],
-            namespace: "shop".into(),
-            uid: uid.into(),
-            ticket: None,
-            clocks: true,
-            wanted: Some("assam".into()),
-        };
+        let request = ReadRequest { wanted: Some("assam".into()), ..read_request(uid) };
         self.store.read(&request).await.unwrap()
     }
 

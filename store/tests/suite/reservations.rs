@@ -12,7 +12,7 @@ use cairn_core::lease::{
 use cairn_core::time::UnixMillis;
 use cairn_store::{Error, Kv};
 
-use crate::fixture::{Fixture, holder, path, quarantine_record, record, tea};
+use crate::fixture::{Fixture, holder, path, quarantine_record, read_request, record, tea};
 
 fn reserved(until: i64, fence: Fence) -> ClockRecord {
     ClockRecord { reserved_until: UnixMillis(until), fence }
@@ -154,16 +154,7 @@ pub(crate) async fn reservations_are_read_only_on_request<K: Kv>(fixture: &Fixtu
     let won = fixture.claim("u1", "assam", 60).await.0.unwrap();
     done(fixture.store.reserve(&reserve_request("u1", won, 0, 5)).await.unwrap());
     let ticket = fixture.join("u2", fixture.grant(60).await.lease).await.revision;
-    let request = |clocks| ReadRequest {
-        lists: true,
-        path: path(),
-        pools: vec![tea()],
-        namespace: "shop".into(),
-        uid: "u2".into(),
-        ticket: Some(ticket),
-        clocks,
-        wanted: None,
-    };
+    let request = |clocks| ReadRequest { ticket: Some(ticket), clocks, ..read_request("u2") };
     let with = fixture.store.read(&request(true)).await.unwrap();
     assert_eq!((with.clocks.len(), with.ahead.map(|ahead| ahead.rank)), (1, Some(0)));
     let without = fixture.store.read(&request(false)).await.unwrap();
