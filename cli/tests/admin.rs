@@ -9,14 +9,7 @@ use cairn_test_etcd::TestEtcd;
 #[expect(dead_code, reason = "shared with the tests of claims and pools")]
 mod fixture;
 
-use fixture::{Fixture, cairn, say};
-
-/// Refused with exit code 1 and this message.
-fn assert_refused(etcd: &str, args: &[&str], message: &str) {
-    let output = cairn(etcd, args);
-    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {message}\n"), "{args:?}");
-    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true));
-}
+use fixture::{Fixture, assert_refused, cairn, say};
 
 #[test]
 fn a_name_is_taken_from_its_holder_by_the_fence_of_its_claim() {

@@ -14,15 +14,8 @@ mod fixture;
 #[path = "coordination/played.rs"]
 mod played;
 
-use fixture::{Fixture, cairn, json_of, say, words};
+use fixture::{Fixture, assert_refused, json_of, say, words};
 use played::{Group, Sidecar};
-
-/// Refused with exit code 1 and this message.
-fn assert_refused(etcd: &str, args: &[&str], message: &str) {
-    let output = cairn(etcd, args);
-    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {message}\n"), "{args:?}");
-    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true));
-}
 
 #[test]
 fn an_etcd_without_groups_is_reported_in_one_line() {

@@ -9,7 +9,7 @@ use serde_json::json;
 #[path = "store/fixture.rs"]
 mod fixture;
 
-use fixture::{Fixture, LONG, cairn, holder, json_of, say, words};
+use fixture::{Fixture, LONG, assert_refused, holder, json_of, say, words};
 
 #[test]
 fn an_empty_etcd_is_reported_in_one_line() {
@@ -149,9 +149,7 @@ fn an_unknown_pool_is_an_error_with_exit_code_1() {
         ("montains", "pool 'montains' does not exist; did you mean 'mountains'?"),
         ("coffee", "pool 'coffee' does not exist; see cairn pools"),
     ] {
-        let output = cairn(fixture.process.url(), &["claims", "--pool", pool]);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {message}\n"));
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+        assert_refused(fixture.process.url(), &["claims", "--pool", pool], message);
     }
 }
 

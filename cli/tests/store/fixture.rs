@@ -167,6 +167,13 @@ pub(crate) fn json_of(etcd: &str, args: &[&str]) -> Value {
     serde_json::from_str(&say(etcd, &[args, &["-o", "json"]].concat())).unwrap()
 }
 
+/// Refused with exit code 1 and this message.
+pub(crate) fn assert_refused(etcd: &str, args: &[&str], message: &str) {
+    let output = cairn(etcd, args);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("cairn: {message}\n"), "{args:?}");
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true));
+}
+
 /// Passes the address in its environment variable, as in a pod.
 pub(crate) fn cairn(etcd: &str, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
