@@ -30,6 +30,12 @@ macro_rules! file {
 pub const FILES: &[File] = &[
     file!("", HTML, "index.html"),
     file!("style.css", STYLE, "style.css"),
+    file!("pools.css", STYLE, "pools.css"),
+    file!("pods.css", STYLE, "pods.css"),
+    file!("groups.css", STYLE, "groups.css"),
+    file!("etcd.css", STYLE, "etcd.css"),
+    file!("details.css", STYLE, "details.css"),
+    file!("narrow.css", STYLE, "narrow.css"),
     file!("icon.svg", IMAGE, "icon.svg"),
     file!("app.js", SCRIPT, "app.js"),
     file!("feed.js", SCRIPT, "feed.js"),
@@ -46,3 +52,20 @@ pub const FILES: &[File] = &[
     file!("etcd.js", SCRIPT, "etcd.js"),
     file!("details.js", SCRIPT, "details.js"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::FILES;
+
+    #[test]
+    fn every_file_that_the_page_links_is_there() {
+        let index = FILES.iter().find(|file| file.path.is_empty()).unwrap();
+        let links =
+            index.content.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let files: Vec<&str> = links.filter(|link| !link.starts_with('#')).collect();
+        assert!(files.len() > 1, "{files:?}");
+        for linked in files {
+            assert!(FILES.iter().any(|file| file.path == linked), "{linked}");
+        }
+    }
+}
