@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod cluster;
+mod count;
 pub mod dry_run;
 pub mod etcd;
 pub mod files;

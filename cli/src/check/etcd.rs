@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use cairn_store::etcd::{Alarm, MemberStatus};
 
+use super::count;
 use super::finding::Finding;
 use crate::reach::Health;
 
@@ -75,16 +76,12 @@ pub fn judge(members: &Members) -> Vec<Finding> {
     if findings.is_empty()
         && let Some(first) = healthy().next()
     {
-        let count = asked.len();
-        let members = if count == 1 { "member" } else { "members" };
+        let members = count::of(asked.len(), "member");
         let used = percent.map(|percent| format!(", {percent} % of its quota")).unwrap_or_default();
         let megabytes = size.div_ceil(1 << 20);
         findings.push(Finding::fine(
             ABOUT,
-            format!(
-                "{count} {members} of version {}, no alarm, {megabytes} MiB{used}",
-                first.version
-            ),
+            format!("{members} of version {}, no alarm, {megabytes} MiB{used}", first.version),
         ));
     }
     if members.pods == Some(1) {

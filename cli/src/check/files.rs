@@ -9,7 +9,8 @@ use cairn_core::pool::{Pool, PoolName};
 use cairn_core::suggest;
 use cairn_kit::exit::Exit;
 
-use super::verdict::{self, Finding, Verdict};
+use super::count;
+use super::verdict::{self, Examined, Verdict};
 use crate::args::check::Variables;
 use crate::inject::known::Known;
 use crate::inject::template;
@@ -37,18 +38,18 @@ pub fn run(paths: &[PathBuf], namespace: Option<&str>) -> Report {
             }
         }
     }
-    let files: Vec<(&str, Vec<Finding<'_>>)> = files
+    let files: Vec<(&str, Vec<Examined<'_>>)> = files
         .iter()
         .map(|(file, documents)| (&**file, documents.iter().flat_map(verdict::examine).collect()))
         .collect();
-    let offline = Offline::new(files.iter().flat_map(|(_, findings)| findings), namespace);
-    for (file, findings) in &files {
-        if findings.is_empty() {
+    let offline = Offline::new(files.iter().flat_map(|(_, objects)| objects), namespace);
+    for (file, objects) in &files {
+        if objects.is_empty() {
             line(&mut report.text, format_args!("{file}: no pods and no pools"));
         }
-        for finding in findings {
-            let subject = &finding.subject;
-            match offline.judge(finding) {
+        for examined in objects {
+            let subject = &examined.subject;
+            match offline.judge(examined) {
                 Ok((fine, notes)) => {
                     line(&mut report.text, format_args!("{file}: {subject}: fine, {fine}"));
                     for note in notes {
@@ -70,10 +71,10 @@ pub fn run(paths: &[PathBuf], namespace: Option<&str>) -> Report {
 impl<'a> Offline<'a> {
     /// The built-in pools and those of the files.
     fn new<'f, 'd: 'f>(
-        findings: impl Iterator<Item = &'f Finding<'d>>,
+        objects: impl Iterator<Item = &'f Examined<'d>>,
         namespace: Option<&'a str>,
     ) -> Self {
-        let given = findings.filter_map(|finding| match &finding.verdict {
+        let given = objects.filter_map(|examined| match &examined.verdict {
             Verdict::Pool(pool) => Some(Pool::clone(pool)),
             _ => None,
         });
@@ -88,10 +89,10 @@ impl<'a> Offline<'a> {
     }
 
     /// Why something is fine, and notes about it; or why it is refused.
-    fn judge(&self, finding: &Finding<'_>) -> Result<(String, Vec<String>), String> {
-        match &finding.verdict {
+    fn judge(&self, examined: &Examined<'_>) -> Result<(String, Vec<String>), String> {
+        match &examined.verdict {
             Verdict::Refused(message) => Err(message.clone()),
-            Verdict::Pool(pool) => Ok((count(pool.names.len()), Vec::new())),
+            Verdict::Pool(pool) => Ok((count::of(pool.names.len(), "name"), Vec::new())),
             Verdict::Nothing => Ok(("asks for no name".to_owned(), Vec::new())),
             Verdict::Asks(pools, coordination) => {
                 let unknown = pools.iter().filter(|pool| !self.pools.contains(*pool));
@@ -99,7 +100,7 @@ impl<'a> Offline<'a> {
                 // The rules for a pod depend on its pools.
                 if notes.is_empty() {
                     let facts = self.admission.facts(self.namespace);
-                    notes = template::admit(finding.object, &facts)?;
+                    notes = template::admit(examined.object, &facts)?;
                 }
                 let from: Vec<&str> = pools.iter().map(PoolName::as_str).collect();
                 let from = (!from.is_empty()).then(|| format!("claims from {}", from.join(", ")));
@@ -122,10 +123,6 @@ impl<'a> Offline<'a> {
             ),
         }
     }
-}
-
-fn count(names: usize) -> String {
-    if names == 1 { "1 name".to_owned() } else { format!("{names} names") }
 }
 
 fn line(text: &mut String, words: std::fmt::Arguments<'_>) {

@@ -5,6 +5,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::json;
 
+use super::count;
 use crate::output::Output;
 use crate::report::Report;
 use crate::terminal;
@@ -99,20 +100,14 @@ pub fn report(findings: &[Finding], output: Output) -> Report {
 }
 
 fn summary(findings: &[Finding]) -> String {
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let several = |count: usize, word: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        _ => Some(format!("{count} {word}s")),
-    };
-    let unknown = match count(Level::Unknown) {
-        0 => None,
-        count => Some(format!("{count} not looked at")),
+    let some = |level| {
+        let number = findings.iter().filter(|finding| finding.level == level).count();
+        Some(number).filter(|number| *number > 0)
     };
     let counts = [
-        several(count(Level::Problem), "problem"),
-        several(count(Level::Warning), "warning"),
-        unknown,
+        some(Level::Problem).map(|number| count::of(number, "problem")),
+        some(Level::Warning).map(|number| count::of(number, "warning")),
+        some(Level::Unknown).map(|number| format!("{number} not looked at")),
     ];
     let counts: Vec<String> = counts.into_iter().flatten().collect();
     if counts.is_empty() {

@@ -49,7 +49,7 @@ pub async fn run(args: &CheckPodArgs) -> Result<Report, EtcdError> {
     let what = format!("read pod '{}' of namespace '{namespace}'", args.pod);
     let pod = pods.get_opt(&args.pod).await.map_err(request(what))?;
     let events: Api<Event> = Api::namespaced(client, &namespace);
-    // Without the right to read them they are missing, as when they are over.
+    // A user who may not read them is told what is known without them, as when the API server has dropped them already.
     let events = events.list(&ListParams::default()).await.map(|list| list.items);
     drop(progress);
     let claims = if pod.as_ref().is_some_and(has_sidecar) {

@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::count;
 use super::finding::Finding;
 
 const ABOUT: &str = "pools";
@@ -43,7 +44,7 @@ impl Workload {
     /// A Deployment; `None` when it does not ask for names.
     pub fn deployment(object: &Deployment) -> Option<Self> {
         let spec = object.spec.as_ref()?;
-        let replicas = count(spec.replicas);
+        let replicas = replicas_of(spec.replicas);
         let strategy = spec.strategy.as_ref();
         let recreates = strategy.and_then(|of| of.type_.as_deref()) == Some("Recreate");
         let most = strategy.and_then(|of| of.rolling_update.as_ref()?.max_surge.clone());
@@ -57,7 +58,7 @@ impl Workload {
     pub fn stateful_set(object: &StatefulSet) -> Option<Self> {
         let spec = object.spec.as_ref()?;
         let template = spec.template.metadata.as_ref();
-        Self::of("StatefulSet", &object.metadata, template, count(spec.replicas), 0)
+        Self::of("StatefulSet", &object.metadata, template, replicas_of(spec.replicas), 0)
     }
 
     /// A DaemonSet has a pod for each node.
@@ -118,7 +119,7 @@ pub fn judge(pools: &[Pool], workloads: &[Workload]) -> Vec<Finding> {
 
 fn compare(pool: &Pool, demand: &Demand<'_>) -> Option<Finding> {
     let names = pool.names.len();
-    let has = if names == 1 { "1 name".to_owned() } else { format!("{names} names") };
+    let has = count::of(names, "name");
     let Demand { titles, replicas, surge } = demand;
     let who = match titles.as_slice() {
         [one] => (*one).to_owned(),
@@ -147,7 +148,7 @@ fn compare(pool: &Pool, demand: &Demand<'_>) -> Option<Finding> {
 }
 
 /// Without a number Kubernetes makes one pod.
-fn count(replicas: Option<i32>) -> usize {
+fn replicas_of(replicas: Option<i32>) -> usize {
     usize::try_from(replicas.unwrap_or(1)).unwrap_or_default()
 }
 

@@ -12,9 +12,9 @@ use crate::manifest::metadata::{ours, subject};
 /// The only version of `Pool`.
 const POOL_VERSION: &str = "cairn.dev/v1alpha1";
 
-/// A verdict with its subject.
+/// An object of a manifest, and the verdict about its pods or its pool.
 #[derive(Debug)]
-pub struct Finding<'d> {
+pub struct Examined<'d> {
     /// The object.
     pub object: &'d Value,
     /// Such as `Deployment shop/checkout`.
@@ -36,8 +36,8 @@ pub enum Verdict {
     Refused(String),
 }
 
-/// The findings about one document; none for kinds without pods that are no pools.
-pub fn examine(document: &Value) -> Vec<Finding<'_>> {
+/// What one document comes to; nothing for kinds without pods that are no pools.
+pub fn examine(document: &Value) -> Vec<Examined<'_>> {
     let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
     let (kind, version) = (text("kind"), text("apiVersion"));
     if kind == "List" {
@@ -52,8 +52,8 @@ pub fn examine(document: &Value) -> Vec<Finding<'_>> {
         return Vec::new();
     };
     let subject = subject(kind, document);
-    let finding = |verdict| Finding { object: document, subject: subject.clone(), verdict };
-    verdicts.into_iter().map(finding).collect()
+    let examined = |verdict| Examined { object: document, subject: subject.clone(), verdict };
+    verdicts.into_iter().map(examined).collect()
 }
 
 fn pool(object: &Value, version: &str) -> Verdict {

@@ -40,7 +40,7 @@ pub fn kubernetes(major: &str, minor: &str) -> Finding {
 
 /// Judges the parts of Cairn.
 pub fn parts(versions: &Versions) -> Finding {
-    let Versions { webhooks, sidecar, chart, crd, .. } = versions;
+    let Versions { webhooks, sidecar, chart, crd } = versions;
     let upgrade = "run helm upgrade again, or apply all of one render";
     if let Some(crd) = crd.as_ref().filter(|crd| *crd != chart) {
         return Finding::problem(

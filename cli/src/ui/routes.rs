@@ -57,7 +57,7 @@ struct Message<'v> {
 
 /// What a browser has.
 #[derive(Debug)]
-struct Known {
+struct Received {
     /// The number of its view.
     number: Option<u64>,
     /// Whether this connection has brought something.
@@ -133,17 +133,18 @@ async fn events(State(page): State<Page>, headers: HeaderMap) -> Response {
     };
     let mut views = page.views;
     views.mark_changed();
-    let known = Known { number: last_event(&headers), is_told: false };
+    let received = Received { number: last_event(&headers), is_told: false };
     // The permit is held for as long as the stream lives.
-    let events = stream::unfold((views, known, permit), async |(mut views, mut known, permit)| {
-        loop {
-            views.changed().await.ok()?;
-            let Some(newest) = views.borrow_and_update().clone() else { continue };
-            if let Some(event) = known.advance(&newest) {
-                return Some((Ok::<_, Infallible>(event), (views, known, permit)));
+    let events =
+        stream::unfold((views, received, permit), async |(mut views, mut received, permit)| {
+            loop {
+                views.changed().await.ok()?;
+                let Some(newest) = views.borrow_and_update().clone() else { continue };
+                if let Some(event) = received.advance(&newest) {
+                    return Some((Ok::<_, Infallible>(event), (views, received, permit)));
+                }
             }
-        }
-    });
+        });
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     (Extension(serve::Stream), events).into_response()
 }
@@ -153,9 +154,9 @@ fn last_event(headers: &HeaderMap) -> Option<u64> {
     headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok()
 }
 
-// === impl Known ===
+// === impl Received ===
 
-impl Known {
+impl Received {
     /// What leads to the newest view. `None` when nothing has changed since this connection was told something: the
     /// first message also says that the connection is there.
     fn advance(&mut self, newest: &View) -> Option<Event> {

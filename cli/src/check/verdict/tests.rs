@@ -4,9 +4,9 @@ use crate::yaml;
 /// Every verdict about a manifest, one line each.
 fn say(text: &str) -> Vec<String> {
     let documents = yaml::documents(text).unwrap();
-    let findings = documents.iter().flat_map(examine);
-    findings
-        .map(|Finding { subject, verdict, .. }| match verdict {
+    let examined = documents.iter().flat_map(examine);
+    examined
+        .map(|Examined { subject, verdict, .. }| match verdict {
             Verdict::Asks(pools, None) => format!("{subject} claims from {} pools", pools.len()),
             Verdict::Asks(_, Some(with)) => format!("{subject} coordinates {with}"),
             Verdict::Nothing => format!("{subject} asks for nothing"),
