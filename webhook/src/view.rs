@@ -284,6 +284,15 @@ impl<'a> Metadata<'a> {
     }
 }
 
+// === impl Container ===
+
+impl Container<'_> {
+    /// The values of its arguments `--flag=value`.
+    pub fn values_of<'c>(&'c self, flag: &'c str) -> impl Iterator<Item = &'c str> {
+        self.args.iter().filter_map(move |arg| arg.strip_prefix(flag)?.strip_prefix('='))
+    }
+}
+
 // === impl Text ===
 
 impl Deref for Text<'_> {

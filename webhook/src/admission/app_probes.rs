@@ -5,7 +5,7 @@ use cairn_core::contract::flag;
 
 use crate::view::Container;
 
-/// The containers that are stopped after a lost claim.
+/// The containers that are stopped after a lost claim or session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppProbeArgs {
     /// Each with its own probes, if any.
@@ -41,16 +41,11 @@ impl AppProbeArgs {
 
 /// The probes in the arguments of an injected pod's sidecar. Unreadable arguments are ignored.
 pub(super) fn recorded(sidecar: &Container<'_>, token: fn() -> String) -> AppProbeArgs {
-    let value = |name: &str| {
-        let of = move |arg: &str| arg.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
-        sidecar.args.iter().filter_map(move |arg| of(arg)).collect::<Vec<_>>()
-    };
-    let probes = value(flag::APP_PROBES);
+    let probes = sidecar.values_of(flag::APP_PROBES);
     AppProbeArgs {
         containers: probes
-            .iter()
             .filter_map(|json| serde_json::from_str(&json.replace("$$", "$")).ok())
             .collect(),
-        token: value(flag::PROBE_TOKEN).pop().unwrap_or_else(token),
+        token: sidecar.values_of(flag::PROBE_TOKEN).last().map_or_else(token, str::to_owned),
     }
 }

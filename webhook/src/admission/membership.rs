@@ -48,19 +48,12 @@ impl<'a> Membership<'a> {
         now: UnixMillis,
     ) -> Self {
         let generation = GENERATION_LABELS.iter().find_map(|label| metadata.labels.get(*label));
-        let recorded = before.and_then(|sidecar| {
-            let of =
-                |arg: &str| arg.strip_prefix(flag::ADMITTED)?.strip_prefix('=').map(str::to_owned);
-            sidecar
-                .args
-                .iter()
-                .find_map(|arg| of(arg))
-                .filter(|text| UnixMillis::parse(text).is_some())
-        });
+        let recorded = before.and_then(|sidecar| sidecar.values_of(flag::ADMITTED).next());
+        let recorded = recorded.filter(|text| UnixMillis::parse(text).is_some());
         Self {
             wanted,
             generation: generation.map(ToString::to_string).unwrap_or_default(),
-            admitted: recorded.unwrap_or_else(|| now.to_string()),
+            admitted: recorded.map_or_else(|| now.to_string(), str::to_owned),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The quality of service of a pod, which our container must not change.
 
+use cairn_core::contract::pod::CONTAINER;
 use cairn_core::request::resources::Quantity;
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,27 +32,26 @@ pub(super) fn of(spec: &Spec<'_>, inits: &[Container<'_>]) -> Qos {
     if spec.resources.and_then(read).is_some_and(|r| r.limits.is_some() || r.requests.is_some()) {
         return Qos::PodLevel;
     }
-    let others = inits
-        .iter()
-        .filter(|container| *container.name != *cairn_core::contract::pod::CONTAINER)
-        .chain(&spec.containers);
-    let mut guaranteed = !spec.containers.is_empty();
-    for container in others {
-        guaranteed = guaranteed && container.resources.and_then(read).is_some_and(is_guaranteed);
-    }
-    if guaranteed { Qos::Guaranteed } else { Qos::Ordinary }
+    if all_others(spec, inits, is_guaranteed) { Qos::Guaranteed } else { Qos::Ordinary }
 }
 
 /// Whether every container but ours has a limit for CPU.
 pub(super) fn is_cpu_limited(spec: &Spec<'_>, inits: &[Container<'_>]) -> bool {
-    let limited =
-        |resources: Resources| resources.limits.is_some_and(|limits| limits.contains_key("cpu"));
-    let mut others = inits
-        .iter()
-        .filter(|container| *container.name != *cairn_core::contract::pod::CONTAINER)
-        .chain(&spec.containers);
+    all_others(spec, inits, |resources| {
+        resources.limits.is_some_and(|limits| limits.contains_key("cpu"))
+    })
+}
+
+/// Whether every container but ours has resources that are like this.
+fn all_others(
+    spec: &Spec<'_>,
+    inits: &[Container<'_>],
+    are_like: impl Fn(Resources) -> bool,
+) -> bool {
+    let others = inits.iter().filter(|container| *container.name != *CONTAINER);
+    let mut others = others.chain(&spec.containers);
     !spec.containers.is_empty()
-        && others.all(|container| container.resources.and_then(read).is_some_and(limited))
+        && others.all(|container| container.resources.and_then(read).is_some_and(&are_like))
 }
 
 fn read(raw: &RawValue) -> Option<Resources> {

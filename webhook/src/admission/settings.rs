@@ -54,6 +54,26 @@ pub enum DnsNeed {
     Search,
 }
 
+// === impl Settings ===
+
+#[cfg(test)]
+impl Settings {
+    /// Those of an installation in namespace `cairn`, for tests.
+    pub(crate) fn of_tests() -> Self {
+        Self {
+            image: "example.com/cairn-sidecar:1".into(),
+            pull_policy: None,
+            agent: "https://cairn-webhook.cairn.svc:8443".into(),
+            outbound_ports: vec![2379, 8443],
+            etcd_cluster_id: None,
+            etcd_prefix: KeyPrefix::default(),
+            log_level: LogFilter::default(),
+            container: Arc::default(),
+            dns: DnsNeed::Search,
+        }
+    }
+}
+
 // === impl DnsNeed ===
 
 impl DnsNeed {

@@ -22,17 +22,7 @@ fn admission() -> (Arc<Admission>, Registry) {
         })
         .collect();
     let admission = Admission {
-        settings: Settings {
-            image: "example.com/cairn-sidecar:1".into(),
-            pull_policy: None,
-            agent: "https://cairn-webhook.cairn.svc:8443".into(),
-            outbound_ports: vec![2379, 8443],
-            etcd_cluster_id: None,
-            etcd_prefix: cairn_store::KeyPrefix::default(),
-            log_level: cairn_kit::log::LogFilter::default(),
-            container: std::sync::Arc::default(),
-            dns: crate::admission::settings::DnsNeed::Search,
-        },
+        settings: Settings::of_tests(),
         trust: tokio::sync::watch::channel(std::sync::Arc::default()).1,
         installation: tokio::sync::watch::channel(crate::installation::verdict::Verdict::Open).1,
         catalog: watch::channel(Arc::new(catalog)).1,

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use cairn_core::contract::annotation;
+use cairn_core::opt_in::ASKING;
 use serde_json::value::RawValue;
 
 use super::patch::{Patch, escape};
@@ -85,9 +86,7 @@ pub fn decide(object: &RawValue) -> Patch {
     };
     let annotations: BTreeMap<_, _> = template.metadata.annotations.unwrap_or_default();
     let present = annotations.get(annotation::GENERATE_NAME);
-    let asks = [annotation::POOL, annotation::COORDINATE]
-        .into_iter()
-        .any(|key| annotations.contains_key(key));
+    let asks = ASKING.into_iter().any(|key| annotations.contains_key(key));
     if asks && present != Some(&generate_name) {
         let key = escape(annotation::GENERATE_NAME);
         patch.add(format!("{pointer}/metadata/annotations/{key}"), &*generate_name);

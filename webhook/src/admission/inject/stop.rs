@@ -138,7 +138,7 @@ impl Stop {
         patch: &mut Patch,
     ) {
         let Some(own) = probes.of(&target.container.name) else { return };
-        let wanted = KubeletProbes { quarantine: self.within, grace: self.grace, own, probes };
+        let wanted = KubeletProbes { within: self.within, grace: self.grace, own, probes };
         for (field, present) in fields(target) {
             let at_sidecar = present.is_none_or(own::is_at_sidecar);
             let wanted = match field {

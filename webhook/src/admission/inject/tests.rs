@@ -48,17 +48,7 @@ impl Fixture {
             ("broken".parse().unwrap(), CatalogEntry::Broken(broken)),
         ];
         Self {
-            settings: Settings {
-                image: "example.com/cairn-sidecar:1".into(),
-                pull_policy: None,
-                agent: "https://cairn-webhook.cairn.svc:8443".into(),
-                outbound_ports: vec![2379, 8443],
-                etcd_cluster_id: None,
-                etcd_prefix: cairn_store::KeyPrefix::default(),
-                log_level: cairn_kit::log::LogFilter::default(),
-                container: std::sync::Arc::default(),
-                dns: crate::admission::settings::DnsNeed::Search,
-            },
+            settings: Settings::of_tests(),
             catalog: builtin.chain(others).collect(),
             namespace: NamespaceFacts::default(),
             env: EnvFacts {

@@ -21,7 +21,7 @@ const OURS: [&str; 8] = [
 ];
 
 /// Our hooks, where we have any. Others may add hooks where we have none.
-pub const LIFECYCLE: &str = "lifecycle";
+const LIFECYCLE: &str = "lifecycle";
 
 /// This probe may differ: a mesh redirects it to its agent, because the kubelet cannot reach the port.
 const LIVENESS: &str = "livenessProbe";

@@ -37,7 +37,7 @@ pub(super) fn of(sidecar: &Sidecar<'_>) -> Option<api_types::Resources> {
     for given in [&usual, own] {
         requests.extend(given.requests.clone());
         limits.extend(given.limits.clone());
-        settle(given, &mut requests, &mut limits);
+        agree(given, &mut requests, &mut limits);
     }
     Some(api_types::Resources { requests, limits })
 }
@@ -59,7 +59,7 @@ fn operators(set: &Resources, guaranteed: bool, coordinates: bool) -> Resources 
 }
 
 /// Where only one of the two was given and contradicts the other, the other follows it.
-fn settle(given: &Resources, requests: &mut Quantities, limits: &mut Quantities) {
+fn agree(given: &Resources, requests: &mut Quantities, limits: &mut Quantities) {
     for (resource, limit) in limits {
         match requests.get_mut(resource) {
             Some(request) if *request > *limit => {

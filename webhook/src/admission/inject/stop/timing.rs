@@ -17,8 +17,8 @@ const READINESS_PERIOD: u64 = 2;
 
 /// The kubelet's probes of one container.
 pub(super) struct KubeletProbes<'a> {
-    /// The shortest quarantine of the pod's Stop pools.
-    pub(super) quarantine: Duration,
+    /// The app is stopped within this time.
+    pub(super) within: Duration,
     /// The pod's grace period, in seconds.
     pub(super) grace: u64,
     /// The container's own probes.
@@ -32,7 +32,7 @@ pub(super) struct KubeletProbes<'a> {
 impl KubeletProbes<'_> {
     /// Fails while the claim is withdrawn, and once the app's own threshold is reached.
     pub(super) fn liveness(&self) -> Value {
-        let timing = ProbeTiming::liveness(self.quarantine);
+        let timing = ProbeTiming::liveness(self.within);
         let own = self.own.liveness.as_ref().and_then(|own| own.termination_grace);
         let own = Duration::from_secs(own.unwrap_or(self.grace));
         let grace = timing.grace.min(own).max(SHORTEST_GRACE);
