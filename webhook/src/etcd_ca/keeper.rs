@@ -100,10 +100,7 @@ impl Keeper {
 
     /// Reads the Secret without changing anything; `None` when there is none.
     pub async fn read(&self) -> Result<Option<Authorities>, KeeperError> {
-        let found = self.secrets.get_opt(&self.name).await;
-        let found =
-            found.map_err(|source| KeeperError::Read { name: self.name.clone(), source })?;
-        let Some(secret) = found else { return Ok(None) };
+        let Some(secret) = self.find().await? else { return Ok(None) };
         let read = Authorities::read(&secret.data.unwrap_or_default());
         let name = || self.name.clone();
         read.map(Some).map_err(|flawed| KeeperError::Decide { name: name(), source: flawed.into() })
@@ -137,9 +134,7 @@ impl Keeper {
     /// Reads the Secret, and makes, renews or repairs it where that is needed.
     pub async fn tick(&mut self, now: UnixMillis) -> Result<Arc<Authorities>, KeeperError> {
         for _ in 0..ATTEMPTS {
-            let found = self.secrets.get_opt(&self.name).await;
-            let found =
-                found.map_err(|source| KeeperError::Read { name: self.name.clone(), source })?;
+            let found = self.find().await?;
             let data = found.as_ref().map(|secret| secret.data.clone().unwrap_or_default());
             let step = decide(data.as_ref(), self.known.as_deref(), &self.lives, now)
                 .map_err(|source| KeeperError::Decide { name: self.name.clone(), source })?;
@@ -156,6 +151,11 @@ impl Keeper {
             return Ok(self.learn(present));
         }
         Err(KeeperError::Contended(self.name.clone()))
+    }
+
+    async fn find(&self) -> Result<Option<Secret>, KeeperError> {
+        let found = self.secrets.get_opt(&self.name).await;
+        found.map_err(|source| KeeperError::Read { name: self.name.clone(), source })
     }
 
     fn learn(&mut self, present: Authorities) -> Arc<Authorities> {
