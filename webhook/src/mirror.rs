@@ -34,6 +34,7 @@ pub mod path_keys;
 pub mod pod;
 pub mod queue;
 pub mod reconciler;
+mod record;
 pub mod state;
 #[cfg(test)]
 mod testing;

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use cairn_core::keys::ClaimPath;
+use cairn_core::lease::QuarantineRequest;
 use cairn_core::pool::PoolName;
 use cairn_core::quarantine::{QuarantineRecord, WaitsFor};
 use cairn_core::time::UnixMillis;
@@ -20,20 +21,20 @@ use super::path_keys::PathKeys;
 use super::pod::{Life, PodId};
 
 /// The shortest time between two passes over all keys. Changes come in bursts, and a pass takes up to a millisecond.
-const SETTLE: Duration = Duration::from_millis(100);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest time between two passes: unused groups and long quarantines become due without a change.
-const LOOK: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A quarantine that waits for its pod gets a new lease after this time: a third of the lease's hour.
 const PROLONG_AFTER: Duration = Duration::from_mins(20);
 
 /// The keys of a group without pods are kept for this time: pods of a cron job, or of a workload that is scaled to
 /// zero for a short time, come back.
-pub const DEAD_AFTER: Duration = Duration::from_mins(10);
+const UNUSED_AFTER: Duration = Duration::from_mins(10);
 
 /// A reservation is deleted this long after it has passed. It does not protect against clocks that are further behind.
-pub const FORGET_AFTER_MILLIS: i64 = 24 * 3600 * 1000;
+const FORGET_AFTER_MILLIS: i64 = 24 * 3600 * 1000;
 
 /// Concurrent chores. Each takes two or three requests.
 const AT_ONCE: usize = 32;
@@ -42,7 +43,7 @@ const AT_ONCE: usize = 32;
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Reservations deleted by one transaction: each takes two compares and a deletion, and etcd allows 128 operations.
-pub const CLOCKS_AT_ONCE: usize = 30;
+const CLOCKS_AT_ONCE: usize = 30;
 
 /// One task at one path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -133,7 +134,7 @@ impl Task {
 impl Chores {
     /// Keys or pods have changed.
     pub fn changed(&mut self, now: Instant) {
-        let at = self.looked.map_or(now, |looked| now.max(looked + SETTLE));
+        let at = self.looked.map_or(now, |looked| now.max(looked + SHORTEST_PAUSE));
         self.at = Some(self.at.map_or(at, |known| known.min(at)));
     }
 
@@ -162,7 +163,7 @@ impl Chores {
         }
         self.failed.retain(|_, until| *until > now);
         let retry = self.failed.values().min().copied();
-        self.at = Some(retry.map_or(now + LOOK, |retry| retry.min(now + LOOK)));
+        self.at = Some(retry.map_or(now + LONGEST_PAUSE, |retry| retry.min(now + LONGEST_PAUSE)));
         self.looked = Some(now);
         let mut found = Vec::new();
         let mut live = None;
@@ -199,13 +200,13 @@ impl Chores {
                 }
             }
             if !dead.is_empty() {
-                dead.truncate(CLOCKS_AT_ONCE);
+                dead.truncate(QuarantineRequest::MOST);
                 add(Task::Settle(dead));
             }
             if keys.is_idle() {
                 let since = self.idle.get(path).copied().unwrap_or(now);
                 idle.insert(path.clone(), since);
-                if now.saturating_duration_since(since) >= DEAD_AFTER {
+                if now.saturating_duration_since(since) >= UNUSED_AFTER {
                     found.extend(sweep(path, keys, wall));
                 }
             }

@@ -20,6 +20,7 @@ use cairn_store::etcd::Change;
 
 use super::path_keys::{PathKeys, Quarantine, Reserved, Slot};
 use super::pod::PodId;
+use super::record::read;
 
 pub(super) mod census;
 pub mod place;
@@ -216,7 +217,7 @@ impl Claims {
             Some(Key::Owner { namespace, uid, pool }) => {
                 let pod = PodId { namespace, uid };
                 touched.pods.insert(pod.clone());
-                let record = record::<OwnerRecord>(found);
+                let record = read::<OwnerRecord>(found);
                 let Some(Key::Slot(path, key)) = record.and_then(|record| Key::parse(&record.slot))
                 else {
                     return self.forget_owner(&pod, &pool);
@@ -227,7 +228,7 @@ impl Claims {
                 owners.push((pool, owner));
             }
             Some(Key::Slot(path, key)) => {
-                let slot = record::<SlotRecord>(found)
+                let slot = read::<SlotRecord>(found)
                     // The slots of a namespace belong to pods of that namespace.
                     .filter(|record| {
                         path.namespace.as_ref().is_none_or(|own| *own == record.holder.namespace)
@@ -268,7 +269,7 @@ impl Claims {
             }
             Some(Key::Clock(path, key)) => {
                 // An unreadable record reserves time for ever. The sidecars have the same rule.
-                let until = record::<ClockRecord>(found)
+                let until = read::<ClockRecord>(found)
                     .map_or(UnixMillis(i64::MAX), |record| record.reserved_until);
                 let reserved = Reserved { revision: found.mod_revision, until };
                 self.paths.entry(path).or_default().clocks.insert(key, reserved);
@@ -330,14 +331,6 @@ impl Claims {
 
 fn pod_of(record: &QuarantineRecord) -> PodId {
     PodId { namespace: record.holder.namespace.clone(), uid: record.holder.uid.clone() }
-}
-
-fn record<T: serde::de::DeserializeOwned>(found: &KeyValue) -> Option<T> {
-    serde_json::from_slice(&found.value)
-        .inspect_err(
-            |error| tracing::warn!(key = found.key, %error, "a record in etcd is not readable"),
-        )
-        .ok()
 }
 
 #[cfg(test)]

@@ -18,10 +18,11 @@ use cairn_store::etcd::Change;
 use tokio::time::Instant;
 
 use super::pod::PodId;
+use super::record::read;
 
 mod group;
 
-use group::{GroupKeys, Known};
+use group::{GroupKeys, KnownMember};
 
 /// What a group without members leaves is removed after this time (docs/coordination.md, C6). By then no session of it
 /// serves any more, and a workload that is scaled to zero for a short time finds its map again.
@@ -143,9 +144,9 @@ impl Members {
         let group = self.groups.entry(path.clone()).or_insert_with(|| GroupKeys::new(now));
         match key {
             GroupKey::Member(uid) => {
-                let Some(record) = record::<MemberRecord>(found) else { return };
+                let Some(record) = read::<MemberRecord>(found) else { return };
                 let pod = pod(&uid);
-                group.put_member(uid, Known::of(&record, now));
+                group.put_member(uid, KnownMember::of(&record, now));
                 self.pods.insert(pod.clone(), path);
                 touched.insert(pod);
             }
@@ -154,7 +155,7 @@ impl Members {
                     GroupKey::Shard(shard) => Ownable::Shard(shard),
                     _ => Ownable::Leader,
                 };
-                let Some(grant) = record::<Grant>(found) else { return };
+                let Some(grant) = read::<Grant>(found) else { return };
                 touched.insert(pod(&grant.uid));
                 let before = group.put_owner(of, grant.uid.clone());
                 let other = before.filter(|before| *before != grant.uid);
@@ -163,7 +164,7 @@ impl Members {
                 }
                 touched.extend(other.map(|uid| pod(&uid)));
             }
-            GroupKey::Map => group.map = record::<ShardMap>(found),
+            GroupKey::Map => group.map = read::<ShardMap>(found),
             GroupKey::LeaderValue => group.value = true,
             // Kept out by an administrator, on a lease of its own.
             GroupKey::Dropped(_) => self.drop_empty(&path),
@@ -199,9 +200,9 @@ impl Members {
     }
 }
 
-// === impl Known ===
+// === impl KnownMember ===
 
-impl Known {
+impl KnownMember {
     fn of(record: &MemberRecord, now: Instant) -> Self {
         Self {
             state: record.state,
@@ -210,14 +211,6 @@ impl Known {
             draining: (record.state == MemberState::Draining).then_some(now),
         }
     }
-}
-
-fn record<T: serde::de::DeserializeOwned>(found: &KeyValue) -> Option<T> {
-    let read = serde_json::from_slice(&found.value);
-    read.inspect_err(
-        |error| tracing::warn!(key = found.key, %error, "a record of a group in etcd is not readable"),
-    )
-    .ok()
 }
 
 #[cfg(test)]

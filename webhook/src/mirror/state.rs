@@ -184,7 +184,7 @@ impl MirrorState {
         if !self.leads || !self.sight.is_clear() {
             return Vec::new();
         }
-        self.chores.due(&self.claims, &Known(&self.pods), now, wall)
+        self.chores.due(&self.claims, &KnownPods(&self.pods), now, wall)
     }
 
     /// Takes the end of a chore; `done` is false if it failed.
@@ -220,7 +220,7 @@ impl MirrorState {
                     _ => counts.waiting += 1,
                 }
                 let (namespace, name) = (&id.namespace, &entry.facts.name);
-                census::note(&mut counts.waiters, || format!("{namespace}/{name}"));
+                census::add_named(&mut counts.waiters, || format!("{namespace}/{name}"));
             }
         }
         Some(census)
@@ -293,9 +293,9 @@ impl Sight {
 }
 
 /// The view that chores have of the pods.
-struct Known<'a>(&'a HashMap<PodId, Box<PodEntry>>);
+struct KnownPods<'a>(&'a HashMap<PodId, Box<PodEntry>>);
 
-impl Pods for Known<'_> {
+impl Pods for KnownPods<'_> {
     fn life(&self, pod: &PodId) -> Option<Life> {
         self.0.get(pod).map(|entry| entry.facts.life)
     }

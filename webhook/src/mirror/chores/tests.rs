@@ -69,7 +69,7 @@ impl Fixture {
 
     /// What there is to do once changes have settled.
     fn due(&mut self) -> Vec<Task> {
-        self.pass(SETTLE);
+        self.pass(SHORTEST_PAUSE);
         let due = self.chores.due(&self.claims, &self.pods, self.now, self.wall);
         for chore in &due {
             self.chores.done(chore, true, self.now);
@@ -108,7 +108,7 @@ fn a_look_comes_soon_after_a_change_and_not_with_every_change() {
     fixture.pods.lives.insert("u1", Life::Ended);
     fixture.chores.changed(fixture.now);
     let wake = fixture.chores.wake().unwrap();
-    assert!(wake - fixture.now <= SETTLE, "{:?}", wake - fixture.now);
+    assert!(wake - fixture.now <= SHORTEST_PAUSE, "{:?}", wake - fixture.now);
     assert!(fixture.chores.due(&fixture.claims, &fixture.pods, fixture.now, WALL).is_empty());
     fixture.now = wake;
     let due = fixture.chores.due(&fixture.claims, &fixture.pods, wake, WALL);
@@ -160,16 +160,16 @@ fn the_note_of_a_dead_pod_is_settled_and_that_of_a_pod_that_may_take_its_name_ba
 fn keys_of_a_group_go_once_nothing_has_hung_there_for_long() {
     let mut fixture = Fixture::new(&[]);
     fixture.apply(&[put("g", "", 5), put("r", "", 6), put("q/u1", "{}", 5)]);
-    fixture.pass(DEAD_AFTER);
+    fixture.pass(UNUSED_AFTER);
     assert_eq!(fixture.due(), [], "somebody waits");
     fixture.apply(&[deleted("q/u1")]);
     assert_eq!(fixture.due(), []);
-    fixture.pass(DEAD_AFTER / 2);
+    fixture.pass(UNUSED_AFTER / 2);
     fixture.apply(&[put("x/Denali", "", 9)]);
     assert_eq!(fixture.due(), [], "a new quarantine begins its time anew");
     fixture.apply(&[deleted("x/Denali")]);
     assert_eq!(fixture.due(), []);
-    fixture.pass(DEAD_AFTER);
+    fixture.pass(UNUSED_AFTER);
     let clocks = Vec::new();
     assert_eq!(fixture.due(), [Task::Sweep { sentinel: 5, reclaims: 6, clocks, last: true }]);
 }
@@ -184,7 +184,7 @@ fn a_reservation_outlives_its_group_by_a_day() {
     let mut fixture = Fixture::new(&[]);
     fixture.apply(&[put("g", "", 5), reserved("h/3", WALL.0 + 60_000, 8)]);
     assert_eq!(fixture.due(), []);
-    fixture.pass(DEAD_AFTER * 2);
+    fixture.pass(UNUSED_AFTER * 2);
     assert_eq!(fixture.due(), [], "the queue's sentinel stays with it");
     fixture.pass(Duration::from_hours(24));
     let clocks = vec![("3".to_owned(), 8)];
@@ -202,7 +202,7 @@ fn many_reservations_go_in_several_transactions_and_the_queue_last() {
     let clocks: Vec<Change> = (0..40).map(|at| put(&format!("h/{at}"), record, 8)).collect();
     fixture.apply(&clocks);
     assert_eq!(fixture.due(), []);
-    fixture.pass(DEAD_AFTER);
+    fixture.pass(UNUSED_AFTER);
     let due = fixture.due();
     let [Task::Sweep { clocks, last: false, .. }] = &due[..] else { panic!("{due:?}") };
     assert_eq!(clocks.len(), CLOCKS_AT_ONCE);

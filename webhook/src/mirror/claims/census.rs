@@ -32,7 +32,7 @@ impl Claims {
             }
             for (key, slot) in owned {
                 let (namespace, pod) = (&slot.pod.namespace, &slot.pod_name);
-                note(&mut counts.holders, || {
+                add_named(&mut counts.holders, || {
                     format!("{namespace}/{pod}: {}", self.shown(&path.pool, key))
                 });
             }
@@ -74,7 +74,7 @@ pub(super) fn taken(keys: &PathKeys, names: &Names) -> usize {
 }
 
 /// Adds a text, and keeps the first [`NAMED`] in byte order.
-pub(crate) fn note(named: &mut Vec<String>, text: impl FnOnce() -> String) {
+pub(crate) fn add_named(named: &mut Vec<String>, text: impl FnOnce() -> String) {
     let text = text();
     let at = named.partition_point(|known| *known < text);
     if at < NAMED {

@@ -15,7 +15,7 @@ use crate::mirror::pod::{Facts, Life, PodAnnotations};
 
 /// The part of the annotation `cairn.dev/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemberEntry {
+pub struct StatusMember {
     /// The state.
     pub state: MemberState,
     /// How many shards it owns; absent in pods that coordinate no shards.
@@ -43,7 +43,7 @@ impl Desired {
         if let Some(left) = left.filter(|left| !left.is_zero()) {
             self.again_in = Some(self.again_in.map_or(left, |other| other.min(left)));
         }
-        let was = |of: fn(&MemberEntry) -> bool| before.as_ref().is_some_and(of);
+        let was = |of: fn(&StatusMember) -> bool| before.as_ref().is_some_and(of);
         if standing.leader && !was(|entry| entry.leader) {
             let group = pod.group.as_ref().map(ToString::to_string).unwrap_or_default();
             self.news.push(News::Leads { group });
@@ -53,7 +53,7 @@ impl Desired {
             self.news.push(News::Stuck { shards, leader: standing.leader });
         }
         let Standing { state, shards, leader, .. } = *standing;
-        let entry = serde_json::to_value(MemberEntry { state, shards, leader, stuck });
+        let entry = serde_json::to_value(StatusMember { state, shards, leader, stuck });
         let status = self.results.get(annotation::STATUS);
         let mut status: Map<String, Value> =
             status.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -63,7 +63,7 @@ impl Desired {
 }
 
 /// What the pod's annotation says.
-pub fn shown(shown: &PodAnnotations) -> Option<MemberEntry> {
+pub fn shown(shown: &PodAnnotations) -> Option<StatusMember> {
     let text = shown.results.get(annotation::STATUS)?;
     let mut status: Map<String, Value> = serde_json::from_str(text).ok()?;
     serde_json::from_value(status.remove(annotation::STATUS_MEMBER)?).ok()

@@ -16,7 +16,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// What the mirror keeps of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownMember {
     /// Its state.
     pub(super) state: MemberState,
     /// Whether it coordinates shards.
@@ -30,7 +30,7 @@ pub(super) struct Known {
 /// The keys of one group.
 #[derive(Debug, Default)]
 pub(super) struct GroupKeys {
-    members: HashMap<String, Known>,
+    members: HashMap<String, KnownMember>,
     owners: BTreeMap<Ownable, String>,
     /// How many shards each pod owns.
     counts: HashMap<String, usize>,
@@ -62,10 +62,10 @@ impl GroupKeys {
         }
     }
 
-    pub(super) fn put_member(&mut self, uid: String, member: Known) {
+    pub(super) fn put_member(&mut self, uid: String, member: KnownMember) {
         let known = self.members.get(&uid).and_then(|known| known.draining);
         let draining = member.draining.map(|now| known.unwrap_or(now));
-        self.members.insert(uid, Known { draining, ..member });
+        self.members.insert(uid, KnownMember { draining, ..member });
         self.idle = None;
     }
 
@@ -104,7 +104,7 @@ impl GroupKeys {
         let member = self.members.get(uid)?;
         let owned = self.counts.get(uid).copied().unwrap_or_default();
         let leader = self.owners.get(&Ownable::Leader).is_some_and(|leader| leader == uid);
-        let takes = |other: &Known| other.state == MemberState::Participant;
+        let takes = |other: &KnownMember| other.state == MemberState::Participant;
         let blocked = (owned > 0 || leader) && self.members.values().any(takes);
         let limit = member.validity.takeover_delay() + STUCK_AFTER;
         Some(Standing {
