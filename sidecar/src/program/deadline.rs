@@ -36,8 +36,8 @@ impl Deadline {
         let until = slots.map(|slot| slot.valid_until_boottime).min();
         if until.is_some() && until != self.until {
             self.until = until;
-            // A claim is renewed when half of its time is left at the latest. A third of it is a grace that ends no good
-            // claim.
+            // A claim is renewed when half of its time is left, at the latest. A third of it is a grace that ends no
+            // good claim.
             self.lead = until.map_or(Duration::ZERO, |until| self.grace.min(until.since(now) / 3));
         }
     }
