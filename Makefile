@@ -15,7 +15,7 @@ DENY := -D warnings
 .PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients test-ui
 .PHONY: admission test-versions bench-admission bench-claims bench-coordination bench-scale bench-mirror bench-enrol
 .PHONY: images push archives reproducible sbom licences deploy down clean help
-.PHONY: test-prometheus
+.PHONY: test-prometheus test-releases
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-scale   10,000 pods, restarts under load, half of the CPU (root): docs/scale-benchmarks.md"
 	@echo "make bench-mirror  10,000 claims on a real API server: docs/mirror-benchmarks.md"
 	@echo "make test-versions the corpus of admission on the oldest and the newest Kubernetes that can be built"
+	@echo "make test-releases COMMIT=…  sidecars of that commit beside those of this tree, in one pool of a real etcd"
 	@echo "make bench-enrol   measure enrolments on a real cluster on this machine"
 	@echo "make test-prometheus  build Prometheus; check alerts, dashboard and docs/metrics.md with it"
 	@echo "make images        the images for amd64 and arm64 with Docker; ARCHES=amd64 for one of them"
@@ -123,6 +124,10 @@ admission: tools
 test-versions: etcd
 	@e2e/admission/versions/run.sh $(CARGO) test -p cairn-test-admission --features api-server --test api_server \
 	  -- --nocapture
+
+# Not part of `make test`: sidecars of another commit beside those of this tree, in one pool. It takes ten minutes.
+test-releases: etcd
+	@e2e/releases/run.sh $(COMMIT)
 
 # Checks the implementation of the protocol on a real three-member etcd with injected faults.
 faults: setup etcd

@@ -245,13 +245,19 @@ has '--sidecar-seccomp-profile=none'
 
 say "EKS with another network plugin, Fargate: the node's network, other ports"
 what="host network"
-render --set webhook.hostNetwork=true,webhook.admissionPort=10260,webhook.agentPort=10261,webhook.adminPort=10262
+nodes='etcd.networkPolicy.clientsFrom[0].ipBlock.cidr=10.1.0.0/16'
+render --set webhook.hostNetwork=true,webhook.admissionPort=10260,webhook.agentPort=10261,webhook.adminPort=10262 \
+  --set "$nodes"
 has 'hostNetwork: true'
 has 'dnsPolicy: ClusterFirstWithHostNet'
 has 'rollingUpdate: {maxSurge: 0, maxUnavailable: 1}'
 has '--agent-listen=[::]:10261'
 has '{name: agent, port: 10261, targetPort: agent}'
 has '{name: admin, containerPort: 10262}'
+has 'cidr: 10.1.0.0/16'
+# One replica on one node: an upgrade needs its ports too.
+render --set webhook.hostNetwork=true,webhook.admissionPort=10260,webhook.replicas=1,etcd.networkPolicy.enabled=false
+has 'rollingUpdate: {maxSurge: 0, maxUnavailable: 1}'
 render --set webhook.dnsPolicy=Default
 has 'dnsPolicy: Default'
 
@@ -336,6 +342,8 @@ refused "at '/etcd/isolation': value must be one of 'namespaces', 'none'" --set 
 refused "at '/etcd/issuerSecret'" --set "$external={https://a:2379},etcd.issuerSecret=S_"
 refused "webhook.admissionPort, agentPort and adminPort are 8443, 8443, 9090" --set webhook.admissionPort=8443
 refused "which the kubelet has on every node" --set webhook.hostNetwork=true
+refused "list the nodes' addresses in etcd.networkPolicy.clientsFrom" \
+  --set webhook.hostNetwork=true,webhook.admissionPort=10260
 refused "at '/webhook/dnsPolicy': value must be one of" --set webhook.dnsPolicy=None
 refused "at '/webhook/agentPort': maximum: got 70,000, want 65,535" --set webhook.agentPort=70000
 refused "at '/webhook/mirrorRequestsPerSecond': minimum: got 0, want 1" --set webhook.mirrorRequestsPerSecond=0

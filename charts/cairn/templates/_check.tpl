@@ -2,6 +2,7 @@
 {{- define "cairn.check" -}}
 {{- include "cairn.checkPorts" . -}}
 {{- if .Values.etcd.enabled -}}
+{{- include "cairn.checkHostNetwork" . -}}
 {{- include "cairn.checkBundledEtcd" .Values.etcd -}}
 {{- include "cairn.checkStorageClass" . -}}
 {{- else -}}
@@ -19,6 +20,16 @@
 {{- if and (dig "hostNetwork" false .Values.webhook) (has "10250" $ports) -}}
 {{- fail (print "webhook.hostNetwork is true and a port of the webhook is 10250, which the kubelet has on every node; "
   "set webhook.admissionPort to a port that is free there, for example 10260") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* With hostNetwork the webhook has its node's address, which no selector of etcd's NetworkPolicy matches. */}}
+{{- define "cairn.checkHostNetwork" -}}
+{{- $policy := .Values.etcd.networkPolicy -}}
+{{- if and (dig "hostNetwork" false .Values.webhook) $policy.enabled (not $policy.clientsFrom) -}}
+{{- fail (print "webhook.hostNetwork is true, so the webhook has the address of its node, and etcd's NetworkPolicy "
+  "does not let it in; list the nodes' addresses in etcd.networkPolicy.clientsFrom, for example "
+  "[{ipBlock: {cidr: 10.1.0.0/16}}], or set etcd.networkPolicy.enabled=false where nothing enforces policies") -}}
 {{- end -}}
 {{- end -}}
 

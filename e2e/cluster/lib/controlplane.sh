@@ -15,7 +15,7 @@ etcd_is_ready() { in_netns "$1" curl -sf --max-time 2 http://127.0.0.1:2379/heal
 
 apiserver_start() {
   component_start "$1" kube-apiserver "$CONTROLPLANE_BIN/kube-apiserver" \
-    --etcd-servers=http://127.0.0.1:2379 --advertise-address="$NODE_IP" --secure-port=6443 \
+    --etcd-servers=http://127.0.0.1:2379 --advertise-address="$NODE_IP" --secure-port=6443 --bind-address="$ANY_IP" \
     --service-cluster-ip-range="$SERVICE_CIDR" --allow-privileged=true \
     --service-account-issuer=https://kubernetes.default.svc \
     --service-account-key-file=pki/sa.pub --service-account-signing-key-file=pki/sa.key \
@@ -41,6 +41,7 @@ apiserver_command() {
     until_deadline 10 apiserver_is_gone "$1" || die "the API server of cluster '$1' still runs after 10 s"
     ;;
   start)
+    family_use "$(family_of "$1")"
     component_is_alive "$1" kube-apiserver || apiserver_start "$1"
     component_await "$1" kube-apiserver "$(now_ms)" "$READY_SECONDS" apiserver_is_ready "$1"
     ;;

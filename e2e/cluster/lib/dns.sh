@@ -22,17 +22,19 @@ apiVersion: v1
 kind: Service
 metadata: {name: kube-dns, namespace: kube-system}
 spec:
-  clusterIP: $DNS_SERVICE_IP
+  clusterIP: "$DNS_SERVICE_IP"
   ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: kube-dns-node, namespace: kube-system, labels: {kubernetes.io/service-name: kube-dns}}
-addressType: IPv4
-endpoints: [{addresses: [$NODE_IP]}]
+addressType: $(dns_address_type)
+endpoints: [{addresses: ["$NODE_IP"]}]
 ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]
 EOT
 }
+
+dns_address_type() { if is_ipv6 "$NODE_IP"; then echo IPv6; else echo IPv4; fi; }
 
 # Asks through the Service's address, so that it checks kube-proxy too.
 dns_resolves() {

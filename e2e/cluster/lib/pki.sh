@@ -12,8 +12,9 @@ pki_create() (
   openssl genrsa -out pki/sa.key 2048 2>/dev/null
   openssl rsa -in pki/sa.key -pubout -out pki/sa.pub 2>/dev/null
   local names=DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:localhost
-  pki_sign apiserver /CN=kube-apiserver "$names,IP:127.0.0.1,IP:$NODE_IP,IP:$API_SERVICE_IP"
-  pki_sign kubelet /O=system:nodes/CN=system:node:node "DNS:node,IP:$NODE_IP"
+  local node=IP:${NODE_IPS//,/,IP:}
+  pki_sign apiserver /CN=kube-apiserver "$names,IP:127.0.0.1,$node,IP:$API_SERVICE_IP"
+  pki_sign kubelet /O=system:nodes/CN=system:node:node "DNS:node,$node"
   pki_sign admin /O=system:masters/CN=admin
   pki_sign kube-controller-manager /CN=system:kube-controller-manager
   pki_sign kube-scheduler /CN=system:kube-scheduler

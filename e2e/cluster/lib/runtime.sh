@@ -14,7 +14,7 @@ containerd_configure() {
   cat >"$dir/cni/10-pods.conflist" <<EOT
 {"cniVersion": "0.4.0", "name": "pods", "plugins": [
   {"type": "ptp", "ipMasq": false, "ipam": {"type": "host-local", "dataDir": "/run/ipam",
-    "ranges": [[{"subnet": "$POD_CIDR"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+    "ranges": [$(cni_ranges)], "routes": [$(cni_routes)]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 EOT
   # disable_apparmor: containerd would load a profile into the kernel, for the whole machine.
@@ -37,6 +37,12 @@ state = "/run/containerd"
 EOT
 }
 
+# cni_ranges, cni_routes: an address and a default route of each family for each pod.
+cni_ranges() { family_each "$POD_CIDR" | sed 's|.*|[{"subnet": "&"}]|' | paste -sd ,; }
+cni_routes() {
+  family_each "$POD_CIDR" | sed '/:/ s|.*|{"dst": "::/0"}|; /[.]/ s|.*|{"dst": "0.0.0.0/0"}|' | paste -sd ,
+}
+
 containerd_start() {
   containerd_configure "$1"
   component_start "$1" containerd containerd --config containerd.toml
@@ -56,10 +62,10 @@ apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication: {x509: {clientCAFile: $dir/pki/ca.crt}, webhook: {enabled: true}, anonymous: {enabled: false}}
 authorization: {mode: Webhook}
-address: 0.0.0.0
+address: "$ANY_IP"
 tlsCertFile: $dir/pki/kubelet.crt
 tlsPrivateKeyFile: $dir/pki/kubelet.key
-clusterDNS: [$DNS_SERVICE_IP]
+clusterDNS: ["$DNS_SERVICE_IP"]
 clusterDomain: cluster.local
 resolvConf: $dir/resolv.conf
 containerRuntimeEndpoint: unix://$CONTAINERD_SOCKET
@@ -80,7 +86,7 @@ EOT
 kubelet_start() {
   kubelet_configure "$1"
   component_start "$1" kubelet "$CONTROLPLANE_BIN/kubelet" --config=kubelet.yaml --kubeconfig=kubelet.conf \
-    --hostname-override=node --node-ip="$NODE_IP" --root-dir="$(node_dir "$1")/kubelet" --cert-dir=pki --v=2
+    --hostname-override=node --node-ip="$NODE_IPS" --root-dir="$(node_dir "$1")/kubelet" --cert-dir=pki --v=2
 }
 
 node_is_ready() {

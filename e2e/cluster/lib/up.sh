@@ -8,12 +8,15 @@ READY_SECONDS=120
 
 up_command() {
   require_name up "${1:-}"
-  no_more_args up "${@:2}"
+  [ $# -le 2 ] || no_more_args up "${@:3}"
+  family_use "${2:-ipv4}"
   require_root "cluster up $1"
   local name=$1 began
   began=$(now_ms)
   lock_cluster "$name"
   if up_is_healthy "$name"; then
+    [ -z "${2:-}" ] || [ "$(family_of "$name")" = "$2" ] ||
+      die "cluster '$name' is up with addresses of $(family_of "$name"): run 'cluster down $name' first"
     say "cluster '$name' is up"
     return
   fi
@@ -66,6 +69,7 @@ up_start() {
   cgroup_create "$name"
   netns_create "$name"
   node_start "$name"
+  printf '%s' "$FAMILY" >"$(family_file "$name")"
   etcd_start "$name"
   containerd_start "$name"
   pki_create "$name"
