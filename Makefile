@@ -6,6 +6,10 @@ CLUSTER := e2e/cluster/cluster
 CARGO ?= cargo
 # The name of a cluster is unique on the machine, so the tests of another checkout need another name.
 E2E_CLUSTER ?= e2e
+# The crates whose tests run together. Cargo compiles a dependency for each set of its features, and that set follows
+# from the crates of a command. So every step that can names these same crates, and finds what was compiled before.
+TESTED := -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn -p cairn-herd \
+  -p cairn-test-app -p cairn-test-etcd -p cairn-test-admission -p cairn-bench -p cairn-client -p cairn-e2e
 CRATES := cairn-core cairn-store cairn-proto cairn-kit cairn-sidecar cairn-webhook cairn cairn-herd cairn-model \
   cairn-model-check cairn-coordination-model cairn-test-app cairn-test-etcd cairn-test-admission cairn-bench \
   cairn-faults cairn-circles cairn-client cairn-e2e cairn-plane
@@ -83,10 +87,12 @@ alone:
 circles:
 	$(CARGO) test --quiet -p cairn-circles
 
-# The API documentation, with private items, because public ones may link to them. A broken link is a defect.
+# The API documentation, with private items, because public ones may link to them. A broken link is a defect. With the
+# examples, dependencies have the features that the tests ask for: so they are those that clippy has checked.
 doc:
 	RUSTDOCFLAGS="$(DENY) -A rustdoc::private-intra-doc-links" \
-	  $(CARGO) doc --quiet --workspace --all-features --no-deps --document-private-items
+	  $(CARGO) doc --quiet --workspace --all-features --no-deps --document-private-items \
+	  --lib --bins --examples
 
 # Bans, licences, sources and duplicates by deny.toml. Advisories need a database from outside.
 deny:
@@ -95,19 +101,18 @@ deny:
 # The same random inputs each time: a red run must be one that the change has caused.
 unit: export BOLERO_RANDOM_SEED ?= 20261127
 unit: etcd
-	$(CARGO) test --quiet -p cairn-core -p cairn-store -p cairn-kit -p cairn-sidecar -p cairn-webhook -p cairn \
-	  -p cairn-herd -p cairn-test-app -p cairn-test-etcd -p cairn-test-admission -p cairn-bench -p cairn-client
+	$(CARGO) test --quiet $(TESTED)
 
 # The page of `cairn ui` in a real headless browser, on a real etcd.
 test-ui: etcd
 	@e2e/browser.sh
-	$(CARGO) test --quiet -p cairn --features browser --test page
+	$(CARGO) test --quiet $(TESTED) --features cairn/browser --test page
 
 # The example apps of clients/, beside real sidecars on a real etcd: Python, Go, Rust, and what else has its tools here.
 test-clients: etcd
 	@cd clients/check && python3 -B -m unittest --quiet
 	$(CARGO) build --quiet -p cairn-sidecar
-	@clients/check/check.py --home $(CAIRN_HOME) --sidecar target/debug/cairn-sidecar
+	@CRATES="$(TESTED)" clients/check/check.py --home $(CAIRN_HOME) --sidecar target/debug/cairn-sidecar
 
 # Checks both protocols exhaustively in small bounds, and that leaving out each rule breaks them.
 model:
@@ -118,7 +123,8 @@ chart: tools
 
 # The corpus of manifests through a real API server, alone and beside a webhook that changes pods too.
 admission: tools
-	$(CARGO) test -p cairn-test-admission --features api-server --test api_server --test restart_storm -- --nocapture
+	$(CARGO) test $(TESTED) --features cairn-test-admission/api-server --test api_server --test restart_storm \
+	  -- --nocapture
 
 # Not part of `make test`: the same on other versions of Kubernetes, whose API servers are built first (20 minutes).
 test-versions: etcd
@@ -179,7 +185,8 @@ e2e: tools
 	@$(CLUSTER) up $(E2E_CLUSTER)
 	@$(CLUSTER) images $(E2E_CLUSTER)
 	@$(CARGO) build --quiet -p cairn
-	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test -p cairn-e2e --features cluster -- --nocapture --test-threads=100
+	CAIRN_E2E_CLUSTER=$(E2E_CLUSTER) $(CARGO) test $(TESTED) --features cairn-e2e/cluster --test sentences \
+	  -- --nocapture --test-threads=100
 	@$(CLUSTER) down $(E2E_CLUSTER)
 
 # --- for your own cluster ---

@@ -5,5 +5,6 @@ cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 to=${CAIRN_HOME:-$root/.cairn}/clients/rust
 mkdir -p "$to"
-${CARGO:-cargo} build --quiet -p cairn-client --example worker
+# shellcheck disable=SC2086 # CRATES are the arguments that `make test-clients` has compiled the dependencies for
+${CARGO:-cargo} build --quiet ${CRATES:--p cairn-client} --example worker
 cp "${CARGO_TARGET_DIR:-$root/target}/debug/examples/worker" "$to/worker"
