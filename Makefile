@@ -16,7 +16,8 @@ CHECKED = $(filter-out $(BUILT),$(shell $(CARGO) tree --quiet --workspace --dept
 # Warnings fail the build here and not in Cargo.toml, so that a newer compiler cannot break a user's.
 DENY := -D warnings
 
-.PHONY: demo test setup tools etcd fmt clippy alone circles doc deny unit model chart faults e2e test-clients test-ui
+.PHONY: demo test setup tools etcd binaries fmt clippy alone circles doc deny compile unit model chart faults e2e
+.PHONY: test-clients test-ui
 .PHONY: admission test-versions bench-admission bench-claims bench-coordination bench-scale bench-mirror bench-enrol
 .PHONY: images push archives reproducible sbom licences deploy down clean help
 .PHONY: test-prometheus test-releases
@@ -52,11 +53,19 @@ demo: setup tools
 	step "Cairn's images"; $(CLUSTER) images demo; \
 	step "Cairn on it"; target/debug/cairn-demo demo
 
-STEPS := fmt clippy alone circles doc deny unit test-ui test-clients model chart admission faults e2e
+# The first steps have no time limits, and often keep only one core busy. What later steps need is built beside them.
+UNTIMED := fmt clippy alone circles doc deny compile
+TIMED := unit test-ui test-clients model chart admission faults e2e
+STEPS := $(UNTIMED) $(TIMED)
 
 test: setup
 	@set -e; . e2e/steps.sh; \
-	for name in $(STEPS); do step "make $$name"; $(MAKE) --no-print-directory $$name; done; \
+	step "make tools binaries, beside the next steps"; \
+	setsid $(MAKE) --no-print-directory tools binaries & beside=$$!; \
+	trap 'exit 1' INT TERM; trap "kill -- -$$beside 2>/dev/null || :" EXIT; \
+	for name in $(UNTIMED); do step "make $$name"; $(MAKE) --no-print-directory $$name; done; \
+	step "the end of make tools binaries"; wait $$beside; trap - EXIT; \
+	for name in $(TIMED); do step "make $$name"; $(MAKE) --no-print-directory $$name; done; \
 	step "done"
 
 # --- what both need ---
@@ -69,6 +78,12 @@ tools: setup
 
 etcd:
 	@$(CLUSTER) build etcd
+
+# The binaries of the images, as `make e2e` builds them.
+binaries: export CARGO_TARGET_DIR := $(CAIRN_HOME)/target
+binaries: export CARGO_TERM_QUIET := true
+binaries:
+	@for name in sidecar webhook; do deploy/images/binary.sh $$name || exit; done
 
 # --- the steps ---
 
@@ -99,6 +114,10 @@ doc:
 # Bans, licences, sources and duplicates by deny.toml. Advisories need a database from outside.
 deny:
 	@e2e/cargo-deny.sh check bans licenses sources
+
+# What `make unit` runs.
+compile:
+	$(CARGO) test --quiet --no-run $(TESTED)
 
 # The same random inputs each time: a red run must be one that the change has caused.
 unit: export BOLERO_RANDOM_SEED ?= 20261127
