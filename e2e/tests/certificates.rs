@@ -203,14 +203,18 @@ fn all_admitted(load: &Admissions) {
     assert!(load.admitted > 100, "only {} pods were admitted", load.admitted);
 }
 
-/// The Secret when one authority is all that it trusts. After rotations by [`COMPRESSED`] lives, the former authorities
-/// leave the Secret by themselves when they end.
+/// The Secret when one authority is all that it trusts, and no other one is about to follow. After rotations by
+/// [`COMPRESSED`] lives, the last authority is near its end, and certificates end with it. Its successor comes by
+/// itself.
 fn settled(certificates: &Certificates) -> Result<BTreeMap<String, String>, Failure> {
-    until("the Secret has one authority", SETTLED, || {
+    until("the Secret has one authority that lives long", SETTLED, || {
         let secret = certificates.secret(SECRET)?;
         let one = secret.get("bundle.crt") == secret.get("ca.crt");
+        let (served, signers) = (certificates.ends("serving")?, certificates.ends("ca")?);
+        let lives_long = served.iter().max() < signers.iter().min();
         let keys: Vec<_> = secret.keys().cloned().collect();
-        Ok(if one { Seen::Yes(secret) } else { Seen::NotYet(keys.join(" ")) })
+        let found = format!("{}, {served:?} of {signers:?}", keys.join(" "));
+        Ok(if one && lives_long { Seen::Yes(secret) } else { Seen::NotYet(found) })
     })
 }
 
