@@ -17,17 +17,18 @@ const RETRY: Duration = Duration::from_secs(1);
 /// enough after an outage.
 const MOST_DOUBLINGS: u32 = 2;
 
+/// A renewal that took this part of the validity was answered by a store that has more to do than it can. etcd fails
+/// renewals that it cannot answer within a second, which is this part of the default.
+const SLOW_PART: u32 = 30;
+
 /// A failed renewal is tried again after this part of the validity at first. A store that is away, or comes back, is
 /// not burdened by that.
 const RENEWAL_RETRY_PART: u32 = 30;
 
 /// The same after the answer that the store cannot keep up. With the second that etcd takes for this answer, all pods
-/// together ask it half as often again as without failures, and four tries fit between a renewal and the deadline.
+/// together ask it half as often again as without failures, and four tries fit between a renewal and the deadline, or
+/// three after a renewal that was slow.
 const OVERLOAD_RETRY_PART: u32 = 6;
-
-/// A renewal that took this part of the validity was answered by a store that has more to do than it can. etcd fails
-/// renewals that it cannot answer within a second, which is this part of the default.
-const SLOW_PART: u32 = 30;
 
 /// The same without a slot: the lease outlasts the validity.
 const IDLE_RETRY_PART: u32 = 10;
